@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "client/trainer/protocol/messages.h"
+#include "common/error/error.h"
+#include "common/job/round_order.h"
+#include "common/parameters/parameter_manifest.h"
+
+/// Turns what a trainer returned into the vector that a site contributes to a sum. The daemons and the simulator
+/// share this code, so that both give the same bytes.
+namespace consilium::session {
+
+Result<std::vector<std::uint32_t>> census_contribution(const job::RoundOrder& order, const trainer::Prepared& prepared);
+
+/// @param examples  the site's n_i; refused where it exceeds the order's N
+/// @param delta     local - global in the manifest's order; NaN and infinity are refused, the parameter named
+Result<std::vector<std::uint32_t>> train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest, std::uint64_t examples,
+                                                      const trainer::Trained& trained, std::span<const float> delta);
+
+/// @param counts  what the trainer filled; refused where they contradict each other (confusion and histograms must sum to
+///                the examples)
+Result<std::vector<std::uint32_t>> evaluate_contribution(const job::RoundOrder& order, std::span<const std::uint64_t> counts);
+
+}  // namespace consilium::session

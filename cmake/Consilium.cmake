@@ -1,0 +1,90 @@
+# The project's own build rules: one warning level, one way to declare a library, a program, a test and a fuzzer.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # Sloppiness as ccache asks for precompiled headers; base_dir lets two checkouts share objects.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
+endif()
+
+add_library(consilium_options INTERFACE)
+target_include_directories(consilium_options INTERFACE ${CMAKE_SOURCE_DIR})
+# No contraction: the fixed-point encoding must round alike on every machine.
+target_compile_options(consilium_options INTERFACE -Wall -Wextra -Wconversion -Werror -ffp-contract=off -fno-omit-frame-pointer)
+if(CONSILIUM_SANITIZE)
+  add_compile_options(-fsanitize=${CONSILIUM_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${CONSILIUM_SANITIZE})
+endif()
+if(CONSILIUM_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+# consilium_library(NAME SOURCES a.cpp ... LINK targets...): a static library under our warning level.
+# With no sources it is header-only.
+function(consilium_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  if(ARG_SOURCES)
+    add_library(${name} STATIC ${ARG_SOURCES})
+    target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE consilium_options ${ARG_PRIVATE_LINK})
+    target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE ${ARG_LINK})
+    target_include_directories(${name} INTERFACE ${CMAKE_SOURCE_DIR})
+  endif()
+endfunction()
+
+# consilium_program(NAME SOURCES ... LINK ...): an executable in build/<preset>/bin.
+function(consilium_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE consilium_options ${ARG_LINK})
+endfunction()
+
+# consilium_test(NAME LABEL unit|contract SOURCES ... LINK ...): a Catch2 program whose cases are ctest's.
+function(consilium_test name)
+  if(NOT CONSILIUM_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE consilium_options Catch2::Catch2WithMain ${ARG_LINK})
+  target_compile_definitions(${name} PRIVATE CONSILIUM_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CONSILIUM_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
+  catch_discover_tests(${name} TEST_PREFIX "${name}: " PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300)
+endfunction()
+
+# consilium_fuzzer(NAME SOURCES fuzz.cpp LINK ...): a libFuzzer program, bin/fuzz_NAME.
+function(consilium_fuzzer name)
+  if(NOT CONSILIUM_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(fuzz_${name} ${ARG_SOURCES})
+  target_link_libraries(fuzz_${name} PRIVATE consilium_options ${ARG_LINK})
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+endfunction()
+
+# Finds LibTorch: CMAKE_PREFIX_PATH, else what scripts/setup noted, else the wheel in build/venv.
+macro(consilium_find_torch)
+  if(EXISTS ${CMAKE_SOURCE_DIR}/build/libtorch.path)
+    file(STRINGS ${CMAKE_SOURCE_DIR}/build/libtorch.path consilium_libtorch LIMIT_COUNT 1)
+    list(APPEND CMAKE_PREFIX_PATH ${consilium_libtorch})
+  endif()
+  file(GLOB consilium_wheel ${CMAKE_SOURCE_DIR}/build/venv/lib/python3*/site-packages/torch)
+  list(APPEND CMAKE_PREFIX_PATH ${consilium_wheel})
+  find_package(Torch 2.1 QUIET)
+  if(NOT Torch_FOUND)
+    message(FATAL_ERROR "LibTorch >= 2.1 not found: run scripts/setup, or name one with -DCMAKE_PREFIX_PATH=DIR, or build "
+                        "without the trainer (-DCONSILIUM_TRAINER=OFF)")
+  endif()
+endmacro()

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/error/error.h"
+#include "common/parameters/parameter_manifest.h"
+
+namespace consilium::encoding {
+
+/// How the elements of a field become words of the ring of integers mod 2^32.
+enum class FieldKind : std::uint8_t {
+  kFixedPoint = 1,  ///< round(w * clamp(x, -bound, bound) * scale): one word an element
+  kCount = 2,       ///< an unsigned integer in 16-bit limbs, least significant first: `limbs` words an element
+};
+
+/// A run of like elements in the vector that a site contributes to a sum.
+struct Field {
+  std::string name;
+  FieldKind kind = FieldKind::kFixedPoint;
+  std::uint64_t elements = 0;
+  double bound = 0.0;       ///< fixed point: the clip C
+  double scale = 0.0;       ///< fixed point: s = floor(2^30 / C)
+  std::uint32_t limbs = 1;  ///< count: 16-bit words an element, 1 to 4
+  std::uint64_t offset = 0; ///< first word; computed by VectorLayout
+
+  [[nodiscard]] std::uint64_t words() const { return kind == FieldKind::kCount ? elements * limbs : elements; }
+  bool operator==(const Field&) const = default;
+};
+
+/// Describes the integer vector of one sum. Every number that a site reports about its data is a word of such a vector,
+/// in plain and masked jobs alike; no message field carries one. Immutable once created.
+class VectorLayout {
+ public:
+  static constexpr std::uint64_t kMaxWords = std::uint64_t{1} << 31;
+
+  VectorLayout() = default;
+  /// Lays the fields out one after the other. Fails with kInvalidArgument on empty or repeated names, no elements, limbs
+  /// outside 1..4, a bound or scale that isn't finite and > 0, scale * bound > 2^30, or more than kMaxWords words.
+  static Result<VectorLayout> create(std::vector<Field> fields);
+
+  [[nodiscard]] const std::vector<Field>& fields() const { return fields_; }
+  [[nodiscard]] std::uint64_t word_count() const { return word_count_; }
+  /// Returns the field of that name, or nullptr.
+  [[nodiscard]] const Field* find(std::string_view name) const;
+
+  bool operator==(const VectorLayout&) const = default;
+
+ private:
+  std::vector<Field> fields_;
+  std::uint64_t word_count_ = 0;
+};
+
+/// Builds a fixed-point field with s = floor(2^30 / bound).
+[[nodiscard]] Field fixed_point_field(std::string name, std::uint64_t elements, double bound);
+/// Builds a count field whose elements are each at most `max_value`, with as few limbs as hold it.
+[[nodiscard]] Field count_field(std::string name, std::uint64_t elements, std::uint64_t max_value);
+
+// The field names of the three kinds of sum (docs/formats/encoding.md).
+inline constexpr std::string_view kExamples = "examples";                  // count: 1 (census: train, val, test)
+inline constexpr std::string_view kClassExamples = "class_examples";       // census, count: classes, of the training split
+inline constexpr std::string_view kLoss = "loss";                          // train: mean loss, fixed point; evaluate: summed loss x 2^20, count
+inline constexpr std::string_view kClipped = "clipped";                    // train, count: coordinates clipped
+inline constexpr std::string_view kConfusion = "confusion";                // evaluate, count: classes x classes, row = truth
+inline constexpr std::string_view kPositives = "positive_scores";          // evaluate, count: classes x kScoreBins
+inline constexpr std::string_view kNegatives = "negative_scores";          // evaluate, count: classes x kScoreBins
+// train: one field for each maximal run of tensors of one role, "parameters.0", "parameters.1", ...; together they are the
+// manifest's vector in its order.
+inline constexpr std::string_view kParametersPrefix = "parameters.";
+
+/// Bins of a score histogram, evenly spaced in logit over [-kScoreLogitRange, kScoreLogitRange].
+inline constexpr std::uint32_t kScoreBins = 1024;
+inline constexpr double kScoreLogitRange = 16.0;
+/// Fixed-point unit of the summed evaluation loss: counts of 2^-20.
+inline constexpr double kLossUnit = 1048576.0;
+/// Largest mean training loss that is reported (clipped beyond).
+inline constexpr double kMaxTrainLoss = 1024.0;
+
+Result<VectorLayout> census_layout(std::uint64_t classes);
+Result<VectorLayout> train_layout(const ParameterManifest& manifest, double clip, double buffer_clip, bool with_counts);
+Result<VectorLayout> evaluate_layout(std::uint64_t classes);
+
+}  // namespace consilium::encoding

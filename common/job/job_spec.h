@@ -1,0 +1,132 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/crypto/sha256.h"
+#include "common/model/model_spec.h"
+
+namespace consilium::job {
+
+enum class OptimizerKind : std::uint8_t { kSgd = 1, kAdam = 2, kAdamW = 3 };
+
+/// The local optimiser, with PyTorch's meaning of every number.
+struct OptimizerSpec {
+  OptimizerKind kind = OptimizerKind::kSgd;
+  double learning_rate = 0.0;  ///< of round 1; see LearningRateSchedule
+  double momentum = 0.0;       ///< sgd only
+  double weight_decay = 0.0;   ///< L2 for sgd and adam, decoupled for adamw
+  double beta1 = 0.9;          ///< adam, adamw
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  bool operator==(const OptimizerSpec&) const = default;
+};
+
+enum class ScheduleKind : std::uint8_t { kConstant = 1, kStep = 2, kCosine = 3 };
+
+/// The learning rate by round: constant; step: times `factor` every `every` rounds; cosine: from learning_rate down to
+/// `minimum` at the last round.
+struct LearningRateSchedule {
+  ScheduleKind kind = ScheduleKind::kConstant;
+  std::uint32_t every = 1;
+  double factor = 1.0;
+  double minimum = 0.0;
+  bool operator==(const LearningRateSchedule&) const = default;
+};
+
+enum class Loss : std::uint8_t { kCrossEntropy = 1 };
+
+struct TrainingSpec {
+  std::uint32_t local_epochs = 1;
+  std::uint32_t batch_size = 32;
+  OptimizerSpec optimizer;
+  LearningRateSchedule schedule;
+  std::optional<std::chrono::milliseconds> time_limit;  ///< of one site in one round; what is done by then is "partial"
+  Loss loss = Loss::kCrossEntropy;
+  bool operator==(const TrainingSpec&) const = default;
+};
+
+/// (x - mean) / std, after x / 255 where the images are uint8. One value for all channels, or one for each.
+struct Normalization {
+  std::vector<double> mean;
+  std::vector<double> std;
+  bool operator==(const Normalization&) const = default;
+};
+
+struct DataSpec {
+  std::string dataset;  ///< a name that each site's client.yaml maps to what lies on its disk
+  std::optional<Normalization> normalize;
+  bool operator==(const DataSpec&) const = default;
+};
+
+struct FederationSpec {
+  std::uint32_t rounds = 1;
+  std::vector<std::string> sites;  ///< empty: every site that accepts the job
+  double fraction = 1.0;           ///< cohort = max(1, round(fraction x sites))
+  std::uint32_t minimum_sites = 1; ///< connected before a round starts
+  double quorum = 1.0;             ///< share of the cohort that must answer
+  std::chrono::milliseconds deadline{std::chrono::minutes(30)};  ///< of one session (census, train or evaluate)
+  bool operator==(const FederationSpec&) const = default;
+};
+
+enum class StrategyKind : std::uint8_t { kFedAvg = 1, kFedProx = 2 };
+/// Divisor of the weighted sum (docs/formats/encoding.md): kCohort the sum of w of those who answered; kPopulation
+/// multiplies by members / answered instead.
+enum class Weighting : std::uint8_t { kCohort = 1, kPopulation = 2 };
+
+struct StrategySpec {
+  StrategyKind kind = StrategyKind::kFedAvg;
+  double mu = 0.0;  ///< FedProx's proximal coefficient (Li et al. 2020, equation 2)
+  Weighting weighting = Weighting::kCohort;
+  bool operator==(const StrategySpec&) const = default;
+};
+
+enum class SecureAggregation : std::uint8_t { kRequired = 1, kOff = 2 };
+
+struct PrivacySpec {
+  SecureAggregation secure_aggregation = SecureAggregation::kRequired;
+  double clip = 16.0;           ///< of each trainable coordinate of a delta; a power of two
+  double buffer_clip = 1024.0;  ///< of each buffer coordinate (running statistics)
+  bool operator==(const PrivacySpec&) const = default;
+};
+
+enum class Split : std::uint8_t { kTrain = 1, kVal = 2, kTest = 3 };
+
+struct EvaluationSpec {
+  std::uint32_t every = 1;  ///< rounds between evaluations; 0 is never
+  Split split = Split::kVal;
+  bool operator==(const EvaluationSpec&) const = default;
+};
+
+/// A job as its researcher declares it, validated. Everything that a hospital approves is in here and in its digest.
+struct JobSpec {
+  std::string name;
+  model::ModelSpec model;
+  DataSpec data;
+  TrainingSpec training;
+  FederationSpec federation;
+  StrategySpec strategy;
+  PrivacySpec privacy;
+  EvaluationSpec evaluation;
+  /// A path as written; the submitting command reads the file and puts its vector's digest in its place.
+  std::optional<std::string> initial_weights;
+  std::optional<crypto::Digest> initial_weights_digest;
+  std::uint64_t seed = 0;
+
+  bool operator==(const JobSpec&) const = default;
+};
+
+/// Names as jobs write them: "fedavg", "val", "sgd", ...
+[[nodiscard]] std::string_view name_of(OptimizerKind kind);
+[[nodiscard]] std::string_view name_of(StrategyKind kind);
+[[nodiscard]] std::string_view name_of(Weighting weighting);
+[[nodiscard]] std::string_view name_of(SecureAggregation mode);
+[[nodiscard]] std::string_view name_of(Split split);
+
+/// The learning rate of a round (1-based) under the job's schedule.
+[[nodiscard]] double learning_rate_at(const JobSpec& job, std::uint32_t round);
+
+}  // namespace consilium::job

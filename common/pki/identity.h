@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/error/error.h"
+
+namespace consilium::pki {
+
+enum class Role { kCoordinator, kSite, kResearcher };
+[[nodiscard]] std::string_view name_of(Role role);
+
+/// Who a certificate speaks for: spiffe://<consortium>/<role>/<name>.
+struct Identity {
+  std::string consortium;
+  Role role = Role::kSite;
+  std::string name;
+
+  bool operator==(const Identity&) const = default;
+};
+
+/// Names are 1 to 63 of [a-z0-9-], beginning and ending with a letter or digit: fit for files, logs and URIs.
+Result<void> check_name(std::string_view name);
+[[nodiscard]] std::string to_uri(const Identity& identity);
+Result<Identity> identity_from_uri(std::string_view uri);
+
+}  // namespace consilium::pki

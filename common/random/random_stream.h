@@ -1,0 +1,54 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace consilium {
+
+/// What a random stream is drawn for. Streams of different purposes are independent; the numbers are part of what makes
+/// a run repeatable, so existing ones never change.
+enum class RandomPurpose : std::uint32_t {
+  kInitialWeights = 1,
+  kCohort = 2,
+  kShuffle = 3,     ///< order of a site's examples in one round
+  kDropout = 4,     ///< seed of the torch generator of one round
+  kPartition = 5,   ///< how a data set is split over simulated sites
+  kStragglers = 6,  ///< which simulated sites are slow, and how slow
+  kSynthetic = 7,   ///< generated data sets
+  kBackoff = 8,     ///< jitter before a reconnection
+};
+
+/// A stream of pseudo-random numbers that is a function of (seed, purpose, round, name) alone: the same bytes on every
+/// machine, in the daemons and in the simulator. For reproducibility, never for secrets (those come from OpenSSL).
+///
+/// Philox4x32-10 (Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3", section 4.3), its 64-bit key and the upper
+/// 64 bits of its counter taken from SHA-256 over the length-prefixed inputs, the lower 64 bits counting blocks.
+/// Not thread-safe; copying a stream copies its position.
+class RandomStream {
+ public:
+  /// @param name the site, tensor or partition the stream is for; may be empty
+  RandomStream(std::uint64_t seed, RandomPurpose purpose, std::uint32_t round, std::string_view name);
+
+  [[nodiscard]] std::uint32_t next_u32();
+  [[nodiscard]] std::uint64_t next_u64();
+  /// Draws uniformly from [0, 1) with 24 random bits: every value is exact in float.
+  [[nodiscard]] float next_float();
+  /// Draws uniformly from [0, 1) with 53 random bits.
+  [[nodiscard]] double next_double();
+  /// Draws uniformly from {0, ..., bound - 1} without modulo bias (Lemire's rejection). bound >= 1.
+  [[nodiscard]] std::uint64_t below(std::uint64_t bound);
+  /// Draws from the standard normal distribution (Box-Muller; calls libm, so the last bit may differ between machines:
+  /// for generated data sets only, never for weights).
+  [[nodiscard]] double next_normal();
+
+ private:
+  void refill();
+
+  std::array<std::uint32_t, 2> key_{};
+  std::array<std::uint32_t, 4> counter_{};
+  std::array<std::uint32_t, 4> block_{};
+  unsigned used_ = 4;
+};
+
+}  // namespace consilium

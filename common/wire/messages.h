@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/crypto/sha256.h"
+#include "common/job/round_order.h"
+
+/// What travels on a site's stream, as plain values: gRPC and protobuf stop at common/wire, coordinator/service and client/transport.
+namespace consilium::wire {
+
+// Coordinator to site.
+
+/// A job that the site may take part in.
+struct JobOffer {
+  std::string job_id;
+  std::string spec;       ///< job::canonical_text(); the site parses it and computes the digest itself
+  std::string researcher; ///< name from the submitter's certificate
+  bool operator==(const JobOffer&) const = default;
+};
+/// Take part in one session: fetch the model, do what the order says, upload the vector.
+struct SessionOffer {
+  job::SessionKey key;
+  std::vector<std::byte> order;  ///< job::encode(RoundOrder)
+  std::uint64_t model_bytes = 0; ///< size of the global model blob; 0 in a census
+  bool operator==(const SessionOffer&) const = default;
+};
+/// Stop working on a session: it was closed, abandoned, or its job ended.
+struct SessionClosed {
+  job::SessionKey key;
+  std::string reason;
+  bool operator==(const SessionClosed&) const = default;
+};
+struct JobEnded {
+  std::string job_id;
+  std::string outcome;  ///< "finished", "stopped by ...", "failed: ..."
+  bool operator==(const JobEnded&) const = default;
+};
+using CoordinatorMessage = std::variant<JobOffer, SessionOffer, SessionClosed, JobEnded>;
+
+// Site to coordinator.
+
+/// First message on the stream. Who the site is, its certificate says.
+struct SiteHello {
+  std::string software;               ///< "consilium-client 0.1.0"
+  std::vector<std::string> datasets;  ///< names it maps; nothing about what is in them
+  bool operator==(const SiteHello&) const = default;
+};
+struct JobAnswer {
+  std::string job_id;
+  bool accepted = false;
+  std::string reason;  ///< why not
+  bool operator==(const JobAnswer&) const = default;
+};
+enum class SitePhase : std::uint8_t { kFetching = 1, kTraining = 2, kEvaluating = 3, kUploading = 4 };
+struct SessionProgress {
+  job::SessionKey key;
+  SitePhase phase = SitePhase::kFetching;
+  bool operator==(const SessionProgress&) const = default;
+};
+/// The site answers without a vector: its work is partial and the order doesn't keep partial work.
+struct SessionPartial {
+  job::SessionKey key;
+  bool operator==(const SessionPartial&) const = default;
+};
+struct SessionFailed {
+  job::SessionKey key;
+  ErrorCode code = ErrorCode::kInternal;
+  std::string reason;  ///< "training failed: CUDA out of memory"; empty in a masked job
+  bool operator==(const SessionFailed&) const = default;
+};
+using SiteMessage = std::variant<SiteHello, JobAnswer, SessionProgress, SessionPartial, SessionFailed>;
+
+}  // namespace consilium::wire
