@@ -1,0 +1,204 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <limits>
+
+#include "client/trainer/protocol/messages.h"
+#include "client/trainer/protocol/record_limits.h"
+#include "client/trainer/protocol/record_names.h"
+#include "client/trainer/protocol/record_reader.h"
+#include "common/model/model_json.h"
+
+namespace consilium::trainer {
+
+namespace {
+
+using nlohmann::json;
+
+/// An invalid byte is written as U+FFFD, three bytes.
+constexpr std::size_t kReplacementBytes = 3;
+constexpr std::uint64_t kAnyInteger = std::numeric_limits<std::uint64_t>::max();
+
+template <class Enum, std::size_t N>
+Enum read_name(RecordReader& reader, std::string_view key, const RecordNames<Enum, N>& names) {
+  const auto value = from_record_name(names, reader.text(key, 32));
+  if (!value) {
+    std::string known;
+    for (const auto& [unused, name] : names) known += (known.empty() ? "" : ", ") + std::string(name);
+    reader.refuse(key, "one of " + known);
+  }
+  return value.value_or(names.front().first);
+}
+
+DataSource read_data(RecordReader& parent) {
+  DataSource data;
+  const json* value = parent.member("data");
+  if (value == nullptr) return data;
+  RecordReader reader(*value, parent.path_of("data"));
+  data.type = reader.text("type", 16);
+  if (data.type != "npz" && data.type != "idx") reader.refuse("type", "npz or idx");
+  data.path = reader.text("path", kMaxPathBytes);
+  if (data.path.find('\0') != std::string::npos) reader.refuse("path", "a path without zero bytes");
+  if (auto read = reader.finish(); !read) parent.take(read.error());
+  return data;
+}
+
+std::optional<job::Normalization> read_normalize(RecordReader& parent) {
+  const json* value = parent.member("normalize");
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  RecordReader reader(*value, parent.path_of("normalize"));
+  job::Normalization normalize;
+  normalize.mean = reader.numbers("mean", kMaxChannels, -kMaxNumber, kMaxNumber);
+  normalize.std = reader.numbers("std", kMaxChannels, std::numeric_limits<double>::min(), kMaxNumber);
+  if (normalize.mean.empty() || normalize.mean.size() != normalize.std.size()) {
+    reader.refuse("std", "as many numbers as mean, at least one");
+  }
+  if (auto read = reader.finish(); !read) parent.take(read.error());
+  return normalize;
+}
+
+job::OptimizerSpec read_optimizer(RecordReader& parent) {
+  job::OptimizerSpec optimizer;
+  const json* value = parent.member("optimizer");
+  if (value == nullptr) return optimizer;
+  RecordReader reader(*value, parent.path_of("optimizer"));
+  optimizer.kind = read_name(reader, "name", kOptimizerNames);
+  optimizer.learning_rate = reader.number("learning_rate", 0.0, kMaxNumber);
+  optimizer.momentum = reader.number("momentum", 0.0, 1.0);
+  optimizer.weight_decay = reader.number("weight_decay", 0.0, kMaxNumber);
+  optimizer.beta1 = reader.number("beta1", 0.0, 1.0);
+  optimizer.beta2 = reader.number("beta2", 0.0, 1.0);
+  optimizer.epsilon = reader.number("epsilon", 0.0, kMaxNumber);
+  if (auto read = reader.finish(); !read) parent.take(read.error());
+  return optimizer;
+}
+
+Request read_prepare(RecordReader& reader) {
+  Prepare request;
+  if (const json* value = reader.member("model"); value != nullptr) {
+    auto model = model::model_from_json(*value);
+    if (model) {
+      request.model = std::move(*model);
+    } else {
+      reader.take(model.error().within("prepare.model"));
+    }
+  }
+  request.data = read_data(reader);
+  request.normalize = read_normalize(reader);
+  request.parameter_count = reader.integer("parameter_count", 1, ParameterManifest::kMaxParameters);
+  return request;
+}
+
+Request read_train(RecordReader& reader) {
+  Train request;
+  request.site = reader.text("site", kMaxSiteBytes);
+  request.round = reader.integer32("round", 0);
+  request.seed = reader.integer("seed", 0, kAnyInteger);
+  request.local_epochs = static_cast<std::uint32_t>(reader.integer("local_epochs", 1, kMaxLocalEpochs));
+  request.batch_size = static_cast<std::uint32_t>(reader.integer("batch_size", 1, kMaxBatchSize));
+  request.optimizer = read_optimizer(reader);
+  request.proximal_mu = reader.number("proximal_mu", 0.0, kMaxNumber);
+  request.time_limit_ms = reader.integer("time_limit_ms", 0, kMaxMilliseconds);
+  return request;
+}
+
+Request read_evaluate(RecordReader& reader) {
+  Evaluate request;
+  request.split = read_name(reader, "split", kSplitNames);
+  request.batch_size = static_cast<std::uint32_t>(reader.integer("batch_size", 1, kMaxBatchSize));
+  return request;
+}
+
+Request read_cancel(RecordReader&) { return Cancel{}; }
+
+Reply read_hello(RecordReader& reader) {
+  Hello reply;
+  reply.protocol = reader.integer32("protocol", 0);
+  reply.software = reader.text("software", kReplacementBytes * kMaxSoftwareBytes);
+  reply.device = reader.text("device", kMaxDeviceBytes);
+  reply.sandboxed = reader.boolean("sandboxed");
+  return reply;
+}
+
+Reply read_prepared(RecordReader& reader) {
+  Prepared reply;
+  reply.train_examples = reader.integer("train_examples", 0, kMaxExamples);
+  reply.val_examples = reader.integer("val_examples", 0, kMaxExamples);
+  reply.test_examples = reader.integer("test_examples", 0, kMaxExamples);
+  reply.class_examples = reader.integers("class_examples", kMaxClasses);
+  std::uint64_t rest = reply.train_examples;
+  for (const std::uint64_t examples : reply.class_examples) {
+    if (examples > rest) {
+      reader.refuse("class_examples", "the training examples of each class, train_examples in all");
+      return reply;
+    }
+    rest -= examples;
+  }
+  if (rest != 0) reader.refuse("class_examples", "the training examples of each class, train_examples in all");
+  return reply;
+}
+
+Reply read_progress(RecordReader& reader) {
+  Progress reply;
+  reply.steps_total = reader.integer("steps_total", 0, kMaxExamples);
+  reply.steps_done = reader.integer("steps_done", 0, reply.steps_total);
+  return reply;
+}
+
+Reply read_trained(RecordReader& reader) {
+  Trained reply;
+  reply.mean_loss = reader.number("mean_loss", -kMaxNumber, kMaxNumber);
+  reply.epochs_done = static_cast<std::uint32_t>(reader.integer("epochs_done", 0, kMaxLocalEpochs));
+  reply.partial = reader.boolean("partial");
+  reply.seconds = reader.number("seconds", 0.0, kMaxNumber);
+  return reply;
+}
+
+Reply read_evaluated(RecordReader& reader) { return Evaluated{reader.number("seconds", 0.0, kMaxNumber)}; }
+
+Reply read_failed(RecordReader& reader) {
+  Failed reply;
+  reply.code = read_name(reader, "code", kFailureNames);
+  reply.message = reader.text("message", kReplacementBytes * kMaxMessageBytes);
+  return reply;
+}
+
+/// How a record of one type is read.
+template <class Message>
+struct Kind {
+  std::string_view type;
+  Message (*read)(RecordReader& reader);
+};
+constexpr std::array<Kind<Request>, 4> kRequests{
+    {{"prepare", read_prepare}, {"train", read_train}, {"evaluate", read_evaluate}, {"cancel", read_cancel}}};
+constexpr std::array<Kind<Reply>, 6> kReplies{{{"hello", read_hello},
+                                               {"prepared", read_prepared},
+                                               {"progress", read_progress},
+                                               {"trained", read_trained},
+                                               {"evaluated", read_evaluated},
+                                               {"failed", read_failed}}};
+
+template <class Message, std::size_t N>
+Result<Message> decode(std::string_view text, const std::array<Kind<Message>, N>& kinds) {
+  CONSILIUM_ASSIGN(const json record, parse_record(text));
+  const auto found = record.find("type");
+  const auto* type = found == record.end() ? nullptr : found->get_ptr<const std::string*>();
+  for (const auto& kind : kinds) {
+    if (type == nullptr || *type != kind.type) continue;
+    RecordReader reader(record, std::string(kind.type));
+    reader.text("type", 32);
+    Message message = kind.read(reader);
+    CONSILIUM_TRY(reader.finish());
+    return message;
+  }
+  std::string known;
+  for (const auto& kind : kinds) known += (known.empty() ? "" : ", ") + std::string(kind.type);
+  return fail(ErrorCode::kDataLoss, fmt::format("trainer protocol: a record's type is one of {}", known));
+}
+
+}  // namespace
+
+Result<Request> decode_request(std::string_view json) { return decode(json, kRequests); }
+
+Result<Reply> decode_reply(std::string_view json) { return decode(json, kReplies); }
+
+}  // namespace consilium::trainer
