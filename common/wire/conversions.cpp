@@ -1,0 +1,275 @@
+#include "common/wire/conversions.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+
+#include "common/job/job_text.h"
+#include "common/wire/limits.h"
+#include "common/wire/text.h"
+#include "consilium/v1/federation.pb.h"
+
+namespace consilium::wire {
+
+namespace {
+
+static_assert(job::kMaxJobBytes + job::kMaxOrderBytes <= kMaxMessageBytes);
+
+std::string name(std::string_view text) { return clean_text(text, kMaxNameBytes); }
+std::string reason(std::string_view text) { return clean_text(text, kMaxReasonBytes); }
+
+tl::unexpected<Error> malformed(std::string_view field, std::string_view expected, std::string_view found) {
+  return fail(ErrorCode::kInvalidArgument, fmt::format("{}: expected {}, found {}", field, expected, found));
+}
+
+v1::FailureCode failure_code(ErrorCode code) { return static_cast<v1::FailureCode>(static_cast<int>(code) + 1); }
+static_assert(static_cast<int>(ErrorCode::kInvalidArgument) + 1 == v1::FAILURE_CODE_INVALID_ARGUMENT);
+static_assert(static_cast<int>(ErrorCode::kUnavailable) + 1 == v1::FAILURE_CODE_UNAVAILABLE);
+static_assert(static_cast<int>(ErrorCode::kInternal) + 1 == v1::FAILURE_CODE_INTERNAL);
+
+Result<ErrorCode> error_code(v1::FailureCode code, std::string_view field) {
+  if (code < v1::FAILURE_CODE_INVALID_ARGUMENT || code > v1::FAILURE_CODE_INTERNAL) {
+    return malformed(field, "a failure code", std::to_string(static_cast<int>(code)));
+  }
+  return static_cast<ErrorCode>(static_cast<int>(code) - 1);
+}
+
+Result<job::SessionKey> key_of(bool present, const v1::SessionKey& key, std::string_view message) {
+  if (!present) return malformed(fmt::format("{}.key", message), "a session key", "nothing");
+  auto parsed = wire::from_proto(key);
+  if (!parsed) return fail(parsed.error().within(message));
+  return parsed;
+}
+
+Result<SiteMessage> site_hello(const v1::SiteHello& proto) {
+  CONSILIUM_TRY(check_name_field(proto.software(), "hello.software"));
+  if (static_cast<std::size_t>(proto.datasets_size()) > kMaxDatasets) {
+    return malformed("hello.datasets", fmt::format("at most {} names", kMaxDatasets),
+                     std::to_string(proto.datasets_size()));
+  }
+  for (const auto& dataset : proto.datasets()) CONSILIUM_TRY(check_name_field(dataset, "hello.datasets"));
+  return SiteHello{proto.software(), {proto.datasets().begin(), proto.datasets().end()}};
+}
+
+Result<SiteMessage> job_answer(const v1::JobAnswer& proto) {
+  CONSILIUM_TRY(check_name_field(proto.job_id(), "job_answer.job_id"));
+  CONSILIUM_TRY(check_text_field(proto.reason(), kMaxReasonBytes, "job_answer.reason"));
+  return JobAnswer{proto.job_id(), proto.accepted(), proto.reason()};
+}
+
+Result<SiteMessage> session_progress(const v1::SessionProgress& proto) {
+  CONSILIUM_ASSIGN(auto key, key_of(proto.has_key(), proto.key(), "progress"));
+  if (proto.phase() < v1::SITE_PHASE_FETCHING || proto.phase() > v1::SITE_PHASE_UPLOADING) {
+    return malformed("progress.phase", "1 to 4", std::to_string(static_cast<int>(proto.phase())));
+  }
+  return SessionProgress{std::move(key), static_cast<SitePhase>(proto.phase())};
+}
+
+Result<SiteMessage> session_partial(const v1::SessionPartial& proto) {
+  CONSILIUM_ASSIGN(auto key, key_of(proto.has_key(), proto.key(), "partial"));
+  return SessionPartial{std::move(key)};
+}
+
+Result<SiteMessage> session_failed(const v1::SessionFailed& proto) {
+  CONSILIUM_ASSIGN(auto key, key_of(proto.has_key(), proto.key(), "failed"));
+  CONSILIUM_ASSIGN(const ErrorCode code, error_code(proto.code(), "failed.code"));
+  CONSILIUM_TRY(check_text_field(proto.reason(), kMaxReasonBytes, "failed.reason"));
+  return SessionFailed{std::move(key), code, proto.reason()};
+}
+
+Result<CoordinatorMessage> job_offer(const v1::JobOffer& proto) {
+  CONSILIUM_TRY(check_name_field(proto.job_id(), "job_offer.job_id"));
+  CONSILIUM_TRY(check_text_field(proto.spec(), job::kMaxJobBytes, "job_offer.spec"));
+  CONSILIUM_TRY(check_name_field(proto.researcher(), "job_offer.researcher"));
+  return JobOffer{proto.job_id(), proto.spec(), proto.researcher()};
+}
+
+Result<CoordinatorMessage> session_offer(const v1::SessionOffer& proto) {
+  CONSILIUM_ASSIGN(auto key, key_of(proto.has_key(), proto.key(), "session_offer"));
+  if (proto.order().empty() || proto.order().size() > job::kMaxOrderBytes) {
+    return malformed("session_offer.order", fmt::format("1 to {} bytes", job::kMaxOrderBytes),
+                     std::to_string(proto.order().size()));
+  }
+  if (proto.model_bytes() > kMaxBlobBytes) {
+    return malformed("session_offer.model_bytes", fmt::format("at most {}", kMaxBlobBytes),
+                     std::to_string(proto.model_bytes()));
+  }
+  const auto bytes = std::as_bytes(std::span(proto.order()));
+  return SessionOffer{std::move(key), {bytes.begin(), bytes.end()}, proto.model_bytes()};
+}
+
+Result<CoordinatorMessage> session_closed(const v1::SessionClosed& proto) {
+  CONSILIUM_ASSIGN(auto key, key_of(proto.has_key(), proto.key(), "session_closed"));
+  CONSILIUM_TRY(check_text_field(proto.reason(), kMaxReasonBytes, "session_closed.reason"));
+  return SessionClosed{std::move(key), proto.reason()};
+}
+
+Result<CoordinatorMessage> job_ended(const v1::JobEnded& proto) {
+  CONSILIUM_TRY(check_name_field(proto.job_id(), "job_ended.job_id"));
+  CONSILIUM_TRY(check_text_field(proto.outcome(), kMaxReasonBytes, "job_ended.outcome"));
+  return JobEnded{proto.job_id(), proto.outcome()};
+}
+
+/// Fills the protobuf message with one alternative of a site's messages.
+struct SiteWriter {
+  v1::SiteMessage& out;
+  void operator()(const SiteHello& hello) const {
+    out.mutable_hello()->set_software(name(hello.software));
+    const std::size_t count = std::min(hello.datasets.size(), kMaxDatasets);
+    for (std::size_t index = 0; index < count; ++index) out.mutable_hello()->add_datasets(name(hello.datasets[index]));
+  }
+  void operator()(const JobAnswer& answer) const {
+    auto& proto = *out.mutable_job_answer();
+    proto.set_job_id(answer.job_id);
+    proto.set_accepted(answer.accepted);
+    proto.set_reason(reason(answer.reason));
+  }
+  void operator()(const SessionProgress& progress) const {
+    *out.mutable_progress()->mutable_key() = wire::to_proto(progress.key);
+    out.mutable_progress()->set_phase(static_cast<v1::SitePhase>(progress.phase));
+  }
+  void operator()(const SessionPartial& partial) const {
+    *out.mutable_partial()->mutable_key() = wire::to_proto(partial.key);
+  }
+  void operator()(const SessionFailed& failed) const {
+    *out.mutable_failed()->mutable_key() = wire::to_proto(failed.key);
+    out.mutable_failed()->set_code(failure_code(failed.code));
+    out.mutable_failed()->set_reason(reason(failed.reason));
+  }
+};
+
+/// The same for the coordinator's messages.
+struct CoordinatorWriter {
+  v1::CoordinatorMessage& out;
+  void operator()(const JobOffer& offer) const {
+    auto& proto = *out.mutable_job_offer();
+    proto.set_job_id(offer.job_id);
+    proto.set_spec(offer.spec);
+    proto.set_researcher(name(offer.researcher));
+  }
+  void operator()(const SessionOffer& offer) const {
+    auto& proto = *out.mutable_session_offer();
+    *proto.mutable_key() = wire::to_proto(offer.key);
+    proto.set_order(offer.order.data(), offer.order.size());
+    proto.set_model_bytes(offer.model_bytes);
+  }
+  void operator()(const SessionClosed& closed) const {
+    *out.mutable_session_closed()->mutable_key() = wire::to_proto(closed.key);
+    out.mutable_session_closed()->set_reason(reason(closed.reason));
+  }
+  void operator()(const JobEnded& ended) const {
+    out.mutable_job_ended()->set_job_id(ended.job_id);
+    out.mutable_job_ended()->set_outcome(reason(ended.outcome));
+  }
+};
+
+template <class Proto>
+Result<Proto> parse(std::span<const std::byte> bytes) {
+  Proto proto;
+  if (bytes.size() > kMaxMessageBytes || !proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("{} bytes that are no {}", bytes.size(), proto.GetTypeName()));
+  }
+  return proto;
+}
+
+}  // namespace
+
+Result<void> check_text_field(std::string_view value, std::size_t max_bytes, std::string_view field) {
+  if (value.size() > max_bytes)
+    return malformed(field, fmt::format("at most {} bytes", max_bytes), std::to_string(value.size()));
+  if (!is_clean_text(value)) return malformed(field, "UTF-8 without control characters", "other bytes");
+  return {};
+}
+
+Result<void> check_name_field(std::string_view value, std::string_view field) {
+  if (value.empty()) return malformed(field, "a name", "nothing");
+  return check_text_field(value, kMaxNameBytes, field);
+}
+
+Result<crypto::Digest> digest_from_field(const std::string& bytes, std::string_view field) {
+  crypto::Digest digest{};
+  if (bytes.size() != digest.size()) return malformed(field, "32 bytes", std::to_string(bytes.size()));
+  std::copy(bytes.begin(), bytes.end(), digest.begin());
+  return digest;
+}
+
+v1::SessionKey to_proto(const job::SessionKey& key) {
+  v1::SessionKey proto;
+  proto.set_job_id(key.job_id);
+  proto.set_kind(static_cast<v1::SumKind>(key.kind));
+  proto.set_round(key.round);
+  proto.set_attempt(key.attempt);
+  return proto;
+}
+
+Result<job::SessionKey> from_proto(const v1::SessionKey& proto) {
+  CONSILIUM_TRY(check_name_field(proto.job_id(), "key.job_id"));
+  if (proto.kind() < v1::SUM_KIND_CENSUS || proto.kind() > v1::SUM_KIND_EVALUATE) {
+    return malformed("key.kind", "1 to 3", std::to_string(static_cast<int>(proto.kind())));
+  }
+  if (proto.round() > kMaxRounds)
+    return malformed("key.round", fmt::format("at most {}", kMaxRounds), std::to_string(proto.round()));
+  if (proto.attempt() == 0) return malformed("key.attempt", "at least 1", "0");
+  return job::SessionKey{proto.job_id(), static_cast<job::SumKind>(proto.kind()), proto.round(), proto.attempt()};
+}
+
+v1::SiteMessage to_proto(const SiteMessage& message) {
+  v1::SiteMessage proto;
+  std::visit(SiteWriter{proto}, message);
+  return proto;
+}
+
+v1::CoordinatorMessage to_proto(const CoordinatorMessage& message) {
+  v1::CoordinatorMessage proto;
+  std::visit(CoordinatorWriter{proto}, message);
+  return proto;
+}
+
+Result<SiteMessage> from_proto(const v1::SiteMessage& proto) {
+  switch (proto.message_case()) {
+    case v1::SiteMessage::kHello:
+      return site_hello(proto.hello());
+    case v1::SiteMessage::kJobAnswer:
+      return job_answer(proto.job_answer());
+    case v1::SiteMessage::kProgress:
+      return session_progress(proto.progress());
+    case v1::SiteMessage::kPartial:
+      return session_partial(proto.partial());
+    case v1::SiteMessage::kFailed:
+      return session_failed(proto.failed());
+    case v1::SiteMessage::MESSAGE_NOT_SET:
+      break;
+  }
+  return malformed("message", "one of hello, job_answer, progress, partial, failed", "none of them");
+}
+
+Result<CoordinatorMessage> from_proto(const v1::CoordinatorMessage& proto) {
+  switch (proto.message_case()) {
+    case v1::CoordinatorMessage::kJobOffer:
+      return job_offer(proto.job_offer());
+    case v1::CoordinatorMessage::kSessionOffer:
+      return session_offer(proto.session_offer());
+    case v1::CoordinatorMessage::kSessionClosed:
+      return session_closed(proto.session_closed());
+    case v1::CoordinatorMessage::kJobEnded:
+      return job_ended(proto.job_ended());
+    case v1::CoordinatorMessage::MESSAGE_NOT_SET:
+      break;
+  }
+  return malformed("message", "one of job_offer, session_offer, session_closed, job_ended", "none of them");
+}
+
+std::string encode(const SiteMessage& message) { return to_proto(message).SerializeAsString(); }
+std::string encode(const CoordinatorMessage& message) { return to_proto(message).SerializeAsString(); }
+
+Result<SiteMessage> decode_site_message(std::span<const std::byte> bytes) {
+  CONSILIUM_ASSIGN(const auto proto, parse<v1::SiteMessage>(bytes));
+  return from_proto(proto);
+}
+
+Result<CoordinatorMessage> decode_coordinator_message(std::span<const std::byte> bytes) {
+  CONSILIUM_ASSIGN(const auto proto, parse<v1::CoordinatorMessage>(bytes));
+  return from_proto(proto);
+}
+
+}  // namespace consilium::wire

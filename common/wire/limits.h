@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+/// Bounds of the wire (docs/formats/wire.md): checked by whoever receives, kept by whoever sends.
+namespace consilium::wire {
+
+/// Payload of one chunk of bulk data, in bytes.
+inline constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+/// Largest message received, in bytes: a chunk, a job's text or a round order, with room for what surrounds them.
+inline constexpr std::size_t kMaxMessageBytes = std::size_t{2} << 20;
+/// Largest answer that a researcher's command receives (a job's whole history).
+inline constexpr std::size_t kMaxReportBytes = std::size_t{64} << 20;
+/// Largest blob that a researcher may put, in bytes (ParameterManifest::kMaxParameters floats).
+inline constexpr std::uint64_t kMaxBlobBytes = std::uint64_t{1} << 33;
+
+inline constexpr std::size_t kMaxNameBytes = 128;     ///< job ids, data sets, software, researchers
+inline constexpr std::size_t kMaxReasonBytes = 2048;  ///< reasons, outcomes, details
+inline constexpr std::size_t kMaxDatasets = 256;      ///< names in a hello
+inline constexpr std::size_t kMaxSites = 10'000;      ///< in a status
+inline constexpr std::size_t kMaxRounds = 1'000'000;  ///< in a history
+inline constexpr std::size_t kMaxConfusion = 1'000'000;
+
+}  // namespace consilium::wire
