@@ -1,0 +1,91 @@
+#include "cli/command.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <list>
+#include <string_view>
+
+#include "common/config/nearest.h"
+
+namespace consilium::cli {
+namespace {
+
+constexpr const char* kFooter =
+    "Begin with:\n"
+    "  consilium sandbox examples/chest-xray.yaml --data pneumoniamnist.npz --sites 4 --per-site 80\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 the job failed, 4 the job was stopped,\n"
+    "  5 coordinator unreachable, 6 refused, 7 sandbox: not better than alone, 130 interrupted.";
+
+/// CLI11 takes an unknown word for a surplus argument; this says what is meant.
+int report_usage(const CLI::App& app, const CLI::ParseError& error, int argc, const char* const* argv) {
+  const std::string_view word = argc > 1 ? argv[1] : "";
+  std::list<std::string> all;
+  const CLI::App* named = nullptr;
+  std::vector<std::string_view> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.emplace_back(all.emplace_back(command->get_name()));
+    if (command->get_name() == word) named = command;
+  }
+  if (named == nullptr && !word.empty() && word.front() != '-') {
+    fmt::print(stderr, "consilium: unknown command '{}', did you mean '{}'? 'consilium --help' lists them\n", word,
+               config::nearest(word, names));
+  } else if (named == nullptr && word.empty()) {
+    fmt::print(stderr, "{}", app.help());
+  } else {
+    fmt::print(stderr, "consilium: {}; see 'consilium {}--help'\n", error.what(),
+               named != nullptr ? std::string(word) + " " : std::string());
+  }
+  return kUsage;
+}
+
+}  // namespace
+
+int exit_code_of(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kInvalidArgument:
+      return kUsage;
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kUnauthenticated:
+      return kUnreachable;
+    case ErrorCode::kPermissionDenied:
+      return kRefused;
+    case ErrorCode::kCancelled:
+      return kInterrupted;
+    default:
+      return kFailure;
+  }
+}
+
+void add_json_option(CLI::App& command, bool& json) {
+  command.add_flag("--json", json, "print JSON for programs (one object, or one a line)");
+}
+
+void add_commands(CLI::App& app, Action& action) {
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  add_completion(app, action);
+  add_version(app, action);
+}
+
+int run(int argc, const char* const* argv) {
+  Action action;
+  CLI::App app("Federated learning for hospitals: the researcher's command.", "consilium");
+  add_commands(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::CallForAllHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return report_usage(app, error, argc, argv);
+  }
+  const Result<int> code = action();
+  if (code) return *code;
+  fmt::print(stderr, "consilium: {}\n", code.error().message);
+  return exit_code_of(code.error());
+}
+
+}  // namespace consilium::cli

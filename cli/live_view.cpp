@@ -1,0 +1,319 @@
+#include "cli/live_view.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "common/report/report_files.h"
+
+namespace consilium::cli {
+namespace {
+
+using report::JobPhase;
+using report::JobStatus;
+using report::RoundRecord;
+
+enum class Style { kNormal, kBold, kDim, kGood, kBad };
+struct Span {
+  std::string text;
+  Style style = Style::kNormal;
+};
+using Line = std::vector<Span>;
+
+std::string_view code_of(Style style) {
+  switch (style) {
+    case Style::kNormal:
+      return "";
+    case Style::kBold:
+      return "\x1b[1m";
+    case Style::kDim:
+      return "\x1b[2m";
+    case Style::kGood:
+      return "\x1b[32m";
+    case Style::kBad:
+      return "\x1b[31m";
+  }
+  return "";
+}
+
+bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+
+int columns(std::string_view text) {
+  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
+}
+
+/// Cuts the text to so many columns, an ellipsis in the last where something is lost.
+std::string fit(const std::string& text, int width) {
+  if (columns(text) <= width) return text;
+  std::size_t end = 0;
+  for (int column = 0; column < width - 1 && end < text.size(); ++column) {
+    do ++end;
+    while (end < text.size() && continues(text[end]));
+  }
+  return width > 0 ? text.substr(0, end) + "…" : std::string();
+}
+
+std::string render(const Line& line, const Screen& screen) {
+  std::string out;
+  int left = screen.width;
+  for (const Span& span : line) {
+    const std::string text = fit(span.text, left);
+    left -= columns(text);
+    const std::string_view code = screen.colour ? code_of(span.style) : std::string_view();
+    out += code;
+    out += text;
+    if (!code.empty()) out += "\x1b[0m";
+  }
+  return out;
+}
+
+std::string number(const std::optional<double>& value, int decimals) {
+  return value && std::isfinite(*value) ? fmt::format("{:.{}f}", *value, decimals) : "-";
+}
+
+bool over(JobPhase phase) {
+  return phase == JobPhase::kFinished || phase == JobPhase::kStopped || phase == JobPhase::kFailed;
+}
+
+std::string loss_label(const std::string& split) { return split.empty() ? "loss" : split + " loss"; }
+
+Style style_of(JobPhase phase) {
+  if (phase == JobPhase::kFinished) return Style::kGood;
+  return phase == JobPhase::kFailed ? Style::kBad : Style::kBold;
+}
+
+Line title_line(const JobStatus& status) {
+  Line line = {{printable(status.job_id.empty() ? status.name : status.job_id), Style::kBold},
+               {"   "},
+               {std::string(name_of(status.phase)), style_of(status.phase)},
+               {fmt::format("   round {} of {}", status.round, status.rounds)}};
+  if (status.examples > 0) line.push_back({fmt::format("   {} examples", status.examples)});
+  if (status.eta_seconds && !over(status.phase)) line.push_back({"   ETA " + format_duration(*status.eta_seconds)});
+  return line;
+}
+
+Line bar_line(const JobStatus& status, const Screen& screen) {
+  const int room = std::clamp(screen.width - 8, 10, 72);
+  const double share =
+      status.rounds > 0 ? std::min(1.0, static_cast<double>(status.history.size()) / status.rounds) : 0.0;
+  const int full = static_cast<int>(std::floor(share * room));
+  std::string done;
+  std::string rest;
+  for (int i = 0; i < room; ++i) (i < full ? done : rest) += i < full ? "━" : "─";
+  return {{done, Style::kGood}, {rest, Style::kDim}, {fmt::format(" {:3.0f} %", share * 100)}};
+}
+
+Line round_line(const RoundRecord& record) {
+  const std::optional<report::Metrics>& metrics = record.metrics;
+  const auto metric = [&](double report::Metrics::*member) {
+    return metrics ? std::optional((*metrics).*member) : std::nullopt;
+  };
+  Line line = {{fmt::format("{:>6} {:>9} {:>12} {:>11} {:>10} {:>8} {:>10} {:>9}", record.round,
+                            fmt::format("{}/{}", record.contributed.size(), record.cohort.size()),
+                            number(record.train_loss, 4), number(metric(&report::Metrics::loss), 4),
+                            number(metric(&report::Metrics::accuracy), 3), number(metric(&report::Metrics::auc), 3),
+                            format_bytes(record.bytes), format_duration(record.seconds + record.evaluation_seconds))}};
+  for (const auto& [site, reason] : record.failed)
+    line.push_back({"  " + printable(site) + ": " + printable(reason), Style::kBad});
+  if (!record.partial.empty()) line.push_back({fmt::format("  {} partial", record.partial.size()), Style::kDim});
+  return line;
+}
+
+/// What each site does now, several on a line.
+std::vector<Line> site_lines(const JobStatus& status, const Screen& screen, std::size_t most) {
+  std::vector<Line> lines;
+  Line line;
+  int used = 0;
+  for (const auto& [site, activity] : status.sites) {
+    const std::string name = " " + printable(site) + " ";
+    const std::string what = printable(activity) + "  ";
+    const int size = columns(name) + columns(what);
+    if (used > 0 && used + size > screen.width) {
+      lines.push_back(std::exchange(line, {}));
+      used = 0;
+      if (lines.size() == most) break;
+    }
+    line.push_back({name});
+    line.push_back({what, activity.find("failed") != std::string::npos || activity.find("declined") != std::string::npos
+                              ? Style::kBad
+                              : Style::kDim});
+    used += size;
+  }
+  if (!line.empty() && lines.size() < most) lines.push_back(line);
+  return lines;
+}
+
+std::string round_text(const RoundRecord& record, const JobStatus& status, const std::string& split) {
+  std::string text = fmt::format("round {}/{}  sites {}/{}  train loss {}", record.round, status.rounds,
+                                 record.contributed.size(), record.cohort.size(), number(record.train_loss, 4));
+  if (record.metrics) {
+    text += fmt::format("  {} {:.4f}  accuracy {:.3f}  AUC {:.3f}", loss_label(split), record.metrics->loss,
+                        record.metrics->accuracy, record.metrics->auc);
+  }
+  text +=
+      fmt::format("  {}  {}", format_bytes(record.bytes), format_duration(record.seconds + record.evaluation_seconds));
+  if (!record.partial.empty()) text += fmt::format("  {} partial", record.partial.size());
+  if (status.eta_seconds && !over(status.phase)) text += "  ETA " + format_duration(*status.eta_seconds);
+  return text;
+}
+
+}  // namespace
+
+Screen screen_of(std::FILE* stream) {
+  Screen screen;
+  const int descriptor = fileno(stream);
+  const char* term = std::getenv("TERM");
+  screen.terminal = isatty(descriptor) == 1 && term != nullptr && std::string_view(term) != "dumb";
+  const char* no_colour = std::getenv("NO_COLOR");
+  screen.colour = screen.terminal && (no_colour == nullptr || *no_colour == '\0');
+  winsize size{};
+  if (screen.terminal && ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0) {
+    screen.width = size.ws_col;
+    screen.height = size.ws_row;
+  }
+  return screen;
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x20 && c < 0x7f) {
+      out += text[i];
+      continue;
+    }
+    // Whole UTF-8 sequences stay, but for the C1 controls U+0080 to U+009F.
+    const std::size_t length = c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 1;
+    const std::string_view sequence = text.substr(i, length);
+    const bool whole =
+        length > 1 && sequence.size() == length && std::all_of(sequence.begin() + 1, sequence.end(), continues);
+    if (!whole || (c == 0xc2 && static_cast<unsigned char>(sequence[1]) < 0xa0)) {
+      out += c == '\n' || c == '\t' ? ' ' : '?';
+      continue;
+    }
+    out += sequence;
+    i += length - 1;
+  }
+  return out;
+}
+
+std::string format_bytes(std::uint64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  if (bytes < 1000) return fmt::format("{} B", bytes);
+  if (value < 999.5e3) return fmt::format("{:.1f} kB", value / 1e3);
+  if (value < 999.5e6) return fmt::format("{:.1f} MB", value / 1e6);
+  return fmt::format("{:.2f} GB", value / 1e9);
+}
+
+std::string format_duration(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0) return "-";
+  if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);
+  const auto whole = static_cast<long long>(std::llround(std::min(seconds, 1e9)));
+  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+std::vector<std::string> table_lines(const JobStatus& status, const std::string& split, const Screen& screen) {
+  std::vector<Line> head = {title_line(status), bar_line(status, screen)};
+  if (!status.detail.empty())
+    head.push_back({{printable(status.detail), status.phase == JobPhase::kFailed ? Style::kBad : Style::kDim}});
+  head.push_back({{fmt::format("{:>6} {:>9} {:>12} {:>11} {:>10} {:>8} {:>10} {:>9}", "round", "sites", "train loss",
+                               loss_label(split), "accuracy", "AUC", "bytes", "time"),
+                   Style::kDim}});
+  const auto room = static_cast<std::size_t>(std::max(6, screen.height - 1)) - std::min<std::size_t>(head.size(), 5);
+  const std::vector<Line> sites =
+      over(status.phase) ? std::vector<Line>() : site_lines(status, screen, room > 10 ? 4 : 1);
+  const std::size_t rows = std::min(status.history.size(), room > sites.size() ? room - sites.size() : 0);
+  std::vector<std::string> out;
+  for (const Line& line : head) out.push_back(render(line, screen));
+  for (std::size_t i = status.history.size() - rows; i < status.history.size(); ++i) {
+    out.push_back(render(round_line(status.history[i]), screen));
+  }
+  for (const Line& line : sites) out.push_back(render(line, screen));
+  return out;
+}
+
+std::vector<std::string> news_lines(const JobStatus& before, const JobStatus& now, const std::string& split) {
+  std::vector<std::string> out;
+  const bool waiting =
+      now.phase == JobPhase::kQueued || now.phase == JobPhase::kRecruiting || now.phase == JobPhase::kCensus;
+  const bool moved = before.job_id.empty() || before.phase != now.phase || before.detail != now.detail;
+  if (waiting && moved) {
+    out.push_back(fmt::format("{}: {}{}{}", printable(now.job_id), name_of(now.phase), now.detail.empty() ? "" : ": ",
+                              printable(now.detail)));
+  }
+  for (std::size_t i = before.history.size(); i < now.history.size(); ++i) {
+    out.push_back(round_text(now.history[i], now, split));
+    for (const auto& [site, reason] : now.history[i].failed) {
+      out.push_back(fmt::format("round {}: {}: {}", now.history[i].round, printable(site), printable(reason)));
+    }
+  }
+  if (over(now.phase) && before.phase != now.phase) {
+    out.push_back(fmt::format("{}: {}{}{}", printable(now.job_id), name_of(now.phase), now.detail.empty() ? "" : ": ",
+                              printable(now.detail)));
+  }
+  return out;
+}
+
+std::vector<std::string> news_json(const JobStatus& before, const JobStatus& now, const std::string& split) {
+  std::vector<std::string> out;
+  const auto state = [&](const char* event) {
+    const nlohmann::ordered_json json = {
+        {"event", event},
+        {"job_id", now.job_id},
+        {"phase", name_of(now.phase)},
+        {"round", now.round},
+        {"rounds", now.rounds},
+        {"detail", now.detail},
+        {"sites", now.sites},
+        {"eta_seconds", now.eta_seconds ? nlohmann::ordered_json(*now.eta_seconds) : nullptr}};
+    out.push_back(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  };
+  if (!over(now.phase) && (before.job_id.empty() || before.phase != now.phase || before.round != now.round))
+    state("phase");
+  for (std::size_t i = before.history.size(); i < now.history.size(); ++i) {
+    out.push_back(R"({"event":"round",)" + report::round_json(now.history[i], split).substr(1));
+  }
+  if (over(now.phase) && before.phase != now.phase) state("end");
+  return out;
+}
+
+LiveView::LiveView(std::FILE* stream, std::string split, ViewMode mode)
+    : LiveView(stream, std::move(split), mode, screen_of(stream)) {}
+
+LiveView::LiveView(std::FILE* stream, std::string split, ViewMode mode, Screen screen)
+    : stream_(stream), split_(std::move(split)), mode_(mode), screen_(screen) {}
+
+void LiveView::update(const JobStatus& status) {
+  if (mode_ == ViewMode::kQuiet) return;
+  if (mode_ == ViewMode::kLive && screen_.terminal) {
+    redraw(status);
+  } else {
+    const auto news = mode_ == ViewMode::kJson ? news_json(shown_, status, split_) : news_lines(shown_, status, split_);
+    for (const std::string& line : news) fmt::print(stream_, "{}\n", line);
+  }
+  std::fflush(stream_);
+  shown_ = status;
+}
+
+void LiveView::redraw(const JobStatus& status) {
+  const Screen now = screen_of(stream_);
+  if (now.terminal) screen_ = now;
+  // One write a frame: up over the last frame, each line cleared to its end, the rest of the screen cleared below.
+  std::string frame = drawn_lines_ > 0 ? fmt::format("\x1b[{}A\r", drawn_lines_) : std::string();
+  const std::vector<std::string> lines = table_lines(status, split_, screen_);
+  for (const std::string& line : lines) frame += line + "\x1b[K\n";
+  frame += "\x1b[J";
+  std::fwrite(frame.data(), 1, frame.size(), stream_);
+  drawn_lines_ = lines.size();
+}
+
+void LiveView::leave() { drawn_lines_ = 0; }
+
+}  // namespace consilium::cli

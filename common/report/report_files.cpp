@@ -1,0 +1,210 @@
+#include "common/report/report_files.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "common/job/job_text.h"
+#include "common/parameters/safetensors.h"
+#include "common/report/line_chart.h"
+
+namespace consilium::report {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number_or_null(const std::optional<double>& value) {
+  if (!value || !std::isfinite(*value)) return nullptr;
+  return *value;
+}
+
+Json metrics_json(const Metrics& metrics, bool with_counts) {
+  Json json = {
+      {"loss", metrics.loss}, {"accuracy", metrics.accuracy},   {"balanced_accuracy", metrics.balanced_accuracy},
+      {"auc", metrics.auc},   {"auc_error", metrics.auc_error}, {"f1", metrics.f1}};
+  if (with_counts) {
+    json["examples"] = metrics.examples;
+    json["confusion"] = metrics.confusion;
+  }
+  return json;
+}
+
+Json sites_json(const std::map<std::string, Metrics>& sites) {
+  Json json = Json::object();
+  for (const auto& [site, metrics] : sites) json[site] = metrics_json(metrics, true);
+  return json;
+}
+
+Json json_of_round(const RoundRecord& record, std::string_view split) {
+  Json json = {{"round", record.round},
+               {"cohort", record.cohort},
+               {"contributed", record.contributed},
+               {"partial", record.partial},
+               {"failed", record.failed},
+               {"seconds", record.seconds},
+               {"evaluation_seconds", record.evaluation_seconds},
+               {"bytes", record.bytes},
+               {"train_loss", number_or_null(record.train_loss)},
+               {"clipped", record.clipped},
+               {"model", crypto::to_hex(record.model)}};
+  if (record.metrics) {
+    Json metrics = metrics_json(*record.metrics, true);
+    if (!record.site_metrics.empty()) metrics["sites"] = sites_json(record.site_metrics);
+    json[std::string(split)] = std::move(metrics);
+  }
+  return json;
+}
+
+Json comparison_json(const Comparison& comparison) {
+  if (comparison.empty()) return nullptr;
+  Json json = {{"split", job::name_of(comparison.split)}};
+  if (!comparison.alone.empty()) {
+    json["alone"] = metrics_json(mean_over_sites(comparison.alone), false);
+    json["alone"]["sites"] = sites_json(comparison.alone);
+  }
+  if (comparison.federated) json["federated"] = metrics_json(*comparison.federated, true);
+  if (comparison.pooled) json["pooled"] = metrics_json(*comparison.pooled, true);
+  return json;
+}
+
+Json clipped_json(const std::vector<RoundRecord>& history) {
+  std::uint64_t clipped = 0;
+  std::uint64_t coordinates = 0;
+  for (const RoundRecord& record : history) {
+    clipped += record.clipped;
+    coordinates += record.coordinates;
+  }
+  return {{"coordinates", clipped}, {"of", coordinates}};
+}
+
+std::string field(const std::optional<double>& value) {
+  return value && std::isfinite(*value) ? fmt::format("{}", *value) : std::string();
+}
+
+Result<void> write_text(const std::filesystem::path& file, const std::string& text) {
+  const std::filesystem::path temporary = file.string() + ".partial";
+  {
+    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
+    out.write(text.data(), static_cast<std::streamsize>(text.size()));
+    out.flush();
+    if (!out)
+      return fail(ErrorCode::kInternal, fmt::format("{}: cannot be written: {}", file.string(), std::strerror(errno)));
+  }
+  std::error_code code;
+  std::filesystem::rename(temporary, file, code);
+  if (code) return fail(ErrorCode::kInternal, fmt::format("{}: cannot be written: {}", file.string(), code.message()));
+  return {};
+}
+
+Chart make_chart(const Report& report) {
+  const std::string split(job::name_of(report.spec.evaluation.split));
+  Panel loss{"Loss", {{"training, mean over the cohort", {}}, {split + ", global model", {}}}, {}};
+  Panel metric{"Global model, " + split, {{"accuracy", {}}, {"AUC", {}}}, {}};
+  for (const RoundRecord& record : report.status.history) {
+    const double x = record.round;
+    if (record.train_loss) loss.series[0].points.emplace_back(x, *record.train_loss);
+    if (!record.metrics) continue;
+    loss.series[1].points.emplace_back(x, record.metrics->loss);
+    metric.series[0].points.emplace_back(x, record.metrics->accuracy);
+    metric.series[1].points.emplace_back(x, record.metrics->auc);
+  }
+  const Comparison& comparison = report.comparison;
+  const std::string on = fmt::format(" ({})", job::name_of(comparison.split));
+  if (!comparison.alone.empty())
+    metric.levels.push_back({"accuracy, mean of the sites alone" + on, mean_over_sites(comparison.alone).accuracy});
+  if (comparison.federated) metric.levels.push_back({"accuracy, federated" + on, comparison.federated->accuracy});
+  if (comparison.pooled) metric.levels.push_back({"accuracy, pooled" + on, comparison.pooled->accuracy});
+  std::erase_if(loss.series, [](const Series& series) { return series.points.empty(); });
+  Chart chart{report.spec.name, {}, "round", {std::move(loss)}};
+  if (!metric.series[0].points.empty()) chart.panels.push_back(std::move(metric));
+  chart.subtitle =
+      fmt::format("{}, {} of {} rounds, {} local epochs, {} training examples at {} sites",
+                  job::name_of(report.spec.strategy.kind), report.status.history.size(), report.spec.federation.rounds,
+                  report.spec.training.local_epochs, report.status.examples, report.status.sites.size());
+  return chart;
+}
+
+}  // namespace
+
+Metrics mean_over_sites(const std::map<std::string, Metrics>& sites) {
+  Metrics mean;
+  if (sites.empty()) return mean;
+  const auto count = static_cast<double>(sites.size());
+  for (const auto& [site, metrics] : sites) {
+    mean.loss += metrics.loss / count;
+    mean.accuracy += metrics.accuracy / count;
+    mean.balanced_accuracy += metrics.balanced_accuracy / count;
+    mean.auc += metrics.auc / count;
+    mean.auc_error += metrics.auc_error / count;
+    mean.f1 += metrics.f1 / count;
+  }
+  return mean;
+}
+
+std::string report_json(const Report& report) {
+  const JobStatus& status = report.status;
+  Json rounds = Json::array();
+  for (const RoundRecord& record : status.history)
+    rounds.push_back(json_of_round(record, job::name_of(report.spec.evaluation.split)));
+  const Json json = {{"name", report.spec.name},
+                     {"job_id", status.job_id},
+                     {"phase", name_of(status.phase)},
+                     {"detail", status.detail},
+                     {"rounds", std::move(rounds)},
+                     {"comparison", comparison_json(report.comparison)},
+                     {"clipped", clipped_json(status.history)},
+                     {"examples", status.examples},
+                     {"model", status.model ? Json(crypto::to_hex(*status.model)) : Json(nullptr)},
+                     {"versions", report.versions},
+                     {"job_digest", crypto::to_hex(job::job_digest(report.spec))},
+                     {"job", Json::parse(job::canonical_text(report.spec))}};
+  // Names of sites and failure texts come from peers: bytes that aren't UTF-8 are replaced.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string round_json(const RoundRecord& record, const std::string& split) {
+  return json_of_round(record, split).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string metrics_csv(const Report& report) {
+  std::string text =
+      "round,cohort,contributed,seconds,bytes,train_loss,loss,accuracy,balanced_accuracy,auc,auc_error,f1,examples,"
+      "clipped\n";
+  for (const RoundRecord& record : report.status.history) {
+    text += fmt::format("{},{},{},{},{},{},", record.round, record.cohort.size(), record.contributed.size(),
+                        record.seconds, record.bytes, field(record.train_loss));
+    if (const auto& metrics = record.metrics) {
+      text += fmt::format("{},{},{},{},{},{},{}", metrics->loss, metrics->accuracy, metrics->balanced_accuracy,
+                          metrics->auc, metrics->auc_error, metrics->f1, metrics->examples);
+    } else {
+      text += ",,,,,,";
+    }
+    text += fmt::format(",{}\n", record.clipped);
+  }
+  return text;
+}
+
+std::string curves_svg(const Report& report) { return render_svg(make_chart(report)); }
+
+Result<void> write_report_folder(const std::filesystem::path& folder, const Report& report,
+                                 const ParameterManifest& manifest, std::span<const float> model) {
+  std::error_code code;
+  std::filesystem::create_directories(folder, code);
+  if (code)
+    return fail(ErrorCode::kInvalidArgument, fmt::format("{}: cannot be made: {}", folder.string(), code.message()));
+  if (!model.empty()) {
+    const std::map<std::string, std::string> metadata = {{"format", "pt"},
+                                                         {"job", report.spec.name},
+                                                         {"job_digest", crypto::to_hex(job::job_digest(report.spec))},
+                                                         {"rounds", std::to_string(report.status.history.size())}};
+    CONSILIUM_TRY(write_safetensors(folder / kModelFile, manifest, model, metadata));
+  }
+  CONSILIUM_TRY(write_text(folder / kReportFile, report_json(report)));
+  CONSILIUM_TRY(write_text(folder / kMetricsFile, metrics_csv(report)));
+  return write_text(folder / kCurvesFile, curves_svg(report));
+}
+
+}  // namespace consilium::report

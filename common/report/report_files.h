@@ -1,0 +1,60 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "common/error/error.h"
+#include "common/job/job_spec.h"
+#include "common/parameters/parameter_manifest.h"
+#include "common/report/job_status.h"
+#include "common/report/metrics.h"
+
+namespace consilium::report {
+
+/// Final models that were trained differently, all evaluated on the same examples.
+struct Comparison {
+  job::Split split = job::Split::kTest;
+  std::map<std::string, Metrics> alone;  ///< each site trained by itself, with the same rounds and epochs
+  std::optional<Metrics> federated;
+  std::optional<Metrics> pooled;  ///< one site that holds everybody's training data
+
+  [[nodiscard]] bool empty() const { return alone.empty() && !federated && !pooled; }
+};
+
+/// Averages loss, accuracy, AUC and the like over sites, each site counting alike; examples and confusion are left
+/// empty.
+[[nodiscard]] Metrics mean_over_sites(const std::map<std::string, Metrics>& sites);
+
+/// What a run is reported from.
+struct Report {
+  job::JobSpec spec;
+  JobStatus status;
+  Comparison comparison;
+  std::map<std::string, std::string> versions;  ///< program -> version
+};
+
+/// Writes report.json's text (docs/formats/report.md).
+[[nodiscard]] std::string report_json(const Report& report);
+/// Writes one round as report.json has it, on one line.
+/// @param split names the key under which the evaluation stands ("val")
+[[nodiscard]] std::string round_json(const RoundRecord& record, const std::string& split);
+/// Writes metrics.csv's text: one row a round, an empty field where a round wasn't evaluated.
+[[nodiscard]] std::string metrics_csv(const Report& report);
+/// Draws curves.svg: loss and metric by round, comparisons as dashed levels.
+[[nodiscard]] std::string curves_svg(const Report& report);
+
+/// Names of the files that write_report_folder() leaves in a folder.
+inline constexpr const char* kModelFile = "model.safetensors";
+inline constexpr const char* kReportFile = "report.json";
+inline constexpr const char* kMetricsFile = "metrics.csv";
+inline constexpr const char* kCurvesFile = "curves.svg";
+
+/// Writes report.json, metrics.csv and curves.svg, and model.safetensors where `model` isn't empty, each through a
+/// temporary file and rename. Makes the folder. Errors name the file that can't be written.
+Result<void> write_report_folder(const std::filesystem::path& folder, const Report& report,
+                                 const ParameterManifest& manifest, std::span<const float> model);
+
+}  // namespace consilium::report
