@@ -23,10 +23,10 @@ struct Field {
   std::string name;
   FieldKind kind = FieldKind::kFixedPoint;
   std::uint64_t elements = 0;
-  double bound = 0.0;       ///< fixed point: the clip C
-  double scale = 0.0;       ///< fixed point: s = floor(2^30 / C)
-  std::uint32_t limbs = 1;  ///< count: 16-bit words an element, 1 to 4
-  std::uint64_t offset = 0; ///< first word; computed by VectorLayout
+  double bound = 0.0;        ///< fixed point: the clip C
+  double scale = 0.0;        ///< fixed point: s = floor(2^30 / C)
+  std::uint32_t limbs = 1;   ///< count: 16-bit words an element, 1 to 4
+  std::uint64_t offset = 0;  ///< first word; computed by VectorLayout
 
   [[nodiscard]] std::uint64_t words() const { return kind == FieldKind::kCount ? elements * limbs : elements; }
   bool operator==(const Field&) const = default;
@@ -39,8 +39,9 @@ class VectorLayout {
   static constexpr std::uint64_t kMaxWords = std::uint64_t{1} << 31;
 
   VectorLayout() = default;
-  /// Lays the fields out one after the other. Fails with kInvalidArgument on empty or repeated names, no elements, limbs
-  /// outside 1..4, a bound or scale that isn't finite and > 0, scale * bound > 2^30, or more than kMaxWords words.
+  /// Lays the fields out one after the other. Fails with kInvalidArgument on empty or repeated names, no elements,
+  /// limbs outside 1..4, a bound or scale that isn't finite and > 0, scale * bound > 2^30, or more than kMaxWords
+  /// words.
   static Result<VectorLayout> create(std::vector<Field> fields);
 
   [[nodiscard]] const std::vector<Field>& fields() const { return fields_; }
@@ -61,15 +62,15 @@ class VectorLayout {
 [[nodiscard]] Field count_field(std::string name, std::uint64_t elements, std::uint64_t max_value);
 
 // The field names of the three kinds of sum (docs/formats/encoding.md).
-inline constexpr std::string_view kExamples = "examples";                  // count: 1 (census: train, val, test)
-inline constexpr std::string_view kClassExamples = "class_examples";       // census, count: classes, of the training split
-inline constexpr std::string_view kLoss = "loss";                          // train: mean loss, fixed point; evaluate: summed loss x 2^20, count
-inline constexpr std::string_view kClipped = "clipped";                    // train, count: coordinates clipped
-inline constexpr std::string_view kConfusion = "confusion";                // evaluate, count: classes x classes, row = truth
-inline constexpr std::string_view kPositives = "positive_scores";          // evaluate, count: classes x kScoreBins
-inline constexpr std::string_view kNegatives = "negative_scores";          // evaluate, count: classes x kScoreBins
-// train: one field for each maximal run of tensors of one role, "parameters.0", "parameters.1", ...; together they are the
-// manifest's vector in its order.
+inline constexpr std::string_view kExamples = "examples";             // count: 1 (census: train, val, test)
+inline constexpr std::string_view kClassExamples = "class_examples";  // census, count: classes, of the training split
+inline constexpr std::string_view kLoss = "loss";  // train: mean loss, fixed point; evaluate: summed loss x 2^20, count
+inline constexpr std::string_view kClipped = "clipped";            // train, count: coordinates clipped
+inline constexpr std::string_view kConfusion = "confusion";        // evaluate, count: classes x classes, row = truth
+inline constexpr std::string_view kPositives = "positive_scores";  // evaluate, count: classes x kScoreBins
+inline constexpr std::string_view kNegatives = "negative_scores";  // evaluate, count: classes x kScoreBins
+// train: one field for each maximal run of tensors of one role, "parameters.0", "parameters.1", ...; together they are
+// the manifest's vector in its order.
 inline constexpr std::string_view kParametersPrefix = "parameters.";
 
 /// Bins of a score histogram, evenly spaced in logit over [-kScoreLogitRange, kScoreLogitRange].
@@ -80,8 +81,12 @@ inline constexpr double kLossUnit = 1048576.0;
 /// Largest mean training loss that is reported (clipped beyond).
 inline constexpr double kMaxTrainLoss = 1024.0;
 
+/// Lays out a census: examples (train, val, test), class examples. 1 to 16,384 classes here and below.
 Result<VectorLayout> census_layout(std::uint64_t classes);
+/// Lays out an update: the parameters first, so that the decoded sum is the mean delta in the manifest's order; then
+/// the loss and the clipped coordinates; then, `with_counts` (plain jobs), the examples.
 Result<VectorLayout> train_layout(const ParameterManifest& manifest, double clip, double buffer_clip, bool with_counts);
+/// Lays out an evaluation: examples, loss, confusion, positive scores, negative scores; all counts.
 Result<VectorLayout> evaluate_layout(std::uint64_t classes);
 
 }  // namespace consilium::encoding

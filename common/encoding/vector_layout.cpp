@@ -1,0 +1,133 @@
+#include "common/encoding/vector_layout.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <bit>
+#include <cmath>
+#include <unordered_set>
+#include <utility>
+
+namespace consilium::encoding {
+
+namespace {
+
+/// Examples that one site may count in one split: what two limbs hold.
+constexpr std::uint64_t kMaxSiteExamples = 0xFFFFFFFFu;
+/// More classes than this would make a confusion matrix of more than 2^28 elements.
+constexpr std::uint64_t kMaxClasses = 16384;
+constexpr double kRing = 1073741824.0;  // 2^30: half of the signed range, so that a newcomer's share still fits
+
+Result<void> check(const Field& field) {
+  const auto refuse = [&](std::string_view what) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("vector layout: field '{}': {}", field.name, what));
+  };
+  if (field.name.empty()) return refuse("a field needs a name");
+  if (field.elements == 0) return refuse("a field needs at least one element");
+  if (field.elements > VectorLayout::kMaxWords)
+    return refuse(fmt::format("{} elements, at most 2^31 are possible", field.elements));
+  switch (field.kind) {
+    case FieldKind::kCount:
+      if (field.limbs < 1 || field.limbs > 4) return refuse(fmt::format("{} limbs, expected 1 to 4", field.limbs));
+      return {};
+    case FieldKind::kFixedPoint:
+      if (!std::isfinite(field.bound) || field.bound <= 0.0) return refuse("the bound must be finite and > 0");
+      if (!std::isfinite(field.scale) || field.scale <= 0.0) return refuse("the scale must be finite and > 0");
+      if (field.scale * field.bound > kRing) return refuse("scale x bound exceeds 2^30");
+      return {};
+  }
+  return refuse("unknown kind of field");
+}
+
+Result<void> check_classes(std::uint64_t classes) {
+  if (classes >= 1 && classes <= kMaxClasses) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("vector layout: {} classes, expected 1 to {}", classes, kMaxClasses));
+}
+
+}  // namespace
+
+Result<VectorLayout> VectorLayout::create(std::vector<Field> fields) {
+  std::unordered_set<std::string_view> names;
+  std::uint64_t words = 0;
+  for (Field& field : fields) {
+    CONSILIUM_TRY(check(field));
+    if (!names.insert(field.name).second) {
+      return fail(ErrorCode::kInvalidArgument, fmt::format("vector layout: field '{}' is there twice", field.name));
+    }
+    field.offset = words;
+    words += field.words();  // at most 2^33 for each field, and the sum so far is at most kMaxWords
+    if (words > kMaxWords) {
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("vector layout: more than 2^31 words at field '{}'", field.name));
+    }
+  }
+  if (fields.empty()) return fail(ErrorCode::kInvalidArgument, "vector layout: no fields");
+  VectorLayout layout;
+  layout.fields_ = std::move(fields);
+  layout.word_count_ = words;
+  return layout;
+}
+
+const Field* VectorLayout::find(std::string_view name) const {
+  for (const Field& field : fields_) {
+    if (field.name == name) return &field;
+  }
+  return nullptr;
+}
+
+Field fixed_point_field(std::string name, std::uint64_t elements, double bound) {
+  Field field;
+  field.name = std::move(name);
+  field.kind = FieldKind::kFixedPoint;
+  field.elements = elements;
+  field.bound = bound;
+  field.scale = std::floor(kRing / bound);
+  return field;
+}
+
+Field count_field(std::string name, std::uint64_t elements, std::uint64_t max_value) {
+  Field field;
+  field.name = std::move(name);
+  field.kind = FieldKind::kCount;
+  field.elements = elements;
+  const auto bits = static_cast<std::uint32_t>(std::bit_width(max_value));
+  field.limbs = bits == 0 ? 1 : (bits + 15) / 16;
+  return field;
+}
+
+Result<VectorLayout> census_layout(std::uint64_t classes) {
+  CONSILIUM_TRY(check_classes(classes));
+  return VectorLayout::create({count_field(std::string(kExamples), 3, kMaxSiteExamples),
+                               count_field(std::string(kClassExamples), classes, kMaxSiteExamples)});
+}
+
+Result<VectorLayout> train_layout(const ParameterManifest& manifest, double clip, double buffer_clip,
+                                  bool with_counts) {
+  std::vector<Field> fields;
+  const auto& tensors = manifest.tensors();
+  for (std::size_t first = 0; first < tensors.size();) {
+    std::uint64_t elements = 0;
+    std::size_t next = first;
+    while (next < tensors.size() && tensors[next].role == tensors[first].role) elements += tensors[next++].size;
+    const double bound = tensors[first].role == TensorRole::kBuffer ? buffer_clip : clip;
+    fields.push_back(fixed_point_field(fmt::format("{}{}", kParametersPrefix, fields.size()), elements, bound));
+    first = next;
+  }
+  fields.push_back(fixed_point_field(std::string(kLoss), 1, kMaxTrainLoss));
+  fields.push_back(count_field(std::string(kClipped), 1, ParameterManifest::kMaxParameters));
+  if (with_counts) fields.push_back(count_field(std::string(kExamples), 1, kMaxSiteExamples));
+  return VectorLayout::create(std::move(fields));
+}
+
+Result<VectorLayout> evaluate_layout(std::uint64_t classes) {
+  CONSILIUM_TRY(check_classes(classes));
+  return VectorLayout::create({
+      count_field(std::string(kExamples), 1, kMaxSiteExamples),
+      count_field(std::string(kLoss), 1, ~std::uint64_t{0}),
+      count_field(std::string(kConfusion), classes * classes, kMaxSiteExamples),
+      count_field(std::string(kPositives), classes * kScoreBins, kMaxSiteExamples),
+      count_field(std::string(kNegatives), classes * kScoreBins, kMaxSiteExamples),
+  });
+}
+
+}  // namespace consilium::encoding
