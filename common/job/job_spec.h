@@ -64,10 +64,10 @@ struct DataSpec {
 
 struct FederationSpec {
   std::uint32_t rounds = 1;
-  std::vector<std::string> sites;  ///< empty: every site that accepts the job
-  double fraction = 1.0;           ///< cohort = max(1, round(fraction x sites))
-  std::uint32_t minimum_sites = 1; ///< connected before a round starts
-  double quorum = 1.0;             ///< share of the cohort that must answer
+  std::vector<std::string> sites;                                ///< empty: every site that accepts the job
+  double fraction = 1.0;                                         ///< cohort = max(1, round(fraction x sites))
+  std::uint32_t minimum_sites = 1;                               ///< connected before a round starts
+  double quorum = 1.0;                                           ///< share of the cohort that must answer
   std::chrono::milliseconds deadline{std::chrono::minutes(30)};  ///< of one session (census, train or evaluate)
   bool operator==(const FederationSpec&) const = default;
 };

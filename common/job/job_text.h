@@ -14,8 +14,9 @@ namespace consilium::job {
 inline constexpr std::size_t kMaxJobBytes = 1 << 20;
 
 /// Parses and validates a job. Errors name the file and key path, what was expected and what was found
-/// ("job.yaml: training.optimizer.learning_rate: expected a number > 0, found 'fast'"); an unknown key is refused with the
-/// nearest known one; shapes are checked by expanding the model. Hostile input: size, depth and aliases are bounded.
+/// ("job.yaml: training.optimizer.learning_rate: expected a number > 0, found 'fast'"); an unknown key is refused with
+/// the nearest known one; shapes are checked by expanding the model. Hostile input: size, depth and aliases are
+/// bounded.
 /// @param text        YAML (or the canonical JSON, which is YAML)
 /// @param source_name what errors call the text, e.g. the file's name
 Result<JobSpec> parse_job(std::string_view text, std::string_view source_name);
@@ -27,5 +28,9 @@ Result<JobSpec> read_job(const std::filesystem::path& file);
 
 /// SHA-256 of ("consilium/v1/job", canonical_text), length-prefixed: what a hospital's policy approves.
 [[nodiscard]] crypto::Digest job_digest(const JobSpec& job);
+
+/// Refuses, with kFailedPrecondition, a valid job that this version can't run: one with secure aggregation. Apart from
+/// parsing, for whoever admits jobs (coordinator, simulator).
+Result<void> check_available(const JobSpec& job);
 
 }  // namespace consilium::job

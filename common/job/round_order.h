@@ -17,7 +17,8 @@ namespace consilium::job {
 enum class SumKind : std::uint8_t { kCensus = 1, kTrain = 2, kEvaluate = 3 };
 [[nodiscard]] std::string_view name_of(SumKind kind);
 
-/// Names one sum over sites. A census before round 1 has round 0; an evaluation has the round of the model it evaluates.
+/// Names one sum over sites. A census before round 1 has round 0; an evaluation has the round of the model it
+/// evaluates.
 struct SessionKey {
   std::string job_id;
   SumKind kind = SumKind::kCensus;
@@ -34,15 +35,15 @@ struct RoundOrder {
   SumKind kind = SumKind::kCensus;
   std::uint32_t round = 0;
   std::uint32_t attempt = 1;
-  crypto::Digest job{};           ///< job_digest()
-  crypto::Digest model{};         ///< SHA-256 of the global model's float32 bytes, little-endian; zero for a census
+  crypto::Digest job{};    ///< job_digest()
+  crypto::Digest model{};  ///< SHA-256 of the global model's float32 bytes, little-endian; zero for a census
   std::uint64_t seed = 0;
-  std::uint64_t normaliser = 0;   ///< N: training examples of all members, from the census; 0 in a census
+  std::uint64_t normaliser = 0;  ///< N: training examples of all members, from the census; 0 in a census
   encoding::VectorLayout layout;
   // Training; zero otherwise.
   std::uint32_t local_epochs = 0;
   std::uint32_t batch_size = 0;
-  OptimizerSpec optimizer;        ///< learning_rate is this round's
+  OptimizerSpec optimizer;  ///< learning_rate is this round's
   double proximal_mu = 0.0;
   std::uint64_t time_limit_ms = 0;  ///< 0: none
   bool keep_partial = false;        ///< false: a site that ran out of time answers "partial" without an update
@@ -58,13 +59,15 @@ inline constexpr std::size_t kMaxOrderBytes = 1 << 20;
 
 /// Encodes canonically: little-endian, fixed order, length-prefixed strings (docs/formats/round_order.md).
 [[nodiscard]] std::vector<std::byte> encode(const RoundOrder& order);
-/// Decodes hostile bytes; accepts only what encode() could have written (every enum known, numbers finite and in range, no
-/// bytes left over).
+/// Decodes hostile bytes; accepts only what encode() could have written (every enum known, numbers finite and in range,
+/// no bytes left over).
 Result<RoundOrder> decode_round_order(std::span<const std::byte> bytes);
 [[nodiscard]] crypto::Digest order_digest(std::span<const std::byte> encoded);
 
 /// The order that a job's spec gives for a session: the coordinator builds it, and every site checks what it was sent
-/// against it. A site has no N of its own, so `normaliser` and `model` are the coordinator's word (bound by the digest).
-Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser, const crypto::Digest& model);
+/// against it. A site has no N of its own, so `normaliser` and `model` are the coordinator's word (bound by the
+/// digest).
+Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser,
+                                  const crypto::Digest& model);
 
 }  // namespace consilium::job

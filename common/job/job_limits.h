@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+
+/// The largest numbers that a job and a round order may hold; both readers share them.
+namespace consilium::job {
+
+inline constexpr std::uint32_t kMaxRounds = 1'000'000;
+inline constexpr std::uint32_t kMaxLocalEpochs = 10'000;
+inline constexpr std::uint32_t kMaxBatchSize = 1'000'000;
+inline constexpr std::uint64_t kMaxTimeLimitMs = 30ULL * 24 * 3600 * 1000;
+inline constexpr std::uint32_t kMaxSites = 10'000;
+inline constexpr double kMinClip = 1.0 / (1 << 20);
+inline constexpr double kMaxClip = 1 << 20;
+
+}  // namespace consilium::job

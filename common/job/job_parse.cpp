@@ -1,0 +1,276 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "common/config/section.h"
+#include "common/job/job_limits.h"
+#include "common/job/job_text.h"
+#include "common/model/model_json.h"
+
+namespace consilium::job {
+namespace {
+
+using config::IntegerRange;
+using config::kNotNegative;
+using config::kPositive;
+using config::kShare;
+using config::Section;
+using config::Value;
+
+constexpr config::NumberRange kDecay{.low = 0.0, .high = 1.0, .below = true};
+constexpr config::DurationRange kTimes{std::chrono::milliseconds(1), std::chrono::milliseconds(kMaxTimeLimitMs)};
+
+Result<model::ModelSpec> parse_model(const Value& value) {
+  if (!value.is_map()) return fail(value.expected("a map"));
+  auto spec = model::model_from_json(value.json());
+  if (!spec) {
+    // "classes: expected ..." and "model.classes: expected ..." both become "job.yaml: model.classes: expected ...".
+    std::string message = spec.error().message;
+    const std::string prefix = value.path() + ".";
+    if (message.starts_with(prefix)) message.erase(0, prefix.size());
+    return fail(value.problem(message, spec.error().code));
+  }
+  if (auto layers = model::expand(*spec); !layers) {
+    std::string message = layers.error().message;
+    const std::string prefix = value.path() + ".";
+    if (message.starts_with(prefix)) message.erase(0, prefix.size());
+    return fail(value.problem(message, layers.error().code));
+  }
+  return spec;
+}
+
+Result<std::vector<double>> parse_channel_values(const Value& value, std::size_t channels,
+                                                 const config::NumberRange& range) {
+  if (value.present() && !value.is_list()) {
+    CONSILIUM_ASSIGN(const double number, value.number(range));
+    return std::vector<double>{number};
+  }
+  CONSILIUM_ASSIGN(const std::vector<Value> items, value.items(4096));
+  if (items.size() != 1 && items.size() != channels) {
+    const std::string or_channels = channels == 1 ? "" : fmt::format(", or {} (the model's input channels)", channels);
+    return fail(value.problem(fmt::format("expected 1 number{}, found {}", or_channels, items.size())));
+  }
+  std::vector<double> numbers;
+  for (const Value& item : items) {
+    CONSILIUM_ASSIGN(const double number, item.number(range));
+    numbers.push_back(number);
+  }
+  return numbers;
+}
+
+Result<DataSpec> parse_data(const Value& value, const model::ModelSpec& model) {
+  DataSpec data;
+  Section section(value, {"dataset"}, {"normalize"});
+  section.name("dataset", data.dataset);
+  if (section.ok() && section.has("normalize")) {
+    const Section normalize(section.at("normalize"), {"mean", "std"}, {});
+    CONSILIUM_TRY(normalize.result());
+    const std::size_t channels = model.input.size() == 3 ? static_cast<std::size_t>(model.input.front()) : 1;
+    CONSILIUM_ASSIGN(auto mean, parse_channel_values(normalize.at("mean"), channels, {.low = -1e9, .high = 1e9}));
+    CONSILIUM_ASSIGN(auto std, parse_channel_values(normalize.at("std"), channels, {.low = 1e-9, .high = 1e9}));
+    data.normalize = Normalization{std::move(mean), std::move(std)};
+  }
+  CONSILIUM_TRY(section.result());
+  return data;
+}
+
+/// Refuses a key that means nothing beside the name that was chosen.
+void refuse_key(Section& section, std::string_view key, std::string_view belongs_to) {
+  if (section.ok() && section.has(key))
+    section.refuse(section.at(key).problem(fmt::format("only with {}", belongs_to)));
+}
+
+Result<OptimizerSpec> parse_optimizer(const Value& value) {
+  OptimizerSpec optimizer;
+  Section section(value, {"name", "learning_rate"}, {"momentum", "weight_decay", "betas", "epsilon"});
+  section.choice<OptimizerKind>(
+      "name", optimizer.kind,
+      {{"sgd", OptimizerKind::kSgd}, {"adam", OptimizerKind::kAdam}, {"adamw", OptimizerKind::kAdamW}});
+  section.number("learning_rate", optimizer.learning_rate, kPositive);
+  section.number("weight_decay", optimizer.weight_decay, kNotNegative);
+  if (optimizer.kind == OptimizerKind::kSgd) {
+    section.number("momentum", optimizer.momentum, kDecay);
+    refuse_key(section, "betas", "optimizer adam or adamw");
+    refuse_key(section, "epsilon", "optimizer adam or adamw");
+  } else {
+    refuse_key(section, "momentum", "optimizer sgd");
+    section.number("epsilon", optimizer.epsilon, kPositive);
+    if (section.ok() && section.has("betas")) {
+      CONSILIUM_ASSIGN(const std::vector<Value> betas, section.at("betas").items(2));
+      if (betas.size() != 2) return fail(section.at("betas").problem("expected two numbers, e.g. [0.9, 0.999]"));
+      CONSILIUM_ASSIGN(optimizer.beta1, betas[0].number(kDecay));
+      CONSILIUM_ASSIGN(optimizer.beta2, betas[1].number(kDecay));
+    }
+  }
+  CONSILIUM_TRY(section.result());
+  return optimizer;
+}
+
+Result<LearningRateSchedule> parse_schedule(const Value& value, double learning_rate) {
+  LearningRateSchedule schedule;
+  if (!value.present()) return schedule;
+  if (!value.is_map() && !value.is_list() && value.entry()->text == "constant") return schedule;
+  Section section(value, {"name"}, {"every", "factor", "minimum"});
+  section.choice<ScheduleKind>(
+      "name", schedule.kind,
+      {{"constant", ScheduleKind::kConstant}, {"step", ScheduleKind::kStep}, {"cosine", ScheduleKind::kCosine}});
+  if (schedule.kind == ScheduleKind::kStep) {
+    for (const std::string_view key : {"every", "factor"}) {
+      if (!section.has(key)) section.refuse(section.at(key).problem("this key is missing"));
+    }
+    section.integer("every", schedule.every, {1, kMaxRounds});
+    section.number("factor", schedule.factor, kShare);
+  } else {
+    refuse_key(section, "every", "schedule step");
+    refuse_key(section, "factor", "schedule step");
+  }
+  if (schedule.kind == ScheduleKind::kCosine) {
+    if (!section.has("minimum")) section.refuse(section.at("minimum").problem("this key is missing"));
+    section.number("minimum", schedule.minimum, {.low = 0.0, .high = learning_rate, .above = true});
+  } else {
+    refuse_key(section, "minimum", "schedule cosine");
+  }
+  CONSILIUM_TRY(section.result());
+  return schedule;
+}
+
+Result<TrainingSpec> parse_training(const Value& value) {
+  TrainingSpec training;
+  Section section(value, {"optimizer"}, {"local_epochs", "batch_size", "schedule", "time_limit", "loss"});
+  CONSILIUM_TRY(section.result());
+  section.integer("local_epochs", training.local_epochs, {1, kMaxLocalEpochs});
+  section.integer("batch_size", training.batch_size, {1, kMaxBatchSize});
+  section.choice<Loss>("loss", training.loss, {{"cross_entropy", Loss::kCrossEntropy}});
+  if (section.has("time_limit")) section.duration("time_limit", training.time_limit.emplace(), kTimes);
+  CONSILIUM_TRY(section.result());
+  CONSILIUM_ASSIGN(training.optimizer, parse_optimizer(section.at("optimizer")));
+  CONSILIUM_ASSIGN(training.schedule, parse_schedule(section.at("schedule"), training.optimizer.learning_rate));
+  return training;
+}
+
+Result<FederationSpec> parse_federation(const Value& value) {
+  FederationSpec federation;
+  Section section(value, {"rounds"}, {"sites", "fraction", "minimum_sites", "quorum", "deadline"});
+  section.integer("rounds", federation.rounds, {1, kMaxRounds});
+  section.names("sites", federation.sites, 1, kMaxSites);
+  section.number("fraction", federation.fraction, kShare);
+  section.integer("minimum_sites", federation.minimum_sites, {1, kMaxSites});
+  section.number("quorum", federation.quorum, kShare);
+  section.duration("deadline", federation.deadline, kTimes);
+  if (!federation.sites.empty() && federation.minimum_sites > federation.sites.size()) {
+    section.refuse(section.at("minimum_sites")
+                       .problem(fmt::format("expected at most the {} sites that the job lists, found {}",
+                                            federation.sites.size(), federation.minimum_sites)));
+  }
+  CONSILIUM_TRY(section.result());
+  return federation;
+}
+
+Result<void> parse_clip(Section& section, std::string_view key, double& clip) {
+  section.number(key, clip, {.low = kMinClip, .high = kMaxClip});
+  int exponent = 0;
+  if (section.ok() && std::frexp(clip, &exponent) != 0.5)
+    section.refuse(section.at(key).expected("a power of two, e.g. 8, 16 or 0.5"));
+  return section.result();
+}
+
+Result<PrivacySpec> parse_privacy(const Value& value) {
+  PrivacySpec privacy;
+  Section section(value, {}, {"secure_aggregation", "clip", "buffer_clip"});
+  section.choice<SecureAggregation>("secure_aggregation", privacy.secure_aggregation,
+                                    {{"required", SecureAggregation::kRequired}, {"off", SecureAggregation::kOff}});
+  CONSILIUM_TRY(parse_clip(section, "clip", privacy.clip));
+  CONSILIUM_TRY(parse_clip(section, "buffer_clip", privacy.buffer_clip));
+  return privacy;
+}
+
+Result<StrategySpec> parse_strategy(const Value& value, SecureAggregation mode) {
+  StrategySpec strategy;
+  const bool masked = mode == SecureAggregation::kRequired;
+  strategy.weighting = masked ? Weighting::kPopulation : Weighting::kCohort;
+  if (!value.present()) return strategy;
+  Section section(value, {"name"}, {"mu", "weighting"});
+  section.choice<StrategyKind>("name", strategy.kind,
+                               {{"fedavg", StrategyKind::kFedAvg}, {"fedprox", StrategyKind::kFedProx}});
+  if (strategy.kind == StrategyKind::kFedProx) {
+    if (!section.has("mu")) section.refuse(section.at("mu").problem("this key is missing"));
+    section.number("mu", strategy.mu, kNotNegative);
+  } else {
+    refuse_key(section, "mu", "strategy fedprox");
+  }
+  section.choice<Weighting>("weighting", strategy.weighting,
+                            {{"cohort", Weighting::kCohort}, {"population", Weighting::kPopulation}});
+  if (masked && strategy.weighting == Weighting::kCohort) {
+    section.refuse(
+        section.at("weighting")
+            .problem(
+                "cohort needs what secure aggregation hides; write population, or privacy.secure_aggregation: off"));
+  }
+  CONSILIUM_TRY(section.result());
+  return strategy;
+}
+
+Result<EvaluationSpec> parse_evaluation(const Value& value) {
+  EvaluationSpec evaluation;
+  Section section(value, {}, {"every", "split"});
+  section.integer("every", evaluation.every, {0, kMaxRounds});
+  section.choice<Split>("split", evaluation.split,
+                        {{"train", Split::kTrain}, {"val", Split::kVal}, {"test", Split::kTest}});
+  CONSILIUM_TRY(section.result());
+  return evaluation;
+}
+
+Result<void> parse_initial_weights(const Value& value, JobSpec& job) {
+  if (!value.present()) return {};
+  if (!value.is_map()) {
+    CONSILIUM_ASSIGN(job.initial_weights, value.text(4096));
+    return {};
+  }
+  Section section(value, {"sha256"}, {"path"});
+  std::string hex;
+  section.text("sha256", hex);
+  if (section.has("path")) section.text("path", job.initial_weights.emplace(), 4096);
+  CONSILIUM_TRY(section.result());
+  auto digest = crypto::digest_from_hex(hex);
+  if (!digest) return fail(section.at("sha256").expected("64 hexadecimal digits"));
+  job.initial_weights_digest = *digest;
+  return {};
+}
+
+Result<JobSpec> parse_root(const Value& root) {
+  JobSpec job;
+  Section section(root, {"name", "model", "data", "training", "federation"},
+                  {"strategy", "privacy", "evaluation", "initial_weights", "seed"});
+  section.name("name", job.name);
+  section.integer("seed", job.seed, {});
+  CONSILIUM_TRY(section.result());
+  CONSILIUM_ASSIGN(job.model, parse_model(section.at("model")));
+  CONSILIUM_ASSIGN(job.data, parse_data(section.at("data"), job.model));
+  CONSILIUM_ASSIGN(job.training, parse_training(section.at("training")));
+  CONSILIUM_ASSIGN(job.federation, parse_federation(section.at("federation")));
+  CONSILIUM_ASSIGN(job.privacy, parse_privacy(section.at("privacy")));
+  CONSILIUM_ASSIGN(job.strategy, parse_strategy(section.at("strategy"), job.privacy.secure_aggregation));
+  CONSILIUM_ASSIGN(job.evaluation, parse_evaluation(section.at("evaluation")));
+  CONSILIUM_TRY(parse_initial_weights(section.at("initial_weights"), job));
+  if (!std::isnormal(learning_rate_at(job, job.federation.rounds))) {
+    return fail(section.at("training")
+                    .at("schedule")
+                    .problem("the learning rate vanishes before the last round; expected a larger factor"));
+  }
+  return job;
+}
+
+}  // namespace
+
+Result<JobSpec> parse_job(std::string_view text, std::string_view source_name) {
+  CONSILIUM_ASSIGN(const Value root, config::parse(text, source_name, {}, {.bytes = kMaxJobBytes}));
+  return parse_root(root);
+}
+
+Result<JobSpec> read_job(const std::filesystem::path& file) {
+  CONSILIUM_ASSIGN(const Value root, config::read(file, {.bytes = kMaxJobBytes}));
+  return parse_root(root);
+}
+
+}  // namespace consilium::job

@@ -1,0 +1,116 @@
+#include "common/job/job_spec.h"
+
+#include <algorithm>
+
+namespace consilium::job {
+namespace {
+
+constexpr double kPi = 3.14159265358979323846;
+
+/// sin(x) and cos(x) for x in [0, pi / 4] by their Taylor series: basic operations alone, so that every machine gets
+/// the same bits (a libm's last bit differs from another's).
+double small_sine(double x) {
+  double term = x, sum = x;
+  for (int i = 1; i <= 9; ++i) {
+    term = -term * x * x / ((2.0 * i) * (2.0 * i + 1.0));
+    sum += term;
+  }
+  return sum;
+}
+double small_cosine(double x) {
+  double term = 1.0, sum = 1.0;
+  for (int i = 1; i <= 9; ++i) {
+    term = -term * x * x / ((2.0 * i - 1.0) * (2.0 * i));
+    sum += term;
+  }
+  return sum;
+}
+
+/// (1 + cos(pi t)) / 2 for t in [0, 1]; exact at both ends.
+double half_cosine(double t) {
+  const double root = t <= 0.5 ? small_cosine(kPi / 2.0 * t) : small_sine(kPi / 2.0 * (1.0 - t));
+  return root * root;
+}
+
+double step_factor(double factor, std::uint32_t steps) {
+  double product = 1.0;
+  for (std::uint32_t i = 0; i < steps && product != 0.0; ++i) product *= factor;
+  return product;
+}
+
+}  // namespace
+
+std::string_view name_of(OptimizerKind kind) {
+  switch (kind) {
+    case OptimizerKind::kSgd:
+      return "sgd";
+    case OptimizerKind::kAdam:
+      return "adam";
+    case OptimizerKind::kAdamW:
+      return "adamw";
+  }
+  return "unknown";
+}
+
+std::string_view name_of(StrategyKind kind) {
+  switch (kind) {
+    case StrategyKind::kFedAvg:
+      return "fedavg";
+    case StrategyKind::kFedProx:
+      return "fedprox";
+  }
+  return "unknown";
+}
+
+std::string_view name_of(Weighting weighting) {
+  switch (weighting) {
+    case Weighting::kCohort:
+      return "cohort";
+    case Weighting::kPopulation:
+      return "population";
+  }
+  return "unknown";
+}
+
+std::string_view name_of(SecureAggregation mode) {
+  switch (mode) {
+    case SecureAggregation::kRequired:
+      return "required";
+    case SecureAggregation::kOff:
+      return "off";
+  }
+  return "unknown";
+}
+
+std::string_view name_of(Split split) {
+  switch (split) {
+    case Split::kTrain:
+      return "train";
+    case Split::kVal:
+      return "val";
+    case Split::kTest:
+      return "test";
+  }
+  return "unknown";
+}
+
+double learning_rate_at(const JobSpec& job, std::uint32_t round) {
+  const LearningRateSchedule& schedule = job.training.schedule;
+  const double start = job.training.optimizer.learning_rate;
+  const std::uint32_t before = std::max(round, 1U) - 1;
+  switch (schedule.kind) {
+    case ScheduleKind::kConstant:
+      break;
+    case ScheduleKind::kStep:
+      return start * step_factor(schedule.factor, before / std::max(schedule.every, 1U));
+    case ScheduleKind::kCosine: {
+      const std::uint32_t last = std::max(job.federation.rounds, 1U) - 1;
+      if (last == 0) return start;
+      const double done = static_cast<double>(std::min(before, last)) / static_cast<double>(last);
+      return schedule.minimum + (start - schedule.minimum) * half_cosine(done);
+    }
+  }
+  return start;
+}
+
+}  // namespace consilium::job

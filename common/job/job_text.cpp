@@ -1,0 +1,122 @@
+#include "common/job/job_text.h"
+
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "common/config/scalars.h"
+#include "common/job/labelled_digest.h"
+#include "common/model/model_json.h"
+
+namespace consilium::job {
+namespace {
+
+using nlohmann::json;
+
+json optimizer_json(const OptimizerSpec& optimizer) {
+  json text{{"name", name_of(optimizer.kind)},
+            {"learning_rate", optimizer.learning_rate},
+            {"weight_decay", optimizer.weight_decay}};
+  if (optimizer.kind == OptimizerKind::kSgd) {
+    text["momentum"] = optimizer.momentum;
+  } else {
+    text["betas"] = json::array({optimizer.beta1, optimizer.beta2});
+    text["epsilon"] = optimizer.epsilon;
+  }
+  return text;
+}
+
+json schedule_json(const LearningRateSchedule& schedule) {
+  switch (schedule.kind) {
+    case ScheduleKind::kConstant:
+      break;
+    case ScheduleKind::kStep:
+      return {{"name", "step"}, {"every", schedule.every}, {"factor", schedule.factor}};
+    case ScheduleKind::kCosine:
+      return {{"name", "cosine"}, {"minimum", schedule.minimum}};
+  }
+  return {{"name", "constant"}};
+}
+
+json training_json(const TrainingSpec& training) {
+  return {{"local_epochs", training.local_epochs},
+          {"batch_size", training.batch_size},
+          {"optimizer", optimizer_json(training.optimizer)},
+          {"schedule", schedule_json(training.schedule)},
+          {"time_limit", training.time_limit ? json(config::duration_text(*training.time_limit)) : json()},
+          {"loss", "cross_entropy"}};
+}
+
+json data_json(const DataSpec& data) {
+  json normalize;
+  if (data.normalize) normalize = {{"mean", data.normalize->mean}, {"std", data.normalize->std}};
+  return {{"dataset", data.dataset}, {"normalize", std::move(normalize)}};
+}
+
+json federation_json(const FederationSpec& federation) {
+  return {{"rounds", federation.rounds},     {"sites", federation.sites.empty() ? json() : json(federation.sites)},
+          {"fraction", federation.fraction}, {"minimum_sites", federation.minimum_sites},
+          {"quorum", federation.quorum},     {"deadline", config::duration_text(federation.deadline)}};
+}
+
+json strategy_json(const StrategySpec& strategy) {
+  json text{{"name", name_of(strategy.kind)}, {"weighting", name_of(strategy.weighting)}};
+  if (strategy.kind == StrategyKind::kFedProx) text["mu"] = strategy.mu;
+  return text;
+}
+
+json initial_weights_json(const JobSpec& job) {
+  if (job.initial_weights_digest) {
+    json text{{"sha256", crypto::to_hex(*job.initial_weights_digest)}};
+    if (job.initial_weights) text["path"] = *job.initial_weights;
+    return text;
+  }
+  return job.initial_weights ? json(*job.initial_weights) : json();
+}
+
+}  // namespace
+
+std::string canonical_text(const JobSpec& job) {
+  const json text{{"name", job.name},
+                  {"model", model::to_json(job.model)},
+                  {"data", data_json(job.data)},
+                  {"training", training_json(job.training)},
+                  {"federation", federation_json(job.federation)},
+                  {"strategy", strategy_json(job.strategy)},
+                  {"privacy",
+                   {{"secure_aggregation", name_of(job.privacy.secure_aggregation)},
+                    {"clip", job.privacy.clip},
+                    {"buffer_clip", job.privacy.buffer_clip}}},
+                  {"evaluation", {{"every", job.evaluation.every}, {"split", name_of(job.evaluation.split)}}},
+                  {"initial_weights", initial_weights_json(job)},
+                  {"seed", job.seed}};
+  return text.dump();
+}
+
+crypto::Digest labelled_digest(std::string_view label, std::span<const std::byte> record) {
+  crypto::Sha256 hash;
+  const auto add = [&hash](std::span<const std::byte> bytes) {
+    std::array<std::byte, 8> length{};
+    for (std::size_t i = 0; i < length.size(); ++i)
+      length[i] = static_cast<std::byte>(std::uint64_t{bytes.size()} >> (8 * i) & 0xFF);
+    hash.update(length);
+    hash.update(bytes);
+  };
+  add(std::as_bytes(std::span(label)));
+  add(record);
+  return hash.finish();
+}
+
+crypto::Digest job_digest(const JobSpec& job) {
+  const std::string text = canonical_text(job);
+  return labelled_digest("consilium/v1/job", std::as_bytes(std::span(text)));
+}
+
+Result<void> check_available(const JobSpec& job) {
+  if (job.privacy.secure_aggregation == SecureAggregation::kOff) return {};
+  return fail(ErrorCode::kFailedPrecondition,
+              "job '" + job.name +
+                  "': privacy.secure_aggregation: required (the default) is not yet available in this version; where "
+                  "every site may send unmasked updates, write privacy: {secure_aggregation: off}");
+}
+
+}  // namespace consilium::job

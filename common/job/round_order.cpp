@@ -1,0 +1,97 @@
+#include "common/job/round_order.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include "common/job/job_text.h"
+#include "common/model/model_parameters.h"
+
+namespace consilium::job {
+namespace {
+
+Result<void> check_session(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser) {
+  const auto refuse = [&](const std::string& why) {
+    return fail(ErrorCode::kInvalidArgument, to_string(key) + ": " + why);
+  };
+  const std::uint32_t rounds = job.federation.rounds;
+  if (key.attempt < 1) return refuse("attempts are counted from 1");
+  switch (key.kind) {
+    case SumKind::kCensus:
+      if (key.round > rounds) return refuse(fmt::format("the job has {} rounds", rounds));
+      if (normaliser != 0) return refuse("a census has no number of examples yet");
+      return {};
+    case SumKind::kTrain:
+      if (key.round < 1 || key.round > rounds) return refuse(fmt::format("expected a round from 1 to {}", rounds));
+      if (normaliser < 1) return refuse("training needs the number of examples that the census gave");
+      return {};
+    case SumKind::kEvaluate:
+      if (key.round > rounds) return refuse(fmt::format("expected a round from 0 to {}", rounds));
+      return {};
+  }
+  return refuse("unknown kind of sum");
+}
+
+Result<void> fill_training(const JobSpec& job, RoundOrder& order) {
+  CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(job.model));
+  const bool plain = job.privacy.secure_aggregation == SecureAggregation::kOff;
+  CONSILIUM_ASSIGN(order.layout, encoding::train_layout(manifest, job.privacy.clip, job.privacy.buffer_clip, plain));
+  order.local_epochs = job.training.local_epochs;
+  order.batch_size = job.training.batch_size;
+  order.optimizer = job.training.optimizer;
+  order.optimizer.learning_rate = learning_rate_at(job, order.round);
+  order.proximal_mu = job.strategy.mu;
+  order.time_limit_ms = job.training.time_limit ? static_cast<std::uint64_t>(job.training.time_limit->count()) : 0;
+  order.keep_partial = job.strategy.kind == StrategyKind::kFedProx;
+  order.weighting = job.strategy.weighting;
+  return {};
+}
+
+}  // namespace
+
+std::string_view name_of(SumKind kind) {
+  switch (kind) {
+    case SumKind::kCensus:
+      return "census";
+    case SumKind::kTrain:
+      return "train";
+    case SumKind::kEvaluate:
+      return "evaluate";
+  }
+  return "unknown";
+}
+
+std::string to_string(const SessionKey& key) {
+  return fmt::format("{} {} {}.{}", key.job_id, name_of(key.kind), key.round, key.attempt);
+}
+
+Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser,
+                                  const crypto::Digest& model) {
+  CONSILIUM_TRY(check_session(job, key, normaliser));
+  RoundOrder order;
+  order.kind = key.kind;
+  order.round = key.round;
+  order.attempt = key.attempt;
+  order.job = job_digest(job);
+  order.seed = job.seed;
+  order.normaliser = normaliser;
+  const auto classes = static_cast<std::uint64_t>(job.model.classes);
+  switch (key.kind) {
+    case SumKind::kCensus: {
+      CONSILIUM_ASSIGN(order.layout, encoding::census_layout(classes));
+      break;
+    }
+    case SumKind::kTrain: {
+      order.model = model;
+      CONSILIUM_TRY(fill_training(job, order));
+      break;
+    }
+    case SumKind::kEvaluate: {
+      order.model = model;
+      order.split = job.evaluation.split;
+      CONSILIUM_ASSIGN(order.layout, encoding::evaluate_layout(classes));
+      break;
+    }
+  }
+  return order;
+}
+
+}  // namespace consilium::job

@@ -1,0 +1,229 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "common/job/job_limits.h"
+#include "common/job/labelled_digest.h"
+#include "common/job/round_order.h"
+
+namespace consilium::job {
+namespace {
+
+constexpr std::string_view kMagic = "CRO1";
+constexpr std::size_t kMaxFieldName = 255;
+/// Bytes of the smallest field: name length and one letter, kind, elements, limbs.
+constexpr std::size_t kMinFieldBytes = 1 + 1 + 1 + 8 + 1;
+
+class Writer {
+ public:
+  void bytes(std::span<const std::byte> from) { out_.insert(out_.end(), from.begin(), from.end()); }
+  void text(std::string_view from) { bytes(std::as_bytes(std::span(from))); }
+  template <class Unsigned>
+  void integer(Unsigned value) {
+    for (std::size_t i = 0; i < sizeof(Unsigned); ++i) {
+      out_.push_back(static_cast<std::byte>(std::uint64_t{value} >> (8 * i) & 0xFF));
+    }
+  }
+  template <class Enum>
+  void kind(Enum value) {
+    integer(static_cast<std::uint8_t>(value));
+  }
+  void number(double value) { integer(std::bit_cast<std::uint64_t>(value)); }
+
+  std::vector<std::byte> take() { return std::move(out_); }
+
+ private:
+  std::vector<std::byte> out_;
+};
+
+/// Reads hostile bytes; after the first error every read gives zeros, and the caller checks once.
+class Reader {
+ public:
+  explicit Reader(std::span<const std::byte> bytes) : rest_(bytes) {}
+
+  std::span<const std::byte> bytes(std::size_t count) {
+    if (count > rest_.size()) {
+      refuse("ends too early");
+      return {};
+    }
+    const auto taken = rest_.first(count);
+    rest_ = rest_.subspan(count);
+    return taken;
+  }
+  template <class Unsigned>
+  Unsigned integer(std::string_view what, std::uint64_t low, std::uint64_t high) {
+    std::uint64_t value = 0;
+    const auto taken = bytes(sizeof(Unsigned));
+    for (std::size_t i = 0; i < taken.size(); ++i) value |= std::to_integer<std::uint64_t>(taken[i]) << (8 * i);
+    if (ok() && (value < low || value > high))
+      refuse(fmt::format("{}: expected {} to {}, found {}", what, low, high, value));
+    return ok() ? static_cast<Unsigned>(value) : Unsigned{};
+  }
+  template <class Enum>
+  Enum kind(std::string_view what, Enum last) {
+    return static_cast<Enum>(integer<std::uint8_t>(what, 1, static_cast<std::uint8_t>(last)));
+  }
+  /// A finite number >= 0, < or <= high; the bits of -0 are not ours.
+  double number(std::string_view what, double high) {
+    const double value = std::bit_cast<double>(integer<std::uint64_t>(what, 0, UINT64_MAX));
+    if (ok() && (std::signbit(value) || !std::isfinite(value) || value > high)) {
+      refuse(fmt::format("{}: expected a number from 0 to {}, found {}", what, high, value));
+    }
+    return ok() ? value : 0.0;
+  }
+  crypto::Digest digest() {
+    crypto::Digest digest{};
+    const auto taken = bytes(digest.size());
+    if (!taken.empty()) std::memcpy(digest.data(), taken.data(), digest.size());
+    return digest;
+  }
+
+  void refuse(std::string why) {
+    if (ok()) error_ = std::move(why);
+  }
+  [[nodiscard]] bool ok() const { return error_.empty(); }
+  [[nodiscard]] const std::string& error() const { return error_; }
+  [[nodiscard]] std::size_t left() const { return rest_.size(); }
+
+ private:
+  std::span<const std::byte> rest_;
+  std::string error_;
+};
+
+constexpr double kLargest = std::numeric_limits<double>::max();
+
+void write_field(Writer& writer, const encoding::Field& field) {
+  const std::string_view name = std::string_view(field.name).substr(0, kMaxFieldName);
+  writer.integer(static_cast<std::uint8_t>(name.size()));
+  writer.text(name);
+  writer.kind(field.kind);
+  writer.integer(field.elements);
+  if (field.kind == encoding::FieldKind::kCount) {
+    writer.integer(static_cast<std::uint8_t>(field.limbs));
+  } else {
+    writer.number(field.bound);
+    writer.number(field.scale);
+  }
+}
+
+encoding::Field read_field(Reader& reader) {
+  encoding::Field field;
+  const auto length = reader.integer<std::uint8_t>("length of a field's name", 1, kMaxFieldName);
+  for (const std::byte letter : reader.bytes(length)) {
+    const char c = static_cast<char>(letter);
+    if (c <= ' ' || c > '~') reader.refuse("a field's name has letters that do not print");
+    field.name += c;
+  }
+  field.kind = reader.kind("kind of a field", encoding::FieldKind::kCount);
+  field.elements = reader.integer<std::uint64_t>("elements of a field", 1, encoding::VectorLayout::kMaxWords);
+  if (field.kind == encoding::FieldKind::kCount) {
+    field.limbs = reader.integer<std::uint8_t>("limbs of a field", 1, 4);
+  } else {
+    field.bound = reader.number("bound of a field", kLargest);
+    field.scale = reader.number("scale of a field", kLargest);
+  }
+  return field;
+}
+
+Result<encoding::VectorLayout> read_layout(Reader& reader) {
+  const auto count = reader.integer<std::uint32_t>("number of fields", 1, kMaxOrderBytes);
+  if (count > reader.left() / kMinFieldBytes) reader.refuse("ends too early");
+  std::vector<encoding::Field> fields;
+  for (std::uint32_t i = 0; i < count && reader.ok(); ++i) fields.push_back(read_field(reader));
+  if (!reader.ok()) return fail(ErrorCode::kInvalidArgument, reader.error());
+  return encoding::VectorLayout::create(std::move(fields));
+}
+
+void write_training(Writer& writer, const RoundOrder& order) {
+  writer.integer(order.local_epochs);
+  writer.integer(order.batch_size);
+  writer.kind(order.optimizer.kind);
+  const OptimizerSpec& o = order.optimizer;
+  for (const double value :
+       {o.learning_rate, o.momentum, o.weight_decay, o.beta1, o.beta2, o.epsilon, order.proximal_mu}) {
+    writer.number(value);
+  }
+  writer.integer(order.time_limit_ms);
+  writer.integer(static_cast<std::uint8_t>(order.keep_partial ? 1 : 0));
+  writer.kind(order.weighting);
+}
+
+void read_training(Reader& reader, RoundOrder& order) {
+  order.local_epochs = reader.integer<std::uint32_t>("local_epochs", 1, kMaxLocalEpochs);
+  order.batch_size = reader.integer<std::uint32_t>("batch_size", 1, kMaxBatchSize);
+  order.optimizer.kind = reader.kind("optimizer", OptimizerKind::kAdamW);
+  order.optimizer.learning_rate = reader.number("learning_rate", kLargest);
+  order.optimizer.momentum = reader.number("momentum", 1.0);
+  order.optimizer.weight_decay = reader.number("weight_decay", kLargest);
+  order.optimizer.beta1 = reader.number("beta1", 1.0);
+  order.optimizer.beta2 = reader.number("beta2", 1.0);
+  order.optimizer.epsilon = reader.number("epsilon", kLargest);
+  order.proximal_mu = reader.number("proximal_mu", kLargest);
+  order.time_limit_ms = reader.integer<std::uint64_t>("time_limit_ms", 0, kMaxTimeLimitMs);
+  order.keep_partial = reader.integer<std::uint8_t>("keep_partial", 0, 1) == 1;
+  order.weighting = reader.kind("weighting", Weighting::kPopulation);
+}
+
+Result<RoundOrder> read_order(Reader& reader) {
+  RoundOrder order;
+  const auto magic = reader.bytes(kMagic.size());
+  if (reader.ok() && std::memcmp(magic.data(), kMagic.data(), kMagic.size()) != 0)
+    reader.refuse("does not begin with CRO1");
+  order.kind = reader.kind("kind", SumKind::kEvaluate);
+  const bool training = order.kind == SumKind::kTrain;
+  order.round = reader.integer<std::uint32_t>("round", training ? 1 : 0, kMaxRounds);
+  order.attempt = reader.integer<std::uint32_t>("attempt", 1, UINT32_MAX);
+  order.job = reader.digest();
+  order.model = reader.digest();
+  order.seed = reader.integer<std::uint64_t>("seed", 0, UINT64_MAX);
+  order.normaliser = reader.integer<std::uint64_t>("normaliser", training ? 1 : 0, UINT64_MAX);
+  if (order.kind == SumKind::kCensus && (order.model != crypto::Digest{} || order.normaliser != 0)) {
+    reader.refuse("a census has neither a model nor a normaliser");
+  }
+  if (!reader.ok()) return fail(ErrorCode::kInvalidArgument, reader.error());
+  CONSILIUM_ASSIGN(order.layout, read_layout(reader));
+  if (training) read_training(reader, order);
+  if (order.kind == SumKind::kEvaluate) order.split = reader.kind("split", Split::kTest);
+  if (reader.ok() && reader.left() != 0) reader.refuse(fmt::format("{} bytes too many", reader.left()));
+  if (!reader.ok()) return fail(ErrorCode::kInvalidArgument, reader.error());
+  return order;
+}
+
+}  // namespace
+
+std::vector<std::byte> encode(const RoundOrder& order) {
+  Writer writer;
+  writer.text(kMagic);
+  writer.kind(order.kind);
+  writer.integer(order.round);
+  writer.integer(order.attempt);
+  writer.bytes(std::as_bytes(std::span(order.job)));
+  writer.bytes(std::as_bytes(std::span(order.model)));
+  writer.integer(order.seed);
+  writer.integer(order.normaliser);
+  writer.integer(static_cast<std::uint32_t>(order.layout.fields().size()));
+  for (const encoding::Field& field : order.layout.fields()) write_field(writer, field);
+  if (order.kind == SumKind::kTrain) write_training(writer, order);
+  if (order.kind == SumKind::kEvaluate) writer.kind(order.split);
+  return writer.take();
+}
+
+Result<RoundOrder> decode_round_order(std::span<const std::byte> bytes) {
+  if (bytes.size() > kMaxOrderBytes) {
+    return fail(ErrorCode::kResourceExhausted,
+                fmt::format("round order: {} bytes; expected at most {}", bytes.size(), kMaxOrderBytes));
+  }
+  Reader reader(bytes);
+  auto order = read_order(reader);
+  if (!order) return fail(order.error().within("round order"));
+  return order;
+}
+
+crypto::Digest order_digest(std::span<const std::byte> encoded) {
+  return labelled_digest("consilium/v1/round-order", encoded);
+}
+
+}  // namespace consilium::job
