@@ -16,21 +16,31 @@ namespace consilium::report {
 struct RoundRecord {
   std::uint32_t round = 0;
   std::vector<std::string> cohort;
-  std::vector<std::string> contributed;      ///< sites whose update is in the sum
-  std::vector<std::string> partial;          ///< answered without an update
-  std::map<std::string, std::string> failed; ///< site -> reason
-  double seconds = 0.0;                      ///< from offer to the model's commit
+  std::vector<std::string> contributed;       ///< sites whose update is in the sum
+  std::vector<std::string> partial;           ///< answered without an update
+  std::map<std::string, std::string> failed;  ///< site -> reason
+  double seconds = 0.0;                       ///< from offer to the model's commit
   double evaluation_seconds = 0.0;
-  std::uint64_t bytes = 0;                   ///< payload bytes of models and vectors that the round moved, both directions
+  std::uint64_t bytes = 0;  ///< payload bytes of models and vectors that the round moved, both directions
   std::optional<double> train_loss;
-  std::uint64_t clipped = 0;                 ///< coordinates clipped, over all sites
-  std::uint64_t coordinates = 0;             ///< coordinates encoded, over all sites
-  std::optional<Metrics> metrics;                     ///< of the federation, after the round
-  std::map<std::string, Metrics> site_metrics;        ///< plain jobs only
-  crypto::Digest model{};                    ///< the global model after the round
+  std::uint64_t clipped = 0;                    ///< coordinates clipped, over all sites
+  std::uint64_t coordinates = 0;                ///< coordinates encoded, over all sites
+  std::optional<Metrics> metrics;               ///< of the federation, after the round
+  std::map<std::string, Metrics> site_metrics;  ///< plain jobs only
+  crypto::Digest model{};                       ///< the global model after the round
+  bool operator==(const RoundRecord&) const = default;
 };
 
-enum class JobPhase : std::uint8_t { kQueued, kRecruiting, kCensus, kTraining, kEvaluating, kFinished, kStopped, kFailed };
+enum class JobPhase : std::uint8_t {
+  kQueued,
+  kRecruiting,
+  kCensus,
+  kTraining,
+  kEvaluating,
+  kFinished,
+  kStopped,
+  kFailed
+};
 [[nodiscard]] std::string_view name_of(JobPhase phase);
 
 /// A snapshot of a job for `jobs`, `watch` and the report.
@@ -38,15 +48,16 @@ struct JobStatus {
   std::string job_id;
   std::string name;
   JobPhase phase = JobPhase::kQueued;
-  std::uint32_t round = 0;   ///< the one under way, or the last committed
-  std::uint32_t rounds = 0;  ///< in the job
-  std::string detail;        ///< "waiting for 3 sites, 1 accepted", "failed: ..."
+  std::uint32_t round = 0;                   ///< the one under way, or the last committed
+  std::uint32_t rounds = 0;                  ///< in the job
+  std::string detail;                        ///< "waiting for 3 sites, 1 accepted", "failed: ..."
   std::map<std::string, std::string> sites;  ///< member -> what it does now ("training", "declined: ...")
   std::vector<RoundRecord> history;
-  std::optional<crypto::Digest> model;       ///< latest global model
-  std::uint64_t examples = 0;                ///< N, from the census
+  std::optional<crypto::Digest> model;  ///< latest global model
+  std::uint64_t examples = 0;           ///< N, from the census
   std::optional<double> eta_seconds;
   bool masked = false;
+  bool operator==(const JobStatus&) const = default;
 };
 
 }  // namespace consilium::report

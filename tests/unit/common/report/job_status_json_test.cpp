@@ -1,0 +1,122 @@
+#include "common/report/job_status_json.h"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+using namespace consilium;
+using namespace consilium::report;
+
+namespace {
+
+Metrics some_metrics() {
+  Metrics metrics;
+  metrics.examples = 40;
+  metrics.loss = 0.1 + 0.2;
+  metrics.accuracy = 2.0 / 3.0;
+  metrics.balanced_accuracy = 0.5;
+  metrics.auc = 0.9;
+  metrics.auc_error = 1e-5;
+  metrics.f1 = 0.25;
+  metrics.confusion = {10, 5, 5, 20};
+  return metrics;
+}
+
+JobStatus some_status() {
+  RoundRecord record;
+  record.round = 1;
+  record.cohort = {"east", "north", "west"};
+  record.contributed = {"east"};
+  record.partial = {"west"};
+  record.failed = {{"north", "training failed: CUDA out of memory"}};
+  record.seconds = 1.25;
+  record.evaluation_seconds = 0.5;
+  record.bytes = std::uint64_t{1} << 40;
+  record.train_loss = 0.7;
+  record.clipped = 3;
+  record.coordinates = 4;
+  record.metrics = some_metrics();
+  record.site_metrics = {{"east", some_metrics()}};
+  record.model = crypto::sha256("model");
+  JobStatus status;
+  status.job_id = "chest-xray-1";
+  status.name = "chest-xray";
+  status.phase = JobPhase::kTraining;
+  status.round = 2;
+  status.rounds = 20;
+  status.detail = "round 2";
+  status.sites = {{"east", "training"}, {"north", "declined: \"no\""}};
+  status.history = {record, RoundRecord{}};
+  status.model = record.model;
+  status.examples = 320;
+  status.eta_seconds = 12.5;
+  return status;
+}
+
+}  // namespace
+
+TEST_CASE("a status survives being written and read as JSON text") {
+  for (const JobStatus& status : {some_status(), JobStatus{}}) {
+    const auto read = job_status_from_json(nlohmann::json::parse(to_json(status).dump()));
+    REQUIRE(read.has_value());
+    CHECK(*read == status);
+  }
+}
+
+TEST_CASE("every phase has a name of its own and is read back") {
+  for (int phase = 0; phase <= static_cast<int>(JobPhase::kFailed); ++phase) {
+    JobStatus status;
+    status.phase = static_cast<JobPhase>(phase);
+    CHECK(job_status_from_json(to_json(status)).value().phase == status.phase);
+  }
+}
+
+TEST_CASE("a status with a key missing, too many or of the wrong kind is refused") {
+  const nlohmann::json good = to_json(some_status());
+  for (const auto& [key, value] : good.items()) {
+    nlohmann::json missing = good;
+    missing.erase(key);
+    CHECK_FALSE(job_status_from_json(missing).has_value());
+    nlohmann::json wrong = good;
+    wrong[key] = nlohmann::json::array({nlohmann::json::object()});
+    CHECK_FALSE(job_status_from_json(wrong).has_value());
+  }
+  for (const auto& [key, value] : good["history"][0].items()) {
+    for (const nlohmann::json& bad : {nlohmann::json(-1), nlohmann::json(true), nlohmann::json::array({1})}) {
+      nlohmann::json wrong = good;
+      wrong["history"][0][key] = bad;
+      const auto read = job_status_from_json(wrong);
+      if (!read.has_value()) {
+        CHECK_THAT(read.error().message, Catch::Contains("history[0]"));
+      } else {
+        CHECK((key == "seconds" || key == "evaluation_seconds" || key == "train_loss"));  // -1 is a number
+      }
+    }
+  }
+  nlohmann::json more = good;
+  more["history"][0]["metrics"]["surprise"] = 1;
+  CHECK_FALSE(job_status_from_json(more).has_value());
+}
+
+TEST_CASE("values out of bounds are refused with their path") {
+  const auto refused = [](auto change) {
+    nlohmann::json json = to_json(some_status());
+    change(json);
+    const auto read = job_status_from_json(json);
+    REQUIRE_FALSE(read.has_value());
+    return read.error().message;
+  };
+  using nlohmann::json;
+  CHECK_THAT(refused([](json& j) { j["round"] = 5000000000u; }), Catch::StartsWith("round: "));
+  CHECK_THAT(refused([](json& j) { j["phase"] = "sleeping"; }), Catch::StartsWith("phase: "));
+  CHECK_THAT(refused([](json& j) { j["model"] = "abc"; }), Catch::StartsWith("model: "));
+  CHECK_THAT(refused([](json& j) { j["detail"] = std::string(kMaxTextBytes + 1, 'x'); }),
+             Catch::StartsWith("detail: "));
+  CHECK_THAT(refused([](json& j) { j["eta_seconds"] = json::parse("1e308").get<double>() * 10; }),
+             Catch::StartsWith("eta_seconds: "));
+  CHECK_THAT(refused([](json& j) { j["history"][0]["metrics"]["confusion"] = std::vector<int>(kMaxConfusion + 1, 0); }),
+             Catch::StartsWith("history[0].metrics.confusion: "));
+  CHECK_THAT(refused([](json& j) { j["history"][0]["site_metrics"]["east"]["loss"] = "low"; }),
+             Catch::StartsWith("history[0].site_metrics.east.loss: "));
+  for (const json& other : {json(), json(1), json("x"), json::array()})
+    CHECK_FALSE(job_status_from_json(other).has_value());
+}
