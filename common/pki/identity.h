@@ -9,6 +9,8 @@ namespace consilium::pki {
 
 enum class Role { kCoordinator, kSite, kResearcher };
 [[nodiscard]] std::string_view name_of(Role role);
+/// Reads "coordinator", "site" or "researcher".
+Result<Role> role_from_name(std::string_view name);
 
 /// Who a certificate speaks for: spiffe://<consortium>/<role>/<name>.
 struct Identity {

@@ -1,0 +1,32 @@
+#include "common/pki/enrollment.h"
+
+#include "common/crypto/x509.h"
+#include "common/pki/authority.h"
+#include "common/pki/files.h"
+
+namespace consilium::pki {
+
+Result<Enrollment> enroll(const Identity& identity, const std::filesystem::path& folder) {
+  CONSILIUM_TRY(check_name(identity.consortium));
+  CONSILIUM_TRY(check_name(identity.name));
+  CONSILIUM_TRY(make_private_folder(folder));
+  Enrollment done;
+  done.key = folder / (identity.name + ".key");
+  done.request = folder / (identity.name + ".csr");
+  auto request = create_key_and_request(done.key, identity);
+  if (!request && request.error().code == ErrorCode::kAlreadyExists) {
+    return fail(ErrorCode::kAlreadyExists, done.key.string() +
+                                               ": a key lies there already and is never overwritten; choose another "
+                                               "folder, or move it away");
+  }
+  if (!request) {
+    return fail(request.error());
+  }
+  CONSILIUM_TRY(replace_file(done.request, *request));
+  CONSILIUM_ASSIGN(const crypto::RequestPtr read, crypto::read_request(*request));
+  CONSILIUM_ASSIGN(const crypto::Digest digest, crypto::fingerprint(X509_REQ_get_X509_PUBKEY(read.get())));
+  done.fingerprint = crypto::to_hex(digest);
+  return done;
+}
+
+}  // namespace consilium::pki
