@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace consilium::model {
+
+// What a job may ask for at most. Products of these stay far below 2^63.
+inline constexpr std::size_t kMaxLayers = 1000;
+inline constexpr std::int64_t kMaxWidth = 65536;  ///< channels, features, and each dimension of the input
+inline constexpr std::int64_t kMaxKernel = 255;   ///< kernels, strides and paddings
+inline constexpr std::int64_t kMaxClasses = 4096;
+/// Largest number of values that one example may have after any layer.
+inline constexpr std::int64_t kMaxActivations = std::int64_t{1} << 28;
+
+}  // namespace consilium::model

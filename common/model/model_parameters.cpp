@@ -1,0 +1,64 @@
+#include "common/model/model_parameters.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "common/model/layer_tensors.h"
+#include "common/random/random_stream.h"
+
+namespace consilium::model {
+namespace {
+
+Result<std::vector<LayerTensor>> all_tensors(const ModelSpec& spec) {
+  CONSILIUM_ASSIGN(const std::vector<Layer> layers, expand(spec));
+  std::vector<LayerTensor> tensors;
+  for (const Layer& layer : layers) {
+    for (LayerTensor& tensor : tensors_of(layer)) tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+Result<ParameterManifest> manifest_of(const std::vector<LayerTensor>& tensors) {
+  std::vector<TensorInfo> infos;
+  for (const LayerTensor& tensor : tensors) infos.push_back(tensor.info);
+  return ParameterManifest::create(std::move(infos));
+}
+
+/// Every operation below is exact or rounded once, as IEEE 754 says, so that no compiler or machine changes a bit.
+void draw_uniform(RandomStream stream, std::int64_t fan_in, std::span<float> values) {
+  const auto bound = static_cast<float>(1.0 / std::sqrt(static_cast<double>(fan_in)));
+  for (float& value : values) value = (2.0F * stream.next_float() - 1.0F) * bound;
+}
+
+}  // namespace
+
+Result<ParameterManifest> build_manifest(const ModelSpec& spec) {
+  CONSILIUM_ASSIGN(const std::vector<LayerTensor> tensors, all_tensors(spec));
+  return manifest_of(tensors);
+}
+
+Result<ParameterVector> initial_weights(const ModelSpec& spec, std::uint64_t seed) {
+  CONSILIUM_ASSIGN(const std::vector<LayerTensor> tensors, all_tensors(spec));
+  CONSILIUM_ASSIGN(const ParameterManifest manifest, manifest_of(tensors));
+  ParameterVector parameters(manifest.parameter_count());
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const TensorInfo& info = manifest.tensors()[i];
+    const std::span<float> values(parameters.data() + info.offset, info.size);
+    switch (tensors[i].initial) {
+      case Initial::kUniform:
+        draw_uniform(RandomStream(seed, RandomPurpose::kInitialWeights, 0, info.name), tensors[i].fan_in, values);
+        break;
+      case Initial::kOne:
+        std::fill(values.begin(), values.end(), 1.0F);
+        break;
+      case Initial::kZero:
+        std::fill(values.begin(), values.end(), 0.0F);
+        break;
+    }
+  }
+  return parameters;
+}
+
+}  // namespace consilium::model

@@ -1,0 +1,128 @@
+#include "common/model/model_json.h"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+using namespace consilium::model;
+using nlohmann::json;
+
+namespace {
+
+/// A model of one layer.
+std::string with_layer(const std::string& layer) {
+  return R"({"layers": [)" + layer + R"(], "input": [1, 28, 28], "classes": 10})";
+}
+
+}  // namespace
+
+TEST_CASE("a model reads back from the JSON that it was written as, and writes as the same text") {
+  const auto text =
+      R"({"layers": [{"conv": {"channels": 32, "kernel": 5, "padding": "same", "stride": 1, "bias": true}}, "relu",
+      {"maxpool": 2}, {"avgpool": {"kernel": 3, "stride": 1}}, {"batchnorm": {}}, "batchnorm", {"dropout": 0.25},
+      {"basic_block": {"channels": 64, "stride": 2}}, "global_avgpool", "flatten", {"linear": {"features": 64, "bias": false}},
+      {"linear": 10}], "input": [1, 28, 28], "classes": 10})";
+  const auto spec = model_from_json(json::parse(text));
+  REQUIRE(spec);
+  CHECK(std::get<Conv2d>(spec->layers[0]) == Conv2d{0, 32, 5, 1, 2, true});
+  CHECK(std::get<MaxPool2d>(spec->layers[2]) == MaxPool2d{2, 2});
+  CHECK(std::get<AvgPool2d>(spec->layers[3]) == AvgPool2d{3, 1});
+  CHECK(spec->layers[4] == spec->layers[5]);
+  CHECK(std::get<Linear>(spec->layers[10]) == Linear{0, 64, false});
+  const auto written = to_json(*spec);
+  const auto again = model_from_json(written);
+  REQUIRE(again);
+  CHECK(*again == *spec);
+  CHECK(to_json(*again).dump() == written.dump());
+  CHECK(written["layers"][0].dump() == R"({"conv":{"bias":true,"channels":32,"kernel":5,"padding":2,"stride":1}})");
+}
+
+TEST_CASE("a known model is written by its name") {
+  const auto spec = model_from_json(json::parse(R"({"name": "fedavg_cnn", "input": [1, 28, 28], "classes": 2})"));
+  REQUIRE(spec);
+  CHECK(to_json(*spec).dump() == R"({"classes":2,"input":[1,28,28],"name":"fedavg_cnn"})");
+}
+
+TEST_CASE("what is wrong in a model is named by its path, with what was expected and found") {
+  struct Case {
+    std::string text;
+    std::string message;
+  };
+  const std::vector<Case> cases{
+      {"3", "expected a map, found 3"},
+      {"[]", "expected a map, found a list"},
+      {"{}", "name: missing"},
+      {R"({"nam": "resnet18"})", "nam: unknown key, did you mean 'name'?"},
+      {R"({"name": "resnet81", "input": [1], "classes": 2})",
+       "name: expected one of fedavg_cnn, mlp_2nn, resnet18, found 'resnet81', did you mean 'resnet18'?"},
+      {R"({"name": 3, "input": [1], "classes": 2})", "name: expected one of fedavg_cnn, mlp_2nn, resnet18, found 3"},
+      {R"({"name": "resnet18", "layers": [], "input": [1], "classes": 2})",
+       "layers: a model has a name or layers, not both"},
+      {R"({"name": "resnet18", "classes": 2})", "input: missing, expected the shape of one example"},
+      {R"({"name": "resnet18", "input": [1, 28], "classes": 2})", "input: expected a list of 1 size (features) or 3"},
+      {R"({"name": "resnet18", "input": "big", "classes": 2})",
+       "input: expected a list of 1 size (features) or 3 (channels, height, width), found 'big'"},
+      {R"({"name": "resnet18", "input": [1, 28, 0], "classes": 2})",
+       "input[2]: expected an integer 1 to 65536, found 0"},
+      {R"({"name": "resnet18", "input": [1, 28, 18446744073709551615], "classes": 2})",
+       "input[2]: expected an integer 1 to 65536, found 18446744073709551615"},
+      {R"({"name": "resnet18", "input": [1, 28, 1e300], "classes": 2})", "input[2]: expected an integer"},
+      {R"({"name": "resnet18", "input": [1, 28, 28]})", "classes: missing, expected an integer 2 to 4096"},
+      {R"({"name": "resnet18", "input": [1, 28, 28], "classes": 1})",
+       "classes: expected an integer 2 to 4096, found 1"},
+      {R"({"name": "resnet18", "input": [1, 28, 28], "classes": true})",
+       "classes: expected an integer 2 to 4096, found true"},
+      {R"({"layers": [], "input": [1], "classes": 2})", "layers: expected a list of layers, found a list"},
+      {R"({"layers": {"conv": 1}, "input": [1], "classes": 2})", "layers: expected a list of layers, found a map"},
+      {with_layer(R"("relo")"), "layers[0]: unknown layer 'relo', did you mean 'relu'?"},
+      {with_layer(R"({"convolution": 3})"), "layers[0]: unknown layer 'convolution'"},
+      {with_layer(R"("conv")"), "layers[0]: 'conv' needs settings"},
+      {with_layer("7"), "layers[0]: expected a layer's word, or a map of one word to its settings, found 7"},
+      {with_layer("{}"), "layers[0]: expected a layer's word"},
+      {with_layer(R"({"linear": 1, "relu": {}})"), "layers[0]: expected a layer's word"},
+      {with_layer(R"("relu", {"conv": {"channels": 3, "kernel": "big"}})"),
+       "layers[1].conv.kernel: expected an integer 1 to 255, found 'big'"},
+      {with_layer(R"({"conv": {"channels": 3}})"), "layers[0].conv.kernel: missing, expected an integer 1 to 255"},
+      {with_layer(R"({"conv": {"channels": 3, "kernal": 3}})"),
+       "layers[0].conv.kernal: unknown key, did you mean 'kernel'?"},
+      {with_layer(R"({"conv": 3})"), "layers[0].conv: expected a map, found 3"},
+      {with_layer(R"({"conv": {"channels": 0, "kernel": 3}})"),
+       "layers[0].conv.channels: expected an integer 1 to 65536, found 0"},
+      {with_layer(R"({"conv": {"channels": 3, "kernel": 3, "stride": -1}})"),
+       "layers[0].conv.stride: expected an integer 1 to 255, found -1"},
+      {with_layer(R"({"conv": {"channels": 3, "kernel": 4, "padding": "same"}})"),
+       "layers[0].conv.padding: 'same' needs an odd kernel"},
+      {with_layer(R"({"conv": {"channels": 3, "kernel": 3, "stride": 2, "padding": "same"}})"),
+       "layers[0].conv.padding: 'same' needs"},
+      {with_layer(R"({"conv": {"channels": 3, "kernel": 3, "padding": "valid"}})"),
+       "layers[0].conv.padding: expected 'same' or an integer 0 to 255, found 'valid'"},
+      {with_layer(R"({"conv": {"channels": 3, "kernel": 3, "padding": 256}})"),
+       "layers[0].conv.padding: expected an integer 0 to 255, found 256"},
+      {with_layer(R"({"conv": {"channels": 3, "kernel": 3, "bias": 1}})"),
+       "layers[0].conv.bias: expected true or false, found 1"},
+      {with_layer(R"({"linear": "ten"})"), "layers[0].linear: expected an integer 1 to 65536, found 'ten'"},
+      {with_layer(R"({"linear": {"bias": true}})"), "layers[0].linear.features: missing"},
+      {with_layer(R"({"maxpool": {"size": 2}})"), "layers[0].maxpool.size: unknown key"},
+      {with_layer(R"({"avgpool": null})"), "layers[0].avgpool: expected an integer 1 to 255, found nothing"},
+      {with_layer(R"({"dropout": 1.0})"), "layers[0].dropout: expected a number, at least 0 and below 1, found 1.0"},
+      {with_layer(R"({"dropout": "half"})"),
+       "layers[0].dropout: expected a number, at least 0 and below 1, found 'half'"},
+      {with_layer(R"({"relu": {"slope": 1}})"), "layers[0].relu.slope: unknown key, none is expected"},
+      {with_layer(R"({"basic_block": {"stride": 2}})"), "layers[0].basic_block.channels: missing"},
+  };
+  for (const auto& [text, message] : cases) {
+    const auto spec = model_from_json(json::parse(text));
+    CAPTURE(text);
+    REQUIRE_FALSE(spec);
+    CHECK(spec.error().code == consilium::ErrorCode::kInvalidArgument);
+    CHECK_THAT(spec.error().message, Catch::StartsWith(message));
+  }
+}
+
+TEST_CASE("NaN for a dropout, and text of a megabyte, are refused in one short line") {
+  json nan = json::parse(R"({"layers": [{"dropout": 0}], "input": [4], "classes": 4})");
+  nan["layers"][0]["dropout"] = std::numeric_limits<double>::quiet_NaN();
+  CHECK_FALSE(model_from_json(nan));
+  const auto long_word = model_from_json(json{{"layers", {std::string(1 << 20, 'x')}}, {"input", {4}}, {"classes", 4}});
+  REQUIRE_FALSE(long_word);
+  CHECK(long_word.error().message.size() < 300);
+}
