@@ -1,0 +1,76 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/error/error.h"
+#include "common/report/job_status.h"
+#include "coordinator/journal/journal.h"
+#include "coordinator/round/job_driver.h"
+#include "simulation/worker_pool.h"
+
+namespace consilium::simulation {
+
+/// One job over simulated sites: the coordinator's own driver, with a gateway that turns what it sends to sites into
+/// tasks of a worker pool. Time stands still for the driver's deadlines while tasks are under way, so that how many
+/// workers there are changes nothing. Single-threaded.
+class Federation final : public round::SiteGateway {
+ public:
+  struct Parts {
+    WorkerPool& pool;
+    journal::Journal& journal;
+    journal::BlobStore& blobs;
+    std::function<void(const report::JobStatus&)> changed;
+  };
+  struct Plan {
+    std::string job_id;
+    std::shared_ptr<const JobContext> job;
+    crypto::Digest initial_model{};  ///< in the blob store
+    std::vector<SimulatedSite> sites;
+    double stragglers = 0.0;  ///< share of each cohort, 0 to 1
+  };
+
+  static Result<std::unique_ptr<Federation>> create(Plan plan, Parts parts);
+
+  /// Offers the job to every site, which all accept.
+  void begin();
+  /// A task of this job is done.
+  void take(Outcome outcome);
+  /// Ends the job after the round under way; at once where none is.
+  void finish_round_and_stop(std::string reason);
+
+  [[nodiscard]] bool ended() const { return driver_->ended(); }
+  [[nodiscard]] const report::JobStatus& status() const { return driver_->status(); }
+
+  void send(const std::string& site, wire::CoordinatorMessage message) override;
+
+ private:
+  Federation(Plan plan, Parts parts) : plan_(std::move(plan)), parts_(std::move(parts)) {}
+  [[nodiscard]] round::Clock::time_point now() const { return round::Clock::now() + skipped_; }
+  void settle();
+  void answer_offers();
+  void post_sessions();
+  void pass_time();
+
+  struct Session {
+    SimulatedSite site;
+    wire::SessionOffer offer;
+  };
+
+  Plan plan_;
+  Parts parts_;
+  std::unique_ptr<round::JobDriver> driver_;
+  std::vector<std::string> offered_;                            ///< sites that have still to answer the job's offer
+  std::vector<Session> sessions_;                               ///< sent by the driver, not yet posted
+  std::set<std::pair<std::string, job::SessionKey>> underway_;  ///< posted
+  round::Clock::duration skipped_{};                            ///< waiting that nobody had to do
+  std::optional<std::string> stop_reason_;
+  std::size_t rounds_at_stop_ = 0;
+};
+
+}  // namespace consilium::simulation

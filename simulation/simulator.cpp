@@ -1,0 +1,281 @@
+#include "simulation/simulator.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <span>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+#include "common/encoding/fixed_point.h"
+#include "common/job/job_text.h"
+#include "common/model/model_parameters.h"
+#include "common/process/event_queue.h"
+#include "coordinator/admission/admission.h"
+#include "coordinator/journal/memory_journal.h"
+#include "simulation/federation.h"
+
+namespace consilium::simulation {
+namespace {
+
+/// A folder under $TMPDIR that is removed with everything in it.
+class TemporaryFolder {
+ public:
+  static Result<TemporaryFolder> create() {
+    std::error_code code;
+    std::string path = (std::filesystem::temp_directory_path(code) / "consilium-simulation-XXXXXX").string();
+    if (code || ::mkdtemp(path.data()) == nullptr) {
+      return fail(ErrorCode::kInternal, "no temporary folder can be made; set TMPDIR to one that has room");
+    }
+    return TemporaryFolder(path);
+  }
+  explicit TemporaryFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// Wakes the loop because somebody asked to stop.
+struct Interrupted {};
+using Event = std::variant<Outcome, Interrupted>;
+
+constexpr const char* kInterrupted = "interrupted";
+
+Error interrupted() { return {ErrorCode::kCancelled, "interrupted"}; }
+
+}  // namespace
+
+Result<Arms> parse_arms(const std::string& text) {
+  Arms arms;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string arm = text.substr(begin, end - begin);
+    if (arm == "alone") {
+      arms.alone = true;
+    } else if (arm == "federated") {
+      arms.federated = true;
+    } else if (arm == "pooled") {
+      arms.pooled = true;
+    } else {
+      return fail(ErrorCode::kInvalidArgument,
+                  "--compare: expected alone, federated or pooled, separated by commas, found '" + arm + "'");
+    }
+    begin = end + 1;
+  }
+  return arms;
+}
+
+class Simulator::Impl {
+ public:
+  Impl(Config config, TemporaryFolder folder, journal::BlobStore blobs)
+      : folder_(std::move(folder)),
+        blobs_(std::move(blobs)),
+        pool_(config.workers, std::move(config.trainer), blobs_,
+              [this](Outcome outcome) { events_.post(std::move(outcome)); }) {}
+
+  Result<std::unique_ptr<Federation>> make_federation(const Job& job, std::string job_id,
+                                                      std::function<void(const report::JobStatus&)> changed) {
+    if (!job.initial_weights.empty()) CONSILIUM_TRY(blobs_.put(std::as_bytes(std::span(job.initial_weights))));
+    CONSILIUM_ASSIGN(const admission::AdmittedJob admitted, admission::admit(job::canonical_text(job.spec), blobs_));
+    CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(job.spec.model));
+    auto context = std::make_shared<const JobContext>(JobContext{job.spec, std::move(manifest)});
+    return Federation::create(
+        {std::move(job_id), std::move(context), admitted.initial_model, job.sites, job.stragglers},
+        {pool_, journal_, blobs_, std::move(changed)});
+  }
+
+  /// Runs federations, as many at a time as there are workers, until all have ended.
+  Result<void> drive(std::vector<std::unique_ptr<Federation>>& federations, std::stop_token stop) {
+    const std::stop_callback wake(stop, [this] { events_.post(Interrupted{}); });
+    std::map<std::string, Federation*> running;
+    std::size_t next = 0;
+    while (true) {
+      std::erase_if(running, [](const auto& entry) { return entry.second->ended(); });
+      while (next < federations.size() && running.size() < pool_.workers() && !stop.stop_requested()) {
+        Federation& federation = *federations[next++];
+        running[federation.status().job_id] = &federation;
+        federation.begin();
+      }
+      std::erase_if(running, [](const auto& entry) { return entry.second->ended(); });
+      if (running.empty()) {
+        if (next == federations.size() || stop.stop_requested()) return {};
+        continue;
+      }
+      auto event = events_.take();
+      if (!event) return fail(ErrorCode::kInternal, "the simulator's workers are gone");
+      if (auto* outcome = std::get_if<Outcome>(&*event)) {
+        const auto found = running.find(outcome->key.job_id);
+        if (found != running.end()) found->second->take(std::move(*outcome));
+      } else {
+        for (auto& [job_id, federation] : running) federation->finish_round_and_stop(kInterrupted);
+      }
+    }
+  }
+
+  Result<std::vector<report::Metrics>> evaluate(const Job& job, job::Split split,
+                                                const std::vector<crypto::Digest>& models, std::stop_token stop) {
+    job::JobSpec spec = job.spec;
+    spec.evaluation = {1, split};
+    CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(spec.model));
+    const auto context = std::make_shared<const JobContext>(JobContext{spec, std::move(manifest)});
+    std::vector<job::RoundOrder> orders;
+    for (std::size_t i = 0; i < models.size(); ++i) {
+      const job::SessionKey key{"evaluation-" + std::to_string(i), job::SumKind::kEvaluate, spec.federation.rounds, 1};
+      CONSILIUM_ASSIGN(job::RoundOrder order, job::expected_order(spec, key, 1, models[i]));
+      orders.push_back(std::move(order));
+    }
+    // Site by site, not model by model: each site's data is loaded once.
+    for (const SimulatedSite& site : job.sites) {
+      for (std::size_t i = 0; i < orders.size(); ++i) {
+        pool_.post({context,
+                    site,
+                    {"evaluation-" + std::to_string(i), job::SumKind::kEvaluate, spec.federation.rounds, 1},
+                    orders[i],
+                    {}});
+      }
+    }
+    std::vector<std::vector<std::uint32_t>> sums(models.size());
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i].resize(orders[i].layout.word_count());
+    CONSILIUM_TRY(collect(job.sites.size() * models.size(), sums, stop));
+    std::vector<report::Metrics> all;
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      CONSILIUM_ASSIGN(
+          report::Metrics metrics,
+          report::metrics_from_words(orders[i].layout, static_cast<std::uint64_t>(spec.model.classes), sums[i]));
+      all.push_back(std::move(metrics));
+    }
+    return all;
+  }
+
+  TemporaryFolder folder_;
+  journal::BlobStore blobs_;
+  journal::MemoryJournal journal_;
+  process::EventQueue<Event> events_;
+  WorkerPool pool_;  // last: its threads post to the queue
+
+ private:
+  /// Adds up the answers of evaluations whose job ids number the sums.
+  Result<void> collect(std::size_t answers, std::vector<std::vector<std::uint32_t>>& sums, std::stop_token stop) {
+    const std::stop_callback wake(stop, [this] { events_.post(Interrupted{}); });
+    while (answers > 0) {
+      auto event = events_.take();
+      if (!event || stop.stop_requested()) return fail(interrupted());
+      auto* outcome = std::get_if<Outcome>(&*event);
+      if (outcome == nullptr || !outcome->key.job_id.starts_with("evaluation-")) continue;
+      if (!outcome->answer) return fail(outcome->answer.error().within("evaluation at " + outcome->site));
+      const std::size_t index = std::stoul(outcome->key.job_id.substr(std::string("evaluation-").size()));
+      encoding::add_words(outcome->answer->words, sums[index]);
+      --answers;
+    }
+    return {};
+  }
+};
+
+Simulator::Simulator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Simulator::~Simulator() = default;
+
+Result<std::unique_ptr<Simulator>> Simulator::create(Config config) {
+  CONSILIUM_ASSIGN(TemporaryFolder folder, TemporaryFolder::create());
+  CONSILIUM_ASSIGN(journal::BlobStore blobs, journal::BlobStore::open(folder.path() / "models"));
+  return std::unique_ptr<Simulator>(
+      new Simulator(std::make_unique<Impl>(std::move(config), std::move(folder), std::move(blobs))));
+}
+
+Result<report::JobStatus> Simulator::federate(const Job& job, std::function<void(const report::JobStatus&)> changed,
+                                              std::stop_token stop) {
+  std::vector<std::unique_ptr<Federation>> federations(1);
+  CONSILIUM_ASSIGN(federations[0], impl_->make_federation(job, job.spec.name, std::move(changed)));
+  CONSILIUM_TRY(impl_->drive(federations, stop));
+  return federations[0]->status();
+}
+
+Result<std::vector<report::Metrics>> Simulator::evaluate(const Job& job, job::Split split,
+                                                         const std::vector<crypto::Digest>& models,
+                                                         std::stop_token stop) {
+  return impl_->evaluate(job, split, models, stop);
+}
+
+Result<ParameterVector> Simulator::model(const crypto::Digest& digest, const ParameterManifest& manifest) const {
+  ParameterVector parameters(manifest.parameter_count());
+  CONSILIUM_ASSIGN(const std::size_t read,
+                   impl_->blobs_.read(digest, 0, std::as_writable_bytes(std::span(parameters))));
+  if (read != parameters.size() * sizeof(float))
+    return fail(ErrorCode::kDataLoss, "the global model is shorter than its manifest says");
+  return parameters;
+}
+
+Result<crypto::Digest> Simulator::put_model(std::span<const float> parameters) {
+  return impl_->blobs_.put(std::as_bytes(parameters));
+}
+
+std::string Simulator::trainer_software() const { return impl_->pool_.trainer_software(); }
+
+Result<report::Comparison> Simulator::compare(const Job& job, const Arms& arms, const crypto::Digest& federated,
+                                              const SimulatedSite& pool,
+                                              std::function<void(std::uint64_t, std::uint64_t)> progress,
+                                              std::stop_token stop) {
+  std::vector<Job> jobs;
+  std::vector<std::string> names;
+  const auto federation_of_one = [&](const SimulatedSite& site) {
+    Job one = job;
+    one.sites = {site};
+    one.stragglers = 0;
+    one.spec.federation.sites = {site.name};
+    one.spec.federation.fraction = 1.0;
+    one.spec.federation.minimum_sites = 1;
+    one.spec.evaluation.every = 0;
+    jobs.push_back(std::move(one));
+    names.push_back(site.name);
+  };
+  if (arms.pooled) federation_of_one(pool);  // first: it takes longest
+  if (arms.alone) std::ranges::for_each(job.sites, federation_of_one);
+
+  std::vector<std::unique_ptr<Federation>> federations;
+  std::vector<std::uint64_t> done(jobs.size());
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const auto changed = [&done, i, &progress,
+                          total = jobs.size() * job.spec.federation.rounds](const report::JobStatus& status) {
+      done[i] = status.history.size();
+      std::uint64_t sum = 0;
+      for (const std::uint64_t rounds : done) sum += rounds;
+      if (progress) progress(sum, total);
+    };
+    CONSILIUM_ASSIGN(std::unique_ptr<Federation> federation,
+                     impl_->make_federation(jobs[i], "compare-" + std::to_string(i), changed));
+    federations.push_back(std::move(federation));
+  }
+  CONSILIUM_TRY(impl_->drive(federations, stop));
+  if (stop.stop_requested()) return fail(interrupted());
+
+  std::vector<crypto::Digest> models;
+  for (std::size_t i = 0; i < federations.size(); ++i) {
+    const report::JobStatus& status = federations[i]->status();
+    if (status.phase != report::JobPhase::kFinished || !status.model)
+      return fail(ErrorCode::kFailedPrecondition, names[i] + " alone: " + status.detail);
+    models.push_back(*status.model);
+  }
+  if (arms.federated) models.push_back(federated);
+  CONSILIUM_ASSIGN(std::vector<report::Metrics> metrics, impl_->evaluate(job, job::Split::kTest, models, stop));
+
+  report::Comparison comparison;
+  std::size_t at = 0;
+  if (arms.pooled) comparison.pooled = std::move(metrics[at++]);
+  if (arms.alone) {
+    for (const SimulatedSite& site : job.sites) comparison.alone[site.name] = std::move(metrics[at++]);
+  }
+  if (arms.federated) comparison.federated = std::move(metrics[at]);
+  return comparison;
+}
+
+}  // namespace consilium::simulation

@@ -1,0 +1,151 @@
+#include "cli/live_view.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+namespace consilium::cli {
+namespace {
+
+using report::JobPhase;
+using report::JobStatus;
+using report::RoundRecord;
+
+RoundRecord round_of(std::uint32_t number) {
+  RoundRecord record;
+  record.round = number;
+  record.cohort = {"east", "north"};
+  record.contributed = {"east", "north"};
+  record.seconds = 1.5;
+  record.bytes = 53'200'000;
+  record.train_loss = 0.4 / number;
+  report::Metrics metrics;
+  metrics.loss = 0.35;
+  metrics.accuracy = 0.861;
+  metrics.auc = 0.925;
+  record.metrics = metrics;
+  return record;
+}
+
+JobStatus running(std::uint32_t rounds_done) {
+  JobStatus status;
+  status.job_id = "chest-xray-1";
+  status.phase = JobPhase::kTraining;
+  status.rounds = 20;
+  status.round = rounds_done + 1;
+  status.sites = {{"east", "training"}, {"north", "uploading"}};
+  status.eta_seconds = 42;
+  status.examples = 320;
+  for (std::uint32_t i = 1; i <= rounds_done; ++i) status.history.push_back(round_of(i));
+  return status;
+}
+
+int columns(const std::string& line) {
+  return static_cast<int>(std::ranges::count_if(line, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+bool contains(const std::vector<std::string>& lines, const std::string& text) {
+  return std::ranges::any_of(lines, [&](const std::string& line) { return line.find(text) != std::string::npos; });
+}
+
+/// What a view writes, by way of a real stream.
+std::string written(const std::vector<JobStatus>& snapshots, ViewMode mode, const Screen& screen) {
+  char* data = nullptr;
+  std::size_t size = 0;
+  std::FILE* stream = open_memstream(&data, &size);
+  LiveView view(stream, "val", mode, screen);
+  for (const JobStatus& status : snapshots) view.update(status);
+  std::fclose(stream);
+  std::string text(data, size);
+  std::free(data);
+  return text;
+}
+
+TEST_CASE("the table shows round, phase, sites, loss, metric, bytes and the time left") {
+  const auto lines = table_lines(running(3), "val", {100, 30, true, false});
+  for (const char* text : {"chest-xray-1", "training", "round 4 of 20", "ETA 42.0 s", "val loss", "0.861", "0.925", "53.2 MB", "2/2", "north", "uploading", "15 %"}) {
+    CHECK(contains(lines, text));
+  }
+}
+
+TEST_CASE("the table fits the terminal, however many rounds and however narrow") {
+  for (const int width : {20, 40, 80, 200}) {
+    for (const int height : {8, 24, 60}) {
+      JobStatus status = running(100);
+      status.detail = std::string(300, 'x');
+      status.history.back().failed["east"] = "training failed: " + std::string(200, 'y');
+      const auto lines = table_lines(status, "val", {width, height, true, false});
+      CHECK(static_cast<int>(lines.size()) < height);
+      for (const std::string& line : lines) CHECK(columns(line) <= width);
+      if (width > 20) CHECK(contains(lines, "   100 "));  // the last round stays in sight
+    }
+  }
+}
+
+TEST_CASE("what a site says can't steer the terminal") {
+  CHECK(printable("a\x1b[2Jb\x07") == "a?[2Jb?");
+  CHECK(printable("caf\xc3\xa9") == "caf\xc3\xa9");
+  CHECK(printable("\xc2\x9b"
+                  "31m") == "??31m");
+  CHECK(printable("\xff\xe2\x82") == "???");
+  JobStatus status = running(1);
+  status.sites["south"] = "failed: \x1b]0;owned\x07";
+  status.history[0].failed["south"] = "\x1b[1A";
+  for (const std::string& line : table_lines(status, "val", {100, 30, true, false})) CHECK(line.find('\x1b') == std::string::npos);
+  for (const std::string& line : news_lines({}, status, "val")) CHECK(line.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("a terminal is redrawn in place; each frame goes up by what the last one drew") {
+  const std::string text = written({running(0), running(1)}, ViewMode::kLive, {100, 30, true, false});
+  const std::size_t first = table_lines(running(0), "val", {100, 30, true, false}).size();
+  CHECK(text.find("\x1b[" + std::to_string(first) + "A") != std::string::npos);
+}
+
+TEST_CASE("without a terminal each finished round is one plain line, told once") {
+  const std::string text = written({running(0), running(1), running(1), running(3)}, ViewMode::kLive, {100, 30, false, false});
+  CHECK(text.find('\x1b') == std::string::npos);
+  CHECK(std::ranges::count(text, '\n') == 3);
+  CHECK(text.find("round 1/20  sites 2/2  train loss 0.4000  val loss 0.3500  accuracy 0.861  AUC 0.925  53.2 MB  1.5 s  ETA 42.0 s\n") == 0);
+}
+
+TEST_CASE("plain lines tell what a job waits for, who failed and how it ended") {
+  JobStatus waiting;
+  waiting.job_id = "chest-xray-1";
+  waiting.phase = JobPhase::kRecruiting;
+  waiting.detail = "waiting for 3 sites, 1 accepted";
+  JobStatus ended = running(1);
+  ended.history[0].failed["south"] = "training failed: out of memory";
+  ended.phase = JobPhase::kFailed;
+  ended.detail = "quorum missed";
+  const std::string text = written({waiting, waiting, ended}, ViewMode::kLive, {100, 30, false, false});
+  CHECK(text.find("chest-xray-1: recruiting: waiting for 3 sites, 1 accepted\n") == 0);
+  CHECK(text.find("round 1: south: training failed: out of memory\n") != std::string::npos);
+  CHECK(text.ends_with("chest-xray-1: failed: quorum missed\n"));
+}
+
+TEST_CASE("JSON news are one object a line") {
+  JobStatus ended = running(2);
+  ended.phase = JobPhase::kFinished;
+  std::vector<std::string> events;
+  for (const std::string& line : news_json({}, running(1), "val")) events.push_back(nlohmann::json::parse(line).at("event"));
+  for (const std::string& line : news_json(running(1), ended, "val")) {
+    const auto json = nlohmann::json::parse(line);
+    events.push_back(json.at("event"));
+    if (json["event"] == "round") CHECK(json.at("val").at("accuracy") == 0.861);
+  }
+  CHECK(events == std::vector<std::string>{"phase", "round", "round", "end"});
+}
+
+TEST_CASE("numbers are written as people read them") {
+  CHECK(format_bytes(999) == "999 B");
+  CHECK(format_bytes(53'200'000) == "53.2 MB");
+  CHECK(format_bytes(1'250'000'000) == "1.25 GB");
+  CHECK(format_duration(1.25) == "1.2 s");
+  CHECK(format_duration(65) == "1:05");
+  CHECK(format_duration(3 * 3600 + 5) == "3:00:05");
+}
+
+}  // namespace
+}  // namespace consilium::cli

@@ -1,0 +1,154 @@
+#include "common/report/report_files.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "common/job/job_text.h"
+#include "common/model/model_parameters.h"
+#include "common/parameters/safetensors.h"
+
+namespace consilium::report {
+namespace {
+
+constexpr const char* kJob = R"(
+name: tiny
+model: {layers: [{linear: 2}], input: [3], classes: 2}
+data: {dataset: tiny}
+training: {local_epochs: 2, batch_size: 10, optimizer: {name: sgd, learning_rate: 0.01}}
+federation: {rounds: 2}
+strategy: {name: fedavg}
+privacy: {secure_aggregation: off}
+evaluation: {every: 2, split: val}
+seed: 1
+)";
+
+Metrics metrics_of(double accuracy) {
+  Metrics metrics;
+  metrics.examples = 10;
+  metrics.loss = 0.5;
+  metrics.accuracy = accuracy;
+  metrics.auc = accuracy + 0.05;
+  metrics.confusion = {4, 1, 2, 3};
+  return metrics;
+}
+
+Report example() {
+  Report report;
+  report.spec = *job::parse_job(kJob, "job.yaml");
+  report.status.job_id = "tiny-1";
+  report.status.phase = JobPhase::kFinished;
+  report.status.rounds = 2;
+  for (std::uint32_t i = 1; i <= 2; ++i) {
+    RoundRecord record;
+    record.round = i;
+    record.cohort = {"a", "b"};
+    record.contributed = {"a"};
+    record.seconds = 1.5;
+    record.bytes = 1000;
+    record.clipped = i;
+    record.coordinates = 8;
+    if (i == 2) {
+      record.train_loss = 0.25;
+      record.metrics = metrics_of(0.7);
+      record.site_metrics["a"] = metrics_of(0.6);
+    }
+    report.status.history.push_back(record);
+  }
+  report.comparison.alone = {{"a", metrics_of(0.5)}, {"b", metrics_of(0.7)}};
+  report.comparison.pooled = metrics_of(0.9);
+  report.versions = {{"consilium", "0.1.0"}};
+  return report;
+}
+
+struct Folder {
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "report-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::filesystem::path path;
+};
+
+TEST_CASE("report.json has each round's evaluation under the name of its split") {
+  const auto json = nlohmann::json::parse(report_json(example()));
+  REQUIRE(json.at("rounds").size() == 2);
+  const auto& first = json["rounds"][0];
+  const auto& second = json["rounds"][1];
+  CHECK(first.at("round") == 1);
+  CHECK(first.at("cohort") == nlohmann::json({"a", "b"}));
+  CHECK(first.at("seconds") == 1.5);
+  CHECK(first.at("bytes") == 1000);
+  CHECK(first.at("train_loss").is_null());
+  CHECK_FALSE(first.contains("val"));
+  CHECK(second.at("train_loss") == 0.25);
+  CHECK(second.at("val").at("accuracy") == 0.7);
+  CHECK(second["val"].at("loss") == 0.5);
+  CHECK(second["val"].at("auc") == Approx(0.75));
+  CHECK(second["val"].at("sites").at("a").at("accuracy") == 0.6);
+  CHECK(json.at("clipped").at("coordinates") == 3);
+  CHECK(json["clipped"].at("of") == 16);
+  CHECK(json.at("versions").at("consilium") == "0.1.0");
+  CHECK(json.at("job").at("name") == "tiny");
+  CHECK(json.at("comparison").at("alone").at("accuracy") == Approx(0.6));
+  CHECK(json["comparison"]["alone"].at("sites").at("b").at("accuracy") == 0.7);
+  CHECK(json["comparison"].at("pooled").at("accuracy") == 0.9);
+  CHECK_FALSE(json["comparison"].contains("federated"));
+}
+
+TEST_CASE("a report without a comparison says null, and survives texts that aren't UTF-8") {
+  Report report = example();
+  report.comparison = {};
+  report.status.history[0].failed["a"] = "bad \xff bytes";
+  const auto json = nlohmann::json::parse(report_json(report));
+  CHECK(json.at("comparison").is_null());
+}
+
+TEST_CASE("metrics.csv has as many fields in every row, empty where nothing was measured") {
+  const std::string csv = metrics_csv(example());
+  std::vector<std::string> lines;
+  for (std::size_t at = 0; at < csv.size();) {
+    const std::size_t end = csv.find('\n', at);
+    lines.push_back(csv.substr(at, end - at));
+    at = end + 1;
+  }
+  REQUIRE(lines.size() == 3);
+  for (const std::string& line : lines) CHECK(std::ranges::count(line, ',') == std::ranges::count(lines[0], ','));
+  CHECK(lines[1] == "1,2,1,1.5,1000,,,,,,,,,1");
+  CHECK(lines[2].starts_with("2,2,1,1.5,1000,0.25,0.5,0.7,"));
+}
+
+TEST_CASE("the curves show loss and metric, with comparisons as levels") {
+  const std::string svg = curves_svg(example());
+  for (const char* text : {"val, global model", "accuracy, mean of the sites alone (test)", "accuracy, pooled (test)", "AUC"}) {
+    CHECK(svg.find(text) != std::string::npos);
+  }
+}
+
+TEST_CASE("a report folder holds the model and its three files, and nothing half-written") {
+  const Folder folder;
+  const Report report = example();
+  const ParameterManifest manifest = *model::build_manifest(report.spec.model);
+  const ParameterVector weights = *model::initial_weights(report.spec.model, 1);
+  REQUIRE(write_report_folder(folder.path / "deep" / "out", report, manifest, weights));
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path / "deep" / "out")) names.push_back(entry.path().filename());
+  std::ranges::sort(names);
+  CHECK(names == std::vector<std::string>{"curves.svg", "metrics.csv", "model.safetensors", "report.json"});
+  CHECK(*read_safetensors(folder.path / "deep" / "out" / kModelFile, manifest) == weights);
+
+  std::ofstream(folder.path / "file") << "x";
+  const auto refused = write_report_folder(folder.path / "file", report, manifest, weights);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("file") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace consilium::report
