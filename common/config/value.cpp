@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -59,6 +60,26 @@ nlohmann::json to_json(const Entry& entry) {
   return whole ? nlohmann::json(static_cast<std::int64_t>(*number)) : nlohmann::json(*number);
 }
 
+/// The deepest entry on a path like "layers[3].linear", as far as the entries go.
+const Entry& deepest(const Entry& start, std::string_view path) {
+  const Entry* entry = &start;
+  while (!path.empty()) {
+    const std::size_t end = std::min(path.find_first_of(".[]"), path.size());
+    const std::string_view step = path.substr(0, end);
+    path.remove_prefix(std::min(end + 1, path.size()));
+    if (step.empty()) continue;
+    std::size_t index = entry->items.size();
+    if (entry->kind == Entry::Kind::kMap) {
+      index = static_cast<std::size_t>(std::find(entry->keys.begin(), entry->keys.end(), step) - entry->keys.begin());
+    } else if (const auto number = to_integer(step)) {
+      index = static_cast<std::size_t>(*number);
+    }
+    if (index >= entry->items.size()) break;
+    entry = &entry->items[index];
+  }
+  return *entry;
+}
+
 }  // namespace
 
 bool NumberRange::holds(double value) const {
@@ -81,6 +102,14 @@ Error Value::problem(std::string_view message, ErrorCode code) const {
   std::string text = path_.empty() ? tree_->source : tree_->source + ": " + path_;
   text.append(": ").append(message);
   if (line_ > 0) text += fmt::format(" (line {})", line_);
+  return Error{code, std::move(text)};
+}
+
+Error Value::problem_below(std::string_view message, ErrorCode code) const {
+  std::string text = path_.empty() ? tree_->source + ": " : tree_->source + ": " + path_ + ".";
+  text.append(message);
+  const int line = entry_ == nullptr ? line_ : deepest(*entry_, message.substr(0, message.find(": "))).line;
+  if (line > 0) text += fmt::format(" (line {})", line);
   return Error{code, std::move(text)};
 }
 

@@ -61,6 +61,10 @@ class Value {
   /// Builds "source: path: message (line 5)".
   [[nodiscard]] Error problem(std::string_view message, ErrorCode code = ErrorCode::kInvalidArgument) const;
 
+  /// Builds "source: path.message (line 5)" for a message that begins with a key path below this value
+  /// ("layers[3].linear: expected ..."); the line is that of the deepest value on that path.
+  [[nodiscard]] Error problem_below(std::string_view message, ErrorCode code = ErrorCode::kInvalidArgument) const;
+
   /// The value under a key of a map; absent where there is none.
   [[nodiscard]] Value at(std::string_view key) const;
   /// A list's values.

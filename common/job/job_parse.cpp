@@ -24,18 +24,11 @@ constexpr config::DurationRange kTimes{std::chrono::milliseconds(1), std::chrono
 Result<model::ModelSpec> parse_model(const Value& value) {
   if (!value.is_map()) return fail(value.expected("a map"));
   auto spec = model::model_from_json(value.json());
-  if (!spec) {
-    // "classes: expected ..." and "model.classes: expected ..." both become "job.yaml: model.classes: expected ...".
-    std::string message = spec.error().message;
-    const std::string prefix = value.path() + ".";
-    if (message.starts_with(prefix)) message.erase(0, prefix.size());
-    return fail(value.problem(message, spec.error().code));
-  }
-  if (auto layers = model::expand(*spec); !layers) {
-    std::string message = layers.error().message;
-    const std::string prefix = value.path() + ".";
-    if (message.starts_with(prefix)) message.erase(0, prefix.size());
-    return fail(value.problem(message, layers.error().code));
+  if (!spec) return fail(value.problem_below(spec.error().message, spec.error().code));
+  if (const auto layers = model::expand(*spec); !layers) {
+    std::string_view message = layers.error().message;
+    if (message.starts_with("model.")) message.remove_prefix(std::string_view("model.").size());
+    return fail(value.problem_below(message, layers.error().code));
   }
   return spec;
 }

@@ -1,0 +1,105 @@
+#include "client/daemon_config.h"
+
+#include "common/config/scalars.h"
+#include "common/config/section.h"
+
+namespace consilium::client {
+namespace {
+
+using config::Section;
+using config::Value;
+
+constexpr std::size_t kMaxDatasets = 1000;
+
+bool is_device(std::string_view text) {
+  if (text == "auto" || text == "cpu") return true;
+  if (!text.starts_with("cuda:")) return false;
+  const auto index = config::to_integer(text.substr(5));
+  return index && *index < 64;
+}
+
+/// A program, or a list of it and its arguments. A program with a slash is a path and starts at the config's folder.
+Result<std::vector<std::string>> read_command(const Value& value) {
+  std::vector<std::string> command;
+  if (!value.present()) return command;
+  std::vector<Value> words{value};
+  if (value.is_list()) {
+    CONSILIUM_ASSIGN(words, value.items(256));
+    if (words.empty()) return fail(value.expected("a program and its arguments"));
+  }
+  for (const Value& word : words) {
+    CONSILIUM_ASSIGN(std::string text, word.text(4096));
+    if (command.empty() && text.find('/') != std::string::npos) {
+      CONSILIUM_ASSIGN(const std::filesystem::path program, word.file());
+      text = program.string();
+    }
+    command.push_back(std::move(text));
+  }
+  return command;
+}
+
+Result<TrainerSettings> read_trainer(const Value& value) {
+  TrainerSettings trainer;
+  Section section(value, {}, {"command", "device", "threads", "memory_limit"});
+  CONSILIUM_TRY(section.result());
+  CONSILIUM_ASSIGN(trainer.command, read_command(section.at("command")));
+  section.text("device", trainer.device);
+  if (section.ok() && !is_device(trainer.device))
+    section.refuse(section.at("device").expected("auto, cpu or cuda:N, e.g. cuda:0"));
+  section.integer("threads", trainer.threads, {1, 1024});
+  section.size("memory_limit", trainer.memory_limit_bytes);
+  CONSILIUM_TRY(section.result());
+  return trainer;
+}
+
+Result<std::map<std::string, trainer::DataSource>> read_datasets(const Value& value) {
+  CONSILIUM_ASSIGN(const auto pairs, value.pairs(kMaxDatasets));
+  std::map<std::string, trainer::DataSource> datasets;
+  enum class Type { kNpz, kIdx };
+  for (const auto& [name, entry] : pairs) {
+    if (!config::is_name(name)) return fail(entry.problem("not a name; expected " + std::string(config::kNameRule)));
+    Section section(entry, {"type", "path"}, {});
+    Type type = Type::kNpz;
+    section.choice<Type>("type", type, {{"npz", Type::kNpz}, {"idx", Type::kIdx}});
+    std::filesystem::path path;
+    section.file("path", path);
+    CONSILIUM_TRY(section.result());
+    datasets.emplace(name, trainer::DataSource{type == Type::kNpz ? "npz" : "idx", path.string()});
+  }
+  return datasets;
+}
+
+Result<ClientConfig> from_root(const Value& root) {
+  ClientConfig config;
+  Section section(root, {"site", "coordinator", "tls", "policy", "state_dir", "datasets"},
+                  {"server_name", "proxy", "trainer", "log"});
+  section.name("site", config.site);
+  section.text("server_name", config.server_name, 253);
+  section.file("policy", config.policy);
+  section.file("state_dir", config.state_dir);
+  CONSILIUM_TRY(section.result());
+  CONSILIUM_ASSIGN(config.coordinator, config::read_address(section.at("coordinator"), 1));
+  if (section.has("proxy")) {
+    CONSILIUM_ASSIGN(config.proxy, config::read_address(section.at("proxy"), 1));
+  }
+  CONSILIUM_ASSIGN(config.tls, config::read_tls(section.at("tls")));
+  CONSILIUM_ASSIGN(config.trainer, read_trainer(section.at("trainer")));
+  CONSILIUM_ASSIGN(config.datasets, read_datasets(section.at("datasets")));
+  CONSILIUM_ASSIGN(config.log, config::read_log(section.at("log")));
+  return config;
+}
+
+}  // namespace
+
+Result<ClientConfig> read_client_config(const std::filesystem::path& file) {
+  CONSILIUM_ASSIGN(const Value root, config::read(file));
+  return from_root(root);
+}
+
+Result<ClientConfig> parse_client_config(std::string_view text, std::string_view source,
+                                         const std::filesystem::path& folder) {
+  CONSILIUM_ASSIGN(const Value root, config::parse(text, source, folder));
+  return from_root(root);
+}
+
+}  // namespace consilium::client

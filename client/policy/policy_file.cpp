@@ -1,0 +1,94 @@
+#include <algorithm>
+#include <iterator>
+
+#include "client/policy/policy.h"
+#include "common/config/section.h"
+#include "common/job/job_limits.h"
+
+namespace consilium::policy {
+namespace {
+
+using config::Section;
+using config::Value;
+
+constexpr std::size_t kMaxListed = 10'000;
+
+/// Words that must be among `known`, so that a misspelt rule is an error and not a rule that never holds.
+template <std::size_t N>
+Result<std::vector<std::string>> read_words(const Value& value, const std::string_view (&known)[N]) {
+  std::vector<std::string> words;
+  if (!value.present()) return words;
+  CONSILIUM_ASSIGN(const std::vector<Value> items, value.items(N));
+  std::string list;
+  for (const std::string_view word : known) list.append(list.empty() ? "" : ", ").append(word);
+  for (const Value& item : items) {
+    CONSILIUM_ASSIGN(std::string word, item.text());
+    if (std::find(std::begin(known), std::end(known), word) == std::end(known))
+      return fail(item.expected("one of " + list));
+    words.push_back(std::move(word));
+  }
+  return words;
+}
+
+Result<std::vector<crypto::Digest>> read_digests(const Value& value) {
+  std::vector<crypto::Digest> digests;
+  if (!value.present()) return digests;
+  CONSILIUM_ASSIGN(const std::vector<Value> items, value.items(kMaxListed));
+  for (const Value& item : items) {
+    const auto text = item.text();
+    const auto digest = text ? crypto::digest_from_hex(*text) : Result<crypto::Digest>(fail(text.error()));
+    if (!digest) return fail(item.expected("a job's digest (64 hexadecimal digits, as the message that declines a job names it)"));
+    digests.push_back(*digest);
+  }
+  return digests;
+}
+
+void read_limit(Section& section, std::string_view key, std::optional<std::uint32_t>& to, std::uint32_t most) {
+  if (section.ok() && section.has(key)) section.integer(key, to.emplace(), {1, most});
+}
+
+Result<Policy> from_root(const Value& root) {
+  Policy::Rules rules;
+  Section section(root, {},
+                  {"researchers", "datasets", "tasks", "models", "strategies", "max_rounds", "max_local_epochs",
+                   "minimum_cohort", "maximum_clip", "allow_unmasked", "accept_digests", "sandbox"});
+  section.names("researchers", rules.researchers, 0, kMaxListed);
+  section.names("datasets", rules.datasets, 0, kMaxListed);
+  read_limit(section, "max_rounds", rules.max_rounds, job::kMaxRounds);
+  read_limit(section, "max_local_epochs", rules.max_local_epochs, job::kMaxLocalEpochs);
+  read_limit(section, "minimum_cohort", rules.minimum_cohort, job::kMaxSites);
+  if (section.ok() && section.has("maximum_clip"))
+    section.number("maximum_clip", rules.maximum_clip.emplace(), config::kPositive);
+  section.boolean("allow_unmasked", rules.allow_unmasked);
+  bool sandbox_required = true;
+  section.choice<bool>("sandbox", sandbox_required, {{"required", true}, {"optional", false}});
+  CONSILIUM_TRY(section.result());
+  CONSILIUM_ASSIGN(rules.tasks, read_words(section.at("tasks"), {"classification"}));
+  CONSILIUM_ASSIGN(rules.strategies, read_words(section.at("strategies"), {"fedavg", "fedprox"}));
+  CONSILIUM_ASSIGN(rules.models, read_words(section.at("models"), {"fedavg_cnn", "mlp_2nn", "resnet18", "layers"}));
+  if (section.has("models") && rules.models.empty()) {
+    return fail(
+        section.at("models").problem("expected at least one model; leave the key out where any may be trained"));
+  }
+  CONSILIUM_ASSIGN(auto digests, read_digests(section.at("accept_digests")));
+  return Policy(std::move(rules), std::move(digests), sandbox_required);
+}
+
+}  // namespace
+
+Result<Policy> read_policy(const std::filesystem::path& file) {
+  const auto root = config::read(file);
+  if (root) return from_root(*root);
+  if (root.error().code != ErrorCode::kNotFound) return fail(root.error());
+  return fail(ErrorCode::kNotFound,
+              root.error().message +
+                  "; without a policy this site takes part in no job: create it (configs/policy.yaml is a "
+                  "commented example)");
+}
+
+Result<Policy> parse_policy(std::string_view text, std::string_view source) {
+  CONSILIUM_ASSIGN(const Value root, config::parse(text, source, {}));
+  return from_root(root);
+}
+
+}  // namespace consilium::policy

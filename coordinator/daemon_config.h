@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "common/config/daemon_sections.h"
+#include "common/error/error.h"
+
+namespace consilium::coordinator {
+
+/// coordinator.yaml (configs/coordinator.yaml says what each key means). Every path is absolute.
+struct CoordinatorConfig {
+  std::string listen = "0.0.0.0:8470";  ///< port 0 picks a free one
+  std::filesystem::path state_dir;      ///< models, spool, journal
+  config::TlsFiles tls;
+  std::uint32_t max_running_jobs = 1;
+  config::LogConfig log;
+  bool operator==(const CoordinatorConfig&) const = default;
+};
+
+Result<CoordinatorConfig> read_coordinator_config(const std::filesystem::path& file);
+/// @param folder  where relative paths start
+Result<CoordinatorConfig> parse_coordinator_config(std::string_view text, std::string_view source,
+                                                   const std::filesystem::path& folder);
+
+}  // namespace consilium::coordinator

@@ -1,0 +1,272 @@
+#include "common/job/job_text.h"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "tests/unit/common/job/job_fixtures.h"
+
+namespace consilium::job {
+namespace {
+
+using namespace std::chrono_literals;
+
+JobSpec parsed(const std::string& text) {
+  auto job = parse_job(text, "job.yaml");
+  INFO((job ? "" : job.error().message));
+  REQUIRE(job);
+  return *job;
+}
+
+TEST_CASE("the smallest example is accepted exactly as written") {
+  const auto job = read_job(CONSILIUM_SOURCE_DIR "/examples/synthetic.yaml");
+  INFO((job ? "" : job.error().message));
+  REQUIRE(job);
+  CHECK(job->name == "synthetic");
+  CHECK(job->model.input == std::vector<std::int64_t>{60});
+  CHECK(job->model.classes == 10);
+  CHECK(job->training.local_epochs == 20);
+  CHECK(job->training.batch_size == 10);
+  CHECK(job->training.optimizer == OptimizerSpec{.kind = OptimizerKind::kSgd, .learning_rate = 0.01});
+  CHECK_FALSE(job->training.time_limit);
+  CHECK(job->federation == FederationSpec{.rounds = 60, .sites = {}, .fraction = 0.3334, .minimum_sites = 3});
+  CHECK(job->strategy == StrategySpec{StrategyKind::kFedProx, 1.0, Weighting::kCohort});
+  CHECK(job->privacy == PrivacySpec{SecureAggregation::kOff, 16.0, 1024.0});
+  CHECK(job->evaluation == EvaluationSpec{1, Split::kTest});
+  CHECK_FALSE(job->initial_weights);
+  CHECK(job->seed == 1);
+}
+
+TEST_CASE("the richer example is accepted exactly as written") {
+  const auto job = read_job(CONSILIUM_SOURCE_DIR "/examples/chest-xray.yaml");
+  INFO((job ? "" : job.error().message));
+  REQUIRE(job);
+  CHECK(job->model.name == "fedavg_cnn");
+  CHECK(job->data.normalize == Normalization{{0.5}, {0.5}});
+  CHECK(job->training.optimizer.momentum == 0.9);
+  CHECK(job->training.time_limit == 10min);
+  CHECK(job->federation.sites == std::vector<std::string>{"north", "south", "east", "west"});
+  CHECK(job->federation.quorum == 0.75);
+  CHECK(job->federation.deadline == 15min);
+  CHECK(job->strategy == StrategySpec{StrategyKind::kFedAvg, 0.0, Weighting::kPopulation});
+  CHECK(job->evaluation.split == Split::kVal);
+  CHECK_FALSE(job->initial_weights);
+  CHECK(check_available(*job));
+}
+
+TEST_CASE("every example job is accepted") {
+  for (const char* file : {"synthetic", "chest-xray", "fashion"}) {
+    const auto job = read_job(CONSILIUM_SOURCE_DIR "/examples/" + std::string(file) + ".yaml");
+    INFO((job ? "" : job.error().message));
+    REQUIRE(job);
+    CHECK(job->name == file);
+    CHECK(check_available(*job));
+  }
+}
+
+TEST_CASE("what a job leaves out has its default") {
+  const JobSpec job = parsed(
+      "{name: x, model: {name: mlp_2nn, input: [1, 28, 28], classes: 10}, data: {dataset: d}, "
+      "training: {optimizer: {name: adam, learning_rate: 1e-3}}, federation: {rounds: 1}}");
+  CHECK(job.training.local_epochs == 1);
+  CHECK(job.training.batch_size == 32);
+  CHECK(job.training.optimizer == OptimizerSpec{.kind = OptimizerKind::kAdam, .learning_rate = 1e-3});
+  CHECK(job.training.schedule == LearningRateSchedule{});
+  CHECK(job.federation == FederationSpec{});
+  CHECK(job.privacy == PrivacySpec{});
+  CHECK(job.strategy == StrategySpec{StrategyKind::kFedAvg, 0.0, Weighting::kPopulation});
+  CHECK(job.evaluation == EvaluationSpec{});
+  CHECK(job.seed == 0);
+}
+
+TEST_CASE("secure aggregation, the default, parses but is not available, and the error says what to write") {
+  JobSpec job = parsed(with(with(kSmallJob, "secure_aggregation: off, ", ""), ", weighting: cohort", ""));
+  CHECK(job.privacy.secure_aggregation == SecureAggregation::kRequired);
+  const auto available = check_available(job);
+  REQUIRE_FALSE(available);
+  CHECK(available.error().code == ErrorCode::kFailedPrecondition);
+  CHECK(available.error().message.find("privacy: {secure_aggregation: off}") != std::string::npos);
+  job.privacy.secure_aggregation = SecureAggregation::kOff;
+  CHECK(check_available(job));
+}
+
+TEST_CASE("optimisers, schedules and channels take their own keys") {
+  const JobSpec adam = parsed(with(kSmallJob, "{name: sgd, learning_rate: 0.01, momentum: 0.9, weight_decay: 0.001}",
+                                   "{name: adamw, learning_rate: 0.01, betas: [0.8, 0.99], epsilon: 1e-6}"));
+  CHECK(adam.training.optimizer == OptimizerSpec{OptimizerKind::kAdamW, 0.01, 0.0, 0.0, 0.8, 0.99, 1e-6});
+  const JobSpec cosine =
+      parsed(with(kSmallJob, "{name: step, every: 5, factor: 0.5}", "{name: cosine, minimum: 0.001}"));
+  CHECK(cosine.training.schedule == LearningRateSchedule{.kind = ScheduleKind::kCosine, .minimum = 0.001});
+  CHECK(parsed(with(kSmallJob, "{name: step, every: 5, factor: 0.5}", "constant")).training.schedule ==
+        LearningRateSchedule{});
+  const std::string image = with(with(kSmallJob, "input: [8]", "input: [3, 4, 4]"), "{mean: 0.5, std: 0.25}",
+                                 "{mean: [0.1, 0.2, 0.3], std: [1]}");
+  CHECK(parsed(image).data.normalize == Normalization{{0.1, 0.2, 0.3}, {1.0}});
+}
+
+TEST_CASE("an error names the file, the key path, what was expected and what was found") {
+  const auto message = [](const std::string& from, const std::string& to) {
+    const auto job = parse_job(with(kSmallJob, from, to), "job.yaml");
+    REQUIRE_FALSE(job);
+    return job.error().message;
+  };
+  CHECK(message("learning_rate: 0.01", "learning_rate: fast") ==
+        "job.yaml: training.optimizer.learning_rate: expected a number > 0, found 'fast' (line 7)");
+  CHECK(message("rounds: 20", "ronds: 20") ==
+        "job.yaml: federation.ronds: unknown key; did you mean 'rounds'? (line 11)");
+  CHECK(message("seed: 7", "sed: 7") == "job.yaml: sed: unknown key; did you mean 'seed'? (line 16)");
+  CHECK(
+      message("[a, b, c]", "[a, B, c]").starts_with("job.yaml: federation.sites[1]: expected a name (1 to 63 of a-z"));
+  CHECK(message("minimum_sites: 2", "minimum_sites: 4") ==
+        "job.yaml: federation.minimum_sites: expected at most the 3 sites that the job lists, found 4 (line 11)");
+  CHECK(message("clip: 16", "clip: 15") ==
+        "job.yaml: privacy.clip: expected a power of two, e.g. 8, 16 or 0.5, found '15' (line 13)");
+  CHECK(message("{linear: 4}", "{linear: 5}").starts_with("job.yaml: model.layers[2]"));
+  CHECK(message("{linear: 4}", "{linear: x}").starts_with("job.yaml: model.layers[2]"));
+  CHECK(message("classes: 4", "clases: 4").starts_with("job.yaml: model.clases: "));
+  CHECK(message("input: [8], ", "").starts_with("job.yaml: model.input: missing"));
+}
+
+/// Draws a valid spec; reaches every kind and optional key.
+JobSpec random_job(std::mt19937_64& draw) {
+  const auto below = [&](std::uint32_t bound) { return static_cast<std::uint32_t>(draw() % bound); };
+  const auto share = [&] { return (1.0 + below(1'000'000)) / 1'000'001.0; };
+  JobSpec job;
+  job.name = "job-" + std::to_string(below(1000));
+  const std::vector<std::string> models{"fedavg_cnn", "mlp_2nn", "resnet18"};
+  job.model.name = models[below(3)];
+  job.model.input = {1 + below(3), 28, 28};
+  job.model.classes = 2 + below(9);
+  job.data.dataset = "set" + std::to_string(below(10));
+  if (below(2))
+    job.data.normalize =
+        Normalization{{share() - 0.5}, std::vector<double>(static_cast<std::size_t>(job.model.input[0]), share())};
+  job.training.local_epochs = 1 + below(100);
+  job.training.batch_size = 1 + below(1000);
+  OptimizerSpec& optimizer = job.training.optimizer;
+  optimizer.kind = static_cast<OptimizerKind>(1 + below(3));
+  optimizer.learning_rate = share() * 1e-3;
+  optimizer.weight_decay = below(2) ? share() : 0.0;
+  if (optimizer.kind == OptimizerKind::kSgd) {
+    optimizer.momentum = below(2) ? share() * 0.99 : 0.0;
+  } else {
+    optimizer.beta1 = share() * 0.999;
+    optimizer.beta2 = share() * 0.999;
+    optimizer.epsilon = share() * 1e-9;
+  }
+  LearningRateSchedule& schedule = job.training.schedule;
+  schedule.kind = static_cast<ScheduleKind>(1 + below(3));
+  if (schedule.kind == ScheduleKind::kStep) {
+    schedule.every = 50 + below(100);
+    schedule.factor = 0.5 + share() / 2;
+  }
+  if (schedule.kind == ScheduleKind::kCosine) schedule.minimum = optimizer.learning_rate * share();
+  if (below(2)) job.training.time_limit = std::chrono::milliseconds(1 + below(100'000'000));
+  job.federation.rounds = 1 + below(1000);
+  for (std::uint32_t i = 0; i < below(5); ++i) job.federation.sites.push_back("site" + std::to_string(i));
+  job.federation.fraction = share();
+  job.federation.minimum_sites = job.federation.sites.empty() ? 1 + below(10) : 1;
+  job.federation.quorum = share();
+  job.federation.deadline = std::chrono::milliseconds(1 + below(100'000'000));
+  job.strategy.kind = static_cast<StrategyKind>(1 + below(2));
+  if (job.strategy.kind == StrategyKind::kFedProx) job.strategy.mu = share() * 10;
+  job.privacy.secure_aggregation = static_cast<SecureAggregation>(1 + below(2));
+  const bool masked = job.privacy.secure_aggregation == SecureAggregation::kRequired;
+  job.strategy.weighting = masked || below(2) ? Weighting::kPopulation : Weighting::kCohort;
+  job.privacy.clip = std::ldexp(1.0, static_cast<int>(below(41)) - 20);
+  job.privacy.buffer_clip = std::ldexp(1.0, static_cast<int>(below(41)) - 20);
+  job.evaluation = {below(5), static_cast<Split>(1 + below(3))};
+  if (below(2)) job.initial_weights = "weights/\"start\" \xC3\xA9 #1: '\\.safetensors";
+  if (below(2)) job.initial_weights_digest = crypto::sha256(job.name);
+  job.seed = draw();
+  return job;
+}
+
+TEST_CASE("a canonical text reads back to an equal spec, and its text is the same again") {
+  const int seed = GENERATE(range(0, 200));
+  std::mt19937_64 draw(static_cast<std::uint64_t>(seed));
+  const JobSpec job = random_job(draw);
+  const std::string text = canonical_text(job);
+  INFO(text);
+  const auto again = parse_job(text, "canonical");
+  INFO((again ? "" : again.error().message));
+  REQUIRE(again);
+  CHECK(*again == job);
+  CHECK(canonical_text(*again) == text);
+  CHECK(job_digest(*again) == job_digest(job));
+  CHECK(text.find('\n') == std::string::npos);
+  CHECK(nlohmann::json::parse(text).dump() == text);
+}
+
+TEST_CASE("the canonical text of layers reads back to an equal spec") {
+  const JobSpec job = parsed(with(with(kSmallJob, "[{linear: 16}, relu, {linear: 4}], input: [8]",
+                                       "[{conv: {channels: 4, kernel: 3, padding: same}}, batchnorm, relu, {maxpool: "
+                                       "2}, {basic_block: {channels: 8}}, "
+                                       "global_avgpool, flatten, {dropout: 0.25}, {linear: 4}], input: [1, 8, 8]"),
+                                  "mean: 0.5", "mean: -0"));
+  const auto again = parse_job(canonical_text(job), "canonical");
+  INFO((again ? "" : again.error().message));
+  REQUIRE(again);
+  CHECK(*again == job);
+  CHECK(canonical_text(*again) == canonical_text(job));
+}
+
+TEST_CASE("spelling does not change the digest, meaning does") {
+  const JobSpec job = parsed(kSmallJob);
+  CHECK(job_digest(parsed(with(kSmallJob, "learning_rate: 0.01", "learning_rate: 1e-2"))) == job_digest(job));
+  CHECK(job_digest(parsed(with(kSmallJob, "time_limit: 10m", "time_limit: 600s"))) == job_digest(job));
+  CHECK(job_digest(parsed(with(kSmallJob, "buffer_clip: 1024", "buffer_clip: null"))) == job_digest(job));
+  CHECK(job_digest(parsed(with(kSmallJob, "mean: 0.5", "mean: [0.5]"))) == job_digest(job));
+  const std::vector<std::pair<std::string, std::string>> changes{{"name: small", "name: smaller"},
+                                                                 {"linear: 16", "linear: 17"},
+                                                                 {"dataset: synthetic", "dataset: other"},
+                                                                 {"mean: 0.5", "mean: 0.25"},
+                                                                 {"local_epochs: 2", "local_epochs: 3"},
+                                                                 {"batch_size: 10", "batch_size: 11"},
+                                                                 {"0.01", "0.02"},
+                                                                 {"momentum: 0.9", "momentum: 0.8"},
+                                                                 {"0.001", "0.002"},
+                                                                 {"every: 5", "every: 6"},
+                                                                 {"10m", "11m"},
+                                                                 {"rounds: 20", "rounds: 21"},
+                                                                 {"[a, b, c]", "[a, b, d]"},
+                                                                 {"fraction: 0.5", "fraction: 0.6"},
+                                                                 {"minimum_sites: 2", "minimum_sites: 3"},
+                                                                 {"quorum: 0.75", "quorum: 1"},
+                                                                 {"15m", "16m"},
+                                                                 {"mu: 1.0", "mu: 2"},
+                                                                 {"cohort", "population"},
+                                                                 {"clip: 16", "clip: 8"},
+                                                                 {"1024", "512"},
+                                                                 {"every: 1,", "every: 0,"},
+                                                                 {"split: test", "split: val"},
+                                                                 {"weights.s", "w.s"},
+                                                                 {"seed: 7", "seed: 8"}};
+  for (const auto& [from, to] : changes) {
+    INFO(from << " -> " << to);
+    CHECK(job_digest(parsed(with(kSmallJob, from, to))) != job_digest(job));
+  }
+}
+
+TEST_CASE("the digest is SHA-256 over the length-prefixed label and text") {
+  const JobSpec job = parsed(kSmallJob);
+  const std::string label = "consilium/v1/job";
+  const std::string text = canonical_text(job);
+  const auto prefixed = [](const std::string& part) {
+    std::string bytes;
+    for (unsigned i = 0; i < 8; ++i) bytes += static_cast<char>(part.size() >> (8 * i) & 0xFF);
+    return bytes + part;
+  };
+  CHECK(job_digest(job) == crypto::sha256(prefixed(label) + prefixed(text)));
+}
+
+TEST_CASE("a job that is not a file says so") {
+  const auto missing = read_job("/nonexistent/job.yaml");
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().code == ErrorCode::kNotFound);
+  CHECK(missing.error().message.find("/nonexistent/job.yaml") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace consilium::job
