@@ -9,6 +9,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/trainer/protocol/messages.h"
@@ -24,9 +25,13 @@ struct TrainerConfig {
   std::uint64_t memory_limit_bytes = 0;   ///< 0: none; by cgroup v2 where delegated, else by watching its RSS
   std::vector<std::filesystem::path> readable;  ///< what Landlock leaves it to read: data sets (its program and libraries are added)
   bool require_sandbox = true;            ///< false (policy): go on where the kernel lacks Landlock, seccomp or network namespaces
+  /// Receives what the trainer prints, line by line (printable, at most 1 KiB each, 10,000 lines a process); called from
+  /// a thread of its own. None: dropped.
+  std::function<void(std::string_view line)> log;
 };
 
-/// A float32 or uint64 vector in memory shared with the trainer (memfd, sealed against resizing).
+/// A float32 or uint64 vector in memory shared with the trainer (memfd, sealed against resizing). Once it was a global
+/// model it stays writable through this object alone, and can't take a delta or counts any more.
 class SharedVector {
  public:
   static Result<SharedVector> create(std::size_t bytes);

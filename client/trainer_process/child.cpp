@@ -1,0 +1,241 @@
+#include "client/trainer_process/child.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spdlog/fmt/fmt.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <future>
+#include <sstream>
+
+#include "client/trainer_process/confinement.h"
+#include "client/trainer_process/launch.h"
+
+namespace consilium::trainer {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kWatchInterval = 50ms;
+constexpr auto kIdleInterval = 1000ms;  // without a memory limit: the end is told by the pidfd
+constexpr auto kTerminationGrace = 1s;
+constexpr std::size_t kMaxLineBytes = 1024;
+constexpr std::size_t kMaxLines = 10'000;
+constexpr std::uint64_t kMebibyte = 1 << 20;
+
+/// Resident bytes of a process now; 0 where it is gone.
+std::uint64_t resident_bytes(int pid) {
+  std::ifstream file(fmt::format("/proc/{}/statm", pid));
+  std::uint64_t total = 0;
+  std::uint64_t resident = 0;
+  file >> total >> resident;
+  return file ? resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
+/// Highest resident bytes since exec (VmHWM); 0 where the process is gone.
+std::uint64_t high_water_bytes(int pid) {
+  std::ifstream file(fmt::format("/proc/{}/status", pid));
+  std::string word;
+  std::uint64_t kibibytes = 0;
+  while (file >> word) {
+    if (word == "VmHWM:" && file >> kibibytes) return kibibytes * 1024;
+  }
+  return 0;
+}
+
+std::string signal_name(int number) {
+  const char* name = sigabbrev_np(number);
+  return name == nullptr ? fmt::format("signal {}", number) : fmt::format("signal {} (SIG{})", number, name);
+}
+
+std::string read_file(const char* path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+/// What start() and the watcher thread hand each other.
+struct Launching {
+  LaunchPlan plan;
+  Descriptor log;
+  std::promise<Result<pid_t>> started;
+};
+
+Result<std::unique_ptr<TrainerChild>> TrainerChild::start(const TrainerConfig& config) {
+  std::array<int, 2> sockets{};
+  std::array<int, 2> log{};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
+    return fail(ErrorCode::kInternal, fmt::format("the trainer's socket: {}", std::strerror(errno)));
+  }
+  RecordChannel channel{Descriptor(sockets[0])};
+  Descriptor trainer_end(sockets[1]);
+  if (pipe2(log.data(), O_CLOEXEC) != 0) {
+    return fail(ErrorCode::kInternal, fmt::format("the trainer's log pipe: {}", std::strerror(errno)));
+  }
+  const auto launching = std::make_shared<Launching>();
+  launching->log = Descriptor(log[0]);
+  launching->plan.log = Descriptor(log[1]);
+  launching->plan.socket = std::move(trainer_end);
+  CONSILIUM_TRY(confine(config, launching->plan));
+
+  std::unique_ptr<TrainerChild> child(new TrainerChild(config, std::move(channel)));
+  if (config.memory_limit_bytes > 0) {
+    static std::atomic<unsigned> serial{0};
+    const auto name = fmt::format("consilium-trainer-{}-{}", getpid(), ++serial);
+    child->group_ =
+        MemoryGroup::create("/sys/fs/cgroup", read_file("/proc/self/cgroup"), name, config.memory_limit_bytes);
+    if (child->group_) launching->plan.memory_group = child->group_->open_members();
+  }
+  auto started = launching->started.get_future();
+  child->watcher_ = std::jthread([raw = child.get(), launching] { raw->run(*launching); });
+  CONSILIUM_TRY(started.get());
+  return child;
+}
+
+TrainerChild::~TrainerChild() {
+  signal(SIGTERM);
+  if (!wait_ended(kTerminationGrace)) kill();
+}
+
+void TrainerChild::run(Launching& launching) {
+  Result<pid_t> pid = launch(launching.plan);
+  const Descriptor log = std::move(launching.log);
+  launching.plan = LaunchPlan{};  // the child holds its own ends; ours would hide that it closed them
+  const bool launched = pid.has_value();
+  if (launched) {
+    const std::lock_guard lock(mutex_);
+    pid_ = *pid;
+  }
+  launching.started.set_value(std::move(pid));
+  if (launched) watch(log.get());
+}
+
+void TrainerChild::watch(int log) {
+  std::array<char, 4096> bytes{};
+  bool log_open = true;
+  const auto read_log = [&] {
+    const ssize_t count = read(log, bytes.data(), bytes.size());
+    if (count > 0) pass_on({bytes.data(), static_cast<std::size_t>(count)});
+    log_open = count > 0 || (count < 0 && (errno == EINTR || errno == EAGAIN));
+    return count > 0;
+  };
+  fcntl(log, F_SETFL, O_NONBLOCK);
+  const Descriptor process(static_cast<int>(syscall(SYS_pidfd_open, pid(), 0)));
+  const auto interval = config_.memory_limit_bytes > 0 ? kWatchInterval : kIdleInterval;
+  auto next_check = std::chrono::steady_clock::now();
+  while (true) {
+    std::array<pollfd, 2> wait{pollfd{log_open ? log : -1, POLLIN, 0}, pollfd{process.get(), POLLIN, 0}};
+    poll(wait.data(), wait.size(), static_cast<int>((process ? interval : kWatchInterval) / 1ms));
+    if (wait[0].revents != 0) read_log();
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= next_check) {
+      next_check = now + interval;
+      check_memory();
+    }
+    siginfo_t ended{};
+    if (waitid(P_PID, static_cast<id_t>(pid()), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0) break;
+  }
+  for (std::size_t reads = 0; reads < 64 && log_open && read_log(); ++reads) {
+  }
+  if (!line_.empty()) pass_on_line();
+  reap();
+}
+
+void TrainerChild::pass_on(std::string_view bytes) {
+  for (const char c : bytes) {
+    if (c == '\n' || line_.size() == kMaxLineBytes) pass_on_line();
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f) line_.push_back(c);
+  }
+}
+
+void TrainerChild::pass_on_line() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!line_.empty()) last_line_ = line_;
+  }
+  if (config_.log && !line_.empty() && lines_ <= kMaxLines) {
+    config_.log(lines_ == kMaxLines ? "(the trainer prints too much: the rest is dropped)" : line_);
+    ++lines_;
+  }
+  line_.clear();
+}
+
+void TrainerChild::check_memory() {
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t resident = resident_bytes(pid_);
+  peak_ = std::max(peak_, resident);
+  if (config_.memory_limit_bytes == 0 || resident <= config_.memory_limit_bytes || over_limit_ != 0) return;
+  over_limit_ = resident;
+  ::kill(-pid_, SIGKILL);
+  ::kill(pid_, SIGKILL);
+}
+
+void TrainerChild::reap() {
+  const std::lock_guard lock(mutex_);
+  ::kill(-pid_, SIGKILL);  // whatever it forked; the group lives as long as the unreaped leader
+  while (waitpid(pid_, &status_, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = -1;
+  ended_.notify_all();
+}
+
+int TrainerChild::pid() const {
+  const std::lock_guard lock(mutex_);
+  return pid_;
+}
+
+std::uint64_t TrainerChild::peak_resident_bytes() const {
+  const std::lock_guard lock(mutex_);
+  if (pid_ >= 0) peak_ = std::max(peak_, high_water_bytes(pid_));
+  return peak_;
+}
+
+void TrainerChild::signal(int number) {
+  const std::lock_guard lock(mutex_);
+  if (pid_ < 0) return;
+  ::kill(pid_, number);
+  if (number == SIGKILL) ::kill(-pid_, number);
+}
+
+void TrainerChild::kill() {
+  signal(SIGKILL);
+  std::unique_lock lock(mutex_);
+  ended_.wait(lock, [this] { return pid_ < 0; });
+}
+
+bool TrainerChild::wait_ended(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  return ended_.wait_for(lock, timeout, [this] { return pid_ < 0; });
+}
+
+Error TrainerChild::cause_of_death() const {
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t limit = config_.memory_limit_bytes / kMebibyte;
+  if (over_limit_ > 0) {
+    return {ErrorCode::kResourceExhausted,
+            fmt::format("the trainer used {} MiB, its limit is {} MiB", over_limit_ / kMebibyte, limit)};
+  }
+  if (group_ && group_->killed_for_memory()) {
+    return {ErrorCode::kResourceExhausted, fmt::format("the trainer used more than its limit of {} MiB", limit)};
+  }
+  const std::string said = last_line_.empty() ? "" : "; its last words: " + last_line_;
+  if (WIFSIGNALED(status_)) {
+    return {ErrorCode::kUnavailable, fmt::format("trainer killed by {}{}", signal_name(WTERMSIG(status_)), said)};
+  }
+  return {ErrorCode::kInternal, fmt::format("trainer exited with status {}{}", WEXITSTATUS(status_), said)};
+}
+
+}  // namespace consilium::trainer

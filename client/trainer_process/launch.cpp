@@ -1,0 +1,231 @@
+#include "client/trainer_process/launch.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <spdlog/fmt/fmt.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "client/trainer_process/landlock.h"
+
+namespace consilium::trainer {
+
+namespace {
+
+/// The step at which a child failed, with its errno; travels through a pipe.
+enum class Step : int { kDescriptors, kSession, kPrivileges, kNetwork, kMemoryGroup, kLandlock, kCapabilities, kExec };
+struct Failure {
+  Step step;
+  int number;
+};
+
+/// Descriptors that the child moves; all of them at kFirstFree or above, so that moving one overwrites none.
+constexpr int kFirstFree = 16;
+constexpr int kReportDescriptor = 4;
+constexpr int kRulesetDescriptor = 5;
+constexpr int kGroupDescriptor = 6;
+
+/// What the child reads after the fork: plain values and pointers into the parent's copy.
+struct ChildPlan {
+  const char* program;
+  char* const* arguments;
+  char* const* environment;
+  int null, socket, log, ruleset, memory_group, report;
+  bool require_network_namespace;
+  pid_t parent;
+  std::array<char, 32> user_map;
+  std::array<char, 32> group_map;
+};
+
+[[noreturn]] void give_up(Step step) {
+  const Failure failure{step, errno};
+  [[maybe_unused]] const auto written = write(kReportDescriptor, &failure, sizeof failure);
+  _exit(127);
+}
+
+void place_descriptors(const ChildPlan& plan) {
+  const auto move = [](int from, int to, int flags) { return from < 0 || dup3(from, to, flags) >= 0; };
+  const bool placed = move(plan.report, kReportDescriptor, O_CLOEXEC) && move(plan.null, 0, 0) &&
+                      move(plan.log, 1, 0) && move(plan.log, 2, 0) && move(plan.socket, kSocketDescriptor, 0) &&
+                      move(plan.ruleset, kRulesetDescriptor, O_CLOEXEC) &&
+                      move(plan.memory_group, kGroupDescriptor, O_CLOEXEC);
+  if (!placed) give_up(Step::kDescriptors);
+  if (plan.ruleset < 0) close(kRulesetDescriptor);
+  if (plan.memory_group < 0) close(kGroupDescriptor);
+  if (syscall(SYS_close_range, kGroupDescriptor + 1, ~0U, 0) == 0) return;
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  for (int fd = kGroupDescriptor + 1; fd < static_cast<int>(limit.rlim_cur); ++fd) close(fd);
+}
+
+void reset_signals() {
+  struct sigaction normal {};
+  normal.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &normal, nullptr);
+}
+
+void write_text(const char* path, const char* text) {
+  const int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  [[maybe_unused]] const auto written = write(fd, text, strlen(text));
+  close(fd);
+}
+
+/// An empty network namespace (and IPC namespace): by a user namespace of its own, or by privilege.
+bool leave_network(const ChildPlan& plan) {
+  if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC) == 0) {
+    write_text("/proc/self/setgroups", "deny");
+    write_text("/proc/self/uid_map", plan.user_map.data());
+    write_text("/proc/self/gid_map", plan.group_map.data());
+    return true;
+  }
+  return unshare(CLONE_NEWNET | CLONE_NEWIPC) == 0;
+}
+
+/// Empties every capability set; the bounding set too, so that a program run by root gets none back.
+bool drop_capabilities() {
+  for (unsigned long capability = 0; capability < 64; ++capability) {
+    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno == EPERM) break;
+  }
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> none{};
+  return syscall(SYS_capset, &header, none.data()) == 0;
+}
+
+/// Runs between fork and exec: async-signal-safe calls only.
+[[noreturn]] void run_child(const ChildPlan& plan) {
+  place_descriptors(plan);
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(Step::kSession);
+  if (getppid() != plan.parent) _exit(127);
+  setsid();
+  umask(077);
+  if (chdir("/") != 0) give_up(Step::kSession);
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up(Step::kPrivileges);
+  if (plan.memory_group >= 0 && write(kGroupDescriptor, "0\n", 2) != 2) give_up(Step::kMemoryGroup);
+  if (!leave_network(plan) && plan.require_network_namespace) give_up(Step::kNetwork);
+  if (plan.ruleset >= 0) {
+    errno = restrict_self(kRulesetDescriptor);
+    if (errno != 0) give_up(Step::kLandlock);
+  }
+  if (!drop_capabilities()) give_up(Step::kCapabilities);
+  reset_signals();
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  execve(plan.program, plan.arguments, plan.environment);
+  give_up(Step::kExec);
+}
+
+Error explain(const Failure& failure, const std::string& program) {
+  const char* reason = std::strerror(failure.number);
+  switch (failure.step) {
+    case Step::kExec: {
+      const ErrorCode code = failure.number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kPermissionDenied;
+      return {code, fmt::format("trainer.command: cannot run '{}': {}", program, reason)};
+    }
+    case Step::kNetwork:
+      return {ErrorCode::kFailedPrecondition,
+              fmt::format("the kernel gives the trainer no empty network namespace ({}): allow unprivileged user "
+                          "namespaces (user.max_user_namespaces > 0, kernel.unprivileged_userns_clone=1, "
+                          "kernel.apparmor_restrict_unprivileged_userns=0)",
+                          reason)};
+    case Step::kLandlock:
+      return {ErrorCode::kFailedPrecondition,
+              fmt::format("the kernel refused the trainer's Landlock rules: {}", reason)};
+    case Step::kPrivileges:
+      return {ErrorCode::kFailedPrecondition, fmt::format("the kernel has no no_new_privs: {}", reason)};
+    case Step::kMemoryGroup:
+      return {ErrorCode::kFailedPrecondition, fmt::format("the trainer cannot enter its cgroup: {}", reason)};
+    case Step::kDescriptors:
+    case Step::kSession:
+    case Step::kCapabilities:
+      break;
+  }
+  return {ErrorCode::kInternal, fmt::format("the trainer's process cannot be set up: {}", reason)};
+}
+
+/// Duplicates a descriptor out of the way of those the child places; -1 stays -1.
+Descriptor out_of_the_way(int fd) { return fd < 0 ? Descriptor() : Descriptor(fcntl(fd, F_DUPFD_CLOEXEC, kFirstFree)); }
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+std::array<char, 32> identity_map(unsigned id) {
+  std::array<char, 32> text{};
+  *fmt::format_to_n(text.data(), text.size() - 1, "{0} {0} 1", id).out = '\0';
+  return text;
+}
+
+}  // namespace
+
+Result<pid_t> launch(const LaunchPlan& plan) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return fail(ErrorCode::kInternal, "the trainer's process: pipe");
+  const Descriptor report(ends[0]);
+  Descriptor report_end(ends[1]);
+  const Descriptor null_device(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const Descriptor null = out_of_the_way(null_device.get());
+  const Descriptor socket = out_of_the_way(plan.socket.get());
+  const Descriptor log = out_of_the_way(plan.log.get());
+  const Descriptor ruleset = out_of_the_way(plan.ruleset.get());
+  const Descriptor group = out_of_the_way(plan.memory_group.get());
+  Descriptor report_moved = out_of_the_way(report_end.get());
+  report_end.close();
+  const auto arguments = pointers(plan.arguments);
+  const auto environment = pointers(plan.environment);
+  const ChildPlan child{plan.program.c_str(),
+                        arguments.data(),
+                        environment.data(),
+                        null.get(),
+                        socket.get(),
+                        log.get(),
+                        ruleset.get(),
+                        group.get(),
+                        report_moved.get(),
+                        plan.require_network_namespace,
+                        getpid(),
+                        identity_map(geteuid()),
+                        identity_map(getegid())};
+
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);  // no handler of the daemon runs in the child
+  const pid_t pid = fork();
+  if (pid == 0) run_child(child);
+  const int fork_error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0) {
+    return fail(ErrorCode::kResourceExhausted,
+                fmt::format("the trainer's process: fork: {}", std::strerror(fork_error)));
+  }
+  report_moved.close();
+  Failure failure{};
+  ssize_t count = -1;
+  do {
+    count = read(report.get(), &failure, sizeof failure);
+  } while (count < 0 && errno == EINTR);
+  if (count != sizeof failure) return pid;
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return fail(explain(failure, plan.program));
+}
+
+}  // namespace consilium::trainer

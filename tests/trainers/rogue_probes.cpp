@@ -1,0 +1,158 @@
+#include "tests/trainers/rogue_probes.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+extern char** environ;
+
+namespace consilium::rogue {
+
+namespace {
+
+std::string outcome(bool reached, const std::string& detail = "") {
+  if (reached) return "reached: " + detail;
+  return std::string("refused: ") + std::strerror(errno);
+}
+
+std::string read_file(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY);
+  char bytes[64]{};
+  const ssize_t count = fd < 0 ? -1 : read(fd, bytes, sizeof bytes - 1);
+  return outcome(count >= 0, bytes);
+}
+
+std::string write_file(const std::string& path) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT, 0600);
+  return outcome(fd >= 0);
+}
+
+std::string list_folder(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY);
+  return outcome(fd >= 0);
+}
+
+std::string connect_tcp(const std::string& port) {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return outcome(fd >= 0 && connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+}
+
+/// UDP is beyond Landlock's network rules: only the network namespace stops it.
+std::string send_udp(const std::string& port) {
+  const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return outcome(fd >= 0 && sendto(fd, "x", 1, 0, reinterpret_cast<sockaddr*>(&address), sizeof address) == 1);
+}
+
+std::string connect_abstract(const std::string& name) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path + 1, name.data(), std::min(name.size(), sizeof address.sun_path - 1));
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  return outcome(fd >= 0 && connect(fd, reinterpret_cast<sockaddr*>(&address), size) == 0);
+}
+
+std::string attach_to(const std::string& pid) {
+  const auto target = static_cast<pid_t>(std::stol(pid));
+  const bool reached = ptrace(PTRACE_SEIZE, target, nullptr, nullptr) == 0;
+  return outcome(reached);
+}
+
+std::string signal_to(const std::string& pid) { return outcome(::kill(static_cast<pid_t>(std::stol(pid)), 0) == 0); }
+
+std::string run_program(const std::string& path) {
+  errno = 0;
+  const pid_t child = fork();
+  if (child == 0) {
+    execl(path.c_str(), path.c_str(), nullptr);
+    _exit(errno == EACCES ? 126 : 127);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  errno = EACCES;
+  return outcome(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+std::string open_descriptors() {
+  std::string numbers;
+  for (int fd = 0; fd < 4096; ++fd) {
+    if (fcntl(fd, F_GETFD) >= 0) numbers += std::to_string(fd) + " ";
+  }
+  return numbers;
+}
+
+/// Lines of /proc/self/status that tell of privileges, the session, and the core limit.
+std::string privileges() {
+  std::ifstream file("/proc/self/status");
+  std::string line;
+  std::string text;
+  while (std::getline(file, line)) {
+    if (line.starts_with("NoNewPrivs") || line.starts_with("CapEff") || line.starts_with("CapPrm") ||
+        line.starts_with("CapBnd")) {
+      text += line + "\n";
+    }
+  }
+  rlimit core{};
+  getrlimit(RLIMIT_CORE, &core);
+  return text + "core " + std::to_string(core.rlim_max) + "\nsession " + (getsid(0) == getpid() ? "own" : "shared");
+}
+
+std::string environment() {
+  std::string names;
+  for (char** entry = environ; *entry != nullptr; ++entry) names += std::string(*entry).substr(0, 512) + "\n";
+  return names;
+}
+
+std::string network_namespace() {
+  char link[128]{};
+  const ssize_t count = readlink("/proc/self/ns/net", link, sizeof link - 1);
+  return count > 0 ? link : outcome(false);
+}
+
+}  // namespace
+
+std::string probe(const std::string& name, const std::string& target) {
+  using Probe = std::string (*)(const std::string&);
+  static const std::map<std::string, Probe> probes{
+      {"read", read_file},
+      {"write", write_file},
+      {"list", list_folder},
+      {"tcp", connect_tcp},
+      {"udp", send_udp},
+      {"abstract", connect_abstract},
+      {"ptrace", attach_to},
+      {"signal", signal_to},
+      {"exec", run_program},
+      {"descriptors", [](const std::string&) { return open_descriptors(); }},
+      {"privileges", [](const std::string&) { return privileges(); }},
+      {"environment", [](const std::string&) { return environment(); }},
+      {"network", [](const std::string&) { return network_namespace(); }},
+      {"memory",
+       [](const std::string& pid) { return outcome(open(("/proc/" + pid + "/mem").c_str(), O_RDONLY) >= 0); }},
+  };
+  const auto found = probes.find(name);
+  return found == probes.end() ? "no such probe" : found->second(target);
+}
+
+}  // namespace consilium::rogue

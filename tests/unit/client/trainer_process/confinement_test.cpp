@@ -1,0 +1,179 @@
+// Each check runs the same hostile program twice: free, where it must get through, and confined, where it must not. A
+// check whose means were removed from the product fails in the second half; one that tests nothing, in the first.
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "client/trainer/protocol/channel.h"
+#include "client/trainer_process/landlock.h"
+#include "tests/unit/client/trainer_process/fixtures.h"
+
+using namespace consilium;
+using namespace consilium::trainer;
+
+extern char** environ;
+
+namespace {
+
+/// Runs a probe without any confinement, as a plain child with the socket at descriptor 3.
+std::string free_probe(const std::string& name, const std::string& target) {
+  std::array<int, 2> ends{};
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+  RecordChannel channel{Descriptor(ends[0])};
+  Descriptor trainer_end(fcntl(ends[1], F_DUPFD_CLOEXEC, 50));
+  close(ends[1]);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, trainer_end.get(), 3);
+  const std::string mode = "probe-" + name;
+  std::array<char*, 6> arguments{
+      const_cast<char*>(kRogueTrainer.c_str()), const_cast<char*>(mode.c_str()), const_cast<char*>(target.c_str()),
+      const_cast<char*>("--socket-fd"),         const_cast<char*>("3"),          nullptr};
+  pid_t pid = -1;
+  REQUIRE(posix_spawn(&pid, kRogueTrainer.c_str(), &actions, nullptr, arguments.data(), environ) == 0);
+  posix_spawn_file_actions_destroy(&actions);
+  trainer_end.close();
+  REQUIRE(channel.receive().value().has_value());
+  REQUIRE(channel.send(encode(Request(prepare_request()))).has_value());
+  const auto reply = decode_reply(channel.receive().value().value().json).value();
+  kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
+  return std::get<Failed>(reply).message;
+}
+
+std::string confined_probe(const std::string& name, const std::string& target,
+                           std::vector<std::filesystem::path> readable = {}) {
+  auto config = rogue({"probe-" + name, target});
+  config.readable = std::move(readable);
+  const auto answer = TrainerProcess(config).prepare(prepare_request(), {});
+  REQUIRE_FALSE(answer.has_value());
+  const std::string prefix = "preparing data and model failed: ";
+  REQUIRE_THAT(answer.error().message, Catch::StartsWith(prefix));
+  return answer.error().message.substr(prefix.size());
+}
+
+void check_shut(const std::string& name, const std::string& target) {
+  CAPTURE(name, target);
+  CHECK_THAT(free_probe(name, target), Catch::StartsWith("reached"));
+  CHECK_THAT(confined_probe(name, target), Catch::StartsWith("refused"));
+}
+
+/// A listening socket of a family, and the number of its port.
+struct Listener {
+  explicit Listener(int type) : socket(::socket(AF_INET, type | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
+    if (type == SOCK_STREAM) REQUIRE(listen(socket.get(), 8) == 0);
+    REQUIRE(getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port = std::to_string(ntohs(address.sin_port));
+  }
+  Descriptor socket;
+  std::string port;
+};
+
+}  // namespace
+
+TEST_CASE("a trainer reads its data sets, and not the client's keys beside them") {
+  const TemporaryFolder folder;
+  const std::string key = folder.write("client.key", "-----BEGIN PRIVATE KEY-----").string();
+  const std::string data = folder.write("chest.npz", "images").string();
+  check_shut("read", key);
+  check_shut("list", folder.path().string());
+  check_shut("read", "/etc/passwd");
+  CHECK(confined_probe("read", data, {data}) == "reached: images");
+  CHECK_THAT(confined_probe("read", key, {data}), Catch::StartsWith("refused"));
+}
+
+TEST_CASE("a trainer writes nowhere, its data sets included") {
+  const TemporaryFolder folder;
+  const std::string data = folder.write("chest.npz", "images").string();
+  check_shut("write", (folder.path() / "new").string());
+  CHECK_THAT(free_probe("write", data), Catch::StartsWith("reached"));
+  CHECK_THAT(confined_probe("write", data, {folder.path()}), Catch::StartsWith("refused"));
+  CHECK_THAT(free_probe("write", "/dev/shm/consilium-probe"), Catch::StartsWith("reached"));
+  CHECK_THAT(confined_probe("write", "/dev/shm/consilium-probe"), Catch::StartsWith("refused"));
+  unlink("/dev/shm/consilium-probe");
+}
+
+TEST_CASE("a trainer executes no other program") { check_shut("exec", "/bin/true"); }
+
+TEST_CASE("a trainer has no network: no TCP, no UDP, no namespace of ours") {
+  const Listener tcp(SOCK_STREAM);
+  const Listener udp(SOCK_DGRAM);
+  check_shut("tcp", tcp.port);
+  check_shut("udp", udp.port);
+  const std::string ours = std::filesystem::read_symlink("/proc/self/ns/net").string();
+  CHECK(free_probe("network", "") == ours);
+  CHECK(confined_probe("network", "") != ours);
+}
+
+TEST_CASE("a trainer reaches no abstract Unix socket") {
+  const std::string name = "consilium-test-" + std::to_string(getpid());
+  const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path + 1, name.data(), name.size());
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  REQUIRE(bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(listen(socket.get(), 8) == 0);
+  check_shut("abstract", name);
+}
+
+TEST_CASE("a trainer can neither trace, read nor signal a process outside") {
+  const pid_t victim = fork();
+  if (victim == 0) {
+    while (true) pause();
+  }
+  const std::string pid = std::to_string(victim);
+  check_shut("ptrace", pid);
+  check_shut("memory", pid);
+  if (landlock_abi() >= 6) check_shut("signal", pid);
+  CHECK_THAT(confined_probe("memory", std::to_string(getpid())), Catch::StartsWith("refused"));
+  kill(victim, SIGKILL);
+  waitpid(victim, nullptr, 0);
+}
+
+TEST_CASE("a trainer inherits no descriptor but its socket and no variable but a few") {
+  // No O_CLOEXEC: as a careless library leaves one open.
+  const Descriptor opened(open("/etc/passwd", O_RDONLY));
+  const Descriptor inherited(fcntl(opened.get(), F_DUPFD, 77));
+  setenv("CONSILIUM_TEST_SECRET", "token", 1);
+  CHECK_THAT(free_probe("descriptors", ""), Catch::Contains(std::to_string(inherited.get()) + " "));
+  CHECK_THAT(free_probe("environment", ""), Catch::Contains("CONSILIUM_TEST_SECRET"));
+  CHECK(confined_probe("descriptors", "") == "0 1 2 3 4 ");  // 4 is the probe's own
+  const std::string environment = confined_probe("environment", "");
+  CHECK_THAT(environment, !Catch::Contains("CONSILIUM_TEST_SECRET"));
+  CHECK_THAT(environment, Catch::Contains("OMP_NUM_THREADS=1\nMALLOC_ARENA_MAX=2"));
+  unsetenv("CONSILIUM_TEST_SECRET");
+}
+
+TEST_CASE("a trainer has no capability, can gain none, leaves no core and leads a session of its own") {
+  const std::string status = confined_probe("privileges", "");
+  CHECK_THAT(status, Catch::Contains("NoNewPrivs:\t1"));
+  CHECK_THAT(status, Catch::Contains("CapPrm:\t0000000000000000"));
+  CHECK_THAT(status, Catch::Contains("CapEff:\t0000000000000000"));
+  CHECK_THAT(status, Catch::Contains("CapBnd:\t0000000000000000"));
+  CHECK_THAT(status, Catch::Contains("core 0\nsession own"));
+}
+
+TEST_CASE("a trainer can neither change the global model nor resize what is shared") {
+  TrainerProcess trainer(rogue({"attack-memory"}));
+  Vectors vectors;
+  const auto trained = train_once(trainer, vectors);
+  REQUIRE_FALSE(trained.has_value());
+  CHECK(trained.error().message == "training failed: nothing reached");
+}
