@@ -23,10 +23,18 @@ Result<Enrollment> enroll(const Identity& identity, const std::filesystem::path&
     return fail(request.error());
   }
   CONSILIUM_TRY(replace_file(done.request, *request));
-  CONSILIUM_ASSIGN(const crypto::RequestPtr read, crypto::read_request(*request));
-  CONSILIUM_ASSIGN(const crypto::Digest digest, crypto::fingerprint(X509_REQ_get_X509_PUBKEY(read.get())));
-  done.fingerprint = crypto::to_hex(digest);
+  CONSILIUM_ASSIGN(done.fingerprint, request_fingerprint(*request));
   return done;
+}
+
+Result<std::string> request_fingerprint(const std::string& csr_pem) {
+  CONSILIUM_ASSIGN(const crypto::RequestPtr request, crypto::read_request(csr_pem));
+  CONSILIUM_ASSIGN(const crypto::Digest digest, crypto::fingerprint(X509_REQ_get_X509_PUBKEY(request.get())));
+  return crypto::to_hex(digest);
+}
+
+Result<std::string> read_request_file(const std::filesystem::path& file) {
+  return read_file(file, crypto::kMaxPemBytes);
 }
 
 }  // namespace consilium::pki

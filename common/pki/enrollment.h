@@ -18,4 +18,9 @@ struct Enrollment {
 /// Makes a key and a certificate request in `folder` (0700 where it is new). Never overwrites a key.
 Result<Enrollment> enroll(const Identity& identity, const std::filesystem::path& folder);
 
+/// SHA-256 of a request's SubjectPublicKeyInfo, hex, once the request has proved that key.
+Result<std::string> request_fingerprint(const std::string& csr_pem);
+/// Reads a request's file, at most 64 KiB.
+Result<std::string> read_request_file(const std::filesystem::path& file);
+
 }  // namespace consilium::pki

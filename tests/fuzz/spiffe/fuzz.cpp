@@ -1,0 +1,13 @@
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "common/pki/identity.h"
+
+// Every URI that is read is exactly the one that its identity writes: no two spellings of one identity.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view uri(reinterpret_cast<const char*>(data), size);
+  const auto identity = consilium::pki::identity_from_uri(uri);
+  if (identity && to_uri(*identity) != uri) std::abort();
+  return 0;
+}
