@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "client/trainer/data/byte_source.h"
+#include "client/trainer/data/dataset.h"
+#include "common/error/error.h"
+
+namespace consilium::data {
+
+/// Types of elements that arrays may have, little-endian.
+enum class ElementType : std::uint8_t {
+  kUint8,
+  kInt8,
+  kUint16,
+  kInt16,
+  kUint32,
+  kInt32,
+  kUint64,
+  kInt64,
+  kFloat32,
+  kFloat64
+};
+
+[[nodiscard]] std::uint64_t bytes_of(ElementType type);
+/// "uint8", "float32", ...
+[[nodiscard]] std::string_view name_of(ElementType type);
+
+/// What a file says about an array before its data. Row-major.
+struct ArrayHeader {
+  ElementType type = ElementType::kUint8;
+  std::vector<std::uint64_t> shape;
+};
+
+/// Returns the bytes of an array's data. Fails with kResourceExhausted where they are more than `limit`.
+Result<std::uint64_t> data_bytes(const ArrayHeader& header, std::uint64_t limit);
+
+/// Reads images or features: uint8, float32 or float64, N x a shape that matches dataset.shape (dataset.h). The sizes
+/// were checked by data_bytes().
+Result<Values> read_values(ByteSource& source, const ArrayHeader& header, const Dataset& dataset);
+
+/// Reads labels: integers, N or N x 1, each from 0 to classes - 1.
+Result<std::vector<std::uint16_t>> read_labels(ByteSource& source, const ArrayHeader& header, std::int64_t classes);
+
+}  // namespace consilium::data

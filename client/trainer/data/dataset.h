@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "client/trainer/protocol/messages.h"
+#include "common/error/error.h"
+
+namespace consilium::data {
+
+/// Values of examples, one example after the other, each in the model's input order ([C, H, W] or [F]). uint8 images
+/// stay uint8 (0 to 255); float32 and float64 become float32, and are finite.
+using Values = std::variant<std::vector<std::uint8_t>, std::vector<float>>;
+
+/// The examples of one split. labels.size() is their number; each label is below Dataset::classes.
+struct Split {
+  Values values;
+  std::vector<std::uint16_t> labels;
+
+  [[nodiscard]] std::size_t size() const { return labels.size(); }
+  bool operator==(const Split&) const = default;
+};
+
+/// What a site trains on and is evaluated with. Every split holds the same type of values.
+struct Dataset {
+  std::vector<std::int64_t> shape;  ///< of one example: the model's input
+  std::int64_t classes = 0;
+  Split train;
+  Split val;
+  Split test;
+
+  /// Values of one example: the product of shape.
+  [[nodiscard]] std::size_t example_size() const;
+  bool operator==(const Dataset&) const = default;
+};
+
+/// What a reader accepts at most.
+struct ReadLimits {
+  std::uint64_t bytes = std::uint64_t{4} << 30;  ///< of all decoded arrays together
+};
+
+/// Reads a data set from disk and matches it with a model. The files are hostile: every declared size is checked
+/// against the limit and the file before anything is allocated. Fails, naming file and array, where something is
+/// missing, truncated, of another shape or type, NaN, or a label isn't below `classes`.
+/// @param input   shape of one example as the model has it; N x H x W matches [1, H, W], N x H x W x C matches [C, H,
+/// W]
+/// @param classes 1 to 65536
+Result<Dataset> read_dataset(const trainer::DataSource& source, const std::vector<std::int64_t>& input,
+                             std::int64_t classes, const ReadLimits& limits = {});
+
+/// Copies the examples at these indices, in their order.
+/// @param example_size Dataset::example_size()
+[[nodiscard]] Split select(const Split& split, std::span<const std::uint32_t> indices, std::size_t example_size);
+
+}  // namespace consilium::data

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <filesystem>
+
+#include "client/trainer/data/dataset.h"
+#include "common/error/error.h"
+
+namespace consilium::data {
+
+/// Fills the splits of a dataset whose shape and classes are set from MNIST's four files in a folder, each plain or
+/// with .gz: train-* is the training split, t10k-* the test split, and there is no validation split. Errors begin with
+/// the file's name; read_dataset() puts the folder before it.
+Result<void> read_idx(const std::filesystem::path& folder, const ReadLimits& limits, Dataset& dataset);
+
+}  // namespace consilium::data

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <filesystem>
+
+#include "client/trainer/data/dataset.h"
+#include "common/error/error.h"
+
+namespace consilium::data {
+
+/// Fills the splits of a dataset whose shape and classes are set from a file in MedMNIST's layout. Errors begin with
+/// the array's name; read_dataset() puts the file before it.
+Result<void> read_npz(const std::filesystem::path& file, const ReadLimits& limits, Dataset& dataset);
+
+}  // namespace consilium::data
