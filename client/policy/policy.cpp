@@ -39,8 +39,8 @@ void check_cohort(const job::FederationSpec& federation, const std::optional<std
     refusals.push_back("minimum_cohort: the policy states none");
   } else if (smallest < *least) {
     refusals.push_back(fmt::format(
-        "minimum_cohort: a round may sum as few as {} updates (minimum_sites {}, fraction {}, quorum {}; the "
-        "policy wants at least {})",
+        "minimum_cohort: a round may sum as few as {} updates (minimum_sites {}, fraction {}, quorum {}), the "
+        "policy wants at least {}",
         smallest, federation.minimum_sites, federation.fraction, federation.quorum, *least));
   }
 }

@@ -1,0 +1,132 @@
+#include "client/daemon_config.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace consilium::client {
+namespace {
+
+const std::string kConfig = R"(site: north
+coordinator: c.example.org:8470
+server_name: coordinator
+proxy: proxy:3128
+tls: {root: root.pem, certificate: north.pem, key: /pki/north.key}
+policy: policy.yaml
+state_dir: state
+trainer: {command: [bin/trainer, --verbose], device: 'cuda:1', threads: 2, memory_limit: 4GiB}
+datasets:
+  chest: {type: npz, path: chest.npz}
+  fashion: {type: idx, path: /data/fashion}
+log: {level: warning, format: json}
+)";
+
+Result<ClientConfig> parse(const std::string& text) {
+  return parse_client_config(text, "client.yaml", "/etc/consilium");
+}
+
+/// kConfig with the first `from` replaced; throws where it has none.
+std::string with(const std::string& from, const std::string& to) {
+  std::string text = kConfig;
+  return text.replace(text.find(from), from.size(), to);
+}
+
+TEST_CASE("a client's configuration has absolute paths and every value") {
+  const auto config = parse(kConfig);
+  INFO((config ? "" : config.error().message));
+  REQUIRE(config);
+  CHECK(config->site == "north");
+  CHECK(config->coordinator == "c.example.org:8470");
+  CHECK(config->server_name == "coordinator");
+  CHECK(config->proxy == "proxy:3128");
+  CHECK(config->tls == config::TlsFiles{"/etc/consilium/root.pem", "/etc/consilium/north.pem", "/pki/north.key", ""});
+  CHECK(config->policy == "/etc/consilium/policy.yaml");
+  CHECK(config->state_dir == "/etc/consilium/state");
+  CHECK(config->trainer == TrainerSettings{{"/etc/consilium/bin/trainer", "--verbose"}, "cuda:1", 2, 4ULL << 30});
+  REQUIRE(config->datasets.size() == 2);
+  CHECK(config->datasets.at("chest") == trainer::DataSource{"npz", "/etc/consilium/chest.npz"});
+  CHECK(config->datasets.at("fashion") == trainer::DataSource{"idx", "/data/fashion"});
+  CHECK(config->log == config::LogConfig{config::LogLevel::kWarning, config::LogFormat::kJson});
+}
+
+TEST_CASE("what a client's configuration leaves out has its default") {
+  const auto config = parse(
+      "{site: n, coordinator: 'h:1', tls: {root: r, certificate: c, key: k}, policy: p, state_dir: s, datasets: {}}");
+  INFO((config ? "" : config.error().message));
+  REQUIRE(config);
+  CHECK(config->trainer == TrainerSettings{});
+  CHECK(config->server_name.empty());
+  CHECK_FALSE(config->proxy);
+  CHECK(config->datasets.empty());
+}
+
+TEST_CASE("a trainer's program may be a word, a path or a list") {
+  CHECK(parse(with("[bin/trainer, --verbose]", "python3"))->trainer.command == std::vector<std::string>{"python3"});
+  CHECK(parse(with("[bin/trainer, --verbose]", "/opt/t"))->trainer.command == std::vector<std::string>{"/opt/t"});
+  CHECK(parse(with("[bin/trainer, --verbose]", "[python3, t/train.py]"))->trainer.command ==
+        std::vector<std::string>{"python3", "t/train.py"});
+}
+
+TEST_CASE("the commented example of a client's configuration is accepted") {
+  const auto config = read_client_config(CONSILIUM_SOURCE_DIR "/configs/client.yaml");
+  INFO((config ? "" : config.error().message));
+  REQUIRE(config);
+  CHECK(config->site == "north");
+  CHECK(config->policy == CONSILIUM_SOURCE_DIR "/configs/policy.yaml");
+  CHECK(config->datasets.count("chest") == 1);
+}
+
+TEST_CASE("a wrong value in a client's configuration is refused, and the error names its key") {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> keys{
+      {"site: north", {"North", "no_rth", "''", "[a]", "{}", "-n", "../n", "null"}},
+      {"coordinator: c.example.org:8470",
+       {"c.example.org", "8470", "c:0", "c:65536", "c:x", "https://c:1", "''", "[a]", "{}", "null"}},
+      {"server_name: coordinator", {"''", "[a]", "{}"}},
+      {"proxy: proxy:3128", {"proxy", "proxy:0", "http://proxy:3128", "''", "[a]", "{}"}},
+      {"root: root.pem", {"''", "[a]", "{}", "null"}},
+      {"certificate: north.pem", {"''", "[a]", "{}", "null"}},
+      {"key: /pki/north.key", {"''", "[a]", "{}", "null"}},
+      {"policy: policy.yaml", {"''", "[a]", "{}", "null"}},
+      {"state_dir: state", {"''", "[a]", "{}", "null"}},
+      {"command: [bin/trainer, --verbose]", {"[]", "''", "[[a]]", "{}", "['']", "[a, {}]", "[null]"}},
+      {"device: 'cuda:1'", {"gpu", "cuda", "'cuda:'", "'cuda:-1'", "'cuda:x'", "'cuda:64'", "CPU", "[cpu]", "{}"}},
+      {"threads: 2", {"0", "-1", "1025", "1.5", "two", "'2'", "[2]", "{}"}},
+      {"memory_limit: 4GiB", {"4", "4G", "-1GiB", "lots", "[4GiB]", "{}", "99999999999TiB"}},
+      {"type: npz", {"dicom", "1", "[npz]", "{}", "null"}},
+      {"path: chest.npz", {"''", "[a]", "{}", "null"}},
+      {"level: warning", {"loud", "1", "[info]", "{}"}},
+      {"format: json", {"xml", "1", "[text]", "{}"}}};
+  for (const auto& [written, wrongs] : keys) {
+    const std::string key = written.substr(0, written.find(':'));
+    for (const std::string& wrong : wrongs) {
+      const auto config = parse(with(written, key + ": " + wrong));
+      INFO(key << ": " << wrong);
+      REQUIRE_FALSE(config);
+      CHECK(config.error().message.starts_with("client.yaml: "));
+      CHECK(config.error().message.find(key) != std::string::npos);
+    }
+  }
+  CHECK(parse(with("  chest:", "  Chest:")).error().message.starts_with("client.yaml: datasets.Chest: not a name"));
+  CHECK(parse(with("type: npz", "type: npz, typ: x")).error().message ==
+        "client.yaml: datasets.chest.typ: unknown key; did you mean 'type'? (line 10)");
+  CHECK(parse(with("device: 'cuda:1'", "device: gpu")).error().message ==
+        "client.yaml: trainer.device: expected auto, cpu or cuda:N, e.g. cuda:0, found 'gpu' (line 8)");
+  CHECK(parse(with("proxy:", "prxy:")).error().message ==
+        "client.yaml: prxy: unknown key; did you mean 'proxy'? (line 4)");
+  for (const char* key :
+       {"site: north\n", "coordinator: c.example.org:8470\n", "policy: policy.yaml\n", "state_dir: state\n"}) {
+    CHECK(parse(with(key, "")).error().message.find("this key is missing") != std::string::npos);
+  }
+}
+
+TEST_CASE("a client's configuration cut anywhere is refused or complete") {
+  for (std::size_t length = 0; length < kConfig.find("log:"); ++length) {
+    const auto config = parse(kConfig.substr(0, length));
+    INFO(kConfig.substr(0, length));
+    if (config) CHECK(config->datasets.count("chest") == 1);
+  }
+}
+
+}  // namespace
+}  // namespace consilium::client

@@ -1,0 +1,192 @@
+#include "client/policy/policy.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "common/job/job_text.h"
+
+namespace consilium::policy {
+namespace {
+
+const std::string kPolicy = R"(researchers: [alice, bob]
+datasets: [chest]
+tasks: [classification]
+strategies: [fedavg]
+models: [fedavg_cnn, layers]
+max_rounds: 20
+max_local_epochs: 2
+minimum_cohort: 3
+maximum_clip: 16
+allow_unmasked: true
+)";
+
+job::JobSpec chest_job() { return *job::read_job(CONSILIUM_SOURCE_DIR "/examples/chest-xray.yaml"); }
+
+Policy parsed(const std::string& text) {
+  auto policy = parse_policy(text, "policy.yaml");
+  INFO((policy ? "" : policy.error().message));
+  REQUIRE(policy);
+  return *policy;
+}
+
+/// kPolicy with the first `from` replaced; throws where it has none.
+std::string with(const std::string& from, const std::string& to) {
+  std::string text = kPolicy;
+  return text.replace(text.find(from), from.size(), to);
+}
+
+std::string refusal(const Policy& policy, const job::JobSpec& job, const std::string& researcher = "alice") {
+  const auto accepted = policy.accepts(job, job::job_digest(job), researcher);
+  if (accepted) return "";
+  CHECK(accepted.error().code == ErrorCode::kPermissionDenied);
+  return accepted.error().message;
+}
+
+TEST_CASE("a job within every rule is accepted") {
+  CHECK(refusal(parsed(kPolicy), chest_job()) == "");
+  CHECK(refusal(parsed(kPolicy), chest_job(), "bob") == "");
+  CHECK(refusal(parsed(with("models: [fedavg_cnn, layers]\n", "")), chest_job()) == "");
+  CHECK(refusal(parsed(with("maximum_clip: 16\n", "")), chest_job()) == "");
+}
+
+TEST_CASE("each rule refuses by itself, and the refusal names it") {
+  const Policy policy = parsed(kPolicy);
+  CHECK(refusal(policy, chest_job(), "mallory").find("researchers: 'mallory' (the policy lists alice, bob)") !=
+        std::string::npos);
+  const auto refused = [&](auto change) {
+    job::JobSpec job = chest_job();
+    change(job);
+    const std::string message = refusal(policy, job);
+    CHECK(message.find(';') == std::string::npos);
+    return message;
+  };
+  CHECK(refused([](auto& job) { job.data.dataset = "ct"; }).find("datasets: 'ct' (the policy lists chest)") !=
+        std::string::npos);
+  CHECK(refused([](auto& job) { job.strategy.kind = job::StrategyKind::kFedProx; }).find("strategies: 'fedprox'") !=
+        std::string::npos);
+  CHECK(refused([](auto& job) { job.model.name = "resnet18"; }).find("models: 'resnet18'") != std::string::npos);
+  CHECK(refused([](auto& job) { job.federation.rounds = 21; }).find("max_rounds: 21 (the policy allows at most 20)") !=
+        std::string::npos);
+  CHECK(refused([](auto& job) { job.training.local_epochs = 3; }).find("max_local_epochs: 3") != std::string::npos);
+  CHECK(refused([](auto& job) {
+          job.federation.minimum_sites = 2;
+        }).find("minimum_cohort: a round may sum as few as 2") != std::string::npos);
+  CHECK(refused([](auto& job) { job.federation.quorum = 0.5; }).find("minimum_cohort") != std::string::npos);
+  CHECK(refused([](auto& job) { job.federation.fraction = 0.5; }).find("minimum_cohort") != std::string::npos);
+  CHECK(refused([](auto& job) { job.privacy.clip = 32; }).find("maximum_clip: 32") != std::string::npos);
+  CHECK(refusal(parsed(with("allow_unmasked: true", "allow_unmasked: false")), chest_job()).find("allow_unmasked") !=
+        std::string::npos);
+  job::JobSpec masked = chest_job();
+  masked.privacy.secure_aggregation = job::SecureAggregation::kRequired;
+  CHECK(refusal(parsed(with("allow_unmasked: true", "allow_unmasked: false")), masked) == "");
+}
+
+TEST_CASE("a refusal names every rule that refused, the job and its digest") {
+  job::JobSpec job = chest_job();
+  job.data.dataset = "ct";
+  job.federation.rounds = 1000;
+  job.training.local_epochs = 50;
+  const std::string message = refusal(parsed(kPolicy), job, "mallory");
+  for (const std::string& part :
+       {std::string("researchers"), std::string("datasets"), std::string("max_rounds"), std::string("max_local_epochs"),
+        std::string("'chest-xray'"), crypto::to_hex(job::job_digest(job))}) {
+    CHECK(message.find(part) != std::string::npos);
+  }
+  CHECK(message.find("strategies") == std::string::npos);
+}
+
+TEST_CASE("a policy accepts nothing where it is empty, and every rule that is left out refuses") {
+  for (const Policy& policy :
+       {Policy(), parsed(""), parsed("{}"), parsed("# nothing yet\n"), parsed("accept_digests: []\n")}) {
+    const std::string message = refusal(policy, chest_job());
+    for (const char* rule : {"researchers", "datasets", "tasks", "strategies", "max_rounds", "max_local_epochs",
+                             "minimum_cohort", "allow_unmasked"}) {
+      CHECK(message.find(rule) != std::string::npos);
+    }
+    CHECK(policy.sandbox_required());
+  }
+  for (const char* rule :
+       {"researchers: [alice, bob]\n", "datasets: [chest]\n", "tasks: [classification]\n", "strategies: [fedavg]\n",
+        "max_rounds: 20\n", "max_local_epochs: 2\n", "minimum_cohort: 3\n", "allow_unmasked: true\n"}) {
+    const std::string text = rule;
+    CHECK(refusal(parsed(with(text, "")), chest_job()).find(text.substr(0, text.find(':')) + ":") != std::string::npos);
+  }
+}
+
+TEST_CASE("a listed digest is accepted as it stands, and no other job is") {
+  job::JobSpec job = chest_job();
+  const Policy policy = parsed("accept_digests: [" + crypto::to_hex(job::job_digest(job)) + "]\n");
+  CHECK(refusal(policy, job, "anyone") == "");
+  job.seed += 1;
+  CHECK(refusal(policy, job, "anyone") != "");
+}
+
+TEST_CASE("the smallest cohort is what a job can promise") {
+  job::FederationSpec federation;
+  federation.minimum_sites = 3;
+  CHECK(smallest_cohort(federation) == 3);
+  federation.quorum = 0.75;
+  CHECK(smallest_cohort(federation) == 3);
+  federation.quorum = 0.5;
+  CHECK(smallest_cohort(federation) == 2);
+  federation.fraction = 0.3334;
+  CHECK(smallest_cohort(federation) == 1);
+  federation.fraction = 0.001;
+  CHECK(smallest_cohort(federation) == 1);
+}
+
+TEST_CASE("without a policy file there is no participation, and the error says what to create") {
+  const auto policy = read_policy("/nonexistent/policy.yaml");
+  REQUIRE_FALSE(policy);
+  CHECK(policy.error().code == ErrorCode::kNotFound);
+  CHECK(policy.error().message.find("/nonexistent/policy.yaml") != std::string::npos);
+  CHECK(policy.error().message.find("create it") != std::string::npos);
+}
+
+TEST_CASE("the commented example of a policy accepts the example job") {
+  const auto policy = read_policy(CONSILIUM_SOURCE_DIR "/configs/policy.yaml");
+  INFO((policy ? "" : policy.error().message));
+  REQUIRE(policy);
+  CHECK(refusal(*policy, chest_job()) == "");
+  CHECK(policy->sandbox_required());
+}
+
+TEST_CASE("the sandbox is required unless the policy says otherwise") {
+  CHECK_FALSE(parsed("sandbox: optional\n").sandbox_required());
+  CHECK(parsed("sandbox: required\n").sandbox_required());
+}
+
+TEST_CASE("a malformed policy is an error, never a policy") {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> keys{
+      {"researchers: [alice, bob]", {"alice", "[Alice]", "[alice, alice]", "{}", "['*']", "[[alice]]", "[null]"}},
+      {"datasets: [chest]", {"chest", "['*']", "{}", "[a_b]"}},
+      {"tasks: [classification]", {"classification", "[regression]", "{}", "[1]", "[classification, classification]"}},
+      {"strategies: [fedavg]", {"fedavg", "[fedsgd]", "{}", "[[fedavg]]", "['*']"}},
+      {"models: [fedavg_cnn, layers]", {"[]", "[gpt]", "fedavg_cnn", "{}"}},
+      {"max_rounds: 20", {"0", "-1", "1.5", "many", "'20'", "[20]", "{}", "99999999999"}},
+      {"max_local_epochs: 2", {"0", "-1", "1.5", "many", "'2'", "[2]", "{}"}},
+      {"minimum_cohort: 3", {"0", "-1", "1.5", "many", "'3'", "[3]", "{}"}},
+      {"maximum_clip: 16", {"0", "-1", "nan", "inf", "many", "'16'", "[16]"}},
+      {"allow_unmasked: true", {"yes", "on", "1", "'true'", "True", "[true]", "{}"}}};
+  for (const auto& [written, wrongs] : keys) {
+    const std::string key = written.substr(0, written.find(':'));
+    for (const std::string& wrong : wrongs) {
+      const auto policy = parse_policy(with(written, key + ": " + wrong), "policy.yaml");
+      INFO(key << ": " << wrong);
+      REQUIRE_FALSE(policy);
+      CHECK(policy.error().message.starts_with("policy.yaml: " + key));
+    }
+  }
+  for (const char* more :
+       {"sandbox: false\n", "sandbox: off\n", "sandbox: [optional]\n", "accept_digests: x\n", "accept_digests: [x]\n",
+        "accept_digests: [00]\n", "accept_digest: []\n", "allow_unmaskd: true\n", "researchers: [eve]\n"}) {
+    INFO(more);
+    CHECK_FALSE(parse_policy(kPolicy + more, "policy.yaml"));
+  }
+  CHECK(parse_policy("max_round: 3\n", "policy.yaml").error().message ==
+        "policy.yaml: max_round: unknown key; did you mean 'max_rounds'? (line 1)");
+}
+
+}  // namespace
+}  // namespace consilium::policy
