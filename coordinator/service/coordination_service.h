@@ -10,20 +10,14 @@
 
 #include "common/error/error.h"
 #include "common/report/job_status.h"
+#include "common/report/site_status.h"
 #include "common/wire/messages.h"
 #include "coordinator/journal/blob_store.h"
 #include "coordinator/round/site_gateway.h"
 
 namespace consilium::service {
 
-/// A site as `consilium sites` shows it.
-struct SiteStatus {
-  std::string name;
-  bool connected = false;
-  std::string software;
-  std::vector<std::string> datasets;
-  std::string activity;  ///< "idle", "chest-xray-1: training"
-};
+using SiteStatus = report::SiteStatus;
 
 /// What the service hands on, once a peer is authenticated and its role is checked. Implemented by the coordinator's daemon.
 /// Called from gRPC's threads: implementations are thread-safe, and quick (they post to the owner's queue) unless they

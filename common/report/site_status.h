@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace consilium::report {
+
+/// A site as `consilium sites` shows it.
+struct SiteStatus {
+  std::string name;
+  bool connected = false;
+  std::string software;
+  std::vector<std::string> datasets;
+  std::string activity;  ///< "idle", "chest-xray-1: training"
+  bool operator==(const SiteStatus&) const = default;
+};
+
+}  // namespace consilium::report

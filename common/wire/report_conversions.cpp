@@ -1,0 +1,251 @@
+#include "common/wire/report_conversions.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "common/wire/conversions.h"
+#include "common/wire/limits.h"
+#include "common/wire/text.h"
+#include "consilium/v1/admin.pb.h"
+
+namespace consilium::wire {
+
+namespace {
+
+std::string name(std::string_view text) { return clean_text(text, kMaxNameBytes); }
+std::string reason(std::string_view text) { return clean_text(text, kMaxReasonBytes); }
+
+tl::unexpected<Error> malformed(std::string_view field, std::string_view expected, std::string_view found) {
+  return fail(ErrorCode::kInvalidArgument, fmt::format("{}: expected {}, found {}", field, expected, found));
+}
+
+template <class Sequence>
+Result<void> check_count(const Sequence& sequence, std::size_t most, std::string_view field) {
+  const auto count = static_cast<std::size_t>(sequence.size());
+  if (count > most) return malformed(field, fmt::format("at most {} entries", most), std::to_string(count));
+  return {};
+}
+
+template <class Names>
+Result<std::vector<std::string>> names_from(const Names& proto, std::size_t most, std::string_view field) {
+  CONSILIUM_TRY(check_count(proto, most, field));
+  for (const auto& entry : proto) CONSILIUM_TRY(check_name_field(entry, field));
+  return std::vector<std::string>(proto.begin(), proto.end());
+}
+
+template <class Texts>
+Result<std::map<std::string, std::string>> texts_from(const Texts& proto, std::string_view field) {
+  CONSILIUM_TRY(check_count(proto, kMaxSites, field));
+  std::map<std::string, std::string> texts;
+  for (const auto& [site, text] : proto) {
+    CONSILIUM_TRY(check_name_field(site, field));
+    CONSILIUM_TRY(check_text_field(text, kMaxReasonBytes, field));
+    texts.emplace(site, text);
+  }
+  return texts;
+}
+
+Result<void> check_numbers(std::initializer_list<double> numbers, std::string_view field) {
+  for (const double number : numbers) {
+    if (!std::isfinite(number)) return malformed(field, "finite numbers", std::to_string(number));
+  }
+  return {};
+}
+
+v1::Metrics metrics_to(const report::Metrics& metrics) {
+  v1::Metrics proto;
+  proto.set_examples(metrics.examples);
+  proto.set_loss(metrics.loss);
+  proto.set_accuracy(metrics.accuracy);
+  proto.set_balanced_accuracy(metrics.balanced_accuracy);
+  proto.set_auc(metrics.auc);
+  proto.set_auc_error(metrics.auc_error);
+  proto.set_f1(metrics.f1);
+  proto.mutable_confusion()->Add(metrics.confusion.begin(), metrics.confusion.end());
+  return proto;
+}
+
+Result<report::Metrics> metrics_from(const v1::Metrics& proto) {
+  CONSILIUM_TRY(check_count(proto.confusion(), kMaxConfusion, "metrics.confusion"));
+  // The area under the curve has no value where a class never occurs: NaN there says so.
+  CONSILIUM_TRY(check_numbers({proto.loss(), proto.accuracy(), proto.balanced_accuracy(), proto.f1()}, "metrics"));
+  report::Metrics metrics;
+  metrics.examples = proto.examples();
+  metrics.loss = proto.loss();
+  metrics.accuracy = proto.accuracy();
+  metrics.balanced_accuracy = proto.balanced_accuracy();
+  metrics.auc = proto.auc();
+  metrics.auc_error = proto.auc_error();
+  metrics.f1 = proto.f1();
+  metrics.confusion.assign(proto.confusion().begin(), proto.confusion().end());
+  return metrics;
+}
+
+v1::RoundRecord record_to(const report::RoundRecord& record) {
+  v1::RoundRecord proto;
+  proto.set_round(record.round);
+  for (const auto& site : record.cohort) proto.add_cohort(name(site));
+  for (const auto& site : record.contributed) proto.add_contributed(name(site));
+  for (const auto& site : record.partial) proto.add_partial(name(site));
+  for (const auto& [site, why] : record.failed) (*proto.mutable_failed())[name(site)] = reason(why);
+  proto.set_seconds(record.seconds);
+  proto.set_evaluation_seconds(record.evaluation_seconds);
+  proto.set_bytes(record.bytes);
+  if (record.train_loss) proto.set_train_loss(*record.train_loss);
+  proto.set_clipped(record.clipped);
+  proto.set_coordinates(record.coordinates);
+  if (record.metrics) *proto.mutable_metrics() = metrics_to(*record.metrics);
+  for (const auto& [site, metrics] : record.site_metrics) (*proto.mutable_site_metrics())[name(site)] = metrics_to(metrics);
+  proto.set_model(record.model.data(), record.model.size());
+  return proto;
+}
+
+Result<report::RoundRecord> record_from(const v1::RoundRecord& proto) {
+  report::RoundRecord record;
+  record.round = proto.round();
+  CONSILIUM_ASSIGN(record.cohort, names_from(proto.cohort(), kMaxSites, "history.cohort"));
+  CONSILIUM_ASSIGN(record.contributed, names_from(proto.contributed(), kMaxSites, "history.contributed"));
+  CONSILIUM_ASSIGN(record.partial, names_from(proto.partial(), kMaxSites, "history.partial"));
+  CONSILIUM_ASSIGN(record.failed, texts_from(proto.failed(), "history.failed"));
+  CONSILIUM_TRY(check_numbers({proto.seconds(), proto.evaluation_seconds(), proto.train_loss()}, "history"));
+  record.seconds = proto.seconds();
+  record.evaluation_seconds = proto.evaluation_seconds();
+  record.bytes = proto.bytes();
+  if (proto.has_train_loss()) record.train_loss = proto.train_loss();
+  record.clipped = proto.clipped();
+  record.coordinates = proto.coordinates();
+  if (proto.has_metrics()) {
+    CONSILIUM_ASSIGN(record.metrics, metrics_from(proto.metrics()));
+  }
+  CONSILIUM_TRY(check_count(proto.site_metrics(), kMaxSites, "history.site_metrics"));
+  for (const auto& [site, metrics] : proto.site_metrics()) {
+    CONSILIUM_TRY(check_name_field(site, "history.site_metrics"));
+    CONSILIUM_ASSIGN(record.site_metrics[site], metrics_from(metrics));
+  }
+  CONSILIUM_ASSIGN(record.model, digest_from_field(proto.model(), "history.model"));
+  return record;
+}
+
+/// Everything but the history.
+v1::JobStatus summary_to(const report::JobStatus& status) {
+  v1::JobStatus proto;
+  proto.set_job_id(status.job_id);
+  proto.set_name(name(status.name));
+  proto.set_phase(static_cast<v1::JobPhase>(static_cast<int>(status.phase) + 1));
+  proto.set_round(status.round);
+  proto.set_rounds(status.rounds);
+  proto.set_detail(reason(status.detail));
+  for (const auto& [site, activity] : status.sites) (*proto.mutable_sites())[name(site)] = reason(activity);
+  if (status.model) proto.set_model(status.model->data(), status.model->size());
+  proto.set_examples(status.examples);
+  if (status.eta_seconds) proto.set_eta_seconds(*status.eta_seconds);
+  proto.set_masked(status.masked);
+  return proto;
+}
+static_assert(static_cast<int>(report::JobPhase::kQueued) + 1 == v1::JOB_PHASE_QUEUED);
+static_assert(static_cast<int>(report::JobPhase::kFailed) + 1 == v1::JOB_PHASE_FAILED);
+
+}  // namespace
+
+v1::JobStatus to_proto(const report::JobStatus& status) {
+  v1::JobStatus proto = summary_to(status);
+  for (const auto& record : status.history) *proto.add_history() = record_to(record);
+  return proto;
+}
+
+Result<report::JobStatus> from_proto(const v1::JobStatus& proto) {
+  report::JobStatus status;
+  CONSILIUM_TRY(check_name_field(proto.job_id(), "status.job_id"));
+  CONSILIUM_TRY(check_name_field(proto.name(), "status.name"));
+  CONSILIUM_TRY(check_text_field(proto.detail(), kMaxReasonBytes, "status.detail"));
+  if (proto.phase() < v1::JOB_PHASE_QUEUED || proto.phase() > v1::JOB_PHASE_FAILED) {
+    return malformed("status.phase", "1 to 8", std::to_string(static_cast<int>(proto.phase())));
+  }
+  CONSILIUM_TRY(check_numbers({proto.eta_seconds()}, "status.eta_seconds"));
+  CONSILIUM_TRY(check_count(proto.history(), kMaxRounds, "status.history"));
+  status.job_id = proto.job_id();
+  status.name = proto.name();
+  status.phase = static_cast<report::JobPhase>(static_cast<int>(proto.phase()) - 1);
+  status.round = proto.round();
+  status.rounds = proto.rounds();
+  status.detail = proto.detail();
+  CONSILIUM_ASSIGN(status.sites, texts_from(proto.sites(), "status.sites"));
+  for (const auto& record : proto.history()) {
+    CONSILIUM_ASSIGN(auto parsed, record_from(record));
+    status.history.push_back(std::move(parsed));
+  }
+  if (!proto.model().empty()) {
+    CONSILIUM_ASSIGN(status.model, digest_from_field(proto.model(), "status.model"));
+  }
+  status.examples = proto.examples();
+  if (proto.has_eta_seconds()) status.eta_seconds = proto.eta_seconds();
+  status.masked = proto.masked();
+  return status;
+}
+
+v1::Site to_proto(const report::SiteStatus& site) {
+  v1::Site proto;
+  proto.set_name(name(site.name));
+  proto.set_connected(site.connected);
+  proto.set_software(name(site.software));
+  for (const auto& dataset : site.datasets) proto.add_datasets(name(dataset));
+  proto.set_activity(reason(site.activity));
+  return proto;
+}
+
+Result<report::SiteStatus> from_proto(const v1::Site& proto) {
+  CONSILIUM_TRY(check_name_field(proto.name(), "site.name"));
+  CONSILIUM_TRY(check_text_field(proto.software(), kMaxNameBytes, "site.software"));
+  CONSILIUM_TRY(check_text_field(proto.activity(), kMaxReasonBytes, "site.activity"));
+  CONSILIUM_ASSIGN(auto datasets, names_from(proto.datasets(), kMaxDatasets, "site.datasets"));
+  return report::SiteStatus{proto.name(), proto.connected(), proto.software(), std::move(datasets), proto.activity()};
+}
+
+v1::JobUpdate UpdateWriter::next(const report::JobStatus& status) {
+  v1::JobUpdate update;
+  *update.mutable_status() = summary_to(status);
+  update.set_history_size(static_cast<std::uint32_t>(status.history.size()));
+  for (std::size_t position = 0; position < status.history.size(); ++position) {
+    v1::RoundRecord record = record_to(status.history[position]);
+    const std::size_t hash = std::hash<std::string>()(record.SerializeAsString());
+    if (position < sent_.size() && sent_[position] == hash) continue;
+    update.add_positions(static_cast<std::uint32_t>(position));
+    *update.mutable_status()->add_history() = std::move(record);
+    if (position == sent_.size()) sent_.emplace_back();
+    sent_[position] = hash;
+  }
+  return update;
+}
+
+Result<report::JobStatus> UpdateReader::next(const v1::JobUpdate& update) {
+  CONSILIUM_ASSIGN(report::JobStatus status, from_proto(update.status()));
+  if (update.positions_size() != update.status().history_size() || update.history_size() > kMaxRounds) {
+    return malformed("update.positions", "one for each record", std::to_string(update.positions_size()));
+  }
+  for (int index = 0; index < update.positions_size(); ++index) {
+    const std::size_t position = update.positions(index);
+    if (position > history_.size()) return malformed("update.positions", "no gap in the history", std::to_string(position));
+    if (position == history_.size()) history_.emplace_back();
+    history_[position] = std::move(status.history[static_cast<std::size_t>(index)]);
+  }
+  if (history_.size() != update.history_size()) {
+    return malformed("update.history_size", std::to_string(history_.size()), std::to_string(update.history_size()));
+  }
+  status.history = history_;
+  return status;
+}
+
+Result<report::JobStatus> decode_job_status(std::span<const std::byte> bytes) {
+  v1::JobStatus proto;
+  if (bytes.size() > kMaxReportBytes || !proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("{} bytes that are no job status", bytes.size()));
+  }
+  return from_proto(proto);
+}
+
+std::string encode(const report::JobStatus& status) { return to_proto(status).SerializeAsString(); }
+
+}  // namespace consilium::wire

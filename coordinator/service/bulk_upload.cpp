@@ -1,0 +1,233 @@
+#include "coordinator/service/bulk_upload.h"
+
+#include <fcntl.h>
+#include <spdlog/fmt/fmt.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "common/wire/chunk_frame.h"
+#include "common/wire/conversions.h"
+#include "common/wire/limits.h"
+#include "common/wire/spool_file.h"
+#include "common/wire/status.h"
+#include "consilium/v1/blob.pb.h"
+
+namespace consilium::service {
+
+namespace {
+
+std::string who(const pki::Identity& peer) { return fmt::format("{} {}", pki::name_of(peer.role), peer.name); }
+
+template <class Part>
+Result<Part> parse(const grpc::ByteBuffer& message, int expected) {
+  CONSILIUM_ASSIGN(const std::string bytes, wire::read_small(message));
+  Part part;
+  if (!part.ParseFromString(bytes) || part.part_case() != expected) {
+    return fail(ErrorCode::kInvalidArgument, "a part that cannot be parsed, or out of order: expected start, data ..., digest");
+  }
+  return part;
+}
+
+/// A stream of parts into a spool file. What differs between vectors and blobs, begin() and complete(), runs on a worker and
+/// may block. Only one of its methods runs at any time: a read is asked for when the former is dealt with.
+class BulkUpload : public UploadReactor {
+ public:
+  BulkUpload(ServiceParts& parts, grpc::CallbackServerContext& context, pki::Identity peer, std::unique_ptr<Slots::Hold> slot)
+      : parts_(parts), context_(context), peer_(std::move(peer)), slot_(std::move(slot)) {
+    StartRead(&message_);
+  }
+
+  void OnReadDone(bool ok) final {
+    if (!ok) return end(Error{ErrorCode::kUnavailable, "the upload broke off"});
+    if (!spool_) return parts_.workers.post([this] { start(); });
+    auto payload = wire::read_data(message_, wire::kPartDataTag);
+    if (!payload) return end(payload.error());
+    if (!payload->has_value()) return parts_.workers.post([this] { finish(); });
+    if (const auto appended = spool_->append((*payload)->pieces); !appended) return end(appended.error());
+    message_.Clear();
+    StartRead(&message_);
+  }
+  void OnDone() final { delete this; }
+
+ protected:
+  virtual Result<wire::SpoolFile> begin(const grpc::ByteBuffer& start) = 0;
+  /// The file's digest is right.
+  virtual Result<void> complete(const wire::SpoolFile& spool) = 0;
+  [[nodiscard]] virtual std::uint64_t announced() const = 0;
+
+  ServiceParts& parts_;
+  grpc::CallbackServerContext& context_;
+  const pki::Identity peer_;
+
+ private:
+  void start() {
+    auto opened = begin(message_);
+    if (!opened) return end(opened.error());
+    spool_ = std::move(*opened);
+    message_.Clear();
+    StartRead(&message_);
+  }
+
+  void finish() {
+    if (const auto received = verify(); !received) return end(received.error());
+    Finish(grpc::Status::OK);
+  }
+
+  Result<void> verify() {
+    CONSILIUM_ASSIGN(const auto part, parse<v1::UploadPart>(message_, v1::UploadPart::kDigest));
+    CONSILIUM_ASSIGN(const crypto::Digest digest, wire::digest_from_field(part.digest(), "upload.digest"));
+    if (spool_->bytes() != announced()) {
+      return fail(ErrorCode::kInvalidArgument, fmt::format("digest after {} bytes of {}", spool_->bytes(), announced()));
+    }
+    CONSILIUM_TRY(spool_->finish(digest));
+    return complete(*spool_);
+  }
+
+  void end(const Error& error) { Finish(refuse(context_, who(peer_), error)); }
+
+  const std::unique_ptr<Slots::Hold> slot_;
+  grpc::ByteBuffer message_;
+  std::optional<wire::SpoolFile> spool_;
+};
+
+/// Leaves room for one more spool of this site: what was begun longest ago goes.
+void drop_oldest_spools(const std::filesystem::path& keep) {
+  std::vector<std::pair<std::filesystem::file_time_type, std::filesystem::path>> others;
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(keep.parent_path(), failed)) {
+    if (entry.path() != keep && entry.path().extension() == ".part") others.emplace_back(entry.last_write_time(failed), entry.path());
+  }
+  std::sort(others.begin(), others.end());
+  for (std::size_t index = 0; index + kSpoolsPerSite <= others.size(); ++index) std::filesystem::remove(others[index].second, failed);
+}
+
+class VectorUpload final : public BulkUpload {
+ public:
+  using BulkUpload::BulkUpload;
+
+ private:
+  Result<wire::SpoolFile> begin(const grpc::ByteBuffer& message) override {
+    CONSILIUM_ASSIGN(const auto part, parse<v1::UploadPart>(message, v1::UploadPart::kStart));
+    CONSILIUM_ASSIGN(key_, wire::from_proto(part.start().key()));
+    CONSILIUM_ASSIGN(const std::uint64_t words, parts_.handler.expected_words(peer_.name, key_));
+    if (part.start().words() != words) {
+      return fail(ErrorCode::kInvalidArgument, fmt::format("{}: expected {} words, found {}", to_string(key_), words, part.start().words()));
+    }
+    bytes_ = words * sizeof(std::uint32_t);
+    const auto file = spool_path(parts_.spool, peer_.name, key_);
+    CONSILIUM_TRY(take_over(file.filename().string()));
+    drop_oldest_spools(file);
+    return wire::SpoolFile::open(file, part.start().offset(), bytes_);
+  }
+
+  /// One writer a spool: a second upload of the same vector waits until the first one's connection is given up.
+  Result<void> take_over(const std::string& spool) {
+    writer_ = parts_.writers.take(peer_.name + "/" + spool);
+    if (writer_) return {};
+    return fail(ErrorCode::kUnavailable, fmt::format("{}: another upload of this vector is under way", to_string(key_)));
+  }
+
+  Result<void> complete(const wire::SpoolFile& spool) override {
+    auto whole = spool.file();
+    whole.replace_extension(".words");
+    std::error_code failed;
+    std::filesystem::rename(spool.file(), whole, failed);
+    if (failed) return fail(ErrorCode::kInternal, fmt::format("{}: cannot rename it: {}", spool.file().string(), failed.message()));
+    return parts_.handler.vector_received(peer_.name, key_, whole);
+  }
+
+  [[nodiscard]] std::uint64_t announced() const override { return bytes_; }
+
+  job::SessionKey key_;
+  std::uint64_t bytes_ = 0;
+  std::unique_ptr<Slots::Hold> writer_;
+};
+
+/// The bytes of a file, in memory as far as they are looked at.
+class MappedFile {
+ public:
+  static Result<MappedFile> open(const std::filesystem::path& file, std::uint64_t bytes) {
+    const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    void* data = fd < 0 ? MAP_FAILED : ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (fd >= 0) ::close(fd);
+    if (data == MAP_FAILED) return fail(ErrorCode::kInternal, fmt::format("{}: cannot map it", file.string()));
+    return MappedFile(data, bytes);
+  }
+  MappedFile(MappedFile&& other) noexcept : data_(std::exchange(other.data_, nullptr)), bytes_(other.bytes_) {}
+  MappedFile& operator=(MappedFile&&) = delete;
+  ~MappedFile() {
+    if (data_ != nullptr) ::munmap(data_, bytes_);
+  }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), bytes_}; }
+
+ private:
+  MappedFile(void* data, std::uint64_t bytes) : data_(data), bytes_(bytes) {}
+  void* data_;
+  std::uint64_t bytes_;
+};
+
+class BlobUpload final : public BulkUpload {
+ public:
+  using BulkUpload::BulkUpload;
+
+ private:
+  Result<wire::SpoolFile> begin(const grpc::ByteBuffer& message) override {
+    CONSILIUM_ASSIGN(const auto part, parse<v1::BlobPart>(message, v1::BlobPart::kStart));
+    bytes_ = part.start().bytes();
+    if (bytes_ == 0 || bytes_ > wire::kMaxBlobBytes) {
+      return fail(ErrorCode::kInvalidArgument, fmt::format("blob of {} bytes: expected 1 to {}", bytes_, wire::kMaxBlobBytes));
+    }
+    const std::string name = "researcher." + peer_.name;  // no site's name has a dot
+    writer_ = parts_.writers.take(name);
+    if (!writer_) return fail(ErrorCode::kUnavailable, "another blob of this researcher is under way");
+    return wire::SpoolFile::open(parts_.spool / name / "blob.part", 0, bytes_);
+  }
+
+  Result<void> complete(const wire::SpoolFile& spool) override {
+    CONSILIUM_ASSIGN(const auto mapped, MappedFile::open(spool.file(), bytes_));
+    const auto stored = parts_.blobs.put(mapped.bytes());
+    std::error_code ignored;
+    std::filesystem::remove(spool.file(), ignored);
+    if (!stored) return fail(stored.error());
+    return {};
+  }
+
+  [[nodiscard]] std::uint64_t announced() const override { return bytes_; }
+
+  std::uint64_t bytes_ = 0;
+  std::unique_ptr<Slots::Hold> writer_;
+};
+
+template <class Upload>
+UploadReactor* begin_upload(ServiceParts& parts, grpc::CallbackServerContext& context, grpc::ByteBuffer& answer, pki::Role role) {
+  auto peer = authenticate(parts, context, {role});
+  if (!peer) return new RefusedCall<UploadReactor>(wire::to_status(peer.error()));
+  auto slot = parts.uploads.take(who(*peer));
+  if (!slot) {
+    const Error error{ErrorCode::kUnavailable, fmt::format("more than {} uploads at a time", kUploadsPerPeer)};
+    return new RefusedCall<UploadReactor>(refuse(context, who(*peer), error));
+  }
+  answer = wire::small_message(std::string());  // both receipts are empty messages
+  return new Upload(parts, context, std::move(*peer), std::move(slot));
+}
+
+}  // namespace
+
+UploadReactor* begin_vector_upload(ServiceParts& parts, grpc::CallbackServerContext& context, grpc::ByteBuffer& answer) {
+  return begin_upload<VectorUpload>(parts, context, answer, pki::Role::kSite);
+}
+
+UploadReactor* begin_blob_upload(ServiceParts& parts, grpc::CallbackServerContext& context, grpc::ByteBuffer& answer) {
+  return begin_upload<BlobUpload>(parts, context, answer, pki::Role::kResearcher);
+}
+
+std::filesystem::path spool_path(const std::filesystem::path& spool, const std::string& site, const job::SessionKey& key) {
+  const std::string text = fmt::format("{}/{}/{}/{}", static_cast<int>(key.kind), key.round, key.attempt, key.job_id);
+  return spool / site / (crypto::to_hex(crypto::sha256(text)) + ".part");
+}
+
+}  // namespace consilium::service

@@ -1,0 +1,107 @@
+#include "coordinator/service/coordination_service.h"
+
+#include <grpc/support/log.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include "common/wire/channel_options.h"
+#include "common/wire/limits.h"
+#include "common/wire/tls_credentials.h"
+#include "coordinator/service/admin_service.h"
+#include "coordinator/service/blob_service.h"
+#include "coordinator/service/service_parts.h"
+#include "coordinator/service/site_streams.h"
+
+namespace consilium::service {
+
+namespace {
+
+/// Every connection is a descriptor: take as many as the system gives.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) spdlog::warn("cannot raise the limit of open files");
+}
+
+/// What gRPC itself reports (handshakes that fail without a certificate, or with one of another root) goes to our log.
+void log_of_grpc(gpr_log_func_args* entry) {
+  if (entry->severity == GPR_LOG_SEVERITY_ERROR) spdlog::warn("gRPC: {}", entry->message);
+}
+
+class GrpcService final : public CoordinationService {
+ public:
+  GrpcService(CoordinationHandler& handler, journal::BlobStore& blobs, const ServiceConfig& config, const wire::ServerTls& tls)
+      : parts_{handler, blobs, tls.trust, config.consortium, config.spool},
+        federation_(streams_.make_service(parts_)),
+        blobs_(make_blob_service(parts_)),
+        admin_(make_admin_service(parts_)) {}
+
+  ~GrpcService() override { shutdown(std::chrono::milliseconds(0)); }
+
+  Result<void> listen(const std::string& address, const std::shared_ptr<grpc::ServerCredentials>& credentials) {
+    grpc::ServerBuilder builder;
+    for (const auto& [name, value] : wire::shared_options()) builder.AddChannelArgument(name, value);
+    for (const auto& [name, value] : wire::server_options()) builder.AddChannelArgument(name, value);
+    builder.SetMaxReceiveMessageSize(static_cast<int>(wire::kMaxMessageBytes));
+    for (const auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+      builder.SetCompressionAlgorithmSupportStatus(algorithm, false);  // no bombs
+    }
+    builder.AddListeningPort(address, credentials, &port_);
+    builder.RegisterService(federation_.get());
+    builder.RegisterService(blobs_.get());
+    builder.RegisterService(admin_.get());
+    server_ = builder.BuildAndStart();
+    if (!server_ || port_ <= 0) {
+      return fail(ErrorCode::kFailedPrecondition,
+                  fmt::format("cannot listen on {}: is another program listening there? (coordinator.yaml: listen)", address));
+    }
+    return {};
+  }
+
+  void send(const std::string& site, wire::CoordinatorMessage message) override { streams_.send(site, message); }
+
+  [[nodiscard]] int port() const override { return port_; }
+
+  void shutdown(std::chrono::milliseconds grace) override {
+    if (!server_) return;
+    parts_.ending = true;
+    streams_.end_all();
+    server_->Shutdown(std::chrono::system_clock::now() + grace);
+    server_.reset();
+  }
+
+ private:
+  ServiceParts parts_;
+  SiteStreams streams_;
+  std::unique_ptr<grpc::Service> federation_, blobs_, admin_;
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<CoordinationService>> CoordinationService::start(const ServiceConfig& config, CoordinationHandler& handler,
+                                                                        journal::BlobStore& blobs) {
+  raise_descriptor_limit();
+  gpr_set_log_function(&log_of_grpc);
+  const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list};
+  CONSILIUM_ASSIGN(const auto tls, wire::make_server_tls(files, {pki::Role::kSite, pki::Role::kResearcher},
+                                                         [](const Error& why) { spdlog::warn("refused a handshake: {}", why.message); }));
+  if (tls.self.consortium != config.consortium) {
+    return fail(ErrorCode::kFailedPrecondition, fmt::format("{}: certificate of consortium {}, expected {}", config.certificate.string(),
+                                                            tls.self.consortium, config.consortium));
+  }
+  std::error_code failed;
+  std::filesystem::create_directories(config.spool, failed);
+  if (failed) return fail(ErrorCode::kFailedPrecondition, fmt::format("{}: cannot make this folder: {}", config.spool.string(), failed.message()));
+  auto service = std::make_unique<GrpcService>(handler, blobs, config, tls);
+  CONSILIUM_TRY(service->listen(config.listen, tls.credentials));
+  return std::unique_ptr<CoordinationService>(std::move(service));
+}
+
+}  // namespace consilium::service

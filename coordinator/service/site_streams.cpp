@@ -1,0 +1,230 @@
+#include "coordinator/service/site_streams.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "common/wire/conversions.h"
+#include "common/wire/status.h"
+#include "consilium/v1/federation.grpc.pb.h"
+#include "coordinator/service/service_parts.h"
+
+namespace consilium::service {
+
+namespace {
+
+constexpr std::size_t kMaxQueuedMessages = 1024;
+constexpr std::size_t kMaxQueuedBytes = std::size_t{16} << 20;
+/// A site says a few words a round; one that floods is cut off.
+constexpr unsigned kMaxMessagesPerWindow = 1000;
+constexpr auto kWindow = std::chrono::seconds(10);
+
+}  // namespace
+
+/// One site's stream. gRPC calls its On... methods one at a time for reads, and writes come from any thread; the mutex guards
+/// the queue and what follows from it. It keeps itself alive until OnDone().
+class SiteStream final : public grpc::ServerBidiReactor<v1::SiteMessage, v1::CoordinatorMessage> {
+ public:
+  SiteStream(ServiceParts& parts, SiteStreams& streams, grpc::CallbackServerContext& context, std::string site)
+      : parts_(parts), streams_(streams), context_(context), site_(std::move(site)) {}
+
+  void begin(std::shared_ptr<SiteStream> self) {
+    self_ = std::move(self);
+    StartSendInitialMetadata();
+    StartRead(&incoming_);
+  }
+
+  void enqueue(const wire::CoordinatorMessage& message) {
+    v1::CoordinatorMessage proto = wire::to_proto(message);
+    const std::lock_guard lock(mutex_);
+    if (ending_ || !greeted_) return;
+    queued_bytes_ += proto.ByteSizeLong();
+    queue_.push_back(std::move(proto));
+    if (queue_.size() > kMaxQueuedMessages || queued_bytes_ > kMaxQueuedBytes) {
+      outcome_ = refuse(context_, "site " + site_, Error{ErrorCode::kResourceExhausted, "the site does not read its messages"});
+      ending_ = true;
+      context_.TryCancel();  // the read under way fails, and OnReadDone finishes
+    } else {
+      write_next();
+    }
+  }
+
+  /// Ends the stream from our side.
+  void leave() {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    outcome_ = grpc::Status(grpc::StatusCode::UNAVAILABLE, "the coordinator is shutting down");
+    if (writing_) return context_.TryCancel();
+    finish_when_idle();
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      const std::lock_guard lock(mutex_);
+      ending_ = true;
+      finish_when_idle();
+      return;
+    }
+    if (const auto taken = take(); !taken) {
+      const std::lock_guard lock(mutex_);
+      outcome_ = refuse(context_, "site " + site_, taken.error());
+      ending_ = true;
+      if (writing_) context_.TryCancel();  // it may not read what is being written
+      finish_when_idle();
+      return;
+    }
+    StartRead(&incoming_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    const std::lock_guard lock(mutex_);
+    writing_ = false;
+    queued_bytes_ -= queue_.front().ByteSizeLong();
+    queue_.pop_front();
+    if (!ok) ending_ = true;
+    if (!ending_) write_next();
+    if (read_ended_) finish_when_idle();
+  }
+
+  void OnDone() override {
+    if (hello_) {
+      spdlog::info("site {} has left", site_);
+      parts_.handler.site_disconnected(site_);
+    }
+    streams_.detach(site_);
+    const auto last = std::move(self_);  // this object ends here, unless send() still holds it
+  }
+
+ private:
+  /// Hands one message on; an error ends the stream.
+  Result<void> take() {
+    CONSILIUM_TRY(count_message());
+    CONSILIUM_ASSIGN(wire::SiteMessage message, wire::from_proto(incoming_));
+    const auto* hello = std::get_if<wire::SiteHello>(&message);
+    if (hello_ == (hello != nullptr)) {
+      return fail(ErrorCode::kInvalidArgument, hello_ ? "a second hello" : "expected hello as the first message");
+    }
+    if (hello != nullptr) {
+      hello_ = true;
+      {
+        const std::lock_guard lock(mutex_);
+        greeted_ = true;
+      }
+      spdlog::info("site {} is here: {}, from {}", site_, hello->software, context_.peer());
+      parts_.handler.site_connected(site_, *hello);
+    } else {
+      parts_.handler.site_message(site_, std::move(message));
+    }
+    return {};
+  }
+
+  Result<void> count_message() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - window_ > kWindow) {
+      window_ = now;
+      messages_ = 0;
+    }
+    if (++messages_ > kMaxMessagesPerWindow) return fail(ErrorCode::kResourceExhausted, "too many messages in ten seconds");
+    return {};
+  }
+
+  void write_next() {
+    if (writing_ || queue_.empty()) return;
+    writing_ = true;
+    StartWrite(&queue_.front());
+  }
+
+  /// Finishes once no write is under way, and no read can come any more.
+  void finish_when_idle() {
+    read_ended_ = true;
+    if (writing_ || finished_) return;
+    finished_ = true;
+    Finish(outcome_.value_or(grpc::Status::OK));
+  }
+
+  ServiceParts& parts_;
+  SiteStreams& streams_;
+  grpc::CallbackServerContext& context_;
+  const std::string site_;
+  std::shared_ptr<SiteStream> self_;
+  v1::SiteMessage incoming_;
+  bool hello_ = false;  ///< read side only
+  std::chrono::steady_clock::time_point window_ = std::chrono::steady_clock::now();
+  unsigned messages_ = 0;
+
+  std::mutex mutex_;
+  std::deque<v1::CoordinatorMessage> queue_;
+  std::size_t queued_bytes_ = 0;
+  bool greeted_ = false;  ///< messages for a site go out after its hello only
+  bool writing_ = false;
+  bool ending_ = false;
+  bool read_ended_ = false;
+  bool finished_ = false;
+  std::optional<grpc::Status> outcome_;
+};
+
+namespace {
+
+class FederationService final : public v1::Federation::CallbackService {
+ public:
+  FederationService(ServiceParts& parts, SiteStreams& streams) : parts_(parts), streams_(streams) {}
+
+  grpc::ServerBidiReactor<v1::SiteMessage, v1::CoordinatorMessage>* Attend(grpc::CallbackServerContext* context) override {
+    using Refused = RefusedCall<grpc::ServerBidiReactor<v1::SiteMessage, v1::CoordinatorMessage>>;
+    const auto peer = authenticate(parts_, *context, {pki::Role::kSite});
+    if (!peer) return new Refused(wire::to_status(peer.error()));
+    auto stream = std::make_shared<SiteStream>(parts_, streams_, *context, peer->name);
+    if (!streams_.attach(peer->name, stream)) {
+      return new Refused(refuse(*context, "site " + peer->name,
+                                Error{ErrorCode::kAlreadyExists, "site " + peer->name + " is connected already; one stream a site"}));
+    }
+    stream->begin(stream);
+    return stream.get();
+  }
+
+ private:
+  ServiceParts& parts_;
+  SiteStreams& streams_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> SiteStreams::make_service(ServiceParts& parts) {
+  return std::make_unique<FederationService>(parts, *this);
+}
+
+void SiteStreams::send(const std::string& site, const wire::CoordinatorMessage& message) {
+  std::shared_ptr<SiteStream> stream;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = streams_.find(site);
+    if (found == streams_.end()) return;
+    stream = found->second;
+  }
+  stream->enqueue(message);
+}
+
+void SiteStreams::end_all() {
+  std::vector<std::shared_ptr<SiteStream>> streams;
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    for (const auto& [site, stream] : streams_) streams.push_back(stream);
+  }
+  for (const auto& stream : streams) stream->leave();
+}
+
+bool SiteStreams::attach(const std::string& site, const std::shared_ptr<SiteStream>& stream) {
+  const std::lock_guard lock(mutex_);
+  return !ended_ && streams_.emplace(site, stream).second;
+}
+
+void SiteStreams::detach(const std::string& site) {
+  const std::lock_guard lock(mutex_);
+  streams_.erase(site);
+}
+
+}  // namespace consilium::service
