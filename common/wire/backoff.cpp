@@ -35,7 +35,8 @@ Result<void> with_retries(int attempts, const std::stop_token& stop, const std::
     if (outcome) return outcome;
     if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "stopped on request");
     // Cancelled, but not by us: the server went away with the call open.
-    const bool transient = outcome.error().code == ErrorCode::kUnavailable || outcome.error().code == ErrorCode::kCancelled;
+    const bool transient =
+        outcome.error().code == ErrorCode::kUnavailable || outcome.error().code == ErrorCode::kCancelled;
     if (!transient || left <= 1) return outcome;
     if (!sleep_for(backoff.next(), stop)) return fail(ErrorCode::kCancelled, "stopped on request");
   }

@@ -98,7 +98,8 @@ v1::RoundRecord record_to(const report::RoundRecord& record) {
   proto.set_clipped(record.clipped);
   proto.set_coordinates(record.coordinates);
   if (record.metrics) *proto.mutable_metrics() = metrics_to(*record.metrics);
-  for (const auto& [site, metrics] : record.site_metrics) (*proto.mutable_site_metrics())[name(site)] = metrics_to(metrics);
+  for (const auto& [site, metrics] : record.site_metrics)
+    (*proto.mutable_site_metrics())[name(site)] = metrics_to(metrics);
   proto.set_model(record.model.data(), record.model.size());
   return proto;
 }
@@ -227,7 +228,8 @@ Result<report::JobStatus> UpdateReader::next(const v1::JobUpdate& update) {
   }
   for (int index = 0; index < update.positions_size(); ++index) {
     const std::size_t position = update.positions(index);
-    if (position > history_.size()) return malformed("update.positions", "no gap in the history", std::to_string(position));
+    if (position > history_.size())
+      return malformed("update.positions", "no gap in the history", std::to_string(position));
     if (position == history_.size()) history_.emplace_back();
     history_[position] = std::move(status.history[static_cast<std::size_t>(index)]);
   }

@@ -21,16 +21,21 @@ namespace {
 constexpr auto kWatchSlice = std::chrono::milliseconds(250);
 
 bool ended(report::JobPhase phase) {
-  return phase == report::JobPhase::kFinished || phase == report::JobPhase::kStopped || phase == report::JobPhase::kFailed;
+  return phase == report::JobPhase::kFinished || phase == report::JobPhase::kStopped ||
+         phase == report::JobPhase::kFailed;
 }
 
-/// Sends a job's changes to one researcher. Its thread waits for them; a change is sent when the former is written, what comes
-/// in between is left out.
+/// Sends a job's changes to one researcher. Its thread waits for them; a change is sent when the former is written,
+/// what comes in between is left out.
 class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
  public:
   WatchStream(ServiceParts& parts, grpc::CallbackServerContext& context, std::string researcher, std::string job_id,
               std::unique_ptr<Slots::Hold> slot)
-      : parts_(parts), context_(context), researcher_(std::move(researcher)), job_id_(std::move(job_id)), slot_(std::move(slot)) {
+      : parts_(parts),
+        context_(context),
+        researcher_(std::move(researcher)),
+        job_id_(std::move(job_id)),
+        slot_(std::move(slot)) {
     wait_for_change();
   }
   ~WatchStream() override {
@@ -81,10 +86,12 @@ class AdminService final : public v1::Admin::CallbackService {
  public:
   explicit AdminService(ServiceParts& parts) : parts_(parts) {}
 
-  grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* context, const v1::SubmitRequest* request, v1::SubmitReply* reply) override {
+  grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* context, const v1::SubmitRequest* request,
+                                   v1::SubmitReply* reply) override {
     return answer(context, [this, request, reply](const std::string& researcher) -> Result<void> {
       if (request->spec().empty() || request->spec().size() > job::kMaxJobBytes) {
-        return fail(ErrorCode::kInvalidArgument, fmt::format("job of {} bytes: expected 1 to {}", request->spec().size(), job::kMaxJobBytes));
+        return fail(ErrorCode::kInvalidArgument,
+                    fmt::format("job of {} bytes: expected 1 to {}", request->spec().size(), job::kMaxJobBytes));
       }
       CONSILIUM_ASSIGN(const std::string job_id, parts_.handler.submit(researcher, request->spec()));
       spdlog::info("researcher {} submitted {}", researcher, job_id);
@@ -93,7 +100,8 @@ class AdminService final : public v1::Admin::CallbackService {
     });
   }
 
-  grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context, const v1::ListJobsRequest*, v1::ListJobsReply* reply) override {
+  grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context, const v1::ListJobsRequest*,
+                                     v1::ListJobsReply* reply) override {
     return answer(context, [this, reply](const std::string&) -> Result<void> {
       for (auto& status : parts_.handler.jobs()) {
         if (status.history.size() > 1) status.history.erase(status.history.begin(), status.history.end() - 1);
@@ -103,7 +111,8 @@ class AdminService final : public v1::Admin::CallbackService {
     });
   }
 
-  grpc::ServerWriteReactor<v1::JobUpdate>* Watch(grpc::CallbackServerContext* context, const v1::WatchRequest* request) override {
+  grpc::ServerWriteReactor<v1::JobUpdate>* Watch(grpc::CallbackServerContext* context,
+                                                 const v1::WatchRequest* request) override {
     using Refused = RefusedCall<grpc::ServerWriteReactor<v1::JobUpdate>>;
     const auto peer = authenticate(parts_, *context, {pki::Role::kResearcher});
     if (!peer) return new Refused(wire::to_status(peer.error()));
@@ -119,7 +128,8 @@ class AdminService final : public v1::Admin::CallbackService {
     return new WatchStream(parts_, *context, peer->name, request->job_id(), std::move(slot));
   }
 
-  grpc::ServerUnaryReactor* GetSpec(grpc::CallbackServerContext* context, const v1::GetSpecRequest* request, v1::GetSpecReply* reply) override {
+  grpc::ServerUnaryReactor* GetSpec(grpc::CallbackServerContext* context, const v1::GetSpecRequest* request,
+                                    v1::GetSpecReply* reply) override {
     return answer(context, [this, request, reply](const std::string&) -> Result<void> {
       CONSILIUM_TRY(wire::check_name_field(request->job_id(), "get_spec.job_id"));
       CONSILIUM_ASSIGN(*reply->mutable_spec(), parts_.handler.job_spec(request->job_id()));
@@ -127,14 +137,16 @@ class AdminService final : public v1::Admin::CallbackService {
     });
   }
 
-  grpc::ServerUnaryReactor* Stop(grpc::CallbackServerContext* context, const v1::StopRequest* request, v1::StopReply*) override {
+  grpc::ServerUnaryReactor* Stop(grpc::CallbackServerContext* context, const v1::StopRequest* request,
+                                 v1::StopReply*) override {
     return answer(context, [this, request](const std::string& researcher) -> Result<void> {
       CONSILIUM_TRY(wire::check_name_field(request->job_id(), "stop.job_id"));
       return parts_.handler.stop(researcher, request->job_id());
     });
   }
 
-  grpc::ServerUnaryReactor* ListSites(grpc::CallbackServerContext* context, const v1::ListSitesRequest*, v1::ListSitesReply* reply) override {
+  grpc::ServerUnaryReactor* ListSites(grpc::CallbackServerContext* context, const v1::ListSitesRequest*,
+                                      v1::ListSitesReply* reply) override {
     return answer(context, [this, reply](const std::string&) -> Result<void> {
       for (const auto& site : parts_.handler.sites()) *reply->add_sites() = wire::to_proto(site);
       return {};

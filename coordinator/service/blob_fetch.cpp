@@ -33,7 +33,8 @@ Result<FetchOrder> parse(const grpc::ByteBuffer& request) {
 
 class BlobFetch final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
-  BlobFetch(ServiceParts& parts, grpc::CallbackServerContext& context, pki::Identity peer, FetchOrder order, std::unique_ptr<Slots::Hold> slot)
+  BlobFetch(ServiceParts& parts, grpc::CallbackServerContext& context, pki::Identity peer, FetchOrder order,
+            std::unique_ptr<Slots::Hold> slot)
       : parts_(parts), context_(context), peer_(std::move(peer)), order_(order), slot_(std::move(slot)) {
     parts_.workers.post([this] { open(); });
   }
@@ -57,14 +58,16 @@ class BlobFetch final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   Result<void> find() {
     const std::string hex = crypto::to_hex(order_.digest);
     if (peer_.role == pki::Role::kSite && !parts_.handler.may_fetch(peer_.name, order_.digest)) {
-      return fail(ErrorCode::kPermissionDenied, fmt::format("blob {} is no model of a job that {} takes part in", hex, peer_.name));
+      return fail(ErrorCode::kPermissionDenied,
+                  fmt::format("blob {} is no model of a job that {} takes part in", hex, peer_.name));
     }
     fd_ = ::open(parts_.blobs.path(order_.digest).c_str(), O_RDONLY | O_CLOEXEC);
     struct stat info {};
     if (fd_ < 0 || ::fstat(fd_, &info) != 0) return fail(ErrorCode::kNotFound, fmt::format("no blob {}", hex));
     size_ = static_cast<std::uint64_t>(info.st_size);
     if (order_.offset > size_) {
-      return fail(ErrorCode::kInvalidArgument, fmt::format("blob {} has {} bytes; offset {} is beyond them", hex, size_, order_.offset));
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("blob {} has {} bytes; offset {} is beyond them", hex, size_, order_.offset));
     }
     position_ = order_.offset;
     return {};
@@ -98,7 +101,8 @@ class BlobFetch final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
 
 }  // namespace
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* begin_fetch(ServiceParts& parts, grpc::CallbackServerContext& context, const grpc::ByteBuffer& request) {
+grpc::ServerWriteReactor<grpc::ByteBuffer>* begin_fetch(ServiceParts& parts, grpc::CallbackServerContext& context,
+                                                        const grpc::ByteBuffer& request) {
   using Refused = RefusedCall<grpc::ServerWriteReactor<grpc::ByteBuffer>>;
   auto peer = authenticate(parts, context, {pki::Role::kSite, pki::Role::kResearcher});
   if (!peer) return new Refused(wire::to_status(peer.error()));
@@ -106,7 +110,9 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* begin_fetch(ServiceParts& parts, grp
   const auto order = parse(request);
   if (!order) return new Refused(refuse(context, who, order.error()));
   auto slot = parts.fetches.take(who);
-  if (!slot) return new Refused(refuse(context, who, Error{ErrorCode::kUnavailable, fmt::format("more than {} fetches at a time", kFetchesPerPeer)}));
+  if (!slot)
+    return new Refused(refuse(
+        context, who, Error{ErrorCode::kUnavailable, fmt::format("more than {} fetches at a time", kFetchesPerPeer)}));
   return new BlobFetch(parts, context, std::move(*peer), *order, std::move(slot));
 }
 

@@ -19,18 +19,21 @@ class BlobService final : public RawBlobs {
  public:
   explicit BlobService(ServiceParts& parts) : parts_(parts) {}
 
-  grpc::ServerWriteReactor<grpc::ByteBuffer>* Fetch(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) override {
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Fetch(grpc::CallbackServerContext* context,
+                                                    const grpc::ByteBuffer* request) override {
     return begin_fetch(parts_, *context, *request);
   }
-  grpc::ServerReadReactor<grpc::ByteBuffer>* Upload(grpc::CallbackServerContext* context, grpc::ByteBuffer* answer) override {
+  grpc::ServerReadReactor<grpc::ByteBuffer>* Upload(grpc::CallbackServerContext* context,
+                                                    grpc::ByteBuffer* answer) override {
     return begin_vector_upload(parts_, *context, *answer);
   }
-  grpc::ServerReadReactor<grpc::ByteBuffer>* PutBlob(grpc::CallbackServerContext* context, grpc::ByteBuffer* answer) override {
+  grpc::ServerReadReactor<grpc::ByteBuffer>* PutBlob(grpc::CallbackServerContext* context,
+                                                     grpc::ByteBuffer* answer) override {
     return begin_blob_upload(parts_, *context, *answer);
   }
 
-  grpc::ServerUnaryReactor* GetUploadStatus(grpc::CallbackServerContext* context, const v1::UploadStatusRequest* request,
-                                            v1::UploadStatus* answer) override {
+  grpc::ServerUnaryReactor* GetUploadStatus(grpc::CallbackServerContext* context,
+                                            const v1::UploadStatusRequest* request, v1::UploadStatus* answer) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     const auto peer = authenticate(parts_, *context, {pki::Role::kSite});
     if (!peer) {

@@ -27,16 +27,18 @@ Result<Part> parse(const grpc::ByteBuffer& message, int expected) {
   CONSILIUM_ASSIGN(const std::string bytes, wire::read_small(message));
   Part part;
   if (!part.ParseFromString(bytes) || part.part_case() != expected) {
-    return fail(ErrorCode::kInvalidArgument, "a part that cannot be parsed, or out of order: expected start, data ..., digest");
+    return fail(ErrorCode::kInvalidArgument,
+                "a part that cannot be parsed, or out of order: expected start, data ..., digest");
   }
   return part;
 }
 
-/// A stream of parts into a spool file. What differs between vectors and blobs, begin() and complete(), runs on a worker and
-/// may block. Only one of its methods runs at any time: a read is asked for when the former is dealt with.
+/// A stream of parts into a spool file. What differs between vectors and blobs, begin() and complete(), runs on a
+/// worker and may block. Only one of its methods runs at any time: a read is asked for when the former is dealt with.
 class BulkUpload : public UploadReactor {
  public:
-  BulkUpload(ServiceParts& parts, grpc::CallbackServerContext& context, pki::Identity peer, std::unique_ptr<Slots::Hold> slot)
+  BulkUpload(ServiceParts& parts, grpc::CallbackServerContext& context, pki::Identity peer,
+             std::unique_ptr<Slots::Hold> slot)
       : parts_(parts), context_(context), peer_(std::move(peer)), slot_(std::move(slot)) {
     StartRead(&message_);
   }
@@ -81,7 +83,8 @@ class BulkUpload : public UploadReactor {
     CONSILIUM_ASSIGN(const auto part, parse<v1::UploadPart>(message_, v1::UploadPart::kDigest));
     CONSILIUM_ASSIGN(const crypto::Digest digest, wire::digest_from_field(part.digest(), "upload.digest"));
     if (spool_->bytes() != announced()) {
-      return fail(ErrorCode::kInvalidArgument, fmt::format("digest after {} bytes of {}", spool_->bytes(), announced()));
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("digest after {} bytes of {}", spool_->bytes(), announced()));
     }
     CONSILIUM_TRY(spool_->finish(digest));
     return complete(*spool_);
@@ -99,10 +102,12 @@ void drop_oldest_spools(const std::filesystem::path& keep) {
   std::vector<std::pair<std::filesystem::file_time_type, std::filesystem::path>> others;
   std::error_code failed;
   for (const auto& entry : std::filesystem::directory_iterator(keep.parent_path(), failed)) {
-    if (entry.path() != keep && entry.path().extension() == ".part") others.emplace_back(entry.last_write_time(failed), entry.path());
+    if (entry.path() != keep && entry.path().extension() == ".part")
+      others.emplace_back(entry.last_write_time(failed), entry.path());
   }
   std::sort(others.begin(), others.end());
-  for (std::size_t index = 0; index + kSpoolsPerSite <= others.size(); ++index) std::filesystem::remove(others[index].second, failed);
+  for (std::size_t index = 0; index + kSpoolsPerSite <= others.size(); ++index)
+    std::filesystem::remove(others[index].second, failed);
 }
 
 class VectorUpload final : public BulkUpload {
@@ -115,7 +120,8 @@ class VectorUpload final : public BulkUpload {
     CONSILIUM_ASSIGN(key_, wire::from_proto(part.start().key()));
     CONSILIUM_ASSIGN(const std::uint64_t words, parts_.handler.expected_words(peer_.name, key_));
     if (part.start().words() != words) {
-      return fail(ErrorCode::kInvalidArgument, fmt::format("{}: expected {} words, found {}", to_string(key_), words, part.start().words()));
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{}: expected {} words, found {}", to_string(key_), words, part.start().words()));
     }
     bytes_ = words * sizeof(std::uint32_t);
     const auto file = spool_path(parts_.spool, peer_.name, key_);
@@ -128,7 +134,8 @@ class VectorUpload final : public BulkUpload {
   Result<void> take_over(const std::string& spool) {
     writer_ = parts_.writers.take(peer_.name + "/" + spool);
     if (writer_) return {};
-    return fail(ErrorCode::kUnavailable, fmt::format("{}: another upload of this vector is under way", to_string(key_)));
+    return fail(ErrorCode::kUnavailable,
+                fmt::format("{}: another upload of this vector is under way", to_string(key_)));
   }
 
   Result<void> complete(const wire::SpoolFile& spool) override {
@@ -136,7 +143,9 @@ class VectorUpload final : public BulkUpload {
     whole.replace_extension(".words");
     std::error_code failed;
     std::filesystem::rename(spool.file(), whole, failed);
-    if (failed) return fail(ErrorCode::kInternal, fmt::format("{}: cannot rename it: {}", spool.file().string(), failed.message()));
+    if (failed)
+      return fail(ErrorCode::kInternal,
+                  fmt::format("{}: cannot rename it: {}", spool.file().string(), failed.message()));
     return parts_.handler.vector_received(peer_.name, key_, whole);
   }
 
@@ -179,7 +188,8 @@ class BlobUpload final : public BulkUpload {
     CONSILIUM_ASSIGN(const auto part, parse<v1::BlobPart>(message, v1::BlobPart::kStart));
     bytes_ = part.start().bytes();
     if (bytes_ == 0 || bytes_ > wire::kMaxBlobBytes) {
-      return fail(ErrorCode::kInvalidArgument, fmt::format("blob of {} bytes: expected 1 to {}", bytes_, wire::kMaxBlobBytes));
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("blob of {} bytes: expected 1 to {}", bytes_, wire::kMaxBlobBytes));
     }
     const std::string name = "researcher." + peer_.name;  // no site's name has a dot
     writer_ = parts_.writers.take(name);
@@ -203,7 +213,8 @@ class BlobUpload final : public BulkUpload {
 };
 
 template <class Upload>
-UploadReactor* begin_upload(ServiceParts& parts, grpc::CallbackServerContext& context, grpc::ByteBuffer& answer, pki::Role role) {
+UploadReactor* begin_upload(ServiceParts& parts, grpc::CallbackServerContext& context, grpc::ByteBuffer& answer,
+                            pki::Role role) {
   auto peer = authenticate(parts, context, {role});
   if (!peer) return new RefusedCall<UploadReactor>(wire::to_status(peer.error()));
   auto slot = parts.uploads.take(who(*peer));
@@ -217,7 +228,8 @@ UploadReactor* begin_upload(ServiceParts& parts, grpc::CallbackServerContext& co
 
 }  // namespace
 
-UploadReactor* begin_vector_upload(ServiceParts& parts, grpc::CallbackServerContext& context, grpc::ByteBuffer& answer) {
+UploadReactor* begin_vector_upload(ServiceParts& parts, grpc::CallbackServerContext& context,
+                                   grpc::ByteBuffer& answer) {
   return begin_upload<VectorUpload>(parts, context, answer, pki::Role::kSite);
 }
 
@@ -225,7 +237,8 @@ UploadReactor* begin_blob_upload(ServiceParts& parts, grpc::CallbackServerContex
   return begin_upload<BlobUpload>(parts, context, answer, pki::Role::kResearcher);
 }
 
-std::filesystem::path spool_path(const std::filesystem::path& spool, const std::string& site, const job::SessionKey& key) {
+std::filesystem::path spool_path(const std::filesystem::path& spool, const std::string& site,
+                                 const job::SessionKey& key) {
   const std::string text = fmt::format("{}/{}/{}/{}", static_cast<int>(key.kind), key.round, key.attempt, key.job_id);
   return spool / site / (crypto::to_hex(crypto::sha256(text)) + ".part");
 }

@@ -10,11 +10,14 @@ namespace consilium::service {
 using UploadReactor = grpc::ServerReadReactor<grpc::ByteBuffer>;
 
 /// Receives a site's vector into the spool, and hands it to the handler when its digest is right.
-[[nodiscard]] UploadReactor* begin_vector_upload(ServiceParts& parts, grpc::CallbackServerContext& context, grpc::ByteBuffer& answer);
+[[nodiscard]] UploadReactor* begin_vector_upload(ServiceParts& parts, grpc::CallbackServerContext& context,
+                                                 grpc::ByteBuffer& answer);
 /// Receives a researcher's blob, and puts it into the store.
-[[nodiscard]] UploadReactor* begin_blob_upload(ServiceParts& parts, grpc::CallbackServerContext& context, grpc::ByteBuffer& answer);
+[[nodiscard]] UploadReactor* begin_blob_upload(ServiceParts& parts, grpc::CallbackServerContext& context,
+                                               grpc::ByteBuffer& answer);
 
 /// Where the spool keeps a site's vector of a session while it arrives: <spool>/<site>/<SHA-256 of the key>.part.
-[[nodiscard]] std::filesystem::path spool_path(const std::filesystem::path& spool, const std::string& site, const job::SessionKey& key);
+[[nodiscard]] std::filesystem::path spool_path(const std::filesystem::path& spool, const std::string& site,
+                                               const job::SessionKey& key);
 
 }  // namespace consilium::service

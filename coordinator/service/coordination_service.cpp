@@ -1,6 +1,7 @@
 #include "coordinator/service/coordination_service.h"
 
 #include <grpc/support/log.h>
+#include <grpcpp/impl/service_type.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
@@ -35,7 +36,8 @@ void log_of_grpc(gpr_log_func_args* entry) {
 
 class GrpcService final : public CoordinationService {
  public:
-  GrpcService(CoordinationHandler& handler, journal::BlobStore& blobs, const ServiceConfig& config, const wire::ServerTls& tls)
+  GrpcService(CoordinationHandler& handler, journal::BlobStore& blobs, const ServiceConfig& config,
+              const wire::ServerTls& tls)
       : parts_{handler, blobs, tls.trust, config.consortium, config.spool},
         federation_(streams_.make_service(parts_)),
         blobs_(make_blob_service(parts_)),
@@ -57,8 +59,9 @@ class GrpcService final : public CoordinationService {
     builder.RegisterService(admin_.get());
     server_ = builder.BuildAndStart();
     if (!server_ || port_ <= 0) {
-      return fail(ErrorCode::kFailedPrecondition,
-                  fmt::format("cannot listen on {}: is another program listening there? (coordinator.yaml: listen)", address));
+      return fail(
+          ErrorCode::kFailedPrecondition,
+          fmt::format("cannot listen on {}: is another program listening there? (coordinator.yaml: listen)", address));
     }
     return {};
   }
@@ -85,20 +88,26 @@ class GrpcService final : public CoordinationService {
 
 }  // namespace
 
-Result<std::unique_ptr<CoordinationService>> CoordinationService::start(const ServiceConfig& config, CoordinationHandler& handler,
+Result<std::unique_ptr<CoordinationService>> CoordinationService::start(const ServiceConfig& config,
+                                                                        CoordinationHandler& handler,
                                                                         journal::BlobStore& blobs) {
   raise_descriptor_limit();
   gpr_set_log_function(&log_of_grpc);
   const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list};
-  CONSILIUM_ASSIGN(const auto tls, wire::make_server_tls(files, {pki::Role::kSite, pki::Role::kResearcher},
-                                                         [](const Error& why) { spdlog::warn("refused a handshake: {}", why.message); }));
+  CONSILIUM_ASSIGN(const auto tls,
+                   wire::make_server_tls(files, {pki::Role::kSite, pki::Role::kResearcher}, [](const Error& why) {
+                     spdlog::warn("refused a handshake: {}", why.message);
+                   }));
   if (tls.self.consortium != config.consortium) {
-    return fail(ErrorCode::kFailedPrecondition, fmt::format("{}: certificate of consortium {}, expected {}", config.certificate.string(),
-                                                            tls.self.consortium, config.consortium));
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("{}: certificate of consortium {}, expected {}", config.certificate.string(),
+                            tls.self.consortium, config.consortium));
   }
   std::error_code failed;
   std::filesystem::create_directories(config.spool, failed);
-  if (failed) return fail(ErrorCode::kFailedPrecondition, fmt::format("{}: cannot make this folder: {}", config.spool.string(), failed.message()));
+  if (failed)
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("{}: cannot make this folder: {}", config.spool.string(), failed.message()));
   auto service = std::make_unique<GrpcService>(handler, blobs, config, tls);
   CONSILIUM_TRY(service->listen(config.listen, tls.credentials));
   return std::unique_ptr<CoordinationService>(std::move(service));

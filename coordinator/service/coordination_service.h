@@ -19,9 +19,9 @@ namespace consilium::service {
 
 using SiteStatus = report::SiteStatus;
 
-/// What the service hands on, once a peer is authenticated and its role is checked. Implemented by the coordinator's daemon.
-/// Called from gRPC's threads: implementations are thread-safe, and quick (they post to the owner's queue) unless they
-/// return a value.
+/// What the service hands on, once a peer is authenticated and its role is checked. Implemented by the coordinator's
+/// daemon. Called from gRPC's threads: implementations are thread-safe, and quick (they post to the owner's queue)
+/// unless they return a value.
 class CoordinationHandler {
  public:
   virtual ~CoordinationHandler() = default;
@@ -32,8 +32,10 @@ class CoordinationHandler {
   virtual void site_disconnected(const std::string& site) = 0;
   /// How many words the session takes from this site; refused where it takes none. Asked before a byte is spooled.
   virtual Result<std::uint64_t> expected_words(const std::string& site, const job::SessionKey& key) = 0;
-  /// A vector lies whole in `file`, its digest verified; the handler takes the file over. Returns once it is folded or refused.
-  virtual Result<void> vector_received(const std::string& site, const job::SessionKey& key, const std::filesystem::path& file) = 0;
+  /// A vector lies whole in `file`, its digest verified; the handler takes the file over. Returns once it is folded or
+  /// refused.
+  virtual Result<void> vector_received(const std::string& site, const job::SessionKey& key,
+                                       const std::filesystem::path& file) = 0;
   /// May this site fetch that blob (a model of a job it takes part in)?
   virtual bool may_fetch(const std::string& site, const crypto::Digest& digest) = 0;
 
@@ -54,16 +56,17 @@ class CoordinationHandler {
 };
 
 struct ServiceConfig {
-  std::string listen;  ///< "0.0.0.0:8470"; port 0 picks a free one
+  std::string listen;                                             ///< "0.0.0.0:8470"; port 0 picks a free one
   std::filesystem::path root, certificate, key, revocation_list;  ///< PEM; the list is read again when it changes
-  std::string consortium;              ///< trust domain that every peer's SPIFFE id must have
-  std::filesystem::path spool;         ///< folder of uploads under way
+  std::string consortium;       ///< trust domain that every peer's SPIFFE id must have
+  std::filesystem::path spool;  ///< folder of uploads under way
 };
 
 /// The coordinator's gRPC server, and its way to the sites.
 class CoordinationService : public round::SiteGateway {
  public:
-  static Result<std::unique_ptr<CoordinationService>> start(const ServiceConfig& config, CoordinationHandler& handler, journal::BlobStore& blobs);
+  static Result<std::unique_ptr<CoordinationService>> start(const ServiceConfig& config, CoordinationHandler& handler,
+                                                            journal::BlobStore& blobs);
   /// The port that it listens on.
   [[nodiscard]] virtual int port() const = 0;
   /// Ends every stream and call, within `grace`.

@@ -9,7 +9,8 @@ namespace consilium::service {
 
 namespace {
 
-Result<pki::Identity> identify(const ServiceParts& parts, const grpc::CallbackServerContext& context, const std::vector<pki::Role>& roles) {
+Result<pki::Identity> identify(const ServiceParts& parts, const grpc::CallbackServerContext& context,
+                               const std::vector<pki::Role>& roles) {
   const auto peer = context.auth_context();
   if (!peer) return fail(ErrorCode::kUnauthenticated, "no certificate");
   CONSILIUM_ASSIGN(auto identity, wire::identity_of_peer(*peer, *parts.trust, roles));
@@ -21,7 +22,8 @@ Result<pki::Identity> identify(const ServiceParts& parts, const grpc::CallbackSe
 
 }  // namespace
 
-Result<pki::Identity> authenticate(const ServiceParts& parts, const grpc::CallbackServerContext& context, const std::vector<pki::Role>& roles) {
+Result<pki::Identity> authenticate(const ServiceParts& parts, const grpc::CallbackServerContext& context,
+                                   const std::vector<pki::Role>& roles) {
   auto identity = identify(parts, context, roles);
   if (!identity) spdlog::warn("refused {}: {}", context.peer(), wire::clean_text(identity.error().message, 512));
   return identity;

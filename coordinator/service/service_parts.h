@@ -1,5 +1,6 @@
 #pragma once
 
+#include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <atomic>
@@ -34,17 +35,19 @@ struct ServiceParts {
   Slots fetches{kFetchesPerPeer};
   Slots uploads{kUploadsPerPeer};
   Slots watches{kWatchesPerPeer};
-  Slots writers{1};  ///< by spool file
+  Slots writers{1};                  ///< by spool file
   std::atomic<bool> ending = false;  ///< the server is shutting down
   WorkerPool workers{kWorkers};
 };
 
-/// Who calls: its certificate's identity, of our consortium and in one of the roles. A refusal is logged with the peer's address.
+/// Who calls: its certificate's identity, of our consortium and in one of the roles. A refusal is logged with the
+/// peer's address.
 Result<pki::Identity> authenticate(const ServiceParts& parts, const grpc::CallbackServerContext& context,
                                    const std::vector<pki::Role>& roles);
 
 /// Logs why a peer's call was refused, and returns the status that says so.
-[[nodiscard]] grpc::Status refuse(const grpc::CallbackServerContext& context, const std::string& who, const Error& error);
+[[nodiscard]] grpc::Status refuse(const grpc::CallbackServerContext& context, const std::string& who,
+                                  const Error& error);
 
 /// A call that is over before it began.
 template <class Reactor>

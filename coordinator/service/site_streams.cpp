@@ -24,8 +24,8 @@ constexpr auto kWindow = std::chrono::seconds(10);
 
 }  // namespace
 
-/// One site's stream. gRPC calls its On... methods one at a time for reads, and writes come from any thread; the mutex guards
-/// the queue and what follows from it. It keeps itself alive until OnDone().
+/// One site's stream. gRPC calls its On... methods one at a time for reads, and writes come from any thread; the mutex
+/// guards the queue and what follows from it. It keeps itself alive until OnDone().
 class SiteStream final : public grpc::ServerBidiReactor<v1::SiteMessage, v1::CoordinatorMessage> {
  public:
   SiteStream(ServiceParts& parts, SiteStreams& streams, grpc::CallbackServerContext& context, std::string site)
@@ -44,7 +44,8 @@ class SiteStream final : public grpc::ServerBidiReactor<v1::SiteMessage, v1::Coo
     queued_bytes_ += proto.ByteSizeLong();
     queue_.push_back(std::move(proto));
     if (queue_.size() > kMaxQueuedMessages || queued_bytes_ > kMaxQueuedBytes) {
-      outcome_ = refuse(context_, "site " + site_, Error{ErrorCode::kResourceExhausted, "the site does not read its messages"});
+      outcome_ = refuse(context_, "site " + site_,
+                        Error{ErrorCode::kResourceExhausted, "the site does not read its messages"});
       ending_ = true;
       context_.TryCancel();  // the read under way fails, and OnReadDone finishes
     } else {
@@ -127,7 +128,8 @@ class SiteStream final : public grpc::ServerBidiReactor<v1::SiteMessage, v1::Coo
       window_ = now;
       messages_ = 0;
     }
-    if (++messages_ > kMaxMessagesPerWindow) return fail(ErrorCode::kResourceExhausted, "too many messages in ten seconds");
+    if (++messages_ > kMaxMessagesPerWindow)
+      return fail(ErrorCode::kResourceExhausted, "too many messages in ten seconds");
     return {};
   }
 
@@ -172,14 +174,16 @@ class FederationService final : public v1::Federation::CallbackService {
  public:
   FederationService(ServiceParts& parts, SiteStreams& streams) : parts_(parts), streams_(streams) {}
 
-  grpc::ServerBidiReactor<v1::SiteMessage, v1::CoordinatorMessage>* Attend(grpc::CallbackServerContext* context) override {
+  grpc::ServerBidiReactor<v1::SiteMessage, v1::CoordinatorMessage>* Attend(
+      grpc::CallbackServerContext* context) override {
     using Refused = RefusedCall<grpc::ServerBidiReactor<v1::SiteMessage, v1::CoordinatorMessage>>;
     const auto peer = authenticate(parts_, *context, {pki::Role::kSite});
     if (!peer) return new Refused(wire::to_status(peer.error()));
     auto stream = std::make_shared<SiteStream>(parts_, streams_, *context, peer->name);
     if (!streams_.attach(peer->name, stream)) {
-      return new Refused(refuse(*context, "site " + peer->name,
-                                Error{ErrorCode::kAlreadyExists, "site " + peer->name + " is connected already; one stream a site"}));
+      return new Refused(
+          refuse(*context, "site " + peer->name,
+                 Error{ErrorCode::kAlreadyExists, "site " + peer->name + " is connected already; one stream a site"}));
     }
     stream->begin(stream);
     return stream.get();

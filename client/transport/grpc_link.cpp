@@ -1,0 +1,171 @@
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <thread>
+
+#include "client/transport/coordinator_link.h"
+#include "client/transport/site_stream.h"
+#include "common/wire/bulk_transfer.h"
+#include "common/wire/channel.h"
+#include "common/wire/tls_credentials.h"
+
+namespace consilium::transport {
+
+namespace {
+
+constexpr auto kFirstWait = std::chrono::milliseconds(200);
+constexpr auto kLastWait = std::chrono::seconds(30);
+constexpr int kTransferAttempts = 10;
+
+class GrpcLink final : public CoordinatorLink {
+ public:
+  GrpcLink(LinkConfig config, std::shared_ptr<grpc::ChannelCredentials> credentials)
+      : config_(std::move(config)), credentials_(std::move(credentials)), channel_(make_channel()) {}
+
+  ~GrpcLink() override { stop(); }
+
+  void start(LinkEvents events) override {
+    events_ = std::move(events);
+    thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  }
+
+  void stop() override {
+    transfers_.request_stop();
+    thread_.request_stop();
+    if (thread_.joinable()) thread_.join();
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [this] { return transfers_under_way_ == 0; });
+  }
+
+  Result<void> send(const wire::SiteMessage& message) override {
+    std::shared_ptr<SiteStream> stream;
+    {
+      const std::lock_guard lock(mutex_);
+      stream = stream_;
+    }
+    if (!stream) return fail(ErrorCode::kUnavailable, "there is no stream to the coordinator");
+    return stream->send(message);
+  }
+
+  Result<void> fetch(const crypto::Digest& digest, std::uint64_t size, const std::filesystem::path& file,
+                     std::stop_token stop) override {
+    return transfer(
+        stop, [&](const std::stop_token& either) { return wire::fetch_blob(channel(), digest, size, file, either); });
+  }
+
+  Result<void> upload(const job::SessionKey& key, std::span<const std::uint32_t> words, std::stop_token stop) override {
+    return transfer(stop,
+                    [&](const std::stop_token& either) { return wire::upload_vector(channel(), key, words, either); });
+  }
+
+ private:
+  std::shared_ptr<grpc::Channel> make_channel() const {
+    return wire::make_channel(config_.coordinator, config_.proxy, credentials_);
+  }
+
+  std::shared_ptr<grpc::Channel> channel() {
+    const std::lock_guard lock(mutex_);
+    return channel_;
+  }
+
+  /// Runs a transfer with retries until the caller or stop() asks it to end.
+  template <class Attempt>
+  Result<void> transfer(const std::stop_token& stop, const Attempt& attempt) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (transfers_.stop_requested()) return fail(ErrorCode::kCancelled, "the link is closed");
+      ++transfers_under_way_;
+    }
+    std::stop_source either;
+    const std::stop_callback by_caller(stop, [&either] { either.request_stop(); });
+    const std::stop_callback by_link(transfers_.get_token(), [&either] { either.request_stop(); });
+    auto outcome =
+        wire::with_retries(kTransferAttempts, either.get_token(), [&] { return attempt(either.get_token()); });
+    const std::lock_guard lock(mutex_);
+    --transfers_under_way_;
+    idle_.notify_all();
+    return outcome;
+  }
+
+  void run(const std::stop_token& stop) {
+    wire::Backoff backoff(kFirstWait, kLastWait);
+    while (!stop.stop_requested()) {
+      const bool was_connected = attend(stop);
+      if (stop.stop_requested()) break;
+      if (was_connected) backoff.reset();
+      if (!wire::sleep_for(backoff.next(), stop)) break;
+      const std::lock_guard lock(mutex_);
+      channel_ = make_channel();  // a new connection now, not when gRPC's own back-off thinks fit
+    }
+  }
+
+  /// One stream, from its opening to its end; true where it was open.
+  bool attend(const std::stop_token& stop) {
+    auto stream = SiteStream::open(channel());
+    {
+      const std::lock_guard lock(mutex_);
+      stream_ = stream;
+    }
+    bool connected = false;
+    while (true) {
+      auto event = stream->next(stop);
+      if (auto* end = std::get_if<Error>(&event)) {
+        lose(std::move(*end), connected, stop);
+        return connected;
+      }
+      if (stop.stop_requested()) continue;
+      if (std::holds_alternative<SiteStream::Connected>(event)) {
+        connected = true;
+        last_reason_.clear();
+        spdlog::info("connected to the coordinator at {}", config_.coordinator);
+        if (events_.connected) events_.connected();
+      } else if (events_.received) {
+        events_.received(std::move(std::get<wire::CoordinatorMessage>(event)));
+      }
+    }
+  }
+
+  void lose(Error why, bool connected, const std::stop_token& stop) {
+    {
+      const std::lock_guard lock(mutex_);
+      stream_.reset();
+    }
+    if (stop.stop_requested()) return;
+    if (why.message != last_reason_) {
+      spdlog::warn("{} {}: {}; trying again",
+                   connected ? "lost the coordinator at" : "cannot attend the coordinator at", config_.coordinator,
+                   why.message);
+      last_reason_ = why.message;
+    }
+    if (events_.disconnected) events_.disconnected(std::move(why));
+  }
+
+  const LinkConfig config_;
+  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  LinkEvents events_;
+  std::stop_source transfers_;
+  std::string last_reason_;  ///< the link's thread only
+
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  unsigned transfers_under_way_ = 0;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::shared_ptr<SiteStream> stream_;
+  std::jthread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<CoordinatorLink>> make_grpc_link(const LinkConfig& config) {
+  CONSILIUM_TRY(wire::check_proxy(config.proxy));
+  const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list};
+  CONSILIUM_ASSIGN(auto credentials, wire::make_channel_credentials(files, config.server_name, [](const Error& why) {
+                     spdlog::warn("refused the coordinator: {}", why.message);
+                   }));
+  return std::unique_ptr<CoordinatorLink>(std::make_unique<GrpcLink>(config, std::move(credentials)));
+}
+
+}  // namespace consilium::transport

@@ -1,0 +1,40 @@
+#include "common/wire/channel.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "common/wire/channel_options.h"
+
+namespace consilium::wire {
+
+std::shared_ptr<grpc::Channel> make_channel(const std::string& target, const std::string& proxy,
+                                            const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+  grpc::ChannelArguments arguments;
+  for (const auto& [name, value] : shared_options()) arguments.SetInt(name, value);
+  for (const auto& [name, value] : client_options()) arguments.SetInt(name, value);
+  if (proxy.empty()) {
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  } else {
+    arguments.SetString(GRPC_ARG_HTTP_PROXY, proxy);
+  }
+  return grpc::CreateCustomChannel(target, credentials, arguments);
+}
+
+Result<void> check_proxy(const std::string& proxy) {
+  constexpr std::string_view kScheme = "http://";
+  if (proxy.empty()) return {};
+  const auto colon = proxy.rfind(':');
+  const bool has_port = colon != std::string::npos && colon > kScheme.size() && colon + 1 < proxy.size() &&
+                        proxy.size() - colon <= 6 &&
+                        std::all_of(proxy.begin() + static_cast<std::ptrdiff_t>(colon) + 1, proxy.end(),
+                                    [](unsigned char digit) { return std::isdigit(digit) != 0; });
+  if (proxy.starts_with(kScheme) && has_port) return {};
+  return fail(ErrorCode::kInvalidArgument, fmt::format("proxy: expected http://host:port, found '{}'", proxy));
+}
+
+}  // namespace consilium::wire
