@@ -12,14 +12,16 @@ namespace consilium::aggregation {
 /// State that a strategy carries from round to round (momenta, second moments); checkpointed beside the model.
 using ServerState = std::vector<std::vector<float>>;
 
-/// A strategy that needs only the weighted mean of the updates: the only kind that may meet secure aggregation. Strategies
-/// that need each site's update (median, Krum) will be another type. Pure: no protobuf, torch, clock or logger.
+/// A strategy that needs only the weighted mean of the updates: the only kind that may meet secure aggregation.
+/// Strategies that need each site's update (median, Krum) will be another type. Pure: no protobuf, torch, clock or
+/// logger.
 class MeanStrategy {
  public:
   virtual ~MeanStrategy() = default;
   /// Turns the mean delta into the next global model, in place.
   /// @param mean_delta,global_model parameter_count floats, same order
-  virtual Result<void> apply(std::span<const float> mean_delta, std::span<float> global_model, ServerState& state) const = 0;
+  virtual Result<void> apply(std::span<const float> mean_delta, std::span<float> global_model,
+                             ServerState& state) const = 0;
   /// Is the update of a site that ran out of time used (FedProx), or dropped (FedAvg)?
   [[nodiscard]] virtual bool keeps_partial_work() const = 0;
 };

@@ -11,8 +11,8 @@ namespace consilium::journal {
 struct Entry {
   std::uint64_t effect_id = 0;  ///< strictly increasing within a job; carrying an effect out twice changes nothing
   std::string job_id;
-  std::string kind;             ///< "offer", "close", "commit", "end", ...
-  std::string detail;           ///< JSON
+  std::string kind;    ///< "offer", "close", "commit", "end", ...
+  std::string detail;  ///< JSON
 };
 
 /// Where decisions are recorded (in memory for now; SQLite when crash recovery comes).

@@ -20,15 +20,16 @@ namespace consilium::round {
 
 using Clock = std::chrono::steady_clock;  ///< time points come in from outside, so tests and simulation need no sleep
 
-/// Runs one job: feeds events to the pure round machine (round_machine.h), journals its effects and carries them out. The single
-/// owner of the job's state; every call comes from one thread.
+/// Runs one job: feeds events to the pure round machine (round_machine.h), journals its effects and carries them out.
+/// The single owner of the job's state; every call comes from one thread.
 class JobDriver {
  public:
   struct Parts {
     SiteGateway& gateway;
     journal::Journal& journal;
     journal::BlobStore& blobs;
-    std::function<void(const report::JobStatus&)> changed;  ///< after every change that someone watching would like to see
+    std::function<void(const report::JobStatus&)>
+        changed;  ///< after every change that someone watching would like to see
   };
 
   /// @param initial_model digest of the blob with the initial weights, already in the store
@@ -39,15 +40,18 @@ class JobDriver {
   /// May this site be offered the job: it is listed, or the job lists none.
   [[nodiscard]] bool wants(const std::string& site) const;
 
-  void begin(Clock::time_point now);  ///< leaves the queue
+  void begin(Clock::time_point now);                                    ///< leaves the queue
   void site_connected(const std::string& site, Clock::time_point now);  ///< offers the job
   void site_left(const std::string& site, Clock::time_point now);
   void job_answer(const std::string& site, bool accepted, const std::string& reason, Clock::time_point now);
   void progress(const std::string& site, const wire::SessionProgress& progress);
-  /// A vector arrived whole; its digest is verified. Refused (and the site told why) where the session isn't open to it.
-  Result<void> vector_received(const std::string& site, const job::SessionKey& key, WordSource& words, Clock::time_point now);
+  /// A vector arrived whole; its digest is verified. Refused (and the site told why) where the session isn't open to
+  /// it.
+  Result<void> vector_received(const std::string& site, const job::SessionKey& key, WordSource& words,
+                               Clock::time_point now);
   void partial_received(const std::string& site, const job::SessionKey& key, Clock::time_point now);
-  void site_failed(const std::string& site, const job::SessionKey& key, const std::string& reason, Clock::time_point now);
+  void site_failed(const std::string& site, const job::SessionKey& key, const std::string& reason,
+                   Clock::time_point now);
   void stop(const std::string& reason, Clock::time_point now);
   void tick(Clock::time_point now);
   [[nodiscard]] std::optional<Clock::time_point> next_deadline() const;  ///< when tick() is due
