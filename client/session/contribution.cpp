@@ -1,0 +1,191 @@
+#include "client/session/contribution.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "common/encoding/fixed_point.h"
+
+namespace consilium::session {
+
+namespace {
+
+using encoding::Field;
+using job::SumKind;
+using Words = std::vector<std::uint32_t>;
+
+Result<void> check_kind(const job::RoundOrder& order, SumKind expected) {
+  if (order.kind == expected) return {};
+  return fail(ErrorCode::kInternal,
+              fmt::format("a {} contribution to a {} sum", job::name_of(expected), job::name_of(order.kind)));
+}
+
+std::span<std::uint32_t> words_of(const Field& field, Words& words) {
+  return std::span(words).subspan(field.offset, field.words());
+}
+
+tl::unexpected<Error> refuse_unknown(const Field& field) {
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("round order: a site has nothing to say in field '{}'", field.name));
+}
+
+/// Names the parameter that encoding refused; `error` where the trainer changed it meanwhile.
+Error name_parameter(const ParameterManifest& manifest, std::span<const float> delta, Error error) {
+  const auto bad = std::ranges::find_if(delta, [](float value) { return !std::isfinite(value); });
+  if (bad == delta.end()) return error;
+  const auto index = static_cast<std::size_t>(bad - delta.begin());
+  const TensorInfo& tensor = manifest.tensor_at(index);
+  return {ErrorCode::kInvalidArgument, fmt::format("the update's parameter '{}' is {} at element {}", tensor.name,
+                                                   std::isnan(*bad) ? "NaN" : "infinite", index - tensor.offset)};
+}
+
+/// Encodes the delta into the parameters' fields, in their order; returns how many coordinates were clipped.
+Result<std::uint64_t> encode_delta(const job::RoundOrder& order, const ParameterManifest& manifest, double weight,
+                                   std::span<const float> delta, Words& words) {
+  std::uint64_t clipped = 0;
+  std::span<const float> rest = delta;
+  for (const Field& field : order.layout.fields()) {
+    if (!field.name.starts_with(encoding::kParametersPrefix)) continue;
+    if (field.elements > rest.size()) {
+      return fail(ErrorCode::kInvalidArgument, "round order: its layout has more parameters than the model");
+    }
+    auto encoded = encoding::encode_fixed_point(rest.first(field.elements), field, weight, words_of(field, words));
+    if (!encoded) return fail(name_parameter(manifest, delta, encoded.error()));
+    clipped += *encoded;
+    rest = rest.subspan(field.elements);
+  }
+  if (!rest.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "round order: its layout has fewer parameters than the model");
+  }
+  return clipped;
+}
+
+/// Adds up counts; nothing where they overflow.
+std::optional<std::uint64_t> total(std::span<const std::uint64_t> counts) {
+  std::uint64_t sum = 0;
+  for (const std::uint64_t count : counts) {
+    if (__builtin_add_overflow(sum, count, &sum)) return std::nullopt;
+  }
+  return sum;
+}
+
+/// The counts of an evaluation, by field.
+struct EvaluationCounts {
+  std::span<const std::uint64_t> examples, loss, confusion, positives, negatives;
+};
+
+Result<void> check_consistent(const EvaluationCounts& counts) {
+  const auto contradiction = [](const std::string& what) {
+    return fail(ErrorCode::kInvalidArgument, "the trainer's evaluation contradicts itself: " + what);
+  };
+  if (counts.examples.size() != 1 || counts.loss.size() != 1) {
+    return fail(ErrorCode::kInvalidArgument, "round order: its layout is not that of an evaluation");
+  }
+  const std::uint64_t examples = counts.examples[0];
+  if (total(counts.confusion) != examples) return contradiction("the confusion matrix doesn't add up to the examples");
+  if (examples == 0 && counts.loss[0] != 0) return contradiction("a loss without examples");
+  const auto classes = static_cast<std::size_t>(std::sqrt(static_cast<double>(counts.confusion.size())));
+  if (classes == 0 || classes * classes != counts.confusion.size() ||
+      counts.positives.size() != classes * encoding::kScoreBins || counts.negatives.size() != counts.positives.size()) {
+    return fail(ErrorCode::kInvalidArgument, "round order: its layout is not that of an evaluation");
+  }
+  for (std::size_t c = 0; c < classes; ++c) {
+    const auto positives = total(counts.positives.subspan(c * encoding::kScoreBins, encoding::kScoreBins));
+    const auto negatives = total(counts.negatives.subspan(c * encoding::kScoreBins, encoding::kScoreBins));
+    const auto truth = total(counts.confusion.subspan(c * classes, classes));
+    if (positives != truth)
+      return contradiction(fmt::format("the positive scores of class {} are not as many as its examples", c));
+    if (negatives != examples - *truth)
+      return contradiction(fmt::format("the negative scores of class {} are not as many as the other examples", c));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Words> census_contribution(const job::RoundOrder& order, const trainer::Prepared& prepared) {
+  CONSILIUM_TRY(check_kind(order, SumKind::kCensus));
+  Words words(order.layout.word_count());
+  const std::array splits{prepared.train_examples, prepared.val_examples, prepared.test_examples};
+  for (const Field& field : order.layout.fields()) {
+    if (field.name == encoding::kExamples) {
+      CONSILIUM_TRY(encoding::encode_counts(splits, field, words_of(field, words)));
+    } else if (field.name == encoding::kClassExamples) {
+      CONSILIUM_TRY(encoding::encode_counts(prepared.class_examples, field, words_of(field, words)));
+    } else {
+      return refuse_unknown(field);
+    }
+  }
+  return words;
+}
+
+Result<Words> train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest,
+                                 std::uint64_t examples, const trainer::Trained& trained,
+                                 std::span<const float> delta) {
+  CONSILIUM_TRY(check_kind(order, SumKind::kTrain));
+  if (delta.size() != manifest.parameter_count()) {
+    return fail(ErrorCode::kInternal,
+                fmt::format("a delta of {} parameters, the model has {}", delta.size(), manifest.parameter_count()));
+  }
+  if (examples > order.normaliser || order.normaliser == 0) {
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("this site has {} training examples, the census counted {} in all: a new census is due",
+                            examples, order.normaliser));
+  }
+  if (!std::isfinite(trained.mean_loss))
+    return fail(ErrorCode::kInvalidArgument, "the training loss is not a finite number");
+  const double weight = static_cast<double>(examples) / static_cast<double>(order.normaliser);
+  const auto loss =
+      static_cast<float>(std::clamp(trained.mean_loss, -encoding::kMaxTrainLoss, encoding::kMaxTrainLoss));
+  Words words(order.layout.word_count());
+  CONSILIUM_ASSIGN(const std::uint64_t clipped, encode_delta(order, manifest, weight, delta, words));
+  for (const Field& field : order.layout.fields()) {
+    const auto target = words_of(field, words);
+    if (field.name == encoding::kLoss) {
+      CONSILIUM_TRY(encoding::encode_fixed_point(std::span(&loss, 1), field, weight, target));
+    } else if (field.name == encoding::kClipped) {
+      CONSILIUM_TRY(encoding::encode_counts(std::span(&clipped, 1), field, target));
+    } else if (field.name == encoding::kExamples) {
+      CONSILIUM_TRY(encoding::encode_counts(std::span(&examples, 1), field, target));
+    } else if (!field.name.starts_with(encoding::kParametersPrefix)) {
+      return refuse_unknown(field);
+    }
+  }
+  return words;
+}
+
+Result<Words> evaluate_contribution(const job::RoundOrder& order, std::span<const std::uint64_t> counts) {
+  CONSILIUM_TRY(check_kind(order, SumKind::kEvaluate));
+  // The trainer can still write to `counts`: what is checked must be what is sent.
+  const std::vector<std::uint64_t> own(counts.begin(), counts.end());
+  Words words(order.layout.word_count());
+  EvaluationCounts found;
+  std::span<const std::uint64_t> rest = own;
+  for (const Field& field : order.layout.fields()) {
+    if (field.elements > rest.size())
+      return fail(ErrorCode::kInvalidArgument, "the trainer's evaluation has too few counts");
+    const auto values = rest.first(field.elements);
+    rest = rest.subspan(field.elements);
+    if (field.name == encoding::kExamples) {
+      found.examples = values;
+    } else if (field.name == encoding::kLoss) {
+      found.loss = values;
+    } else if (field.name == encoding::kConfusion) {
+      found.confusion = values;
+    } else if (field.name == encoding::kPositives) {
+      found.positives = values;
+    } else if (field.name == encoding::kNegatives) {
+      found.negatives = values;
+    } else {
+      return refuse_unknown(field);
+    }
+    CONSILIUM_TRY(encoding::encode_counts(values, field, words_of(field, words)));
+  }
+  if (!rest.empty()) return fail(ErrorCode::kInvalidArgument, "the trainer's evaluation has too many counts");
+  CONSILIUM_TRY(check_consistent(found));
+  return words;
+}
+
+}  // namespace consilium::session

@@ -1,0 +1,168 @@
+#include "client/session/contribution.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+#include "common/encoding/fixed_point.h"
+
+using namespace consilium;
+using namespace consilium::session;
+
+namespace {
+
+ParameterManifest small_manifest() {
+  return ParameterManifest::create({{"fc.weight", {2, 2}, TensorRole::kTrainable, 0, 0},
+                                    {"bn.running_mean", {2}, TensorRole::kBuffer, 0, 0},
+                                    {"out.bias", {3}, TensorRole::kTrainable, 0, 0}})
+      .value();
+}
+
+job::RoundOrder train_order(std::uint64_t normaliser, bool with_counts = true) {
+  job::RoundOrder order;
+  order.kind = job::SumKind::kTrain;
+  order.normaliser = normaliser;
+  order.layout = encoding::train_layout(small_manifest(), 16.0, 1024.0, with_counts).value();
+  return order;
+}
+
+std::vector<std::uint64_t> counts_in(const job::RoundOrder& order, std::string_view name,
+                                     const std::vector<std::uint32_t>& words) {
+  const auto* field = order.layout.find(name);
+  REQUIRE(field != nullptr);
+  std::vector<std::uint64_t> values(field->elements);
+  REQUIRE(encoding::decode_counts(std::span(words).subspan(field->offset, field->words()), *field, values).has_value());
+  return values;
+}
+
+std::vector<float> floats_in(const job::RoundOrder& order, std::string_view name,
+                             const std::vector<std::uint32_t>& words, double divisor) {
+  const auto* field = order.layout.find(name);
+  REQUIRE(field != nullptr);
+  std::vector<float> values(field->elements);
+  encoding::decode_fixed_point(std::span(words).subspan(field->offset, field->words()), *field, divisor, values);
+  return values;
+}
+
+/// An evaluation of two classes that adds up: three of class 0, one of class 1, one of the former taken for the latter.
+std::vector<std::uint64_t> evaluation_counts() {
+  std::vector<std::uint64_t> counts(trainer::evaluation_count_elements(2), 0);
+  counts[0] = 4;
+  counts[1] = 5'000'000;
+  counts[2] = 2, counts[3] = 1, counts[4] = 0, counts[5] = 1;
+  const std::size_t positives = 6;
+  const std::size_t negatives = positives + 2 * encoding::kScoreBins;
+  counts[positives + 700] = 3;
+  counts[positives + encoding::kScoreBins + 10] = 1;
+  counts[negatives + 5] = 1;
+  counts[negatives + encoding::kScoreBins + 1023] = 3;
+  return counts;
+}
+
+job::RoundOrder evaluate_order() {
+  job::RoundOrder order;
+  order.kind = job::SumKind::kEvaluate;
+  order.layout = encoding::evaluate_layout(2).value();
+  return order;
+}
+
+}  // namespace
+
+TEST_CASE("a census carries the examples of each split and of each class") {
+  job::RoundOrder order;
+  order.layout = encoding::census_layout(2).value();
+  const auto words = census_contribution(order, {70'000, 20, 30, {69'990, 10}});
+  REQUIRE(words.has_value());
+  CHECK(counts_in(order, encoding::kExamples, *words) == std::vector<std::uint64_t>{70'000, 20, 30});
+  CHECK(counts_in(order, encoding::kClassExamples, *words) == std::vector<std::uint64_t>{69'990, 10});
+  CHECK_FALSE(census_contribution(order, {10, 0, 0, {1, 2, 7}}).has_value());
+  CHECK_FALSE(census_contribution(train_order(1), {10, 0, 0, {5, 5}}).has_value());
+}
+
+TEST_CASE("an update is weighted, clipped by role, and carries its loss and counts") {
+  const auto order = train_order(100);
+  const std::vector<float> delta{1.0F, -2.0F, 20.0F, 0.5F, 500.0F, -3000.0F, 1.0F, 2.0F, -17.0F};
+  const auto words = train_contribution(order, small_manifest(), 25, {0.75, 2, false, 1.0}, delta);
+  REQUIRE(words.has_value());
+  CHECK(words->size() == order.layout.word_count());
+  CHECK(floats_in(order, "parameters.0", *words, 0.25) == std::vector<float>{1.0F, -2.0F, 16.0F, 0.5F});
+  CHECK(floats_in(order, "parameters.1", *words, 0.25) == std::vector<float>{500.0F, -1024.0F});
+  CHECK(floats_in(order, "parameters.2", *words, 0.25) == std::vector<float>{1.0F, 2.0F, -16.0F});
+  CHECK(floats_in(order, encoding::kLoss, *words, 0.25) == std::vector<float>{0.75F});
+  CHECK(counts_in(order, encoding::kClipped, *words) == std::vector<std::uint64_t>{3});
+  CHECK(counts_in(order, encoding::kExamples, *words) == std::vector<std::uint64_t>{25});
+
+  const auto masked = train_order(100, false);
+  const auto without = train_contribution(masked, small_manifest(), 25, {1e9, 2, false, 1.0}, delta);
+  REQUIRE(without.has_value());
+  CHECK(masked.layout.find(encoding::kExamples) == nullptr);
+  CHECK(floats_in(masked, encoding::kLoss, *without, 0.25) == std::vector<float>{1024.0F});
+}
+
+TEST_CASE("an update with NaN or infinity is refused, its parameter named") {
+  std::vector<float> delta(9, 0.0F);
+  delta[5] = std::numeric_limits<float>::quiet_NaN();
+  const auto nan = train_contribution(train_order(9), small_manifest(), 1, {}, delta);
+  REQUIRE_FALSE(nan.has_value());
+  CHECK(nan.error().code == ErrorCode::kInvalidArgument);
+  CHECK(nan.error().message == "the update's parameter 'bn.running_mean' is NaN at element 1");
+  delta[5] = -std::numeric_limits<float>::infinity();
+  CHECK(train_contribution(train_order(9), small_manifest(), 1, {}, delta).error().message ==
+        "the update's parameter 'bn.running_mean' is infinite at element 1");
+  // A site without examples weighs nothing, and still may not send NaN.
+  CHECK_FALSE(train_contribution(train_order(9), small_manifest(), 0, {}, delta).has_value());
+  delta[5] = 0.0F;
+  CHECK(train_contribution(train_order(9), small_manifest(), 0, {}, delta).has_value());
+  CHECK_FALSE(
+      train_contribution(train_order(9), small_manifest(), 1, {std::nan(""), 1, false, 0.0}, delta).has_value());
+}
+
+TEST_CASE("an update that does not fit its order is refused") {
+  const std::vector<float> delta(9, 0.0F);
+  CHECK(train_contribution(train_order(9), small_manifest(), 10, {}, delta).error().code ==
+        ErrorCode::kFailedPrecondition);
+  CHECK_FALSE(train_contribution(train_order(0), small_manifest(), 0, {}, delta).has_value());
+  CHECK_FALSE(train_contribution(train_order(9), small_manifest(), 1, {}, std::span(delta).first(8)).has_value());
+  auto order = train_order(9);
+  auto fields = order.layout.fields();
+  SECTION("a field that nobody knows") { fields.push_back(encoding::count_field("pixels", 1, 9)); }
+  SECTION("too many parameters") { fields.push_back(encoding::fixed_point_field("parameters.3", 1, 16.0)); }
+  SECTION("too few parameters") { fields.erase(fields.begin()); }
+  order.layout = encoding::VectorLayout::create(fields).value();
+  CHECK_FALSE(train_contribution(order, small_manifest(), 1, {}, delta).has_value());
+}
+
+TEST_CASE("an evaluation's counts travel as they are") {
+  const auto order = evaluate_order();
+  const auto counts = evaluation_counts();
+  const auto words = evaluate_contribution(order, counts);
+  REQUIRE(words.has_value());
+  CHECK(counts_in(order, encoding::kExamples, *words)[0] == 4);
+  CHECK(counts_in(order, encoding::kLoss, *words)[0] == 5'000'000);
+  CHECK(counts_in(order, encoding::kConfusion, *words) == std::vector<std::uint64_t>{2, 1, 0, 1});
+  CHECK(counts_in(order, encoding::kNegatives, *words)[encoding::kScoreBins + 1023] == 3);
+  CHECK(evaluate_contribution(order, std::vector<std::uint64_t>(counts.size(), 0)).has_value());
+}
+
+TEST_CASE("an evaluation that contradicts itself is refused") {
+  const auto order = evaluate_order();
+  const auto counts = evaluation_counts();
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (i == 1) continue;  // any loss is possible
+    for (const std::uint64_t wrong : {counts[i] + 1, ~std::uint64_t{0}}) {
+      auto bad = counts;
+      bad[i] = wrong;
+      if (evaluate_contribution(order, bad).has_value()) FAIL("accepted a wrong count at " << i);
+    }
+  }
+  auto swapped = counts;
+  std::swap(swapped[2], swapped[5]);
+  CHECK_FALSE(evaluate_contribution(order, swapped).has_value());
+  CHECK_FALSE(evaluate_contribution(order, std::span(counts).first(counts.size() - 1)).has_value());
+  auto longer = counts;
+  longer.push_back(0);
+  CHECK_FALSE(evaluate_contribution(order, longer).has_value());
+  std::vector<std::uint64_t> only_loss(counts.size(), 0);
+  only_loss[1] = 7;
+  CHECK_FALSE(evaluate_contribution(order, only_loss).has_value());
+}
