@@ -1,0 +1,56 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "client/trainer/models/module.h"
+#include "common/error/error.h"
+#include "common/parameters/parameter_manifest.h"
+
+namespace consilium::trainer {
+
+/// Holds every parameter and buffer of a network in one flat float32 tensor on its device: the trainable tensors first,
+/// each on a 64-byte boundary, so that an optimiser is one pass over one range; then the buffers. Copies from and to
+/// the manifest's order.
+class ParameterStorage {
+ public:
+  ParameterStorage(const ParameterManifest& manifest, const at::Device& device);
+
+  /// Hands out a tensor's views. Every tensor is taken once; fails with kInternal where the manifest has no such tensor
+  /// of that shape and role, or it was taken before.
+  Result<Parameter> take(std::string_view name, at::IntArrayRef shape, TensorRole role);
+  /// Fails with kInternal where a tensor of the manifest was not taken.
+  Result<void> all_taken() const;
+
+  /// Loads a vector in the manifest's order. @param vector parameter_count() floats
+  void load(std::span<const float> vector);
+  /// Writes the vector in the manifest's order. @param vector parameter_count() floats
+  void store(std::span<float> vector) const;
+  /// Writes storage - base, both in the manifest's order.
+  void store_difference(std::span<const float> base, std::span<float> difference) const;
+
+  /// The trainable range, and its gradients (the gaps between tensors are zero in both).
+  [[nodiscard]] const at::Tensor& trainable() const { return trainable_; }
+  [[nodiscard]] const at::Tensor& gradients() const { return gradients_; }
+  [[nodiscard]] const at::Tensor& values() const { return values_; }
+  [[nodiscard]] std::size_t parameter_count() const { return parameter_count_; }
+
+ private:
+  struct Place {
+    TensorInfo info;
+    std::size_t inside = 0;  ///< first element in values_
+    bool taken = false;
+  };
+
+  std::vector<Place> places_;
+  std::size_t parameter_count_ = 0;
+  at::Tensor values_;
+  at::Tensor trainable_;
+  at::Tensor gradients_;
+};
+
+}  // namespace consilium::trainer

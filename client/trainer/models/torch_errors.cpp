@@ -1,0 +1,51 @@
+#include "client/trainer/models/torch_errors.h"
+
+#include <ATen/ATen.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <new>
+#include <string>
+
+namespace consilium::trainer {
+namespace {
+
+constexpr std::size_t kLongestReason = 300;
+
+std::string first_line(std::string_view text) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  return std::string(line.substr(0, kLongestReason));
+}
+
+bool tells_of_memory(std::string_view text) {
+  return text.find("can't allocate memory") != std::string_view::npos ||
+         text.find("out of memory") != std::string_view::npos ||
+         text.find("not enough memory") != std::string_view::npos;
+}
+
+Error out_of_memory(std::string_view doing, std::string_view reason) {
+  return {ErrorCode::kResourceExhausted,
+          fmt::format("{}: out of memory ({}); a smaller training.batch_size or a machine with more memory helps",
+                      doing, reason)};
+}
+
+}  // namespace
+
+Error error_of_exception(std::string_view doing) {
+  try {
+    throw;
+  } catch (const c10::OutOfMemoryError& error) {
+    return out_of_memory(doing, first_line(error.what_without_backtrace()));
+  } catch (const std::bad_alloc&) {
+    return out_of_memory(doing, "the system gave no more");
+  } catch (const c10::Error& error) {
+    const std::string reason = first_line(error.what_without_backtrace());
+    if (tells_of_memory(error.what_without_backtrace())) {
+      return out_of_memory(doing, reason);
+    }
+    return {ErrorCode::kInternal, fmt::format("{}: LibTorch says: {}", doing, reason)};
+  } catch (const std::exception& error) {
+    return {ErrorCode::kInternal, fmt::format("{}: {}", doing, first_line(error.what()))};
+  }
+}
+
+}  // namespace consilium::trainer

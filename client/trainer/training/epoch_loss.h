@@ -1,0 +1,40 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace consilium::trainer {
+
+/// Cross entropy of the batches of one epoch: gives each step its gradient and adds up the loss, weighted by batch
+/// size. On an accelerator the losses stay there and are looked at now and then, so that steps need not wait for each
+/// other.
+class EpochLoss {
+ public:
+  /// @param logits [n, classes]   @param labels [n]   @return d(mean loss) / d(logits)
+  at::Tensor step(const at::Tensor& logits, const at::Tensor& labels);
+
+  /// A step (1-based) whose loss is NaN or infinite, among those looked at so far; see look().
+  struct Broken {
+    std::uint64_t step = 0;
+    bool nan = false;
+  };
+  [[nodiscard]] const std::optional<Broken>& broken() const { return broken_; }
+  /// Looks at every loss that is still on the device.
+  void look();
+  /// Mean loss of the examples seen; look() first.
+  [[nodiscard]] double mean() const { return examples_ == 0 ? 0.0 : total_ / static_cast<double>(examples_); }
+
+ private:
+  void add(double loss_sum);
+
+  std::vector<at::Tensor> waiting_;
+  double total_ = 0.0;
+  std::uint64_t examples_ = 0;
+  std::uint64_t steps_ = 0;
+  std::optional<Broken> broken_;
+};
+
+}  // namespace consilium::trainer

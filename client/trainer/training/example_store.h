@@ -1,0 +1,52 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "common/error/error.h"
+#include "common/job/job_spec.h"
+
+namespace consilium::trainer {
+
+struct Batch {
+  at::Tensor images;  ///< [n, input...] float32
+  at::Tensor labels;  ///< [n] int64
+};
+
+/// One split of a data set on a device, 8-bit images kept as bytes; batches are gathered and normalised in one pass.
+class ExampleStore {
+ public:
+  /// @param images  [N, ...] uint8 or float32 on the CPU; each example has as many values as `input`
+  /// @param labels  [N] int64 on the CPU, checked to lie in [0, classes)
+  /// @param input   the model's input shape
+  /// Fails with kInvalidArgument where `normalize` has neither one value nor one for each channel (input's first
+  /// dimension).
+  static Result<ExampleStore> create(const at::Tensor& images, const at::Tensor& labels,
+                                     const std::vector<std::int64_t>& input,
+                                     const std::optional<job::Normalization>& normalize, const at::Device& device);
+
+  /// @param rows  indices in [0, size())
+  [[nodiscard]] Batch gather(std::span<const std::int64_t> rows) const;
+  [[nodiscard]] std::int64_t size() const { return labels_.size(0); }
+
+ private:
+  ExampleStore() = default;
+  [[nodiscard]] Batch gather_on_cpu(std::span<const std::int64_t> rows) const;
+
+  at::Tensor images_;  ///< [N, channels_, plane_]
+  at::Tensor labels_;
+  std::vector<std::int64_t> input_;
+  std::int64_t channels_ = 1;  ///< groups of values that share mean and deviation
+  std::int64_t plane_ = 0;
+  std::vector<float> mean_;
+  std::vector<float> deviation_;
+  std::vector<float> table_;  ///< [channels, 256], for bytes
+  at::Tensor device_mean_;    ///< [1, channels, 1], off the CPU
+  at::Tensor device_deviation_;
+};
+
+}  // namespace consilium::trainer

@@ -1,0 +1,111 @@
+#include "client/trainer/training/optimizer.h"
+
+#include <ATen/Parallel.h>
+
+#include <cmath>
+
+#include "client/trainer/models/cpu_kernels.h"
+
+namespace consilium::trainer {
+namespace {
+
+constexpr std::int64_t kGrain = 1 << 15;
+
+float* data_or_null(const at::Tensor& tensor) { return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr; }
+
+float* advance(float* pointer, std::int64_t by) { return pointer == nullptr ? nullptr : pointer + by; }
+
+}  // namespace
+
+Optimizer::Optimizer(const job::OptimizerSpec& spec, double proximal_mu, ParameterStorage& storage)
+    : spec_(spec), proximal_mu_(proximal_mu), weights_(storage.trainable()), gradients_(storage.gradients()) {
+  if (proximal_mu_ != 0.0) {
+    anchor_ = weights_.clone();
+  }
+  const bool adam = spec_.kind != job::OptimizerKind::kSgd;
+  if (adam || spec_.momentum != 0.0) {
+    first_ = at::zeros_like(weights_);
+  }
+  if (adam) {
+    second_ = at::zeros_like(weights_);
+  }
+}
+
+void Optimizer::step() {
+  ++steps_;
+  if (weights_.is_cpu()) {
+    step_on_cpu();
+  } else {
+    step_on_device();
+  }
+}
+
+void Optimizer::step_on_cpu() {
+  const auto steps = static_cast<double>(steps_);
+  const kernels::SgdStep sgd{.learning_rate = static_cast<float>(spec_.learning_rate),
+                             .momentum = static_cast<float>(spec_.momentum),
+                             .weight_decay = static_cast<float>(spec_.weight_decay),
+                             .proximal_mu = static_cast<float>(proximal_mu_)};
+  const kernels::AdamStep adam{
+      .learning_rate = static_cast<float>(spec_.learning_rate),
+      .fresh1 = static_cast<float>(1.0 - spec_.beta1),
+      .beta2 = static_cast<float>(spec_.beta2),
+      .fresh2 = static_cast<float>(1.0 - spec_.beta2),
+      .epsilon = static_cast<float>(spec_.epsilon),
+      .weight_decay = static_cast<float>(spec_.weight_decay),
+      .decoupled = spec_.kind == job::OptimizerKind::kAdamW,
+      .proximal_mu = static_cast<float>(proximal_mu_),
+      .step_size = static_cast<float>(spec_.learning_rate / (1.0 - std::pow(spec_.beta1, steps))),
+      .root_bias_correction = static_cast<float>(std::sqrt(1.0 - std::pow(spec_.beta2, steps)))};
+  float* weights = weights_.mutable_data_ptr<float>();
+  const float* gradients = gradients_.const_data_ptr<float>();
+  float* first = data_or_null(first_);
+  float* second = data_or_null(second_);
+  float* anchor = data_or_null(anchor_);
+  const bool is_sgd = spec_.kind == job::OptimizerKind::kSgd;
+  at::parallel_for(0, weights_.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    const auto size = static_cast<std::size_t>(end - begin);
+    if (is_sgd) {
+      kernels::sgd_step(weights + begin, gradients + begin, advance(first, begin), advance(anchor, begin), size, sgd);
+    } else {
+      kernels::adam_step(weights + begin, gradients + begin, first + begin, second + begin, advance(anchor, begin),
+                         size, adam);
+    }
+  });
+}
+
+void Optimizer::step_on_device() {
+  at::Tensor gradient = gradients_;
+  if (anchor_.defined()) {
+    gradient = gradient.add(weights_ - anchor_, proximal_mu_);
+  }
+  if (spec_.weight_decay != 0.0 && spec_.kind != job::OptimizerKind::kAdamW) {
+    gradient = gradient.add(weights_, spec_.weight_decay);
+  }
+  if (spec_.kind == job::OptimizerKind::kSgd) {
+    sgd_on_device(gradient);
+  } else {
+    adam_on_device(gradient);
+  }
+}
+
+void Optimizer::sgd_on_device(at::Tensor gradient) {
+  if (first_.defined()) {
+    first_.mul_(spec_.momentum).add_(gradient);
+    gradient = first_;
+  }
+  weights_.add_(gradient, -spec_.learning_rate);
+}
+
+void Optimizer::adam_on_device(at::Tensor gradient) {
+  const auto steps = static_cast<double>(steps_);
+  if (spec_.kind == job::OptimizerKind::kAdamW) {
+    weights_.mul_(1.0 - spec_.learning_rate * spec_.weight_decay);
+  }
+  first_.lerp_(gradient, 1.0 - spec_.beta1);
+  second_.mul_(spec_.beta2).addcmul_(gradient, gradient, 1.0 - spec_.beta2);
+  const at::Tensor denominator = second_.sqrt().div_(std::sqrt(1.0 - std::pow(spec_.beta2, steps))).add_(spec_.epsilon);
+  weights_.addcdiv_(first_, denominator, -spec_.learning_rate / (1.0 - std::pow(spec_.beta1, steps)));
+}
+
+}  // namespace consilium::trainer

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include <catch2/catch.hpp>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "client/trainer/models/network.h"
+#include "client/trainer/training/example_store.h"
+#include "common/model/model_json.h"
+#include "common/model/model_parameters.h"
+
+namespace consilium::trainer::testing {
+
+/// Takes a Result's value, or fails the test with its message.
+template <class T>
+T value_of(Result<T> result) {
+  if (!result) {
+    FAIL(result.error().message);
+  }
+  return std::move(*result);
+}
+
+/// 3 features, a hidden layer, 2 classes: a step takes microseconds.
+inline model::ModelSpec small_model() {
+  model::ModelSpec spec;
+  spec.layers = {model::Linear{.out_features = 8}, model::Relu{}, model::Linear{.out_features = 2}};
+  spec.input = {3};
+  spec.classes = 2;
+  return spec;
+}
+
+inline std::unique_ptr<Network> network_of(const model::ModelSpec& spec) {
+  const c10::InferenceMode guard;
+  return value_of(Network::create(spec, at::kCPU));
+}
+
+/// `count` examples of the model's shape, from a formula; labels i % classes.
+inline ExampleStore examples_for(const model::ModelSpec& spec, std::int64_t count) {
+  std::int64_t size = 1;
+  for (const std::int64_t dimension : spec.input) {
+    size *= dimension;
+  }
+  const at::Tensor position = at::arange(count * size, at::kDouble);
+  const at::Tensor images =
+      (at::sin(position * 0.11) + 0.5 * at::cos(position * 0.013)).to(at::kFloat).view({count, size});
+  return value_of(
+      ExampleStore::create(images, at::arange(count, at::kLong).remainder(spec.classes), spec.input, {}, at::kCPU));
+}
+
+}  // namespace consilium::trainer::testing
