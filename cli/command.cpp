@@ -4,9 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <iostream>
 #include <list>
 #include <string_view>
 
+#include "cli/ca.h"
 #include "common/config/nearest.h"
 
 namespace consilium::cli {
@@ -65,6 +67,7 @@ void add_json_option(CLI::App& command, bool& json) {
 void add_commands(CLI::App& app, Action& action) {
   app.require_subcommand(1);
   app.footer(kFooter);
+  add_ca_command(app, action, std::cout);
   add_completion(app, action);
   add_version(app, action);
 }

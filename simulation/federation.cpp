@@ -26,23 +26,15 @@ class VectorWords final : public round::WordSource {
   std::size_t read_ = 0;
 };
 
-bool before_rounds(report::JobPhase phase) {
-  return phase == report::JobPhase::kQueued || phase == report::JobPhase::kRecruiting ||
-         phase == report::JobPhase::kCensus;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Federation>> Federation::create(Plan plan, Parts parts) {
   std::unique_ptr<Federation> federation(new Federation(std::move(plan), std::move(parts)));
   const Plan& kept = federation->plan_;
-  job::JobSpec spec = kept.job->spec;
-  // Every simulated site is there from the first round on.
-  spec.federation.minimum_sites = static_cast<std::uint32_t>(kept.sites.size());
   round::JobDriver::Parts driver{*federation, federation->parts_.journal, federation->parts_.blobs,
                                  federation->parts_.changed};
-  CONSILIUM_ASSIGN(federation->driver_,
-                   round::JobDriver::create(kept.job_id, "simulation", spec, kept.initial_model, std::move(driver)));
+  CONSILIUM_ASSIGN(federation->driver_, round::JobDriver::create(kept.job_id, "simulation", kept.job->spec,
+                                                                 kept.initial_model, std::move(driver)));
   return federation;
 }
 
@@ -88,17 +80,14 @@ void Federation::take(Outcome outcome) {
 void Federation::finish_round_and_stop(std::string reason) {
   if (ended() || stop_reason_) return;
   stop_reason_ = std::move(reason);
-  rounds_at_stop_ = status().history.size();
-  if (before_rounds(status().phase)) driver_->stop(*stop_reason_, now());
+  if (last_round_ == 0) driver_->stop(*stop_reason_, now());
   settle();
 }
 
 /// Deals with what the driver sent until it waits for tasks or has ended.
 void Federation::settle() {
   while (!ended()) {
-    if (stop_reason_ && status().history.size() > rounds_at_stop_) {
-      driver_->stop(*stop_reason_, now());
-    } else if (!offered_.empty()) {
+    if (!offered_.empty()) {
       answer_offers();
     } else if (!sessions_.empty()) {
       post_sessions();
@@ -121,6 +110,10 @@ void Federation::post_sessions() {
   std::map<job::SessionKey, std::vector<Session>> by_key;
   for (Session& session : std::exchange(sessions_, {})) by_key[session.offer.key].push_back(std::move(session));
   for (auto& [key, sessions] : by_key) {
+    if (key.kind == job::SumKind::kTrain) {
+      if (stop_reason_ && key.round > last_round_) return driver_->stop(*stop_reason_, now());
+      last_round_ = std::max(last_round_, key.round);
+    }
     const auto order = job::decode_round_order(sessions.front().offer.order);
     if (!order) {
       for (const Session& session : sessions)

@@ -70,7 +70,7 @@ class Federation final : public round::SiteGateway {
   std::set<std::pair<std::string, job::SessionKey>> underway_;  ///< posted
   round::Clock::duration skipped_{};                            ///< waiting that nobody had to do
   std::optional<std::string> stop_reason_;
-  std::size_t rounds_at_stop_ = 0;
+  std::uint32_t last_round_ = 0;  ///< whose training was begun
 };
 
 }  // namespace consilium::simulation

@@ -58,7 +58,7 @@ Json json_of_round(const RoundRecord& record, std::string_view split) {
   return json;
 }
 
-Json comparison_json(const Comparison& comparison) {
+Json json_of_comparison(const Comparison& comparison) {
   if (comparison.empty()) return nullptr;
   Json json = {{"split", job::name_of(comparison.split)}};
   if (!comparison.alone.empty()) {
@@ -154,7 +154,7 @@ std::string report_json(const Report& report) {
                      {"phase", name_of(status.phase)},
                      {"detail", status.detail},
                      {"rounds", std::move(rounds)},
-                     {"comparison", comparison_json(report.comparison)},
+                     {"comparison", json_of_comparison(report.comparison)},
                      {"clipped", clipped_json(status.history)},
                      {"examples", status.examples},
                      {"model", status.model ? Json(crypto::to_hex(*status.model)) : Json(nullptr)},
@@ -167,6 +167,10 @@ std::string report_json(const Report& report) {
 
 std::string round_json(const RoundRecord& record, const std::string& split) {
   return json_of_round(record, split).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string comparison_json(const Comparison& comparison) {
+  return json_of_comparison(comparison).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string metrics_csv(const Report& report) {

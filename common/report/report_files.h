@@ -41,6 +41,8 @@ struct Report {
 /// Writes one round as report.json has it, on one line.
 /// @param split names the key under which the evaluation stands ("val")
 [[nodiscard]] std::string round_json(const RoundRecord& record, const std::string& split);
+/// Writes a comparison as report.json has it, on one line; "null" for an empty one.
+[[nodiscard]] std::string comparison_json(const Comparison& comparison);
 /// Writes metrics.csv's text: one row a round, an empty field where a round wasn't evaluated.
 [[nodiscard]] std::string metrics_csv(const Report& report);
 /// Draws curves.svg: loss and metric by round, comparisons as dashed levels.

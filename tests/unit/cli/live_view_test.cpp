@@ -43,7 +43,8 @@ JobStatus running(std::uint32_t rounds_done) {
 }
 
 int columns(const std::string& line) {
-  return static_cast<int>(std::ranges::count_if(line, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<int>(
+      std::ranges::count_if(line, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 bool contains(const std::vector<std::string>& lines, const std::string& text) {
@@ -65,7 +66,8 @@ std::string written(const std::vector<JobStatus>& snapshots, ViewMode mode, cons
 
 TEST_CASE("the table shows round, phase, sites, loss, metric, bytes and the time left") {
   const auto lines = table_lines(running(3), "val", {100, 30, true, false});
-  for (const char* text : {"chest-xray-1", "training", "round 4 of 20", "ETA 42.0 s", "val loss", "0.861", "0.925", "53.2 MB", "2/2", "north", "uploading", "15 %"}) {
+  for (const char* text : {"chest-xray-1", "training", "round 4 of 20", "ETA 42.0 s", "val loss", "0.861", "0.925",
+                           "53.2 MB", "2/2", "north", "uploading", "15 %"}) {
     CHECK(contains(lines, text));
   }
 }
@@ -93,7 +95,8 @@ TEST_CASE("what a site says can't steer the terminal") {
   JobStatus status = running(1);
   status.sites["south"] = "failed: \x1b]0;owned\x07";
   status.history[0].failed["south"] = "\x1b[1A";
-  for (const std::string& line : table_lines(status, "val", {100, 30, true, false})) CHECK(line.find('\x1b') == std::string::npos);
+  for (const std::string& line : table_lines(status, "val", {100, 30, true, false}))
+    CHECK(line.find('\x1b') == std::string::npos);
   for (const std::string& line : news_lines({}, status, "val")) CHECK(line.find('\x1b') == std::string::npos);
 }
 
@@ -104,10 +107,12 @@ TEST_CASE("a terminal is redrawn in place; each frame goes up by what the last o
 }
 
 TEST_CASE("without a terminal each finished round is one plain line, told once") {
-  const std::string text = written({running(0), running(1), running(1), running(3)}, ViewMode::kLive, {100, 30, false, false});
+  const std::string text =
+      written({running(0), running(1), running(1), running(3)}, ViewMode::kLive, {100, 30, false, false});
   CHECK(text.find('\x1b') == std::string::npos);
   CHECK(std::ranges::count(text, '\n') == 3);
-  CHECK(text.find("round 1/20  sites 2/2  train loss 0.4000  val loss 0.3500  accuracy 0.861  AUC 0.925  53.2 MB  1.5 s  ETA 42.0 s\n") == 0);
+  CHECK(text.find("round 1/20  sites 2/2  train loss 0.4000  val loss 0.3500  accuracy 0.861  AUC 0.925  53.2 MB  1.5 "
+                  "s  ETA 42.0 s\n") == 0);
 }
 
 TEST_CASE("plain lines tell what a job waits for, who failed and how it ended") {
@@ -129,7 +134,8 @@ TEST_CASE("JSON news are one object a line") {
   JobStatus ended = running(2);
   ended.phase = JobPhase::kFinished;
   std::vector<std::string> events;
-  for (const std::string& line : news_json({}, running(1), "val")) events.push_back(nlohmann::json::parse(line).at("event"));
+  for (const std::string& line : news_json({}, running(1), "val"))
+    events.push_back(nlohmann::json::parse(line).at("event"));
   for (const std::string& line : news_json(running(1), ended, "val")) {
     const auto json = nlohmann::json::parse(line);
     events.push_back(json.at("event"));

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <filesystem>
+
+#include "common/error/error.h"
+#include "common/job/job_spec.h"
+#include "common/parameters/parameter_manifest.h"
+
+namespace consilium::cli {
+
+/// A job as its researcher wrote it, ready to be submitted or simulated.
+struct JobFile {
+  job::JobSpec spec;  ///< initial_weights replaced by the digest of what was read
+  ParameterManifest manifest;
+  ParameterVector initial_weights;  ///< empty: those that the spec and its seed give
+};
+
+/// Reads a job, and the safetensors file that its `initial_weights` names (relative to the job's folder).
+Result<JobFile> read_job_file(const std::filesystem::path& file);
+
+}  // namespace consilium::cli

@@ -1,0 +1,63 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/live_view.h"
+#include "cli/remote.h"
+#include "common/report/job_status_json.h"
+
+namespace consilium::cli {
+namespace {
+
+struct JobsOptions {
+  ConnectionOptions connection;
+  bool json = false;
+};
+
+std::string last_metric(const report::JobStatus& status) {
+  for (auto record = status.history.rbegin(); record != status.history.rend(); ++record) {
+    if (record->metrics)
+      return fmt::format("accuracy {:.3f}  AUC {:.3f}", record->metrics->accuracy, record->metrics->auc);
+  }
+  return {};
+}
+
+Result<int> jobs(const JobsOptions& options) {
+  CONSILIUM_ASSIGN(const std::unique_ptr<AdminClient> client, connect(options.connection));
+  CONSILIUM_ASSIGN(const std::vector<report::JobStatus> all, client->jobs());
+  if (options.json) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const report::JobStatus& status : all) list.push_back(report::to_json(status));
+    fmt::print("{}\n", list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    return kSuccess;
+  }
+  if (all.empty()) {
+    fmt::print("no jobs yet; submit one with: consilium submit JOB.yaml\n");
+    return kSuccess;
+  }
+  fmt::print("{:<28} {:<11} {:>9} {:>9}  {}\n", "job", "phase", "round", "ETA", "last evaluation");
+  for (const report::JobStatus& status : all) {
+    const std::string eta = status.eta_seconds ? format_duration(*status.eta_seconds) : "";
+    const std::string last = last_metric(status);
+    fmt::print("{:<28} {:<11} {:>9} {:>9}  {}\n", printable(status.job_id), report::name_of(status.phase),
+               fmt::format("{}/{}", status.round, status.rounds), eta, last.empty() ? printable(status.detail) : last);
+  }
+  return kSuccess;
+}
+
+}  // namespace
+
+void add_jobs(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("jobs", "List the coordinator's jobs");
+  const auto options = std::make_shared<JobsOptions>();
+  add_connection_options(*command, options->connection);
+  add_json_option(*command, options->json);
+  command->footer("Examples:\n  consilium jobs\n  consilium jobs --json | jq -r '.[].job_id'");
+  command->callback([options, &action] { action = [options] { return jobs(*options); }; });
+}
+
+}  // namespace consilium::cli

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "cli/admin_client.h"
+#include "cli/connection.h"
+#include "cli/live_view.h"
+#include "common/error/error.h"
+#include "common/parameters/parameter_manifest.h"
+#include "common/report/report_files.h"
+
+namespace consilium::cli {
+
+/// Opens a client for the coordinator that the options name.
+Result<std::unique_ptr<AdminClient>> connect(const ConnectionOptions& options);
+Result<std::unique_ptr<AdminClient>> connect(const Connection& connection);
+
+/// Shows a job until it has ended; returns its last status. kCancelled where `stop` was asked for first.
+Result<report::JobStatus> follow(AdminClient& client, const std::string& job_id, LiveView& view, std::stop_token stop);
+
+/// What the coordinator has of a job.
+struct FetchedJob {
+  report::Report report;
+  ParameterManifest manifest;
+  ParameterVector model;
+};
+/// Fails with kFailedPrecondition where no round is committed yet.
+Result<FetchedJob> fetch_job(AdminClient& client, const std::string& job_id);
+
+/// What `watch` exits with after a job that ended so.
+[[nodiscard]] int exit_code_of(report::JobPhase phase);
+
+}  // namespace consilium::cli

@@ -1,0 +1,165 @@
+#include "cli/sandbox/provision.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <string_view>
+#include <system_error>
+
+#include "client/policy/policy.h"
+#include "common/pki/authority.h"
+#include "common/pki/enrollment.h"
+#include "common/pki/identity.h"
+
+namespace consilium::cli {
+namespace {
+
+constexpr const char* kConsortium = "sandbox";
+constexpr std::chrono::days kValidity{30};
+
+Result<void> write_text(const std::filesystem::path& file, const std::string& text) {
+  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  out << text;
+  out.flush();
+  if (!out)
+    return fail(ErrorCode::kInternal, fmt::format("{}: cannot be written: {}", file.string(), std::strerror(errno)));
+  return {};
+}
+
+Result<void> copy_to(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code code;
+  std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing, code);
+  if (code) return fail(ErrorCode::kInternal, fmt::format("{}: cannot be written: {}", to.string(), code.message()));
+  return {};
+}
+
+/// What `consilium-client enroll` and `consilium ca sign` do between two organisations, done in one place.
+Result<void> certify(pki::Authority& authority, const pki::Identity& identity, const std::vector<std::string>& hosts,
+                     const std::filesystem::path& folder) {
+  CONSILIUM_ASSIGN(const pki::Enrollment enrolled, pki::enroll(identity, folder));
+  std::ifstream request(enrolled.request, std::ios::binary);
+  const std::string csr{std::istreambuf_iterator<char>(request), {}};
+  CONSILIUM_ASSIGN(const std::string certificate, authority.sign(csr, identity, hosts, kValidity));
+  CONSILIUM_TRY(write_text(folder / (identity.name + ".pem"), certificate));
+  CONSILIUM_TRY(copy_to(authority.root_certificate(), folder / "root.pem"));
+  return copy_to(authority.revocation_list(), folder / "crl.pem");
+}
+
+/// Text between the double quotes of YAML.
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+std::string coordinator_yaml() {
+  return "# Started as: consilium-coordinator --config coordinator.yaml\n"
+         "# Relative paths start at this file's folder.\n\n"
+         "# A real coordinator listens where hospitals reach it, e.g. 0.0.0.0:8470. Port 0 takes a free one and writes "
+         "it to\n"
+         "# <state_dir>/port.\n"
+         "listen: 127.0.0.1:0\n\n"
+         "# Models and uploads under way. Nothing about patients.\n"
+         "state_dir: state\n\n"
+         "# Everybody's certificate is signed by the consortium's root (folder ca, which a real consortium keeps "
+         "offline).\n"
+         "tls:\n"
+         "  root: root.pem\n"
+         "  certificate: coordinator.pem\n"
+         "  key: coordinator.key            # born here, never leaves\n"
+         "  revocation_list: crl.pem\n";
+}
+
+std::string client_yaml(const simulation::SimulatedSite& site, const job::JobSpec& job, const SandboxTrainer& trainer,
+                        int port) {
+  return fmt::format(
+      "# Started as: consilium-client --config client.yaml\n"
+      "# Relative paths start at this file's folder.\n\n"
+      "site: {0}\n\n"
+      "# The client opens this connection; nobody ever connects to a hospital.\n"
+      "coordinator: 127.0.0.1:{1}\n\n"
+      "tls:\n"
+      "  root: root.pem\n"
+      "  certificate: {0}.pem\n"
+      "  key: {0}.key            # born here, never leaves\n"
+      "  revocation_list: crl.pem\n\n"
+      "# What this hospital agrees to. Without that file it takes part in nothing.\n"
+      "policy: policy.yaml\n\n"
+      "state_dir: state\n\n"
+      "# The process that sees images: it has no network and no key.\n"
+      "trainer:\n"
+      "  command: [{2}]\n"
+      "  device: {3}\n"
+      "  threads: {4}\n\n"
+      "# What jobs call a data set, and where it lies on this hospital's disk.\n"
+      "datasets:\n"
+      "  {5}: {{type: {6}, path: {7}}}\n",
+      site.name, port, quoted(trainer.program.string()), quoted(trainer.device), trainer.threads, job.data.dataset,
+      site.data.type, quoted(site.data.path));
+}
+
+std::string policy_yaml(const job::JobSpec& job, bool confined) {
+  return fmt::format(
+      "# What this hospital agrees to. A job that breaks one of these rules is declined, and both sides hear why.\n\n"
+      "researchers: [{0}]          # names in their certificates\n"
+      "datasets: [{1}]\n"
+      "tasks: [classification]\n"
+      "strategies: [fedavg, fedprox]\n"
+      "max_rounds: {2}\n"
+      "max_local_epochs: {3}\n\n"
+      "# The fewest updates that a sum may have. The higher, the less one hospital shows in it.\n"
+      "minimum_cohort: {4}\n\n"
+      "# May updates reach the coordinator unmasked? It could look at a single one. This job asks for it.\n"
+      "allow_unmasked: {5}\n{6}",
+      kSandboxResearcher, job.data.dataset, std::max(100U, job.federation.rounds),
+      std::max(10U, job.training.local_epochs), policy::smallest_cohort(job.federation),
+      job.privacy.secure_aggregation == job::SecureAggregation::kOff,
+      confined ? ""
+               : "\n# This kernel lacks Landlock, seccomp or network namespaces. A real hospital leaves this line "
+                 "out.\nsandbox: optional\n");
+}
+
+std::string researcher_yaml(int port) {
+  return fmt::format(
+      "# ~/.config/consilium/config.yaml: where `consilium` finds its coordinator, and who it is.\n"
+      "coordinator: 127.0.0.1:{0}\n"
+      "root: root.pem\n"
+      "certificate: {1}.pem\n"
+      "key: {1}.key\n",
+      port, kSandboxResearcher);
+}
+
+}  // namespace
+
+Result<void> provision(const SandboxLayout& layout, const std::vector<simulation::SimulatedSite>& sites) {
+  CONSILIUM_ASSIGN(pki::Authority authority, pki::Authority::create(layout.authority(), kConsortium, kValidity));
+  CONSILIUM_TRY(certify(authority, {kConsortium, pki::Role::kCoordinator, "coordinator"}, {"127.0.0.1", "localhost"},
+                        layout.coordinator()));
+  CONSILIUM_TRY(certify(authority, {kConsortium, pki::Role::kResearcher, kSandboxResearcher}, {}, layout.researcher()));
+  for (const auto& site : sites) {
+    std::error_code code;
+    std::filesystem::create_directories(layout.site(site.name).parent_path(), code);
+    CONSILIUM_TRY(certify(authority, {kConsortium, pki::Role::kSite, site.name}, {}, layout.site(site.name)));
+  }
+  return write_text(layout.coordinator() / "coordinator.yaml", coordinator_yaml());
+}
+
+Result<void> write_site_configs(const SandboxLayout& layout, const job::JobSpec& job,
+                                const std::vector<simulation::SimulatedSite>& sites, const SandboxTrainer& trainer,
+                                int port) {
+  for (const auto& site : sites) {
+    CONSILIUM_TRY(write_text(layout.site(site.name) / "client.yaml", client_yaml(site, job, trainer, port)));
+    CONSILIUM_TRY(write_text(layout.site(site.name) / "policy.yaml", policy_yaml(job, trainer.confined)));
+  }
+  return write_text(layout.researcher() / "config.yaml", researcher_yaml(port));
+}
+
+}  // namespace consilium::cli

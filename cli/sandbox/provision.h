@@ -1,0 +1,48 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/error/error.h"
+#include "common/job/job_spec.h"
+#include "simulation/simulator.h"
+
+namespace consilium::cli {
+
+/// The researcher's name in a sandbox.
+inline constexpr const char* kSandboxResearcher = "researcher";
+
+/// Where a sandbox's parts lie: as a real consortium's, but all in one folder.
+struct SandboxLayout {
+  std::filesystem::path root;
+
+  [[nodiscard]] std::filesystem::path authority() const { return root / "ca"; }
+  [[nodiscard]] std::filesystem::path coordinator() const { return root / "coordinator"; }
+  [[nodiscard]] std::filesystem::path site(const std::string& name) const { return root / "sites" / name; }
+  [[nodiscard]] std::filesystem::path researcher() const { return root / "researcher"; }
+  [[nodiscard]] std::filesystem::path data() const { return root / "data"; }  ///< one .npz a site: simulate --site-data
+  /// Everybody's images together: only while the pool is trained for comparison. No real consortium has it.
+  [[nodiscard]] std::filesystem::path pool() const { return root / "pooled.npz"; }
+  [[nodiscard]] std::filesystem::path results() const { return root / "results"; }
+};
+
+/// How the sandbox's trainers run.
+struct SandboxTrainer {
+  std::filesystem::path program;
+  std::string device = "auto";
+  unsigned threads = 1;
+  bool confined = true;  ///< false where this kernel can't confine them: the policies then say `sandbox: optional`
+};
+
+/// Makes the consortium's root, a key and certificate for everybody, and coordinator.yaml: everything that is there
+/// before the first daemon starts.
+Result<void> provision(const SandboxLayout& layout, const std::vector<simulation::SimulatedSite>& sites);
+
+/// Writes each site's client.yaml and policy.yaml, and the researcher's config.yaml.
+/// @param port that the coordinator listens on
+Result<void> write_site_configs(const SandboxLayout& layout, const job::JobSpec& job,
+                                const std::vector<simulation::SimulatedSite>& sites, const SandboxTrainer& trainer,
+                                int port);
+
+}  // namespace consilium::cli

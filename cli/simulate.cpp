@@ -1,0 +1,195 @@
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <stop_token>
+#include <utility>
+
+#include "cli/command.h"
+#include "cli/comparison_progress.h"
+#include "cli/comparison_text.h"
+#include "cli/job_file.h"
+#include "cli/live_view.h"
+#include "cli/simulation_options.h"
+#include "cli/version.h"
+#include "common/job/job_text.h"
+#include "common/process/termination.h"
+#include "common/report/report_files.h"
+#include "simulation/simulator.h"
+#include "simulation/site_data.h"
+
+namespace consilium::cli {
+namespace {
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  consilium simulate job.yaml --data fashion.npz --sites 100 --partition shards:2 --out results\n"
+    "  consilium simulate job.yaml --site-data kept/data --compare alone,federated,pooled --out results\n"
+    "Leaves model.safetensors, report.json, metrics.csv and curves.svg in the folder. Ctrl-C finishes the round first.";
+
+struct SimulateOptions : SimulationOptions {
+  std::string site_data;
+  double stragglers = 0.0;
+  std::string compare;
+  std::string out;
+};
+
+/// One simulated run, from its options to its report.
+class Simulation {
+ public:
+  explicit Simulation(SimulateOptions options) : options_(std::move(options)) {}
+
+  Result<int> run() {
+    termination_.on_signal([this] { stop_.request_stop(); });
+    CONSILIUM_TRY(prepare());
+    CONSILIUM_TRY(train());
+    CONSILIUM_TRY(compare());
+    CONSILIUM_TRY(report());
+    return tell();
+  }
+
+ private:
+  Result<void> prepare() {
+    CONSILIUM_ASSIGN(job_file_, read_job_file(options_.job));
+    CONSILIUM_TRY(job::check_available(job_file_.spec));
+    CONSILIUM_TRY(check_options());
+    if (!options_.compare.empty()) {
+      CONSILIUM_ASSIGN(arms_, simulation::parse_arms(options_.compare));
+    }
+    const std::filesystem::path out = options_.out;
+    std::filesystem::path folder = out / "sites";
+    job_.spec = job_file_.spec;
+    job_.initial_weights = job_file_.initial_weights;
+    job_.stragglers = options_.stragglers;
+    if (!options_.site_data.empty()) {
+      folder = options_.site_data;
+      CONSILIUM_ASSIGN(job_.sites, simulation::read_site_folder(folder, job_.spec));
+    } else {
+      simulation::SplitRequest split{options_.data, {}, options_.partition, {}, job_.spec.seed};
+      if (options_.per_site > 0) split.per_site = options_.per_site;
+      CONSILIUM_ASSIGN(split.names, simulation::site_names(job_.spec, options_.sites));
+      CONSILIUM_ASSIGN(job_.sites, simulation::split_to_folder(split, job_.spec, folder));
+    }
+    if (arms_.pooled) {
+      CONSILIUM_ASSIGN(pool_, simulation::write_pool(job_.sites, job_.spec, out / "pooled.npz"));
+    }
+    CONSILIUM_ASSIGN(simulation::Simulator::Config config, simulator_config(options_, {folder, out}));
+    CONSILIUM_ASSIGN(simulator_, simulation::Simulator::create(std::move(config)));
+    return {};
+  }
+
+  Result<void> check_options() const {
+    if (options_.data.empty() == options_.site_data.empty()) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "name the data: either --data FILE to divide, or --site-data DIR with one .npz a site");
+    }
+    if (!options_.site_data.empty() && (options_.sites > 0 || options_.per_site > 0)) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "--site-data takes the folder's files as the sites; leave --sites and --per-site out");
+    }
+    if (options_.stragglers > 0 && job_file_.spec.training.local_epochs < 2) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "--stragglers: a straggler does 1 to E-1 of E local epochs; set training.local_epochs to 2 or more");
+    }
+    return {};
+  }
+
+  Result<void> train() {
+    LiveView view(stdout, std::string(job::name_of(job_.spec.evaluation.split)),
+                  options_.json ? ViewMode::kJson : ViewMode::kLive);
+    CONSILIUM_ASSIGN(status_,
+                     simulator_->federate(
+                         job_, [&view](const report::JobStatus& status) { view.update(status); }, stop_.get_token()));
+    view.update(status_);
+    view.leave();
+    return {};
+  }
+
+  Result<void> compare() {
+    if (!arms_.any() || status_.phase != report::JobPhase::kFinished || stop_.stop_requested()) return {};
+    ComparisonProgress progress(options_.json ? nullptr : stdout);
+    auto comparison = simulator_->compare(job_, arms_, *status_.model, pool_, std::ref(progress), stop_.get_token());
+    progress.leave();
+    if (!comparison && comparison.error().code != ErrorCode::kCancelled) return fail(comparison.error());
+    if (comparison) comparison_ = std::move(*comparison);
+    return {};
+  }
+
+  Result<void> report() {
+    ParameterVector model;
+    if (status_.model) {
+      CONSILIUM_ASSIGN(model, simulator_->model(*status_.model, job_file_.manifest));
+    }
+    const report::Report written{
+        job_.spec, status_, comparison_, {{"consilium", kVersion}, {"trainer", simulator_->trainer_software()}}};
+    return report::write_report_folder(options_.out, written, job_file_.manifest, model);
+  }
+
+  Result<int> tell() const {
+    const bool interrupted = stop_.stop_requested();
+    if (options_.json) {
+      fmt::print("{{\"event\":\"result\",\"phase\":\"{}\",\"model\":\"{}\",\"comparison\":{}}}\n",
+                 report::name_of(status_.phase), status_.model ? crypto::to_hex(*status_.model) : "",
+                 report::comparison_json(comparison_));
+    } else {
+      for (const std::string& line : comparison_lines(comparison_)) fmt::print("{}\n", line);
+      fmt::print("model and report: {}\n", options_.out);
+    }
+    if (interrupted) {
+      const auto left = job_.spec.federation.rounds - static_cast<std::uint32_t>(std::min<std::size_t>(
+                                                          status_.history.size(), job_.spec.federation.rounds));
+      if (left > 0) {
+        fmt::print(stderr,
+                   "consilium: interrupted after round {} of {}; to go on from this model, set initial_weights: {} and "
+                   "federation.rounds: {} in the "
+                   "job, and simulate it into another folder\n",
+                   status_.history.size(), job_.spec.federation.rounds,
+                   (std::filesystem::absolute(options_.out) / report::kModelFile).string(), left);
+      } else {
+        fmt::print(stderr,
+                   "consilium: interrupted; the federated model is complete, the comparison isn't: simulate again with "
+                   "--compare\n");
+      }
+      return kInterrupted;
+    }
+    if (status_.phase == report::JobPhase::kFinished) return kSuccess;
+    fmt::print(stderr, "consilium: the job {}: {}\n", report::name_of(status_.phase), printable(status_.detail));
+    return kJobFailed;
+  }
+
+  SimulateOptions options_;
+  process::Termination termination_;
+  std::stop_source stop_;
+  JobFile job_file_;
+  simulation::Arms arms_;
+  simulation::Simulator::Job job_;
+  simulation::SimulatedSite pool_;
+  std::unique_ptr<simulation::Simulator> simulator_;
+  report::JobStatus status_;
+  report::Comparison comparison_;
+};
+
+}  // namespace
+
+void add_simulate(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("simulate", "Run a job over many sites on this machine, without daemons");
+  const auto options = std::make_shared<SimulateOptions>();
+  add_simulation_options(*command, *options);
+  command->add_option("--site-data", options->site_data, "folder with one .npz a site, named after it")
+      ->check(CLI::ExistingDirectory);
+  command
+      ->add_option("--stragglers", options->stragglers,
+                   "share of each round's cohort that is slow: 1 to E-1 of the E local epochs")
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--compare", options->compare,
+                      "alone, federated, pooled, separated by commas: evaluate each on the test split");
+  command->add_option("--out", options->out, "folder for the model and the report")->required();
+  add_json_option(*command, options->json);
+  command->footer(kExamples);
+  command->callback([options, &action] { action = [options] { return Simulation(*options).run(); }; });
+}
+
+}  // namespace consilium::cli

@@ -1,0 +1,60 @@
+#include "cli/simulation_options.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <system_error>
+#include <thread>
+
+namespace consilium::cli {
+
+void add_simulation_options(CLI::App& command, SimulationOptions& options) {
+  command.add_option("JOB.yaml", options.job, "the job")->required()->check(CLI::ExistingFile);
+  command
+      .add_option("--data", options.data,
+                  "data to divide: an .npz file in MedMNIST's layout, or a folder with MNIST's idx files")
+      ->check(CLI::ExistingPath);
+  command.add_option("--sites", options.sites, "number of sites, where the job doesn't name them")
+      ->check(CLI::Range(1U, 100000U));
+  command.add_option("--partition", options.partition, "iid, shards:S (S label shards a site) or dirichlet:A")
+      ->capture_default_str();
+  command.add_option("--per-site", options.per_site, "training examples of each site; without it all are divided")
+      ->check(CLI::Range(1U, 1U << 30));
+  command.add_option("--workers", options.workers, "trainer processes at once; without it as many as cores")
+      ->check(CLI::Range(1U, 1024U));
+  command.add_option("--trainer", options.trainer, "trainer to use, instead of consilium-trainer beside this command");
+  command.add_option("--device", options.device, "auto, cpu or cuda:N")->capture_default_str();
+  command.add_option("--threads", options.threads, "threads of each trainer")
+      ->capture_default_str()
+      ->check(CLI::Range(1U, 1024U));
+}
+
+Result<std::filesystem::path> find_program(const std::string& name, const std::string& given) {
+  std::error_code code;
+  const std::filesystem::path beside = std::filesystem::read_symlink("/proc/self/exe", code).parent_path() / name;
+  std::filesystem::path program = given.empty() ? beside : std::filesystem::absolute(given, code);
+  if (::access(program.c_str(), X_OK) == 0) return program;
+  if (!given.empty())
+    return fail(ErrorCode::kInvalidArgument, fmt::format("{}: no such program, or it may not be run", given));
+  return fail(
+      ErrorCode::kFailedPrecondition,
+      fmt::format("{} isn't there; build it (cmake --build build/release --target {}) or install it beside consilium",
+                  program.string(), name));
+}
+
+Result<simulation::Simulator::Config> simulator_config(const SimulationOptions& options,
+                                                       const std::vector<std::filesystem::path>& readable) {
+  CONSILIUM_ASSIGN(const std::filesystem::path program, find_program("consilium-trainer", options.trainer));
+  simulation::Simulator::Config config;
+  config.workers = options.workers > 0 ? options.workers : std::max(1U, std::thread::hardware_concurrency());
+  config.trainer.command = {program.string()};
+  config.trainer.device = options.device;
+  config.trainer.threads = options.threads;
+  config.trainer.readable = readable;
+  config.trainer.require_sandbox = false;
+  return config;
+}
+
+}  // namespace consilium::cli

@@ -1,0 +1,51 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/job_file.h"
+#include "cli/remote.h"
+#include "common/job/job_text.h"
+
+namespace consilium::cli {
+namespace {
+
+struct SubmitOptions {
+  ConnectionOptions connection;
+  std::string job;
+  bool json = false;
+};
+
+Result<int> submit(const SubmitOptions& options) {
+  // The job is checked here first: a mistake in it shouldn't need a coordinator to be found.
+  CONSILIUM_ASSIGN(const JobFile job, read_job_file(options.job));
+  CONSILIUM_TRY(job::check_available(job.spec));
+  CONSILIUM_ASSIGN(const std::unique_ptr<AdminClient> client, connect(options.connection));
+  if (!job.initial_weights.empty()) CONSILIUM_TRY(client->upload_weights(job.initial_weights));
+  CONSILIUM_ASSIGN(const std::string job_id, client->submit(job::canonical_text(job.spec)));
+  if (options.json) {
+    fmt::print("{}\n",
+               nlohmann::json{{"job_id", job_id}, {"job_digest", crypto::to_hex(job::job_digest(job.spec))}}.dump());
+  } else {
+    fmt::print("{}\n", job_id);
+    fmt::print(stderr, "submitted; follow it with: consilium watch {}\n", job_id);
+  }
+  return kSuccess;
+}
+
+}  // namespace
+
+void add_submit(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("submit", "Submit a job; prints its id");
+  const auto options = std::make_shared<SubmitOptions>();
+  command->add_option("JOB.yaml", options->job, "the job")->required()->check(CLI::ExistingFile);
+  add_connection_options(*command, options->connection);
+  add_json_option(*command, options->json);
+  command->footer("Examples:\n  consilium submit job.yaml\n  consilium watch $(consilium submit job.yaml)");
+  command->callback([options, &action] { action = [options] { return submit(*options); }; });
+}
+
+}  // namespace consilium::cli

@@ -1,0 +1,149 @@
+#include "simulation/site_data.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "client/trainer/data/dataset.h"
+#include "client/trainer/data/npz_writer.h"
+#include "client/trainer/data/partition.h"
+#include "common/pki/identity.h"
+
+namespace consilium::simulation {
+namespace {
+
+trainer::DataSource npz(const std::filesystem::path& file) { return {"npz", std::filesystem::absolute(file).string()}; }
+
+trainer::DataSource source_of(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return {"idx", std::filesystem::absolute(path).string()};
+  return npz(path);
+}
+
+Result<void> make_folder(const std::filesystem::path& folder) {
+  std::error_code code;
+  std::filesystem::create_directories(folder, code);
+  if (code)
+    return fail(ErrorCode::kInvalidArgument, fmt::format("{}: cannot be made: {}", folder.string(), code.message()));
+  return {};
+}
+
+/// Puts the examples of one split behind another's. Fails where one has uint8 images and the other floats.
+Result<void> append(data::Split& to, data::Split from) {
+  if (from.size() == 0) return {};
+  if (to.size() == 0) {
+    to = std::move(from);
+    return {};
+  }
+  if (to.values.index() != from.values.index()) {
+    return fail(ErrorCode::kInvalidArgument,
+                "uint8 and floating-point images can't be pooled; store every site's as one type");
+  }
+  to.labels.insert(to.labels.end(), from.labels.begin(), from.labels.end());
+  std::visit(
+      [&from](auto& values) {
+        const auto& more = std::get<std::decay_t<decltype(values)>>(from.values);
+        values.insert(values.end(), more.begin(), more.end());
+      },
+      to.values);
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> site_names(const job::JobSpec& job, std::uint32_t sites) {
+  const std::vector<std::string>& named = job.federation.sites;
+  if (!named.empty()) {
+    if (sites != 0 && sites != named.size()) {
+      return fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("--sites {}: the job names {} sites (federation.sites); leave --sites out, or change the job",
+                      sites, named.size()));
+    }
+    return named;
+  }
+  if (sites == 0)
+    return fail(ErrorCode::kInvalidArgument, "how many sites? The job names none (federation.sites): give --sites N");
+  if (sites < job.federation.minimum_sites) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("--sites {}: the job wants at least {} (federation.minimum_sites)", sites,
+                            job.federation.minimum_sites));
+  }
+  std::vector<std::string> names;
+  for (std::uint32_t i = 0; i < sites; ++i) names.push_back(fmt::format("site-{:03}", i));
+  return names;
+}
+
+Result<std::vector<SimulatedSite>> read_site_folder(const std::filesystem::path& folder, const job::JobSpec& job) {
+  std::vector<SimulatedSite> sites;
+  std::error_code code;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, code)) {
+    if (entry.path().extension() != ".npz") continue;
+    const std::string name = entry.path().stem().string();
+    if (const auto valid = pki::check_name(name); !valid) return fail(valid.error().within(entry.path().string()));
+    sites.push_back({name, npz(entry.path())});
+  }
+  if (code) return fail(ErrorCode::kNotFound, fmt::format("--site-data {}: {}", folder.string(), code.message()));
+  std::ranges::sort(sites, {}, &SimulatedSite::name);
+  for (const std::string& name : job.federation.sites) {
+    if (std::ranges::find(sites, name, &SimulatedSite::name) == sites.end()) {
+      return fail(ErrorCode::kNotFound, fmt::format("--site-data {}: the job names the site '{}', expected {}.npz",
+                                                    folder.string(), name, name));
+    }
+  }
+  if (!job.federation.sites.empty()) {
+    std::erase_if(sites, [&job](const SimulatedSite& site) {
+      return std::ranges::find(job.federation.sites, site.name) == job.federation.sites.end();
+    });
+  }
+  if (sites.size() < std::max(1U, job.federation.minimum_sites)) {
+    return fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("--site-data {}: {} sites (.npz files), the job wants at least {} (federation.minimum_sites)",
+                    folder.string(), sites.size(), std::max(1U, job.federation.minimum_sites)));
+  }
+  return sites;
+}
+
+Result<std::vector<SimulatedSite>> split_to_folder(const SplitRequest& request, const job::JobSpec& job,
+                                                   const std::filesystem::path& folder) {
+  auto spec = data::parse_partition(request.partition);
+  if (!spec) return fail(spec.error().within("--partition"));
+  spec->sites = static_cast<std::uint32_t>(request.names.size());
+  spec->per_site = request.per_site;
+  CONSILIUM_ASSIGN(const data::Dataset whole,
+                   data::read_dataset(source_of(request.data), job.model.input, job.model.classes));
+  auto assignments = data::assign(whole, *spec, request.seed);
+  if (!assignments) return fail(assignments.error().within(request.data.string()));
+  CONSILIUM_TRY(make_folder(folder));
+  std::vector<SimulatedSite> sites;
+  for (std::size_t i = 0; i < request.names.size(); ++i) {
+    const std::filesystem::path file = folder / (request.names[i] + ".npz");
+    CONSILIUM_TRY(data::write_npz(file, data::take(whole, (*assignments)[i])));
+    sites.push_back({request.names[i], npz(file)});
+  }
+  return sites;
+}
+
+Result<SimulatedSite> write_pool(const std::vector<SimulatedSite>& sites, const job::JobSpec& job,
+                                 const std::filesystem::path& file) {
+  data::Dataset pool;
+  for (const SimulatedSite& site : sites) {
+    CONSILIUM_ASSIGN(data::Dataset part, data::read_dataset(site.data, job.model.input, job.model.classes));
+    if (pool.shape.empty()) {
+      pool = std::move(part);
+      continue;
+    }
+    for (const auto split : {&data::Dataset::train, &data::Dataset::val, &data::Dataset::test}) {
+      if (auto appended = append(pool.*split, std::move(part.*split)); !appended)
+        return fail(appended.error().within(site.data.path));
+    }
+  }
+  CONSILIUM_TRY(make_folder(file.parent_path()));
+  CONSILIUM_TRY(data::write_npz(file, pool));
+  return SimulatedSite{"pooled", npz(file)};
+}
+
+}  // namespace consilium::simulation

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/error/error.h"
+#include "common/job/job_spec.h"
+#include "simulation/worker_pool.h"
+
+namespace consilium::simulation {
+
+/// Names the sites of a simulated job: those that it lists, else site-000, site-001, ...
+/// @param sites how many; 0 takes the job's own number. Refused where the job lists another number of sites.
+Result<std::vector<std::string>> site_names(const job::JobSpec& job, std::uint32_t sites);
+
+/// How one data set is divided among sites.
+struct SplitRequest {
+  std::filesystem::path data;             ///< an .npz file, or a folder with MNIST's idx files
+  std::vector<std::string> names;         ///< of the sites
+  std::string partition = "iid";          ///< "iid", "shards:S" or "dirichlet:A"
+  std::optional<std::uint32_t> per_site;  ///< training examples of each site; instead of everything there is
+  std::uint64_t seed = 0;
+};
+
+/// Divides a data set and writes one stored .npz a site, <folder>/<name>.npz. A function of the data, the names, the
+/// partition and the seed: the same bytes everywhere.
+Result<std::vector<SimulatedSite>> split_to_folder(const SplitRequest& request, const job::JobSpec& job,
+                                                   const std::filesystem::path& folder);
+
+/// Lists a folder's .npz files as sites, named by their stems, in order of name. Where the job lists sites, exactly
+/// those.
+Result<std::vector<SimulatedSite>> read_site_folder(const std::filesystem::path& folder, const job::JobSpec& job);
+
+/// Writes everybody's examples into one .npz file, site after site in order of name.
+Result<SimulatedSite> write_pool(const std::vector<SimulatedSite>& sites, const job::JobSpec& job,
+                                 const std::filesystem::path& file);
+
+}  // namespace consilium::simulation

@@ -1,0 +1,92 @@
+#include "cli/connection.h"
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <fstream>
+
+namespace consilium::cli {
+namespace {
+
+struct Folder {
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "connection-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+    ::unsetenv("CONSILIUM_CONFIG");
+    ::setenv("XDG_CONFIG_HOME", (path / "xdg").c_str(), 1);
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::filesystem::path write(const std::filesystem::path& name, const std::string& text) const {
+    std::filesystem::create_directories((path / name).parent_path());
+    std::ofstream(path / name) << text;
+    return path / name;
+  }
+  std::filesystem::path path;
+};
+
+constexpr const char* kWhole =
+    "coordinator: example.org:8470\nroot: root.pem\ncertificate: ada.pem\nkey: /keys/ada.key\n";
+
+TEST_CASE("a connection comes from the file that --config names, its paths relative to it") {
+  const Folder folder;
+  ConnectionOptions options;
+  options.config = folder.write("a.yaml", kWhole);
+  const auto connection = resolve_connection(options);
+  REQUIRE(connection);
+  CHECK(connection->coordinator == "example.org:8470");
+  CHECK(connection->root == folder.path / "root.pem");
+  CHECK(connection->key == "/keys/ada.key");
+}
+
+TEST_CASE("the command line wins over the file, the environment's file over the home folder's") {
+  const Folder folder;
+  folder.write("xdg/consilium/config.yaml", kWhole);
+  ConnectionOptions options;
+  CHECK(resolve_connection(options)->coordinator == "example.org:8470");
+  ::setenv("CONSILIUM_CONFIG",
+           folder.write("b.yaml", "coordinator: other.org:1\nroot: r\ncertificate: c\nkey: k\n").c_str(), 1);
+  CHECK(resolve_connection(options)->coordinator == "other.org:1");
+  options.given.coordinator = "third.org:2";
+  CHECK(resolve_connection(options)->coordinator == "third.org:2");
+  CHECK(resolve_connection(options)->certificate == folder.path / "c");
+  ::unsetenv("CONSILIUM_CONFIG");
+}
+
+TEST_CASE("options that are complete need no file") {
+  const Folder folder;
+  ConnectionOptions options;
+  options.given = {"example.org:1", "root.pem", "ada.pem", "ada.key"};
+  CHECK(resolve_connection(options));
+}
+
+TEST_CASE("what is missing is named, with the file that it could stand in") {
+  const Folder folder;
+  ConnectionOptions options;
+  options.config = folder.write("a.yaml", "coordinator: example.org:8470\nroot: root.pem\nkey: ada.key\n");
+  const auto missing = resolve_connection(options);
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().message.find("--certificate") != std::string::npos);
+  CHECK(missing.error().message.find("a.yaml") != std::string::npos);
+  options.config = folder.path / "none.yaml";
+  CHECK_FALSE(resolve_connection(options));
+  CHECK_FALSE(resolve_connection({}));
+}
+
+TEST_CASE("a configuration that isn't one is refused with its key") {
+  const Folder folder;
+  for (const char* text : {"coordinator: nowhere\n", "coordinator: [a]\n", "coordinator: a:99999\n",
+                           "cordinator: a:1\n", "- a\n", "root: {a: b}\n", "coordinator: a:0\n"}) {
+    ConnectionOptions options;
+    options.given = {"", "root.pem", "ada.pem", "ada.key"};
+    options.config = folder.write("bad.yaml", text);
+    const auto refused = resolve_connection(options);
+    INFO(text);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find("bad.yaml") != std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace consilium::cli

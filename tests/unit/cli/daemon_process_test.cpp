@@ -1,0 +1,88 @@
+#include "cli/sandbox/daemon_process.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+namespace consilium::cli {
+namespace {
+
+struct Folder {
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "daemon-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::filesystem::path path;
+};
+
+std::unique_ptr<DaemonProcess> shell(const Folder& folder, const std::string& script) {
+  auto daemon = DaemonProcess::start("daemon", {"/bin/sh", "-c", script}, folder.path / "log");
+  REQUIRE(daemon);
+  return std::move(*daemon);
+}
+
+/// Waits until the script has said that it is ready.
+void wait_ready(const Folder& folder) {
+  while (!std::filesystem::exists(folder.path / "ready")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
+TEST_CASE("a daemon that is asked to stop ends by itself") {
+  const Folder folder;
+  std::vector<std::unique_ptr<DaemonProcess>> daemons;
+  daemons.push_back(shell(
+      folder, "trap 'exit 0' TERM; touch " + (folder.path / "ready").string() + "; while :; do sleep 0.01; done"));
+  wait_ready(folder);
+  const pid_t pid = daemons[0]->pid();
+  CHECK(daemons[0]->check());
+  CHECK(stop_all(daemons, std::chrono::seconds(20)).empty());
+  CHECK(::kill(pid, 0) == -1);
+}
+
+TEST_CASE("a daemon that doesn't stop is killed with all that it started") {
+  const Folder folder;
+  std::vector<std::unique_ptr<DaemonProcess>> daemons;
+  daemons.push_back(shell(folder, "trap '' TERM; (trap '' TERM; sleep 1000) & touch " +
+                                      (folder.path / "ready").string() + "; sleep 1000; sleep 1000"));
+  wait_ready(folder);
+  const pid_t pid = daemons[0]->pid();
+  CHECK(daemons[0]->group_alive());
+  CHECK(stop_all(daemons, std::chrono::milliseconds(50)) == std::vector<std::string>{"daemon"});
+  // The group's last members are collected by init.
+  for (int i = 0; i < 1000 && ::kill(-pid, 0) == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  CHECK(::kill(-pid, 0) == -1);
+}
+
+TEST_CASE("a daemon that ended by itself is told with the end of its log") {
+  const Folder folder;
+  const auto daemon = shell(folder, "echo 'no such key: north.key' >&2; exit 3");
+  while (daemon->running()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const auto ended = daemon->check();
+  REQUIRE_FALSE(ended);
+  CHECK(ended.error().message.find("exited with 3") != std::string::npos);
+  CHECK(ended.error().message.find("no such key: north.key") != std::string::npos);
+}
+
+TEST_CASE("a daemon inherits no blocked signal, and leads a group of its own") {
+  const Folder folder;
+  sigset_t block;
+  sigemptyset(&block);
+  sigaddset(&block, SIGTERM);
+  sigset_t before;
+  pthread_sigmask(SIG_BLOCK, &block, &before);
+  const auto daemon = shell(folder, "grep SigBlk /proc/self/status");
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  while (daemon->running()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  std::ifstream log(folder.path / "log");
+  const std::string text{std::istreambuf_iterator<char>(log), {}};
+  CHECK(text.find("0000000000000000") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace consilium::cli
