@@ -16,10 +16,11 @@ namespace consilium::report {
 struct RoundRecord {
   std::uint32_t round = 0;
   std::vector<std::string> cohort;
-  std::vector<std::string> contributed;       ///< sites whose update is in the sum
-  std::vector<std::string> partial;           ///< answered without an update
-  std::map<std::string, std::string> failed;  ///< site -> reason
-  double seconds = 0.0;                       ///< from offer to the model's commit
+  std::vector<std::string> contributed;                  ///< sites whose update is in the sum
+  std::vector<std::string> partial;                      ///< answered without an update
+  std::map<std::string, std::string> failed;             ///< site -> reason
+  std::map<std::string, std::string> evaluation_failed;  ///< site -> why its evaluation is not in the metrics
+  double seconds = 0.0;                                  ///< from offer to the model's commit
   double evaluation_seconds = 0.0;
   std::uint64_t bytes = 0;  ///< payload bytes of models and vectors that the round moved, both directions
   std::optional<double> train_loss;

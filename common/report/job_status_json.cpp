@@ -153,6 +153,7 @@ Result<RoundRecord> read_record(const Json& json, std::string path) {
   CONSILIUM_TRY(reader.texts("contributed", record.contributed));
   CONSILIUM_TRY(reader.texts("partial", record.partial));
   CONSILIUM_TRY(reader.text_map("failed", record.failed));
+  CONSILIUM_TRY(reader.text_map("evaluation_failed", record.evaluation_failed));
   CONSILIUM_TRY(reader.number("seconds", record.seconds));
   CONSILIUM_TRY(reader.number("evaluation_seconds", record.evaluation_seconds));
   CONSILIUM_TRY(reader.integer("bytes", record.bytes));
@@ -208,6 +209,7 @@ Json to_json(const RoundRecord& record) {
   json["contributed"] = record.contributed;
   json["partial"] = record.partial;
   json["failed"] = record.failed;
+  json["evaluation_failed"] = record.evaluation_failed;
   json["seconds"] = record.seconds;
   json["evaluation_seconds"] = record.evaluation_seconds;
   json["bytes"] = record.bytes;

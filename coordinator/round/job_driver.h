@@ -1,24 +1,20 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "common/job/job_spec.h"
 #include "common/job/round_order.h"
 #include "common/report/job_status.h"
 #include "coordinator/journal/blob_store.h"
 #include "coordinator/journal/journal.h"
+#include "coordinator/round/round_machine.h"
 #include "coordinator/round/site_gateway.h"
 
 namespace consilium::round {
-
-using Clock = std::chrono::steady_clock;  ///< time points come in from outside, so tests and simulation need no sleep
 
 /// Runs one job: feeds events to the pure round machine (round_machine.h), journals its effects and carries them out.
 /// The single owner of the job's state; every call comes from one thread.

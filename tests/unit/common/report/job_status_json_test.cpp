@@ -28,6 +28,7 @@ JobStatus some_status() {
   record.contributed = {"east"};
   record.partial = {"west"};
   record.failed = {{"north", "training failed: CUDA out of memory"}};
+  record.evaluation_failed = {{"west", "no answer within 15m"}};
   record.seconds = 1.25;
   record.evaluation_seconds = 0.5;
   record.bytes = std::uint64_t{1} << 40;

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include "coordinator/journal/journal.h"
+#include "coordinator/round/round_events.h"
+
+namespace consilium::round {
+
+/// Writes an effect as the journal keeps it (docs/formats/journal.md).
+[[nodiscard]] journal::Entry to_entry(const std::string& job_id, const Effect& effect);
+
+}  // namespace consilium::round

@@ -1,0 +1,320 @@
+#include "coordinator/round/job_driver.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <deque>
+#include <utility>
+
+#include "common/job/job_text.h"
+#include "common/model/model_parameters.h"
+#include "coordinator/aggregation/strategy.h"
+#include "coordinator/aggregation/weighting.h"
+#include "coordinator/round/effect_json.h"
+#include "coordinator/round/session_sum.h"
+#include "coordinator/round/status_board.h"
+
+namespace consilium::round {
+
+namespace {
+
+double seconds_of(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+}  // namespace
+
+class JobDriver::Impl {
+ public:
+  Impl(std::string job_id, std::string researcher, const job::JobSpec& spec, ParameterManifest manifest,
+       const crypto::Digest& initial_model, Parts parts)
+      : job_id_(std::move(job_id)),
+        researcher_(std::move(researcher)),
+        spec_(spec),
+        spec_text_(job::canonical_text(spec)),
+        manifest_(std::move(manifest)),
+        strategy_(aggregation::make_strategy(spec.strategy)),
+        parts_(std::move(parts)),
+        state_(initial_state(rules_of(job_id_, spec))),
+        board_(job_id_, spec, initial_model),
+        initial_model_(initial_model),
+        model_(initial_model) {
+    parts_.blobs.retain(initial_model);  // as the first model, until two newer ones are there,
+    parts_.blobs.retain(initial_model);  // and as the initial one, for good
+  }
+
+  /// Applies an event and whatever follows from it. Returns why the event itself was refused, if it was.
+  std::optional<Error> handle(Event event, TimePoint now) {
+    const std::uint64_t effects_before = state_.last_effect;
+    std::optional<Error> refused = apply(event, now);
+    if (refused) return refused;
+    if (std::holds_alternative<Tick>(event) && state_.last_effect == effects_before) return {};
+    while (!follow_up_.empty()) {
+      const Event next = std::move(follow_up_.front());
+      follow_up_.pop_front();
+      apply(next, now);
+    }
+    if (const auto* session = std::get_if<Collecting>(&state_.phase);
+        session == nullptr || session->key.kind != job::SumKind::kEvaluate) {
+      board_.finish_round();
+    }
+    board_.show(state_);
+    report();
+    return {};
+  }
+
+  Result<void> vector_received(const std::string& site, const job::SessionKey& key, WordSource& words, TimePoint now) {
+    CONSILIUM_TRY(admits(state_, site, key));
+    if (!sum_ || sum_->key() != key)
+      return fail(ErrorCode::kInternal, fmt::format("{}: no sum is open", job::to_string(key)));
+    auto taken = sum_->take(site, words);
+    if (!taken) {
+      const Error error = std::move(taken).error().within(fmt::format("{}: vector of {}", job::to_string(key), site));
+      if (sum_->sum().intact()) {
+        handle(Failed{site, key, error.message}, now);
+      } else {
+        handle(SumSpoiled{key, error.message}, now);
+      }
+      return fail(error);
+    }
+    board_.add_bytes(words.word_count() * sizeof(std::uint32_t));
+    if (auto refused = handle(Answered{site, key, Standing::kUpdate, *taken}, now)) return fail(*std::move(refused));
+    return {};
+  }
+
+  void progress(const std::string& site, const wire::SessionProgress& progress) {
+    if (!admits(state_, site, progress.key)) return;
+    board_.progress(site, progress.phase);
+    board_.show_site(state_, site);
+    report();
+  }
+
+  Result<std::uint64_t> expected_words(const std::string& site, const job::SessionKey& key) const {
+    CONSILIUM_TRY(admits(state_, site, key));
+    if (!sum_ || sum_->key() != key)
+      return fail(ErrorCode::kInternal, fmt::format("{}: no sum is open", job::to_string(key)));
+    return sum_->word_count();
+  }
+
+  [[nodiscard]] const State& state() const { return state_; }
+  [[nodiscard]] const report::JobStatus& status() const { return board_.status(); }
+  [[nodiscard]] const job::JobSpec& spec() const { return spec_; }
+
+ private:
+  std::optional<Error> apply(const Event& event, TimePoint now) {
+    Transition transition = advance(std::move(state_), event, now);
+    state_ = std::move(transition.state);
+    if (transition.refused) return std::move(transition.refused);
+    board_.heard(event);
+    if (!transition.effects.empty()) board_.look_at_all();
+    for (const Effect& effect : transition.effects) {
+      if (!journal_failed_) {
+        if (auto kept = parts_.journal.append(to_entry(job_id_, effect)); !kept) {
+          // Nothing of it is carried out; the sites are told that the job is over, which needs no record.
+          journal_failed_ = true;
+          follow_up_.clear();
+          follow_up_.push_back(Fault{fmt::format("the journal can't be written: {}", kept.error().message)});
+          return {};
+        }
+      }
+      std::visit([&](const auto& action) { carry_out(action, now); }, effect.action);
+    }
+    return {};
+  }
+
+  void carry_out(const OfferJob& action, TimePoint) {
+    parts_.gateway.send(action.site, wire::JobOffer{job_id_, spec_text_, researcher_});
+  }
+
+  void carry_out(const OpenSession& action, TimePoint now) {
+    const bool with_model = action.key.kind != job::SumKind::kCensus;
+    const auto order =
+        job::expected_order(spec_, action.key, action.normaliser, with_model ? model_ : crypto::Digest{});
+    if (!order) {
+      follow_up_.push_back(Fault{order.error().message});
+      return;
+    }
+    auto sum = SessionSum::create(action.key, *order, static_cast<std::uint64_t>(spec_.model.classes));
+    if (!sum) {
+      follow_up_.push_back(Fault{sum.error().message});
+      return;
+    }
+    sum_ = *std::move(sum);
+    const std::uint64_t model_bytes = with_model ? manifest_.parameter_count() * sizeof(float) : 0;
+    board_.opened(action, model_, model_bytes, now);
+    const std::vector<std::byte> encoded = job::encode(*order);
+    for (const std::string& site : action.cohort) {
+      parts_.gateway.send(site, wire::SessionOffer{action.key, encoded, model_bytes});
+    }
+  }
+
+  void carry_out(const CancelSession& action, TimePoint) {
+    for (const std::string& site : action.sites)
+      parts_.gateway.send(site, wire::SessionClosed{action.key, action.reason});
+  }
+
+  void carry_out(const CloseSum& action, TimePoint now) {
+    auto outcome = close(action, now);
+    sum_.reset();
+    if (outcome) {
+      follow_up_.push_back(*std::move(outcome));
+    } else {
+      follow_up_.push_back(CommitFailed{action.key, outcome.error().message});
+    }
+  }
+
+  void carry_out(const DropSum& action, TimePoint) {
+    if (sum_ && sum_->key() == action.key) sum_.reset();
+    if (action.key.kind == job::SumKind::kEvaluate) board_.evaluation_missed(action.answers, action.reason);
+  }
+
+  void carry_out(const Publish& action, TimePoint) {
+    const crypto::Digest before = std::exchange(previous_, model_);
+    model_ = action.model;
+    board_.published(action.model);
+    // The last two and the initial one stay.
+    if (before != crypto::Digest{}) parts_.blobs.release(before);
+  }
+
+  void carry_out(const EndJob& action, TimePoint) {
+    sum_.reset();
+    board_.finish_round();
+    for (const std::string& site : action.sites) {
+      parts_.gateway.send(site, wire::JobEnded{job_id_, outcome_text(action.outcome, action.message)});
+    }
+  }
+
+  Result<Committed> close(const CloseSum& action, TimePoint now) {
+    if (!sum_ || sum_->key() != action.key) return fail(ErrorCode::kInternal, "the sum is gone");
+    switch (action.key.kind) {
+      case job::SumKind::kCensus: {
+        CONSILIUM_ASSIGN(const std::uint64_t examples, sum_->training_examples());
+        return Committed{action.key, examples, {}};
+      }
+      case job::SumKind::kTrain:
+        return close_training(action, now);
+      case job::SumKind::kEvaluate: {
+        CONSILIUM_ASSIGN(report::Metrics metrics, sum_->metrics());
+        board_.evaluated(action, std::move(metrics), sum_->site_metrics(), now);
+        return Committed{action.key, 0, {}};
+      }
+    }
+    return fail(ErrorCode::kInternal, "unknown kind of sum");
+  }
+
+  Result<Committed> close_training(const CloseSum& action, TimePoint now) {
+    const TimePoint started = Clock::now();
+    aggregation::StreamingSum& sum = sum_->sum();
+    aggregation::WeightingFacts facts;
+    facts.contributors = sum.contributors();
+    facts.members = action.members;
+    facts.normaliser = action.normaliser;
+    facts.member_examples = action.member_examples;
+    if (sum.layout().find(encoding::kExamples) != nullptr) {
+      CONSILIUM_ASSIGN(const std::vector<std::uint64_t> examples, sum.counts(encoding::kExamples));
+      facts.contributed_examples = examples[0];
+    }
+    CONSILIUM_ASSIGN(const double divisor, aggregation::mean_divisor(spec_.strategy.weighting, facts));
+    StatusBoard::Training training;
+    CONSILIUM_ASSIGN(const std::vector<std::uint64_t> clipped, sum.counts(encoding::kClipped));
+    training.clipped = clipped[0];
+    training.coordinates = facts.contributors * manifest_.parameter_count();
+    // Where the examples are told, the loss is the contributors' own mean, whatever the model's weighting.
+    const auto loss_divisor =
+        facts.contributed_examples > 0 ? aggregation::mean_divisor(job::Weighting::kCohort, facts) : divisor;
+    CONSILIUM_TRY(loss_divisor);
+    CONSILIUM_ASSIGN(const std::vector<float> loss, sum.values(encoding::kLoss, *loss_divisor));
+    training.loss = loss[0];
+    CONSILIUM_ASSIGN(const std::span<const float> delta, sum.decode_parameters(divisor));
+    CONSILIUM_ASSIGN(training.model, next_model(delta));
+    training.seconds_to_commit = seconds_of(Clock::now() - started);
+    board_.trained(action, training, now);
+    return Committed{action.key, 0, training.model};
+  }
+
+  Result<crypto::Digest> next_model(std::span<const float> delta) {
+    ParameterVector model(manifest_.parameter_count());
+    const auto bytes = std::as_writable_bytes(std::span(model));
+    CONSILIUM_ASSIGN(const std::size_t read, parts_.blobs.read(model_, 0, bytes));
+    if (read != bytes.size()) {
+      return fail(ErrorCode::kDataLoss, fmt::format("the global model {} has {} bytes, expected {}",
+                                                    crypto::to_hex(model_), read, bytes.size()));
+    }
+    CONSILIUM_TRY(strategy_->apply(delta, model, server_state_));
+    CONSILIUM_ASSIGN(const crypto::Digest digest, parts_.blobs.put(bytes));
+    parts_.blobs.retain(digest);
+    return digest;
+  }
+
+  void report() {
+    if (parts_.changed) parts_.changed(board_.status());
+  }
+
+  std::string job_id_;
+  std::string researcher_;
+  job::JobSpec spec_;
+  std::string spec_text_;
+  ParameterManifest manifest_;
+  std::unique_ptr<aggregation::MeanStrategy> strategy_;
+  aggregation::ServerState server_state_;
+  Parts parts_;
+  State state_;
+  StatusBoard board_;
+  std::optional<SessionSum> sum_;
+  std::deque<Event> follow_up_;  ///< what carrying effects out led to
+  crypto::Digest initial_model_;
+  crypto::Digest model_;       ///< global, latest
+  crypto::Digest previous_{};  ///< the one before, or zero
+  bool journal_failed_ = false;
+};
+
+Result<std::unique_ptr<JobDriver>> JobDriver::create(std::string job_id, std::string researcher,
+                                                     const job::JobSpec& spec, const crypto::Digest& initial_model,
+                                                     Parts parts) {
+  CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(spec.model));
+  CONSILIUM_ASSIGN(const std::uint64_t size, parts.blobs.size(initial_model));
+  if (size != manifest.parameter_count() * sizeof(float)) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("job {}: initial weights of {} bytes, the model needs {}",
+                                                         job_id, size, manifest.parameter_count() * sizeof(float)));
+  }
+  auto impl = std::make_unique<Impl>(std::move(job_id), std::move(researcher), spec, std::move(manifest), initial_model,
+                                     std::move(parts));
+  return std::unique_ptr<JobDriver>(new JobDriver(std::move(impl)));
+}
+
+JobDriver::JobDriver(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+JobDriver::~JobDriver() = default;
+
+bool JobDriver::wants(const std::string& site) const { return round::wants(impl_->state().rules, site); }
+void JobDriver::begin(TimePoint now) { impl_->handle(Begin{}, now); }
+void JobDriver::site_connected(const std::string& site, TimePoint now) { impl_->handle(SiteConnected{site}, now); }
+void JobDriver::site_left(const std::string& site, TimePoint now) { impl_->handle(SiteLeft{site}, now); }
+void JobDriver::job_answer(const std::string& site, bool accepted, const std::string& reason, TimePoint now) {
+  if (accepted) {
+    impl_->handle(SiteAccepted{site}, now);
+  } else {
+    impl_->handle(SiteDeclined{site, reason}, now);
+  }
+}
+void JobDriver::progress(const std::string& site, const wire::SessionProgress& progress) {
+  impl_->progress(site, progress);
+}
+Result<void> JobDriver::vector_received(const std::string& site, const job::SessionKey& key, WordSource& words,
+                                        TimePoint now) {
+  return impl_->vector_received(site, key, words, now);
+}
+void JobDriver::partial_received(const std::string& site, const job::SessionKey& key, TimePoint now) {
+  impl_->handle(Answered{site, key, Standing::kPartial, {}}, now);
+}
+void JobDriver::site_failed(const std::string& site, const job::SessionKey& key, const std::string& reason,
+                            TimePoint now) {
+  impl_->handle(Failed{site, key, reason}, now);
+}
+void JobDriver::stop(const std::string& reason, TimePoint now) { impl_->handle(Stop{reason}, now); }
+void JobDriver::tick(TimePoint now) { impl_->handle(Tick{}, now); }
+std::optional<TimePoint> JobDriver::next_deadline() const { return next_wakeup(impl_->state()); }
+Result<std::uint64_t> JobDriver::expected_words(const std::string& site, const job::SessionKey& key) const {
+  return impl_->expected_words(site, key);
+}
+const report::JobStatus& JobDriver::status() const { return impl_->status(); }
+const job::JobSpec& JobDriver::spec() const { return impl_->spec(); }
+bool JobDriver::ended() const { return std::holds_alternative<Ended>(impl_->state().phase); }
+
+}  // namespace consilium::round

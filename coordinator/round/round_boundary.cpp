@@ -1,0 +1,141 @@
+// Between sessions: who is there, what comes next, and with whom.
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/round/cohort.h"
+#include "coordinator/round/round_steps.h"
+
+namespace consilium::round {
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+template <class Predicate>
+Names names_where(const State& state, Predicate predicate) {
+  Names names;
+  for (const auto& [name, site] : state.sites) {
+    if (predicate(site)) names.push_back(name);
+  }
+  return names;
+}
+
+void open(Step& step, job::SessionKey key, const Names& cohort, bool counts_all) {
+  State& state = step.state;
+  Collecting session;
+  session.key = std::move(key);
+  for (const std::string& site : cohort) session.answers.emplace(site, Answer{});
+  session.pending = cohort.size();
+  session.counts_all = counts_all;
+  session.deadline = step.now + state.rules.deadline;
+  const std::uint64_t normaliser = session.key.kind == job::SumKind::kCensus ? 0 : state.normaliser;
+  step.emit(OpenSession{session.key, cohort, normaliser});
+  state.phase = std::move(session);
+}
+
+void open_census(Step& step, const Names& cohort, bool counts_all) {
+  State& state = step.state;
+  open(step, {state.rules.job_id, job::SumKind::kCensus, 0, ++state.census_attempt}, cohort, counts_all);
+}
+
+/// Is some connected site's answer to the job still to be waited for?
+bool answers_owed(Step& step) {
+  bool owed = false;
+  for (auto& [name, site] : step.state.sites) {
+    if (!site.connected || site.consent != Consent::kAsked || site.overdue) continue;
+    if (step.now >= site.asked_at + step.state.rules.answer_limit) {
+      site.overdue = true;
+    } else {
+      owed = true;
+    }
+  }
+  return owed;
+}
+
+/// Can the listed sites never be enough, whoever comes?
+bool hopeless(const State& state) {
+  if (state.rules.listed.empty()) return false;
+  const auto out = std::count_if(state.sites.begin(), state.sites.end(), [](const auto& entry) {
+    return entry.second.consent == Consent::kDeclined || entry.second.unfit;
+  });
+  return state.rules.listed.size() - static_cast<std::size_t>(out) < state.rules.minimum_sites;
+}
+
+void give_up_where_vain(Step& step) {
+  const State& state = step.state;
+  if (hopeless(state)) {
+    end_job(step, Outcome::kFailed,
+            fmt::format(
+                "too few of the listed sites take part: {}; change their policies or lower federation.minimum_sites",
+                waiting_for(state)));
+  } else if (step.now >= std::get<Recruiting>(state.phase).since + state.rules.recruiting_limit) {
+    end_job(step, Outcome::kFailed, fmt::format("not enough sites came: {}", waiting_for(state)));
+  }
+}
+
+}  // namespace
+
+void recruit(Step& step) {
+  if (step.state.round >= step.state.rules.rounds) {
+    end_job(step, Outcome::kFinished, fmt::format("finished {} rounds", step.state.round));
+    return;
+  }
+  step.state.phase = Recruiting{step.now};
+  continue_recruiting(step);
+}
+
+void continue_recruiting(Step& step) {
+  State& state = step.state;
+  const bool owed = answers_owed(step);
+  const Names ready = names_where(state, [](const SiteState& site) { return site.ready() && !site.unfit; });
+  if (ready.size() < state.rules.minimum_sites) {
+    give_up_where_vain(step);
+    return;
+  }
+  if (owed) return;
+  const Names newcomers =
+      names_where(state, [](const SiteState& site) { return site.ready() && !site.unfit && !site.member; });
+  if (state.normaliser == 0 || state.recount) {
+    open_census(step, ready, true);
+  } else if (!newcomers.empty()) {
+    open_census(step, newcomers, false);
+  } else {
+    const std::size_t trainers = names_where(state, [](const SiteState& site) { return site.trains(); }).size();
+    const Names present = names_where(state, [](const SiteState& site) { return site.ready() && site.trains(); });
+    if (present.empty()) {
+      give_up_where_vain(step);
+      return;
+    }
+    const std::uint32_t round = state.round + 1;
+    const Names cohort = draw_cohort(state.rules.seed, round, present, cohort_size(state.rules.fraction, trainers));
+    open(step, {state.rules.job_id, job::SumKind::kTrain, round, state.attempt}, cohort, false);
+  }
+}
+
+void evaluate_or_recruit(Step& step) {
+  const State& state = step.state;
+  const std::uint32_t every = state.rules.evaluate_every;
+  const bool due = every > 0 && (state.round % every == 0 || state.round == state.rules.rounds);
+  const Names present = names_where(state, [](const SiteState& site) { return site.ready() && site.member; });
+  if (due && !present.empty()) {
+    open(step, {state.rules.job_id, job::SumKind::kEvaluate, state.round, 1}, present, false);
+  } else {
+    recruit(step);
+  }
+}
+
+std::string waiting_for(const State& state) {
+  std::size_t accepted = 0;
+  std::string reasons;
+  for (const auto& [name, site] : state.sites) {
+    if (site.ready() && !site.unfit) ++accepted;
+    if (site.consent == Consent::kDeclined) reasons += fmt::format("; {}: declined: {}", name, site.reason);
+    if (site.unfit) reasons += fmt::format("; {}: census failed: {}", name, site.reason);
+    if (site.connected && site.consent == Consent::kAsked) reasons += fmt::format("; {}: has not answered yet", name);
+  }
+  return fmt::format("waiting for {} sites, {} accepted{}", state.rules.minimum_sites, accepted, reasons);
+}
+
+}  // namespace consilium::round

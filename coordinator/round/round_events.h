@@ -1,0 +1,131 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/crypto/sha256.h"
+#include "common/job/round_order.h"
+
+/// What happens to a job (events), and what its round machine decides (effects); both plain values.
+namespace consilium::round {
+
+/// Where a site of a session's cohort stands.
+enum class Standing : std::uint8_t { kPending, kUpdate, kPartial, kFailed };
+struct Answer {
+  Standing standing = Standing::kPending;
+  std::string reason;                     ///< of a failure
+  std::optional<std::uint64_t> examples;  ///< n_i, told in a plain job's census
+  bool operator==(const Answer&) const = default;
+};
+using Answers = std::map<std::string, Answer>;  ///< by site
+
+// Events.
+
+struct Begin {};  ///< the job leaves the queue
+struct SiteConnected {
+  std::string site;
+};
+struct SiteLeft {
+  std::string site;
+};
+struct SiteAccepted {
+  std::string site;
+};
+struct SiteDeclined {
+  std::string site;
+  std::string reason;
+};
+/// The site's vector is folded (kUpdate), or it answered without one (kPartial).
+struct Answered {
+  std::string site;
+  job::SessionKey key;
+  Standing standing = Standing::kUpdate;
+  std::optional<std::uint64_t> examples;
+};
+struct Failed {
+  std::string site;
+  job::SessionKey key;
+  std::string reason;
+};
+/// The sum under way can't be used any more (its vectors couldn't be read back): the session starts anew.
+struct SumSpoiled {
+  job::SessionKey key;
+  std::string reason;
+};
+/// CloseSum is done: the model (train) or the counts are kept.
+struct Committed {
+  job::SessionKey key;
+  std::uint64_t examples = 0;  ///< census: training examples in the sum
+  crypto::Digest model{};      ///< train: the new global model
+};
+struct CommitFailed {
+  job::SessionKey key;
+  std::string reason;
+};
+struct Stop {
+  std::string reason;
+};
+/// The coordinator itself can't go on with the job.
+struct Fault {
+  std::string reason;
+};
+struct Tick {};
+using Event = std::variant<Begin, SiteConnected, SiteLeft, SiteAccepted, SiteDeclined, Answered, Failed, SumSpoiled,
+                           Committed, CommitFailed, Stop, Fault, Tick>;
+
+// Effects.
+
+enum class Outcome : std::uint8_t { kFinished, kStopped, kFailed };
+
+struct OfferJob {
+  std::string site;
+};
+/// Start an empty sum and offer the session to its cohort.
+struct OpenSession {
+  job::SessionKey key;
+  std::vector<std::string> cohort;
+  std::uint64_t normaliser = 0;  ///< N; 0 in a census
+};
+/// Tell these sites to leave a session.
+struct CancelSession {
+  job::SessionKey key;
+  std::vector<std::string> sites;
+  std::string reason;
+};
+/// Turn the sum into what it is for, and report Committed or CommitFailed.
+struct CloseSum {
+  job::SessionKey key;
+  Answers answers;
+  std::uint64_t members = 0;          ///< that have training examples
+  std::uint64_t member_examples = 0;  ///< theirs
+  std::uint64_t normaliser = 0;
+};
+/// Forget a sum that comes to nothing.
+struct DropSum {
+  job::SessionKey key;
+  std::string reason;
+  Answers answers;
+};
+/// A round's model is the job's model from now on.
+struct Publish {
+  job::SessionKey key;
+  crypto::Digest model{};
+};
+struct EndJob {
+  Outcome outcome = Outcome::kFinished;
+  std::string message;
+  std::vector<std::string> sites;  ///< to be told
+};
+using Action = std::variant<OfferJob, OpenSession, CancelSession, CloseSum, DropSum, Publish, EndJob>;
+
+/// A decision with its number in the job: strictly increasing from 1. Carrying one out twice changes nothing.
+struct Effect {
+  std::uint64_t id = 0;
+  Action action;
+};
+
+}  // namespace consilium::round

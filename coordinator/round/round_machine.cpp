@@ -1,0 +1,271 @@
+#include "coordinator/round/round_machine.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/round/round_steps.h"
+
+namespace consilium::round {
+
+namespace {
+
+using Refusal = std::optional<Error>;
+
+Error refusal(ErrorCode code, std::string message) { return Error{code, std::move(message)}; }
+
+/// Applies one event to a state; each handler returns why it refuses, having changed nothing then.
+class Machine {
+ public:
+  Machine(State& state, TimePoint now) : step_{state, now, {}} {}
+
+  Refusal operator()(const Begin&) {
+    if (!std::holds_alternative<Queued>(state().phase))
+      return refusal(ErrorCode::kFailedPrecondition, "the job has begun already");
+    for (auto& [name, site] : state().sites) {
+      if (site.connected) ask(name, site);
+    }
+    recruit(step_);
+    return {};
+  }
+
+  Refusal operator()(const SiteConnected& event) {
+    if (auto no = unwanted(event.site)) return no;
+    SiteState& site = state().sites[event.site];
+    const bool replaced = site.connected;
+    site.connected = true;
+    site.unfit = false;
+    if (!std::holds_alternative<Queued>(state().phase)) ask(event.site, site);
+    if (replaced) fail_pending(event.site, "its connection was replaced by a new one");
+    go_on();
+    return {};
+  }
+
+  Refusal operator()(const SiteLeft& event) {
+    const auto found = state().sites.find(event.site);
+    if (found == state().sites.end() || !found->second.connected)
+      return refusal(ErrorCode::kNotFound, event.site + " isn't connected");
+    found->second.connected = false;
+    fail_pending(event.site, "disconnected");
+    go_on();
+    return {};
+  }
+
+  Refusal operator()(const SiteAccepted& event) {
+    SiteState* site = nullptr;
+    if (auto no = unasked(event.site, site)) return no;
+    site->consent = Consent::kAccepted;
+    site->reason.clear();
+    go_on();
+    return {};
+  }
+
+  Refusal operator()(const SiteDeclined& event) {
+    SiteState* site = nullptr;
+    if (auto no = unasked(event.site, site)) return no;
+    site->consent = Consent::kDeclined;
+    site->reason = event.reason;
+    if (site->member) {
+      state().member_examples -= std::min(state().member_examples, site->examples.value_or(0));
+      site->member = false;
+    }
+    go_on();
+    return {};
+  }
+
+  Refusal operator()(const Answered& event) {
+    if (auto open = admits(state(), event.site, event.key); !open) return open.error();
+    if (event.standing == Standing::kPartial && event.key.kind != job::SumKind::kTrain) {
+      return refusal(ErrorCode::kInvalidArgument,
+                     fmt::format("{}: only training can be partial", job::to_string(event.key)));
+    }
+    settle(event.site, {event.standing, "", event.examples});
+    return {};
+  }
+
+  Refusal operator()(const Failed& event) {
+    if (auto open = admits(state(), event.site, event.key); !open) return open.error();
+    settle(event.site, {Standing::kFailed, event.reason, {}});
+    return {};
+  }
+
+  Refusal operator()(const SumSpoiled& event) {
+    const auto* session = std::get_if<Collecting>(&state().phase);
+    if (session == nullptr || session->key != event.key)
+      return refusal(ErrorCode::kFailedPrecondition, "that session isn't open");
+    abandon(step_, event.reason);
+    return {};
+  }
+
+  Refusal operator()(const Committed& event) {
+    Collecting session;
+    if (auto no = not_closing(event.key, session)) return no;
+    committed(step_, session, event);
+    return {};
+  }
+
+  Refusal operator()(const CommitFailed& event) {
+    Collecting session;
+    if (auto no = not_closing(event.key, session)) return no;
+    commit_failed(step_, session, event.reason);
+    return {};
+  }
+
+  Refusal operator()(const Stop& event) {
+    end_job(step_, Outcome::kStopped, event.reason);
+    return {};
+  }
+
+  Refusal operator()(const Fault& event) {
+    end_job(step_, Outcome::kFailed, event.reason);
+    return {};
+  }
+
+  Refusal operator()(const Tick&) {
+    if (auto* session = std::get_if<Collecting>(&state().phase); session != nullptr && step_.now >= session->deadline) {
+      conclude(step_);
+    } else if (auto* closing = std::get_if<Closing>(&state().phase);
+               closing != nullptr && step_.now >= closing->until) {
+      commit_failed(step_, take_closing(*closing), "the sum was not committed in time");
+    } else {
+      go_on();
+    }
+    return {};
+  }
+
+  std::vector<Effect> take_effects() { return std::move(step_.effects); }
+
+ private:
+  State& state() { return step_.state; }
+
+  void ask(const std::string& name, SiteState& site) {
+    site.consent = Consent::kAsked;
+    site.asked_at = step_.now;
+    site.overdue = false;
+    step_.emit(OfferJob{name});
+  }
+
+  Refusal unwanted(const std::string& site) {
+    if (wants(state().rules, site)) return {};
+    return refusal(ErrorCode::kPermissionDenied,
+                   fmt::format("job {} doesn't list the site {}", state().rules.job_id, site));
+  }
+
+  Refusal unasked(const std::string& name, SiteState*& site) {
+    const auto found = state().sites.find(name);
+    if (found == state().sites.end() || !found->second.connected || found->second.consent != Consent::kAsked) {
+      return refusal(ErrorCode::kFailedPrecondition,
+                     fmt::format("job {} awaits no answer of {}", state().rules.job_id, name));
+    }
+    site = &found->second;
+    return {};
+  }
+
+  Refusal not_closing(const job::SessionKey& key, Collecting& session) {
+    auto* closing = std::get_if<Closing>(&state().phase);
+    if (closing == nullptr || closing->session.key != key) {
+      return refusal(ErrorCode::kFailedPrecondition, fmt::format("{} isn't being closed", job::to_string(key)));
+    }
+    session = take_closing(*closing);
+    return {};
+  }
+
+  Collecting take_closing(Closing& closing) {
+    Collecting session = std::move(closing.session);
+    state().phase = Recruiting{step_.now};
+    return session;
+  }
+
+  void fail_pending(const std::string& site, std::string reason) {
+    auto* session = std::get_if<Collecting>(&state().phase);
+    if (session == nullptr) return;
+    const auto found = session->answers.find(site);
+    if (found == session->answers.end() || found->second.standing != Standing::kPending) return;
+    settle(site, {Standing::kFailed, std::move(reason), {}});
+  }
+
+  void settle(const std::string& site, Answer answer) {
+    auto& session = std::get<Collecting>(state().phase);
+    session.answers[site] = std::move(answer);
+    if (--session.pending == 0) conclude(step_);
+  }
+
+  /// Between sessions, anything may be what was waited for.
+  void go_on() {
+    if (std::holds_alternative<Recruiting>(state().phase)) continue_recruiting(step_);
+  }
+
+  Step step_;
+};
+
+}  // namespace
+
+Rules rules_of(const std::string& job_id, const job::JobSpec& spec) {
+  Rules rules;
+  rules.job_id = job_id;
+  rules.rounds = spec.federation.rounds;
+  rules.listed = {spec.federation.sites.begin(), spec.federation.sites.end()};
+  rules.fraction = spec.federation.fraction;
+  rules.minimum_sites = spec.federation.minimum_sites;
+  rules.quorum = spec.federation.quorum;
+  rules.deadline = spec.federation.deadline;
+  rules.evaluate_every = spec.evaluation.every;
+  rules.seed = spec.seed;
+  return rules;
+}
+
+State initial_state(Rules rules) {
+  State state;
+  state.rules = std::move(rules);
+  return state;
+}
+
+Transition advance(State state, const Event& event, TimePoint now) {
+  Transition transition{std::move(state), {}, {}};
+  if (std::holds_alternative<Ended>(transition.state.phase)) {
+    transition.refused =
+        refusal(ErrorCode::kFailedPrecondition, fmt::format("job {} has ended", transition.state.rules.job_id));
+    return transition;
+  }
+  Machine machine(transition.state, now);
+  transition.refused = std::visit(machine, event);
+  transition.effects = machine.take_effects();
+  return transition;
+}
+
+Result<void> admits(const State& state, const std::string& site, const job::SessionKey& key) {
+  const auto refuse = [&](std::string_view why) {
+    return fail(ErrorCode::kFailedPrecondition, fmt::format("{}: {}: {}", job::to_string(key), site, why));
+  };
+  if (std::holds_alternative<Ended>(state.phase)) return refuse("the job has ended");
+  if (const auto* closing = std::get_if<Closing>(&state.phase); closing != nullptr && closing->session.key == key) {
+    return refuse("the session is closed");
+  }
+  const auto* session = std::get_if<Collecting>(&state.phase);
+  if (session == nullptr) return refuse("no session is open");
+  if (session->key != key) return refuse(fmt::format("the session isn't open, {} is", job::to_string(session->key)));
+  const auto found = session->answers.find(site);
+  if (found == session->answers.end()) return refuse("the site isn't in the session's cohort");
+  if (found->second.standing == Standing::kFailed)
+    return refuse(fmt::format("the site has failed: {}", found->second.reason));
+  if (found->second.standing != Standing::kPending) return refuse("the site has answered already");
+  return {};
+}
+
+bool wants(const Rules& rules, const std::string& site) { return rules.listed.empty() || rules.listed.contains(site); }
+
+std::optional<TimePoint> next_wakeup(const State& state) {
+  if (const auto* session = std::get_if<Collecting>(&state.phase)) return session->deadline;
+  if (const auto* closing = std::get_if<Closing>(&state.phase)) return closing->until;
+  const auto* recruiting = std::get_if<Recruiting>(&state.phase);
+  if (recruiting == nullptr) return {};
+  TimePoint next = recruiting->since + state.rules.recruiting_limit;
+  for (const auto& [name, site] : state.sites) {
+    if (site.connected && site.consent == Consent::kAsked && !site.overdue)
+      next = std::min(next, site.asked_at + state.rules.answer_limit);
+  }
+  return next;
+}
+
+}  // namespace consilium::round

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/error/error.h"
+#include "common/job/job_spec.h"
+#include "coordinator/round/round_events.h"
+
+/// The course of one job as a pure function over values: no clock, no I/O, no thread.
+namespace consilium::round {
+
+using Clock = std::chrono::steady_clock;  ///< time points come in from outside, so tests and simulation need no sleep
+using TimePoint = Clock::time_point;
+
+/// Attempts at a round's training before the job fails.
+inline constexpr std::uint32_t kMaxAttempts = 3;
+
+/// What the machine needs to know of a job.
+struct Rules {
+  std::string job_id;
+  std::uint32_t rounds = 1;
+  std::set<std::string> listed;  ///< empty: every site that accepts
+  double fraction = 1.0;
+  std::uint32_t minimum_sites = 1;
+  double quorum = 1.0;
+  Clock::duration deadline{};  ///< of one session
+  std::uint32_t evaluate_every = 0;
+  std::uint64_t seed = 0;
+  Clock::duration answer_limit =
+      std::chrono::seconds(5);  ///< how long a round waits for a connected site's answer to the job
+  Clock::duration recruiting_limit = std::chrono::hours(24);  ///< how long a job waits for enough sites before it fails
+};
+[[nodiscard]] Rules rules_of(const std::string& job_id, const job::JobSpec& spec);
+
+enum class Consent : std::uint8_t { kUnasked, kAsked, kAccepted, kDeclined };
+
+/// A site that the job wants, as far as it has been heard of.
+struct SiteState {
+  bool connected = false;
+  Consent consent = Consent::kUnasked;
+  TimePoint asked_at{};
+  bool overdue = false;                   ///< asked, and the job waits no longer for its answer
+  bool member = false;                    ///< counted in a census
+  bool unfit = false;                     ///< its census failed; a new connection gives it another chance
+  std::optional<std::uint64_t> examples;  ///< n_i of a member, in a plain job
+  std::string reason;                     ///< why it declined, or why it is unfit
+
+  /// May be asked to work: connected, and has accepted over this connection.
+  [[nodiscard]] bool ready() const { return connected && consent == Consent::kAccepted; }
+  /// A member that has something to train on, as far as the coordinator is told.
+  [[nodiscard]] bool trains() const { return member && examples.value_or(1) > 0; }
+};
+
+// Phases.
+
+struct Queued {};
+/// Between sessions: waits until enough sites are there.
+struct Recruiting {
+  TimePoint since{};
+};
+/// A session is open to its cohort.
+struct Collecting {
+  job::SessionKey key;
+  Answers answers;
+  std::size_t pending = 0;
+  bool counts_all = false;  ///< census: over all, not newcomers alone
+  TimePoint deadline{};
+};
+/// A session is closed, its sum is being turned into a model or counts.
+struct Closing {
+  Collecting session;
+  TimePoint until{};  ///< a commit that takes longer has failed
+};
+struct Ended {
+  Outcome outcome = Outcome::kFinished;
+  std::string message;
+};
+using Phase = std::variant<Queued, Recruiting, Collecting, Closing, Ended>;
+
+struct State {
+  Rules rules;
+  Phase phase;
+  std::map<std::string, SiteState> sites;
+  std::uint32_t round = 0;              ///< last committed
+  std::uint32_t attempt = 1;            ///< of the next round's training
+  std::uint32_t census_attempt = 0;     ///< of the last census
+  std::uint64_t normaliser = 0;         ///< N; 0 before the first census
+  std::uint64_t member_examples = 0;    ///< of all members by now
+  bool recount = false;                 ///< the next census is of all: newcomers brought the sum to 2 N
+  std::optional<crypto::Digest> model;  ///< of the last committed round
+  std::uint64_t last_effect = 0;
+};
+[[nodiscard]] State initial_state(Rules rules);
+
+struct Transition {
+  State state;
+  std::vector<Effect> effects;
+  std::optional<Error> refused;  ///< the event doesn't fit; state is as before, and there are no effects
+};
+
+/// Takes one event in. What is late, comes twice, or belongs to a foreign session or site is refused with a reason.
+[[nodiscard]] Transition advance(State state, const Event& event, TimePoint now);
+
+/// Is the session open to this site, and its answer still awaited?
+Result<void> admits(const State& state, const std::string& site, const job::SessionKey& key);
+
+/// Is the site one that the job wants?
+[[nodiscard]] bool wants(const Rules& rules, const std::string& site);
+
+/// When a Tick changes something, if nothing else happens before.
+[[nodiscard]] std::optional<TimePoint> next_wakeup(const State& state);
+
+/// What a job between sessions waits for: "waiting for 3 sites, 1 accepted; west: declined: ...".
+[[nodiscard]] std::string waiting_for(const State& state);
+
+}  // namespace consilium::round

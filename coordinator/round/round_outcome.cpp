@@ -1,0 +1,242 @@
+// How sessions end.
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/round/cohort.h"
+#include "coordinator/round/round_steps.h"
+
+namespace consilium::round {
+
+namespace {
+
+struct Tally {
+  std::size_t updates = 0;
+  std::size_t partial = 0;
+};
+
+Tally tally(const Answers& answers) {
+  Tally tally;
+  for (const auto& [site, answer] : answers) {
+    if (answer.standing == Standing::kUpdate) ++tally.updates;
+    if (answer.standing == Standing::kPartial) ++tally.partial;
+  }
+  return tally;
+}
+
+std::string to_text(Clock::duration duration) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration).count();
+  if (seconds >= 60 && seconds % 60 == 0) return fmt::format("{}m", seconds / 60);
+  if (seconds >= 1) return fmt::format("{}s", seconds);
+  return fmt::format("{}ms", std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
+
+/// "south: training failed: ...; west: no answer within 15m"; the first few of them.
+std::string reasons_of(const Answers& answers) {
+  constexpr std::size_t kMost = 8;
+  std::string reasons;
+  std::size_t failed = 0;
+  for (const auto& [site, answer] : answers) {
+    if (answer.standing != Standing::kFailed || ++failed > kMost) continue;
+    reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", site, answer.reason);
+  }
+  if (failed > kMost) reasons += fmt::format("; and {} more", failed - kMost);
+  return reasons;
+}
+
+Collecting take_session(Step& step) {
+  Collecting session = std::move(std::get<Collecting>(step.state.phase));
+  step.state.phase = Recruiting{step.now};
+  return session;
+}
+
+/// Fails who hasn't answered, and tells them.
+void fail_the_rest(Step& step, Collecting& session, const std::string& reason, const std::string& told) {
+  CancelSession cancel{session.key, {}, told};
+  for (auto& [site, answer] : session.answers) {
+    if (answer.standing != Standing::kPending) continue;
+    answer = {Standing::kFailed, reason, {}};
+    cancel.sites.push_back(site);
+  }
+  session.pending = 0;
+  if (!cancel.sites.empty()) step.emit(std::move(cancel));
+}
+
+void close(Step& step, Collecting session) {
+  State& state = step.state;
+  CloseSum close{session.key, session.answers, 0, state.member_examples, state.normaliser};
+  close.members = static_cast<std::uint64_t>(
+      std::count_if(state.sites.begin(), state.sites.end(), [](const auto& entry) { return entry.second.trains(); }));
+  step.emit(std::move(close));
+  state.phase = Closing{std::move(session), step.now + state.rules.deadline};
+}
+
+/// A site that is there but can't be counted takes no part in the job.
+void leave_out_failed(State& state, const Answers& answers) {
+  for (const auto& [name, answer] : answers) {
+    if (answer.standing == Standing::kUpdate) continue;
+    SiteState& site = state.sites[name];
+    if (site.member) state.member_examples -= std::min(state.member_examples, site.examples.value_or(0));
+    site.member = false;
+    if (site.connected && site.consent == Consent::kAccepted) {
+      site.unfit = true;
+      site.reason = answer.reason;
+    }
+  }
+}
+
+std::string quorum_missed(const State& state, const Collecting& session, const Tally& tally) {
+  const std::size_t cohort = session.answers.size();
+  return fmt::format(
+      "round {}: {} of {} sites answered, quorum {} needs {}: {}; raise federation.deadline or lower federation.quorum",
+      session.key.round, tally.updates + tally.partial, cohort, state.rules.quorum,
+      answers_needed(state.rules.quorum, cohort), reasons_of(session.answers));
+}
+
+void drop(Step& step, Collecting session, std::string reason) {
+  step.emit(DropSum{session.key, std::move(reason), std::move(session.answers)});
+}
+
+void conclude_training(Step& step, Collecting session) {
+  State& state = step.state;
+  const Tally counted = tally(session.answers);
+  const bool quorum = counted.updates + counted.partial >= answers_needed(state.rules.quorum, session.answers.size());
+  if (quorum && counted.updates > 0) {
+    close(step, std::move(session));
+    return;
+  }
+  const bool all_partial = quorum && counted.updates == 0;
+  const std::string reason =
+      all_partial
+          ? fmt::format(
+                "round {}: every answer was partial, and the strategy drops partial work: no update is left; raise "
+                "training.time_limit, lower training.local_epochs, or use the strategy fedprox",
+                session.key.round)
+          : quorum_missed(state, session, counted);
+  drop(step, std::move(session), reason);
+  if (all_partial || state.attempt >= kMaxAttempts) {
+    end_job(step, Outcome::kFailed, reason);
+    return;
+  }
+  ++state.attempt;
+  recruit(step);
+}
+
+void count_members(Step& step, const Collecting& session, std::uint64_t examples) {
+  State& state = step.state;
+  leave_out_failed(state, session.answers);
+  for (const auto& [name, answer] : session.answers) {
+    if (answer.standing != Standing::kUpdate) continue;
+    SiteState& site = state.sites[name];
+    if (site.consent == Consent::kDeclined) {  // it came back and changed its mind since it answered
+      examples -= std::min(examples, answer.examples.value_or(0));
+      continue;
+    }
+    if (site.member) state.member_examples -= std::min(state.member_examples, site.examples.value_or(0));
+    site.member = true;
+    site.examples = answer.examples;
+  }
+  state.member_examples += examples;
+}
+
+}  // namespace
+
+void conclude(Step& step) {
+  State& state = step.state;
+  Collecting session = take_session(step);
+  if (session.pending > 0) {
+    const std::string limit = to_text(state.rules.deadline);
+    fail_the_rest(step, session, fmt::format("no answer within {}", limit),
+                  fmt::format("the session's deadline of {} has passed", limit));
+  }
+  if (session.key.kind == job::SumKind::kTrain) {
+    conclude_training(step, std::move(session));
+    return;
+  }
+  if (tally(session.answers).updates > 0) {
+    close(step, std::move(session));
+    return;
+  }
+  const std::string reason =
+      fmt::format("{}: no site answered: {}", job::to_string(session.key), reasons_of(session.answers));
+  const bool census = session.key.kind == job::SumKind::kCensus;
+  if (census) leave_out_failed(state, session.answers);
+  drop(step, std::move(session), reason);
+  recruit(step);
+}
+
+void committed(Step& step, const Collecting& session, const Committed& event) {
+  State& state = step.state;
+  switch (session.key.kind) {
+    case job::SumKind::kCensus:
+      count_members(step, session, event.examples);
+      if (session.counts_all) {
+        state.normaliser = state.member_examples;
+        state.recount = false;
+      } else {
+        state.recount = state.member_examples >= 2 * state.normaliser;
+      }
+      if (state.normaliser == 0) {
+        end_job(step, Outcome::kFailed, "no site has training examples; check data.dataset and the sites' data sets");
+        return;
+      }
+      recruit(step);
+      return;
+    case job::SumKind::kTrain:
+      state.round = session.key.round;
+      state.attempt = 1;
+      state.model = event.model;
+      step.emit(Publish{session.key, event.model});
+      evaluate_or_recruit(step);
+      return;
+    case job::SumKind::kEvaluate:
+      recruit(step);
+      return;
+  }
+}
+
+void commit_failed(Step& step, const Collecting& session, const std::string& reason) {
+  drop(step, session, reason);
+  if (session.key.kind == job::SumKind::kEvaluate) {
+    recruit(step);
+  } else {
+    end_job(step, Outcome::kFailed, fmt::format("{}: {}", job::to_string(session.key), reason));
+  }
+}
+
+void abandon(Step& step, const std::string& reason) {
+  State& state = step.state;
+  Collecting session = take_session(step);
+  const job::SessionKey key = session.key;
+  fail_the_rest(step, session, reason, "the session starts anew");
+  drop(step, std::move(session), reason);
+  if (key.kind == job::SumKind::kTrain) {
+    if (state.attempt >= kMaxAttempts) {
+      end_job(step, Outcome::kFailed, fmt::format("{}: {}", job::to_string(key), reason));
+      return;
+    }
+    ++state.attempt;
+  }
+  recruit(step);
+}
+
+void end_job(Step& step, Outcome outcome, std::string message) {
+  State& state = step.state;
+  if (std::holds_alternative<Collecting>(state.phase)) {
+    Collecting open = take_session(step);
+    fail_the_rest(step, open, "the job ended", message);
+    drop(step, std::move(open), message);
+  } else if (auto* closing = std::get_if<Closing>(&state.phase)) {
+    drop(step, std::move(closing->session), message);
+  }
+  EndJob end{outcome, message, {}};
+  for (const auto& [name, site] : state.sites) {
+    if (site.connected && site.consent != Consent::kUnasked && site.consent != Consent::kDeclined)
+      end.sites.push_back(name);
+  }
+  step.emit(std::move(end));
+  state.phase = Ended{outcome, std::move(message)};
+}
+
+}  // namespace consilium::round

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/round/round_machine.h"
+
+/// The machine's steps, shared by its sources alone.
+namespace consilium::round {
+
+/// A transition under way: the state being changed, and the effects so far.
+struct Step {
+  State& state;
+  TimePoint now{};
+  std::vector<Effect> effects;
+
+  void emit(Action action) { effects.push_back({++state.last_effect, std::move(action)}); }
+};
+
+// round_boundary.cpp
+
+/// Starts the next session where it can, else waits; ends the job after its last round, or where waiting is vain.
+void continue_recruiting(Step& step);
+/// Enters the wait before the next session.
+void recruit(Step& step);
+/// Opens the evaluation of the round just committed where one is due, else goes on to the next round.
+void evaluate_or_recruit(Step& step);
+
+// round_outcome.cpp
+
+/// Closes the session under way with what there is: a sum to be committed, another attempt, or the job's end.
+void conclude(Step& step);
+/// Takes in that the sum of `session` is committed, or why not.
+void committed(Step& step, const Collecting& session, const Committed& event);
+void commit_failed(Step& step, const Collecting& session, const std::string& reason);
+/// Gives up the session under way; a round's training is tried anew, up to kMaxAttempts.
+void abandon(Step& step, const std::string& reason);
+void end_job(Step& step, Outcome outcome, std::string message);
+
+}  // namespace consilium::round

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "common/job/job_spec.h"
+#include "common/report/job_status.h"
+#include "common/wire/messages.h"
+#include "coordinator/round/round_machine.h"
+
+namespace consilium::round {
+
+/// What sites and watchers are told of a job's end: "finished", "stopped: ...", "failed: ...".
+[[nodiscard]] std::string outcome_text(Outcome outcome, const std::string& message);
+
+/// Keeps the JobStatus of one job up to date, and the record of the round under way.
+class StatusBoard {
+ public:
+  StatusBoard(const std::string& job_id, const job::JobSpec& spec, const crypto::Digest& initial_model);
+
+  [[nodiscard]] const report::JobStatus& status() const { return status_; }
+
+  /// Notes whom an event is about; show() looks at that site again.
+  void heard(const Event& event);
+  /// Makes show() look at every site again.
+  void look_at_all() { all_touched_ = true; }
+  void progress(const std::string& site, wire::SitePhase phase);
+  /// A session begins: its cohort gets the model, where it doesn't have it yet.
+  void opened(const OpenSession& action, const crypto::Digest& model, std::uint64_t model_bytes, TimePoint now);
+  /// Words moved for the session that is open.
+  void add_bytes(std::uint64_t bytes);
+
+  struct Training {
+    double loss = 0.0;
+    std::uint64_t clipped = 0;
+    std::uint64_t coordinates = 0;
+    double seconds_to_commit = 0.0;
+    crypto::Digest model{};
+  };
+  void trained(const CloseSum& action, const Training& training, TimePoint now);
+  void published(const crypto::Digest& model) { status_.model = model; }
+  void evaluated(const CloseSum& action, report::Metrics metrics, const std::map<std::string, report::Metrics>& by_site,
+                 TimePoint now);
+  void evaluation_missed(const Answers& answers, const std::string& reason);
+  /// Moves the record of a round that is over, evaluation included, to the history.
+  void finish_round();
+
+  /// Brings phase, detail, sites and ETA in line with the state.
+  void show(const State& state);
+  void show_site(const State& state, const std::string& site);
+
+ private:
+  void show_phase(const State& state);
+
+  report::JobStatus status_;
+  std::optional<report::RoundRecord> finished_;  ///< trained, its evaluation perhaps under way
+  std::uint64_t training_bytes_ = 0;             ///< of all attempts at the round
+  bool evaluating_ = false;
+  std::optional<TimePoint> round_opened_;
+  TimePoint evaluation_opened_{};
+  std::map<std::string, crypto::Digest> holds_;  ///< the model that each site has fetched last
+  std::map<std::string, std::string> activity_;  ///< of the cohort under way
+  std::set<std::string> touched_;
+  bool all_touched_ = false;
+};
+
+}  // namespace consilium::round

@@ -1,0 +1,518 @@
+#include "coordinator/round/job_driver.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
+#include <deque>
+#include <numeric>
+
+#include "common/encoding/fixed_point.h"
+#include "common/model/model_parameters.h"
+#include "coordinator/journal/memory_journal.h"
+
+using namespace consilium;
+using namespace consilium::round;
+using job::SumKind;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t kClasses = 2;
+
+job::JobSpec some_job() {
+  job::JobSpec spec;
+  spec.name = "tiny";
+  model::Linear linear;
+  linear.out_features = kClasses;
+  spec.model.layers = {linear};
+  spec.model.input = {3};
+  spec.model.classes = kClasses;
+  spec.data.dataset = "tiny";
+  spec.training.optimizer.learning_rate = 0.1;
+  spec.federation.rounds = 3;
+  spec.federation.sites = {"a", "b", "c", "d"};
+  spec.federation.minimum_sites = 3;
+  spec.federation.quorum = 0.75;
+  spec.federation.deadline = std::chrono::minutes(1);
+  spec.privacy.secure_aggregation = job::SecureAggregation::kOff;
+  spec.evaluation.every = 1;
+  return spec;
+}
+
+/// Words that break off after some.
+class BrokenWords final : public WordSource {
+ public:
+  explicit BrokenWords(std::uint64_t claimed) : claimed_(claimed) {}
+  [[nodiscard]] std::uint64_t word_count() const override { return claimed_; }
+  Result<void> read(std::span<std::uint32_t>) override {
+    return fail(ErrorCode::kDataLoss, "the spool file ends early");
+  }
+
+ private:
+  std::uint64_t claimed_;
+};
+
+class RefusingJournal final : public journal::Journal {
+ public:
+  explicit RefusingJournal(std::uint64_t from) : from_(from) {}
+  Result<void> append(const journal::Entry& entry) override {
+    if (entry.effect_id >= from_) return fail(ErrorCode::kResourceExhausted, "disk full");
+    return {};
+  }
+
+ private:
+  std::uint64_t from_;
+};
+
+/// A driver, and the other side of its gateway: what it sends is kept until the test answers.
+struct Bench final : SiteGateway {
+  job::JobSpec spec;
+  fs::path folder;
+  std::optional<journal::BlobStore> blobs;
+  journal::MemoryJournal memory_journal;
+  ParameterVector initial;
+  crypto::Digest initial_digest{};
+  std::unique_ptr<JobDriver> driver;
+  TimePoint now{std::chrono::hours(1)};
+  std::map<std::string, std::vector<wire::CoordinatorMessage>> sent;
+  std::map<std::string, std::uint64_t> examples = {{"a", 10}, {"b", 20}, {"c", 30}, {"d", 40}};
+  int changes = 0;
+
+  explicit Bench(job::JobSpec job = some_job(), journal::Journal* journal = nullptr) : spec(std::move(job)) {
+    std::string name = (fs::temp_directory_path() / "consilium-driver-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    folder = name;
+    blobs = journal::BlobStore::open(folder).value();
+    initial = model::initial_weights(spec.model, spec.seed).value();
+    initial_digest = blobs->put(std::as_bytes(std::span(initial))).value();
+    JobDriver::Parts parts{*this, journal != nullptr ? *journal : memory_journal, *blobs,
+                           [this](const report::JobStatus&) { ++changes; }};
+    driver = JobDriver::create("tiny-1", "alice", spec, initial_digest, std::move(parts)).value();
+  }
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+  ~Bench() override {
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+  }
+
+  void send(const std::string& site, wire::CoordinatorMessage message) override {
+    sent[site].push_back(std::move(message));
+  }
+
+  void start() {
+    driver->begin(now);
+    for (const auto& [site, count] : examples) driver->site_connected(site, now);
+    for (const auto& [site, count] : examples) driver->job_answer(site, true, "", now);
+  }
+
+  /// The last session offered to a site.
+  [[nodiscard]] wire::SessionOffer offer(const std::string& site) const {
+    const auto& messages = sent.at(site);
+    for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
+      if (const auto* offer = std::get_if<wire::SessionOffer>(&*message)) return *offer;
+    }
+    FAIL("no session was offered to " << site);
+    return {};
+  }
+  [[nodiscard]] job::RoundOrder order(const std::string& site) const {
+    return job::decode_round_order(offer(site).order).value();
+  }
+
+  [[nodiscard]] std::vector<float> model(const crypto::Digest& digest) const {
+    std::vector<float> floats(initial.size());
+    REQUIRE(blobs->read(digest, 0, std::as_writable_bytes(std::span(floats))).value() == floats.size() * 4);
+    return floats;
+  }
+
+  Result<void> upload(const std::string& site, const std::vector<std::uint32_t>& words) {
+    aggregation::MemoryWords source(words);
+    return driver->vector_received(site, offer(site).key, source, now);
+  }
+
+  static void put_count(const job::RoundOrder& order, std::string_view name, const std::vector<std::uint64_t>& values,
+                        std::vector<std::uint32_t>& words) {
+    const auto* field = order.layout.find(name);
+    REQUIRE(field != nullptr);
+    REQUIRE(
+        encoding::encode_counts(values, *field, std::span(words).subspan(field->offset, field->words())).has_value());
+  }
+
+  /// What an honest site sends: its counts, or `delta` of its own.
+  std::vector<std::uint32_t> words_of(const std::string& site) const {
+    const job::RoundOrder order = this->order(site);
+    std::vector<std::uint32_t> words(order.layout.word_count());
+    const std::uint64_t n = examples.at(site);
+    switch (order.kind) {
+      case SumKind::kCensus:
+        put_count(order, encoding::kExamples, {n, 4, 4}, words);
+        put_count(order, encoding::kClassExamples, {n / 2, n - n / 2}, words);
+        break;
+      case SumKind::kTrain: {
+        const double weight = static_cast<double>(n) / static_cast<double>(order.normaliser);
+        const auto deltas = delta(site, order.round);
+        const auto* field = order.layout.find("parameters.0");
+        REQUIRE(
+            encoding::encode_fixed_point(deltas, *field, weight, std::span(words).first(deltas.size())).has_value());
+        const float loss = static_cast<float>(n);
+        const auto* loss_field = order.layout.find(encoding::kLoss);
+        REQUIRE(encoding::encode_fixed_point(std::span(&loss, 1), *loss_field, weight,
+                                             std::span(words).subspan(loss_field->offset, 1))
+                    .has_value());
+        put_count(order, encoding::kClipped, {n}, words);
+        put_count(order, encoding::kExamples, {n}, words);
+        break;
+      }
+      case SumKind::kEvaluate: {
+        // Four examples, two a class; one wrong at site "a".
+        const std::uint64_t wrong = site == "a" ? 1 : 0;
+        put_count(order, encoding::kExamples, {4}, words);
+        put_count(order, encoding::kLoss, {4 * 1048576 / 2}, words);
+        put_count(order, encoding::kConfusion, {2 - wrong, wrong, 0, 2}, words);
+        std::vector<std::uint64_t> positives(kClasses * encoding::kScoreBins),
+            negatives(kClasses * encoding::kScoreBins);
+        for (std::size_t c = 0; c < kClasses; ++c) {
+          positives[c * encoding::kScoreBins + 900] = 2;
+          negatives[c * encoding::kScoreBins + 100] = 2;
+        }
+        put_count(order, encoding::kPositives, positives, words);
+        put_count(order, encoding::kNegatives, negatives, words);
+        break;
+      }
+    }
+    return words;
+  }
+
+  std::vector<float> delta(const std::string& site, std::uint32_t round) const {
+    std::vector<float> values(initial.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] =
+          static_cast<float>(site[0] - 'a' + 1) * 0.25f + static_cast<float>(i) * 0.125f + static_cast<float>(round);
+    }
+    return values;
+  }
+
+  /// Everybody in the session that is open answers honestly.
+  void complete(const std::vector<std::string>& sites) {
+    for (const auto& site : sites) REQUIRE(upload(site, words_of(site)).has_value());
+  }
+
+  [[nodiscard]] std::vector<std::string> outcomes(const std::string& site) const {
+    std::vector<std::string> found;
+    for (const auto& message : sent.at(site)) {
+      if (const auto* ended = std::get_if<wire::JobEnded>(&message)) found.push_back(ended->outcome);
+    }
+    return found;
+  }
+};
+
+const std::vector<std::string> kAll = {"a", "b", "c", "d"};
+
+}  // namespace
+
+TEST_CASE("a job of four sites runs to its end, and its model is the exact weighted mean of every round") {
+  Bench bench;
+  bench.start();
+  CHECK(bench.driver->status().phase == report::JobPhase::kCensus);
+  CHECK(bench.offer("a").model_bytes == 0);
+  bench.complete(kAll);
+  CHECK(bench.driver->status().examples == 100);
+  for (std::uint32_t round = 1; round <= 3; ++round) {
+    CHECK(bench.driver->status().phase == report::JobPhase::kTraining);
+    CHECK(bench.driver->status().round == round);
+    CHECK(bench.order("a").normaliser == 100);
+    CHECK(bench.order("a") ==
+          job::expected_order(bench.spec, bench.offer("a").key, 100, bench.order("a").model).value());
+    CHECK(bench.order("a").model == *bench.driver->status().model);
+    CHECK(bench.offer("b").model_bytes == bench.initial.size() * 4);
+    bench.complete(kAll);
+    CHECK(bench.driver->status().phase == report::JobPhase::kEvaluating);
+    bench.complete(kAll);
+  }
+  REQUIRE(bench.driver->ended());
+  const report::JobStatus& status = bench.driver->status();
+  CHECK(status.phase == report::JobPhase::kFinished);
+  CHECK(bench.outcomes("d") == std::vector<std::string>{"finished"});
+  // n = 10, 20, 30, 40 and deltas of quarters and eighths: every step is exact in binary, so the model is, too.
+  // mean of (k / 4) = (1 * 10 + 2 * 20 + 3 * 30 + 4 * 40) / 400 = 0.75
+  const auto model = bench.model(*status.model);
+  for (std::size_t i = 0; i < model.size(); ++i) {
+    double expected = bench.initial[i];
+    for (int round = 1; round <= 3; ++round)
+      expected = static_cast<float>(expected + static_cast<float>(0.75 + static_cast<double>(i) * 0.125 + round));
+    CHECK(std::fabs(model[i] - expected) <= 4 * 2.0 * 16.0 / 1073741824.0 + 1e-6);
+  }
+  REQUIRE(status.history.size() == 3);
+  const report::RoundRecord& record = status.history[0];
+  CHECK(record.cohort == kAll);
+  CHECK(record.contributed == kAll);
+  CHECK(record.failed.empty());
+  CHECK(record.train_loss.value() == Approx((100.0 + 400.0 + 900.0 + 1600.0) / 100.0).epsilon(1e-5));
+  CHECK(record.clipped == 100);
+  CHECK(record.coordinates == 4 * bench.initial.size());
+  REQUIRE(record.metrics.has_value());
+  CHECK(record.metrics->examples == 16);
+  CHECK(record.metrics->accuracy == Approx(15.0 / 16.0));
+  CHECK(record.metrics->loss == Approx(0.5));
+  CHECK(record.metrics->auc == 1.0);
+  CHECK(record.site_metrics.at("a").accuracy == 0.75);
+  CHECK(record.site_metrics.at("b").accuracy == 1.0);
+  CHECK(record.model != *status.model);
+  CHECK(status.history[2].model == *status.model);
+}
+
+TEST_CASE("bytes of a round are the models that the sites didn't hold yet, and their vectors") {
+  Bench bench;
+  bench.start();
+  bench.complete(kAll);
+  const std::uint64_t model = bench.initial.size() * 4;
+  const std::uint64_t update = bench.order("a").layout.word_count() * 4;
+  bench.complete(kAll);
+  const std::uint64_t counts = bench.order("a").layout.word_count() * 4;
+  bench.complete(kAll);
+  bench.complete(kAll);
+  bench.complete(kAll);
+  const auto& history = bench.driver->status().history;
+  CHECK(history.at(0).bytes == 4 * (model + update) + 4 * (model + counts));
+  CHECK(history.at(1).bytes == 4 * update + 4 * (model + counts));  // evaluation left the model there
+}
+
+TEST_CASE("every order of arrival gives the same model bytes") {
+  std::vector<std::string> order = kAll;
+  std::optional<crypto::Digest> reference;
+  do {
+    Bench bench;
+    bench.start();
+    bench.complete(kAll);
+    bench.complete(order);
+    const crypto::Digest model = *bench.driver->status().model;
+    CHECK(model != bench.initial_digest);
+    if (!reference) reference = model;
+    CHECK(model == *reference);
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
+TEST_CASE("population weighting divides by contributors over members, cohort weighting by the contributors' share") {
+  job::JobSpec spec = some_job();
+  spec.evaluation.every = 0;
+  spec.strategy.weighting = GENERATE(job::Weighting::kCohort, job::Weighting::kPopulation);
+  Bench bench(spec);
+  bench.start();
+  bench.complete(kAll);
+  bench.driver->site_failed("d", bench.offer("d").key, "training failed: out of memory", bench.now);
+  bench.complete({"a", "b", "c"});
+  const auto& record = bench.driver->status().history.at(0);
+  CHECK(record.failed.at("d") == "training failed: out of memory");
+  CHECK(record.contributed == std::vector<std::string>{"a", "b", "c"});
+  const double divisor = spec.strategy.weighting == job::Weighting::kCohort ? 0.6 : 0.75;
+  const auto model = bench.model(record.model);
+  for (std::size_t i = 0; i < model.size(); ++i) {
+    double sum = 0.0;
+    for (const std::string& site : record.contributed) {
+      sum += static_cast<double>(bench.examples.at(site)) / 100.0 * static_cast<double>(bench.delta(site, 1)[i]);
+    }
+    CHECK(model[i] == Approx(static_cast<double>(bench.initial[i]) + sum / divisor).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("a vector of the wrong size is refused, the site has failed, and the round goes on without it") {
+  Bench bench;
+  bench.start();
+  bench.complete(kAll);
+  auto words = bench.words_of("b");
+  CHECK(bench.driver->expected_words("b", bench.offer("b").key).value() == words.size());
+  words.push_back(0);
+  const auto refused = bench.upload("b", words);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK_THAT(refused.error().message, Catch::Contains("vector of b") && Catch::Contains("expected"));
+  CHECK_THAT(bench.driver->status().sites.at("b"), Catch::StartsWith("failed: "));
+  CHECK_FALSE(bench.driver->expected_words("b", bench.offer("b").key).has_value());
+  bench.complete({"a", "c", "d"});
+  CHECK(bench.driver->status().phase == report::JobPhase::kEvaluating);
+}
+
+TEST_CASE("a vector twice, too late, for another session or from a site outside changes nothing") {
+  Bench bench;
+  bench.start();
+  bench.complete(kAll);
+  const auto key = bench.offer("a").key;
+  const auto words = bench.words_of("a");
+  REQUIRE(bench.upload("a", words).has_value());
+  const auto refused = [&](const std::string& site, const job::SessionKey& session) {
+    aggregation::MemoryWords source(words);
+    const auto result = bench.driver->vector_received(site, session, source, bench.now);
+    CHECK_FALSE(result.has_value());
+    CHECK_FALSE(bench.driver->expected_words(site, session).has_value());
+    CHECK(bench.driver->status().phase == report::JobPhase::kTraining);
+  };
+  refused("a", key);
+  refused("mallory", key);
+  refused("b", {"tiny-1", SumKind::kTrain, 2, 1});
+  refused("b", {"tiny-2", SumKind::kTrain, 1, 1});
+  bench.complete({"b", "c", "d"});
+  aggregation::MemoryWords late(words);
+  CHECK_FALSE(bench.driver->vector_received("a", key, late, bench.now).has_value());
+  // The same bytes as if nobody had tried.
+  Bench other;
+  other.start();
+  other.complete(kAll);
+  other.complete(kAll);
+  CHECK(bench.driver->status().model == other.driver->status().model);
+}
+
+TEST_CASE("evaluation counts that contradict each other are refused, and the others' metrics stand") {
+  Bench bench;
+  bench.start();
+  bench.complete(kAll);
+  bench.complete(kAll);
+  auto words = bench.words_of("a");
+  SECTION("confusion") { words[bench.order("a").layout.find(encoding::kConfusion)->offset] += 1; }
+  SECTION("a limb beyond 16 bits") { words[bench.order("a").layout.find(encoding::kLoss)->offset] = 0x10000; }
+  CHECK_FALSE(bench.upload("a", words).has_value());
+  bench.complete({"b", "c", "d"});
+  const auto& record = bench.driver->status().history.at(0);
+  CHECK(record.metrics->examples == 12);
+  CHECK(record.metrics->accuracy == 1.0);
+  CHECK_FALSE(record.site_metrics.contains("a"));
+  CHECK(record.evaluation_failed.contains("a"));
+}
+
+TEST_CASE("a vector that can't be read back doesn't spoil the others when none of it was added") {
+  Bench bench;
+  bench.start();
+  bench.complete(kAll);
+  BrokenWords broken(bench.words_of("a").size());
+  CHECK_FALSE(bench.driver->vector_received("a", bench.offer("a").key, broken, bench.now).has_value());
+  CHECK(bench.offer("b").key.attempt == 1);
+  bench.complete({"b", "c", "d"});
+  CHECK(bench.driver->status().phase == report::JobPhase::kEvaluating);
+}
+
+TEST_CASE("the quorum commits at the deadline; the late site is told that its session is closed") {
+  Bench bench;
+  bench.start();
+  bench.complete(kAll);
+  const auto key = bench.offer("d").key;
+  bench.complete({"a", "b", "c"});
+  CHECK(bench.driver->next_deadline() == bench.now + std::chrono::minutes(1));
+  bench.now += std::chrono::minutes(1);
+  bench.driver->tick(bench.now);
+  CHECK(bench.driver->status().phase == report::JobPhase::kEvaluating);
+  const auto& messages = bench.sent.at("d");
+  CHECK(std::any_of(messages.begin(), messages.end(), [&](const auto& message) {
+    const auto* closed = std::get_if<wire::SessionClosed>(&message);
+    return closed != nullptr && closed->key == key;
+  }));
+}
+
+TEST_CASE("the store keeps the initial model and the last two") {
+  job::JobSpec spec = some_job();
+  spec.federation.rounds = 5;
+  spec.evaluation.every = 0;
+  Bench bench(spec);
+  bench.start();
+  bench.complete(kAll);
+  for (int round = 0; round < 5; ++round) bench.complete(kAll);
+  REQUIRE(bench.driver->ended());
+  const auto& history = bench.driver->status().history;
+  CHECK(bench.blobs->size(bench.initial_digest).has_value());
+  for (std::size_t i = 0; i < 5; ++i) CHECK(bench.blobs->size(history[i].model).has_value() == (i >= 3));
+}
+
+TEST_CASE("effects are in the journal before anybody is told; where it can't be written, the job ends") {
+  Bench bench;
+  bench.start();
+  bench.complete(kAll);
+  const auto entries = bench.memory_journal.entries();
+  std::vector<std::string> kinds;
+  for (const auto& entry : entries) kinds.push_back(entry.kind);
+  CHECK(kinds == std::vector<std::string>{"ask", "ask", "ask", "ask", "offer", "close", "offer"});
+  for (std::size_t i = 0; i < entries.size(); ++i) CHECK(entries[i].effect_id == i + 1);
+
+  RefusingJournal refusing(5);
+  Bench broken(some_job(), &refusing);
+  broken.start();
+  CHECK(broken.driver->ended());
+  CHECK_THAT(broken.driver->status().detail, Catch::Contains("journal") && Catch::Contains("disk full"));
+  CHECK(broken.outcomes("a").size() == 1);
+  for (const auto& message : broken.sent.at("a")) CHECK_FALSE(std::holds_alternative<wire::SessionOffer>(message));
+}
+
+TEST_CASE("stopping tells the sites, and the last model stays") {
+  Bench bench;
+  bench.start();
+  bench.complete(kAll);
+  bench.complete(kAll);
+  bench.complete(kAll);
+  bench.driver->stop("stopped by alice", bench.now);
+  CHECK(bench.driver->ended());
+  CHECK(bench.driver->status().phase == report::JobPhase::kStopped);
+  CHECK(bench.driver->status().detail == "stopped by alice");
+  CHECK(bench.driver->status().round == 1);
+  CHECK(bench.outcomes("c") == std::vector<std::string>{"stopped by alice"});
+  CHECK(bench.blobs->size(*bench.driver->status().model).has_value());
+  CHECK_FALSE(bench.driver->next_deadline().has_value());
+  const int changes = bench.changes;
+  bench.driver->tick(bench.now + std::chrono::hours(1));
+  bench.driver->site_left("a", bench.now);
+  CHECK(bench.changes == changes);
+}
+
+TEST_CASE("a declining site is shown with its reason, and the job goes on with the others") {
+  Bench bench;
+  bench.driver->begin(bench.now);
+  CHECK(bench.driver->status().phase == report::JobPhase::kRecruiting);
+  for (const auto& site : kAll) bench.driver->site_connected(site, bench.now);
+  CHECK(std::get<wire::JobOffer>(bench.sent.at("a").at(0)).researcher == "alice");
+  for (const auto& site : {"a", "b", "c"}) bench.driver->job_answer(site, true, "", bench.now);
+  bench.driver->job_answer("d", false, "data set 'tiny' is not allowed", bench.now);
+  CHECK(bench.driver->status().sites.at("d") == "declined: data set 'tiny' is not allowed");
+  bench.complete({"a", "b", "c"});
+  CHECK(bench.driver->status().examples == 60);
+  CHECK(bench.driver->status().phase == report::JobPhase::kTraining);
+}
+
+TEST_CASE("what a site does is shown while its session is open") {
+  Bench bench;
+  bench.start();
+  bench.complete(kAll);
+  const auto key = bench.offer("a").key;
+  CHECK(bench.driver->status().sites.at("a") == "training");
+  bench.driver->progress("a", {key, wire::SitePhase::kFetching});
+  CHECK(bench.driver->status().sites.at("a") == "fetching");
+  bench.driver->progress("a", {{"tiny-1", SumKind::kTrain, 9, 1}, wire::SitePhase::kUploading});
+  CHECK(bench.driver->status().sites.at("a") == "fetching");
+  bench.complete({"a"});
+  CHECK(bench.driver->status().sites.at("a") == "answered");
+  bench.driver->partial_received("b", key, bench.now);
+  CHECK(bench.driver->status().sites.at("b") == "partial");
+  bench.driver->site_left("c", bench.now);
+  CHECK(bench.driver->status().sites.at("c") == "failed: disconnected");
+}
+
+TEST_CASE("time counts from a round's offer, and gives the time that is left") {
+  Bench bench;
+  bench.start();
+  bench.complete(kAll);
+  CHECK_FALSE(bench.driver->status().eta_seconds.has_value());
+  bench.now += std::chrono::seconds(10);
+  bench.complete(kAll);
+  bench.now += std::chrono::seconds(2);
+  bench.complete(kAll);
+  const auto& record = bench.driver->status().history.at(0);
+  CHECK(record.seconds >= 10.0);
+  CHECK(record.evaluation_seconds == 2.0);
+  CHECK(bench.driver->status().eta_seconds.value() == Approx(2 * (record.seconds + 2.0)));
+}
+
+TEST_CASE("a job whose initial weights don't fit its model is refused") {
+  Bench bench;
+  const std::vector<float> wrong(bench.initial.size() + 1);
+  const auto digest = bench.blobs->put(std::as_bytes(std::span(wrong))).value();
+  JobDriver::Parts parts{bench, bench.memory_journal, *bench.blobs, {}};
+  CHECK_FALSE(JobDriver::create("x", "alice", bench.spec, digest, parts).has_value());
+  CHECK_FALSE(JobDriver::create("x", "alice", bench.spec, crypto::sha256("nothing"), parts).has_value());
+}

@@ -1,0 +1,449 @@
+#include "coordinator/round/round_machine.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/coordinator/round/machine_play.h"
+
+using namespace consilium;
+using namespace consilium::round;
+using job::SumKind;
+using Names = std::vector<std::string>;
+
+namespace {
+
+Rules four_sites() {
+  Rules rules;
+  rules.job_id = "chest-1";
+  rules.rounds = 3;
+  rules.listed = {"east", "north", "south", "west"};
+  rules.minimum_sites = 3;
+  rules.quorum = 0.75;
+  rules.deadline = std::chrono::minutes(15);
+  rules.seed = 7;
+  return rules;
+}
+
+/// All four accepted and counted; round 1 is open.
+Play in_round_one(Rules rules = four_sites()) {
+  Play play(std::move(rules));
+  play.tell(Begin{});
+  for (const char* site : {"east", "north", "south", "west"}) play.tell(SiteConnected{site});
+  for (const char* site : {"east", "north", "south", "west"}) play.tell(SiteAccepted{site});
+  play.complete();
+  REQUIRE(play.collecting(SumKind::kTrain, 1));
+  return play;
+}
+
+}  // namespace
+
+TEST_CASE("a queued job offers nothing; once begun it asks whoever is connected") {
+  Play play(four_sites());
+  CHECK(play.tell(SiteConnected{"east"}).empty());
+  const auto effects = play.tell(Begin{});
+  REQUIRE(effects.size() == 1);
+  CHECK(std::get<OfferJob>(effects[0].action).site == "east");
+  CHECK(play.tell(Begin{}).empty());
+  CHECK(play.refused.has_value());
+}
+
+TEST_CASE("the census starts when enough sites have accepted and no connected one still owes its answer") {
+  Play play(four_sites());
+  play.tell(Begin{});
+  for (const char* site : {"east", "north", "south", "west"}) play.tell(SiteConnected{site});
+  for (const char* site : {"east", "north", "south"}) play.tell(SiteAccepted{site});
+  CHECK(play.session() == nullptr);
+
+  SECTION("the last one accepts") {
+    play.tell(SiteAccepted{"west"});
+    CHECK(play.cohort() == Names{"east", "north", "south", "west"});
+  }
+  SECTION("the last one declines") {
+    play.tell(SiteDeclined{"west", "no such data set"});
+    CHECK(play.cohort() == Names{"east", "north", "south"});
+  }
+  SECTION("the last one leaves") {
+    play.tell(SiteLeft{"west"});
+    CHECK(play.cohort() == Names{"east", "north", "south"});
+  }
+  SECTION("the last one says nothing for five seconds") {
+    CHECK(next_wakeup(play.state) == play.now + std::chrono::seconds(5));
+    play.wait(std::chrono::milliseconds(4999));
+    CHECK(play.session() == nullptr);
+    play.wait(std::chrono::milliseconds(1));
+    CHECK(play.cohort() == Names{"east", "north", "south"});
+  }
+  REQUIRE(play.session() != nullptr);
+  CHECK(play.session()->key == job::SessionKey{"chest-1", SumKind::kCensus, 0, 1});
+}
+
+TEST_CASE("a site that the job doesn't list is refused and changes nothing") {
+  Play play = in_round_one();
+  play.tell(SiteConnected{"mallory"});
+  CHECK(play.refused->code == ErrorCode::kPermissionDenied);
+  play.tell(SiteAccepted{"mallory"});
+  CHECK(play.refused.has_value());
+  CHECK_FALSE(play.state.sites.contains("mallory"));
+  play.answer("mallory");
+  CHECK(play.refused.has_value());
+}
+
+TEST_CASE("the census makes the members and their sum N; a site that fails it is left out") {
+  Play play(four_sites());
+  play.tell(Begin{});
+  for (const char* site : {"east", "north", "south", "west"}) play.join(site);
+  // The first to accept alone isn't enough; the census opened with three, the fourth comes later.
+  CHECK(play.cohort() == Names{"east", "north", "south"});
+  play.answer("east", 10);
+  play.answer("north", 20);
+  play.answer("south", 30);
+  play.commit();
+  CHECK(play.state.normaliser == 60);
+  // The newcomer gets its own census at the round's boundary.
+  REQUIRE(play.collecting(SumKind::kCensus, 0));
+  CHECK(play.session()->key.attempt == 2);
+  CHECK(play.cohort() == Names{"west"});
+  play.fail_site("west", "no data set 'chest'");
+  REQUIRE(play.collecting(SumKind::kTrain, 1));
+  CHECK(play.cohort() == Names{"east", "north", "south"});
+  CHECK_FALSE(play.state.sites.at("west").member);
+  CHECK(play.actions<OpenSession>().back().normaliser == 60);
+}
+
+TEST_CASE("newcomers join with the old N until the sum reaches 2 N, which starts a census of all") {
+  Rules rules = four_sites();
+  rules.listed.clear();
+  rules.minimum_sites = 1;
+  Play play(rules);
+  play.tell(Begin{});
+  play.join("a");
+  play.complete(100);
+  REQUIRE(play.collecting(SumKind::kTrain, 1));
+  play.join("b");
+  play.complete();
+  REQUIRE(play.collecting(SumKind::kCensus, 0));
+  CHECK(play.cohort() == Names{"b"});
+
+  SECTION("below 2 N") {
+    play.complete(99);
+    REQUIRE(play.collecting(SumKind::kTrain, 2));
+    CHECK(play.state.normaliser == 100);
+    CHECK(play.state.member_examples == 199);
+    CHECK(play.actions<OpenSession>().back().normaliser == 100);
+  }
+  SECTION("from 2 N on") {
+    play.complete(100);
+    REQUIRE(play.collecting(SumKind::kCensus, 0));
+    CHECK(play.cohort() == Names{"a", "b"});
+    play.complete(110);
+    REQUIRE(play.collecting(SumKind::kTrain, 2));
+    CHECK(play.state.normaliser == 220);
+    CHECK(play.state.member_examples == 220);
+  }
+}
+
+TEST_CASE("a member without training examples evaluates, but is never sampled") {
+  Rules rules = four_sites();
+  rules.evaluate_every = 1;
+  Play play(rules);
+  play.tell(Begin{});
+  for (const char* site : {"east", "north", "south", "west"}) play.tell(SiteConnected{site});
+  for (const char* site : {"east", "north", "south", "west"}) play.tell(SiteAccepted{site});
+  play.answer("east", 0);
+  play.complete(10);
+  CHECK(play.cohort() == Names{"north", "south", "west"});
+  for (const char* site : {"north", "south", "west"}) play.answer(site);
+  CHECK(play.actions<CloseSum>().back().members == 3);
+  play.commit();
+  REQUIRE(play.collecting(SumKind::kEvaluate, 1));
+  CHECK(play.cohort() == Names{"east", "north", "south", "west"});
+}
+
+TEST_CASE("a job whose members have no training examples at all fails") {
+  Play play(four_sites());
+  play.tell(Begin{});
+  for (const char* site : {"east", "north", "south"}) play.join(site);
+  play.complete(0);
+  REQUIRE(play.ended() != nullptr);
+  CHECK_THAT(play.ended()->message, Catch::Contains("no site has training examples"));
+}
+
+TEST_CASE("a round closes when all of its cohort have answered or failed") {
+  Play play = in_round_one();
+  play.answer("east");
+  play.answer("north");
+  play.fail_site("south", "training failed: out of memory");
+  REQUIRE(play.session() != nullptr);
+  play.answer("west");
+  const auto closed = play.actions<CloseSum>().back();
+  CHECK(closed.key.kind == SumKind::kTrain);
+  CHECK(closed.answers.at("south").reason == "training failed: out of memory");
+  CHECK(closed.members == 4);
+  CHECK(closed.member_examples == 40);
+  play.commit();
+  CHECK(play.state.round == 1);
+  // A site that failed is sampled again.
+  REQUIRE(play.collecting(SumKind::kTrain, 2));
+  CHECK(play.cohort() == Names{"east", "north", "south", "west"});
+}
+
+TEST_CASE("a round closes when the quorum has answered at the deadline, and who is late is told") {
+  Play play = in_round_one();
+  for (const char* site : {"east", "north", "south"}) play.answer(site);
+  CHECK(next_wakeup(play.state) == play.now + std::chrono::minutes(15));
+  play.wait(std::chrono::minutes(15) - std::chrono::milliseconds(1));
+  REQUIRE(play.session() != nullptr);
+  play.wait(std::chrono::milliseconds(1));
+  REQUIRE(std::holds_alternative<Closing>(play.state.phase));
+  CHECK(play.actions<CancelSession>().back().sites == Names{"west"});
+  CHECK(play.actions<CloseSum>().back().answers.at("west").reason == "no answer within 15m");
+}
+
+TEST_CASE("partial answers count for the quorum; a round commits with one update") {
+  Play play = in_round_one();
+  play.answer("east");
+  play.answer("north", {}, Standing::kPartial);
+  play.answer("south", {}, Standing::kPartial);
+  play.fail_site("west", "gone");
+  CHECK(std::holds_alternative<Closing>(play.state.phase));
+}
+
+TEST_CASE("a round of partial answers alone ends the job, which says so") {
+  Play play = in_round_one();
+  for (const char* site : {"east", "north", "south", "west"}) play.answer(site, {}, Standing::kPartial);
+  REQUIRE(play.ended() != nullptr);
+  CHECK(play.ended()->outcome == Outcome::kFailed);
+  CHECK_THAT(play.ended()->message, Catch::Contains("partial") && Catch::Contains("round 1"));
+}
+
+TEST_CASE("a round that misses its quorum is tried three times, then the job fails and names what was missing") {
+  Play play = in_round_one();
+  for (std::uint32_t attempt = 1; attempt <= 3; ++attempt) {
+    REQUIRE(play.collecting(SumKind::kTrain, 1));
+    CHECK(play.session()->key.attempt == attempt);
+    play.answer("east");
+    play.fail_site("south", "training failed: NaN loss");
+    play.fail_site("west", "training failed: signal 11");
+    play.wait(std::chrono::minutes(15));
+  }
+  REQUIRE(play.ended() != nullptr);
+  CHECK(play.ended()->message ==
+        "round 1: 1 of 4 sites answered, quorum 0.75 needs 3: north: no answer within 15m; south: training failed: NaN "
+        "loss; "
+        "west: training failed: signal 11; raise federation.deadline or lower federation.quorum");
+  CHECK(play.actions<DropSum>().size() == 3);
+}
+
+TEST_CASE("a site that disconnects has failed in its session, and its late vector is refused") {
+  Play play = in_round_one();
+  const auto key = play.session()->key;
+  play.tell(SiteLeft{"west"});
+  CHECK(play.session()->answers.at("west").reason == "disconnected");
+  play.join("west");
+  play.tell(Answered{"west", key, Standing::kUpdate, {}});
+  CHECK_THAT(play.refused->message, Catch::Contains("disconnected"));
+  for (const char* site : {"east", "north", "south"}) play.answer(site);
+  play.commit();
+  CHECK(play.cohort() == Names{"east", "north", "south", "west"});
+}
+
+TEST_CASE("a second stream of a site replaces the first, whose work is lost") {
+  Play play = in_round_one();
+  const auto effects = play.tell(SiteConnected{"west"});
+  REQUIRE(effects.size() == 1);
+  CHECK(std::get<OfferJob>(effects[0].action).site == "west");
+  CHECK(play.session()->answers.at("west").standing == Standing::kFailed);
+  for (const char* site : {"east", "north", "south"}) play.answer(site);
+  play.commit();
+  CHECK(play.session() == nullptr);  // west owes its answer
+  play.tell(SiteAccepted{"west"});
+  CHECK(play.cohort().size() == 4);
+}
+
+TEST_CASE("late, repeated and foreign messages are refused with a reason and change nothing") {
+  Play play = in_round_one();
+  const auto key = play.session()->key;
+  play.answer("east");
+  const auto refused = [&](const Event& event, const std::string& why) {
+    const State before = play.state;
+    const auto effects = play.tell(event);
+    CHECK(effects.empty());
+    REQUIRE(play.refused.has_value());
+    CHECK_THAT(play.refused->message, Catch::Contains(why));
+    CHECK(play.state.last_effect == before.last_effect);
+    CHECK(play.session()->answers == std::get<Collecting>(before.phase).answers);
+    CHECK(play.session()->pending == std::get<Collecting>(before.phase).pending);
+  };
+  refused(Answered{"east", key, Standing::kUpdate, {}}, "has answered already");
+  refused(Answered{"east", key, Standing::kPartial, {}}, "has answered already");
+  refused(Failed{"east", key, "changed my mind"}, "has answered already");
+  refused(Answered{"elsewhere", key, Standing::kUpdate, {}}, "isn't in the session's cohort");
+  refused(Answered{"north", {"other-job", SumKind::kTrain, 1, 1}, Standing::kUpdate, {}}, "isn't open");
+  refused(Answered{"north", {"chest-1", SumKind::kTrain, 2, 1}, Standing::kUpdate, {}}, "isn't open");
+  refused(Answered{"north", {"chest-1", SumKind::kTrain, 1, 2}, Standing::kUpdate, {}}, "isn't open");
+  refused(Answered{"north", {"chest-1", SumKind::kEvaluate, 1, 1}, Standing::kUpdate, {}}, "isn't open");
+  refused(SiteAccepted{"north"}, "awaits no answer");
+  refused(SiteDeclined{"north", "no"}, "awaits no answer");
+  refused(Committed{key, 0, {}}, "isn't being closed");
+  refused(CommitFailed{key, "disk full"}, "isn't being closed");
+  refused(SumSpoiled{{"chest-1", SumKind::kTrain, 9, 1}, "x"}, "isn't open");
+  for (const char* site : {"north", "south", "west"}) play.answer(site);
+  play.tell(Answered{"north", key, Standing::kUpdate, {}});
+  CHECK_THAT(play.refused->message, Catch::Contains("is closed"));
+}
+
+TEST_CASE("only training can be answered in part") {
+  Play play(four_sites());
+  play.tell(Begin{});
+  for (const char* site : {"east", "north", "south"}) play.join(site);
+  play.answer("east", {}, Standing::kPartial);
+  CHECK(play.refused->code == ErrorCode::kInvalidArgument);
+}
+
+TEST_CASE("evaluation follows the rounds that it divides, and the last one") {
+  Rules rules = four_sites();
+  rules.evaluate_every = 2;
+  Play play = in_round_one(rules);
+  play.complete();
+  REQUIRE(play.collecting(SumKind::kTrain, 2));
+  play.complete();
+  REQUIRE(play.collecting(SumKind::kEvaluate, 2));
+  play.complete();
+  REQUIRE(play.collecting(SumKind::kTrain, 3));
+  play.complete();
+  REQUIRE(play.collecting(SumKind::kEvaluate, 3));
+  play.complete();
+  REQUIRE(play.ended() != nullptr);
+  CHECK(play.ended()->outcome == Outcome::kFinished);
+  CHECK(play.actions<EndJob>().back().sites == Names{"east", "north", "south", "west"});
+}
+
+TEST_CASE("an evaluation that nobody answers fails no job") {
+  Rules rules = four_sites();
+  rules.evaluate_every = 1;
+  Play play = in_round_one(rules);
+  play.complete();
+  REQUIRE(play.collecting(SumKind::kEvaluate, 1));
+  SECTION("at the deadline") { play.wait(std::chrono::minutes(15)); }
+  SECTION("because all fail") {
+    for (const char* site : {"east", "north", "south", "west"}) play.fail_site(site, "no validation split");
+  }
+  SECTION("because its sum can't be committed") {
+    for (const char* site : {"east", "north", "south", "west"}) play.answer(site);
+    play.tell(CommitFailed{std::get<Closing>(play.state.phase).session.key, "contradiction"});
+  }
+  CHECK(play.collecting(SumKind::kTrain, 2));
+  CHECK(play.actions<DropSum>().back().key.kind == SumKind::kEvaluate);
+}
+
+TEST_CASE("a fraction samples that many of the members, connected ones, whoever is missing") {
+  Rules rules = four_sites();
+  rules.fraction = 0.5;
+  rules.rounds = 50;
+  rules.minimum_sites = 1;
+  rules.quorum = 1.0;
+  Play play = in_round_one(rules);
+  std::set<std::string> sampled;
+  for (int round = 1; round < 20; ++round) {
+    CHECK(play.cohort().size() == 2);
+    for (const auto& site : play.cohort()) sampled.insert(site);
+    play.complete();
+  }
+  CHECK(sampled.size() == 4);
+  for (const char* site : {"east", "north", "south"}) play.tell(SiteLeft{site});
+  play.wait(std::chrono::minutes(15));
+  CHECK(play.cohort() == Names{"west"});
+}
+
+TEST_CASE("between rounds the job waits until enough sites are back") {
+  Play play = in_round_one();
+  play.answer("east");
+  play.answer("north");
+  play.answer("south");
+  play.tell(SiteLeft{"west"});
+  play.tell(SiteLeft{"east"});
+  play.tell(SiteLeft{"north"});
+  play.commit();
+  CHECK(std::holds_alternative<Recruiting>(play.state.phase));
+  CHECK_THAT(waiting_for(play.state), Catch::Contains("waiting for 3 sites, 1 accepted"));
+  play.join("west");
+  CHECK(std::holds_alternative<Recruiting>(play.state.phase));
+  play.join("north");
+  CHECK(play.collecting(SumKind::kTrain, 2));
+  CHECK(play.cohort() == Names{"north", "south", "west"});
+}
+
+TEST_CASE("a job whose listed sites decline fails at once when the others can't be enough, and says who and why") {
+  Play play(four_sites());
+  play.tell(Begin{});
+  play.tell(SiteConnected{"east"});
+  play.tell(SiteDeclined{"east", "data set 'chest' is not allowed"});
+  CHECK(play.ended() == nullptr);
+  play.tell(SiteConnected{"west"});
+  play.tell(SiteDeclined{"west", "policy.yaml is missing"});
+  REQUIRE(play.ended() != nullptr);
+  CHECK_THAT(play.ended()->message, Catch::Contains("east: declined: data set 'chest' is not allowed") &&
+                                        Catch::Contains("west: declined: policy.yaml is missing") &&
+                                        Catch::Contains("minimum_sites"));
+}
+
+TEST_CASE("a job that nobody joins ends after the recruiting limit") {
+  Play play(four_sites());
+  play.tell(Begin{});
+  play.wait(std::chrono::hours(24) - std::chrono::seconds(1));
+  CHECK(play.ended() == nullptr);
+  play.wait(std::chrono::seconds(1));
+  REQUIRE(play.ended() != nullptr);
+  CHECK_THAT(play.ended()->message, Catch::Contains("waiting for 3 sites, 0 accepted"));
+}
+
+TEST_CASE("stop ends the job in every phase, after telling the sites; then everything is refused") {
+  Play play(four_sites());
+  SECTION("queued") {}
+  SECTION("recruiting") { play.tell(Begin{}); }
+  SECTION("census") {
+    play.tell(Begin{});
+    for (const char* site : {"east", "north", "south"}) play.join(site);
+  }
+  SECTION("training") { play = in_round_one(); }
+  SECTION("closing") {
+    play = in_round_one();
+    for (const char* site : {"east", "north", "south", "west"}) play.answer(site);
+  }
+  const auto pending = play.cohort();
+  const auto effects = play.tell(Stop{"stopped by alice"});
+  REQUIRE(play.ended() != nullptr);
+  CHECK(play.ended()->outcome == Outcome::kStopped);
+  CHECK(std::holds_alternative<EndJob>(effects.back().action));
+  if (!pending.empty()) CHECK(play.actions<CancelSession>().back().sites == pending);
+  const auto id = play.state.last_effect;
+  for (const Event& event : std::vector<Event>{Begin{}, Stop{"again"}, Tick{}, SiteConnected{"east"}, SiteLeft{"east"},
+                                               SiteAccepted{"east"}}) {
+    CHECK(play.tell(event).empty());
+    CHECK(play.refused.has_value());
+  }
+  CHECK(play.state.last_effect == id);
+}
+
+TEST_CASE("a sum that can't be kept ends the job; one that is spoiled while it is open is collected anew") {
+  Play play = in_round_one();
+  const auto key = play.session()->key;
+  SECTION("can't be kept") {
+    for (const char* site : {"east", "north", "south", "west"}) play.answer(site);
+    play.tell(CommitFailed{key, "no space left on device"});
+    REQUIRE(play.ended() != nullptr);
+    CHECK_THAT(play.ended()->message, Catch::Contains("no space left"));
+  }
+  SECTION("takes too long") {
+    for (const char* site : {"east", "north", "south", "west"}) play.answer(site);
+    play.wait(std::chrono::minutes(15));
+    CHECK(play.ended() != nullptr);
+  }
+  SECTION("spoiled") {
+    play.answer("east");
+    play.tell(SumSpoiled{key, "the spool file ends early"});
+    REQUIRE(play.collecting(SumKind::kTrain, 1));
+    CHECK(play.session()->key.attempt == 2);
+    CHECK(play.cohort().size() == 4);
+    CHECK(play.actions<DropSum>().back().key == key);
+  }
+}

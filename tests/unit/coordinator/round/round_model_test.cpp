@@ -1,0 +1,294 @@
+// Drives random sequences of events through the machine and checks what must hold whatever happens: every round ends,
+// no answer counts twice, no phase is stuck or never reached, and effects are numbered without a gap.
+#include <catch2/catch.hpp>
+#include <random>
+#include <set>
+
+#include "coordinator/round/cohort.h"
+#include "tests/unit/coordinator/round/machine_play.h"
+
+using namespace consilium;
+using namespace consilium::round;
+using job::SumKind;
+
+namespace {
+
+/// What the test knows by itself, from the effects alone, and compares with the machine.
+class Model {
+ public:
+  Model(std::uint64_t seed, Rules rules) : random_(seed), play_(std::move(rules)) {
+    for (int i = 0; i < 6; ++i) names_.push_back("site-" + std::to_string(i));
+    names_.push_back("foreign");
+  }
+
+  std::set<std::string> reached;
+  int finished = 0;
+  int refused = 0;
+
+  void run() {
+    const int steps = static_cast<int>(random_() % 400);
+    for (int i = 0; i < steps && play_.ended() == nullptr; ++i) {
+      play_.now += std::chrono::milliseconds(random_() % (random_() % 20 == 0 ? 400000 : 2000));
+      tell(next_event());
+    }
+    let_time_pass();
+    if (play_.ended()->outcome == Outcome::kFinished) ++finished;
+  }
+
+ private:
+  std::string any_name() { return names_[random_() % names_.size()]; }
+
+  job::SessionKey any_key() {
+    job::SessionKey key{"job", static_cast<SumKind>(1 + random_() % 3), static_cast<std::uint32_t>(random_() % 4),
+                        static_cast<std::uint32_t>(1 + random_() % 3)};
+    if (const auto* session = play_.session(); session != nullptr && random_() % 8 != 0) key = session->key;
+    if (random_() % 30 == 0) key.job_id = "other";
+    return key;
+  }
+
+  Event next_event() {
+    if (const auto* closing = std::get_if<Closing>(&play_.state.phase); closing != nullptr && random_() % 3 != 0) {
+      if (random_() % 25 == 0) return CommitFailed{closing->session.key, "disk full"};
+      std::uint64_t examples = 0;
+      for (const auto& [site, answer] : closing->session.answers) examples += answer.examples.value_or(0);
+      return Committed{closing->session.key, examples, crypto::sha256(job::to_string(closing->session.key))};
+    }
+    const std::string site = any_name();
+    switch (random_() % 40) {
+      case 0:
+        return SiteLeft{site};
+      case 1:
+        return Failed{site, any_key(), "training failed"};
+      case 2:
+        return Answered{site, any_key(), Standing::kPartial, {}};
+      case 3:
+        return Tick{};
+      case 4:
+        return random_() % 10 == 0 ? Event(SiteDeclined{site, "no"}) : Event(SiteAccepted{site});
+      case 5:
+        return random_() % 20 == 0 ? Event(SumSpoiled{any_key(), "broken"}) : Event(Tick{});
+      case 6:
+        return random_() % 20 == 0 ? Event(Stop{"stopped by a researcher"}) : Event(Tick{});
+      case 7:
+        return foreign_commit();
+      case 8:
+        return Begin{};
+      case 9:
+      case 10:
+      case 11:
+      case 12:
+      case 13:
+      case 14:
+        return SiteConnected{unconnected()};
+      case 15:
+      case 16:
+      case 17:
+      case 18:
+      case 19:
+      case 20:
+      case 21:
+        return SiteAccepted{site};
+      default:
+        return Answered{site, any_key(), Standing::kUpdate, examples_of(site)};
+    }
+  }
+
+  /// For no sum that is being closed: a driver reports each commit once, with what it counted.
+  Event foreign_commit() {
+    job::SessionKey key = any_key();
+    if (std::holds_alternative<Closing>(play_.state.phase)) key.job_id = "other";
+    return Committed{key, 5, {}};
+  }
+
+  /// Mostly one that isn't connected, so that streams aren't replaced all the time.
+  std::string unconnected() {
+    const std::string site = any_name();
+    const auto found = play_.state.sites.find(site);
+    return found != play_.state.sites.end() && found->second.connected && random_() % 10 != 0 ? any_name() : site;
+  }
+
+  std::uint64_t examples_of(const std::string& site) {
+    return site == "site-0" ? random_() % 2 * 7 : 1 + random_() % 50;
+  }
+
+  void tell(const Event& event) {
+    const State before = play_.state;
+    const auto effects = play_.tell(event);
+    reached.insert(name_of_phase());
+    if (play_.refused) {
+      ++refused;
+      REQUIRE(effects.empty());
+      REQUIRE_FALSE(play_.refused->message.empty());
+      REQUIRE(play_.state.last_effect == before.last_effect);
+      REQUIRE(play_.state.phase.index() == before.phase.index());
+    }
+    check_answer(event);
+    for (const Effect& effect : effects) check(effect);
+    check_state(before);
+  }
+
+  /// An answer that is taken is one that was asked for, and the first.
+  void check_answer(const Event& event) {
+    const auto* answer = std::get_if<Answered>(&event);
+    if (answer == nullptr || play_.refused) return;
+    REQUIRE(open_.has_value());
+    REQUIRE(open_->key == answer->key);
+    REQUIRE(cohort_.contains(answer->site));
+    REQUIRE(counted_.insert(answer->site).second);
+    if (answer->standing == Standing::kUpdate) ++updates_;
+  }
+
+  void check(const Effect& effect) {
+    REQUIRE(effect.id == ++last_id_);
+    REQUIRE_FALSE(over_);
+    if (const auto* opened = std::get_if<OpenSession>(&effect.action)) {
+      REQUIRE_FALSE(open_.has_value());
+      REQUIRE(keys_.insert(opened->key).second);  // a session's key is never used again
+      REQUIRE_FALSE(opened->cohort.empty());
+      REQUIRE(opened->key.attempt <= (opened->key.kind == SumKind::kTrain ? kMaxAttempts : 100000u));
+      REQUIRE((opened->normaliser == 0) == (opened->key.kind == SumKind::kCensus));
+      if (opened->key.kind == SumKind::kTrain) REQUIRE(opened->key.round == published_ + 1);
+      if (opened->key.kind == SumKind::kEvaluate) REQUIRE(opened->key.round == published_);
+      open_ = *opened;
+      cohort_ = {opened->cohort.begin(), opened->cohort.end()};
+      REQUIRE_FALSE(cohort_.contains("foreign"));
+      counted_.clear();
+      updates_ = 0;
+    } else if (const auto* closed = std::get_if<CloseSum>(&effect.action)) {
+      REQUIRE(open_.has_value());
+      REQUIRE(closed->key == open_->key);
+      std::size_t updates = 0;
+      std::size_t answered = 0;
+      for (const auto& [site, answer] : closed->answers) {
+        REQUIRE(cohort_.contains(site));
+        REQUIRE(answer.standing != Standing::kPending);
+        if (answer.standing == Standing::kUpdate) ++updates;
+        if (answer.standing != Standing::kFailed) ++answered;
+      }
+      REQUIRE(closed->answers.size() == cohort_.size());
+      REQUIRE(updates == updates_);
+      REQUIRE(updates >= 1);
+      if (closed->key.kind == SumKind::kTrain) {
+        REQUIRE(answered >= answers_needed(play_.state.rules.quorum, cohort_.size()));
+        REQUIRE(updates <= closed->members);
+      }
+      open_.reset();
+      closing_ = closed->key;
+    } else if (const auto* dropped = std::get_if<DropSum>(&effect.action)) {
+      REQUIRE(((open_ && open_->key == dropped->key) || closing_ == dropped->key));
+      open_.reset();
+      closing_.reset();
+    } else if (const auto* published = std::get_if<Publish>(&effect.action)) {
+      REQUIRE(closing_ == published->key);
+      REQUIRE(published->key.round == ++published_);
+      closing_.reset();
+    } else if (std::holds_alternative<EndJob>(effect.action)) {
+      REQUIRE_FALSE(open_.has_value());
+      over_ = true;
+    }
+  }
+
+  void check_state(const State& before) {
+    const State& state = play_.state;
+    REQUIRE(state.last_effect == last_id_);
+    REQUIRE(state.round == published_);
+    REQUIRE(state.round >= before.round);
+    REQUIRE(over_ == (play_.ended() != nullptr));
+    REQUIRE(open_.has_value() == (play_.session() != nullptr));
+    std::uint64_t examples = 0;
+    for (const auto& [name, site] : state.sites) {
+      if (site.member) examples += site.examples.value_or(0);
+      REQUIRE_FALSE((site.member && site.unfit));
+    }
+    REQUIRE(state.member_examples == examples);
+    if (const auto* session = play_.session()) {
+      std::size_t pending = 0;
+      for (const auto& [site, answer] : session->answers) pending += answer.standing == Standing::kPending ? 1 : 0;
+      REQUIRE(session->pending == pending);
+      REQUIRE(pending > 0);
+      REQUIRE(session->deadline > play_.now - std::chrono::hours(2));
+      if (session->key.kind == SumKind::kTrain) {
+        // Weights sum to less than 2: the ring holds them.
+        REQUIRE(state.member_examples < 2 * state.normaliser);
+      }
+    }
+  }
+
+  /// Whatever state it is in: with nothing but time passing, the job ends.
+  void let_time_pass() {
+    if (std::holds_alternative<Queued>(play_.state.phase)) tell(Begin{});
+    for (int i = 0; i < 1000 && play_.ended() == nullptr; ++i) {
+      const auto next = next_wakeup(play_.state);
+      REQUIRE(next.has_value());
+      play_.now = std::max(play_.now, *next);
+      tell(Tick{});
+      if (play_.ended() == nullptr) {
+        const auto later = next_wakeup(play_.state);
+        REQUIRE(later.has_value());
+        REQUIRE(*later > play_.now);  // no wakeup that changes nothing
+      }
+    }
+    REQUIRE(play_.ended() != nullptr);
+  }
+
+  std::string name_of_phase() const {
+    if (const auto* session = play_.session())
+      return std::string("collecting ") + std::string(job::name_of(session->key.kind));
+    if (const auto* closing = std::get_if<Closing>(&play_.state.phase)) {
+      return std::string("closing ") + std::string(job::name_of(closing->session.key.kind));
+    }
+    if (const auto* ended = play_.ended()) return "ended " + std::to_string(static_cast<int>(ended->outcome));
+    return std::holds_alternative<Queued>(play_.state.phase) ? "queued" : "recruiting";
+  }
+
+  std::mt19937_64 random_;
+  Play play_;
+  std::vector<std::string> names_;
+  std::uint64_t last_id_ = 0;
+  std::optional<OpenSession> open_;
+  std::optional<job::SessionKey> closing_;
+  std::set<std::string> cohort_;
+  std::set<std::string> counted_;
+  std::set<job::SessionKey> keys_;
+  std::size_t updates_ = 0;
+  std::uint32_t published_ = 0;
+  bool over_ = false;
+};
+
+Rules random_rules(std::uint64_t seed) {
+  std::mt19937_64 random(seed * 31 + 1);
+  Rules rules;
+  rules.job_id = "job";
+  rules.rounds = static_cast<std::uint32_t>(1 + random() % 4);
+  rules.listed = {"site-0", "site-1", "site-2", "site-3", "site-4", "site-5"};
+  rules.fraction = random() % 2 == 0 ? 1.0 : 0.5;
+  rules.minimum_sites = static_cast<std::uint32_t>(1 + random() % 4);
+  rules.quorum = std::vector<double>{0.1, 0.5, 0.75, 1.0}[random() % 4];
+  rules.deadline = std::chrono::minutes(5);
+  rules.evaluate_every = static_cast<std::uint32_t>(random() % 3);
+  rules.seed = seed;
+  return rules;
+}
+
+}  // namespace
+
+TEST_CASE("whatever happens, every round ends, none is counted twice, and no state is stuck or unreachable") {
+  std::set<std::string> reached;
+  int finished = 0;
+  int refused = 0;
+  for (std::uint64_t seed = 0; seed < 6000; ++seed) {
+    INFO("seed " << seed);
+    Model model(seed, random_rules(seed));
+    model.run();
+    reached.insert(model.reached.begin(), model.reached.end());
+    finished += model.finished;
+    refused += model.refused;
+  }
+  const std::set<std::string> all = {
+      "queued",         "recruiting",    "collecting census", "collecting train", "collecting evaluate",
+      "closing census", "closing train", "closing evaluate",  "ended 0",          "ended 1",
+      "ended 2"};
+  CHECK(reached == all);
+  CHECK(finished > 100);
+  CHECK(refused > 10000);
+}
