@@ -17,13 +17,24 @@
 #include <cstring>
 
 #include "client/trainer_process/landlock.h"
+#include "client/trainer_process/system_calls.h"
 
 namespace consilium::trainer {
 
 namespace {
 
 /// The step at which a child failed, with its errno; travels through a pipe.
-enum class Step : int { kDescriptors, kSession, kPrivileges, kNetwork, kMemoryGroup, kLandlock, kCapabilities, kExec };
+enum class Step : int {
+  kDescriptors,
+  kSession,
+  kPrivileges,
+  kNetwork,
+  kMemoryGroup,
+  kLandlock,
+  kCapabilities,
+  kSystemCalls,
+  kExec
+};
 struct Failure {
   Step step;
   int number;
@@ -41,7 +52,7 @@ struct ChildPlan {
   char* const* arguments;
   char* const* environment;
   int null, socket, log, ruleset, memory_group, report;
-  bool require_network_namespace;
+  bool require_confinement;
   pid_t parent;
   std::array<char, 32> user_map;
   std::array<char, 32> group_map;
@@ -115,12 +126,14 @@ bool drop_capabilities() {
   setrlimit(RLIMIT_CORE, &no_core);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up(Step::kPrivileges);
   if (plan.memory_group >= 0 && write(kGroupDescriptor, "0\n", 2) != 2) give_up(Step::kMemoryGroup);
-  if (!leave_network(plan) && plan.require_network_namespace) give_up(Step::kNetwork);
+  if (!leave_network(plan) && plan.require_confinement) give_up(Step::kNetwork);
   if (plan.ruleset >= 0) {
     errno = restrict_self(kRulesetDescriptor);
-    if (errno != 0) give_up(Step::kLandlock);
+    if (errno != 0 && plan.require_confinement) give_up(Step::kLandlock);
   }
   if (!drop_capabilities()) give_up(Step::kCapabilities);
+  errno = deny_system_calls();
+  if (errno != 0 && plan.require_confinement) give_up(Step::kSystemCalls);
   reset_signals();
   sigset_t none;
   sigemptyset(&none);
@@ -147,6 +160,9 @@ Error explain(const Failure& failure, const std::string& program) {
               fmt::format("the kernel refused the trainer's Landlock rules: {}", reason)};
     case Step::kPrivileges:
       return {ErrorCode::kFailedPrecondition, fmt::format("the kernel has no no_new_privs: {}", reason)};
+    case Step::kSystemCalls:
+      return {ErrorCode::kFailedPrecondition,
+              fmt::format("the kernel refused the trainer's seccomp filter: {}", reason)};
     case Step::kMemoryGroup:
       return {ErrorCode::kFailedPrecondition, fmt::format("the trainer cannot enter its cgroup: {}", reason)};
     case Step::kDescriptors:
@@ -199,7 +215,7 @@ Result<pid_t> launch(const LaunchPlan& plan) {
                         ruleset.get(),
                         group.get(),
                         report_moved.get(),
-                        plan.require_network_namespace,
+                        plan.require_confinement,
                         getpid(),
                         identity_map(geteuid()),
                         identity_map(getegid())};

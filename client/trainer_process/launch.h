@@ -20,7 +20,7 @@ struct LaunchPlan {
   Descriptor log;                        ///< becomes standard output and error
   Descriptor ruleset;                    ///< Landlock's; none: not confined
   Descriptor memory_group;               ///< cgroup.procs of a cgroup to enter, or none
-  bool require_network_namespace = true;
+  bool require_confinement = true;       ///< false: go on where the kernel refuses a part of it
 };
 
 /// The number under which the child finds its socket.

@@ -6,6 +6,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,6 +72,15 @@ std::string connect_abstract(const std::string& name) {
   std::memcpy(address.sun_path + 1, name.data(), std::min(name.size(), sizeof address.sun_path - 1));
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
   return outcome(fd >= 0 && connect(fd, reinterpret_cast<sockaddr*>(&address), size) == 0);
+}
+
+/// Opens a socket of a family given by its number: AF_VSOCK, which no network namespace holds, is the one that counts.
+std::string open_socket(const std::string& family) { return outcome(socket(std::stoi(family), SOCK_STREAM, 0) >= 0); }
+
+/// Asks for an io_uring with impossible parameters: EFAULT says that the kernel would have listened.
+std::string set_up_uring(const std::string&) {
+  const long result = syscall(SYS_io_uring_setup, 1, nullptr);
+  return outcome(result >= 0 || errno == EFAULT);
 }
 
 std::string attach_to(const std::string& pid) {
@@ -144,6 +154,8 @@ std::string probe(const std::string& name, const std::string& target) {
       {"ptrace", attach_to},
       {"signal", signal_to},
       {"exec", run_program},
+      {"socket", open_socket},
+      {"uring", set_up_uring},
       {"descriptors", [](const std::string&) { return open_descriptors(); }},
       {"privileges", [](const std::string&) { return privileges(); }},
       {"environment", [](const std::string&) { return environment(); }},

@@ -121,6 +121,17 @@ TEST_CASE("a trainer has no network: no TCP, no UDP, no namespace of ours") {
   CHECK(confined_probe("network", "") != ours);
 }
 
+TEST_CASE("a trainer opens no socket of a family that network namespaces don't hold, and no io_uring") {
+  for (const int family : {AF_VSOCK, AF_ALG}) {
+    // A kernel may lack the family, or the right to it: then there is nothing to shut.
+    if (!free_probe("socket", std::to_string(family)).starts_with("reached")) continue;
+    check_shut("socket", std::to_string(family));
+  }
+  CHECK(confined_probe("socket", std::to_string(AF_VSOCK)) == "refused: Operation not permitted");
+  CHECK_THAT(confined_probe("socket", std::to_string(AF_UNIX)), Catch::StartsWith("reached"));
+  CHECK(confined_probe("uring", "") == "refused: Operation not permitted");
+}
+
 TEST_CASE("a trainer reaches no abstract Unix socket") {
   const std::string name = "consilium-test-" + std::to_string(getpid());
   const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
