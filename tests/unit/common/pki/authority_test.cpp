@@ -123,7 +123,8 @@ TEST_CASE("a name in force has one key: renewed with the same, refused for anoth
   CHECK(authority.sign(second, north, {}, kDay));
 
   std::set<std::string> serials;
-  for (const auto& issued : authority.list().value()) {
+  const auto listed = authority.list().value();
+  for (const auto& issued : listed) {
     CHECK(issued.serial.size() == 32);
     serials.insert(issued.serial);
   }
