@@ -34,7 +34,6 @@ class JobDriver::Impl {
         parts_(std::move(parts)),
         state_(initial_state(rules_of(job_id_, spec))),
         board_(job_id_, spec, initial_model),
-        initial_model_(initial_model),
         model_(initial_model) {
     parts_.blobs.retain(initial_model);  // as the first model, until two newer ones are there,
     parts_.blobs.retain(initial_model);  // and as the initial one, for good
@@ -175,6 +174,7 @@ class JobDriver::Impl {
 
   void carry_out(const EndJob& action, TimePoint) {
     sum_.reset();
+    global_model_ = ParameterVector();
     board_.finish_round();
     for (const std::string& site : action.sites) {
       parts_.gateway.send(site, wire::JobEnded{job_id_, outcome_text(action.outcome, action.message)});
@@ -229,18 +229,24 @@ class JobDriver::Impl {
     return Committed{action.key, 0, training.model};
   }
 
+  /// Applies the mean to the global model, which stays in memory between rounds: reading and allocating it anew costs
+  /// more than its memory is worth.
   Result<crypto::Digest> next_model(std::span<const float> delta) {
-    ParameterVector model(manifest_.parameter_count());
-    const auto bytes = std::as_writable_bytes(std::span(model));
-    CONSILIUM_ASSIGN(const std::size_t read, parts_.blobs.read(model_, 0, bytes));
-    if (read != bytes.size()) {
-      return fail(ErrorCode::kDataLoss, fmt::format("the global model {} has {} bytes, expected {}",
-                                                    crypto::to_hex(model_), read, bytes.size()));
-    }
-    CONSILIUM_TRY(strategy_->apply(delta, model, server_state_));
-    CONSILIUM_ASSIGN(const crypto::Digest digest, parts_.blobs.put(bytes));
+    CONSILIUM_TRY(load_model());
+    CONSILIUM_TRY(strategy_->apply(delta, global_model_, server_state_));
+    CONSILIUM_ASSIGN(const crypto::Digest digest, parts_.blobs.put(std::as_bytes(std::span(global_model_))));
     parts_.blobs.retain(digest);
     return digest;
+  }
+
+  Result<void> load_model() {
+    if (!global_model_.empty()) return {};
+    global_model_.resize(manifest_.parameter_count());
+    const auto bytes = std::as_writable_bytes(std::span(global_model_));
+    CONSILIUM_ASSIGN(const std::size_t read, parts_.blobs.read(model_, 0, bytes));
+    if (read == bytes.size()) return {};
+    return fail(ErrorCode::kDataLoss, fmt::format("the global model {} has {} bytes, expected {}",
+                                                  crypto::to_hex(model_), read, bytes.size()));
   }
 
   void report() {
@@ -258,10 +264,10 @@ class JobDriver::Impl {
   State state_;
   StatusBoard board_;
   std::optional<SessionSum> sum_;
-  std::deque<Event> follow_up_;  ///< what carrying effects out led to
-  crypto::Digest initial_model_;
-  crypto::Digest model_;       ///< global, latest
-  crypto::Digest previous_{};  ///< the one before, or zero
+  std::deque<Event> follow_up_;   ///< what carrying effects out led to
+  ParameterVector global_model_;  ///< of model_, once a round has needed it; a failure to change it ends the job
+  crypto::Digest model_;          ///< global, latest
+  crypto::Digest previous_{};     ///< the one before, or zero
   bool journal_failed_ = false;
 };
 

@@ -22,6 +22,17 @@ Names names_where(const State& state, Predicate predicate) {
   return names;
 }
 
+/// Ready, and counted or to be counted.
+bool fit(const SiteState& site) { return site.ready() && !site.unfit; }
+bool newcomer(const SiteState& site) { return fit(site) && !site.member; }
+bool can_train(const SiteState& site) { return site.ready() && site.trains(); }
+
+template <class Predicate>
+std::size_t count_where(const State& state, Predicate predicate) {
+  return static_cast<std::size_t>(std::count_if(state.sites.begin(), state.sites.end(),
+                                                [&](const auto& entry) { return predicate(entry.second); }));
+}
+
 void open(Step& step, job::SessionKey key, const Names& cohort, bool counts_all) {
   State& state = step.state;
   Collecting session;
@@ -57,10 +68,9 @@ bool answers_owed(Step& step) {
 /// Can the listed sites never be enough, whoever comes?
 bool hopeless(const State& state) {
   if (state.rules.listed.empty()) return false;
-  const auto out = std::count_if(state.sites.begin(), state.sites.end(), [](const auto& entry) {
-    return entry.second.consent == Consent::kDeclined || entry.second.unfit;
-  });
-  return state.rules.listed.size() - static_cast<std::size_t>(out) < state.rules.minimum_sites;
+  const std::size_t out =
+      count_where(state, [](const SiteState& site) { return site.consent == Consent::kDeclined || site.unfit; });
+  return state.rules.listed.size() - out < state.rules.minimum_sites;
 }
 
 void give_up_where_vain(Step& step) {
@@ -89,28 +99,22 @@ void recruit(Step& step) {
 void continue_recruiting(Step& step) {
   State& state = step.state;
   const bool owed = answers_owed(step);
-  const Names ready = names_where(state, [](const SiteState& site) { return site.ready() && !site.unfit; });
-  if (ready.size() < state.rules.minimum_sites) {
+  if (count_where(state, fit) < state.rules.minimum_sites) {
     give_up_where_vain(step);
     return;
   }
   if (owed) return;
-  const Names newcomers =
-      names_where(state, [](const SiteState& site) { return site.ready() && !site.unfit && !site.member; });
   if (state.normaliser == 0 || state.recount) {
-    open_census(step, ready, true);
-  } else if (!newcomers.empty()) {
-    open_census(step, newcomers, false);
-  } else {
-    const std::size_t trainers = names_where(state, [](const SiteState& site) { return site.trains(); }).size();
-    const Names present = names_where(state, [](const SiteState& site) { return site.ready() && site.trains(); });
-    if (present.empty()) {
-      give_up_where_vain(step);
-      return;
-    }
+    open_census(step, names_where(state, fit), true);
+  } else if (count_where(state, newcomer) > 0) {
+    open_census(step, names_where(state, newcomer), false);
+  } else if (const Names present = names_where(state, can_train); !present.empty()) {
+    const std::size_t trainers = count_where(state, [](const SiteState& site) { return site.trains(); });
     const std::uint32_t round = state.round + 1;
     const Names cohort = draw_cohort(state.rules.seed, round, present, cohort_size(state.rules.fraction, trainers));
     open(step, {state.rules.job_id, job::SumKind::kTrain, round, state.attempt}, cohort, false);
+  } else {
+    give_up_where_vain(step);
   }
 }
 
@@ -128,14 +132,20 @@ void evaluate_or_recruit(Step& step) {
 
 std::string waiting_for(const State& state) {
   std::size_t accepted = 0;
-  std::string reasons;
+  ReasonList reasons;
   for (const auto& [name, site] : state.sites) {
-    if (site.ready() && !site.unfit) ++accepted;
-    if (site.consent == Consent::kDeclined) reasons += fmt::format("; {}: declined: {}", name, site.reason);
-    if (site.unfit) reasons += fmt::format("; {}: census failed: {}", name, site.reason);
-    if (site.connected && site.consent == Consent::kAsked) reasons += fmt::format("; {}: has not answered yet", name);
+    if (fit(site)) ++accepted;
+    if (site.consent == Consent::kDeclined) {
+      reasons.add(name, "declined: " + site.reason);
+    } else if (site.unfit) {
+      reasons.add(name, "census failed: " + site.reason);
+    } else if (site.connected && site.consent == Consent::kAsked) {
+      reasons.add(name, "has not answered yet");
+    }
   }
-  return fmt::format("waiting for {} sites, {} accepted{}", state.rules.minimum_sites, accepted, reasons);
+  const std::string listed = reasons.text();
+  return fmt::format("waiting for {} sites, {} accepted{}{}", state.rules.minimum_sites, accepted,
+                     listed.empty() ? "" : "; ", listed);
 }
 
 }  // namespace consilium::round

@@ -65,7 +65,7 @@ class Machine {
     SiteState* site = nullptr;
     if (auto no = unasked(event.site, site)) return no;
     site->consent = Consent::kDeclined;
-    site->reason = event.reason;
+    site->reason = shorten(event.reason, kMaxReason);
     if (site->member) {
       state().member_examples -= std::min(state().member_examples, site->examples.value_or(0));
       site->member = false;
@@ -86,7 +86,7 @@ class Machine {
 
   Refusal operator()(const Failed& event) {
     if (auto open = admits(state(), event.site, event.key); !open) return open.error();
-    settle(event.site, {Standing::kFailed, event.reason, {}});
+    settle(event.site, {Standing::kFailed, shorten(event.reason, kMaxReason), {}});
     return {};
   }
 

@@ -32,17 +32,13 @@ std::string to_text(Clock::duration duration) {
   return fmt::format("{}ms", std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
 
-/// "south: training failed: ...; west: no answer within 15m"; the first few of them.
+/// "south: training failed: ...; west: no answer within 15m"
 std::string reasons_of(const Answers& answers) {
-  constexpr std::size_t kMost = 8;
-  std::string reasons;
-  std::size_t failed = 0;
+  ReasonList reasons;
   for (const auto& [site, answer] : answers) {
-    if (answer.standing != Standing::kFailed || ++failed > kMost) continue;
-    reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", site, answer.reason);
+    if (answer.standing == Standing::kFailed) reasons.add(site, answer.reason);
   }
-  if (failed > kMost) reasons += fmt::format("; and {} more", failed - kMost);
-  return reasons;
+  return reasons.text();
 }
 
 Collecting take_session(Step& step) {

@@ -18,6 +18,23 @@ struct Step {
   void emit(Action action) { effects.push_back({++state.last_effect, std::move(action)}); }
 };
 
+/// Bytes kept of a reason that a site gave, and shown of each in a list of several.
+inline constexpr std::size_t kMaxReason = 1000;
+inline constexpr std::size_t kMaxListedReason = 300;
+/// Cuts UTF-8 text to at most `max_bytes`, between characters, and marks the cut.
+[[nodiscard]] std::string shorten(const std::string& text, std::size_t max_bytes);
+
+/// Joins "name: reason" of the first few, and says how many more there are.
+class ReasonList {
+ public:
+  void add(const std::string& name, const std::string& reason);
+  [[nodiscard]] std::string text() const;
+
+ private:
+  std::string text_;
+  std::size_t count_ = 0;
+};
+
 // round_boundary.cpp
 
 /// Starts the next session where it can, else waits; ends the job after its last round, or where waiting is vain.

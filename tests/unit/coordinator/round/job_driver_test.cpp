@@ -1,217 +1,12 @@
-#include "coordinator/round/job_driver.h"
-
-#include <unistd.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <cstring>
-#include <deque>
-#include <numeric>
 
-#include "common/encoding/fixed_point.h"
-#include "common/model/model_parameters.h"
-#include "coordinator/journal/memory_journal.h"
+#include "tests/unit/coordinator/round/driver_bench.h"
 
 using namespace consilium;
 using namespace consilium::round;
 using job::SumKind;
-namespace fs = std::filesystem;
-
-namespace {
-
-constexpr std::uint64_t kClasses = 2;
-
-job::JobSpec some_job() {
-  job::JobSpec spec;
-  spec.name = "tiny";
-  model::Linear linear;
-  linear.out_features = kClasses;
-  spec.model.layers = {linear};
-  spec.model.input = {3};
-  spec.model.classes = kClasses;
-  spec.data.dataset = "tiny";
-  spec.training.optimizer.learning_rate = 0.1;
-  spec.federation.rounds = 3;
-  spec.federation.sites = {"a", "b", "c", "d"};
-  spec.federation.minimum_sites = 3;
-  spec.federation.quorum = 0.75;
-  spec.federation.deadline = std::chrono::minutes(1);
-  spec.privacy.secure_aggregation = job::SecureAggregation::kOff;
-  spec.evaluation.every = 1;
-  return spec;
-}
-
-/// Words that break off after some.
-class BrokenWords final : public WordSource {
- public:
-  explicit BrokenWords(std::uint64_t claimed) : claimed_(claimed) {}
-  [[nodiscard]] std::uint64_t word_count() const override { return claimed_; }
-  Result<void> read(std::span<std::uint32_t>) override {
-    return fail(ErrorCode::kDataLoss, "the spool file ends early");
-  }
-
- private:
-  std::uint64_t claimed_;
-};
-
-class RefusingJournal final : public journal::Journal {
- public:
-  explicit RefusingJournal(std::uint64_t from) : from_(from) {}
-  Result<void> append(const journal::Entry& entry) override {
-    if (entry.effect_id >= from_) return fail(ErrorCode::kResourceExhausted, "disk full");
-    return {};
-  }
-
- private:
-  std::uint64_t from_;
-};
-
-/// A driver, and the other side of its gateway: what it sends is kept until the test answers.
-struct Bench final : SiteGateway {
-  job::JobSpec spec;
-  fs::path folder;
-  std::optional<journal::BlobStore> blobs;
-  journal::MemoryJournal memory_journal;
-  ParameterVector initial;
-  crypto::Digest initial_digest{};
-  std::unique_ptr<JobDriver> driver;
-  TimePoint now{std::chrono::hours(1)};
-  std::map<std::string, std::vector<wire::CoordinatorMessage>> sent;
-  std::map<std::string, std::uint64_t> examples = {{"a", 10}, {"b", 20}, {"c", 30}, {"d", 40}};
-  int changes = 0;
-
-  explicit Bench(job::JobSpec job = some_job(), journal::Journal* journal = nullptr) : spec(std::move(job)) {
-    std::string name = (fs::temp_directory_path() / "consilium-driver-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    folder = name;
-    blobs = journal::BlobStore::open(folder).value();
-    initial = model::initial_weights(spec.model, spec.seed).value();
-    initial_digest = blobs->put(std::as_bytes(std::span(initial))).value();
-    JobDriver::Parts parts{*this, journal != nullptr ? *journal : memory_journal, *blobs,
-                           [this](const report::JobStatus&) { ++changes; }};
-    driver = JobDriver::create("tiny-1", "alice", spec, initial_digest, std::move(parts)).value();
-  }
-  Bench(const Bench&) = delete;
-  Bench& operator=(const Bench&) = delete;
-  ~Bench() override {
-    std::error_code ignored;
-    fs::remove_all(folder, ignored);
-  }
-
-  void send(const std::string& site, wire::CoordinatorMessage message) override {
-    sent[site].push_back(std::move(message));
-  }
-
-  void start() {
-    driver->begin(now);
-    for (const auto& [site, count] : examples) driver->site_connected(site, now);
-    for (const auto& [site, count] : examples) driver->job_answer(site, true, "", now);
-  }
-
-  /// The last session offered to a site.
-  [[nodiscard]] wire::SessionOffer offer(const std::string& site) const {
-    const auto& messages = sent.at(site);
-    for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
-      if (const auto* offer = std::get_if<wire::SessionOffer>(&*message)) return *offer;
-    }
-    FAIL("no session was offered to " << site);
-    return {};
-  }
-  [[nodiscard]] job::RoundOrder order(const std::string& site) const {
-    return job::decode_round_order(offer(site).order).value();
-  }
-
-  [[nodiscard]] std::vector<float> model(const crypto::Digest& digest) const {
-    std::vector<float> floats(initial.size());
-    REQUIRE(blobs->read(digest, 0, std::as_writable_bytes(std::span(floats))).value() == floats.size() * 4);
-    return floats;
-  }
-
-  Result<void> upload(const std::string& site, const std::vector<std::uint32_t>& words) {
-    aggregation::MemoryWords source(words);
-    return driver->vector_received(site, offer(site).key, source, now);
-  }
-
-  static void put_count(const job::RoundOrder& order, std::string_view name, const std::vector<std::uint64_t>& values,
-                        std::vector<std::uint32_t>& words) {
-    const auto* field = order.layout.find(name);
-    REQUIRE(field != nullptr);
-    REQUIRE(
-        encoding::encode_counts(values, *field, std::span(words).subspan(field->offset, field->words())).has_value());
-  }
-
-  /// What an honest site sends: its counts, or `delta` of its own.
-  std::vector<std::uint32_t> words_of(const std::string& site) const {
-    const job::RoundOrder order = this->order(site);
-    std::vector<std::uint32_t> words(order.layout.word_count());
-    const std::uint64_t n = examples.at(site);
-    switch (order.kind) {
-      case SumKind::kCensus:
-        put_count(order, encoding::kExamples, {n, 4, 4}, words);
-        put_count(order, encoding::kClassExamples, {n / 2, n - n / 2}, words);
-        break;
-      case SumKind::kTrain: {
-        const double weight = static_cast<double>(n) / static_cast<double>(order.normaliser);
-        const auto deltas = delta(site, order.round);
-        const auto* field = order.layout.find("parameters.0");
-        REQUIRE(
-            encoding::encode_fixed_point(deltas, *field, weight, std::span(words).first(deltas.size())).has_value());
-        const float loss = static_cast<float>(n);
-        const auto* loss_field = order.layout.find(encoding::kLoss);
-        REQUIRE(encoding::encode_fixed_point(std::span(&loss, 1), *loss_field, weight,
-                                             std::span(words).subspan(loss_field->offset, 1))
-                    .has_value());
-        put_count(order, encoding::kClipped, {n}, words);
-        put_count(order, encoding::kExamples, {n}, words);
-        break;
-      }
-      case SumKind::kEvaluate: {
-        // Four examples, two a class; one wrong at site "a".
-        const std::uint64_t wrong = site == "a" ? 1 : 0;
-        put_count(order, encoding::kExamples, {4}, words);
-        put_count(order, encoding::kLoss, {4 * 1048576 / 2}, words);
-        put_count(order, encoding::kConfusion, {2 - wrong, wrong, 0, 2}, words);
-        std::vector<std::uint64_t> positives(kClasses * encoding::kScoreBins),
-            negatives(kClasses * encoding::kScoreBins);
-        for (std::size_t c = 0; c < kClasses; ++c) {
-          positives[c * encoding::kScoreBins + 900] = 2;
-          negatives[c * encoding::kScoreBins + 100] = 2;
-        }
-        put_count(order, encoding::kPositives, positives, words);
-        put_count(order, encoding::kNegatives, negatives, words);
-        break;
-      }
-    }
-    return words;
-  }
-
-  std::vector<float> delta(const std::string& site, std::uint32_t round) const {
-    std::vector<float> values(initial.size());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i] =
-          static_cast<float>(site[0] - 'a' + 1) * 0.25f + static_cast<float>(i) * 0.125f + static_cast<float>(round);
-    }
-    return values;
-  }
-
-  /// Everybody in the session that is open answers honestly.
-  void complete(const std::vector<std::string>& sites) {
-    for (const auto& site : sites) REQUIRE(upload(site, words_of(site)).has_value());
-  }
-
-  [[nodiscard]] std::vector<std::string> outcomes(const std::string& site) const {
-    std::vector<std::string> found;
-    for (const auto& message : sent.at(site)) {
-      if (const auto* ended = std::get_if<wire::JobEnded>(&message)) found.push_back(ended->outcome);
-    }
-    return found;
-  }
-};
-
-const std::vector<std::string> kAll = {"a", "b", "c", "d"};
-
-}  // namespace
 
 TEST_CASE("a job of four sites runs to its end, and its model is the exact weighted mean of every round") {
   Bench bench;
@@ -515,4 +310,53 @@ TEST_CASE("a job whose initial weights don't fit its model is refused") {
   JobDriver::Parts parts{bench, bench.memory_journal, *bench.blobs, {}};
   CHECK_FALSE(JobDriver::create("x", "alice", bench.spec, digest, parts).has_value());
   CHECK_FALSE(JobDriver::create("x", "alice", bench.spec, crypto::sha256("nothing"), parts).has_value());
+}
+
+TEST_CASE(
+    "a vector that breaks off half-way spoils the sum: the attempt is repeated, and gives the bytes of an untroubled "
+    "one") {
+  job::JobSpec spec = some_job();
+  spec.model.input = {9000};  // more words than are folded at a time
+  Bench bench(spec);
+  bench.start();
+  bench.complete(kAll);
+  const auto words = bench.words_of("a");
+  bench.complete({"b", "c"});
+  HalfWords half(words);
+  CHECK_FALSE(bench.driver->vector_received("a", bench.offer("a").key, half, bench.now).has_value());
+  for (const auto& site : kAll) CHECK(bench.offer(site).key == job::SessionKey{"tiny-1", SumKind::kTrain, 1, 2});
+  bench.complete(kAll);
+  Bench untroubled(spec);
+  untroubled.start();
+  untroubled.complete(kAll);
+  untroubled.complete(kAll);
+  CHECK(bench.driver->status().model == untroubled.driver->status().model);
+}
+
+TEST_CASE("a site that joins late is counted at the next boundary and sampled from then on") {
+  job::JobSpec spec = some_job();
+  spec.evaluation.every = 0;
+  Bench bench(spec);
+  bench.driver->begin(bench.now);
+  for (const char* site : {"a", "b", "c"}) bench.driver->site_connected(site, bench.now);
+  for (const char* site : {"a", "b", "c"}) bench.driver->job_answer(site, true, "", bench.now);
+  bench.complete({"a", "b", "c"});
+  CHECK(bench.order("a").normaliser == 60);
+  bench.driver->site_connected("d", bench.now);
+  bench.driver->job_answer("d", true, "", bench.now);
+  bench.complete({"a", "b", "c"});
+  CHECK(bench.order("d").kind == SumKind::kCensus);
+  bench.complete({"d"});
+  CHECK(bench.order("d").kind == SumKind::kTrain);
+  CHECK(bench.order("d").normaliser == 60);  // 100 < 2 x 60: the ring still holds every sum
+  bench.complete(kAll);
+  const auto& history = bench.driver->status().history;
+  REQUIRE(history.size() == 2);
+  CHECK(history[0].contributed == std::vector<std::string>{"a", "b", "c"});
+  CHECK(history[1].contributed == kAll);
+  const auto before = bench.model(history[0].model);
+  const auto after = bench.model(history[1].model);
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    CHECK(after[i] - before[i] == Approx(0.75 + static_cast<double>(i) * 0.125 + 2).epsilon(1e-5));
+  }
 }

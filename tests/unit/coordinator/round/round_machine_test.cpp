@@ -447,3 +447,24 @@ TEST_CASE("a sum that can't be kept ends the job; one that is spoiled while it i
     CHECK(play.actions<DropSum>().back().key == key);
   }
 }
+
+TEST_CASE("long reasons are cut between characters, and of many only the first are listed") {
+  Rules rules = four_sites();
+  rules.listed.clear();
+  rules.minimum_sites = 12;
+  Play play(rules);
+  play.tell(Begin{});
+  std::string reason = "x";
+  for (int i = 0; i < 5000; ++i) reason += "\u00e4";
+  for (int i = 0; i < 20; ++i) {
+    play.tell(SiteConnected{"site-" + std::to_string(i)});
+    play.tell(SiteDeclined{"site-" + std::to_string(i), reason});
+  }
+  const std::string& kept = play.state.sites.at("site-7").reason;
+  CHECK(kept.size() <= 1000);
+  CHECK(kept.size() > 990);
+  CHECK(kept.substr(kept.size() - 5) == "\u00e4...");
+  const std::string waiting = waiting_for(play.state);
+  CHECK(waiting.size() < 3000);
+  CHECK_THAT(waiting, Catch::EndsWith("; and 12 more"));
+}
