@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
-#include <iostream>
 #include <mutex>
 #include <thread>
 
@@ -167,4 +166,18 @@ TEST_CASE("a program is found in PATH, and its folder need not be readable") {
   config.command.front() = "consilium-echo-trainer";
   CHECK(TrainerProcess(config).start().has_value());
   setenv("PATH", before.c_str(), 1);
+}
+
+TEST_CASE("a site's own trainer in Python works as the document shows it") {
+  if (!std::filesystem::exists("/usr/bin/python3")) return;
+  TrainerConfig config;
+  config.command = {CONSILIUM_SOURCE_DIR "/tests/trainers/python_trainer.py"};
+  TrainerProcess trainer(config);
+  Vectors vectors;
+  const auto trained = train_once(trainer, vectors);
+  if (!trained) FAIL(trained.error().message);
+  CHECK(std::ranges::all_of(vectors.delta.floats(), [](float x) { return x == 0.25F; }));
+  SharedVector counts = SharedVector::create(evaluation_count_elements(2) * sizeof(std::uint64_t)).value();
+  CHECK(trainer.evaluate(Evaluate{}, vectors.global, counts, {}).error().message ==
+        "evaluation failed: this trainer does not evaluate");
 }
