@@ -99,7 +99,7 @@ Result<Evaluated> evaluate(Network& network, const ExampleStore& examples, std::
       const float* values = logits.const_data_ptr<float>();
       for (std::int64_t i = 0; i < labels.size(0); ++i, values += classes) {
         if (!sums.add({values, static_cast<std::size_t>(classes)}, labels.const_data_ptr<std::int64_t>()[i])) {
-          return fail(ErrorCode::kFailedPrecondition,
+          return fail(ErrorCode::kInvalidArgument,
                       fmt::format("evaluation: the model's output for example {} is NaN or infinite",
                                   at + static_cast<std::size_t>(i)));
         }

@@ -33,7 +33,7 @@ class EvaluationCounts {
 /// Evaluates a model on a split: batch norm by its running statistics, no dropout. A split without examples gives
 /// zeros.
 /// @param model   in the manifest's order   @param counts  evaluation_count_elements(classes), overwritten
-/// Fails with kFailedPrecondition where a prediction is NaN, kResourceExhausted, kCancelled.
+/// Fails with kInvalidArgument where a prediction is NaN, kResourceExhausted, kCancelled.
 Result<Evaluated> evaluate(Network& network, const ExampleStore& examples, std::uint32_t batch_size,
                            std::span<const float> model, std::span<std::uint64_t> counts, const Hooks& hooks);
 

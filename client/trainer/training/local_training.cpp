@@ -78,7 +78,7 @@ class LocalTraining {
   [[nodiscard]] Result<void> check(const EpochLoss& loss, std::uint32_t epoch) const {
     if (const auto& broken = loss.broken()) {
       return fail(
-          ErrorCode::kFailedPrecondition,
+          ErrorCode::kInvalidArgument,
           fmt::format(
               "round {}: loss became {} in epoch {}, step {}; a lower training.optimizer.learning_rate may help",
               request_.round, broken->nan ? "NaN" : "infinite", epoch, broken->step));

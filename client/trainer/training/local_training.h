@@ -23,7 +23,7 @@ struct Hooks {
 /// step is done at least. The outcome is a function of the request, data, global model, device and number of threads
 /// alone, unless the limit is hit. A split without examples gives a delta of zero.
 /// @param global  the model in the manifest's order   @param delta  receives local - global, buffers included
-/// Fails with kFailedPrecondition where the loss becomes NaN or infinite ("round 3: loss became NaN in epoch 2, step
+/// Fails with kInvalidArgument where the loss becomes NaN or infinite ("round 3: loss became NaN in epoch 2, step
 /// 14"), kResourceExhausted out of memory, kCancelled on request.
 Result<Trained> train(Network& network, const ExampleStore& examples, const Train& request,
                       std::span<const float> global, std::span<float> delta, const Hooks& hooks);

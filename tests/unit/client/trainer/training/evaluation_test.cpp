@@ -107,7 +107,7 @@ TEST_CASE("a model that predicts NaN is refused") {
   std::vector<std::uint64_t> counts(evaluation_count_elements(2));
   const auto outcome = evaluate(*network, examples_for(small_model(), 4), 4, weights, counts, {});
   REQUIRE_FALSE(outcome);
-  CHECK(outcome.error().code == ErrorCode::kFailedPrecondition);
+  CHECK(outcome.error().code == ErrorCode::kInvalidArgument);
 }
 
 TEST_CASE("an empty split counts nothing") {

@@ -174,7 +174,7 @@ TEST_CASE("a loss that becomes NaN fails with round, epoch and step") {
   ParameterVector delta(global.size());
   const auto outcome = train(*network, examples_for(spec, 8), request(1, 4), global, delta, {});
   REQUIRE_FALSE(outcome);
-  CHECK(outcome.error().code == ErrorCode::kFailedPrecondition);
+  CHECK(outcome.error().code == ErrorCode::kInvalidArgument);
   CHECK(outcome.error().message.find("round 3: loss became NaN in epoch 1, step 1") == 0);
 }
 

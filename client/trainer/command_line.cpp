@@ -1,0 +1,137 @@
+#include "client/trainer/command_line.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <string>
+
+#include "client/trainer/device.h"
+#include "client/trainer/server.h"
+#include "client/trainer/standalone.h"
+#include "client/trainer/system_call_filter.h"
+
+namespace consilium::trainer {
+namespace {
+
+constexpr int kFailure = 1;
+constexpr int kUsage = 2;
+constexpr int kInterrupted = 130;
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  consilium-trainer inspect --data pneumoniamnist.npz\n"
+    "  consilium-trainer train job.yaml --data pneumoniamnist.npz --out model.safetensors --epochs 5\n"
+    "  consilium-trainer evaluate job.yaml --model model.safetensors --data pneumoniamnist.npz --split test --json\n"
+    "Without a command it serves a client daemon on the socket that --socket-fd names "
+    "(docs/formats/trainer_protocol.md).\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted.";
+
+int exit_code_of(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kNotFound:
+      return kUsage;
+    case ErrorCode::kCancelled:
+      return kInterrupted;
+    default:
+      return kFailure;
+  }
+}
+
+Result<void> serve(int socket, const std::string& device_name, unsigned threads) {
+  CONSILIUM_ASSIGN(const at::Device device, set_up_device(device_name, threads));
+  const Result<void> filtered = deny_system_calls();
+  if (!filtered) {
+    fmt::print(stderr, "consilium-trainer: {}; the client daemon decides whether to go on\n", filtered.error().message);
+  }
+  Server server{RecordChannel(Descriptor(socket)), Workspace(device)};
+  return server.run({.protocol = kProtocolVersion,
+                     .software = software_name(),
+                     .device = device.str(),
+                     .sandboxed = filtered.has_value()});
+}
+
+void add_shared(CLI::App& command, StandaloneOptions& options) {
+  command.add_option("job", options.job, "job file (YAML)")->required()->type_name("JOB.yaml");
+  command.add_option("--data", options.data, "an .npz file, or a folder with MNIST's idx files")
+      ->required()
+      ->type_name("FILE");
+  command.add_option("--device", options.device, "auto, cpu or cuda:N")->capture_default_str();
+  command.add_option("--threads", options.threads, "threads to compute with")
+      ->check(CLI::Range(1U, 1024U))
+      ->capture_default_str();
+  command.add_flag("--json", options.json, "print JSON for programs");
+}
+
+int finish(const Result<void>& outcome) {
+  if (outcome) {
+    return 0;
+  }
+  fmt::print(stderr, "consilium-trainer: {}\n", outcome.error().message);
+  return exit_code_of(outcome.error());
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  CLI::App app("Trains and evaluates models on a site's data: for a client daemon, or alone.", "consilium-trainer");
+  app.footer(kFooter);
+  app.set_version_flag("--version", std::string("consilium-trainer " CONSILIUM_VERSION));
+  int socket = -1;
+  std::string device = "auto";
+  unsigned threads = 1;
+  app.add_option("--socket-fd", socket, "descriptor of the socket to the client daemon")->check(CLI::Range(0, 1 << 20));
+  app.add_option("--device", device, "auto, cpu or cuda:N")->capture_default_str();
+  app.add_option("--threads", threads, "threads to compute with")->check(CLI::Range(1U, 1024U))->capture_default_str();
+  app.require_subcommand(0, 1);
+
+  TrainOptions train;
+  CLI::App* train_command = app.add_subcommand("train", "Train a job's model on one data set, without a federation");
+  add_shared(*train_command, train);
+  train_command->add_option("--out", train.out, "file to write")->required()->type_name("MODEL.safetensors");
+  train_command->add_option("--model", train.start, "weights to begin with")->type_name("MODEL.safetensors");
+  train_command->add_option("--epochs", train.epochs, "passes over the training split, else the job's local_epochs")
+      ->check(CLI::Range(1U, 1'000'000U));
+
+  EvaluateOptions evaluate;
+  const std::map<std::string, job::Split> splits{
+      {"train", job::Split::kTrain}, {"val", job::Split::kVal}, {"test", job::Split::kTest}};
+  CLI::App* evaluate_command = app.add_subcommand("evaluate", "Print a model's metrics on one split of a data set");
+  add_shared(*evaluate_command, evaluate);
+  evaluate_command->add_option("--model", evaluate.model, "weights")->required()->type_name("MODEL.safetensors");
+  evaluate_command->add_option("--split", evaluate.split, "train, val or test")
+      ->transform(CLI::CheckedTransformer(splits))
+      ->type_name("SPLIT");
+
+  std::string inspected;
+  bool inspect_json = false;
+  CLI::App* inspect_command = app.add_subcommand("inspect", "Print what lies in a data set");
+  inspect_command->add_option("--data", inspected, "an .npz file, or a folder with MNIST's idx files")
+      ->required()
+      ->type_name("FILE");
+  inspect_command->add_flag("--json", inspect_json, "print JSON for programs");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsage;
+  }
+  if (train_command->parsed()) {
+    return finish(run_train(train));
+  }
+  if (evaluate_command->parsed()) {
+    return finish(run_evaluate(evaluate));
+  }
+  if (inspect_command->parsed()) {
+    return finish(run_inspect(inspected, inspect_json));
+  }
+  if (socket < 0) {
+    fmt::print(stderr, "{}", app.help());
+    return kUsage;
+  }
+  return finish(serve(socket, device, threads));
+}
+
+}  // namespace consilium::trainer

@@ -1,0 +1,76 @@
+#include "client/trainer/device.h"
+
+#include <ATen/Parallel.h>
+#include <malloc.h>
+#include <spdlog/fmt/fmt.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+
+#include "client/trainer/models/torch_errors.h"
+
+namespace consilium::trainer {
+namespace {
+
+constexpr int kLargestHeapBlock = 32 << 20;  // glibc's limit
+constexpr int kKeptHeap = 64 << 20;
+
+Result<at::Device> find_device(std::string_view name) {
+  const std::size_t devices = at::getNumGPUs();
+  if (name == "cpu" || (name == "auto" && devices == 0)) {
+    return at::Device(at::kCPU);
+  }
+  constexpr std::string_view kPrefix = "cuda:";
+  unsigned index = 0;
+  if (name != "auto") {
+    const std::string_view digits = name.substr(std::min(name.size(), kPrefix.size()));
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
+    if (!name.starts_with(kPrefix) || error != std::errc() || end != digits.data() + digits.size() || digits.empty()) {
+      return fail(ErrorCode::kInvalidArgument, fmt::format("device: expected auto, cpu or cuda:N, found '{}'", name));
+    }
+  }
+  if (index >= devices || index > 127) {
+    return fail(ErrorCode::kNotFound,
+                fmt::format("device: there is no '{}' here, LibTorch sees {} CUDA devices", name, devices));
+  }
+  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
+}
+
+void set_up_cpu(unsigned threads) {
+  // A step frees and takes the same megabytes again: keep them, instead of faulting their pages in each time.
+  mallopt(M_MMAP_THRESHOLD, kLargestHeapBlock);
+  mallopt(M_TRIM_THRESHOLD, kKeptHeap);
+  at::set_num_threads(static_cast<int>(threads));
+  at::set_num_interop_threads(1);
+  at::globalContext().setFlushDenormal(true);
+}
+
+void set_up_cuda(const at::Device& device) {
+  at::globalContext().setDeterministicCuDNN(true);
+  at::globalContext().setBenchmarkCuDNN(false);
+  // Warn only: LibTorch lists some kernels as nondeterministic for shapes that this trainer never gives them.
+  at::globalContext().setDeterministicAlgorithms(true, true);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
+  const at::Tensor warm = at::ones({8, 8}, at::TensorOptions().device(device));
+  (void)at::mm(warm, warm).sum().item<float>();  // context and cuBLAS, while every system call is still open
+}
+
+}  // namespace
+
+Result<at::Device> set_up_device(std::string_view name, unsigned threads) {
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);  // what cuBLAS asks for in return for the same bytes
+  return without_exceptions("device", [&]() -> Result<at::Device> {
+    set_up_cpu(std::max(1U, threads));
+    CONSILIUM_ASSIGN(const at::Device device, find_device(name));
+    if (device.is_cuda()) {
+      set_up_cuda(device);
+    }
+    return device;
+  });
+}
+
+std::string software_name() { return "consilium-trainer " CONSILIUM_VERSION ", LibTorch " TORCH_VERSION; }
+
+}  // namespace consilium::trainer

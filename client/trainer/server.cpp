@@ -1,0 +1,158 @@
+#include "client/trainer/server.h"
+
+#include <utility>
+#include <variant>
+
+#include "client/trainer/mapped_memory.h"
+#include "client/trainer/protocol/record_limits.h"
+#include "client/trainer/training/evaluation.h"
+
+namespace consilium::trainer {
+namespace {
+
+constexpr std::chrono::milliseconds kProgressEvery{200};
+
+/// Codes that a Failed may carry; any other is the trainer's own affair.
+ErrorCode told(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kNotFound:
+    case ErrorCode::kFailedPrecondition:
+    case ErrorCode::kResourceExhausted:
+    case ErrorCode::kCancelled:
+      return code;
+    default:
+      return ErrorCode::kInternal;
+  }
+}
+
+Failed failed(const Error& error) {
+  std::string message = error.message.substr(0, kMaxMessageBytes);
+  return {.code = told(error.code), .message = message.empty() ? "failed" : std::move(message)};
+}
+
+Result<void> expect_two_vectors(const Record& record, const Network* network) {
+  if (network == nullptr) {
+    return fail(ErrorCode::kFailedPrecondition, "nothing is prepared: send prepare first");
+  }
+  if (record.descriptors.size() != 2) {
+    return fail(ErrorCode::kInvalidArgument, "expected 2 descriptors of shared memory beside the record, found " +
+                                                 std::to_string(record.descriptors.size()));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> Server::run(const Hello& hello) {
+  CONSILIUM_TRY(send(hello));
+  while (!closed_) {
+    CONSILIUM_ASSIGN(const std::optional<Record> record, channel_.receive());
+    if (!record) {
+      break;
+    }
+    CONSILIUM_TRY(answer(*record));
+    if (broken_) {
+      return fail(*broken_);
+    }
+  }
+  return {};
+}
+
+Result<void> Server::answer(const Record& record) {
+  const Result<Request> request = decode_request(record.json);
+  if (!request) {
+    return send(failed(request.error()));
+  }
+  if (std::holds_alternative<Cancel>(*request)) {
+    return {};  // nothing is going on
+  }
+  const Result<Reply> reply = reply_to(*request, record);
+  if (closed_) {
+    return {};
+  }
+  return send(reply ? *reply : Reply(failed(reply.error())));
+}
+
+Result<Reply> Server::reply_to(const Request& request, const Record& record) {
+  if (const auto* prepare = std::get_if<Prepare>(&request)) {
+    CONSILIUM_ASSIGN(Prepared prepared, workspace_.prepare(*prepare));
+    return Reply(std::move(prepared));
+  }
+  if (const auto* train = std::get_if<Train>(&request)) {
+    return train_from(*train, record);
+  }
+  return evaluate_on(std::get<Evaluate>(request), record);
+}
+
+Result<Reply> Server::train_from(const Train& request, const Record& record) {
+  Network* network = workspace_.network();
+  CONSILIUM_TRY(expect_two_vectors(record, network));
+  const std::uint64_t bytes = network->manifest().parameter_count() * sizeof(float);
+  CONSILIUM_ASSIGN(const MappedMemory global,
+                   MappedMemory::map(record.descriptors[0], bytes, false, "the global model"));
+  CONSILIUM_ASSIGN(const MappedMemory delta, MappedMemory::map(record.descriptors[1], bytes, true, "the delta"));
+  CONSILIUM_ASSIGN(const Trained trained, train(*network, workspace_.split(job::Split::kTrain), request,
+                                                global.as<const float>(), delta.as<float>(), hooks()));
+  return Reply(trained);
+}
+
+Result<Reply> Server::evaluate_on(const Evaluate& request, const Record& record) {
+  Network* network = workspace_.network();
+  CONSILIUM_TRY(expect_two_vectors(record, network));
+  const std::uint64_t bytes = network->manifest().parameter_count() * sizeof(float);
+  const std::uint64_t count_bytes =
+      evaluation_count_elements(static_cast<std::uint64_t>(network->spec().classes)) * sizeof(std::uint64_t);
+  CONSILIUM_ASSIGN(const MappedMemory global,
+                   MappedMemory::map(record.descriptors[0], bytes, false, "the global model"));
+  CONSILIUM_ASSIGN(const MappedMemory counts,
+                   MappedMemory::map(record.descriptors[1], count_bytes, true, "the counts"));
+  CONSILIUM_ASSIGN(const Evaluated evaluated, evaluate(*network, workspace_.split(request.split), request.batch_size,
+                                                       global.as<const float>(), counts.as<std::uint64_t>(), hooks()));
+  return Reply(evaluated);
+}
+
+bool Server::cancelled() {
+  if (closed_ || broken_) {
+    return true;
+  }
+  if (!channel_.readable()) {
+    return false;
+  }
+  auto received = channel_.receive(std::chrono::milliseconds(0));
+  if (!received) {
+    if (received.error().code == ErrorCode::kDeadlineExceeded) {
+      return false;  // part of a record
+    }
+    broken_ = received.error();
+    return true;
+  }
+  if (!*received) {
+    closed_ = true;
+    return true;
+  }
+  const Result<Request> request = decode_request((*received)->json);
+  if (request && std::holds_alternative<Cancel>(*request)) {
+    return true;
+  }
+  broken_ = Error{ErrorCode::kDataLoss, "the host asked for something else before the answer"};
+  return true;
+}
+
+Hooks Server::hooks() {
+  Hooks hooks;
+  hooks.cancelled = [this] { return cancelled(); };
+  hooks.progress = [this, latest = std::chrono::steady_clock::now()](const Progress& progress) mutable {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - latest < kProgressEvery && progress.steps_done != progress.steps_total) {
+      return;
+    }
+    latest = now;
+    if (auto sent = send(progress); !sent) {
+      broken_ = sent.error();
+    }
+  };
+  return hooks;
+}
+
+}  // namespace consilium::trainer

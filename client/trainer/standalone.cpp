@@ -1,0 +1,183 @@
+#include "client/trainer/standalone.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
+#include <csignal>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "client/trainer/data_summary.h"
+#include "client/trainer/device.h"
+#include "client/trainer/progress_line.h"
+#include "client/trainer/training/evaluation.h"
+#include "client/trainer/training/local_training.h"
+#include "client/trainer/workspace.h"
+#include "common/job/job_text.h"
+#include "common/model/model_parameters.h"
+#include "common/parameters/safetensors.h"
+#include "common/report/job_status_json.h"
+#include "common/report/metrics.h"
+
+namespace consilium::trainer {
+namespace {
+
+constexpr std::uint32_t kEvaluationBatch = 256;
+
+volatile std::sig_atomic_t interrupted = 0;
+
+void note_interrupt(int /*signal*/) { interrupted = 1; }
+
+/// A job with its data loaded and its model built.
+struct Bench {
+  job::JobSpec job;
+  ParameterManifest manifest;
+  Workspace workspace;
+  Prepared prepared;
+};
+
+Result<Bench> set_up(const StandaloneOptions& options) {
+  CONSILIUM_ASSIGN(job::JobSpec spec, job::read_job(options.job));
+  CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(spec.model));
+  CONSILIUM_ASSIGN(const at::Device device, set_up_device(options.device, options.threads));
+  Bench bench{.job = std::move(spec), .manifest = std::move(manifest), .workspace = Workspace(device), .prepared = {}};
+  const Prepare request{.model = bench.job.model,
+                        .data = source_at(options.data),
+                        .normalize = bench.job.data.normalize,
+                        .parameter_count = bench.manifest.parameter_count()};
+  CONSILIUM_ASSIGN(bench.prepared, bench.workspace.prepare(request));
+  std::signal(SIGINT, note_interrupt);
+  return bench;
+}
+
+Hooks hooks_for(ProgressLine& line) {
+  Hooks hooks;
+  hooks.cancelled = [] { return interrupted != 0; };
+  hooks.progress = [&line](const Progress& progress) { line.show(progress); };
+  return hooks;
+}
+
+Result<ParameterVector> start_weights(const TrainOptions& options, const Bench& bench) {
+  if (options.start) {
+    return read_safetensors(*options.start, bench.manifest);
+  }
+  if (bench.job.initial_weights) {
+    return read_safetensors(*bench.job.initial_weights, bench.manifest);
+  }
+  return model::initial_weights(bench.job.model, bench.job.seed);
+}
+
+Train request_for(const TrainOptions& options, const job::JobSpec& job) {
+  Train request;
+  request.site = std::filesystem::path(options.data).stem().string();
+  request.round = 1;
+  request.seed = job.seed;
+  request.local_epochs = options.epochs.value_or(job.training.local_epochs);
+  request.batch_size = job.training.batch_size;
+  request.optimizer = job.training.optimizer;
+  request.optimizer.learning_rate = job::learning_rate_at(job, 1);
+  if (job.training.time_limit) {
+    request.time_limit_ms = static_cast<std::uint64_t>(job.training.time_limit->count());
+  }
+  return request;
+}
+
+void print_trained(const TrainOptions& options, const Trained& trained, std::uint64_t examples) {
+  if (options.json) {
+    const nlohmann::json record{{"model", options.out.string()}, {"examples", examples},
+                                {"epochs", trained.epochs_done}, {"mean_loss", trained.mean_loss},
+                                {"seconds", trained.seconds},    {"partial", trained.partial}};
+    fmt::print("{}\n", record.dump());
+    return;
+  }
+  fmt::print("trained {} epoch{} on {} examples in {:.1f} s{}, mean loss {:.4f}\nmodel: {}\n", trained.epochs_done,
+             trained.epochs_done == 1 ? "" : "s", examples, trained.seconds,
+             trained.partial ? " (until the time limit)" : "", trained.mean_loss, options.out.string());
+}
+
+void print_metrics(const report::Metrics& metrics, std::string_view split) {
+  fmt::print(
+      "{} examples of {}\nloss {:.4f}\naccuracy {:.4f}\nbalanced accuracy {:.4f}\nAUC {:.4f} (+- {:.4f})\nF1 {:.4f}\n",
+      metrics.examples, split, metrics.loss, metrics.accuracy, metrics.balanced_accuracy, metrics.auc,
+      metrics.auc_error, metrics.f1);
+  std::size_t classes = 1;
+  while (classes * classes < metrics.confusion.size()) {
+    ++classes;
+  }
+  fmt::print("confusion (row = truth):\n");
+  for (std::size_t row = 0; row < classes; ++row) {
+    fmt::print("  {}\n", fmt::join(std::span(metrics.confusion).subspan(row * classes, classes), " "));
+  }
+}
+
+}  // namespace
+
+Result<void> run_train(const TrainOptions& options) {
+  CONSILIUM_ASSIGN(Bench bench, set_up(options));
+  CONSILIUM_ASSIGN(ParameterVector weights, start_weights(options, bench));
+  const Train request = request_for(options, bench.job);
+  ParameterVector delta(weights.size());
+  Trained trained;
+  {
+    ProgressLine line("training", static_cast<double>(bench.prepared.train_examples) * request.local_epochs);
+    CONSILIUM_ASSIGN(trained, train(*bench.workspace.network(), bench.workspace.split(job::Split::kTrain), request,
+                                    weights, delta, hooks_for(line)));
+  }
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    weights[i] += delta[i];
+  }
+  CONSILIUM_TRY(write_safetensors(options.out, bench.manifest, weights,
+                                  {{"software", software_name()}, {"job", bench.job.name}}));
+  print_trained(options, trained, bench.prepared.train_examples);
+  return {};
+}
+
+Result<void> run_evaluate(const EvaluateOptions& options) {
+  CONSILIUM_ASSIGN(Bench bench, set_up(options));
+  CONSILIUM_ASSIGN(const ParameterVector weights, read_safetensors(options.model, bench.manifest));
+  const auto classes = static_cast<std::uint64_t>(bench.job.model.classes);
+  const ExampleStore& examples = bench.workspace.split(options.split);
+  if (examples.size() == 0) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("{}: the split '{}' holds no examples; --split names another",
+                                                         options.data, job::name_of(options.split)));
+  }
+  std::vector<std::uint64_t> counts(evaluation_count_elements(classes));
+  {
+    ProgressLine line("evaluating", static_cast<double>(examples.size()));
+    CONSILIUM_TRY(evaluate(*bench.workspace.network(), examples, kEvaluationBatch, weights, counts, hooks_for(line)));
+  }
+  CONSILIUM_ASSIGN(const report::Metrics metrics, report::metrics_from_counts(classes, counts));
+  if (options.json) {
+    fmt::print("{}\n", report::to_json(metrics).dump());
+  } else {
+    print_metrics(metrics, job::name_of(options.split));
+  }
+  return {};
+}
+
+Result<void> run_inspect(const std::string& data, bool json) {
+  CONSILIUM_ASSIGN(const DataSummary summary, summarise(source_at(data)));
+  if (json) {
+    nlohmann::json splits = nlohmann::json::object();
+    for (const DataSummary::Split& split : summary.splits) {
+      splits[split.name] = {{"examples", split.examples}, {"class_examples", split.class_examples}};
+    }
+    const nlohmann::json record{{"input", summary.input},
+                                {"classes", summary.classes},
+                                {"values", summary.bytes ? "uint8" : "float32"},
+                                {"splits", splits}};
+    fmt::print("{}\n", record.dump());
+    return {};
+  }
+  fmt::print("{}\nfits model: {{..., input: [{}], classes: {}}}; values: {}\n", data, fmt::join(summary.input, ", "),
+             summary.classes, summary.bytes ? "uint8, divided by 255" : "float32, taken as they are");
+  for (const DataSummary::Split& split : summary.splits) {
+    fmt::print("{:>5}: {} examples; by class: {}\n", split.name, split.examples, fmt::join(split.class_examples, " "));
+  }
+  return {};
+}
+
+}  // namespace consilium::trainer

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "common/error/error.h"
+#include "common/job/job_spec.h"
+
+namespace consilium::trainer {
+
+/// What the commands of a stand-alone trainer share.
+struct StandaloneOptions {
+  std::string job;   ///< a job file
+  std::string data;  ///< an .npz file, or a folder with MNIST's idx files
+  std::string device = "auto";
+  unsigned threads = 1;
+  bool json = false;
+};
+
+/// `train`: trains the job's model on one data set, without a federation, and writes it as safetensors. Site and round
+/// name the random streams; the proximal term is left out.
+struct TrainOptions : StandaloneOptions {
+  std::filesystem::path out;
+  std::optional<std::filesystem::path> start;  ///< weights to begin with; else the job's, else drawn from its seed
+  std::optional<std::uint32_t> epochs;         ///< else training.local_epochs
+};
+Result<void> run_train(const TrainOptions& options);
+
+/// `evaluate`: prints loss, accuracy, AUC and the confusion matrix of a model on a split.
+struct EvaluateOptions : StandaloneOptions {
+  std::filesystem::path model;
+  job::Split split = job::Split::kTest;
+};
+Result<void> run_evaluate(const EvaluateOptions& options);
+
+/// `inspect`: prints what lies in a data set, and the `model:` lines that fit it.
+Result<void> run_inspect(const std::string& data, bool json);
+
+}  // namespace consilium::trainer

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "client/trainer/models/network.h"
+#include "client/trainer/protocol/messages.h"
+#include "client/trainer/training/example_store.h"
+#include "common/error/error.h"
+
+namespace consilium::trainer {
+
+/// What a trainer keeps warm between requests: the network of the latest job, and the latest data sets, decoded and on
+/// the device. A data set whose file changed since is read again. Not thread-safe.
+class Workspace {
+ public:
+  static constexpr std::uint64_t kCachedBytes = std::uint64_t{256} << 20;
+
+  /// @param cached_bytes  data sets beside the current one are kept up to this many bytes in all, the latest used ones
+  explicit Workspace(const at::Device& device, std::uint64_t cached_bytes = kCachedBytes)
+      : device_(device), cached_bytes_(cached_bytes) {}
+
+  /// Loads what the request names and isn't there. Fails with kInvalidArgument where data, model and parameter_count
+  /// don't fit each other, kNotFound, kResourceExhausted; the workspace is then unprepared.
+  Result<Prepared> prepare(const Prepare& request);
+
+  /// Null before the first successful prepare(), and after one that failed.
+  [[nodiscard]] Network* network() { return current_ == nullptr ? nullptr : network_.get(); }
+  /// The split of the current data set; call after a successful prepare().
+  [[nodiscard]] const ExampleStore& split(job::Split split) const;
+  /// Data sets in memory.
+  [[nodiscard]] std::size_t cached_datasets() const { return loaded_.size(); }
+
+ private:
+  struct Loaded {
+    std::string key;  ///< source, identity of its files, shape, classes, normalisation
+    std::uint64_t bytes = 0;
+    Prepared counts;
+    std::optional<ExampleStore> train;
+    std::optional<ExampleStore> val;
+    std::optional<ExampleStore> test;
+  };
+
+  Result<void> use_network(const model::ModelSpec& spec, std::uint64_t parameter_count);
+  Result<void> use_dataset(const Prepare& request);
+  Result<Loaded> load(const Prepare& request) const;
+  void forget_old();
+
+  at::Device device_;
+  std::uint64_t cached_bytes_;
+  std::unique_ptr<Network> network_;
+  std::list<Loaded> loaded_;  ///< latest used first
+  const Loaded* current_ = nullptr;
+};
+
+}  // namespace consilium::trainer
