@@ -117,8 +117,6 @@ bool drop_capabilities() {
 /// Runs between fork and exec: async-signal-safe calls only.
 [[noreturn]] void run_child(const ChildPlan& plan) {
   place_descriptors(plan);
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(Step::kSession);
-  if (getppid() != plan.parent) _exit(127);
   setsid();
   umask(077);
   if (chdir("/") != 0) give_up(Step::kSession);
@@ -138,6 +136,9 @@ bool drop_capabilities() {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
+  // Last, since a change of credentials takes it back.
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(Step::kSession);
+  if (getppid() != plan.parent) _exit(127);
   execve(plan.program, plan.arguments, plan.environment);
   give_up(Step::kExec);
 }

@@ -3,10 +3,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
@@ -71,6 +75,38 @@ TEST_CASE("the process is gone after its owner") {
     CHECK(::kill(pid, 0) == 0);
   }
   CHECK(::kill(pid, 0) != 0);
+}
+
+TEST_CASE("a trainer that hangs dies with its daemon, however that ends") {
+  std::array<int, 2> ends{};
+  REQUIRE(pipe(ends.data()) == 0);
+  const pid_t daemon = fork();
+  if (daemon == 0) {
+    TrainerProcess trainer(rogue({"hang"}));
+    Vectors vectors;
+    if (!trainer.prepare(prepare_request(), {})) _exit(1);
+    const int pid = trainer.pid();
+    if (write(ends[1], &pid, sizeof pid) != sizeof pid) _exit(1);
+    (void)trainer.train(train_request(), vectors.global, vectors.delta, {}, {});
+    _exit(1);
+  }
+  int pid = -1;
+  REQUIRE(read(ends[0], &pid, sizeof pid) == sizeof pid);
+  REQUIRE(::kill(pid, 0) == 0);
+  ::kill(daemon, SIGKILL);
+  waitpid(daemon, nullptr, 0);
+  close(ends[0]);
+  close(ends[1]);
+  const auto running = [pid] {
+    std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
+    std::string number;
+    std::string name;
+    std::string state;
+    return static_cast<bool>(status >> number >> name >> state) && state != "Z" && state != "X";
+  };
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (running() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(1ms);
+  CHECK_FALSE(running());
 }
 
 TEST_CASE("a trainer outlives the thread that first called it") {
