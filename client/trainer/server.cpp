@@ -21,6 +21,8 @@ ErrorCode told(ErrorCode code) {
     case ErrorCode::kResourceExhausted:
     case ErrorCode::kCancelled:
       return code;
+    case ErrorCode::kDataLoss:  // a malformed record
+      return ErrorCode::kInvalidArgument;
     default:
       return ErrorCode::kInternal;
   }
