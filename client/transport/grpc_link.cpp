@@ -63,7 +63,7 @@ class GrpcLink final : public CoordinatorLink {
 
  private:
   std::shared_ptr<grpc::Channel> make_channel() const {
-    return wire::make_channel(config_.coordinator, config_.proxy, credentials_);
+    return wire::make_channel(config_.coordinator, config_.server_name, config_.proxy, credentials_);
   }
 
   std::shared_ptr<grpc::Channel> channel() {

@@ -11,7 +11,6 @@ constexpr std::size_t kMaxQueued = 1024;
 
 std::shared_ptr<SiteStream> SiteStream::open(const std::shared_ptr<grpc::Channel>& channel) {
   auto stream = std::make_shared<SiteStream>();
-  stream->self_ = stream;
   stream->stub_ = v1::Federation::NewStub(channel);
   stream->stub_->async()->Attend(&stream->context_, stream.get());
   // A hold: messages are written from outside gRPC's own calls; it goes when the reads have ended.
@@ -54,12 +53,11 @@ void SiteStream::push(Event event) {
 }
 
 void SiteStream::OnReadInitialMetadataDone(bool ok) {
-  if (!ok) return;
-  {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-  }
-  push(Connected{});
+  const std::lock_guard lock(mutex_);
+  if (!ok || read_ended_) return;
+  open_ = true;
+  events_.push_back(Connected{});
+  changed_.notify_all();
 }
 
 void SiteStream::OnReadDone(bool ok) {
@@ -75,6 +73,7 @@ void SiteStream::OnReadDone(bool ok) {
   {
     const std::lock_guard lock(mutex_);
     open_ = false;
+    read_ended_ = true;
   }
   RemoveHold();
 }
@@ -91,7 +90,6 @@ void SiteStream::OnDone(const grpc::Status& status) {
   Error why =
       status.ok() ? Error{ErrorCode::kUnavailable, "the coordinator ended the stream"} : wire::error_from(status);
   push(refused_.value_or(std::move(why)));
-  const auto last = std::move(self_);
 }
 
 }  // namespace consilium::transport

@@ -25,7 +25,8 @@ class SiteStream final : public grpc::ClientBidiReactor<v1::SiteMessage, v1::Coo
   struct Connected {};
   using Event = std::variant<Connected, wire::CoordinatorMessage, Error>;  ///< an Error is the last one
 
-  /// Opens a stream. It keeps itself alive until gRPC is through with it.
+  /// Opens a stream. Its owner keeps it until next() returned an Error: gRPC is through with it then. It may not end in
+  /// one of gRPC's own calls, for with it may go the last hold on the channel, which waits for gRPC's threads.
   static std::shared_ptr<SiteStream> open(const std::shared_ptr<grpc::Channel>& channel);
 
   /// Waits for the next event; a request to stop cancels the stream, whose end is then the next event.
@@ -44,7 +45,6 @@ class SiteStream final : public grpc::ClientBidiReactor<v1::SiteMessage, v1::Coo
 
   grpc::ClientContext context_;
   std::unique_ptr<v1::Federation::Stub> stub_;
-  std::shared_ptr<SiteStream> self_;
   v1::CoordinatorMessage incoming_;
 
   std::mutex mutex_;
@@ -52,6 +52,7 @@ class SiteStream final : public grpc::ClientBidiReactor<v1::SiteMessage, v1::Coo
   std::deque<Event> events_;
   std::deque<v1::SiteMessage> outgoing_;
   bool open_ = false;
+  bool read_ended_ = false;
   bool writing_ = false;
   std::optional<Error> refused_;  ///< what the coordinator sent was no message of ours
 };

@@ -9,19 +9,36 @@
 #include <cctype>
 
 #include "common/wire/channel_options.h"
+#include "common/wire/limits.h"
 
 namespace consilium::wire {
 
-std::shared_ptr<grpc::Channel> make_channel(const std::string& target, const std::string& proxy,
-                                            const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+namespace {
+
+grpc::ChannelArguments arguments_of(const std::string& server_name, const std::string& proxy) {
   grpc::ChannelArguments arguments;
   for (const auto& [name, value] : shared_options()) arguments.SetInt(name, value);
   for (const auto& [name, value] : client_options()) arguments.SetInt(name, value);
+  if (!server_name.empty()) arguments.SetSslTargetNameOverride(server_name);
   if (proxy.empty()) {
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   } else {
     arguments.SetString(GRPC_ARG_HTTP_PROXY, proxy);
   }
+  return arguments;
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> make_channel(const std::string& target, const std::string& server_name, const std::string& proxy,
+                                            const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+  return grpc::CreateCustomChannel(target, credentials, arguments_of(server_name, proxy));
+}
+
+std::shared_ptr<grpc::Channel> make_report_channel(const std::string& target, const std::string& server_name, const std::string& proxy,
+                                                   const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+  grpc::ChannelArguments arguments = arguments_of(server_name, proxy);
+  arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxReportBytes));
   return grpc::CreateCustomChannel(target, credentials, arguments);
 }
 

@@ -1,9 +1,6 @@
 #include "coordinator/service/bulk_upload.h"
 
-#include <fcntl.h>
 #include <spdlog/fmt/fmt.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <optional>
@@ -156,29 +153,6 @@ class VectorUpload final : public BulkUpload {
   std::unique_ptr<Slots::Hold> writer_;
 };
 
-/// The bytes of a file, in memory as far as they are looked at.
-class MappedFile {
- public:
-  static Result<MappedFile> open(const std::filesystem::path& file, std::uint64_t bytes) {
-    const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    void* data = fd < 0 ? MAP_FAILED : ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (fd >= 0) ::close(fd);
-    if (data == MAP_FAILED) return fail(ErrorCode::kInternal, fmt::format("{}: cannot map it", file.string()));
-    return MappedFile(data, bytes);
-  }
-  MappedFile(MappedFile&& other) noexcept : data_(std::exchange(other.data_, nullptr)), bytes_(other.bytes_) {}
-  MappedFile& operator=(MappedFile&&) = delete;
-  ~MappedFile() {
-    if (data_ != nullptr) ::munmap(data_, bytes_);
-  }
-  [[nodiscard]] std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), bytes_}; }
-
- private:
-  MappedFile(void* data, std::uint64_t bytes) : data_(data), bytes_(bytes) {}
-  void* data_;
-  std::uint64_t bytes_;
-};
-
 class BlobUpload final : public BulkUpload {
  public:
   using BulkUpload::BulkUpload;
@@ -198,8 +172,7 @@ class BlobUpload final : public BulkUpload {
   }
 
   Result<void> complete(const wire::SpoolFile& spool) override {
-    CONSILIUM_ASSIGN(const auto mapped, MappedFile::open(spool.file(), bytes_));
-    const auto stored = parts_.blobs.put(mapped.bytes());
+    const auto stored = parts_.blobs.put_file(spool.file(), wire::kMaxBlobBytes);
     std::error_code ignored;
     std::filesystem::remove(spool.file(), ignored);
     if (!stored) return fail(stored.error());

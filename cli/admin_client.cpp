@@ -1,0 +1,164 @@
+#include "cli/admin_client.h"
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/security/credentials.h>
+#include <spdlog/fmt/fmt.h>
+
+#include "common/wire/bulk_transfer.h"
+#include "common/wire/channel.h"
+#include "common/wire/report_conversions.h"
+#include "common/wire/status.h"
+#include "common/wire/tls_credentials.h"
+#include "consilium/v1/admin.grpc.pb.h"
+
+namespace consilium::cli {
+
+namespace {
+
+constexpr auto kDeadline = std::chrono::seconds(30);
+constexpr int kTransferAttempts = 6;
+
+}  // namespace
+
+class AdminClient::Impl {
+ public:
+  Impl(std::string coordinator, std::shared_ptr<grpc::Channel> where)
+      : channel(std::move(where)), stub(v1::Admin::NewStub(channel)), coordinator_(std::move(coordinator)) {}
+
+  /// One call that is answered once.
+  template <class Request, class Reply>
+  Result<Reply> ask(grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Reply*), const Request& request) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    Reply reply;
+    const grpc::Status status = (stub.get()->*method)(&context, request, &reply);
+    if (!status.ok()) return fail(explain(wire::error_from(status)));
+    return reply;
+  }
+
+  /// Says where the trouble is, where the coordinator itself couldn't.
+  [[nodiscard]] Error explain(Error error) const {
+    if (error.code != ErrorCode::kUnavailable) return error;
+    return error.within(fmt::format("cannot reach the coordinator at {}", coordinator_));
+  }
+
+  const std::shared_ptr<grpc::Channel> channel;
+  const std::unique_ptr<v1::Admin::Stub> stub;
+
+ private:
+  const std::string coordinator_;
+};
+
+AdminClient::AdminClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+AdminClient::AdminClient(AdminClient&&) noexcept = default;
+AdminClient& AdminClient::operator=(AdminClient&&) noexcept = default;
+AdminClient::~AdminClient() = default;
+
+Result<AdminClient> AdminClient::create(const AdminConfig& config) {
+  CONSILIUM_TRY(wire::check_proxy(config.proxy));
+  const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list};
+  CONSILIUM_ASSIGN(const auto credentials, wire::make_channel_credentials(files, config.server_name, [](const Error&) {}));
+  return AdminClient(
+      std::make_unique<Impl>(config.coordinator, wire::make_report_channel(config.coordinator, config.server_name, config.proxy, credentials)));
+}
+
+Result<crypto::Digest> AdminClient::put_blob(const std::filesystem::path& file, std::stop_token stop) {
+  crypto::Digest digest{};
+  const auto put = wire::with_retries(kTransferAttempts, stop, [&]() -> Result<void> {
+    CONSILIUM_ASSIGN(digest, wire::put_blob(impl_->channel, file, stop));
+    return {};
+  });
+  if (!put) return fail(impl_->explain(put.error()));
+  return digest;
+}
+
+Result<std::string> AdminClient::submit(const std::string& spec, const std::optional<std::filesystem::path>& initial_weights,
+                                        std::stop_token stop) {
+  if (initial_weights) CONSILIUM_TRY(put_blob(*initial_weights, std::move(stop)));
+  v1::SubmitRequest request;
+  request.set_spec(spec);
+  CONSILIUM_ASSIGN(const auto reply, impl_->ask(&v1::Admin::Stub::Submit, request));
+  return reply.job_id();
+}
+
+Result<std::vector<report::JobStatus>> AdminClient::jobs() {
+  CONSILIUM_ASSIGN(const auto reply, impl_->ask(&v1::Admin::Stub::ListJobs, v1::ListJobsRequest()));
+  std::vector<report::JobStatus> jobs;
+  for (const auto& proto : reply.jobs()) {
+    CONSILIUM_ASSIGN(auto status, wire::from_proto(proto));
+    jobs.push_back(std::move(status));
+  }
+  return jobs;
+}
+
+Result<void> AdminClient::watch(const std::string& job_id, const std::function<void(const report::JobStatus&)>& changed, std::stop_token stop) {
+  grpc::ClientContext context;
+  const std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
+  v1::WatchRequest request;
+  request.set_job_id(job_id);
+  const auto stream = impl_->stub->Watch(&context, request);
+  wire::UpdateReader reader;
+  v1::JobUpdate update;
+  while (stream->Read(&update)) {
+    auto status = reader.next(update);
+    if (!status) {
+      context.TryCancel();
+      stream->Finish();
+      return fail(status.error().within("the coordinator sent a malformed status"));
+    }
+    changed(*status);
+  }
+  const grpc::Status status = stream->Finish();
+  if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "stopped on request");
+  if (!status.ok()) return fail(impl_->explain(wire::error_from(status)));
+  return {};
+}
+
+Result<report::JobStatus> AdminClient::status(const std::string& job_id) {
+  std::stop_source seen;
+  std::optional<report::JobStatus> first;
+  const auto watched = watch(
+      job_id,
+      [&](const report::JobStatus& status) {
+        if (!first) first = status;
+        seen.request_stop();
+      },
+      seen.get_token());
+  if (first) return *std::move(first);
+  if (!watched) return fail(watched.error());
+  return fail(ErrorCode::kInternal, "the coordinator ended a watch without a status");
+}
+
+Result<std::string> AdminClient::spec(const std::string& job_id) {
+  v1::GetSpecRequest request;
+  request.set_job_id(job_id);
+  CONSILIUM_ASSIGN(const auto reply, impl_->ask(&v1::Admin::Stub::GetSpec, request));
+  return reply.spec();
+}
+
+Result<void> AdminClient::stop(const std::string& job_id) {
+  v1::StopRequest request;
+  request.set_job_id(job_id);
+  CONSILIUM_TRY(impl_->ask(&v1::Admin::Stub::Stop, request));
+  return {};
+}
+
+Result<std::vector<report::SiteStatus>> AdminClient::sites() {
+  CONSILIUM_ASSIGN(const auto reply, impl_->ask(&v1::Admin::Stub::ListSites, v1::ListSitesRequest()));
+  std::vector<report::SiteStatus> sites;
+  for (const auto& proto : reply.sites()) {
+    CONSILIUM_ASSIGN(auto site, wire::from_proto(proto));
+    sites.push_back(std::move(site));
+  }
+  return sites;
+}
+
+Result<void> AdminClient::fetch_model(const crypto::Digest& digest, const std::filesystem::path& file, std::stop_token stop) {
+  const auto fetched =
+      wire::with_retries(kTransferAttempts, stop, [&] { return wire::fetch_blob(impl_->channel, digest, std::nullopt, file, stop); });
+  if (!fetched) return fail(impl_->explain(fetched.error()));
+  return {};
+}
+
+}  // namespace consilium::cli
