@@ -28,13 +28,35 @@ class AdminClient::Impl {
 
   /// One call that is answered once.
   template <class Request, class Reply>
-  Result<Reply> ask(grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Reply*), const Request& request) {
+  Result<Reply> ask(grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                    const Request& request) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + kDeadline);
     Reply reply;
     const grpc::Status status = (stub.get()->*method)(&context, request, &reply);
     if (!status.ok()) return fail(explain(wire::error_from(status)));
     return reply;
+  }
+
+  /// Reads a job's updates until they end, or `next` wants no more.
+  Result<void> watch(grpc::ClientContext& context, const std::string& job_id,
+                     const std::function<bool(report::JobStatus)>& next) {
+    v1::WatchRequest request;
+    request.set_job_id(job_id);
+    const auto stream = stub->Watch(&context, request);
+    wire::UpdateReader reader;
+    v1::JobUpdate update;
+    while (stream->Read(&update)) {
+      auto status = reader.next(update);
+      if (status && next(std::move(*status))) continue;
+      context.TryCancel();
+      stream->Finish();
+      if (!status) return fail(status.error().within("the coordinator sent a malformed status"));
+      return {};
+    }
+    const grpc::Status status = stream->Finish();
+    if (!status.ok()) return fail(explain(wire::error_from(status)));
+    return {};
   }
 
   /// Says where the trouble is, where the coordinator itself couldn't.
@@ -58,9 +80,11 @@ AdminClient::~AdminClient() = default;
 Result<AdminClient> AdminClient::create(const AdminConfig& config) {
   CONSILIUM_TRY(wire::check_proxy(config.proxy));
   const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list};
-  CONSILIUM_ASSIGN(const auto credentials, wire::make_channel_credentials(files, config.server_name, [](const Error&) {}));
-  return AdminClient(
-      std::make_unique<Impl>(config.coordinator, wire::make_report_channel(config.coordinator, config.server_name, config.proxy, credentials)));
+  CONSILIUM_ASSIGN(const auto credentials,
+                   wire::make_channel_credentials(files, config.server_name, [](const Error&) {}));
+  return AdminClient(std::make_unique<Impl>(
+      config.coordinator,
+      wire::make_report_channel(config.coordinator, config.server_name, config.proxy, credentials)));
 }
 
 Result<crypto::Digest> AdminClient::put_blob(const std::filesystem::path& file, std::stop_token stop) {
@@ -73,7 +97,8 @@ Result<crypto::Digest> AdminClient::put_blob(const std::filesystem::path& file, 
   return digest;
 }
 
-Result<std::string> AdminClient::submit(const std::string& spec, const std::optional<std::filesystem::path>& initial_weights,
+Result<std::string> AdminClient::submit(const std::string& spec,
+                                        const std::optional<std::filesystem::path>& initial_weights,
                                         std::stop_token stop) {
   if (initial_weights) CONSILIUM_TRY(put_blob(*initial_weights, std::move(stop)));
   v1::SubmitRequest request;
@@ -92,42 +117,29 @@ Result<std::vector<report::JobStatus>> AdminClient::jobs() {
   return jobs;
 }
 
-Result<void> AdminClient::watch(const std::string& job_id, const std::function<void(const report::JobStatus&)>& changed, std::stop_token stop) {
+Result<void> AdminClient::watch(const std::string& job_id, const std::function<void(const report::JobStatus&)>& changed,
+                                std::stop_token stop) {
   grpc::ClientContext context;
   const std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
-  v1::WatchRequest request;
-  request.set_job_id(job_id);
-  const auto stream = impl_->stub->Watch(&context, request);
-  wire::UpdateReader reader;
-  v1::JobUpdate update;
-  while (stream->Read(&update)) {
-    auto status = reader.next(update);
-    if (!status) {
-      context.TryCancel();
-      stream->Finish();
-      return fail(status.error().within("the coordinator sent a malformed status"));
-    }
-    changed(*status);
-  }
-  const grpc::Status status = stream->Finish();
+  const auto watched = impl_->watch(context, job_id, [&](report::JobStatus status) {
+    changed(status);
+    return true;
+  });
   if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "stopped on request");
-  if (!status.ok()) return fail(impl_->explain(wire::error_from(status)));
-  return {};
+  return watched;
 }
 
 Result<report::JobStatus> AdminClient::status(const std::string& job_id) {
-  std::stop_source seen;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
   std::optional<report::JobStatus> first;
-  const auto watched = watch(
-      job_id,
-      [&](const report::JobStatus& status) {
-        if (!first) first = status;
-        seen.request_stop();
-      },
-      seen.get_token());
-  if (first) return *std::move(first);
+  const auto watched = impl_->watch(context, job_id, [&](report::JobStatus status) {
+    first = std::move(status);
+    return false;
+  });
   if (!watched) return fail(watched.error());
-  return fail(ErrorCode::kInternal, "the coordinator ended a watch without a status");
+  if (!first) return fail(ErrorCode::kInternal, "the coordinator ended a watch without a status");
+  return *std::move(first);
 }
 
 Result<std::string> AdminClient::spec(const std::string& job_id) {
@@ -154,9 +166,10 @@ Result<std::vector<report::SiteStatus>> AdminClient::sites() {
   return sites;
 }
 
-Result<void> AdminClient::fetch_model(const crypto::Digest& digest, const std::filesystem::path& file, std::stop_token stop) {
-  const auto fetched =
-      wire::with_retries(kTransferAttempts, stop, [&] { return wire::fetch_blob(impl_->channel, digest, std::nullopt, file, stop); });
+Result<void> AdminClient::fetch_model(const crypto::Digest& digest, const std::filesystem::path& file,
+                                      std::stop_token stop) {
+  const auto fetched = wire::with_retries(
+      kTransferAttempts, stop, [&] { return wire::fetch_blob(impl_->channel, digest, std::nullopt, file, stop); });
   if (!fetched) return fail(impl_->explain(fetched.error()));
   return {};
 }

@@ -24,8 +24,9 @@ struct AdminConfig {
   std::filesystem::path root, certificate, key, revocation_list;  ///< PEM files; the list may be empty
 };
 
-/// What a researcher asks of the coordinator. Every call blocks; a stop token ends those that may take long. Thread-safe.
-/// Errors: the coordinator's own (kNotFound, kInvalidArgument, ...), kUnavailable where it cannot be reached.
+/// What a researcher asks of the coordinator. Every call blocks; a stop token ends those that may take long.
+/// Thread-safe. Errors: the coordinator's own (kNotFound, kInvalidArgument, ...), kUnavailable where it cannot be
+/// reached.
 class AdminClient {
  public:
   static Result<AdminClient> create(const AdminConfig& config);
@@ -37,20 +38,23 @@ class AdminClient {
   Result<crypto::Digest> put_blob(const std::filesystem::path& file, std::stop_token stop = {});
   /// Submits a job's canonical text; returns the job's id.
   /// @param initial_weights  file that is put first; its digest is the one that the spec names
-  Result<std::string> submit(const std::string& spec, const std::optional<std::filesystem::path>& initial_weights = std::nullopt,
+  Result<std::string> submit(const std::string& spec,
+                             const std::optional<std::filesystem::path>& initial_weights = std::nullopt,
                              std::stop_token stop = {});
   /// Every job; of its history the last round only (watch() gives all of it).
   Result<std::vector<report::JobStatus>> jobs();
-  /// Calls back with the job's status, at once and after every change, until the job has ended, the stop token asks to end
-  /// (kCancelled), or the connection breaks.
-  Result<void> watch(const std::string& job_id, const std::function<void(const report::JobStatus&)>& changed, std::stop_token stop = {});
+  /// Calls back with the job's status, at once and after every change, until the job has ended, the stop token asks to
+  /// end (kCancelled), or the connection breaks.
+  Result<void> watch(const std::string& job_id, const std::function<void(const report::JobStatus&)>& changed,
+                     std::stop_token stop = {});
   /// The job's status now, with its whole history.
   Result<report::JobStatus> status(const std::string& job_id);
   /// The canonical text of a job's spec.
   Result<std::string> spec(const std::string& job_id);
   Result<void> stop(const std::string& job_id);
   Result<std::vector<report::SiteStatus>> sites();
-  /// Fetches a global model's vector (float32, little-endian, in the manifest's order), going on where a shorter file ends.
+  /// Fetches a global model's vector (float32, little-endian, in the manifest's order), going on where a shorter file
+  /// ends.
   Result<void> fetch_model(const crypto::Digest& digest, const std::filesystem::path& file, std::stop_token stop = {});
 
  private:

@@ -30,12 +30,14 @@ grpc::ChannelArguments arguments_of(const std::string& server_name, const std::s
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> make_channel(const std::string& target, const std::string& server_name, const std::string& proxy,
+std::shared_ptr<grpc::Channel> make_channel(const std::string& target, const std::string& server_name,
+                                            const std::string& proxy,
                                             const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
   return grpc::CreateCustomChannel(target, credentials, arguments_of(server_name, proxy));
 }
 
-std::shared_ptr<grpc::Channel> make_report_channel(const std::string& target, const std::string& server_name, const std::string& proxy,
+std::shared_ptr<grpc::Channel> make_report_channel(const std::string& target, const std::string& server_name,
+                                                   const std::string& proxy,
                                                    const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
   grpc::ChannelArguments arguments = arguments_of(server_name, proxy);
   arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxReportBytes));

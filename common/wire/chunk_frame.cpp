@@ -13,7 +13,6 @@ namespace consilium::wire {
 
 namespace {
 
-constexpr std::size_t kSmallBytes = 1024;
 constexpr std::size_t kMaxHeadBytes = 5;  ///< tag and a length of at most four bytes
 constexpr std::size_t kShelfBuffers = 3;
 
@@ -65,10 +64,10 @@ Result<std::optional<Payload>> read_data(const grpc::ByteBuffer& message, std::u
   return std::optional<Payload>(std::move(payload));
 }
 
-Result<std::string> read_small(const grpc::ByteBuffer& message) {
-  if (message.Length() > kSmallBytes) {
+Result<std::string> read_small(const grpc::ByteBuffer& message, std::size_t max_bytes) {
+  if (message.Length() > max_bytes) {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("message of {} bytes: expected at most {}", message.Length(), kSmallBytes));
+                fmt::format("message of {} bytes: expected at most {}", message.Length(), max_bytes));
   }
   std::vector<grpc::Slice> slices;
   if (!message.Dump(&slices).ok()) return fail(ErrorCode::kInvalidArgument, "message that cannot be read");

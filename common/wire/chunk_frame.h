@@ -29,9 +29,8 @@ struct Payload {
 /// where it isn't exactly that one field, or its payload is empty or larger than kChunkBytes.
 Result<std::optional<Payload>> read_data(const grpc::ByteBuffer& message, std::uint8_t tag);
 
-/// Copies a small message (start, digest, request) for protobuf to parse; kInvalidArgument where it is larger than 1
-/// KiB.
-Result<std::string> read_small(const grpc::ByteBuffer& message);
+/// Copies a small message for protobuf to parse; kInvalidArgument where it is larger than `max_bytes`.
+Result<std::string> read_small(const grpc::ByteBuffer& message, std::size_t max_bytes);
 /// A message from serialized protobuf.
 [[nodiscard]] grpc::ByteBuffer small_message(const std::string& serialized);
 

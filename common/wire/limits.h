@@ -10,6 +10,9 @@ namespace consilium::wire {
 inline constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 /// Largest message received, in bytes: a chunk, a job's text or a round order, with room for what surrounds them.
 inline constexpr std::size_t kMaxMessageBytes = std::size_t{2} << 20;
+/// Largest message of a site on its stream, and largest start, digest or request of bulk data, in bytes.
+inline constexpr std::size_t kMaxSiteMessageBytes = std::size_t{64} << 10;
+inline constexpr std::size_t kMaxBulkHeadBytes = 1024;
 /// Largest answer that a researcher's command receives (a job's whole history).
 inline constexpr std::size_t kMaxReportBytes = std::size_t{64} << 20;
 /// Largest blob that a researcher may put, in bytes (ParameterManifest::kMaxParameters floats).

@@ -24,7 +24,7 @@ struct FetchOrder {
 };
 
 Result<FetchOrder> parse(const grpc::ByteBuffer& request) {
-  CONSILIUM_ASSIGN(const std::string bytes, wire::read_small(request));
+  CONSILIUM_ASSIGN(const std::string bytes, wire::read_small(request, wire::kMaxBulkHeadBytes));
   v1::FetchRequest proto;
   if (!proto.ParseFromString(bytes)) return fail(ErrorCode::kInvalidArgument, "a fetch request that cannot be parsed");
   CONSILIUM_ASSIGN(const crypto::Digest digest, wire::digest_from_field(proto.digest(), "fetch.digest"));

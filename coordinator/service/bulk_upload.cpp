@@ -21,7 +21,7 @@ std::string who(const pki::Identity& peer) { return fmt::format("{} {}", pki::na
 
 template <class Part>
 Result<Part> parse(const grpc::ByteBuffer& message, int expected) {
-  CONSILIUM_ASSIGN(const std::string bytes, wire::read_small(message));
+  CONSILIUM_ASSIGN(const std::string bytes, wire::read_small(message, wire::kMaxBulkHeadBytes));
   Part part;
   if (!part.ParseFromString(bytes) || part.part_case() != expected) {
     return fail(ErrorCode::kInvalidArgument,

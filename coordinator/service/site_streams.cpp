@@ -5,9 +5,12 @@
 #include <chrono>
 #include <deque>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "common/wire/chunk_frame.h"
 #include "common/wire/conversions.h"
+#include "common/wire/limits.h"
 #include "common/wire/status.h"
 #include "consilium/v1/federation.grpc.pb.h"
 #include "coordinator/service/service_parts.h"
@@ -15,6 +18,9 @@
 namespace consilium::service {
 
 namespace {
+
+/// Raw messages: gRPC would take one that cannot be parsed for the end of the stream.
+using RawBidiReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
 constexpr std::size_t kMaxQueuedMessages = 1024;
 constexpr std::size_t kMaxQueuedBytes = std::size_t{16} << 20;
@@ -26,7 +32,7 @@ constexpr auto kWindow = std::chrono::seconds(10);
 
 /// One site's stream. gRPC calls its On... methods one at a time for reads, and writes come from any thread; the mutex
 /// guards the queue and what follows from it. It keeps itself alive until OnDone().
-class SiteStream final : public grpc::ServerBidiReactor<v1::SiteMessage, v1::CoordinatorMessage> {
+class SiteStream final : public RawBidiReactor {
  public:
   SiteStream(ServiceParts& parts, SiteStreams& streams, grpc::CallbackServerContext& context, std::string site)
       : parts_(parts), streams_(streams), context_(context), site_(std::move(site)) {}
@@ -38,11 +44,11 @@ class SiteStream final : public grpc::ServerBidiReactor<v1::SiteMessage, v1::Coo
   }
 
   void enqueue(const wire::CoordinatorMessage& message) {
-    v1::CoordinatorMessage proto = wire::to_proto(message);
+    grpc::ByteBuffer bytes = wire::small_message(wire::encode(message));
     const std::lock_guard lock(mutex_);
     if (ending_ || !greeted_) return;
-    queued_bytes_ += proto.ByteSizeLong();
-    queue_.push_back(std::move(proto));
+    queued_bytes_ += bytes.Length();
+    queue_.push_back(std::move(bytes));
     if (queue_.size() > kMaxQueuedMessages || queued_bytes_ > kMaxQueuedBytes) {
       outcome_ = refuse(context_, "site " + site_,
                         Error{ErrorCode::kResourceExhausted, "the site does not read its messages"});
@@ -83,7 +89,7 @@ class SiteStream final : public grpc::ServerBidiReactor<v1::SiteMessage, v1::Coo
   void OnWriteDone(bool ok) override {
     const std::lock_guard lock(mutex_);
     writing_ = false;
-    queued_bytes_ -= queue_.front().ByteSizeLong();
+    queued_bytes_ -= queue_.front().Length();
     queue_.pop_front();
     if (!ok) ending_ = true;
     if (!ending_) write_next();
@@ -103,7 +109,8 @@ class SiteStream final : public grpc::ServerBidiReactor<v1::SiteMessage, v1::Coo
   /// Hands one message on; an error ends the stream.
   Result<void> take() {
     CONSILIUM_TRY(count_message());
-    CONSILIUM_ASSIGN(wire::SiteMessage message, wire::from_proto(incoming_));
+    CONSILIUM_ASSIGN(const std::string bytes, wire::read_small(incoming_, wire::kMaxSiteMessageBytes));
+    CONSILIUM_ASSIGN(wire::SiteMessage message, wire::decode_site_message(std::as_bytes(std::span(bytes))));
     const auto* hello = std::get_if<wire::SiteHello>(&message);
     if (hello_ == (hello != nullptr)) {
       return fail(ErrorCode::kInvalidArgument, hello_ ? "a second hello" : "expected hello as the first message");
@@ -152,13 +159,13 @@ class SiteStream final : public grpc::ServerBidiReactor<v1::SiteMessage, v1::Coo
   grpc::CallbackServerContext& context_;
   const std::string site_;
   std::shared_ptr<SiteStream> self_;
-  v1::SiteMessage incoming_;
+  grpc::ByteBuffer incoming_;
   bool hello_ = false;  ///< read side only
   std::chrono::steady_clock::time_point window_ = std::chrono::steady_clock::now();
   unsigned messages_ = 0;
 
   std::mutex mutex_;
-  std::deque<v1::CoordinatorMessage> queue_;
+  std::deque<grpc::ByteBuffer> queue_;
   std::size_t queued_bytes_ = 0;
   bool greeted_ = false;  ///< messages for a site go out after its hello only
   bool writing_ = false;
@@ -170,13 +177,12 @@ class SiteStream final : public grpc::ServerBidiReactor<v1::SiteMessage, v1::Coo
 
 namespace {
 
-class FederationService final : public v1::Federation::CallbackService {
+class FederationService final : public v1::Federation::WithRawCallbackMethod_Attend<v1::Federation::Service> {
  public:
   FederationService(ServiceParts& parts, SiteStreams& streams) : parts_(parts), streams_(streams) {}
 
-  grpc::ServerBidiReactor<v1::SiteMessage, v1::CoordinatorMessage>* Attend(
-      grpc::CallbackServerContext* context) override {
-    using Refused = RefusedCall<grpc::ServerBidiReactor<v1::SiteMessage, v1::CoordinatorMessage>>;
+  RawBidiReactor* Attend(grpc::CallbackServerContext* context) override {
+    using Refused = RefusedCall<RawBidiReactor>;
     const auto peer = authenticate(parts_, *context, {pki::Role::kSite});
     if (!peer) return new Refused(wire::to_status(peer.error()));
     auto stream = std::make_shared<SiteStream>(parts_, streams_, *context, peer->name);

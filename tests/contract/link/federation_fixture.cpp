@@ -4,7 +4,6 @@
 #include <cstring>
 #include <thread>
 
-
 #include "common/wire/tls_credentials.h"
 
 namespace consilium::testing {

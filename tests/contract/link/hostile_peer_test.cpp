@@ -26,7 +26,8 @@ std::shared_ptr<grpc::Channel> foreign_channel(Federation& federation, const std
   options.pem_root_certs = pki::text_of(federation.enroll(pki::Role::kSite, "north").root);
   if (!certificate.empty()) options.pem_cert_chain = pki::text_of(certificate);
   if (!key.empty()) options.pem_private_key = pki::text_of(key);
-  return wire::make_channel("127.0.0.1:" + std::to_string(federation.port()), "localhost", "", grpc::SslCredentials(options));
+  return wire::make_channel("127.0.0.1:" + std::to_string(federation.port()), "localhost", "",
+                            grpc::SslCredentials(options));
 }
 
 std::shared_ptr<grpc::Channel> channel_of(Federation& federation, pki::Role role, const std::string& name) {
@@ -37,8 +38,9 @@ std::shared_ptr<grpc::Channel> channel_of(Federation& federation, pki::Role role
 /// What each call of the three services answers to a peer.
 std::map<std::string, grpc::StatusCode> answers(const std::shared_ptr<grpc::Channel>& channel) {
   std::map<std::string, grpc::StatusCode> codes;
-  for (const std::string method : {"Federation/Attend", "Blobs/Fetch", "Blobs/Upload", "Blobs/GetUploadStatus", "Blobs/PutBlob", "Admin/Submit",
-                                   "Admin/ListJobs", "Admin/Watch", "Admin/GetSpec", "Admin/Stop", "Admin/ListSites"}) {
+  for (const std::string method :
+       {"Federation/Attend", "Blobs/Fetch", "Blobs/Upload", "Blobs/GetUploadStatus", "Blobs/PutBlob", "Admin/Submit",
+        "Admin/ListJobs", "Admin/Watch", "Admin/GetSpec", "Admin/Stop", "Admin/ListSites"}) {
     wire::BulkCall call(channel, "/consilium.v1." + method, {});
     call.write_last(wire::small_message(""));
     grpc::ByteBuffer ignored;
@@ -52,7 +54,8 @@ std::map<std::string, grpc::StatusCode> answers(const std::shared_ptr<grpc::Chan
 /// An upload as a hostile site makes it, part by part.
 struct RawUpload {
   wire::BulkCall call;
-  explicit RawUpload(Federation& federation) : call(channel_of(federation, pki::Role::kSite, "north"), "/consilium.v1.Blobs/Upload", {}) {}
+  explicit RawUpload(Federation& federation)
+      : call(channel_of(federation, pki::Role::kSite, "north"), "/consilium.v1.Blobs/Upload", {}) {}
 
   void start(std::uint64_t words, std::uint64_t offset = 0, const job::SessionKey& key = kKey) {
     v1::UploadPart part;
@@ -107,7 +110,8 @@ TEST_CASE("a peer without a certificate, with one of another root, or of a role 
   }
   for (const auto& [method, code] : answers(foreign_channel(federation, certificate, key))) {
     INFO(method);
-    CHECK((code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::UNAUTHENTICATED || code == grpc::StatusCode::PERMISSION_DENIED));
+    CHECK((code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::UNAUTHENTICATED ||
+           code == grpc::StatusCode::PERMISSION_DENIED));
   }
   CHECK(federation.handler.connected.empty());
 }
@@ -117,7 +121,8 @@ TEST_CASE("sites may not do what researchers may, nor the other way round") {
   const auto denied = grpc::StatusCode::PERMISSION_DENIED;
   auto site = answers(channel_of(federation, pki::Role::kSite, "north"));
   auto researcher = answers(channel_of(federation, pki::Role::kResearcher, "marie"));
-  for (const std::string method : {"Admin/Submit", "Admin/ListJobs", "Admin/Watch", "Admin/GetSpec", "Admin/Stop", "Admin/ListSites", "Blobs/PutBlob"}) {
+  for (const std::string method : {"Admin/Submit", "Admin/ListJobs", "Admin/Watch", "Admin/GetSpec", "Admin/Stop",
+                                   "Admin/ListSites", "Blobs/PutBlob"}) {
     INFO(method);
     CHECK(site.at(method) == denied);
     CHECK(researcher.at(method) != denied);
@@ -235,7 +240,8 @@ TEST_CASE("malformed messages end a stream with the field's name, and the coordi
   const auto channel = channel_of(federation, pki::Role::kSite, "north");
   v1::SiteMessage nameless;
   nameless.mutable_hello();
-  for (const auto& bytes : {std::string("\xff\xff\xff"), std::string(), nameless.SerializeAsString(), std::string(100'000, '\x0a')}) {
+  for (const auto& bytes :
+       {std::string("\xff\xff\xff"), std::string(), nameless.SerializeAsString(), std::string(100'000, '\x0a')}) {
     wire::BulkCall call(channel, "/consilium.v1.Federation/Attend", {});
     call.write(wire::small_message(bytes));
     grpc::ByteBuffer ignored;

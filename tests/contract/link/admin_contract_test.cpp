@@ -1,0 +1,168 @@
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "cli/admin_client.h"
+#include "tests/contract/link/federation_fixture.h"
+
+using namespace consilium;
+using namespace consilium::testing;
+
+namespace {
+
+cli::AdminClient client_of(Federation& federation, const Member& member) {
+  return cli::AdminClient::create({"127.0.0.1:" + std::to_string(federation.port()), "localhost", "", member.root,
+                                   member.certificate, member.key, member.revocation_list})
+      .value();
+}
+
+cli::AdminClient client_of(Federation& federation) {
+  return client_of(federation, federation.enroll(pki::Role::kResearcher, "marie"));
+}
+
+/// A status with something in every field.
+report::JobStatus status_of(unsigned rounds) {
+  report::JobStatus status;
+  status.job_id = "chest-xray-1";
+  status.name = "chest-xray";
+  status.phase = report::JobPhase::kTraining;
+  status.round = rounds;
+  status.rounds = 20;
+  status.detail = "round under way";
+  status.sites = {{"north", "training"}, {"south", "declined: dataset"}};
+  for (unsigned round = 1; round <= rounds; ++round) {
+    report::RoundRecord record;
+    record.round = round;
+    record.cohort = {"north", "south"};
+    record.contributed = {"north"};
+    record.failed = {{"south", "training failed: CUDA out of memory"}};
+    record.seconds = 1.5 * round;
+    record.train_loss = 1.0 / round;
+    record.metrics = report::Metrics{100, 0.5, 0.8, 0.7, 0.9, 0.001, 0.75, {40, 10, 10, 40}};
+    record.site_metrics["north"] = *record.metrics;
+    record.model.fill(static_cast<std::uint8_t>(round));
+    status.history.push_back(record);
+  }
+  status.model = crypto::sha256("model");
+  status.examples = 280;
+  status.eta_seconds = 12.5;
+  return status;
+}
+
+bool same(const report::RoundRecord& left, const report::RoundRecord& right) {
+  return left.round == right.round && left.cohort == right.cohort && left.contributed == right.contributed &&
+         left.failed == right.failed && left.seconds == right.seconds && left.train_loss == right.train_loss &&
+         left.model == right.model && left.metrics->confusion == right.metrics->confusion &&
+         left.metrics->auc == right.metrics->auc &&
+         left.site_metrics.at("north").f1 == right.site_metrics.at("north").f1;
+}
+
+}  // namespace
+
+TEST_CASE("a researcher submits, lists, reads and stops jobs, and lists sites") {
+  Federation federation;
+  auto client = client_of(federation);
+  federation.handler.current = {1, status_of(3)};
+  federation.handler.site_list = {{"north", true, "consilium-client 0.1.0", {"chest", "skin"}, "idle"},
+                                  {"south", false, "", {}, ""}};
+
+  CHECK(client.submit("{\"name\":\"chest-xray\"}").value() == "job-1");
+  CHECK(federation.handler.submitted ==
+        std::vector<std::pair<std::string, std::string>>{{"marie", "{\"name\":\"chest-xray\"}"}});
+  CHECK(client.spec("job-1").value() == "the spec of job-1");
+  CHECK(client.stop("job-1"));
+  CHECK(federation.handler.stopped == std::vector<std::string>{"marie job-1"});
+  CHECK(client.sites().value() == federation.handler.site_list);
+
+  const auto jobs = client.jobs().value();
+  REQUIRE(jobs.size() == 1);
+  CHECK(jobs[0].sites == federation.handler.current.status.sites);
+  REQUIRE(jobs[0].history.size() == 1);
+  CHECK(same(jobs[0].history[0], federation.handler.current.status.history[2]));
+  CHECK(client.status("chest-xray-1").value().history.size() == 3);
+}
+
+TEST_CASE("a watcher hears every state it is in time for, with the whole history, until the job has ended") {
+  Federation federation;
+  auto client = client_of(federation);
+  auto& handler = federation.handler;
+  handler.current = {1, status_of(2)};
+  std::vector<report::JobStatus> seen;
+  const auto watched = client.watch("chest-xray-1", [&](const report::JobStatus& status) {
+    seen.push_back(status);
+    handler.board.post([&] {
+      ++handler.current.version;
+      if (seen.size() == 1) handler.current.status = status_of(3);
+      if (seen.size() == 2)
+        handler.current.status.history[2].train_loss = 7.0;  // a record that changes after its round
+      if (seen.size() == 3) handler.current.status.phase = report::JobPhase::kFinished;
+    });
+  });
+  CHECK(watched);
+  REQUIRE(seen.size() == 4);
+  CHECK(seen[0].history.size() == 2);
+  CHECK(seen[1].history.size() == 3);
+  CHECK(seen[2].history[2].train_loss == 7.0);
+  CHECK(seen[3].phase == report::JobPhase::kFinished);
+  REQUIRE(seen[3].history.size() == 3);
+  for (std::size_t round = 0; round < 3; ++round)
+    CHECK(same(seen[3].history[round], handler.current.status.history[round]));
+}
+
+TEST_CASE("a watch ends when it is asked to, when the coordinator leaves, and where there is no such job") {
+  Federation federation;
+  auto client = client_of(federation);
+  federation.handler.current = {1, status_of(1)};
+  std::stop_source stop;
+  SECTION("asked to") {
+    const auto watched = client.watch(
+        "chest-xray-1", [&](const report::JobStatus&) { stop.request_stop(); }, stop.get_token());
+    CHECK(watched.error().code == ErrorCode::kCancelled);
+  }
+  SECTION("the coordinator leaves") {
+    std::jthread leaving;
+    const auto watched = client.watch(
+        "chest-xray-1", [&](const report::JobStatus&) { leaving = std::jthread([&] { federation.stop(); }); });
+    CHECK(watched.error().code == ErrorCode::kUnavailable);
+  }
+  SECTION("no such job") {
+    const auto watched = client.watch("chest-xray-2", [](const report::JobStatus&) {});
+    CHECK(watched.error().code == ErrorCode::kNotFound);
+    CHECK(watched.error().message == "no job chest-xray-2");
+  }
+}
+
+TEST_CASE("initial weights are put before the job is submitted, and a model is fetched by its digest") {
+  Federation federation;
+  auto client = client_of(federation);
+  const auto words = words_of(1'000'001);
+  const auto weights = federation.folder / "weights.bin";
+  const auto bytes = std::as_bytes(std::span(words));
+  pki::write_text(weights, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  REQUIRE(client.submit("{}", weights));
+  const auto digest = crypto::sha256(bytes);
+  CHECK(federation.blobs->size(digest).value() == bytes.size());
+
+  const auto fetched = federation.folder / "fetched.bin";
+  REQUIRE(client.fetch_model(digest, fetched));
+  CHECK(pki::text_of(fetched) == pki::text_of(weights));
+  std::filesystem::resize_file(fetched, 1'500'000);
+  REQUIRE(client.fetch_model(digest, fetched));
+  CHECK(pki::text_of(fetched) == pki::text_of(weights));
+
+  CHECK(client.fetch_model(crypto::sha256("absent"), federation.folder / "absent").error().code ==
+        ErrorCode::kNotFound);
+  CHECK(client.put_blob(federation.folder / "no such file").error().code == ErrorCode::kNotFound);
+  pki::write_text(federation.folder / "empty", "");
+  CHECK(client.put_blob(federation.folder / "empty").error().code == ErrorCode::kInvalidArgument);
+}
+
+TEST_CASE("a site's certificate may not ask what researchers may, and a coordinator that is gone is named") {
+  Federation federation;
+  auto site = client_of(federation, federation.enroll(pki::Role::kSite, "north"));
+  CHECK(site.jobs().error().code == ErrorCode::kPermissionDenied);
+  auto client = client_of(federation);
+  federation.stop();
+  const auto jobs = client.jobs();
+  CHECK(jobs.error().code == ErrorCode::kUnavailable);
+  CHECK(jobs.error().message.find("cannot reach the coordinator at 127.0.0.1:") != std::string::npos);
+}
