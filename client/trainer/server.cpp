@@ -109,8 +109,10 @@ Result<Reply> Server::evaluate_on(const Evaluate& request, const Record& record)
                    MappedMemory::map(record.descriptors[0], bytes, false, "the global model"));
   CONSILIUM_ASSIGN(const MappedMemory counts,
                    MappedMemory::map(record.descriptors[1], count_bytes, true, "the counts"));
+  Hooks silent;  // only training tells how far it has come
+  silent.cancelled = [this] { return cancelled(); };
   CONSILIUM_ASSIGN(const Evaluated evaluated, evaluate(*network, workspace_.split(request.split), request.batch_size,
-                                                       global.as<const float>(), counts.as<std::uint64_t>(), hooks()));
+                                                       global.as<const float>(), counts.as<std::uint64_t>(), silent));
   return Reply(evaluated);
 }
 
