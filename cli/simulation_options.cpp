@@ -8,14 +8,25 @@
 #include <system_error>
 #include <thread>
 
+#include "simulation/site_data.h"
+
 namespace consilium::cli {
+namespace {
+
+/// A check of CLI11: returns what is wrong, "" for generated data.
+std::string not_generated(std::string& data) {
+  return data.starts_with(simulation::kSyntheticData) ? std::string() : "or synthetic:ALPHA,BETA";
+}
+
+}  // namespace
 
 void add_simulation_options(CLI::App& command, SimulationOptions& options) {
   command.add_option("JOB.yaml", options.job, "the job")->required()->check(CLI::ExistingFile);
   command
       .add_option("--data", options.data,
-                  "data to divide: an .npz file in MedMNIST's layout, or a folder with MNIST's idx files")
-      ->check(CLI::ExistingPath);
+                  "data to divide: an .npz file in MedMNIST's layout, or a folder with MNIST's idx files; or "
+                  "synthetic:ALPHA,BETA to generate each site's (Li et al. 2020)")
+      ->check(CLI::ExistingPath | CLI::Validator(&not_generated, ""));
   command.add_option("--sites", options.sites, "number of sites, where the job doesn't name them")
       ->check(CLI::Range(1U, 100000U));
   command.add_option("--partition", options.partition, "iid, shards:S (S label shards a site) or dirichlet:A")

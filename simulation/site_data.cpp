@@ -3,12 +3,16 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <charconv>
+#include <functional>
+#include <numeric>
 #include <system_error>
 #include <utility>
 
 #include "client/trainer/data/dataset.h"
 #include "client/trainer/data/npz_writer.h"
 #include "client/trainer/data/partition.h"
+#include "client/trainer/data/synthetic.h"
 #include "common/pki/identity.h"
 
 namespace consilium::simulation {
@@ -49,6 +53,44 @@ Result<void> append(data::Split& to, data::Split from) {
       },
       to.values);
   return {};
+}
+
+/// Reads "ALPHA,BETA".
+Result<data::SyntheticSpec> parse_synthetic(std::string_view text) {
+  data::SyntheticSpec spec;
+  const char* const end = text.data() + text.size();
+  const auto alpha = std::from_chars(text.data(), end, spec.alpha);
+  if (alpha.ec == std::errc() && alpha.ptr != end && *alpha.ptr == ',') {
+    const auto beta = std::from_chars(alpha.ptr + 1, end, spec.beta);
+    if (beta.ec == std::errc() && beta.ptr == end) return spec;
+  }
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("--data {}{}: expected synthetic:ALPHA,BETA, e.g. synthetic:1,1", kSyntheticData, text));
+}
+
+/// Generates the sites' data sets in place of dividing one.
+Result<std::vector<SimulatedSite>> generate_to_folder(const SplitRequest& request, const job::JobSpec& job,
+                                                      const std::filesystem::path& folder) {
+  CONSILIUM_ASSIGN(data::SyntheticSpec spec, parse_synthetic(request.data.string().substr(kSyntheticData.size())));
+  if (request.per_site || request.partition != "iid") {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("--data {}: each site's data are generated; leave --partition and --per-site out",
+                            request.data.string()));
+  }
+  spec.sites = static_cast<std::uint32_t>(request.names.size());
+  spec.classes = static_cast<std::uint32_t>(job.model.classes);
+  spec.features = static_cast<std::uint32_t>(
+      std::accumulate(job.model.input.begin(), job.model.input.end(), std::int64_t{1}, std::multiplies<>()));
+  CONSILIUM_ASSIGN(std::vector<data::Dataset> generated, data::generate_synthetic(spec, request.seed));
+  CONSILIUM_TRY(make_folder(folder));
+  std::vector<SimulatedSite> sites;
+  for (std::size_t i = 0; i < request.names.size(); ++i) {
+    const std::filesystem::path file = folder / (request.names[i] + ".npz");
+    generated[i].shape = job.model.input;
+    CONSILIUM_TRY(data::write_npz(file, generated[i]));
+    sites.push_back({request.names[i], npz(file)});
+  }
+  return sites;
 }
 
 }  // namespace
@@ -109,6 +151,7 @@ Result<std::vector<SimulatedSite>> read_site_folder(const std::filesystem::path&
 
 Result<std::vector<SimulatedSite>> split_to_folder(const SplitRequest& request, const job::JobSpec& job,
                                                    const std::filesystem::path& folder) {
+  if (request.data.string().starts_with(kSyntheticData)) return generate_to_folder(request, job, folder);
   auto spec = data::parse_partition(request.partition);
   if (!spec) return fail(spec.error().within("--partition"));
   spec->sites = static_cast<std::uint32_t>(request.names.size());

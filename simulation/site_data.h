@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/error/error.h"
@@ -16,17 +17,20 @@ namespace consilium::simulation {
 /// @param sites how many; 0 takes the job's own number. Refused where the job lists another number of sites.
 Result<std::vector<std::string>> site_names(const job::JobSpec& job, std::uint32_t sites);
 
+/// What SplitRequest::data begins with where the sites' data are generated: "synthetic:ALPHA,BETA" (Li et al. 2020).
+inline constexpr std::string_view kSyntheticData = "synthetic:";
+
 /// How one data set is divided among sites.
 struct SplitRequest {
-  std::filesystem::path data;             ///< an .npz file, or a folder with MNIST's idx files
+  std::filesystem::path data;             ///< an .npz file, a folder with MNIST's idx files, or kSyntheticData...
   std::vector<std::string> names;         ///< of the sites
   std::string partition = "iid";          ///< "iid", "shards:S" or "dirichlet:A"
   std::optional<std::uint32_t> per_site;  ///< training examples of each site; instead of everything there is
   std::uint64_t seed = 0;
 };
 
-/// Divides a data set and writes one stored .npz a site, <folder>/<name>.npz. A function of the data, the names, the
-/// partition and the seed: the same bytes everywhere.
+/// Divides a data set, or generates one for each site, and writes one stored .npz a site, <folder>/<name>.npz. A
+/// function of the data, the names, the partition and the seed: the same bytes everywhere.
 Result<std::vector<SimulatedSite>> split_to_folder(const SplitRequest& request, const job::JobSpec& job,
                                                    const std::filesystem::path& folder);
 

@@ -115,6 +115,39 @@ TEST_CASE("--per-site gives each site so many training examples, none twice") {
   CHECK_FALSE(split_to_folder({folder.path / "all.npz", {"a", "b", "c"}, "iid", 14, 7}, job, folder.path / "out"));
 }
 
+TEST_CASE("synthetic:ALPHA,BETA generates each site's data from the seed alone, fit for the job's model") {
+  const Folder folder;
+  const job::JobSpec job = job_of("{rounds: 1, sites: [a, b]}");
+  const auto sites = split_to_folder({"synthetic:1,1", {"a", "b"}, "iid", {}, 7}, job, folder.path / "one");
+  REQUIRE(sites);
+  REQUIRE(sites->size() == 2);
+  for (const SimulatedSite& site : *sites) {
+    const auto dataset = data::read_dataset(site.data, {3}, 2);
+    REQUIRE(dataset);
+    CHECK(dataset->train.size() >= 45);
+    CHECK(dataset->test.size() >= 5);
+  }
+  REQUIRE(split_to_folder({"synthetic:1,1", {"a", "b"}, "iid", {}, 7}, job, folder.path / "two"));
+  REQUIRE(split_to_folder({"synthetic:1,1", {"a", "b"}, "iid", {}, 8}, job, folder.path / "three"));
+  CHECK(bytes_of(folder.path / "one" / "a.npz") == bytes_of(folder.path / "two" / "a.npz"));
+  CHECK(bytes_of(folder.path / "one" / "a.npz") != bytes_of(folder.path / "three" / "a.npz"));
+  CHECK(bytes_of(folder.path / "one" / "a.npz") != bytes_of(folder.path / "one" / "b.npz"));
+}
+
+TEST_CASE("synthetic data of another spelling, or divided besides, are refused") {
+  const Folder folder;
+  const job::JobSpec job = job_of("{rounds: 1}");
+  for (const std::string data : {"synthetic:", "synthetic:1", "synthetic:1,", "synthetic:,1", "synthetic:1;1",
+                                 "synthetic:1,1,1", "synthetic:-1,1", "synthetic:nan,1", "synthetic:1,inf"}) {
+    INFO(data);
+    const auto refused = split_to_folder({data, {"a"}, "iid", {}, 7}, job, folder.path / "out");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find("synthetic") != std::string::npos);
+  }
+  CHECK_FALSE(split_to_folder({"synthetic:1,1", {"a"}, "shards:2", {}, 7}, job, folder.path / "out"));
+  CHECK_FALSE(split_to_folder({"synthetic:1,1", {"a"}, "iid", 20, 7}, job, folder.path / "out"));
+}
+
 TEST_CASE("a partition that isn't one is refused by name") {
   const Folder folder;
   const job::JobSpec job = job_of("{rounds: 1}");
