@@ -67,6 +67,14 @@ void add_json_option(CLI::App& command, bool& json) {
 void add_commands(CLI::App& app, Action& action) {
   app.require_subcommand(1);
   app.footer(kFooter);
+  add_submit(app, action);
+  add_jobs(app, action);
+  add_watch(app, action);
+  add_fetch(app, action);
+  add_stop(app, action);
+  add_sites(app, action);
+  add_simulate(app, action);
+  add_sandbox(app, action);
   add_ca_command(app, action, std::cout);
   add_completion(app, action);
   add_version(app, action);

@@ -20,8 +20,8 @@ struct FetchOptions {
 };
 
 Result<int> fetch(const FetchOptions& options) {
-  CONSILIUM_ASSIGN(const std::unique_ptr<AdminClient> client, connect(options.connection));
-  CONSILIUM_ASSIGN(FetchedJob fetched, fetch_job(*client, options.job_id));
+  CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
+  CONSILIUM_ASSIGN(FetchedJob fetched, fetch_job(client, options.job_id));
   fetched.report.versions["consilium"] = kVersion;
   CONSILIUM_TRY(report::write_report_folder(options.out, fetched.report, fetched.manifest, fetched.model));
   if (options.json) {

@@ -27,8 +27,8 @@ std::string last_metric(const report::JobStatus& status) {
 }
 
 Result<int> jobs(const JobsOptions& options) {
-  CONSILIUM_ASSIGN(const std::unique_ptr<AdminClient> client, connect(options.connection));
-  CONSILIUM_ASSIGN(const std::vector<report::JobStatus> all, client->jobs());
+  CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
+  CONSILIUM_ASSIGN(const std::vector<report::JobStatus> all, client.jobs());
   if (options.json) {
     nlohmann::json list = nlohmann::json::array();
     for (const report::JobStatus& status : all) list.push_back(report::to_json(status));

@@ -203,6 +203,13 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+std::string state_in_words(const JobStatus& status) {
+  const std::string phase(name_of(status.phase));
+  const std::string detail = printable(status.detail);
+  if (detail.empty() || detail.starts_with(phase)) return detail.empty() ? phase : detail;
+  return phase + ": " + detail;
+}
+
 std::string format_bytes(std::uint64_t bytes) {
   const auto value = static_cast<double>(bytes);
   if (bytes < 1000) return fmt::format("{} B", bytes);
@@ -245,8 +252,7 @@ std::vector<std::string> news_lines(const JobStatus& before, const JobStatus& no
       now.phase == JobPhase::kQueued || now.phase == JobPhase::kRecruiting || now.phase == JobPhase::kCensus;
   const bool moved = before.job_id.empty() || before.phase != now.phase || before.detail != now.detail;
   if (waiting && moved) {
-    out.push_back(fmt::format("{}: {}{}{}", printable(now.job_id), name_of(now.phase), now.detail.empty() ? "" : ": ",
-                              printable(now.detail)));
+    out.push_back(fmt::format("{}: {}", printable(now.job_id), state_in_words(now)));
   }
   for (std::size_t i = before.history.size(); i < now.history.size(); ++i) {
     out.push_back(round_text(now.history[i], now, split));
@@ -255,8 +261,7 @@ std::vector<std::string> news_lines(const JobStatus& before, const JobStatus& no
     }
   }
   if (over(now.phase) && before.phase != now.phase) {
-    out.push_back(fmt::format("{}: {}{}{}", printable(now.job_id), name_of(now.phase), now.detail.empty() ? "" : ": ",
-                              printable(now.detail)));
+    out.push_back(fmt::format("{}: {}", printable(now.job_id), state_in_words(now)));
   }
   return out;
 }
@@ -295,8 +300,14 @@ void LiveView::update(const JobStatus& status) {
   if (mode_ == ViewMode::kLive && screen_.terminal) {
     redraw(status);
   } else {
+    // What a job waits for changes with each site that answers: that alone is told once a second.
+    const auto now = std::chrono::steady_clock::now();
+    const bool same =
+        !shown_.job_id.empty() && shown_.phase == status.phase && shown_.history.size() == status.history.size();
+    if (same && mode_ == ViewMode::kLive && now < told_ + std::chrono::seconds(1)) return;
     const auto news = mode_ == ViewMode::kJson ? news_json(shown_, status, split_) : news_lines(shown_, status, split_);
     for (const std::string& line : news) fmt::print(stream_, "{}\n", line);
+    if (!news.empty()) told_ = now;
   }
   std::fflush(stream_);
   shown_ = status;

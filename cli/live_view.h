@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -55,9 +56,13 @@ class LiveView {
   std::string split_;
   ViewMode mode_;
   Screen screen_;
+  std::chrono::steady_clock::time_point told_{};  ///< when the last line of news was written
   report::JobStatus shown_;
   std::size_t drawn_lines_ = 0;
 };
+
+/// Phase and detail in words, neither twice: "finished", "failed: quorum missed", "recruiting: waiting for 3 sites".
+[[nodiscard]] std::string state_in_words(const report::JobStatus& status);
 
 /// "53.2 MB"; "1:04:05"; one loss, metric or "-" where there is none: as tables show them.
 [[nodiscard]] std::string format_bytes(std::uint64_t bytes);

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <memory>
 #include <stop_token>
 #include <string>
 
 #include "cli/admin_client.h"
 #include "cli/connection.h"
+#include "cli/job_file.h"
 #include "cli/live_view.h"
 #include "common/error/error.h"
 #include "common/parameters/parameter_manifest.h"
@@ -14,8 +14,10 @@
 namespace consilium::cli {
 
 /// Opens a client for the coordinator that the options name.
-Result<std::unique_ptr<AdminClient>> connect(const ConnectionOptions& options);
-Result<std::unique_ptr<AdminClient>> connect(const Connection& connection);
+Result<AdminClient> connect(const ConnectionOptions& options);
+
+/// Submits a job, its initial weights with it; returns its id.
+Result<std::string> submit_job(AdminClient& client, const JobFile& job);
 
 /// Shows a job until it has ended; returns its last status. kCancelled where `stop` was asked for first.
 Result<report::JobStatus> follow(AdminClient& client, const std::string& job_id, LiveView& view, std::stop_token stop);

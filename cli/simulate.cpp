@@ -156,7 +156,7 @@ class Simulation {
       return kInterrupted;
     }
     if (status_.phase == report::JobPhase::kFinished) return kSuccess;
-    fmt::print(stderr, "consilium: the job {}: {}\n", report::name_of(status_.phase), printable(status_.detail));
+    fmt::print(stderr, "consilium: the job {}\n", state_in_words(status_));
     return kJobFailed;
   }
 

@@ -18,8 +18,8 @@ struct SitesOptions {
 };
 
 Result<int> sites(const SitesOptions& options) {
-  CONSILIUM_ASSIGN(const std::unique_ptr<AdminClient> client, connect(options.connection));
-  CONSILIUM_ASSIGN(const auto all, client->sites());
+  CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
+  CONSILIUM_ASSIGN(const auto all, client.sites());
   if (options.json) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     for (const auto& site : all) {

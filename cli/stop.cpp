@@ -18,8 +18,8 @@ struct StopOptions {
 };
 
 Result<int> stop(const StopOptions& options) {
-  CONSILIUM_ASSIGN(const std::unique_ptr<AdminClient> client, connect(options.connection));
-  CONSILIUM_TRY(client->stop(options.job_id));
+  CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
+  CONSILIUM_TRY(client.stop(options.job_id));
   if (options.json) {
     fmt::print("{}\n", nlohmann::json{{"job_id", options.job_id}, {"stopped", true}}.dump());
   } else {

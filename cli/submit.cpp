@@ -23,9 +23,8 @@ Result<int> submit(const SubmitOptions& options) {
   // The job is checked here first: a mistake in it shouldn't need a coordinator to be found.
   CONSILIUM_ASSIGN(const JobFile job, read_job_file(options.job));
   CONSILIUM_TRY(job::check_available(job.spec));
-  CONSILIUM_ASSIGN(const std::unique_ptr<AdminClient> client, connect(options.connection));
-  if (!job.initial_weights.empty()) CONSILIUM_TRY(client->upload_weights(job.initial_weights));
-  CONSILIUM_ASSIGN(const std::string job_id, client->submit(job::canonical_text(job.spec)));
+  CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
+  CONSILIUM_ASSIGN(const std::string job_id, submit_job(client, job));
   if (options.json) {
     fmt::print("{}\n",
                nlohmann::json{{"job_id", job_id}, {"job_digest", crypto::to_hex(job::job_digest(job.spec))}}.dump());

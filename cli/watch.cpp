@@ -24,12 +24,12 @@ Result<int> watch(const WatchOptions& options) {
   process::Termination termination;
   std::stop_source stop;
   termination.on_signal([&stop] { stop.request_stop(); });
-  CONSILIUM_ASSIGN(const std::unique_ptr<AdminClient> client, connect(options.connection));
-  CONSILIUM_ASSIGN(const std::string text, client->job_spec(options.job_id));
+  CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
+  CONSILIUM_ASSIGN(const std::string text, client.spec(options.job_id));
   CONSILIUM_ASSIGN(const job::JobSpec spec, job::parse_job(text, options.job_id));
   LiveView view(stdout, std::string(job::name_of(spec.evaluation.split)),
                 options.json ? ViewMode::kJson : ViewMode::kLive);
-  const auto status = follow(*client, options.job_id, view, stop.get_token());
+  const auto status = follow(client, options.job_id, view, stop.get_token());
   view.leave();
   if (!status && status.error().code == ErrorCode::kCancelled) {
     fmt::print(

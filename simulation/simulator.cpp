@@ -1,13 +1,9 @@
 #include "simulation/simulator.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <span>
-#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -18,33 +14,10 @@
 #include "coordinator/admission/admission.h"
 #include "coordinator/journal/memory_journal.h"
 #include "simulation/federation.h"
+#include "simulation/temporary_folder.h"
 
 namespace consilium::simulation {
 namespace {
-
-/// A folder under $TMPDIR that is removed with everything in it.
-class TemporaryFolder {
- public:
-  static Result<TemporaryFolder> create() {
-    std::error_code code;
-    std::string path = (std::filesystem::temp_directory_path(code) / "consilium-simulation-XXXXXX").string();
-    if (code || ::mkdtemp(path.data()) == nullptr) {
-      return fail(ErrorCode::kInternal, "no temporary folder can be made; set TMPDIR to one that has room");
-    }
-    return TemporaryFolder(path);
-  }
-  explicit TemporaryFolder(std::filesystem::path path) : path_(std::move(path)) {}
-  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Wakes the loop because somebody asked to stop.
 struct Interrupted {};
@@ -84,15 +57,15 @@ class Simulator::Impl {
         pool_(config.workers, std::move(config.trainer), blobs_,
               [this](Outcome outcome) { events_.post(std::move(outcome)); }) {}
 
-  Result<std::unique_ptr<Federation>> make_federation(const Job& job, std::string job_id,
+  Result<std::unique_ptr<Federation>> make_federation(const Job& job,
                                                       std::function<void(const report::JobStatus&)> changed) {
     if (!job.initial_weights.empty()) CONSILIUM_TRY(blobs_.put(std::as_bytes(std::span(job.initial_weights))));
     CONSILIUM_ASSIGN(const admission::AdmittedJob admitted, admission::admit(job::canonical_text(job.spec), blobs_));
     CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(job.spec.model));
     auto context = std::make_shared<const JobContext>(JobContext{job.spec, std::move(manifest)});
-    return Federation::create(
-        {std::move(job_id), std::move(context), admitted.initial_model, job.sites, job.stragglers},
-        {pool_, journal_, blobs_, std::move(changed)});
+    return Federation::create({job.spec.name + "-" + std::to_string(++jobs_), std::move(context),
+                               admitted.initial_model, job.sites, job.stragglers},
+                              {pool_, journal_, blobs_, std::move(changed)});
   }
 
   /// Runs federations, as many at a time as there are workers, until all have ended.
@@ -162,7 +135,8 @@ class Simulator::Impl {
   journal::BlobStore blobs_;
   journal::MemoryJournal journal_;
   process::EventQueue<Event> events_;
-  WorkerPool pool_;  // last: its threads post to the queue
+  std::uint64_t jobs_ = 0;  ///< begun
+  WorkerPool pool_;         // last: its threads post to the queue
 
  private:
   /// Adds up the answers of evaluations whose job ids number the sums.
@@ -186,7 +160,7 @@ Simulator::Simulator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Simulator::~Simulator() = default;
 
 Result<std::unique_ptr<Simulator>> Simulator::create(Config config) {
-  CONSILIUM_ASSIGN(TemporaryFolder folder, TemporaryFolder::create());
+  CONSILIUM_ASSIGN(TemporaryFolder folder, TemporaryFolder::create("consilium-simulation"));
   CONSILIUM_ASSIGN(journal::BlobStore blobs, journal::BlobStore::open(folder.path() / "models"));
   return std::unique_ptr<Simulator>(
       new Simulator(std::make_unique<Impl>(std::move(config), std::move(folder), std::move(blobs))));
@@ -195,7 +169,7 @@ Result<std::unique_ptr<Simulator>> Simulator::create(Config config) {
 Result<report::JobStatus> Simulator::federate(const Job& job, std::function<void(const report::JobStatus&)> changed,
                                               std::stop_token stop) {
   std::vector<std::unique_ptr<Federation>> federations(1);
-  CONSILIUM_ASSIGN(federations[0], impl_->make_federation(job, job.spec.name, std::move(changed)));
+  CONSILIUM_ASSIGN(federations[0], impl_->make_federation(job, std::move(changed)));
   CONSILIUM_TRY(impl_->drive(federations, stop));
   return federations[0]->status();
 }
@@ -251,8 +225,7 @@ Result<report::Comparison> Simulator::compare(const Job& job, const Arms& arms, 
       for (const std::uint64_t rounds : done) sum += rounds;
       if (progress) progress(sum, total);
     };
-    CONSILIUM_ASSIGN(std::unique_ptr<Federation> federation,
-                     impl_->make_federation(jobs[i], "compare-" + std::to_string(i), changed));
+    CONSILIUM_ASSIGN(std::unique_ptr<Federation> federation, impl_->make_federation(jobs[i], changed));
     federations.push_back(std::move(federation));
   }
   CONSILIUM_TRY(impl_->drive(federations, stop));

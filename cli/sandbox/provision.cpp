@@ -51,7 +51,7 @@ Result<void> certify(pki::Authority& authority, const pki::Identity& identity, c
 }
 
 /// Text between the double quotes of YAML.
-std::string quoted(std::string_view text) {
+std::string yaml_text(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -102,8 +102,8 @@ std::string client_yaml(const simulation::SimulatedSite& site, const job::JobSpe
       "# What jobs call a data set, and where it lies on this hospital's disk.\n"
       "datasets:\n"
       "  {5}: {{type: {6}, path: {7}}}\n",
-      site.name, port, quoted(trainer.program.string()), quoted(trainer.device), trainer.threads, job.data.dataset,
-      site.data.type, quoted(site.data.path));
+      site.name, port, yaml_text(trainer.program.string()), yaml_text(trainer.device), trainer.threads,
+      job.data.dataset, site.data.type, yaml_text(site.data.path));
 }
 
 std::string policy_yaml(const job::JobSpec& job, bool confined) {

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <system_error>
 #include <thread>
@@ -145,7 +146,8 @@ class Sandbox {
     }
     ConnectionOptions connection;
     connection.config = (layout_.researcher() / "config.yaml").string();
-    CONSILIUM_ASSIGN(admin_, connect(connection));
+    CONSILIUM_ASSIGN(AdminClient admin, connect(connection));
+    admin_.emplace(std::move(admin));
     std::size_t connected = 0;
     CONSILIUM_TRY(wait_until("every site is connected", [&]() -> Result<bool> {
       CONSILIUM_ASSIGN(const auto sites, admin_->sites());
@@ -186,8 +188,7 @@ class Sandbox {
   }
 
   Result<void> train() {
-    if (!job_.initial_weights.empty()) CONSILIUM_TRY(admin_->upload_weights(job_.initial_weights));
-    CONSILIUM_ASSIGN(const std::string job_id, admin_->submit(job::canonical_text(job_.spec)));
+    CONSILIUM_ASSIGN(const std::string job_id, submit_job(*admin_, job_file_));
     LiveView view(stdout, std::string(job::name_of(job_.spec.evaluation.split)),
                   options_.json ? ViewMode::kJson : ViewMode::kLive);
     const auto status = follow(*admin_, job_id, view, stop_.get_token());
@@ -196,8 +197,7 @@ class Sandbox {
     if (!status) return fail(status.error());
     if (status->phase != report::JobPhase::kFinished) {
       CONSILIUM_TRY(check_daemons());
-      return fail(ErrorCode::kFailedPrecondition,
-                  fmt::format("the job {}: {}", report::name_of(status->phase), printable(status->detail)));
+      return fail(ErrorCode::kFailedPrecondition, fmt::format("the job {}", state_in_words(*status)));
     }
     CONSILIUM_ASSIGN(fetched_, fetch_job(*admin_, job_id));
     fetched_.report.versions["consilium"] = kVersion;
@@ -263,7 +263,7 @@ class Sandbox {
   SandboxLayout layout_;
   bool temporary_ = false;
   std::vector<std::unique_ptr<DaemonProcess>> daemons_;
-  std::unique_ptr<AdminClient> admin_;
+  std::optional<AdminClient> admin_;
   FetchedJob fetched_;
 };
 

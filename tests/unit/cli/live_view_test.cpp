@@ -130,6 +130,21 @@ TEST_CASE("plain lines tell what a job waits for, who failed and how it ended") 
   CHECK(text.ends_with("chest-xray-1: failed: quorum missed\n"));
 }
 
+TEST_CASE("a job that waits isn't told again with every site that answers") {
+  std::vector<JobStatus> snapshots;
+  for (int i = 0; i < 100; ++i) {
+    JobStatus status;
+    status.job_id = "chest-xray-1";
+    status.phase = JobPhase::kRecruiting;
+    status.detail = "waiting for 100 sites, " + std::to_string(i) + " accepted";
+    snapshots.push_back(status);
+  }
+  snapshots.push_back(running(1));
+  const std::string text = written(snapshots, ViewMode::kLive, {100, 30, false, false});
+  CHECK(std::ranges::count(text, '\n') < 10);
+  CHECK(text.find("round 1/20") != std::string::npos);
+}
+
 TEST_CASE("JSON news are one object a line") {
   JobStatus ended = running(2);
   ended.phase = JobPhase::kFinished;

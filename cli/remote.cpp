@@ -1,0 +1,86 @@
+#include "cli/remote.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "cli/command.h"
+#include "common/job/job_text.h"
+#include "common/model/model_parameters.h"
+#include "simulation/temporary_folder.h"
+
+namespace consilium::cli {
+
+Result<AdminClient> connect(const ConnectionOptions& options) {
+  CONSILIUM_ASSIGN(const Connection connection, resolve_connection(options));
+  AdminConfig config;
+  config.coordinator = connection.coordinator;
+  config.root = connection.root;
+  config.certificate = connection.certificate;
+  config.key = connection.key;
+  return AdminClient::create(config);
+}
+
+Result<std::string> submit_job(AdminClient& client, const JobFile& job) {
+  const std::string spec = job::canonical_text(job.spec);
+  if (job.initial_weights.empty()) return client.submit(spec);
+  CONSILIUM_ASSIGN(const simulation::TemporaryFolder folder, simulation::TemporaryFolder::create("consilium-submit"));
+  const std::filesystem::path file = folder.path() / "weights";
+  const auto bytes = std::as_bytes(std::span(job.initial_weights));
+  std::ofstream out(file, std::ios::binary);
+  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  out.close();
+  if (!out)
+    return fail(ErrorCode::kInternal, fmt::format("{}: cannot be written: {}", file.string(), std::strerror(errno)));
+  return client.submit(spec, file);
+}
+
+Result<report::JobStatus> follow(AdminClient& client, const std::string& job_id, LiveView& view, std::stop_token stop) {
+  std::optional<report::JobStatus> last;
+  CONSILIUM_TRY(client.watch(
+      job_id,
+      [&](const report::JobStatus& status) {
+        view.update(status);
+        last = status;
+      },
+      stop));
+  if (!last)
+    return fail(ErrorCode::kUnavailable, fmt::format("the coordinator said nothing of job '{}'; try again", job_id));
+  return std::move(*last);
+}
+
+Result<FetchedJob> fetch_job(AdminClient& client, const std::string& job_id) {
+  FetchedJob job;
+  CONSILIUM_ASSIGN(const std::string text, client.spec(job_id));
+  CONSILIUM_ASSIGN(job.report.spec, job::parse_job(text, job_id));
+  CONSILIUM_ASSIGN(job.manifest, model::build_manifest(job.report.spec.model));
+  CONSILIUM_ASSIGN(job.report.status, client.status(job_id));
+  if (!job.report.status.model || job.report.status.history.empty()) {
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("job '{}' has committed no round yet ({}); see: consilium watch {}", job_id,
+                            report::name_of(job.report.status.phase), job_id));
+  }
+  CONSILIUM_ASSIGN(const simulation::TemporaryFolder folder, simulation::TemporaryFolder::create("consilium-fetch"));
+  const std::filesystem::path file = folder.path() / "model";
+  CONSILIUM_TRY(client.fetch_model(*job.report.status.model, file));
+  job.model.resize(job.manifest.parameter_count());
+  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(job.model));
+  std::ifstream in(file, std::ios::binary);
+  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  if (static_cast<std::size_t>(in.gcount()) != bytes.size() || in.peek() != std::ifstream::traits_type::eof()) {
+    return fail(ErrorCode::kDataLoss, fmt::format("the model of job '{}' hasn't the size that its spec gives", job_id));
+  }
+  return job;
+}
+
+int exit_code_of(report::JobPhase phase) {
+  if (phase == report::JobPhase::kFailed) return kJobFailed;
+  return phase == report::JobPhase::kStopped ? kJobStopped : kSuccess;
+}
+
+}  // namespace consilium::cli

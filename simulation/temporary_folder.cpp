@@ -1,0 +1,22 @@
+#include "simulation/temporary_folder.h"
+
+#include <cstdlib>
+#include <system_error>
+
+namespace consilium::simulation {
+
+Result<TemporaryFolder> TemporaryFolder::create(const std::string& prefix) {
+  std::error_code code;
+  std::string path = (std::filesystem::temp_directory_path(code) / (prefix + "-XXXXXX")).string();
+  if (code || ::mkdtemp(path.data()) == nullptr) {
+    return fail(ErrorCode::kInternal, "no temporary folder can be made; set TMPDIR to one that has room");
+  }
+  return TemporaryFolder(path);
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace consilium::simulation

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "common/error/error.h"
+
+namespace consilium::simulation {
+
+/// A folder under $TMPDIR, for this user alone, that goes with everything in it when the object does.
+class TemporaryFolder {
+ public:
+  /// @param prefix  of its name
+  static Result<TemporaryFolder> create(const std::string& prefix);
+  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
+  ~TemporaryFolder();
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  /// Leaves the folder where it is; returns its path.
+  std::filesystem::path keep() { return std::exchange(path_, {}); }
+
+ private:
+  explicit TemporaryFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  std::filesystem::path path_;
+};
+
+}  // namespace consilium::simulation

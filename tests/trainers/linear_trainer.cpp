@@ -1,0 +1,182 @@
+// consilium-linear-trainer: a trainer without torch that really learns, for tests of everything around training. It
+// takes models of one linear layer (weight [classes, features], bias [classes]) and runs plain mini-batch SGD on the
+// cross-entropy, with FedProx's term, over the examples in the order of the file.
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "client/trainer/data/dataset.h"
+#include "client/trainer/protocol/channel.h"
+#include "common/encoding/vector_layout.h"
+
+using namespace consilium;
+using namespace consilium::trainer;
+
+namespace {
+
+/// The shared vector behind a descriptor.
+template <class T>
+class Shared {
+ public:
+  Shared(const Descriptor& memory, int protection) {
+    struct stat status {};
+    if (fstat(memory.get(), &status) != 0 || status.st_size <= 0) return;
+    size_ = static_cast<std::size_t>(status.st_size);
+    void* data = mmap(nullptr, size_, protection, MAP_SHARED, memory.get(), 0);
+    if (data != MAP_FAILED) data_ = static_cast<T*>(data);
+  }
+  ~Shared() {
+    if (data_ != nullptr) munmap(const_cast<std::remove_const_t<T>*>(data_), size_);
+  }
+  Shared(const Shared&) = delete;
+  Shared& operator=(const Shared&) = delete;
+  [[nodiscard]] std::span<T> values() const { return {data_, data_ == nullptr ? 0 : size_ / sizeof(T)}; }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+class Trainer {
+ public:
+  Reply operator()(const Prepare& request, const Record&) {
+    auto dataset = data::read_dataset(request.data, request.model.input, request.model.classes);
+    if (!dataset) return Failed{dataset.error().code, dataset.error().message};
+    dataset_ = std::move(*dataset);
+    features_ = dataset_.example_size();
+    classes_ = static_cast<std::size_t>(request.model.classes);
+    if (request.parameter_count != classes_ * (features_ + 1))
+      return Failed{ErrorCode::kInvalidArgument, "expected a model of one linear layer"};
+    Prepared prepared{dataset_.train.size(), dataset_.val.size(), dataset_.test.size(),
+                      std::vector<std::uint64_t>(classes_)};
+    for (const auto label : dataset_.train.labels) ++prepared.class_examples[label];
+    return prepared;
+  }
+
+  Reply operator()(const Train& request, const Record& record) {
+    const Shared<const float> global(record.descriptors.at(0), PROT_READ);
+    const Shared<float> delta(record.descriptors.at(1), PROT_READ | PROT_WRITE);
+    std::vector<float> model(global.values().begin(), global.values().end());
+    double loss = 0.0;
+    for (std::uint32_t epoch = 0; epoch < request.local_epochs; ++epoch)
+      loss = run_epoch(request, global.values(), model);
+    for (std::size_t i = 0; i < model.size(); ++i) delta.values()[i] = model[i] - global.values()[i];
+    return Trained{loss, request.local_epochs, false, 0.0};
+  }
+
+  Reply operator()(const Evaluate& request, const Record& record) {
+    const Shared<const float> global(record.descriptors.at(0), PROT_READ);
+    const Shared<std::uint64_t> counts(record.descriptors.at(1), PROT_READ | PROT_WRITE);
+    const data::Split& split = request.split == job::Split::kTrain ? dataset_.train
+                               : request.split == job::Split::kVal ? dataset_.val
+                                                                   : dataset_.test;
+    std::ranges::fill(counts.values(), 0);
+    const std::span<std::uint64_t> confusion = counts.values().subspan(2, classes_ * classes_);
+    const std::span<std::uint64_t> positives =
+        counts.values().subspan(2 + classes_ * classes_, classes_ * encoding::kScoreBins);
+    const std::span<std::uint64_t> negatives =
+        counts.values().subspan(2 + classes_ * classes_ + classes_ * encoding::kScoreBins);
+    double loss = 0.0;
+    for (std::size_t i = 0; i < split.size(); ++i) {
+      const std::vector<double> shares = predict(split, i, global.values());
+      const auto best = static_cast<std::size_t>(std::ranges::max_element(shares) - shares.begin());
+      ++confusion[split.labels[i] * classes_ + best];
+      loss -= std::log(std::max(shares[split.labels[i]], 1e-12));
+      for (std::size_t k = 0; k < classes_; ++k) {
+        const double logit = std::log(std::max(shares[k], 1e-12) / std::max(1.0 - shares[k], 1e-12));
+        const double bin =
+            (std::clamp(logit, -encoding::kScoreLogitRange, encoding::kScoreLogitRange) / encoding::kScoreLogitRange +
+             1) /
+            2;
+        const auto index =
+            std::min<std::size_t>(static_cast<std::size_t>(bin * encoding::kScoreBins), encoding::kScoreBins - 1);
+        ++(split.labels[i] == k ? positives : negatives)[k * encoding::kScoreBins + index];
+      }
+    }
+    counts.values()[0] = split.size();
+    counts.values()[1] = static_cast<std::uint64_t>(std::llround(loss * encoding::kLossUnit));
+    return Evaluated{0.0};
+  }
+
+  Reply operator()(const Cancel&, const Record&) { return Failed{ErrorCode::kCancelled, "cancelled"}; }
+
+ private:
+  [[nodiscard]] double value(const data::Split& split, std::size_t example, std::size_t feature) const {
+    return std::visit([&](const auto& values) { return static_cast<double>(values[example * features_ + feature]); },
+                      split.values);
+  }
+
+  [[nodiscard]] std::vector<double> predict(const data::Split& split, std::size_t example,
+                                            std::span<const float> model) const {
+    std::vector<double> shares(classes_);
+    for (std::size_t k = 0; k < classes_; ++k) {
+      shares[k] = model[classes_ * features_ + k];
+      for (std::size_t f = 0; f < features_; ++f) shares[k] += model[k * features_ + f] * value(split, example, f);
+    }
+    const double largest = *std::ranges::max_element(shares);
+    double sum = 0.0;
+    for (double& share : shares) sum += share = std::exp(share - largest);
+    for (double& share : shares) share /= sum;
+    return shares;
+  }
+
+  double run_epoch(const Train& request, std::span<const float> global, std::vector<float>& model) const {
+    const data::Split& split = dataset_.train;
+    double loss = 0.0;
+    for (std::size_t begin = 0; begin < split.size(); begin += request.batch_size) {
+      const std::size_t end = std::min(split.size(), begin + request.batch_size);
+      std::vector<double> gradient(model.size());
+      for (std::size_t i = begin; i < end; ++i) {
+        const std::vector<double> shares = predict(split, i, model);
+        loss -= std::log(std::max(shares[split.labels[i]], 1e-12)) / static_cast<double>(split.size());
+        for (std::size_t k = 0; k < classes_; ++k) {
+          const double error = (shares[k] - (split.labels[i] == k ? 1.0 : 0.0)) / static_cast<double>(end - begin);
+          for (std::size_t f = 0; f < features_; ++f) gradient[k * features_ + f] += error * value(split, i, f);
+          gradient[classes_ * features_ + k] += error;
+        }
+      }
+      for (std::size_t p = 0; p < model.size(); ++p) {
+        const double pull = request.proximal_mu * (static_cast<double>(model[p]) - global[p]);
+        model[p] -= static_cast<float>(request.optimizer.learning_rate * (gradient[p] + pull));
+      }
+    }
+    return loss;
+  }
+
+  data::Dataset dataset_;
+  std::size_t features_ = 0;
+  std::size_t classes_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int socket = -1;
+  int slow_ms = 0;
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (std::string(argv[i]) == "--socket-fd") socket = std::atoi(argv[i + 1]);
+    if (std::string(argv[i]) == "--sleep-ms") slow_ms = std::atoi(argv[i + 1]);
+  }
+  if (socket < 0) return 2;
+  RecordChannel channel{Descriptor(socket)};
+  if (!channel.send(encode(Reply(Hello{kProtocolVersion, "consilium-linear-trainer", "cpu", false})))) return 1;
+  Trainer trainer;
+  while (true) {
+    const auto record = channel.receive();
+    if (!record) return 1;
+    if (!record->has_value()) return 0;
+    const auto request = decode_request((*record)->json);
+    if (!request) return 1;
+    if (slow_ms > 0 && std::holds_alternative<Train>(*request)) ::usleep(static_cast<useconds_t>(slow_ms) * 1000);
+    const Reply reply = std::visit([&](const auto& asked) { return trainer(asked, **record); }, *request);
+    if (!std::holds_alternative<Cancel>(*request) && !channel.send(encode(reply))) return 1;
+  }
+}

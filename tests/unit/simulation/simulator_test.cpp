@@ -1,0 +1,288 @@
+#include "simulation/simulator.h"
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <set>
+#include <stop_token>
+
+#include "client/trainer/data/dataset.h"
+#include "client/trainer/data/npz_writer.h"
+#include "common/job/job_text.h"
+#include "common/model/model_parameters.h"
+#include "common/random/random_stream.h"
+#include "simulation/site_data.h"
+
+namespace consilium::simulation {
+namespace {
+
+struct Folder {
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "simulator-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::filesystem::path path;
+};
+
+/// Points around two centres, which a linear model tells apart.
+data::Split points(std::size_t count, const std::string& name) {
+  RandomStream stream(1, RandomPurpose::kSynthetic, 0, name);
+  data::Split split;
+  std::vector<float> values;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto label = static_cast<std::uint16_t>(stream.below(2));
+    for (int f = 0; f < 4; ++f) values.push_back((label == 1 ? 0.5F : -0.5F) + 2.0F * (stream.next_float() - 0.5F));
+    split.labels.push_back(label);
+  }
+  split.values = values;
+  return split;
+}
+
+std::vector<SimulatedSite> write_sites(const std::filesystem::path& folder, std::size_t count,
+                                       std::size_t examples = 24) {
+  std::vector<SimulatedSite> sites;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string name = "site-" + std::to_string(i);
+    // Sites of different sizes, so that weights matter.
+    const data::Dataset dataset{
+        {4}, 2, points(examples + i, name + "train"), points(6, name + "val"), points(10, name + "test")};
+    REQUIRE(data::write_npz(folder / (name + ".npz"), dataset));
+    sites.push_back({name, {"npz", (folder / (name + ".npz")).string()}});
+  }
+  return sites;
+}
+
+job::JobSpec spec_of(const std::string& strategy = "{name: fedavg}",
+                     const std::string& federation = "{rounds: 4, fraction: 0.5}", const std::string& more = "") {
+  const auto spec = job::parse_job(
+      "name: points\nmodel: {layers: [{linear: 2}], input: [4], classes: 2}\ndata: {dataset: points}\n"
+      "training: {local_epochs: 4, batch_size: 5, optimizer: {name: sgd, learning_rate: 0.1}}\nprivacy: "
+      "{secure_aggregation: off}\n"
+      "evaluation: {every: 1, split: test}\nseed: 3\nstrategy: " +
+          strategy + "\nfederation: " + federation + "\n" + more,
+      "job.yaml");
+  if (!spec) FAIL(spec.error().message);
+  return *spec;
+}
+
+std::unique_ptr<Simulator> simulator(unsigned workers, std::vector<std::string> extra = {}) {
+  Simulator::Config config;
+  config.workers = workers;
+  config.trainer.command = {CONSILIUM_BIN_DIR "/consilium-linear-trainer"};
+  config.trainer.command.insert(config.trainer.command.end(), extra.begin(), extra.end());
+  config.trainer.readable = {std::filesystem::temp_directory_path()};
+  config.trainer.require_sandbox = false;
+  auto made = Simulator::create(std::move(config));
+  REQUIRE(made);
+  return std::move(*made);
+}
+
+report::JobStatus run(Simulator& simulator, const Simulator::Job& job) {
+  const auto status = simulator.federate(job, {}, {});
+  if (!status) FAIL(status.error().message);
+  return *status;
+}
+
+TEST_CASE("a simulated job runs to its end, learns, and reports every round") {
+  const Folder folder;
+  const auto sim = simulator(2);
+  std::size_t changes = 0;
+  const Simulator::Job job{spec_of(), {}, write_sites(folder.path, 6), 0};
+  const auto status = sim->federate(job, [&changes](const report::JobStatus&) { ++changes; }, {});
+  REQUIRE(status);
+  INFO(status->detail);
+  CHECK(status->phase == report::JobPhase::kFinished);
+  REQUIRE(status->history.size() == 4);
+  CHECK(changes > 8);
+  CHECK(status->examples == 24 * 6 + 15);
+  for (const report::RoundRecord& record : status->history) {
+    CHECK(record.cohort.size() == 3);
+    CHECK(record.contributed == record.cohort);
+    REQUIRE(record.metrics);
+    CHECK(record.metrics->examples == 60);
+    CHECK(record.site_metrics.size() == 6);
+  }
+  CHECK(status->history.back().metrics->accuracy > 0.75);
+  CHECK(status->history.back().metrics->loss < status->history.front().metrics->loss);
+  CHECK(sim->trainer_software().find("consilium-linear-trainer") == 0);
+  const auto manifest = model::build_manifest(job.spec.model);
+  CHECK(sim->model(*status->model, *manifest)->size() == 10);
+}
+
+TEST_CASE("two runs give the same bytes, however many workers there are") {
+  const Folder folder;
+  const auto sites = write_sites(folder.path, 7);
+  std::set<crypto::Digest> models;
+  for (const unsigned workers : {1U, 1U, 2U, 5U}) {
+    const auto sim = simulator(workers);
+    const auto status = run(*sim, {spec_of(), {}, sites, 0});
+    REQUIRE(status.model);
+    models.insert(*status.model);
+    // And once more with everything warm.
+    models.insert(*run(*sim, {spec_of(), {}, sites, 0}).model);
+  }
+  CHECK(models.size() == 1);
+  job::JobSpec other = spec_of();
+  other.seed = 4;
+  models.insert(*run(*simulator(2), {other, {}, sites, 0}).model);
+  CHECK(models.size() == 2);
+}
+
+TEST_CASE("weights that the researcher brings are where training starts") {
+  const Folder folder;
+  const auto sim = simulator(1);
+  const Simulator::Job plain{spec_of(), {}, write_sites(folder.path, 2), 0};
+  Simulator::Job job = plain;
+  job.initial_weights = ParameterVector(10, 0.25F);
+  job.spec.initial_weights_digest = crypto::sha256(std::as_bytes(std::span(job.initial_weights)));
+  const auto status = run(*sim, job);
+  CHECK(status.phase == report::JobPhase::kFinished);
+  CHECK(status.model != run(*sim, plain).model);
+}
+
+TEST_CASE("FedAvg drops the work of stragglers, FedProx keeps it") {
+  const Folder folder;
+  const auto sites = write_sites(folder.path, 10);
+  const std::string federation = "{rounds: 5, fraction: 1.0}";
+  const auto sim = simulator(2);
+  const auto fedavg = run(*sim, {spec_of("{name: fedavg}", federation), {}, sites, 0.6});
+  const auto fedprox = run(*sim, {spec_of("{name: fedprox, mu: 0.1}", federation), {}, sites, 0.6});
+  INFO(fedprox.detail);
+  REQUIRE(fedavg.history.size() == 5);
+  REQUIRE(fedprox.history.size() == 5);
+  std::set<std::vector<std::string>> groups;
+  for (const report::RoundRecord& record : fedavg.history) {
+    CHECK(record.cohort.size() == 10);
+    CHECK(record.partial.size() == 6);
+    CHECK(record.contributed.size() == 4);
+    groups.insert(record.partial);
+  }
+  CHECK(groups.size() > 1);
+  for (const report::RoundRecord& record : fedprox.history) {
+    CHECK(record.partial.empty());
+    CHECK(record.contributed.size() == 10);
+  }
+  // Both strategies met the same stragglers: without the proximal term the only difference is whose work is in.
+  const auto none = run(*sim, {spec_of("{name: fedavg}", federation), {}, sites, 0});
+  CHECK(none.model != fedavg.model);
+}
+
+TEST_CASE("a comparison evaluates alone, federated and pooled on everybody's test examples") {
+  const Folder folder;
+  const auto sim = simulator(2);
+  const Simulator::Job job{
+      spec_of("{name: fedavg}", "{rounds: 3, sites: [site-0, site-1, site-2], minimum_sites: 2, quorum: 0.6}"),
+      {},
+      write_sites(folder.path, 3),
+      0};
+  const auto pool = write_pool(job.sites, job.spec, folder.path / "pooled.npz");
+  REQUIRE(pool);
+  const auto status = run(*sim, job);
+  std::uint64_t most = 0;
+  const auto comparison = sim->compare(job, {true, true, true}, *status.model, *pool,
+                                       [&most](std::uint64_t done, std::uint64_t total) {
+                                         CHECK(total == 12);
+                                         most = std::max(most, done);
+                                       },
+                                       {});
+  if (!comparison) FAIL(comparison.error().message);
+  CHECK(most == 12);
+  REQUIRE(comparison->alone.size() == 3);
+  for (const auto& [site, metrics] : comparison->alone) CHECK(metrics.examples == 30);
+  REQUIRE(comparison->federated);
+  REQUIRE(comparison->pooled);
+  CHECK(comparison->pooled->examples == 30);
+  // The federated model was evaluated on the same split after its last round: the same sums, the same numbers.
+  CHECK(comparison->federated->accuracy == status.history.back().metrics->accuracy);
+  CHECK(comparison->federated->loss == status.history.back().metrics->loss);
+  CHECK(comparison->federated->auc == status.history.back().metrics->auc);
+}
+
+TEST_CASE("a site alone trains as a federation of that one site does") {
+  const Folder folder;
+  const auto sim = simulator(1);
+  const auto sites = write_sites(folder.path, 2);
+  const Simulator::Job both{spec_of("{name: fedavg}", "{rounds: 3}"), {}, sites, 0};
+  const Simulator::Job one{spec_of("{name: fedavg}", "{rounds: 3}"), {}, {sites[1]}, 0};
+  const auto comparison = sim->compare(both, {true, false, false}, {}, {}, {}, {});
+  REQUIRE(comparison);
+  CHECK_FALSE(comparison->federated);
+  CHECK_FALSE(comparison->pooled);
+  const auto evaluated = sim->evaluate(both, job::Split::kTest, {*run(*sim, one).model}, {});
+  REQUIRE(evaluated);
+  CHECK(evaluated->front().loss == comparison->alone.at("site-1").loss);
+}
+
+TEST_CASE("a stop finishes the round under way, its evaluation included, and no further one") {
+  const Folder folder;
+  const auto sim = simulator(2);
+  const Simulator::Job job{spec_of("{name: fedavg}", "{rounds: 50}"), {}, write_sites(folder.path, 3), 0};
+  std::stop_source stop;
+  const auto status = sim->federate(
+      job,
+      [&stop](const report::JobStatus& now) {
+        if (now.phase == report::JobPhase::kTraining && now.round == 3) stop.request_stop();
+      },
+      stop.get_token());
+  REQUIRE(status);
+  CHECK(status->phase == report::JobPhase::kStopped);
+  CHECK(status->detail.find("interrupted") != std::string::npos);
+  REQUIRE(status->history.size() == 3);
+  CHECK(status->history.back().metrics);
+  CHECK(status->model == status->history.back().model);
+}
+
+TEST_CASE("a stop before the first round ends the job at once") {
+  const Folder folder;
+  const auto sim = simulator(1);
+  std::stop_source stop;
+  stop.request_stop();
+  const auto status = sim->federate({spec_of(), {}, write_sites(folder.path, 2), 0}, {}, stop.get_token());
+  REQUIRE(status);
+  CHECK(status->history.empty());
+  CHECK(status->phase != report::JobPhase::kFinished);
+}
+
+TEST_CASE("a site whose data can't be read fails alone, and is named") {
+  const Folder folder;
+  auto sites = write_sites(folder.path, 3);
+  sites[1].data.path = (folder.path / "missing.npz").string();
+  const auto status = run(*simulator(2), {spec_of("{name: fedavg}", "{rounds: 2, minimum_sites: 2}"), {}, sites, 0});
+  CHECK(status.phase == report::JobPhase::kFinished);
+  REQUIRE(status.history.size() == 2);
+  CHECK(status.history[0].contributed == std::vector<std::string>{"site-0", "site-2"});
+}
+
+TEST_CASE("too few working sites end the job with a reason, without waiting") {
+  const Folder folder;
+  auto sites = write_sites(folder.path, 2);
+  for (auto& site : sites) site.data.path = (folder.path / "missing.npz").string();
+  const auto status = run(*simulator(2), {spec_of(), {}, sites, 0});
+  CHECK(status.phase == report::JobPhase::kFailed);
+  CHECK_FALSE(status.detail.empty());
+}
+
+TEST_CASE("a job that wants masks is refused as the coordinator refuses it") {
+  const Folder folder;
+  job::JobSpec spec = spec_of();
+  spec.privacy.secure_aggregation = job::SecureAggregation::kRequired;
+  spec.strategy.weighting = job::Weighting::kPopulation;
+  const auto refused = simulator(1)->federate({spec, {}, write_sites(folder.path, 1), 0}, {}, {});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message == job::check_available(spec).error().message);
+}
+
+TEST_CASE("the arms of a comparison are read by name") {
+  const auto arms = parse_arms("alone,pooled");
+  REQUIRE(arms);
+  CHECK(arms->alone);
+  CHECK_FALSE(arms->federated);
+  CHECK(arms->pooled);
+  for (const char* text : {"", "alone,", "together", "alone, pooled"}) CHECK_FALSE(parse_arms(text));
+}
+
+}  // namespace
+}  // namespace consilium::simulation
