@@ -1,5 +1,6 @@
 #include "coordinator/service/coordination_service.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/impl/service_type.h>
 #include <grpcpp/security/server_credentials.h>
@@ -93,6 +94,7 @@ Result<std::unique_ptr<CoordinationService>> CoordinationService::start(const Se
                                                                         journal::BlobStore& blobs) {
   raise_descriptor_limit();
   gpr_set_log_function(&log_of_grpc);
+  google::protobuf::SetLogHandler(nullptr);  // malformed messages are refused and logged with their peer's name
   const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list};
   CONSILIUM_ASSIGN(const auto tls,
                    wire::make_server_tls(files, {pki::Role::kSite, pki::Role::kResearcher}, [](const Error& why) {
