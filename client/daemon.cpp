@@ -1,0 +1,128 @@
+#include "client/daemon.h"
+
+#include <spdlog/spdlog.h>
+
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "client/policy/policy.h"
+#include "client/session/session_machine.h"
+#include "client/session/session_worker.h"
+#include "client/transport/coordinator_link.h"
+#include "common/process/event_queue.h"
+
+namespace consilium::client {
+namespace {
+
+template <class... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+template <class... Handlers>
+Overloaded(Handlers...) -> Overloaded<Handlers...>;
+
+trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::Policy& policy) {
+  trainer::TrainerConfig trainer;
+  trainer.command = config.trainer.command;
+  trainer.device = config.trainer.device;
+  trainer.threads = config.trainer.threads;
+  trainer.memory_limit_bytes = config.trainer.memory_limit_bytes;
+  trainer.require_sandbox = policy.sandbox_required();
+  for (const auto& [name, source] : config.datasets) trainer.readable.emplace_back(source.path);
+  return trainer;
+}
+
+}  // namespace
+
+class Daemon::Impl {
+ public:
+  Impl(ClientConfig config, policy::Policy policy, std::unique_ptr<transport::CoordinatorLink> link)
+      : config_(std::move(config)),
+        policy_(std::move(policy)),
+        context_{policy_, {}, "consilium-client " CONSILIUM_VERSION},
+        link_(std::move(link)) {
+    for (const auto& [name, source] : config_.datasets) context_.datasets.push_back(name);
+    worker_.emplace(session::SessionWorker::Parts{*link_, trainer_config(config_, policy_), config_.datasets, config_.site, config_.state_dir / "models",
+                                                  [this](session::SiteEvent event) { events_.post(std::move(event)); }});
+  }
+
+  void run() {
+    link_->start({[this] { events_.post(session::Connected{}); },
+                  [this](wire::CoordinatorMessage message) { events_.post(session::Received{std::move(message)}); },
+                  [this](Error error) {
+                    spdlog::warn("coordinator {}: {}", config_.coordinator, error.message);
+                    events_.post(session::Disconnected{});
+                  }});
+    while (const auto event = events_.take()) handle(*event);
+    spdlog::info("stopping");
+    link_->stop();
+    worker_.reset();
+  }
+
+  void stop() { events_.close(); }
+
+ private:
+  void handle(const session::SiteEvent& event) {
+    if (std::holds_alternative<session::Connected>(event)) spdlog::info("connected to {}", config_.coordinator);
+    auto [state, effects] = session::advance(std::move(state_), event, context_);
+    state_ = std::move(state);
+    for (session::SiteEffect& effect : effects) carry_out(std::move(effect));
+  }
+
+  void carry_out(session::SiteEffect effect) {
+    std::visit(Overloaded{[this](session::Send& send) {
+                            // A lost stream is noticed by the link; the coordinator offers again after a reconnection.
+                            if (const auto sent = link_->send(send.message); !sent) spdlog::debug("not sent: {}", sent.error().message);
+                          },
+                          [this](session::Abandon& abandon) {
+                            spdlog::info("{}: abandoned: {}", job::to_string(abandon.key), abandon.reason);
+                            worker_->abandon(abandon.key);
+                          },
+                          [](session::Note& note) {
+                            spdlog::log(note.warning ? spdlog::level::warn : spdlog::level::info, "{}", note.text);
+                          },
+                          [this](auto& step) { worker_->run(std::move(step)); }},
+               effect);
+  }
+
+  ClientConfig config_;
+  policy::Policy policy_;
+  session::SiteContext context_;
+  process::EventQueue<session::SiteEvent> events_;
+  session::SiteState state_;
+  std::unique_ptr<transport::CoordinatorLink> link_;
+  std::optional<session::SessionWorker> worker_;
+};
+
+Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
+  CONSILIUM_ASSIGN(policy::Policy policy, policy::read_policy(config.policy));
+  std::error_code problem;
+  for (const auto& [name, source] : config.datasets) {
+    if (!std::filesystem::exists(source.path, problem)) {
+      return fail(ErrorCode::kNotFound, "client.yaml: datasets." + name + ".path: " + source.path + " does not exist");
+    }
+  }
+  std::filesystem::create_directories(config.state_dir / "models", problem);
+  if (problem) return fail(ErrorCode::kInternal, "client.yaml: state_dir: " + config.state_dir.string() + ": " + problem.message());
+  std::filesystem::permissions(config.state_dir, std::filesystem::perms::owner_all, problem);
+
+  transport::LinkConfig link_config;
+  link_config.coordinator = config.coordinator;
+  link_config.server_name = config.server_name;
+  link_config.proxy = config.proxy;
+  link_config.root = config.tls.root;
+  link_config.certificate = config.tls.certificate;
+  link_config.key = config.tls.key;
+  link_config.revocation_list = config.tls.revocation_list;
+  link_config.site = config.site;
+  CONSILIUM_ASSIGN(auto link, transport::make_grpc_link(link_config));
+  return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Impl>(std::move(config), std::move(policy), std::move(link))));
+}
+
+Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Daemon::~Daemon() = default;
+void Daemon::run() { impl_->run(); }
+void Daemon::stop() { impl_->stop(); }
+
+}  // namespace consilium::client

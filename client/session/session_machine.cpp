@@ -1,0 +1,227 @@
+#include "client/session/session_machine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/job/job_text.h"
+#include "common/model/model_parameters.h"
+
+namespace consilium::session {
+namespace {
+
+std::string_view failed_step(const ActiveSession& session) {
+  switch (session.step) {
+    case Step::kFetching: return "fetching the model failed";
+    case Step::kUploading: return "uploading failed";
+    case Step::kWorking: break;
+  }
+  switch (session.order.kind) {
+    case job::SumKind::kCensus: return "census failed";
+    case job::SumKind::kTrain: return "training failed";
+    case job::SumKind::kEvaluate: return "evaluation failed";
+  }
+  return "failed";
+}
+
+/// Applies one event to a state; each handler appends the effects that follow.
+class Machine {
+ public:
+  Machine(SiteState state, const SiteContext& context) : state_(std::move(state)), context_(context) {}
+
+  Transition take() { return {std::move(state_), std::move(effects_)}; }
+
+  void on(const Connected&) { emit(Send{wire::SiteHello{context_.software, context_.datasets}}); }
+
+  void on(const Disconnected&) {
+    // The coordinator counts a site that left as failed and offers everything again after a reconnection.
+    if (state_.active) emit(Abandon{state_.active->key, "connection lost"});
+    state_ = SiteState{};
+  }
+
+  void on(const Received& event) {
+    std::visit([this](const auto& message) { receive(message); }, event.message);
+  }
+
+  void on(const Fetched& event) {
+    if (is_active(event.key, Step::kFetching)) begin_work();
+  }
+
+  void on(const Worked& event) {
+    if (!is_active(event.key, Step::kWorking)) return;
+    if (!event.has_vector) {
+      emit(Send{wire::SessionPartial{event.key}});
+      finish();
+      return;
+    }
+    state_.active->step = Step::kUploading;
+    emit(Send{wire::SessionProgress{event.key, wire::SitePhase::kUploading}});
+    emit(Upload{*state_.active});
+  }
+
+  void on(const Uploaded& event) {
+    if (is_active(event.key, Step::kUploading)) finish();
+  }
+
+  void on(const StepFailed& event) {
+    if (!state_.active || state_.active->key != event.key) return;
+    ActiveSession& session = *state_.active;
+    if (session.step == Step::kWorking && event.error.code == ErrorCode::kUnavailable && !session.retried) {
+      session.retried = true;
+      emit(Note{true, job::to_string(event.key) + ": " + event.error.message + "; trying once more"});
+      begin_work();
+      return;
+    }
+    const std::string reason = std::string(failed_step(session)) + ": " + event.error.message;
+    emit(Note{true, job::to_string(event.key) + ": " + reason});
+    emit(Send{wire::SessionFailed{event.key, event.error.code, is_masked(event.key.job_id) ? std::string() : reason}});
+    finish();
+  }
+
+ private:
+  void emit(SiteEffect effect) { effects_.push_back(std::move(effect)); }
+
+  [[nodiscard]] bool is_active(const job::SessionKey& key, Step step) const {
+    return state_.active && state_.active->key == key && state_.active->step == step;
+  }
+
+  [[nodiscard]] bool is_masked(const std::string& job_id) const {
+    const auto found = state_.jobs.find(job_id);
+    return found != state_.jobs.end() &&
+           found->second.spec.privacy.secure_aggregation == job::SecureAggregation::kRequired;
+  }
+
+  void receive(const wire::JobOffer& offer) {
+    auto accepted = examine(offer);
+    if (!accepted) {
+      emit(Note{true, "declined job " + offer.job_id + " of " + offer.researcher + ": " + accepted.error().message});
+      emit(Send{wire::JobAnswer{offer.job_id, false, accepted.error().message}});
+      return;
+    }
+    const bool known = state_.jobs.contains(offer.job_id);
+    state_.jobs.insert_or_assign(offer.job_id, *accepted);
+    emit(Note{false, "accepted job " + offer.job_id + " of " + offer.researcher + ", digest " +
+                         crypto::to_hex(accepted->digest) + privacy_remark(accepted->spec)});
+    emit(Send{wire::JobAnswer{offer.job_id, true, {}}});
+    if (!known) emit(Warm{offer.job_id, std::move(*accepted)});
+  }
+
+  static std::string privacy_remark(const job::JobSpec& spec) {
+    return spec.privacy.secure_aggregation == job::SecureAggregation::kOff
+               ? "; secure aggregation is OFF: the coordinator sees this site's updates"
+               : "";
+  }
+
+  Result<AcceptedJob> examine(const wire::JobOffer& offer) const {
+    if (state_.jobs.size() >= kMaxJobs && !state_.jobs.contains(offer.job_id)) {
+      return fail(ErrorCode::kResourceExhausted, "this site takes part in " + std::to_string(kMaxJobs) + " jobs already");
+    }
+    CONSILIUM_ASSIGN(job::JobSpec spec, job::parse_job(offer.spec, "job " + offer.job_id));
+    const crypto::Digest digest = job::job_digest(spec);
+    CONSILIUM_TRY(context_.policy.accepts(spec, digest, offer.researcher));
+    if (std::ranges::find(context_.datasets, spec.data.dataset) == context_.datasets.end()) {
+      return fail(ErrorCode::kNotFound, "this site has no data set '" + spec.data.dataset + "' (client.yaml: datasets)");
+    }
+    return AcceptedJob{std::move(spec), digest};
+  }
+
+  void receive(const wire::SessionOffer& offer) {
+    auto session = examine(offer);
+    if (!session) {
+      emit(Note{true, "refused session " + job::to_string(offer.key) + ": " + session.error().message});
+      emit(Send{wire::SessionFailed{offer.key, session.error().code,
+                                    is_masked(offer.key.job_id) ? std::string() : session.error().message}});
+      return;
+    }
+    if (state_.active && state_.active->key == session->key) return;  // said twice
+    if (state_.active) {
+      state_.waiting.push_back(std::move(*session));
+      return;
+    }
+    begin(std::move(*session));
+  }
+
+  Result<ActiveSession> examine(const wire::SessionOffer& offer) const {
+    const auto found = state_.jobs.find(offer.key.job_id);
+    if (found == state_.jobs.end()) {
+      return fail(ErrorCode::kFailedPrecondition, "this site hasn't accepted job '" + offer.key.job_id + "'");
+    }
+    if (state_.waiting.size() >= kMaxWaiting) {
+      return fail(ErrorCode::kResourceExhausted, "too many sessions are waiting at this site");
+    }
+    const AcceptedJob& accepted = found->second;
+    CONSILIUM_ASSIGN(job::RoundOrder order, job::decode_round_order(offer.order));
+    CONSILIUM_ASSIGN(const job::RoundOrder expected,
+                     job::expected_order(accepted.spec, offer.key, order.normaliser, order.model));
+    if (order != expected) {
+      return fail(ErrorCode::kPermissionDenied, "the round order isn't the one that the accepted job gives");
+    }
+    CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(accepted.spec.model));
+    const std::uint64_t expected_bytes =
+        offer.key.kind == job::SumKind::kCensus ? 0 : manifest.parameter_count() * sizeof(float);
+    if (offer.model_bytes != expected_bytes) {
+      return fail(ErrorCode::kInvalidArgument, "the global model has " + std::to_string(offer.model_bytes) +
+                                                   " bytes, the job's model has " + std::to_string(expected_bytes));
+    }
+    return ActiveSession{offer.key, std::move(order), offer.model_bytes, Step::kFetching, false};
+  }
+
+  void receive(const wire::SessionClosed& closed) {
+    std::erase_if(state_.waiting, [&](const ActiveSession& session) { return session.key == closed.key; });
+    if (!state_.active || state_.active->key != closed.key) return;
+    emit(Abandon{closed.key, closed.reason});
+    finish();
+  }
+
+  void receive(const wire::JobEnded& ended) {
+    if (state_.jobs.erase(ended.job_id) == 0) return;
+    emit(Note{false, "job " + ended.job_id + " ended: " + ended.outcome});
+    std::erase_if(state_.waiting, [&](const ActiveSession& session) { return session.key.job_id == ended.job_id; });
+    if (state_.active && state_.active->key.job_id == ended.job_id) {
+      emit(Abandon{state_.active->key, "the job ended"});
+      finish();
+    }
+  }
+
+  void begin(ActiveSession session) {
+    state_.active = std::move(session);
+    if (state_.active->order.kind == job::SumKind::kCensus) {
+      begin_work();
+      return;
+    }
+    emit(Send{wire::SessionProgress{state_.active->key, wire::SitePhase::kFetching}});
+    emit(Fetch{*state_.active});
+  }
+
+  void begin_work() {
+    ActiveSession& session = *state_.active;
+    session.step = Step::kWorking;
+    if (session.order.kind != job::SumKind::kCensus) {
+      const auto phase =
+          session.order.kind == job::SumKind::kTrain ? wire::SitePhase::kTraining : wire::SitePhase::kEvaluating;
+      emit(Send{wire::SessionProgress{session.key, phase}});
+    }
+    emit(Work{session, state_.jobs.at(session.key.job_id)});
+  }
+
+  void finish() {
+    state_.active.reset();
+    if (state_.waiting.empty()) return;
+    ActiveSession next = std::move(state_.waiting.front());
+    state_.waiting.pop_front();
+    begin(std::move(next));
+  }
+
+  SiteState state_;
+  const SiteContext& context_;
+  std::vector<SiteEffect> effects_;
+};
+
+}  // namespace
+
+Transition advance(SiteState state, const SiteEvent& event, const SiteContext& context) {
+  Machine machine(std::move(state), context);
+  std::visit([&machine](const auto& happened) { machine.on(happened); }, event);
+  return machine.take();
+}
+
+}  // namespace consilium::session

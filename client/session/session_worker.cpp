@@ -1,0 +1,258 @@
+#include "client/session/session_worker.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "client/session/contribution.h"
+#include "common/model/model_parameters.h"
+#include "common/process/event_queue.h"
+
+namespace consilium::session {
+namespace {
+
+/// Global models kept on disk: the current one and the one before it.
+constexpr std::size_t kCachedModels = 2;
+
+Result<void> read_file_into(const std::filesystem::path& file, std::span<std::byte> out) {
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return fail(ErrorCode::kInternal, file.string() + ": " + std::strerror(errno));
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t count = ::read(descriptor, out.data() + done, out.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    done += static_cast<std::size_t>(count);
+  }
+  ::close(descriptor);
+  if (done != out.size()) {
+    return fail(ErrorCode::kDataLoss, file.string() + ": expected " + std::to_string(out.size()) + " bytes, found " + std::to_string(done));
+  }
+  return {};
+}
+
+/// Keeps the newest models in the cache folder and removes the others.
+void prune(const std::filesystem::path& folder, const std::filesystem::path& keep) {
+  std::error_code ignored;
+  std::vector<std::pair<std::filesystem::file_time_type, std::filesystem::path>> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    if (entry.path() != keep) files.emplace_back(entry.last_write_time(ignored), entry.path());
+  }
+  std::ranges::sort(files, std::greater<>());
+  for (std::size_t i = kCachedModels - 1; i < files.size(); ++i) std::filesystem::remove(files[i].second, ignored);
+}
+
+}  // namespace
+
+class SessionWorker::Impl {
+ public:
+  explicit Impl(Parts parts) : parts_(std::move(parts)), trainer_(parts_.trainer), thread_([this] { loop(); }) {}
+
+  ~Impl() {
+    steps_.close();
+    {
+      const std::scoped_lock lock(mutex_);
+      if (stop_) stop_->request_stop();
+    }
+    thread_.join();
+  }
+
+  /// A step: what it belongs to (none for warming up), and what to do.
+  struct StepCall {
+    std::optional<job::SessionKey> key;
+    std::function<Result<std::optional<SiteEvent>>(std::stop_token)> call;
+  };
+
+  void post(StepCall step) { steps_.post(std::move(step)); }
+
+  void abandon(const job::SessionKey& key) {
+    const std::scoped_lock lock(mutex_);
+    if (current_ == key && stop_) {
+      stop_->request_stop();
+    } else {
+      abandoned_ = key;  // still queued: dropped when its turn comes
+    }
+  }
+
+  Result<std::optional<SiteEvent>> warm(const AcceptedJob& job, std::stop_token stop) {
+    CONSILIUM_TRY(prepare(job, stop));
+    return std::optional<SiteEvent>();
+  }
+
+  Result<std::optional<SiteEvent>> fetch(const ActiveSession& session, std::stop_token stop) {
+    const std::filesystem::path file = model_file(session);
+    CONSILIUM_TRY(parts_.link.fetch(session.order.model, session.model_bytes, file, stop));
+    prune(parts_.models, file);
+    return std::optional<SiteEvent>(Fetched{session.key});
+  }
+
+  Result<std::optional<SiteEvent>> work(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop) {
+    words_.clear();
+    CONSILIUM_TRY(prepare(job, stop));
+    bool has_vector = true;
+    switch (session.order.kind) {
+      case job::SumKind::kCensus: {
+        CONSILIUM_ASSIGN(words_, census_contribution(session.order, prepared_));
+        break;
+      }
+      case job::SumKind::kTrain: {
+        CONSILIUM_ASSIGN(has_vector, train(session, stop));
+        break;
+      }
+      case job::SumKind::kEvaluate: CONSILIUM_TRY(evaluate(session, job, stop)); break;
+    }
+    return std::optional<SiteEvent>(Worked{session.key, has_vector});
+  }
+
+  Result<std::optional<SiteEvent>> upload(const ActiveSession& session, std::stop_token stop) {
+    CONSILIUM_TRY(parts_.link.upload(session.key, words_, stop));
+    words_ = {};
+    return std::optional<SiteEvent>(Uploaded{session.key});
+  }
+
+ private:
+  void loop() {
+    while (auto step = steps_.take()) {
+      std::stop_source stop;
+      {
+        const std::scoped_lock lock(mutex_);
+        if (step->key && abandoned_ == step->key) continue;
+        current_ = step->key;
+        stop_ = stop;
+      }
+      auto outcome = step->call(stop.get_token());
+      {
+        const std::scoped_lock lock(mutex_);
+        current_.reset();
+        stop_.reset();
+      }
+      if (steps_.closed() || stop.stop_requested()) continue;
+      if (outcome && *outcome) parts_.report(std::move(**outcome));
+      if (!outcome && step->key) parts_.report(StepFailed{*step->key, std::move(outcome).error()});
+    }
+  }
+
+  [[nodiscard]] std::filesystem::path model_file(const ActiveSession& session) const {
+    return parts_.models / crypto::to_hex(session.order.model);
+  }
+
+  /// Gives the trainer the job's model and data; costs nothing where it has them.
+  Result<void> prepare(const AcceptedJob& job, std::stop_token stop) {
+    const auto data = parts_.datasets.find(job.spec.data.dataset);
+    if (data == parts_.datasets.end()) {
+      return fail(ErrorCode::kNotFound, "no data set '" + job.spec.data.dataset + "' (client.yaml: datasets)");
+    }
+    if (!manifest_ || manifest_model_ != job.spec.model) {
+      CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(job.spec.model));
+      manifest_ = std::move(manifest);
+      manifest_model_ = job.spec.model;
+    }
+    trainer::Prepare request{job.spec.model, data->second, job.spec.data.normalize, manifest_->parameter_count()};
+    if (request == prepare_) return {};
+    prepare_ = {};
+    CONSILIUM_ASSIGN(prepared_, trainer_.prepare(request, stop));
+    prepare_ = std::move(request);
+    return {};
+  }
+
+  /// Lays the session's global model out in shared memory, unless it lies there already.
+  Result<void> load_model(const ActiveSession& session) {
+    if (global_ && loaded_ == session.order.model) return {};
+    loaded_.reset();
+    if (!global_ || global_->bytes().size() != session.model_bytes) {
+      global_.reset();
+      delta_.reset();
+      CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(session.model_bytes));
+      global_.emplace(std::move(created));
+    }
+    CONSILIUM_TRY(read_file_into(model_file(session), global_->bytes()));
+    // The trainer reads it from here on: this process need not keep the pages mapped.
+    ::madvise(global_->bytes().data(), global_->bytes().size(), MADV_DONTNEED);
+    loaded_ = session.order.model;
+    return {};
+  }
+
+  /// Returns whether there is a vector to upload.
+  Result<bool> train(const ActiveSession& session, std::stop_token stop) {
+    CONSILIUM_TRY(load_model(session));
+    if (!delta_) {
+      CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(session.model_bytes));
+      delta_.emplace(std::move(created));
+    }
+    const job::RoundOrder& order = session.order;
+    const trainer::Train request{parts_.site,     order.round,     order.seed,        order.local_epochs,
+                                 order.batch_size, order.optimizer, order.proximal_mu, order.time_limit_ms};
+    CONSILIUM_ASSIGN(const trainer::Trained trained, trainer_.train(request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
+    if (trained.partial && !order.keep_partial) return false;
+    CONSILIUM_ASSIGN(words_, train_contribution(order, *manifest_, prepared_.train_examples, trained, delta_->floats()));
+    ::madvise(delta_->bytes().data(), delta_->bytes().size(), MADV_DONTNEED);
+    return true;
+  }
+
+  Result<void> evaluate(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop) {
+    CONSILIUM_TRY(load_model(session));
+    const auto classes = static_cast<std::uint64_t>(job.spec.model.classes);
+    const std::size_t bytes = trainer::evaluation_count_elements(classes) * sizeof(std::uint64_t);
+    CONSILIUM_ASSIGN(trainer::SharedVector counts, trainer::SharedVector::create(bytes));
+    trainer::Evaluate request;
+    request.split = session.order.split;
+    CONSILIUM_TRY(trainer_.evaluate(request, *global_, counts, stop));
+    CONSILIUM_ASSIGN(words_, evaluate_contribution(session.order, counts.counts()));
+    return {};
+  }
+
+  Parts parts_;
+  trainer::TrainerProcess trainer_;
+  trainer::Prepare prepare_;
+  trainer::Prepared prepared_;
+  std::optional<ParameterManifest> manifest_;
+  model::ModelSpec manifest_model_;
+  std::optional<trainer::SharedVector> global_;
+  std::optional<crypto::Digest> loaded_;  ///< the model that lies in global_
+  std::optional<trainer::SharedVector> delta_;
+  std::vector<std::uint32_t> words_;
+
+  process::EventQueue<StepCall> steps_;
+  std::mutex mutex_;
+  std::optional<job::SessionKey> current_;
+  std::optional<job::SessionKey> abandoned_;
+  std::optional<std::stop_source> stop_;
+  std::thread thread_;
+};
+
+SessionWorker::SessionWorker(Parts parts) : impl_(std::make_unique<Impl>(std::move(parts))) {}
+SessionWorker::~SessionWorker() = default;
+
+void SessionWorker::run(Warm effect) {
+  impl_->post({std::nullopt, [this, effect = std::move(effect)](std::stop_token stop) { return impl_->warm(effect.job, stop); }});
+}
+
+void SessionWorker::run(Fetch effect) {
+  const job::SessionKey key = effect.session.key;
+  impl_->post({key, [this, effect = std::move(effect)](std::stop_token stop) { return impl_->fetch(effect.session, stop); }});
+}
+
+void SessionWorker::run(Work effect) {
+  const job::SessionKey key = effect.session.key;
+  impl_->post({key, [this, effect = std::move(effect)](std::stop_token stop) { return impl_->work(effect.session, effect.job, stop); }});
+}
+
+void SessionWorker::run(Upload effect) {
+  const job::SessionKey key = effect.session.key;
+  impl_->post({key, [this, effect = std::move(effect)](std::stop_token stop) { return impl_->upload(effect.session, stop); }});
+}
+
+void SessionWorker::abandon(const job::SessionKey& key) { impl_->abandon(key); }
+
+}  // namespace consilium::session

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "client/session/session_machine.h"
+#include "client/trainer_process/trainer_process.h"
+#include "client/transport/coordinator_link.h"
+
+namespace consilium::session {
+
+/// Carries out the steps of sessions, one after the other on its own thread: fetches models, drives the trainer, encodes, uploads.
+/// What became of a step is reported as a SiteEvent from that thread.
+class SessionWorker {
+ public:
+  struct Parts {
+    transport::CoordinatorLink& link;
+    trainer::TrainerConfig trainer;
+    std::map<std::string, trainer::DataSource> datasets;  ///< by the names that jobs use
+    std::string site;
+    std::filesystem::path models;                         ///< cache of global models; the last few are kept
+    std::function<void(SiteEvent)> report;
+  };
+
+  explicit SessionWorker(Parts parts);
+  ~SessionWorker();  ///< cancels the step under way, ends the trainer
+
+  /// Queues a step; effects other than Warm, Fetch, Work and Upload aren't its business.
+  void run(Warm effect);
+  void run(Fetch effect);
+  void run(Work effect);
+  void run(Upload effect);
+  /// Cancels the session's step under way or queued.
+  void abandon(const job::SessionKey& key);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace consilium::session

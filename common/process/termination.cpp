@@ -1,0 +1,63 @@
+#include "common/process/termination.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+#include <utility>
+
+namespace consilium::process {
+namespace {
+
+sigset_t termination_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
+  return signals;
+}
+
+}  // namespace
+
+class Termination::Impl {
+ public:
+  Impl() {
+    const sigset_t signals = termination_signals();
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    // A peer that goes away is an error of a write, not the end of the process.
+    signal(SIGPIPE, SIG_IGN);
+  }
+
+  ~Impl() {
+    if (!waiter_.joinable()) return;
+    ending_ = true;
+    pthread_kill(waiter_.native_handle(), SIGTERM);
+    waiter_.join();
+  }
+
+  void wait_for_signal(std::function<void()> stop) {
+    waiter_ = std::thread([this, stop = std::move(stop)] {
+      const sigset_t signals = termination_signals();
+      int signal_number = 0;
+      for (bool told = false;; told = true) {
+        sigwait(&signals, &signal_number);
+        if (ending_) return;
+        if (told) std::_Exit(128 + signal_number);
+        stop();
+      }
+    });
+  }
+
+ private:
+  std::atomic<bool> ending_ = false;
+  std::thread waiter_;
+};
+
+Termination::Termination() : impl_(std::make_unique<Impl>()) {}
+Termination::~Termination() = default;
+void Termination::on_signal(std::function<void()> stop) { impl_->wait_for_signal(std::move(stop)); }
+
+}  // namespace consilium::process

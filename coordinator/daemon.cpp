@@ -1,0 +1,101 @@
+#include "coordinator/daemon.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <fstream>
+#include <latch>
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+#include "coordinator/journal/blob_store.h"
+#include "coordinator/journal/memory_journal.h"
+#include "coordinator/scheduler.h"
+#include "coordinator/service/coordination_service.h"
+
+namespace consilium::coordinator {
+namespace {
+
+constexpr std::chrono::milliseconds kShutdownGrace{2000};
+
+Result<void> make_folder(const std::filesystem::path& folder) {
+  std::error_code problem;
+  std::filesystem::create_directories(folder, problem);
+  if (problem) return fail(ErrorCode::kInternal, "coordinator.yaml: state_dir: " + folder.string() + ": " + problem.message());
+  std::filesystem::permissions(folder, std::filesystem::perms::owner_all, problem);
+  return {};
+}
+
+/// Says where the daemon listens, for those who started it with port 0. Written beside and renamed: never seen half.
+Result<void> write_port(const std::filesystem::path& state_dir, int port) {
+  const std::filesystem::path file = state_dir / "port";
+  const std::filesystem::path draft = state_dir / "port.new";
+  std::ofstream(draft) << port << '\n';
+  std::error_code problem;
+  std::filesystem::rename(draft, file, problem);
+  if (problem) return fail(ErrorCode::kInternal, file.string() + ": " + problem.message());
+  return {};
+}
+
+}  // namespace
+
+class Daemon::Impl {
+ public:
+  Impl(CoordinatorConfig config, journal::BlobStore blobs)
+      : config_(std::move(config)), blobs_(std::move(blobs)), scheduler_({journal_, blobs_, config_.max_running_jobs}) {}
+
+  Result<void> start(const std::filesystem::path& spool) {
+    service::ServiceConfig service;
+    service.listen = config_.listen;
+    service.root = config_.tls.root;
+    service.certificate = config_.tls.certificate;
+    service.key = config_.tls.key;
+    service.revocation_list = config_.tls.revocation_list;
+    service.spool = spool;
+    CONSILIUM_ASSIGN(service_, service::CoordinationService::start(service, scheduler_, blobs_));
+    scheduler_.start(*service_);
+    CONSILIUM_TRY(write_port(config_.state_dir, service_->port()));
+    spdlog::info("listening on port {}", service_->port());
+    return {};
+  }
+
+  void run() {
+    stopped_.wait();
+    spdlog::info("stopping");
+    // The scheduler first: handlers that wait for it are answered, then the service has nothing left to wait for.
+    scheduler_.stop();
+    service_->shutdown(kShutdownGrace);
+    service_.reset();
+  }
+
+  void stop() {
+    std::call_once(once_, [this] { stopped_.count_down(); });
+  }
+
+ private:
+  CoordinatorConfig config_;
+  journal::BlobStore blobs_;
+  journal::MemoryJournal journal_;
+  Scheduler scheduler_;
+  std::unique_ptr<service::CoordinationService> service_;
+  std::latch stopped_{1};
+  std::once_flag once_;
+};
+
+Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config) {
+  const std::filesystem::path spool = config.state_dir / "spool";
+  CONSILIUM_TRY(make_folder(config.state_dir));
+  CONSILIUM_TRY(make_folder(spool));
+  CONSILIUM_ASSIGN(journal::BlobStore blobs, journal::BlobStore::open(config.state_dir / "blobs"));
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(blobs));
+  CONSILIUM_TRY(impl->start(spool));
+  return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
+}
+
+Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Daemon::~Daemon() = default;
+void Daemon::run() { impl_->run(); }
+void Daemon::stop() { impl_->stop(); }
+
+}  // namespace consilium::coordinator

@@ -1,0 +1,57 @@
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "common/logging/logging.h"
+#include "common/process/termination.h"
+#include "common/wire/tls_credentials.h"
+#include "coordinator/daemon.h"
+
+using namespace consilium;
+
+namespace {
+
+int run(const std::string& config_file, bool check_only) {
+  wire::restrict_to_tls13();
+  process::Termination termination;
+  auto config = coordinator::read_coordinator_config(config_file);
+  if (!config) {
+    std::cerr << "consilium-coordinator: " << config.error().message << '\n';
+    return 1;
+  }
+  if (const auto logging = logging::configure("consilium-coordinator", config->log.level, config->log.format); !logging) {
+    std::cerr << "consilium-coordinator: " << config_file << ": " << logging.error().message << '\n';
+    return 1;
+  }
+  if (check_only) {
+    std::cout << config_file << ": ok\n";
+    return 0;
+  }
+  auto daemon = coordinator::Daemon::start(std::move(*config));
+  if (!daemon) {
+    spdlog::error("{}", daemon.error().message);
+    return 1;
+  }
+  termination.on_signal([&daemon] { (*daemon)->stop(); });
+  (*daemon)->run();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Coordinates federated training for a consortium of hospitals.", "consilium-coordinator");
+  app.footer("Example:\n  consilium-coordinator --config /etc/consilium/coordinator.yaml\n\nExit codes: 0 stopped on request, 1 failure, 2 usage.");
+  app.set_version_flag("--version", CONSILIUM_VERSION);
+  std::string config_file;
+  bool check_only = false;
+  app.add_option("--config", config_file, "the daemon's configuration (configs/coordinator.yaml is a commented example)")->required();
+  app.add_flag("--check", check_only, "only check the configuration");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return run(config_file, check_only);
+}

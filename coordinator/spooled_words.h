@@ -1,0 +1,30 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "coordinator/round/site_gateway.h"
+
+namespace consilium::coordinator {
+
+/// Reads a vector from the spool file that it was uploaded to, and removes the file at the end of its own life.
+class SpooledWords final : public round::WordSource {
+ public:
+  static Result<std::unique_ptr<SpooledWords>> open(const std::filesystem::path& file);
+  ~SpooledWords() override;
+  SpooledWords(const SpooledWords&) = delete;
+  SpooledWords& operator=(const SpooledWords&) = delete;
+
+  [[nodiscard]] std::uint64_t word_count() const override { return word_count_; }
+  Result<void> read(std::span<std::uint32_t> words) override;
+
+ private:
+  SpooledWords(std::filesystem::path file, int descriptor, std::uint64_t word_count)
+      : file_(std::move(file)), descriptor_(descriptor), word_count_(word_count) {}
+
+  std::filesystem::path file_;
+  int descriptor_;
+  std::uint64_t word_count_;
+};
+
+}  // namespace consilium::coordinator

@@ -1,0 +1,115 @@
+#include "coordinator/admission/admission.h"
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <span>
+
+#include "common/job/job_text.h"
+#include "common/model/model_parameters.h"
+
+using namespace consilium;
+using admission::Occupancy;
+
+namespace {
+
+struct TemporaryStore {
+  std::filesystem::path folder = std::filesystem::temp_directory_path() / ("consilium-admission-" + std::to_string(::getpid()));
+  journal::BlobStore blobs = journal::BlobStore::open(folder).value();
+  ~TemporaryStore() { std::filesystem::remove_all(folder); }
+};
+
+const std::string kJob = R"(
+name: tiny
+model: {layers: [{linear: 2}], input: [3], classes: 2}
+data: {dataset: d}
+training: {local_epochs: 1, batch_size: 10, optimizer: {name: sgd, learning_rate: 0.1}}
+federation: {rounds: 2}
+strategy: {name: fedavg}
+privacy: {secure_aggregation: SECURE}
+seed: 3
+)";
+
+std::string job_with(const std::string& secure, const std::string& more = "") {
+  std::string text = kJob;
+  text.replace(text.find("SECURE"), 6, secure);
+  return text + more;
+}
+
+std::string vector_line(const crypto::Digest& digest) { return "initial_weights: sha256:" + crypto::to_hex(digest) + "\n"; }
+
+}  // namespace
+
+TEST_CASE("an admitted job starts from the weights that its spec and seed give") {
+  TemporaryStore store;
+  const auto admitted = admission::admit(job_with("off"), store.blobs);
+  REQUIRE(admitted.has_value());
+  const ParameterVector expected = model::initial_weights(admitted->spec.model, 3).value();
+  ParameterVector found(expected.size());
+  REQUIRE(store.blobs.read(admitted->initial_model, 0, std::as_writable_bytes(std::span(found))).value() == found.size() * sizeof(float));
+  CHECK(found == expected);
+}
+
+TEST_CASE("a job that asks for secure aggregation is refused while there is none") {
+  TemporaryStore store;
+  const auto refused = admission::admit(job_with("required"), store.blobs);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().message.find("secure_aggregation") != std::string::npos);
+}
+
+TEST_CASE("uploaded initial weights are checked before a site sees them") {
+  TemporaryStore store;
+  std::vector<float> weights(8, 0.5F);
+  SECTION("a good vector is where the job starts") {
+    const auto digest = store.blobs.put(std::as_bytes(std::span(weights))).value();
+    const auto admitted = admission::admit(job_with("off", vector_line(digest)), store.blobs);
+    REQUIRE(admitted.has_value());
+    CHECK(admitted->initial_model == digest);
+  }
+  SECTION("a vector that was never uploaded is not found") {
+    CHECK(admission::admit(job_with("off", vector_line(crypto::sha256("nothing"))), store.blobs).error().code == ErrorCode::kNotFound);
+  }
+  SECTION("a vector of another size is refused") {
+    weights.pop_back();
+    const auto digest = store.blobs.put(std::as_bytes(std::span(weights))).value();
+    CHECK(admission::admit(job_with("off", vector_line(digest)), store.blobs).error().code == ErrorCode::kInvalidArgument);
+  }
+  SECTION("NaN and infinity are refused, the element named") {
+    const float bad = GENERATE(std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity());
+    weights[5] = bad;
+    const auto digest = store.blobs.put(std::as_bytes(std::span(weights))).value();
+    const auto refused = admission::admit(job_with("off", vector_line(digest)), store.blobs);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().message.find("element 5") != std::string::npos);
+  }
+}
+
+TEST_CASE("a path in a submitted job's initial_weights is refused: the server has no such file") {
+  TemporaryStore store;
+  CHECK(admission::admit(job_with("off", "initial_weights: /etc/passwd\n"), store.blobs).error().code == ErrorCode::kInvalidArgument);
+}
+
+TEST_CASE("jobs on different sites run at once, jobs that share a site one after the other") {
+  const Occupancy a{"a", {"north", "south"}};
+  const Occupancy b{"b", {"east"}};
+  const Occupancy c{"c", {"south", "west"}};
+  const Occupancy everywhere{"everywhere", {}};
+  using Ids = std::vector<std::string>;
+
+  CHECK(admission::choose_startable({a, b, c}, {}, 4) == Ids{"a", "b"});
+  CHECK(admission::choose_startable({c}, {a}, 4).empty());
+  CHECK(admission::choose_startable({c}, {b}, 4) == Ids{"c"});
+  CHECK(admission::choose_startable({everywhere, b}, {a}, 4).empty());
+  CHECK(admission::choose_startable({everywhere, b}, {}, 4) == Ids{"everywhere"});
+  CHECK(admission::choose_startable({a, b}, {}, 1) == Ids{"a"});
+}
+
+TEST_CASE("a job that waits for its sites is not overtaken by a later one on the same sites") {
+  const Occupancy running{"running", {"north"}};
+  const Occupancy both{"both", {"north", "south"}};
+  const Occupancy south{"south-only", {"south"}};
+  CHECK(admission::choose_startable({both, south}, {running}, 4).empty());
+}
