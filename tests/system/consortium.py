@@ -1,0 +1,273 @@
+"""A whole consortium on this machine: real keys, real daemons, real TLS, each in a folder of its own.
+
+Used by the system tests and by benchmarks/federation. Python's standard library only.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+BIN = pathlib.Path(os.environ.get("CONSILIUM_BIN_DIR", pathlib.Path(__file__).resolve().parents[2] / "build/release/bin"))
+
+POLICY = """\
+researchers: [ada]
+datasets: [chest]
+tasks: [classification]
+strategies: [fedavg, fedprox]
+max_rounds: 1000
+max_local_epochs: 1000
+minimum_cohort: 1
+allow_unmasked: true
+"""
+
+
+def run(*arguments, check=True, **options):
+    """Runs a program of build/<preset>/bin to its end and returns it, with its output as text."""
+    command = [str(BIN / arguments[0]), *map(str, arguments[1:])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=options.pop("timeout", 120), **options)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done
+
+
+def eventually(condition, what, seconds=30.0, every=0.02):
+    """Waits until condition() is true and returns what it returned; fails saying `what` otherwise."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"after {seconds} s still not: {what}")
+        time.sleep(every)
+
+
+def children_of(pid):
+    """The process ids of a process's children."""
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def peak_rss_mib(pid):
+    """Peak resident memory of a living process, in MiB."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+class Daemon:
+    """A process of ours whose log goes to a file."""
+
+    def __init__(self, name, arguments, log, environment=None):
+        self.name, self.log_file = name, log
+        with open(log, "ab") as output:
+            self.process = subprocess.Popen([str(BIN / arguments[0]), *map(str, arguments[1:])], stdout=output, stderr=output,
+                                            stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def log(self):
+        return self.log_file.read_text(errors="replace")
+
+    def wait_for_log(self, text, seconds=30.0):
+        eventually(lambda: text in self.log or self.process.poll() is not None, f"'{text}' in the log of {self.name}:\n{self.log}", seconds)
+        if text not in self.log:
+            raise AssertionError(f"{self.name} exited with {self.process.returncode} before it said '{text}':\n{self.log}")
+
+    def terminate(self, seconds=10.0):
+        """SIGTERM; returns the exit code and how long it took."""
+        start = time.monotonic()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=seconds)
+        return code, time.monotonic() - start
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(timeout=10)
+
+
+class Consortium:
+    """Use as a context manager: everything started is stopped, and the folder removed, at its end."""
+
+    def __init__(self, sites, name="lung-consortium", max_running_jobs=4):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="consilium-system-"))
+        self.name, self.sites, self.daemons, self.max_running_jobs = name, list(sites), {}, max_running_jobs
+        self.port = 0
+
+    def __enter__(self):
+        self.provision()
+        return self
+
+    def __exit__(self, kind, error, trace):
+        for daemon in self.daemons.values():
+            with contextlib.suppress(Exception):
+                daemon.kill()
+        if error is not None and not os.environ.get("CONSILIUM_QUIET"):
+            for daemon in self.daemons.values():
+                sys.stderr.write(f"--- {daemon.name}\n" + "\n".join(daemon.log.splitlines()[-30:]) + "\n")
+        if not os.environ.get("CONSILIUM_KEEP"):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    # Keys and certificates.
+
+    def provision(self):
+        run("consilium", "ca", "init", self.folder / "ca", "--name", self.name)
+        self.certify("coordinator", "coordinator", "--host", "127.0.0.1", "--host", "localhost")
+        self.certify("researcher", "ada")
+        for site in self.sites:
+            self.certify("site", site)
+
+    def certify(self, role, name, *more, folder=None, authority=None, days=30):
+        """Makes a key and has the authority certify it; returns the folder with root.pem, key.pem and certificate.pem."""
+        folder = folder or self.folder / name
+        authority = authority or self.folder / "ca"
+        if role == "site":
+            run("consilium-client", "enroll", "--site", name, "--consortium", self.name, "--out", folder)
+        else:
+            run("consilium", "ca", "request", "--role", role, "--name", name, "--consortium", self.name, "--out", folder)
+        request = next(folder.glob("*.csr"))
+        run("consilium", "ca", "sign", request, "--ca", authority, "--role", role, "--name", name, "--days", days,
+            "--out", folder / "certificate.pem", *more)
+        shutil.copy(authority / "root.pem", folder / "root.pem")
+        shutil.copy(authority / "crl.pem", folder / "crl.pem")
+        return folder
+
+    def tls(self, name, folder=None):
+        folder = folder or self.folder / name
+        key = next(folder.glob("*.key"))
+        return {"root": str(folder / "root.pem"), "certificate": str(folder / "certificate.pem"), "key": str(key),
+                "revocation_list": str(folder / "crl.pem")}
+
+    # Daemons.
+
+    def start_coordinator(self, **changes):
+        folder = self.folder / "coordinator"
+        config = {"listen": f"127.0.0.1:{self.port}", "state_dir": str(folder / "state"), "tls": self.tls("coordinator"),
+                  "consortium": self.name, "max_running_jobs": self.max_running_jobs, **changes}
+        file = folder / "coordinator.yaml"
+        file.write_text(json.dumps(config, indent=1))
+        (folder / "state" / "port").unlink(missing_ok=True)
+        daemon = Daemon("coordinator", ["consilium-coordinator", "--config", file], folder / "log", {"MALLOC_ARENA_MAX": "2"})
+        self.daemons["coordinator"] = daemon
+        eventually(lambda: (folder / "state" / "port").exists() or daemon.process.poll() is not None, "the coordinator listens")
+        if daemon.process.poll() is not None:
+            raise AssertionError(f"the coordinator exited with {daemon.process.returncode}:\n{daemon.log}")
+        self.port = int((folder / "state" / "port").read_text())
+        return daemon
+
+    def configure_site(self, name, data, policy=POLICY, trainer=None, tls=None, **changes):
+        """Writes client.yaml and policy.yaml. `data` maps data set names to .npz files, `trainer` adds to the trainer's section."""
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        if policy is not None:
+            (folder / "policy.yaml").write_text(policy)
+        config = {"site": name, "consortium": self.name, "coordinator": f"127.0.0.1:{self.port}", "tls": tls or self.tls(name),
+                  "policy": str(folder / "policy.yaml"), "state_dir": str(folder / "state"),
+                  "trainer": {"command": [str(BIN / "consilium-trainer")], "device": "cpu", "threads": 1, **(trainer or {})},
+                  "datasets": {key: {"type": "npz", "path": str(path)} for key, path in data.items()}, **changes}
+        file = folder / "client.yaml"
+        file.write_text(json.dumps(config, indent=1))
+        return file
+
+    def start_site(self, name, *arguments, environment=None, **options):
+        file = self.configure_site(name, *arguments, **options)
+        daemon = Daemon(name, ["consilium-client", "--config", file], self.folder / name / "log", {"MALLOC_ARENA_MAX": "2", **(environment or {})})
+        self.daemons[name] = daemon
+        return daemon
+
+    def trainer_of(self, site):
+        """The process id of a site's trainer, once there is one."""
+        return eventually(lambda: children_of(self.daemons[site].pid), f"{site} has a trainer")[0]
+
+    # The researcher's command.
+
+    def command(self, *arguments, researcher="ada", check=True, timeout=120):
+        tls = self.tls(researcher)
+        return run("consilium", *arguments, "--coordinator", f"127.0.0.1:{self.port}", "--root", tls["root"],
+                   "--certificate", tls["certificate"], "--key", tls["key"], check=check, timeout=timeout)
+
+    def query(self, *arguments):
+        return json.loads(self.command(*arguments, "--json").stdout)
+
+    def connected_sites(self):
+        return sorted(site["name"] for site in self.query("sites") if site["connected"])
+
+    def wait_connected(self, *sites):
+        wanted = sorted(sites or self.sites)
+        eventually(lambda: set(wanted) <= set(self.connected_sites()), f"sites {wanted} are connected", every=0.1)
+
+    def submit(self, job):
+        """Submits a job (YAML text or a dictionary) and returns its id."""
+        file = self.folder / f"job-{time.monotonic_ns()}.yaml"
+        file.write_text(job if isinstance(job, str) else json.dumps(job))
+        return json.loads(self.command("submit", file, "--json").stdout)["job_id"]
+
+    def status(self, job_id):
+        return next(job for job in self.query("jobs") if job["job_id"] == job_id)
+
+    def wait_ended(self, job_id, seconds=120):
+        def ended():
+            status = self.status(job_id)
+            return status if status["phase"] in ("finished", "stopped", "failed") else None
+
+        return eventually(ended, f"job {job_id} ends", seconds, every=0.1)
+
+    def wait_phase(self, job_id, phase, round_number=None, seconds=60):
+        def there():
+            status = self.status(job_id)
+            if status["phase"] in ("finished", "stopped", "failed") and status["phase"] != phase:
+                raise AssertionError(f"the job ended before it was {phase}: {status['phase']}: {status['detail']}")
+            return status if status["phase"] == phase and (round_number is None or status["round"] >= round_number) else None
+
+        return eventually(there, f"job {job_id} is {phase}", seconds, every=0.02)
+
+    def fetch(self, job_id):
+        """Fetches a job's results and returns their folder."""
+        out = self.folder / f"fetched-{time.monotonic_ns()}"
+        self.command("fetch", job_id, "--out", out)
+        return out
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def job(**sections):
+    """A small job on the striped images; sections given replace or extend the defaults."""
+    spec = {
+        "name": "stripes",
+        "model": {"layers": [{"conv": {"channels": 4, "kernel": 3, "padding": 1}}, "relu", {"maxpool": 4}, "flatten", {"linear": 2}],
+                  "input": [1, 28, 28], "classes": 2},
+        "data": {"dataset": "chest", "normalize": {"mean": 0.5, "std": 0.5}},
+        "training": {"local_epochs": 1, "batch_size": 16, "optimizer": {"name": "sgd", "learning_rate": 0.1}},
+        "federation": {"rounds": 3, "minimum_sites": 1},
+        "strategy": {"name": "fedavg"},
+        "privacy": {"secure_aggregation": "off"},
+        "evaluation": {"every": 1, "split": "test"},
+        "seed": 7,
+    }
+    for section, value in sections.items():
+        if isinstance(value, dict) and isinstance(spec.get(section), dict):
+            spec[section] = {**spec[section], **value}
+        else:
+            spec[section] = value
+    return spec

@@ -1,0 +1,68 @@
+"""The same job gives the same bytes: twice by the daemons, and once more in simulation."""
+
+import json
+import unittest
+
+from consortium import Consortium, job, run
+from sitedata import write_sites
+
+SITES = ["east", "north", "south", "west"]
+
+
+def spec_of(**strategy):
+    return job(strategy=strategy or {"name": "fedavg"}, training={"local_epochs": 2, "optimizer": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9}},
+               model={"layers": [{"conv": {"channels": 4, "kernel": 3, "padding": 1}}, "batchnorm", "relu", {"maxpool": 4}, "flatten", {"dropout": 0.2}, {"linear": 2}],
+                      "input": [1, 28, 28], "classes": 2},
+               federation={"rounds": 5, "sites": SITES, "minimum_sites": 4, "fraction": 0.75})
+
+
+class Reproducibility(unittest.TestCase):
+    def run_daemons(self, spec):
+        with Consortium(SITES) as consortium:
+            data = write_sites(consortium.folder, SITES)
+            consortium.start_coordinator()
+            for site in SITES:
+                consortium.start_site(site, {"chest": data[site]})
+            consortium.wait_connected()
+            job_id = consortium.submit(spec)
+            ended = consortium.wait_ended(job_id)
+            self.assertEqual(ended["phase"], "finished", ended["detail"])
+            out = consortium.fetch(job_id)
+            return (out / "model.safetensors").read_bytes(), json.loads((out / "report.json").read_text())
+
+    def run_simulation(self, spec, workers):
+        with Consortium([]) as consortium:
+            (consortium.folder / "data").mkdir()
+            write_sites(consortium.folder / "data", SITES)
+            file = consortium.folder / "job.yaml"
+            file.write_text(json.dumps(spec))
+            out = consortium.folder / "out"
+            run("consilium", "simulate", file, "--site-data", consortium.folder / "data", "--workers", workers, "--out", out)
+            return (out / "model.safetensors").read_bytes(), json.loads((out / "report.json").read_text())
+
+    def compare(self, spec):
+        first, first_report = self.run_daemons(spec)
+        second, _ = self.run_daemons(spec)
+        simulated, simulated_report = self.run_simulation(spec, 2)
+        alone, _ = self.run_simulation(spec, 1)
+        self.assertEqual(first, second, "two runs of the daemons differ")
+        self.assertEqual(first, simulated, "daemons and simulation differ")
+        self.assertEqual(simulated, alone, "the number of workers changes the model")
+        for one, other in zip(first_report["rounds"], simulated_report["rounds"]):
+            self.assertEqual(one["cohort"], other["cohort"])
+            self.assertEqual(one["test"], other["test"])
+
+    def test_fedavg(self):
+        self.compare(spec_of())
+
+    def test_fedprox_population(self):
+        self.compare(spec_of(name="fedprox", mu=0.1, weighting="population"))
+
+    def test_another_seed_gives_another_model(self):
+        one, _ = self.run_simulation(spec_of(), 2)
+        other, _ = self.run_simulation({**spec_of(), "seed": 8}, 2)
+        self.assertNotEqual(one, other)
+
+
+if __name__ == "__main__":
+    unittest.main()
