@@ -10,6 +10,8 @@
 #include "client/session/session_machine.h"
 #include "client/session/session_worker.h"
 #include "client/transport/coordinator_link.h"
+#include "common/pki/authority.h"
+#include "common/pki/files.h"
 #include "common/process/event_queue.h"
 
 namespace consilium::client {
@@ -22,15 +24,35 @@ struct Overloaded : Handlers... {
 template <class... Handlers>
 Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
+/// The trainer that was installed beside this program.
+std::string own_trainer() {
+  std::error_code problem;
+  return (std::filesystem::read_symlink("/proc/self/exe", problem).parent_path() / "consilium-trainer").string();
+}
+
 trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::Policy& policy) {
   trainer::TrainerConfig trainer;
   trainer.command = config.trainer.command;
+  if (trainer.command.empty()) trainer.command.push_back(own_trainer());
   trainer.device = config.trainer.device;
   trainer.threads = config.trainer.threads;
   trainer.memory_limit_bytes = config.trainer.memory_limit_bytes;
   trainer.require_sandbox = policy.sandbox_required();
   for (const auto& [name, source] : config.datasets) trainer.readable.emplace_back(source.path);
   return trainer;
+}
+
+/// Largest certificate file, in bytes.
+constexpr std::size_t kMaxPemBytes = 1 << 20;
+
+/// Checks that the certificate is this site's before anybody else has to.
+Result<void> check_certificate(const ClientConfig& config) {
+  CONSILIUM_ASSIGN(const std::string pem, pki::read_file(config.tls.certificate, kMaxPemBytes));
+  CONSILIUM_ASSIGN(const pki::Identity identity, pki::identity_of_certificate(pem));
+  if (identity.role != pki::Role::kSite || identity.name != config.site) {
+    return fail(ErrorCode::kInvalidArgument, "client.yaml: tls.certificate: expected the certificate of site '" + config.site + "', found that of " + pki::to_uri(identity));
+  }
+  return {};
 }
 
 }  // namespace
@@ -97,6 +119,7 @@ class Daemon::Impl {
 
 Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   CONSILIUM_ASSIGN(policy::Policy policy, policy::read_policy(config.policy));
+  CONSILIUM_TRY(check_certificate(config));
   std::error_code problem;
   for (const auto& [name, source] : config.datasets) {
     if (!std::filesystem::exists(source.path, problem)) {
@@ -110,7 +133,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   transport::LinkConfig link_config;
   link_config.coordinator = config.coordinator;
   link_config.server_name = config.server_name;
-  link_config.proxy = config.proxy;
+  link_config.proxy = config.proxy.value_or("");
   link_config.root = config.tls.root;
   link_config.certificate = config.tls.certificate;
   link_config.key = config.tls.key;

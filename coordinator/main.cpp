@@ -20,10 +20,7 @@ int run(const std::string& config_file, bool check_only) {
     std::cerr << "consilium-coordinator: " << config.error().message << '\n';
     return 1;
   }
-  if (const auto logging = logging::configure("consilium-coordinator", config->log.level, config->log.format); !logging) {
-    std::cerr << "consilium-coordinator: " << config_file << ": " << logging.error().message << '\n';
-    return 1;
-  }
+  logging::configure("consilium-coordinator", config->log);
   if (check_only) {
     std::cout << config_file << ": ok\n";
     return 0;

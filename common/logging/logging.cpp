@@ -35,26 +35,28 @@ class JsonFormatter final : public spdlog::formatter {
   spdlog::pattern_formatter time_;
 };
 
+spdlog::level::level_enum level_of(config::LogLevel level) {
+  switch (level) {
+    case config::LogLevel::kDebug: return spdlog::level::debug;
+    case config::LogLevel::kInfo: return spdlog::level::info;
+    case config::LogLevel::kWarning: return spdlog::level::warn;
+    case config::LogLevel::kError: return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
 }  // namespace
 
-Result<void> configure(std::string_view program, std::string_view level, std::string_view format) {
-  const auto parsed = spdlog::level::from_str(std::string(level));
-  if (parsed == spdlog::level::off && level != "off") {
-    return fail(ErrorCode::kInvalidArgument, "log.level: expected debug, info, warning or error, found '" + std::string(level) + "'");
-  }
-  if (format != "text" && format != "json") {
-    return fail(ErrorCode::kInvalidArgument, "log.format: expected text or json, found '" + std::string(format) + "'");
-  }
+void configure(std::string_view program, const config::LogConfig& config) {
   auto logger = std::make_shared<spdlog::logger>(std::string(program), std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
-  logger->set_level(parsed);
-  logger->flush_on(spdlog::level::info);
-  if (format == "json") {
+  logger->set_level(level_of(config.level));
+  logger->flush_on(spdlog::level::debug);
+  if (config.format == config::LogFormat::kJson) {
     logger->set_formatter(std::make_unique<JsonFormatter>(std::string(program)));
   } else {
     logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%-7l%$ %v");
   }
   spdlog::set_default_logger(std::move(logger));
-  return {};
 }
 
 }  // namespace consilium::logging
