@@ -20,6 +20,7 @@ endif()
 add_library(consilium_options INTERFACE)
 target_include_directories(consilium_options INTERFACE ${CMAKE_SOURCE_DIR})
 # No contraction: the fixed-point encoding must round alike on every machine.
+target_compile_definitions(consilium_options INTERFACE CONSILIUM_VERSION="${PROJECT_VERSION}")
 target_compile_options(consilium_options INTERFACE -Wall -Wextra -Wconversion -Werror -ffp-contract=off -fno-omit-frame-pointer)
 if(CONSILIUM_SANITIZE)
   add_compile_options(-fsanitize=${CONSILIUM_SANITIZE} -fno-sanitize-recover=all)

@@ -160,7 +160,7 @@ class Consortium:
     def start_coordinator(self, **changes):
         folder = self.folder / "coordinator"
         config = {"listen": f"127.0.0.1:{self.port}", "state_dir": str(folder / "state"), "tls": self.tls("coordinator"),
-                  "consortium": self.name, "max_running_jobs": self.max_running_jobs, **changes}
+                  "max_running_jobs": self.max_running_jobs, **changes}
         file = folder / "coordinator.yaml"
         file.write_text(json.dumps(config, indent=1))
         (folder / "state" / "port").unlink(missing_ok=True)
@@ -178,7 +178,7 @@ class Consortium:
         folder.mkdir(exist_ok=True)
         if policy is not None:
             (folder / "policy.yaml").write_text(policy)
-        config = {"site": name, "consortium": self.name, "coordinator": f"127.0.0.1:{self.port}", "tls": tls or self.tls(name),
+        config = {"site": name, "coordinator": f"127.0.0.1:{self.port}", "tls": tls or self.tls(name),
                   "policy": str(folder / "policy.yaml"), "state_dir": str(folder / "state"),
                   "trainer": {"command": [str(BIN / "consilium-trainer")], "device": "cpu", "threads": 1, **(trainer or {})},
                   "datasets": {key: {"type": "npz", "path": str(path)} for key, path in data.items()}, **changes}

@@ -106,7 +106,7 @@ class Identity(unittest.TestCase):
             from connect_proxy import ConnectProxy
 
             with ConnectProxy() as proxy:
-                consortium.start_site("east", {"chest": data["east"]}, proxy=f"http://127.0.0.1:{proxy.port}")
+                consortium.start_site("east", {"chest": data["east"]}, proxy=f"127.0.0.1:{proxy.port}")
                 consortium.wait_connected()
                 ended = consortium.wait_ended(consortium.submit(job()))
                 self.assertEqual(ended["phase"], "finished", ended["detail"])
@@ -116,7 +116,7 @@ class Identity(unittest.TestCase):
         with Consortium(["east"]) as consortium:
             data = write_sites(consortium.folder, ["east"])
             consortium.start_coordinator()
-            site = consortium.start_site("east", {"chest": data["east"]}, proxy=f"http://127.0.0.1:{free_port()}")
+            site = consortium.start_site("east", {"chest": data["east"]}, proxy=f"127.0.0.1:{free_port()}")
             site.wait_for_log("coordinator 127.0.0.1")
             self.assertEqual(consortium.connected_sites(), [])
 
