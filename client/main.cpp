@@ -1,0 +1,56 @@
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <iostream>
+
+#include "client/daemon.h"
+#include "client/enroll.h"
+#include "common/logging/logging.h"
+#include "common/process/termination.h"
+#include "common/wire/tls_credentials.h"
+
+using namespace consilium;
+
+namespace {
+
+Result<int> run_daemon(const std::string& config_file, bool check_only) {
+  wire::restrict_to_tls13();
+  process::Termination termination;
+  CONSILIUM_ASSIGN(client::ClientConfig config, client::read_client_config(config_file));
+  logging::configure("consilium-client", config.log);
+  CONSILIUM_ASSIGN(const auto daemon, client::Daemon::create(std::move(config)));
+  if (check_only) {
+    std::cout << config_file << ": ok\n";
+    return 0;
+  }
+  termination.on_signal([&daemon] { daemon->stop(); });
+  daemon->run();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Lets a hospital take part in federated training; opens every connection and listens on none.", "consilium-client");
+  app.footer(
+      "Examples:\n  consilium-client enroll --site north --consortium lung --out /etc/consilium\n"
+      "  consilium-client --config /etc/consilium/client.yaml --check\n  consilium-client --config /etc/consilium/client.yaml\n\n"
+      "Exit codes: 0 stopped on request, 1 failure, 2 usage.");
+  app.set_version_flag("--version", CONSILIUM_VERSION);
+  std::string config_file;
+  bool check_only = false;
+  app.add_option("--config", config_file, "the daemon's configuration (configs/client.yaml is a commented example)");
+  app.add_flag("--check", check_only, "only check configuration, policy, certificate and data sets' paths");
+  std::function<Result<int>()> action = [&] { return run_daemon(config_file, check_only); };
+  client::add_enroll_command(app, action, std::cout);
+  try {
+    app.parse(argc, argv);
+    if (app.get_subcommands().empty() && config_file.empty()) throw CLI::RequiredError("--config");
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  const Result<int> outcome = action();
+  if (!outcome) std::cerr << "consilium-client: " << outcome.error().message << '\n';
+  return outcome.value_or(1);
+}
