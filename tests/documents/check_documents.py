@@ -1,0 +1,226 @@
+"""Holds README.md and docs/ against the repository: links, paths, commands with their options, keys of jobs.
+
+CONSILIUM_BIN_DIR names the folder of the built programs, CONSILIUM_PROGRAMS those that this build has (commas between them):
+commands of other programs are not looked at. Python's standard library only.
+"""
+
+import functools
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("CONSILIUM_BIN_DIR", ROOT / "build/release/bin"))
+PROGRAMS = [name for name in os.environ.get("CONSILIUM_PROGRAMS", "").split(",") if name]
+
+LINK = re.compile(r"!?\[[^\]\n]*\]\(([^)\s]+)\)")
+FOLDERS = "scripts|examples|configs|docs|tests|benchmarks|protocols|common|coordinator|client|simulation|cli"
+PATH = re.compile(rf"(?<![\w/.$~-])(?:\./)?((?:{FOLDERS})/[\w./*-]*[\w*])")
+# Where a shell takes a word for a program: first in a line, after sudo, a pipe, "$(" or "ExecStart=".
+PROGRAM = re.compile(r"(?:^|[|(;=]|\bsudo(?: -u \w+)?)\s*(?:[\w./-]*/)?(consilium(?:-coordinator|-client|-trainer)?)(?=\s|$)")
+COMMAND_LANGUAGES = {"sh", "bash", "ini"}
+
+
+def documents():
+    return sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+
+
+def fences_and_prose(text):
+    """The fenced blocks as (language, lines), and the text outside them."""
+    blocks, prose, language, block = [], [], None, []
+    for line in text.splitlines():
+        if line.lstrip().startswith("```"):
+            if language is None:
+                language, block = line.strip().strip("`"), []
+            else:
+                blocks.append((language, block))
+                language = None
+        elif language is None:
+            prose.append(line)
+        else:
+            block.append(line)
+    return blocks, "\n".join(prose)
+
+
+def anchors_of(file):
+    """The anchors that a page's headings get: lower case, punctuation dropped, spaces as hyphens."""
+    _, prose = fences_and_prose(file.read_text())
+    headings = re.findall(r"^#{1,6} +(.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def command_texts(text):
+    """What a reader may type: lines of shell blocks, continuations joined, and code spans that begin with a program."""
+    blocks, prose = fences_and_prose(text)
+    for language, lines in blocks:
+        if language in COMMAND_LANGUAGES:
+            yield from "\n".join(lines).replace("\\\n", " ").splitlines()
+    for span in re.findall(r"`([^`\n]+)`", prose):
+        if re.match(r"consilium[\w-]*(\s|$)", span):
+            yield span
+
+
+def commands_in(line):
+    """(program, words) of each call of one of our programs in a line of shell."""
+    for match in PROGRAM.finditer(line):
+        rest = re.split(r"[|;&)`>]|\s#|<\(", line[match.end():])[0]
+        try:
+            yield match.group(1), shlex.split(rest)
+        except ValueError:
+            yield match.group(1), rest.split()
+
+
+@functools.lru_cache(maxsize=None)
+def help_of(*command):
+    """Options and subcommands that `command --help` lists."""
+    done = subprocess.run([str(BIN / command[0]), *command[1:], "--help"], capture_output=True, text=True, timeout=30, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)} --help exited with {done.returncode}:\n{done.stdout}{done.stderr}")
+    listed = done.stdout.partition("\nSubcommands:\n")
+    options = {option for line in listed[0].splitlines() if line.startswith("  -") for option in re.findall(r"--[\w-]+", line.split("  ")[1])}
+    subcommands = []
+    for line in listed[2].splitlines():
+        found = re.match(r"  ([a-z][\w-]*)( |$)", line)
+        if not found:
+            break
+        subcommands.append(found.group(1))
+    return options, tuple(subcommands)
+
+
+def problems_of(program, words):
+    """What is wrong with a call, in words; None where nothing is."""
+    path = (program,)
+    options, subcommands = help_of(*path)
+    known = set(options)
+    for word in words:
+        if word.startswith("--"):
+            if word.split("=")[0] not in known:
+                return f"{' '.join(path)} has no option {word}"
+        elif subcommands and re.fullmatch(r"[a-z][a-z-]*", word):
+            if word not in subcommands:
+                # The value of an option of the program itself, unless it stands where a subcommand must.
+                if len(path) == 1 and words[0] == word and program == "consilium":
+                    return f"{program} has no subcommand {word}"
+                continue
+            path += (word,)
+            options, subcommands = help_of(*path)
+            known |= options
+    return None
+
+
+class Links(unittest.TestCase):
+    def test_every_relative_link_leads_to_a_file_and_a_heading(self):
+        broken = []
+        for document in documents():
+            blocks_removed = fences_and_prose(document.read_text())[1]
+            for target in LINK.findall(blocks_removed):
+                if re.match(r"[a-z]+:", target):
+                    continue
+                name, _, anchor = target.partition("#")
+                file = (document.parent / name).resolve() if name else document
+                if not file.exists():
+                    broken.append(f"{document.relative_to(ROOT)}: {target}: no such file")
+                elif anchor and file.suffix == ".md" and anchor not in anchors_of(file):
+                    broken.append(f"{document.relative_to(ROOT)}: {target}: no such heading")
+        self.assertEqual(broken, [])
+
+    def test_every_page_can_be_reached_from_the_readme(self):
+        reached, waiting = set(), [ROOT / "README.md", ROOT / "docs/README.md"]
+        while waiting:
+            page = waiting.pop()
+            if page in reached or not page.exists():
+                continue
+            reached.add(page)
+            for target in LINK.findall(fences_and_prose(page.read_text())[1]):
+                if target.partition("#")[0].endswith(".md") and not re.match(r"[a-z]+:", target):
+                    waiting.append((page.parent / target.partition("#")[0]).resolve())
+        decisions = ROOT / "docs/adr"  # one is linked, and is beside the others
+        lost = [str(page.relative_to(ROOT)) for page in documents() if page not in reached and decisions not in page.parents]
+        self.assertEqual(lost, [])
+
+
+class Paths(unittest.TestCase):
+    def test_every_path_into_the_repository_exists(self):
+        missing = []
+        for file in [*documents(), *(ROOT / "configs").iterdir()]:
+            for path in PATH.findall(LINK.sub("", file.read_text())):
+                if re.search(r"\b[A-Z]{2,}\b", path):
+                    continue  # tests/fuzz/NAME
+                pattern = path.rstrip(".")
+                if not (ROOT / pattern).exists() and not any(ROOT.glob(pattern.rstrip("*") + "*")):
+                    missing.append(f"{file.relative_to(ROOT)}: {path}")
+        self.assertEqual(missing, [])
+
+    def test_what_is_run_is_executable(self):
+        for script in [*(ROOT / "scripts").iterdir(), *(ROOT / "examples").glob("*/run")]:
+            self.assertTrue(os.access(script, os.X_OK), script)
+
+
+class Commands(unittest.TestCase):
+    def setUp(self):
+        if not PROGRAMS:
+            self.skipTest("CONSILIUM_PROGRAMS names no program of this build")
+
+    def test_every_command_in_a_document_has_the_options_it_is_shown_with(self):
+        wrong, looked_at = [], 0
+        for document in documents():
+            for line in command_texts(document.read_text()):
+                for program, words in commands_in(line):
+                    if program not in PROGRAMS:
+                        continue
+                    looked_at += 1
+                    problem = problems_of(program, words)
+                    if problem:
+                        wrong.append(f"{document.relative_to(ROOT)}: {line.strip()}: {problem}")
+        self.assertEqual(wrong, [])
+        self.assertGreater(looked_at, 5 * len(PROGRAMS))
+
+    def test_every_subcommand_and_option_of_consilium_is_in_its_reference(self):
+        if "consilium" not in PROGRAMS:
+            self.skipTest("this build has no consilium")
+        reference = (ROOT / "docs/researcher/command.md").read_text()
+        missing, waiting = [], [("consilium",)]
+        while waiting:
+            path = waiting.pop()
+            options, subcommands = help_of(*path)
+            missing += [" ".join((*path, option)) for option in options - {"--help"} if f"{option}`" not in reference and f"{option} " not in reference]
+            missing += [" ".join((*path, name)) for name in subcommands if not re.search(rf"`(ca )?{name}[ `]|^## .*\b{name}\b", reference, re.MULTILINE)]
+            waiting += [(*path, name) for name in subcommands]
+        self.assertEqual(missing, [])
+
+    def test_exit_codes_are_those_of_the_program(self):
+        header = (ROOT / "cli/command.h").read_text()
+        codes = {int(code) for code in re.findall(r"^\s+k\w+ = (\d+),", header, re.MULTILINE)}
+        reference = (ROOT / "docs/researcher/command.md").read_text()
+        self.assertEqual(codes, {int(code) for code in re.findall(r"^\| (\d+) \|", reference, re.MULTILINE)})
+
+
+class JobKeys(unittest.TestCase):
+    """docs/formats/job.md has every key that a job may have."""
+
+    def setUp(self):
+        page = (ROOT / "docs/formats/job.md").read_text()
+        self.keys = {part for path in re.findall(r"^\| \**`([\w.]+)`", page, re.MULTILINE) for part in path.split(".")}
+        self.words = {word for span in re.findall(r"`([^`\n]+)`", page) for word in re.findall(r"\w+", span)}
+
+    def test_keys_of_the_examples(self):
+        for job in (ROOT / "examples").rglob("*.yaml"):
+            text = re.sub(r"#.*", "", job.read_text())
+            for key in re.findall(r"(?:^|[{,\s])([a-z_0-9]+):(?=\s)", text, re.MULTILINE):
+                self.assertIn(key, self.keys | self.words, f"{job.relative_to(ROOT)}: {key}")
+
+    def test_keys_of_the_parser(self):
+        source = "".join(file.read_text() for file in (ROOT / "common/job").glob("job_parse*.cpp"))
+        sections = re.findall(r"Section \w+\([^;]*?\{([^}]*)\},\s*\{([^}]*)\}", source)
+        keys = {key for both in sections for key in re.findall(r'"(\w+)"', "".join(both))}
+        self.assertGreater(len(keys), 25)
+        self.assertEqual(keys - self.keys - {"sha256", "path"}, set())  # of initial_weights, which stand in its row
+        self.assertLessEqual({"sha256", "path"}, self.words)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], "-v"])
