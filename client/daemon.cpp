@@ -133,7 +133,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   transport::LinkConfig link_config;
   link_config.coordinator = config.coordinator;
   link_config.server_name = config.server_name;
-  link_config.proxy = config.proxy.value_or("");
+  if (config.proxy) link_config.proxy = "http://" + *config.proxy;
   link_config.root = config.tls.root;
   link_config.certificate = config.tls.certificate;
   link_config.key = config.tls.key;

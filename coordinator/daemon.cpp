@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include "common/pki/authority.h"
+#include "common/pki/files.h"
 #include "coordinator/journal/blob_store.h"
 #include "coordinator/journal/memory_journal.h"
 #include "coordinator/scheduler.h"
@@ -18,6 +20,8 @@ namespace consilium::coordinator {
 namespace {
 
 constexpr std::chrono::milliseconds kShutdownGrace{2000};
+/// Largest certificate file, in bytes.
+constexpr std::size_t kMaxPemBytes = 1 << 20;
 
 Result<void> make_folder(const std::filesystem::path& folder) {
   std::error_code problem;
@@ -53,6 +57,9 @@ class Daemon::Impl {
     service.key = config_.tls.key;
     service.revocation_list = config_.tls.revocation_list;
     service.spool = spool;
+    CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config_.tls.certificate, kMaxPemBytes));
+    CONSILIUM_ASSIGN(const pki::Identity self, pki::identity_of_certificate(certificate));
+    service.consortium = self.consortium;
     CONSILIUM_ASSIGN(service_, service::CoordinationService::start(service, scheduler_, blobs_));
     scheduler_.start(*service_);
     CONSILIUM_TRY(write_port(config_.state_dir, service_->port()));
