@@ -23,8 +23,8 @@ target_include_directories(consilium_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_definitions(consilium_options INTERFACE CONSILIUM_VERSION="${PROJECT_VERSION}")
 target_compile_options(consilium_options INTERFACE -Wall -Wextra -Wconversion -Werror -ffp-contract=off -fno-omit-frame-pointer)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # GCC 12 sees overlaps in std::string's operator+ that aren't there (GCC bug 105651).
-  target_compile_options(consilium_options INTERFACE -Wno-restrict)
+  # At -O3 GCC 12 sees overlaps and uninitialised parts in std::string that are not there (GCC bugs 105651, 105562).
+  target_compile_options(consilium_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
 endif()
 if(CONSILIUM_SANITIZE)
   add_compile_options(-fsanitize=${CONSILIUM_SANITIZE} -fno-sanitize-recover=all)
