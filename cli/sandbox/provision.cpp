@@ -20,7 +20,8 @@ namespace consilium::cli {
 namespace {
 
 constexpr const char* kConsortium = "sandbox";
-constexpr std::chrono::days kValidity{30};
+constexpr std::chrono::days kRootValidity{3650};
+constexpr std::chrono::days kValidity{365};
 
 Result<void> write_text(const std::filesystem::path& file, const std::string& text) {
   std::ofstream out(file, std::ios::binary | std::ios::trunc);
@@ -140,7 +141,7 @@ std::string researcher_yaml(int port) {
 }  // namespace
 
 Result<void> provision(const SandboxLayout& layout, const std::vector<simulation::SimulatedSite>& sites) {
-  CONSILIUM_ASSIGN(pki::Authority authority, pki::Authority::create(layout.authority(), kConsortium, kValidity));
+  CONSILIUM_ASSIGN(pki::Authority authority, pki::Authority::create(layout.authority(), kConsortium, kRootValidity));
   CONSILIUM_TRY(certify(authority, {kConsortium, pki::Role::kCoordinator, "coordinator"}, {"127.0.0.1", "localhost"},
                         layout.coordinator()));
   CONSILIUM_TRY(certify(authority, {kConsortium, pki::Role::kResearcher, kSandboxResearcher}, {}, layout.researcher()));

@@ -89,17 +89,19 @@ class GrpcService final : public CoordinationService {
 
 }  // namespace
 
-Result<std::unique_ptr<CoordinationService>> CoordinationService::start(const ServiceConfig& config,
+Result<std::unique_ptr<CoordinationService>> CoordinationService::start(const ServiceConfig& given,
                                                                         CoordinationHandler& handler,
                                                                         journal::BlobStore& blobs) {
   raise_descriptor_limit();
   gpr_set_log_function(&log_of_grpc);
   google::protobuf::SetLogHandler(nullptr);  // malformed messages are refused and logged with their peer's name
-  const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list};
+  const wire::TlsFiles files{given.root, given.certificate, given.key, given.revocation_list};
   CONSILIUM_ASSIGN(const auto tls,
                    wire::make_server_tls(files, {pki::Role::kSite, pki::Role::kResearcher}, [](const Error& why) {
                      spdlog::warn("refused a handshake: {}", why.message);
                    }));
+  ServiceConfig config = given;
+  if (config.consortium.empty()) config.consortium = tls.self.consortium;
   if (tls.self.consortium != config.consortium) {
     return fail(ErrorCode::kFailedPrecondition,
                 fmt::format("{}: certificate of consortium {}, expected {}", config.certificate.string(),

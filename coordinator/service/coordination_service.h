@@ -58,7 +58,7 @@ class CoordinationHandler {
 struct ServiceConfig {
   std::string listen;                                             ///< "0.0.0.0:8470"; port 0 picks a free one
   std::filesystem::path root, certificate, key, revocation_list;  ///< PEM; the list is read again when it changes
-  std::string consortium;       ///< trust domain that every peer's SPIFFE id must have
+  std::string consortium;       ///< trust domain that every peer's SPIFFE id must have; empty: our certificate's
   std::filesystem::path spool;  ///< folder of uploads under way
 };
 
