@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <mutex>
 #include <thread>
 
 #include "common/job/job_text.h"
@@ -39,6 +40,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
     wait_for_change();
   }
   ~WatchStream() override {
+    const std::lock_guard lock(mutex_);
     if (thread_.joinable()) thread_.join();
   }
 
@@ -51,7 +53,9 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
   void OnDone() override { delete this; }
 
  private:
+  /// The write that a new thread asks for may be done, and this called again, before the thread is stored here.
   void wait_for_change() {
+    const std::lock_guard lock(mutex_);
     if (thread_.joinable()) thread_.join();  // it ended when it asked for the write
     thread_ = std::thread([this] { run(); });
   }
@@ -79,6 +83,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
   bool last_ = false;
   wire::UpdateWriter writer_;
   v1::JobUpdate update_;
+  std::mutex mutex_;  ///< guards thread_
   std::thread thread_;
 };
 
