@@ -26,8 +26,8 @@ std::string bar(double share) {
 }
 
 std::string line(const std::string& name, const report::Metrics& metrics, const std::string& note) {
-  std::string text = fmt::format("{:<10} accuracy {:.3f} {} AUC {:.3f} {}  {}", name, metrics.accuracy,
-                                 bar(metrics.accuracy), metrics.auc, bar(metrics.auc), note);
+  std::string text = fmt::format("{:<10} accuracy {:.3f} {}  AUC {:.3f}   {}", name, metrics.accuracy,
+                                 bar(metrics.accuracy), metrics.auc, note);
   text.erase(text.find_last_not_of(' ') + 1);
   return text;
 }

@@ -228,7 +228,7 @@ std::string format_duration(double seconds) {
 
 std::vector<std::string> table_lines(const JobStatus& status, const std::string& split, const Screen& screen) {
   std::vector<Line> head = {title_line(status), bar_line(status, screen)};
-  if (!status.detail.empty())
+  if (!status.detail.empty() && status.detail != name_of(status.phase))
     head.push_back({{printable(status.detail), status.phase == JobPhase::kFailed ? Style::kBad : Style::kDim}});
   head.push_back({{fmt::format("{:>6} {:>9} {:>12} {:>11} {:>10} {:>8} {:>10} {:>9}", "round", "sites", "train loss",
                                loss_label(split), "accuracy", "AUC", "bytes", "time"),

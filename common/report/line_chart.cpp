@@ -13,7 +13,7 @@ namespace {
 
 // Okabe & Ito's palette: told apart by colour-blind readers, on screen and in print.
 constexpr std::array<std::string_view, 6> kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"};
-constexpr double kPanelWidth = 460, kPanelHeight = 300, kTop = 78, kLeft = 58, kGap = 74, kRight = 26, kBottom = 58;
+constexpr double kPanelWidth = 460, kPanelHeight = 300, kTop = 96, kLeft = 58, kGap = 74, kRight = 26, kBottom = 58;
 constexpr double kLegendRow = 18;
 
 std::string escape(std::string_view text) {
