@@ -50,7 +50,7 @@ class Jobs(unittest.TestCase):
             self.assertTrue(all(len(cohort) == 2 for cohort in cohorts), cohorts)
             self.assertGreater(len(set(cohorts)), 1)
             # Every site evaluates, sampled or not.
-            self.assertEqual([entry["metrics"]["examples"] for entry in ended["history"] if entry.get("metrics")], [4 * 32, 4 * 32])
+            self.assertEqual([entry["test"]["examples"] for entry in ended["history"] if entry.get("test")], [4 * 32, 4 * 32])
 
 
 if __name__ == "__main__":
