@@ -104,7 +104,7 @@ TEST_CASE("every partition gives each example to exactly one site, and the same 
   }
 }
 
-TEST_CASE("--per-site gives each site so many training examples, none twice") {
+TEST_CASE("per-site gives each site so many training examples, none twice") {
   const Folder folder;
   const job::JobSpec job = job_of("{rounds: 1, sites: [a, b, c]}");
   const auto sites = split_to_folder({write_data(folder.path), {"a", "b", "c"}, "iid", 5, 7}, job, folder.path / "out");

@@ -39,7 +39,7 @@ std::string job_with(const std::string& secure, const std::string& more = "") {
   return text + more;
 }
 
-std::string vector_line(const crypto::Digest& digest) { return "initial_weights: sha256:" + crypto::to_hex(digest) + "\n"; }
+std::string vector_line(const crypto::Digest& digest) { return "initial_weights: {sha256: " + crypto::to_hex(digest) + "}\n"; }
 
 }  // namespace
 
