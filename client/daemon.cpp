@@ -38,6 +38,7 @@ trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::
   trainer.threads = config.trainer.threads;
   trainer.memory_limit_bytes = config.trainer.memory_limit_bytes;
   trainer.require_sandbox = policy.sandbox_required();
+  trainer.log = [](std::string_view line) { spdlog::info("trainer: {}", line); };
   for (const auto& [name, source] : config.datasets) trainer.readable.emplace_back(source.path);
   return trainer;
 }
@@ -70,6 +71,7 @@ class Daemon::Impl {
   }
 
   void run() {
+    worker_->start([](const Error& error) { spdlog::error("the trainer doesn't start: {}", error.message); });
     link_->start({[this] { events_.post(session::Connected{}); },
                   [this](wire::CoordinatorMessage message) { events_.post(session::Received{std::move(message)}); },
                   [this](Error error) {

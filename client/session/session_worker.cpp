@@ -85,6 +85,11 @@ class SessionWorker::Impl {
     }
   }
 
+  Result<std::optional<SiteEvent>> start(const std::function<void(const Error&)>& failed) {
+    if (const auto hello = trainer_.start(); !hello) failed(hello.error());
+    return std::optional<SiteEvent>();
+  }
+
   Result<std::optional<SiteEvent>> warm(const AcceptedJob& job, std::stop_token stop) {
     CONSILIUM_TRY(prepare(job, stop));
     return std::optional<SiteEvent>();
@@ -233,6 +238,10 @@ class SessionWorker::Impl {
 
 SessionWorker::SessionWorker(Parts parts) : impl_(std::make_unique<Impl>(std::move(parts))) {}
 SessionWorker::~SessionWorker() = default;
+
+void SessionWorker::start(std::function<void(const Error&)> failed) {
+  impl_->post({std::nullopt, [this, failed = std::move(failed)](std::stop_token) { return impl_->start(failed); }});
+}
 
 void SessionWorker::run(Warm effect) {
   impl_->post({std::nullopt, [this, effect = std::move(effect)](std::stop_token stop) { return impl_->warm(effect.job, stop); }});

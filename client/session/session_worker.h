@@ -28,6 +28,8 @@ class SessionWorker {
   explicit SessionWorker(Parts parts);
   ~SessionWorker();  ///< cancels the step under way, ends the trainer
 
+  /// Starts the trainer before any job needs it; what stands in its way is given to `failed`, from the worker's thread.
+  void start(std::function<void(const Error&)> failed);
   /// Queues a step; effects other than Warm, Fetch, Work and Upload aren't its business.
   void run(Warm effect);
   void run(Fetch effect);
