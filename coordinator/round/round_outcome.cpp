@@ -62,8 +62,12 @@ void fail_the_rest(Step& step, Collecting& session, const std::string& reason, c
 void close(Step& step, Collecting session) {
   State& state = step.state;
   CloseSum close{session.key, session.answers, 0, state.member_examples, state.normaliser};
-  close.members = static_cast<std::uint64_t>(
-      std::count_if(state.sites.begin(), state.sites.end(), [](const auto& entry) { return entry.second.trains(); }));
+  // A site whose update is in the sum was a member when it was sampled, though it may have declined since.
+  const auto counts = [&answers = session.answers](const auto& entry) {
+    const auto answer = answers.find(entry.first);
+    return entry.second.trains() || (answer != answers.end() && answer->second.standing == Standing::kUpdate);
+  };
+  close.members = static_cast<std::uint64_t>(std::count_if(state.sites.begin(), state.sites.end(), counts));
   step.emit(std::move(close));
   state.phase = Closing{std::move(session), step.now + state.rules.deadline};
 }
