@@ -5,7 +5,7 @@
 #include <array>
 #include <cctype>
 
-#include "common/crypto/random_bytes.h"
+#include "common/crypto/random_source.h"
 #include "common/crypto/sha256.h"
 
 namespace consilium::crypto {
@@ -201,7 +201,7 @@ Result<RevocationListPtr> issue_revocation_list(const std::vector<Revoked>& revo
 Result<std::string> random_serial() {
   std::array<std::uint8_t, 16> bytes{};
   do {
-    CONSILIUM_TRY(random_bytes(std::as_writable_bytes(std::span(bytes))));
+    CONSILIUM_TRY(SystemRandom().fill(bytes));
   } while (bytes[0] == 0);  // full length, so that the text is the number's canonical one
   return to_hex(bytes);
 }

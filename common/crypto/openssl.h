@@ -33,6 +33,7 @@ using IntegerPtr = std::unique_ptr<ASN1_INTEGER, Freed<ASN1_INTEGER_free>>;
 using TimePtr = std::unique_ptr<ASN1_TIME, Freed<ASN1_TIME_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;  ///< OpenSSL wipes a private key when it frees it
 using KeyContextPtr = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
+using CipherContextPtr = std::unique_ptr<EVP_CIPHER_CTX, Freed<EVP_CIPHER_CTX_free>>;  ///< wiped when it is freed
 using DigestContextPtr = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
 using CertificatePtr = std::unique_ptr<X509, Freed<X509_free>>;
 using RequestPtr = std::unique_ptr<X509_REQ, Freed<X509_REQ_free>>;

@@ -1,14 +1,9 @@
 #include "common/crypto/sha256.h"
 
-#include <array>
 #include <catch2/catch.hpp>
-#include <set>
 #include <string>
 
-#include "common/crypto/random_bytes.h"
-
 using consilium::crypto::digest_from_hex;
-using consilium::crypto::random_bytes;
 using consilium::crypto::sha256;
 using consilium::crypto::Sha256;
 using consilium::crypto::to_hex;
@@ -41,14 +36,4 @@ TEST_CASE("a digest survives hexadecimal, and nothing else is read as one") {
   CHECK_FALSE(digest_from_hex(wrong));
   CHECK_FALSE(digest_from_hex(to_hex(digest) + "0"));
   CHECK_FALSE(digest_from_hex(""));
-}
-
-TEST_CASE("random bytes don't repeat") {
-  std::set<std::array<std::byte, 16>> seen;
-  for (int i = 0; i < 1000; ++i) {
-    std::array<std::byte, 16> bytes{};
-    REQUIRE(random_bytes(bytes));
-    seen.insert(bytes);
-  }
-  CHECK(seen.size() == 1000);
 }

@@ -1,4 +1,4 @@
-#include "common/crypto/random_bytes.h"
+#include "common/crypto/random_source.h"
 
 #include <openssl/rand.h>
 
@@ -9,10 +9,10 @@
 
 namespace consilium::crypto {
 
-Result<void> random_bytes(std::span<std::byte> bytes) {
+Result<void> SystemRandom::fill(std::span<std::uint8_t> bytes) {
   while (!bytes.empty()) {
     const std::size_t part = std::min<std::size_t>(bytes.size(), INT_MAX);
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(part)) != 1) {
+    if (RAND_priv_bytes(bytes.data(), static_cast<int>(part)) != 1) {
       return fail(openssl_error(ErrorCode::kInternal, "the system gave no random bytes"));
     }
     bytes = bytes.subspan(part);
