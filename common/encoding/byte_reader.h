@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "common/crypto/sha256.h"
+
+namespace consilium::encoding {
+
+/// Reads hostile bytes of a canonical record; after the first error every read gives zeros, and the caller checks once.
+class ByteReader {
+ public:
+  explicit ByteReader(std::span<const std::byte> bytes) : rest_(bytes) {}
+
+  /// The next `count` bytes; none where fewer are left.
+  std::span<const std::byte> bytes(std::size_t count);
+  /// Fills `out`, with zeros after an error.
+  void fill(std::span<std::uint8_t> out);
+  /// Reads an integer of that width from `low` to `high`.
+  template <class Unsigned>
+  Unsigned integer(std::string_view what, std::uint64_t low, std::uint64_t high) {
+    return static_cast<Unsigned>(ranged(what, sizeof(Unsigned), low, high));
+  }
+  template <class Enum>
+  Enum kind(std::string_view what, Enum last) {
+    return static_cast<Enum>(integer<std::uint8_t>(what, 1, static_cast<std::uint8_t>(last)));
+  }
+  /// What prefixed<Unsigned>() wrote, `low` to `high` bytes long.
+  template <class Unsigned>
+  std::span<const std::byte> prefixed(std::string_view what, std::size_t low, std::size_t high) {
+    return bytes(integer<Unsigned>(what, low, high));
+  }
+  template <class Unsigned>
+  std::string text(std::string_view what, std::size_t low, std::size_t high) {
+    const auto read = prefixed<Unsigned>(what, low, high);
+    return {reinterpret_cast<const char*>(read.data()), read.size()};
+  }
+  /// A finite number >= 0, at most `high`; the bits of -0 are not ours.
+  double number(std::string_view what, double high);
+  crypto::Digest digest();
+
+  void refuse(std::string why);
+  [[nodiscard]] bool ok() const { return error_.empty(); }
+  [[nodiscard]] const std::string& error() const { return error_; }
+  [[nodiscard]] std::size_t left() const { return rest_.size(); }
+
+ private:
+  std::uint64_t ranged(std::string_view what, std::size_t width, std::uint64_t low, std::uint64_t high);
+
+  std::span<const std::byte> rest_;
+  std::string error_;
+};
+
+}  // namespace consilium::encoding

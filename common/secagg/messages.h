@@ -1,0 +1,118 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/crypto/sha256.h"
+#include "common/crypto/x25519.h"
+#include "common/error/error.h"
+
+/// What site and coordinator say to each other in one attempt at a masked sum, as plain values; their bytes are in
+/// docs/formats/masking.md. Sites are numbered by rank: their place among the adverts, in order of name, from 0.
+namespace consilium::secagg {
+
+using Rank = std::uint8_t;
+inline constexpr std::size_t kMaxSites = 255;  ///< x = rank + 1 is a non-zero element of GF(2^8)
+inline constexpr std::size_t kSecretBytes = 32;
+inline constexpr std::size_t kMaxCertificateBytes = 8192;
+inline constexpr std::size_t kMaxSignatureBytes = 80;  ///< ECDSA P-256 in DER takes at most 72
+/// Largest encoded message accepted: 255 adverts with the longest certificates.
+inline constexpr std::size_t kMaxMessageBytes = kMaxSites * (kMaxCertificateBytes + 512);
+
+using Signature = std::vector<std::byte>;
+
+// Step 1.
+
+/// A site's fresh keys for this attempt, signed by its certificate's key over the attempt's context.
+struct Advert {
+  std::string site;
+  std::string certificate;  ///< PEM
+  crypto::X25519PublicKey channel_key{};
+  crypto::X25519PublicKey mask_key{};
+  Signature signature;
+  bool operator==(const Advert&) const = default;
+};
+/// Everybody's, in order of name.
+struct AdvertList {
+  std::vector<Advert> adverts;
+  bool operator==(const AdvertList&) const = default;
+};
+
+// Step 2.
+
+/// Two shares, sealed for one site: of the sender's self-mask seed and of its mask key.
+using SealedShares = std::array<std::uint8_t, 2 * kSecretBytes + 16>;
+struct ShareCommitments {
+  crypto::Digest seed_share{};
+  crypto::Digest key_share{};
+  bool operator==(const ShareCommitments&) const = default;
+};
+struct Shares {
+  crypto::Digest seed{};                      ///< commitment to the self-mask seed
+  std::vector<ShareCommitments> commitments;  ///< by the holder's rank, the sender's own share included
+  std::vector<SealedShares> boxes;            ///< by the holder's rank, without the sender
+  bool operator==(const Shares&) const = default;
+};
+/// The shares that others sealed for this site. Who is among them, and the site itself, is U2.
+struct Box {
+  Rank from = 0;
+  SealedShares sealed{};
+  bool operator==(const Box&) const = default;
+};
+struct Boxes {
+  std::vector<Box> boxes;  ///< ascending by rank
+  bool operator==(const Boxes&) const = default;
+};
+
+// Step 4.
+
+/// U3: whose vectors are in the sum.
+struct Survivors {
+  std::vector<Rank> ranks;  ///< ascending
+  bool operator==(const Survivors&) const = default;
+};
+struct Confirmation {
+  Signature signature;  ///< over (ctx2, U2, U3)
+  bool operator==(const Confirmation&) const = default;
+};
+
+// Step 5.
+
+struct Signed {
+  Rank site = 0;
+  Signature signature;
+  bool operator==(const Signed&) const = default;
+};
+struct UnmaskRequest {
+  std::vector<Signed> confirmations;  ///< ascending by rank
+  bool operator==(const UnmaskRequest&) const = default;
+};
+/// One share of each member of U2, in order of rank: of its seed where it is in U3, else of its mask key.
+using RevealedShare = std::array<std::uint8_t, kSecretBytes>;
+struct Reveal {
+  std::vector<RevealedShare> shares;
+  bool operator==(const Reveal&) const = default;
+};
+
+using SiteMessage = std::variant<Advert, Shares, Confirmation, Reveal>;
+using CoordinatorMessage = std::variant<AdvertList, Boxes, Survivors, UnmaskRequest>;
+
+/// Encodes canonically: equal messages give equal bytes.
+[[nodiscard]] std::vector<std::byte> encode(const SiteMessage& message);
+[[nodiscard]] std::vector<std::byte> encode(const CoordinatorMessage& message);
+
+/// Decode hostile bytes; accept only what encode() could have written. Sizes are bounded before anything is allocated;
+/// kInvalidArgument says what was expected.
+Result<SiteMessage> decode_site_message(std::span<const std::byte> bytes);
+Result<CoordinatorMessage> decode_coordinator_message(std::span<const std::byte> bytes);
+
+/// What a message is called in logs and errors: "advert", "shares", ...
+[[nodiscard]] std::string_view name_of(const SiteMessage& message);
+[[nodiscard]] std::string_view name_of(const CoordinatorMessage& message);
+
+}  // namespace consilium::secagg

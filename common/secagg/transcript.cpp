@@ -1,0 +1,121 @@
+#include "common/secagg/transcript.h"
+
+#include <algorithm>
+#include <array>
+
+#include "common/crypto/hkdf.h"
+#include "common/encoding/byte_writer.h"
+
+namespace consilium::secagg {
+namespace {
+
+std::span<const std::byte> bytes_of(std::span<const std::uint8_t> from) { return std::as_bytes(from); }
+
+/// A label and what follows it, each after its length as 8 bytes.
+class Statement {
+ public:
+  explicit Statement(std::string_view label) { out_.prefixed<std::uint64_t>(label); }
+  Statement& add(std::span<const std::byte> part) {
+    out_.prefixed<std::uint64_t>(part);
+    return *this;
+  }
+  Statement& add(std::span<const std::uint8_t> part) { return add(bytes_of(part)); }
+  Statement& add(const crypto::Digest& digest) { return add(std::span<const std::uint8_t>(digest)); }
+  Statement& add(std::string_view part) { return add(std::as_bytes(std::span(part))); }
+  template <class Unsigned>
+  Statement& number(Unsigned value) {
+    out_.integer(std::uint64_t{sizeof(Unsigned)});
+    out_.integer(value);
+    return *this;
+  }
+  [[nodiscard]] std::vector<std::byte> take() { return out_.take(); }
+  [[nodiscard]] crypto::Digest digest() { return crypto::sha256(take()); }
+
+ private:
+  encoding::ByteWriter out_;
+};
+
+/// As Statement hashes, for parts that are secret: nothing of them stays in memory of its own.
+crypto::Digest commitment(Statement header, std::span<const std::uint8_t> secret) {
+  crypto::Sha256 hash;
+  hash.update(header.take());
+  encoding::ByteWriter length;
+  length.integer(std::uint64_t{secret.size()});
+  hash.update(length.take());
+  hash.update(bytes_of(secret));
+  return hash.finish();
+}
+
+Result<crypto::SecretBytes> derive(const crypto::SecretBytes& key, const crypto::Digest& cohort, Statement info) {
+  const std::vector<std::byte> bytes = info.take();
+  const std::span<const std::uint8_t> octets(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  return crypto::hkdf_sha256(key, cohort, octets, kSecretBytes);
+}
+
+}  // namespace
+
+crypto::Digest attempt_context(const job::RoundOrder& order) {
+  return Statement("consilium/v1/attempt")
+      .number(static_cast<std::uint8_t>(order.kind))
+      .add(order.job)
+      .number(order.round)
+      .number(order.attempt)
+      .add(order.model)
+      .add(job::order_digest(job::encode(order)))
+      .digest();
+}
+
+crypto::Digest cohort_context(const crypto::Digest& attempt, const AdvertList& adverts) {
+  return Statement("consilium/v1/cohort").add(attempt).add(encode(CoordinatorMessage(adverts))).digest();
+}
+
+std::vector<std::byte> advert_statement(const crypto::Digest& attempt, const Advert& advert) {
+  return Statement("consilium/v1/advertise")
+      .add(attempt)
+      .add(advert.site)
+      .add(std::span<const std::uint8_t>(advert.channel_key))
+      .add(std::span<const std::uint8_t>(advert.mask_key))
+      .take();
+}
+
+std::vector<std::byte> confirmation_statement(const crypto::Digest& cohort, std::span<const Rank> sharers,
+                                              std::span<const Rank> survivors) {
+  return Statement("consilium/v1/confirm").add(cohort).add(sharers).add(survivors).take();
+}
+
+crypto::Digest seed_commitment(const crypto::Digest& cohort, Rank site, std::span<const std::uint8_t> seed) {
+  return commitment(Statement("consilium/v1/seed").add(cohort).number(site), seed);
+}
+
+crypto::Digest share_commitment(const crypto::Digest& cohort, ShareOf of, Rank from, Rank to,
+                                std::span<const std::uint8_t> share) {
+  return commitment(Statement(of == ShareOf::kSeed ? "consilium/v1/seed-share" : "consilium/v1/key-share")
+                        .add(cohort)
+                        .number(from)
+                        .number(to),
+                    share);
+}
+
+Result<crypto::SecretBytes> box_key(const crypto::SecretBytes& agreed, const crypto::Digest& cohort, Rank from,
+                                    Rank to) {
+  return derive(agreed, cohort, Statement("consilium/v1/box").number(from).number(to));
+}
+
+std::vector<std::uint8_t> box_header(const crypto::Digest& cohort, Rank from, Rank to) {
+  std::vector<std::uint8_t> header(cohort.begin(), cohort.end());
+  header.push_back(from);
+  header.push_back(to);
+  return header;
+}
+
+Result<crypto::SecretBytes> pair_mask_key(const crypto::SecretBytes& agreed, const crypto::Digest& cohort, Rank one,
+                                          Rank other) {
+  const auto [lower, higher] = std::minmax(one, other);
+  return derive(agreed, cohort, Statement("consilium/v1/pair-mask").number(lower).number(higher));
+}
+
+Result<crypto::SecretBytes> self_mask_key(const crypto::SecretBytes& seed, const crypto::Digest& cohort, Rank site) {
+  return derive(seed, cohort, Statement("consilium/v1/self-mask").number(site));
+}
+
+}  // namespace consilium::secagg
