@@ -1,11 +1,14 @@
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "common/config/scalars.h"
 #include "common/config/section.h"
 #include "common/job/job_limits.h"
 #include "common/job/job_text.h"
+#include "common/job/masked_job.h"
 #include "common/model/model_json.h"
 
 namespace consilium::job {
@@ -142,9 +145,56 @@ Result<TrainingSpec> parse_training(const Value& value) {
   return training;
 }
 
-Result<FederationSpec> parse_federation(const Value& value) {
+Result<Roster> parse_roster(const Value& value) {
+  Roster roster;
+  CONSILIUM_ASSIGN(const auto pairs, value.pairs(kMaxMaskedSites));
+  for (const auto& [site, key] : pairs) {
+    if (!config::is_name(site))
+      return fail(key.problem(fmt::format("not a site's name; expected {}", config::kNameRule)));
+    CONSILIUM_ASSIGN(const std::string hex, key.text());
+    const auto digest = crypto::digest_from_hex(hex);
+    if (!digest) return fail(key.expected("the fingerprint of a key: 64 hexadecimal digits"));
+    roster.emplace(site, *digest);
+  }
+  return roster;
+}
+
+Result<std::vector<std::vector<std::string>>> parse_count_groups(const Value& value) {
+  std::vector<std::vector<std::string>> groups;
+  CONSILIUM_ASSIGN(const std::vector<Value> items, value.items(kMaxCountGroups));
+  for (const Value& item : items) {
+    CONSILIUM_ASSIGN(std::vector<std::string> sites, item.names(1, kMaxMaskedSites));
+    std::ranges::sort(sites);
+    groups.push_back(std::move(sites));
+  }
+  if (groups.empty()) return fail(value.problem("expected at least one group of sites, found none"));
+  return groups;
+}
+
+/// Reads what only a masked job has; refused in any other.
+Result<void> parse_masked_federation(Section& section, bool masked, FederationSpec& federation) {
+  if (!masked) {
+    for (const std::string_view key : {"roster", "count_groups"})
+      refuse_key(section, key, "privacy.secure_aggregation: required");
+    return section.result();
+  }
+  if (section.ok() && section.has("roster")) {
+    CONSILIUM_ASSIGN(federation.roster, parse_roster(section.at("roster")));
+    if (federation.roster.empty())
+      return fail(section.at("roster").problem("expected sites and their keys, found none"));
+  }
+  if (section.ok() && section.has("count_groups")) {
+    CONSILIUM_ASSIGN(federation.count_groups, parse_count_groups(section.at("count_groups")));
+  }
+  return section.result();
+}
+
+Result<FederationSpec> parse_federation(const Value& value, bool masked) {
   FederationSpec federation;
-  Section section(value, {"rounds"}, {"sites", "fraction", "minimum_sites", "quorum", "deadline"});
+  if (masked) federation.minimum_sites = 0;
+  Section section(value, {"rounds"},
+                  {"sites", "roster", "count_groups", "fraction", "minimum_sites", "quorum", "deadline"});
+  CONSILIUM_TRY(parse_masked_federation(section, masked, federation));
   section.integer("rounds", federation.rounds, {1, kMaxRounds});
   section.names("sites", federation.sites, 1, kMaxSites);
   section.number("fraction", federation.fraction, kShare);
@@ -170,9 +220,13 @@ Result<void> parse_clip(Section& section, std::string_view key, double& clip) {
 
 Result<PrivacySpec> parse_privacy(const Value& value) {
   PrivacySpec privacy;
-  Section section(value, {}, {"secure_aggregation", "clip", "buffer_clip"});
+  Section section(value, {}, {"secure_aggregation", "colluding_sites", "clip", "buffer_clip"});
   section.choice<SecureAggregation>("secure_aggregation", privacy.secure_aggregation,
                                     {{"required", SecureAggregation::kRequired}, {"off", SecureAggregation::kOff}});
+  if (privacy.secure_aggregation == SecureAggregation::kOff)
+    refuse_key(section, "colluding_sites", "secure_aggregation: required");
+  else if (section.ok() && section.has("colluding_sites"))
+    section.integer("colluding_sites", privacy.colluding_sites.emplace(), {1, kMaxColludingSites});
   CONSILIUM_TRY(parse_clip(section, "clip", privacy.clip));
   CONSILIUM_TRY(parse_clip(section, "buffer_clip", privacy.buffer_clip));
   return privacy;
@@ -197,8 +251,8 @@ Result<StrategySpec> parse_strategy(const Value& value, SecureAggregation mode) 
   if (masked && strategy.weighting == Weighting::kCohort) {
     section.refuse(
         section.at("weighting")
-            .problem(
-                "cohort needs what secure aggregation hides; write population, or privacy.secure_aggregation: off"));
+            .problem("with cohort the sums of changing cohorts give every site's number of examples away, which "
+                     "secure aggregation hides; write population, or privacy.secure_aggregation: off"));
   }
   CONSILIUM_TRY(section.result());
   return strategy;
@@ -241,8 +295,8 @@ Result<JobSpec> parse_root(const Value& root) {
   CONSILIUM_ASSIGN(job.model, parse_model(section.at("model")));
   CONSILIUM_ASSIGN(job.data, parse_data(section.at("data"), job.model));
   CONSILIUM_ASSIGN(job.training, parse_training(section.at("training")));
-  CONSILIUM_ASSIGN(job.federation, parse_federation(section.at("federation")));
   CONSILIUM_ASSIGN(job.privacy, parse_privacy(section.at("privacy")));
+  CONSILIUM_ASSIGN(job.federation, parse_federation(section.at("federation"), is_masked(job)));
   CONSILIUM_ASSIGN(job.strategy, parse_strategy(section.at("strategy"), job.privacy.secure_aggregation));
   CONSILIUM_ASSIGN(job.evaluation, parse_evaluation(section.at("evaluation")));
   CONSILIUM_TRY(parse_initial_weights(section.at("initial_weights"), job));
@@ -251,7 +305,11 @@ Result<JobSpec> parse_root(const Value& root) {
                     .at("schedule")
                     .problem("the learning rate vanishes before the last round; expected a larger factor"));
   }
-  return job;
+  if (job.federation.roster.empty()) return job;
+  const Roster roster = job.federation.roster;
+  auto complete = with_roster(std::move(job), roster);
+  if (!complete) return fail(root.problem_below(complete.error().message, complete.error().code));
+  return complete;
 }
 
 }  // namespace

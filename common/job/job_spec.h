@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -62,11 +63,18 @@ struct DataSpec {
   bool operator==(const DataSpec&) const = default;
 };
 
+/// Site names and the keys that speak for them: SHA-256 of each certificate's SubjectPublicKeyInfo.
+using Roster = std::map<std::string, crypto::Digest>;
+
 struct FederationSpec {
   std::uint32_t rounds = 1;
-  std::vector<std::string> sites;                                ///< empty: every site that accepts the job
-  double fraction = 1.0;                                         ///< cohort = max(1, round(fraction x sites))
-  std::uint32_t minimum_sites = 1;                               ///< connected before a round starts
+  std::vector<std::string> sites{};  ///< empty: every site that accepts the job
+  Roster roster{};                   ///< of `sites`; empty without masks, and in a masked job before it is submitted
+  /// Disjoint groups of `sites`, names sorted, over which counts are summed; empty: one of all. See count_groups().
+  std::vector<std::vector<std::string>> count_groups{};
+  double fraction = 1.0;  ///< cohort = max(1, round(fraction x sites))
+  /// Connected before a round starts. 0 in a masked job that doesn't state it and has no roster yet.
+  std::uint32_t minimum_sites = 1;
   double quorum = 1.0;                                           ///< share of the cohort that must answer
   std::chrono::milliseconds deadline{std::chrono::minutes(30)};  ///< of one session (census, train or evaluate)
   bool operator==(const FederationSpec&) const = default;
@@ -88,6 +96,8 @@ enum class SecureAggregation : std::uint8_t { kRequired = 1, kOff = 2 };
 
 struct PrivacySpec {
   SecureAggregation secure_aggregation = SecureAggregation::kRequired;
+  /// How many sites may collude, see colluding_sites(job); masked jobs only, and stated once a roster is known.
+  std::optional<std::uint32_t> colluding_sites = std::nullopt;
   double clip = 16.0;           ///< of each trainable coordinate of a delta; a power of two
   double buffer_clip = 1024.0;  ///< of each buffer coordinate (running statistics)
   bool operator==(const PrivacySpec&) const = default;
@@ -118,6 +128,11 @@ struct JobSpec {
 
   bool operator==(const JobSpec&) const = default;
 };
+
+/// Are the job's sums masked, so that nobody sees a single site's part?
+[[nodiscard]] inline bool is_masked(const JobSpec& job) {
+  return job.privacy.secure_aggregation == SecureAggregation::kRequired;
+}
 
 /// Names as jobs write them: "fedavg", "val", "sgd", ...
 [[nodiscard]] std::string_view name_of(OptimizerKind kind);

@@ -52,10 +52,35 @@ json data_json(const DataSpec& data) {
   return {{"dataset", data.dataset}, {"normalize", std::move(normalize)}};
 }
 
-json federation_json(const FederationSpec& federation) {
-  return {{"rounds", federation.rounds},     {"sites", federation.sites.empty() ? json() : json(federation.sites)},
-          {"fraction", federation.fraction}, {"minimum_sites", federation.minimum_sites},
-          {"quorum", federation.quorum},     {"deadline", config::duration_text(federation.deadline)}};
+json roster_json(const Roster& roster) {
+  if (roster.empty()) return {};
+  json text = json::object();
+  for (const auto& [site, key] : roster) text[site] = crypto::to_hex(key);
+  return text;
+}
+
+json federation_json(const JobSpec& job) {
+  const FederationSpec& federation = job.federation;
+  json text{{"rounds", federation.rounds},
+            {"sites", federation.sites.empty() ? json() : json(federation.sites)},
+            {"fraction", federation.fraction},
+            {"minimum_sites", federation.minimum_sites == 0 ? json() : json(federation.minimum_sites)},
+            {"quorum", federation.quorum},
+            {"deadline", config::duration_text(federation.deadline)}};
+  if (is_masked(job)) {
+    text["roster"] = roster_json(federation.roster);
+    text["count_groups"] = federation.count_groups.empty() ? json() : json(federation.count_groups);
+  }
+  return text;
+}
+
+json privacy_json(const JobSpec& job) {
+  const PrivacySpec& privacy = job.privacy;
+  json text{{"secure_aggregation", name_of(privacy.secure_aggregation)},
+            {"clip", privacy.clip},
+            {"buffer_clip", privacy.buffer_clip}};
+  if (is_masked(job)) text["colluding_sites"] = privacy.colluding_sites ? json(*privacy.colluding_sites) : json();
+  return text;
 }
 
 json strategy_json(const StrategySpec& strategy) {
@@ -80,12 +105,9 @@ std::string canonical_text(const JobSpec& job) {
                   {"model", model::to_json(job.model)},
                   {"data", data_json(job.data)},
                   {"training", training_json(job.training)},
-                  {"federation", federation_json(job.federation)},
+                  {"federation", federation_json(job)},
                   {"strategy", strategy_json(job.strategy)},
-                  {"privacy",
-                   {{"secure_aggregation", name_of(job.privacy.secure_aggregation)},
-                    {"clip", job.privacy.clip},
-                    {"buffer_clip", job.privacy.buffer_clip}}},
+                  {"privacy", privacy_json(job)},
                   {"evaluation", {{"every", job.evaluation.every}, {"split", name_of(job.evaluation.split)}}},
                   {"initial_weights", initial_weights_json(job)},
                   {"seed", job.seed}};

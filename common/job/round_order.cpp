@@ -2,18 +2,21 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "common/job/cohort_rules.h"
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
 
 namespace consilium::job {
 namespace {
 
-Result<void> check_session(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser) {
+Result<void> check_session(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser, std::uint32_t group) {
   const auto refuse = [&](const std::string& why) {
     return fail(ErrorCode::kInvalidArgument, to_string(key) + ": " + why);
   };
   const std::uint32_t rounds = job.federation.rounds;
   if (key.attempt < 1) return refuse("attempts are counted from 1");
+  const std::size_t groups = key.kind == SumKind::kTrain ? 1 : count_groups(job).size();
+  if (group >= groups) return refuse(fmt::format("count group {}; expected 0 to {}", group, groups - 1));
   switch (key.kind) {
     case SumKind::kCensus:
       if (key.round > rounds) return refuse(fmt::format("the job has {} rounds", rounds));
@@ -64,12 +67,13 @@ std::string to_string(const SessionKey& key) {
 }
 
 Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser,
-                                  const crypto::Digest& model) {
-  CONSILIUM_TRY(check_session(job, key, normaliser));
+                                  const crypto::Digest& model, std::uint32_t group) {
+  CONSILIUM_TRY(check_session(job, key, normaliser, group));
   RoundOrder order;
   order.kind = key.kind;
   order.round = key.round;
   order.attempt = key.attempt;
+  order.group = group;
   order.job = job_digest(job);
   order.seed = job.seed;
   order.normaliser = normaliser;

@@ -35,6 +35,7 @@ struct RoundOrder {
   SumKind kind = SumKind::kCensus;
   std::uint32_t round = 0;
   std::uint32_t attempt = 1;
+  std::uint32_t group = 0;  ///< which of the job's count groups is summed; 0 in training and in plain jobs
   crypto::Digest job{};    ///< job_digest()
   crypto::Digest model{};  ///< SHA-256 of the global model's float32 bytes, little-endian; zero for a census
   std::uint64_t seed = 0;
@@ -67,7 +68,8 @@ Result<RoundOrder> decode_round_order(std::span<const std::byte> bytes);
 /// The order that a job's spec gives for a session: the coordinator builds it, and every site checks what it was sent
 /// against it. A site has no N of its own, so `normaliser` and `model` are the coordinator's word (bound by the
 /// digest).
+/// @param group  of count_groups(), in a census or an evaluation; 0 in training, which sums over the cohort
 Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser,
-                                  const crypto::Digest& model);
+                                  const crypto::Digest& model, std::uint32_t group = 0);
 
 }  // namespace consilium::job

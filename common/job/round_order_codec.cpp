@@ -176,6 +176,7 @@ Result<RoundOrder> read_order(Reader& reader) {
   const bool training = order.kind == SumKind::kTrain;
   order.round = reader.integer<std::uint32_t>("round", training ? 1 : 0, kMaxRounds);
   order.attempt = reader.integer<std::uint32_t>("attempt", 1, UINT32_MAX);
+  order.group = reader.integer<std::uint32_t>("group", 0, training ? 0 : kMaxCountGroups - 1);
   order.job = reader.digest();
   order.model = reader.digest();
   order.seed = reader.integer<std::uint64_t>("seed", 0, UINT64_MAX);
@@ -200,6 +201,7 @@ std::vector<std::byte> encode(const RoundOrder& order) {
   writer.kind(order.kind);
   writer.integer(order.round);
   writer.integer(order.attempt);
+  writer.integer(order.group);
   writer.bytes(std::as_bytes(std::span(order.job)));
   writer.bytes(std::as_bytes(std::span(order.model)));
   writer.integer(order.seed);

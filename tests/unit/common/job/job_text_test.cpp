@@ -1,10 +1,13 @@
 #include "common/job/job_text.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "common/job/masked_job.h"
 #include "tests/unit/common/job/job_fixtures.h"
 
 namespace consilium::job {
@@ -30,9 +33,9 @@ TEST_CASE("the smallest example is accepted exactly as written") {
   CHECK(job->training.batch_size == 10);
   CHECK(job->training.optimizer == OptimizerSpec{.kind = OptimizerKind::kSgd, .learning_rate = 0.01});
   CHECK_FALSE(job->training.time_limit);
-  CHECK(job->federation == FederationSpec{.rounds = 60, .sites = {}, .fraction = 0.3334, .minimum_sites = 3});
+  CHECK(job->federation == FederationSpec{.rounds = 60, .fraction = 0.3334, .minimum_sites = 3});
   CHECK(job->strategy == StrategySpec{StrategyKind::kFedProx, 1.0, Weighting::kCohort});
-  CHECK(job->privacy == PrivacySpec{SecureAggregation::kOff, 16.0, 1024.0});
+  CHECK(job->privacy == PrivacySpec{SecureAggregation::kOff, std::nullopt, 16.0, 1024.0});
   CHECK(job->evaluation == EvaluationSpec{1, Split::kTest});
   CHECK_FALSE(job->initial_weights);
   CHECK(job->seed == 1);
@@ -73,7 +76,7 @@ TEST_CASE("what a job leaves out has its default") {
   CHECK(job.training.batch_size == 32);
   CHECK(job.training.optimizer == OptimizerSpec{.kind = OptimizerKind::kAdam, .learning_rate = 1e-3});
   CHECK(job.training.schedule == LearningRateSchedule{});
-  CHECK(job.federation == FederationSpec{});
+  CHECK(job.federation == FederationSpec{.minimum_sites = 0});  // until the roster says how many
   CHECK(job.privacy == PrivacySpec{});
   CHECK(job.strategy == StrategySpec{StrategyKind::kFedAvg, 0.0, Weighting::kPopulation});
   CHECK(job.evaluation == EvaluationSpec{});
@@ -128,6 +131,27 @@ TEST_CASE("an error names the file, the key path, what was expected and what was
   CHECK(message("input: [8], ", "").starts_with("job.yaml: model.input: missing"));
 }
 
+/// Leaves the job without a roster, or draws one and what goes with it.
+void fill_masked(JobSpec& job, const std::function<std::uint32_t(std::uint32_t)>& below) {
+  FederationSpec& federation = job.federation;
+  if (below(3) == 0) {
+    if (below(2)) federation.minimum_sites = 0;
+    if (below(2)) job.privacy.colluding_sites = 1 + below(127);
+    return;
+  }
+  federation.sites.clear();
+  for (std::uint32_t i = 0; i < 6 + below(20); ++i) federation.sites.push_back("site" + std::to_string(i));
+  federation.fraction = federation.quorum = 1.0;
+  federation.minimum_sites = 0;
+  job.privacy.colluding_sites = 1;
+  if (below(2)) {
+    auto& groups = federation.count_groups = {{}, {}};
+    for (std::size_t i = 0; i < federation.sites.size(); ++i) groups[i % 2].push_back(federation.sites[i]);
+    for (auto& group : groups) std::sort(group.begin(), group.end());
+  }
+  job = *with_roster(job, simulated_roster(federation.sites));
+}
+
 /// Draws a valid spec; reaches every kind and optional key.
 JobSpec random_job(std::mt19937_64& draw) {
   const auto below = [&](std::uint32_t bound) { return static_cast<std::uint32_t>(draw() % bound); };
@@ -166,7 +190,7 @@ JobSpec random_job(std::mt19937_64& draw) {
   job.federation.rounds = 1 + below(1000);
   for (std::uint32_t i = 0; i < below(5); ++i) job.federation.sites.push_back("site" + std::to_string(i));
   job.federation.fraction = share();
-  job.federation.minimum_sites = job.federation.sites.empty() ? 1 + below(10) : 1;
+  job.federation.minimum_sites = 1;
   job.federation.quorum = share();
   job.federation.deadline = std::chrono::milliseconds(1 + below(100'000'000));
   job.strategy.kind = static_cast<StrategyKind>(1 + below(2));
@@ -174,6 +198,7 @@ JobSpec random_job(std::mt19937_64& draw) {
   job.privacy.secure_aggregation = static_cast<SecureAggregation>(1 + below(2));
   const bool masked = job.privacy.secure_aggregation == SecureAggregation::kRequired;
   job.strategy.weighting = masked || below(2) ? Weighting::kPopulation : Weighting::kCohort;
+  if (masked) fill_masked(job, below);
   job.privacy.clip = std::ldexp(1.0, static_cast<int>(below(41)) - 20);
   job.privacy.buffer_clip = std::ldexp(1.0, static_cast<int>(below(41)) - 20);
   job.evaluation = {below(5), static_cast<Split>(1 + below(3))};

@@ -80,6 +80,60 @@ const std::vector<Key> kKeys{
       "{maxpool: 2}", "{dropout: 2}", "{dropout: nan}", "{basic_block: {channels: 2}}"}},
 };
 
+/// kSmallJob with masks: a roster, count groups and a number of sites that may collude.
+const std::string kMaskedJob =
+    with(with(with(kSmallJob, "sites: [a, b, c], fraction: 0.5, minimum_sites: 2, quorum: 0.75",
+                   "roster: {a: " + std::string(64, '1') + ", b: " + std::string(64, '2') +
+                       ", c: " + std::string(64, '3') + "}, count_groups: [[a, b, c]], minimum_sites: 3"),
+              ", weighting: cohort", ", weighting: population"),
+         "secure_aggregation: off", "secure_aggregation: required, colluding_sites: 1");
+
+const std::vector<Key> kMaskedKeys{
+    {"weighting: population", {"cohort", "1"}},
+    {"colluding_sites: 1", kNoCount},
+    {"colluding_sites: 1", {"2", "128"}},
+    {"minimum_sites: 3", {"1", "2", "4"}},
+    {"count_groups: [[a, b, c]]",
+     {"[]", "[[]]", "[a, b, c]", "[[a, b], [c]]", "[[a, b]]", "[[a, b, c, d]]", "[[a, b, c], [a, b, c]]",
+      "[[a, b, c, c]]", "[[[a, b, c]]]", "[[a, b, null]]", "[null]", "{a: b}", "[{a: b}]", "abc", "1"}},
+    {"a: 1111111111111111111111111111111111111111111111111111111111111111",
+     {"1", "", "null", "[]", "{}", "'" + std::string(63, '1') + "'", std::string(65, '1'), std::string(63, '1') + "g",
+      std::string(64, '2'), "0x" + std::string(62, '1'), "\"" + std::string(63, '1') + "\\n\""}},
+};
+
+TEST_CASE("a masked job with one wrong value is refused, whatever the value") {
+  REQUIRE(parse_job(kMaskedJob, "job.yaml"));
+  for (const Key& key : kMaskedKeys) {
+    const std::string name = key.written.substr(0, key.written.find(": ") + 2);
+    for (const std::string& wrong : key.wrong) check_refused(with(kMaskedJob, key.written, name + wrong));
+  }
+  for (const char* roster : {"[]", "{}", "[a, b, c]", "abc", "1", "{a: b}"}) {
+    const std::size_t at = kMaskedJob.find("roster: ") + 8;
+    std::string text = kMaskedJob;
+    check_refused(text.replace(at, text.find('}', at) + 1 - at, roster));
+  }
+  for (const char* name : {"A: ", "a_b: ", "'': ", "d: ", "b: ", "[a]: ", "? : "}) {
+    check_refused(with(kMaskedJob, "{a: 1", std::string("{") + name + "1"));
+  }
+}
+
+TEST_CASE("a masked job cut anywhere, or with one byte changed, is refused or canonical again") {
+  const std::string text = canonical_text(*parse_job(kMaskedJob, "job.yaml"));
+  for (std::size_t length = 0; length < text.size(); ++length) check_refused(text.substr(0, length));
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    for (const char byte : {'"', '{', ']', '9', 'a', ',', ':'}) {
+      std::string changed = text;
+      changed[i] = byte;
+      const auto job = parse_job(changed, "job.yaml");
+      if (!job) continue;
+      const auto again = parse_job(canonical_text(*job), "canonical");
+      INFO(changed);
+      REQUIRE(again);
+      CHECK(*again == *job);
+    }
+  }
+}
+
 TEST_CASE("a job with one wrong value is refused, whatever the value") {
   std::size_t cases = 0;
   for (const Key& key : kKeys) {
@@ -88,7 +142,7 @@ TEST_CASE("a job with one wrong value is refused, whatever the value") {
     for (const std::string& wrong : key.wrong) {
       const std::string changed = layer ? wrong : key.written.substr(0, colon + 2) + wrong;
       const std::string text = with(kSmallJob, key.written, changed);
-        check_refused(text);
+      check_refused(text);
       ++cases;
     }
   }

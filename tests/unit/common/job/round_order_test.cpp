@@ -69,6 +69,38 @@ TEST_CASE("census and evaluation orders hold nothing of training") {
   CHECK(evaluation.weighting == Weighting::kCohort);
 }
 
+TEST_CASE("counts are ordered for one group of the job, training for none") {
+  JobSpec job = small_job();
+  const auto order = [&](SumKind kind, std::uint32_t group) {
+    const SessionKey key{"small-1", kind, kind == SumKind::kCensus ? 0U : 1U, 1};
+    return expected_order(job, key, kind == SumKind::kCensus ? 0 : 10, {}, group);
+  };
+  CHECK(order(SumKind::kCensus, 1).error().message == "small-1 census 0.1: count group 1; expected 0 to 0");
+  job.federation.count_groups = {{"a"}, {"b"}, {"c"}};
+  for (const SumKind kind : {SumKind::kCensus, SumKind::kEvaluate}) {
+    const auto second = order(kind, 1);
+    REQUIRE(second);
+    CHECK(second->group == 1);
+    CHECK(decode_round_order(encode(*second)) == *second);
+    CHECK(order_digest(encode(*second)) != order_digest(encode(*order(kind, 2))));
+    CHECK_FALSE(order(kind, 3));
+  }
+  CHECK(order(SumKind::kTrain, 1).error().message == "small-1 train 1.1: count group 1; expected 0 to 0");
+  REQUIRE(order(SumKind::kTrain, 0));
+  CHECK(order(SumKind::kTrain, 0)->group == 0);
+}
+
+TEST_CASE("an order for a group that no job has is refused") {
+  RoundOrder train = small_order(SumKind::kTrain);
+  train.group = 1;
+  CHECK(decode_round_order(encode(train)).error().message == "round order: group: expected 0 to 0, found 1");
+  RoundOrder census = small_order(SumKind::kCensus);
+  census.group = 84;
+  CHECK(decode_round_order(encode(census)) == census);
+  census.group = 85;
+  CHECK_FALSE(decode_round_order(encode(census)));
+}
+
 TEST_CASE("sessions that a job does not have are refused, and the error names them") {
   const JobSpec job = small_job();
   const auto refused = [&](SumKind kind, std::uint32_t round, std::uint32_t attempt, std::uint64_t normaliser) {
@@ -165,7 +197,7 @@ TEST_CASE("numbers that no job can give are refused in an order") {
 
 TEST_CASE("an order that lies about its number of fields costs nothing") {
   auto bytes = encode(small_order(SumKind::kCensus));
-  const std::size_t count_at = 4 + 1 + 4 + 4 + 32 + 32 + 8 + 8;
+  const std::size_t count_at = 4 + 1 + 4 + 4 + 4 + 32 + 32 + 8 + 8;
   for (std::size_t i = 0; i < 3; ++i) bytes[count_at + i] = std::byte{0x0F};
   CHECK(decode_round_order(bytes).error().message == "round order: ends too early");
   CHECK(decode_round_order(std::vector<std::byte>(kMaxOrderBytes + 1)).error().code == ErrorCode::kResourceExhausted);

@@ -1,0 +1,152 @@
+#include "common/job/masked_job.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <set>
+#include <span>
+
+#include "common/job/cohort_rules.h"
+#include "common/job/job_limits.h"
+#include "common/job/labelled_digest.h"
+
+namespace consilium::job {
+namespace {
+
+tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
+
+Result<void> check_roster(const FederationSpec& federation) {
+  const Roster& roster = federation.roster;
+  if (roster.size() < kMinMaskedSites || roster.size() > kMaxMaskedSites) {
+    return refuse(fmt::format("federation.roster: expected {} to {} sites, found {}", kMinMaskedSites, kMaxMaskedSites,
+                              roster.size()));
+  }
+  std::map<crypto::Digest, std::string> owners;
+  for (const auto& [site, key] : roster) {
+    const auto [owner, first] = owners.emplace(key, site);
+    if (!first) return refuse(fmt::format("federation.roster: '{}' and '{}' have the same key", owner->second, site));
+    if (std::ranges::find(federation.sites, site) == federation.sites.end())
+      return refuse(fmt::format("federation.sites: '{}' of federation.roster isn't listed", site));
+  }
+  for (const std::string& site : federation.sites) {
+    if (!roster.contains(site))
+      return refuse(fmt::format("federation.roster: '{}' of federation.sites has no key", site));
+  }
+  return {};
+}
+
+Result<void> check_cohort(const JobSpec& job) {
+  const FederationSpec& federation = job.federation;
+  const std::uint32_t c = colluding_sites(job), least = smallest_cohort(c), cohort = planned_cohort(job);
+  const std::string cohort_text = fmt::format("federation.fraction {} x {} sites is a cohort of {}",
+                                              federation.fraction, federation.roster.size(), cohort);
+  const std::string least_text = fmt::format("2 x privacy.colluding_sites ({}) + 1", c);
+  if (cohort < kMinMaskedSites) {
+    return refuse(fmt::format("federation.fraction: {}; with secure aggregation a cohort has at least {}", cohort_text,
+                              kMinMaskedSites));
+  }
+  if (cohort < least) {
+    return refuse(
+        fmt::format("privacy.colluding_sites: {}, which is less than {}; expected at most {}, or a larger fraction",
+                    cohort_text, least_text, (cohort - 1) / 2));
+  }
+  if (federation.minimum_sites < least || federation.minimum_sites > federation.roster.size()) {
+    return refuse(
+        fmt::format("federation.minimum_sites: expected {} ({}) to {} (the sites that the job lists), found {}", least,
+                    least_text, federation.roster.size(), federation.minimum_sites));
+  }
+  const std::uint32_t answers = answers_needed(federation.quorum, cohort), needed = threshold(cohort, c);
+  if (answers < needed) {
+    return refuse(fmt::format(
+        "federation.quorum: {} of a cohort of {} is {}, but with privacy.colluding_sites {} a sum needs {}; "
+        "expected at least {:.3g}",
+        federation.quorum, cohort, answers, c, needed, static_cast<double>(needed) / cohort));
+  }
+  return {};
+}
+
+Result<void> check_groups(const JobSpec& job) {
+  const std::uint32_t least = smallest_cohort(colluding_sites(job));
+  const auto groups = count_groups(job);
+  std::set<std::string> grouped;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    if (groups[i].size() < least) {
+      return refuse(
+          fmt::format("federation.count_groups[{}]: expected at least {} sites (2 x privacy.colluding_sites + "
+                      "1), found {}",
+                      i, least, groups[i].size()));
+    }
+    for (const std::string& site : groups[i]) {
+      if (!job.federation.roster.contains(site))
+        return refuse(fmt::format("federation.count_groups[{}]: '{}' isn't one of the job's sites", i, site));
+      if (!grouped.insert(site).second)
+        return refuse(fmt::format("federation.count_groups[{}]: '{}' is in an earlier group too", i, site));
+    }
+  }
+  for (const auto& [site, key] : job.federation.roster) {
+    if (!grouped.contains(site)) return refuse(fmt::format("federation.count_groups: '{}' is in no group", site));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_masked(const JobSpec& job) {
+  if (!is_masked(job)) return {};
+  if (job.federation.roster.empty()) {
+    return fail(
+        ErrorCode::kFailedPrecondition,
+        fmt::format("federation.roster: job '{}' uses secure aggregation (privacy.secure_aggregation: required, "
+                    "the default), so it lists its sites' keys; submit it with: consilium submit --roster FILE "
+                    "(the file that 'consilium ca roster' writes)",
+                    job.name));
+  }
+  CONSILIUM_TRY(check_roster(job.federation));
+  CONSILIUM_TRY(check_cohort(job));
+  return check_groups(job);
+}
+
+Result<JobSpec> with_roster(JobSpec job, const Roster& known) {
+  FederationSpec& federation = job.federation;
+  if (!is_masked(job)) {
+    return fail(
+        ErrorCode::kFailedPrecondition,
+        fmt::format("privacy.secure_aggregation: job '{}' says off, so nobody would check its roster; leave the "
+                    "roster out, or write required",
+                    job.name));
+  }
+  if (federation.sites.empty()) {
+    for (const auto& [site, key] : known) federation.sites.push_back(site);
+  }
+  Roster roster;
+  for (const std::string& site : federation.sites) {
+    const auto entry = known.find(site);
+    if (entry == known.end())
+      return fail(ErrorCode::kNotFound, fmt::format("federation.sites: '{}' isn't in the roster", site));
+    roster.insert(*entry);
+  }
+  for (const auto& [site, key] : federation.roster) {
+    const auto entry = roster.find(site);
+    if (entry == roster.end())
+      return refuse(fmt::format("federation.roster: '{}' isn't listed in federation.sites", site));
+    if (entry->second != key) return refuse(fmt::format("federation.roster: '{}' has another key in the job", site));
+  }
+  federation.roster = std::move(roster);
+  job.privacy.colluding_sites = colluding_sites(job);
+  if (federation.minimum_sites == 0) federation.minimum_sites = smallest_cohort(*job.privacy.colluding_sites);
+  if (federation.count_groups.empty()) {
+    federation.count_groups = {federation.sites};
+    std::ranges::sort(federation.count_groups.front());
+  }
+  CONSILIUM_TRY(check_masked(job));
+  return job;
+}
+
+Roster simulated_roster(const std::vector<std::string>& sites) {
+  Roster roster;
+  for (const std::string& site : sites)
+    roster.emplace(site, labelled_digest("consilium/v1/simulated-key", std::as_bytes(std::span(site))));
+  return roster;
+}
+
+}  // namespace consilium::job

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "common/error/error.h"
+#include "common/job/job_spec.h"
+
+/// What a job needs so that its sums can be masked. Errors begin with the key path below the job.
+namespace consilium::job {
+
+/// Checks that a masked job is complete and safe: a roster of 3 to 255 sites, each with a key of its own; a planned
+/// cohort and minimum_sites of at least 2c + 1; a quorum that isn't below the threshold; count groups that part the
+/// sites into groups of at least 2c + 1. A job without masks passes. kFailedPrecondition where there is no roster yet,
+/// with the command that fills it in.
+Result<void> check_masked(const JobSpec& job);
+
+/// Gives a masked job its roster and what follows from it: sites, colluding_sites, minimum_sites and count_groups,
+/// where the job doesn't state them. Then check_masked().
+/// @param known  sites and their keys; of a job that lists its sites, those alone are taken, and each must be there. A
+/// job that has a roster already must agree with it.
+Result<JobSpec> with_roster(JobSpec job, const Roster& known);
+
+/// A roster of made-up keys, for a job whose sites are simulated: SHA-256 of ("consilium/v1/simulated-key", name).
+[[nodiscard]] Roster simulated_roster(const std::vector<std::string>& sites);
+
+}  // namespace consilium::job
