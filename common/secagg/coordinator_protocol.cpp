@@ -6,8 +6,8 @@
 #include <ranges>
 #include <utility>
 
+#include "common/job/cohort_rules.h"
 #include "common/secagg/shamir.h"
-#include "common/secagg/threshold.h"
 #include "common/secagg/transcript.h"
 
 namespace consilium::secagg {
@@ -36,7 +36,7 @@ CoordinatorProtocol::CoordinatorProtocol(CoordinatorSetup setup, const Authentic
     : setup_(std::move(setup)), authenticator_(&authenticator), awaited_(setup_.cohort.begin(), setup_.cohort.end()) {}
 
 std::size_t CoordinatorProtocol::threshold() const {
-  return secagg::threshold(adverts_.adverts.size(), setup_.colluding);
+  return job::threshold(static_cast<std::uint32_t>(adverts_.adverts.size()), setup_.colluding);
 }
 
 Output CoordinatorProtocol::receive(const std::string& site, const SiteMessage& message) {
@@ -112,7 +112,7 @@ Result<void> CoordinatorProtocol::on(const std::string& site, const Advert& adve
 }
 
 void CoordinatorProtocol::list_adverts(Output& output) {
-  const std::size_t smallest = smallest_cohort(setup_.colluding);
+  const std::size_t smallest = job::smallest_cohort(setup_.colluding);
   if (advertised_.size() < smallest)
     return give_up(fmt::format("{} sites advertised keys, {} are needed where {} may collude", advertised_.size(),
                                smallest, setup_.colluding));

@@ -19,7 +19,7 @@ namespace consilium::secagg {
 struct CoordinatorSetup {
   crypto::Digest context{};         ///< attempt_context() of the round order
   std::vector<std::string> cohort;  ///< the sites that are asked
-  std::size_t colluding = 1;        ///< c
+  std::uint32_t colluding = 1;      ///< c
 };
 
 /// What the protocol is at. The coordinator waits for one message of each site in all but the last two.

@@ -19,7 +19,7 @@ namespace consilium::secagg {
 using Rank = std::uint8_t;
 inline constexpr std::size_t kMaxSites = 255;  ///< x = rank + 1 is a non-zero element of GF(2^8)
 inline constexpr std::size_t kSecretBytes = 32;
-inline constexpr std::size_t kMaxCertificateBytes = 8192;
+inline constexpr std::size_t kMaxCertificateBytes = 4096;
 inline constexpr std::size_t kMaxSignatureBytes = 80;  ///< ECDSA P-256 in DER takes at most 72
 /// Largest encoded message accepted: 255 adverts with the longest certificates.
 inline constexpr std::size_t kMaxMessageBytes = kMaxSites * (kMaxCertificateBytes + 512);

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "common/secagg/threshold.h"
+#include "common/job/cohort_rules.h"
 #include "common/secagg/transcript.h"
 
 namespace consilium::secagg {
@@ -40,7 +40,7 @@ bool each_once(const AdvertList& list) {
 Result<void> check_adverts(const SiteSetup& setup, const Advert& own, const AdvertList& list,
                            const Authenticator& authenticator) {
   const std::size_t sites = list.adverts.size();
-  const std::size_t smallest = std::max(smallest_cohort(setup.colluding), setup.minimum_survivors);
+  const std::size_t smallest = std::max(job::smallest_cohort(setup.colluding), setup.minimum_survivors);
   CONSILIUM_TRY(require(sites <= kMaxSites, "adverts: more than 255 sites"));
   CONSILIUM_TRY(require(each_once(list), "adverts: a site is listed twice"));  // check: names-differ
   CONSILIUM_TRY(require(sites >= smallest, fmt::format("adverts: {} sites, this site takes part with {} or more", sites,

@@ -9,9 +9,9 @@
 
 #include "common/crypto/aead.h"
 #include "common/crypto/x25519.h"
+#include "common/job/cohort_rules.h"
 #include "common/secagg/shamir.h"
 #include "common/secagg/site_checks.h"
-#include "common/secagg/threshold.h"
 #include "common/secagg/transcript.h"
 
 namespace consilium::secagg {
@@ -114,7 +114,7 @@ struct SiteProtocol::Impl {
     cohort = cohort_context(setup.context, adverts);
     self = static_cast<Rank>(std::ranges::find(adverts.adverts, setup.site, &Advert::site) - adverts.adverts.begin());
     const std::size_t sites = adverts.adverts.size();
-    needed = threshold(sites, setup.colluding);
+    needed = job::threshold(static_cast<std::uint32_t>(sites), setup.colluding);
 
     Shared next{std::move(now.channel), std::move(now.mask), {}, {}};
     CONSILIUM_ASSIGN(next.seed, crypto::SecretBytes::allocate(kSecretBytes));

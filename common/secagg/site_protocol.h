@@ -17,12 +17,12 @@ namespace consilium::secagg {
 
 /// What a site holds itself to, whatever the coordinator says.
 struct SiteSetup {
-  crypto::Digest context{};           ///< attempt_context() of the order that this site checked
-  std::string site;                   ///< its own name
-  std::string certificate;            ///< its own, PEM
-  std::vector<std::string> eligible;  ///< sites that the job lets take part in this sum
-  std::size_t colluding = 1;          ///< c, from the job
-  std::size_t minimum_survivors = 0;  ///< of the site's own policy; 0: the threshold alone
+  crypto::Digest context{};             ///< attempt_context() of the order that this site checked
+  std::string site;                     ///< its own name
+  std::string certificate;              ///< its own, PEM
+  std::vector<std::string> eligible;    ///< sites that the job lets take part in this sum
+  std::uint32_t colluding = 1;          ///< c, from the job
+  std::uint32_t minimum_survivors = 0;  ///< of the site's own policy; 0: the threshold alone
   /// Counts are summed over these and nobody else: two sums that differ by one site would give that site away.
   std::optional<std::vector<std::string>> exactly;
 };

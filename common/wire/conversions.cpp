@@ -77,6 +77,21 @@ Result<SiteMessage> session_failed(const v1::SessionFailed& proto) {
   return SessionFailed{std::move(key), code, proto.reason()};
 }
 
+/// Both directions' steps of secure aggregation: their bytes are common/secagg's to read.
+Result<Masking> masking(const v1::Masking& proto, std::size_t max_bytes) {
+  CONSILIUM_ASSIGN(auto key, key_of(proto.has_key(), proto.key(), "masking"));
+  if (proto.message().empty() || proto.message().size() > max_bytes) {
+    return malformed("masking.message", fmt::format("1 to {} bytes", max_bytes), std::to_string(proto.message().size()));
+  }
+  const auto bytes = std::as_bytes(std::span(proto.message()));
+  return Masking{std::move(key), {bytes.begin(), bytes.end()}};
+}
+
+void write(const Masking& masking, v1::Masking& proto) {
+  *proto.mutable_key() = wire::to_proto(masking.key);
+  proto.set_message(masking.message.data(), masking.message.size());
+}
+
 Result<CoordinatorMessage> job_offer(const v1::JobOffer& proto) {
   CONSILIUM_TRY(check_name_field(proto.job_id(), "job_offer.job_id"));
   CONSILIUM_TRY(check_text_field(proto.spec(), job::kMaxJobBytes, "job_offer.spec"));
@@ -136,6 +151,7 @@ struct SiteWriter {
     out.mutable_failed()->set_code(failure_code(failed.code));
     out.mutable_failed()->set_reason(reason(failed.reason));
   }
+  void operator()(const Masking& masking) const { write(masking, *out.mutable_masking()); }
 };
 
 /// The same for the coordinator's messages.
@@ -161,6 +177,7 @@ struct CoordinatorWriter {
     out.mutable_job_ended()->set_job_id(ended.job_id);
     out.mutable_job_ended()->set_outcome(reason(ended.outcome));
   }
+  void operator()(const Masking& masking) const { write(masking, *out.mutable_masking()); }
 };
 
 template <class Proto>
@@ -237,10 +254,14 @@ Result<SiteMessage> from_proto(const v1::SiteMessage& proto) {
       return session_partial(proto.partial());
     case v1::SiteMessage::kFailed:
       return session_failed(proto.failed());
+    case v1::SiteMessage::kMasking: {
+      CONSILIUM_ASSIGN(Masking step, masking(proto.masking(), kMaxSiteMessageBytes));
+      return SiteMessage(std::move(step));
+    }
     case v1::SiteMessage::MESSAGE_NOT_SET:
       break;
   }
-  return malformed("message", "one of hello, job_answer, progress, partial, failed", "none of them");
+  return malformed("message", "one of hello, job_answer, progress, partial, failed, masking", "none of them");
 }
 
 Result<CoordinatorMessage> from_proto(const v1::CoordinatorMessage& proto) {
@@ -253,10 +274,14 @@ Result<CoordinatorMessage> from_proto(const v1::CoordinatorMessage& proto) {
       return session_closed(proto.session_closed());
     case v1::CoordinatorMessage::kJobEnded:
       return job_ended(proto.job_ended());
+    case v1::CoordinatorMessage::kMasking: {
+      CONSILIUM_ASSIGN(Masking step, masking(proto.masking(), kMaxMaskingBytes));
+      return CoordinatorMessage(std::move(step));
+    }
     case v1::CoordinatorMessage::MESSAGE_NOT_SET:
       break;
   }
-  return malformed("message", "one of job_offer, session_offer, session_closed, job_ended", "none of them");
+  return malformed("message", "one of job_offer, session_offer, session_closed, job_ended, masking", "none of them");
 }
 
 std::string encode(const SiteMessage& message) { return to_proto(message).SerializeAsString(); }

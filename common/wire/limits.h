@@ -13,6 +13,8 @@ inline constexpr std::size_t kMaxMessageBytes = std::size_t{2} << 20;
 /// Largest message of a site on its stream, and largest start, digest or request of bulk data, in bytes.
 inline constexpr std::size_t kMaxSiteMessageBytes = std::size_t{64} << 10;
 inline constexpr std::size_t kMaxBulkHeadBytes = 1024;
+/// Largest step of secure aggregation that a coordinator sends: 255 adverts with their certificates.
+inline constexpr std::size_t kMaxMaskingBytes = std::size_t{1280} << 10;
 /// Largest answer that a researcher's command receives (a job's whole history).
 inline constexpr std::size_t kMaxReportBytes = std::size_t{64} << 20;
 /// Largest blob that a researcher may put, in bytes (ParameterManifest::kMaxParameters floats).

@@ -11,6 +11,13 @@
 /// What travels on a site's stream, as plain values: gRPC and protobuf stop at common/wire, coordinator/service and client/transport.
 namespace consilium::wire {
 
+/// A step of secure aggregation, in either direction: a message of common/secagg, encoded.
+struct Masking {
+  job::SessionKey key;
+  std::vector<std::byte> message;
+  bool operator==(const Masking&) const = default;
+};
+
 // Coordinator to site.
 
 /// A job that the site may take part in.
@@ -38,7 +45,7 @@ struct JobEnded {
   std::string outcome;  ///< "finished", "stopped by ...", "failed: ..."
   bool operator==(const JobEnded&) const = default;
 };
-using CoordinatorMessage = std::variant<JobOffer, SessionOffer, SessionClosed, JobEnded>;
+using CoordinatorMessage = std::variant<JobOffer, SessionOffer, SessionClosed, JobEnded, Masking>;
 
 // Site to coordinator.
 
@@ -71,6 +78,6 @@ struct SessionFailed {
   std::string reason;  ///< "training failed: CUDA out of memory"; empty in a masked job
   bool operator==(const SessionFailed&) const = default;
 };
-using SiteMessage = std::variant<SiteHello, JobAnswer, SessionProgress, SessionPartial, SessionFailed>;
+using SiteMessage = std::variant<SiteHello, JobAnswer, SessionProgress, SessionPartial, SessionFailed, Masking>;
 
 }  // namespace consilium::wire
