@@ -200,8 +200,8 @@ TEST_CASE("what a session sent is forgotten with it, what a job knew with the jo
   Reopened ledger(folder.path());
   const crypto::Digest request = crypto::sha256("a request");
   for (const auto& key : {train(1), train(2), train(1, 1, "chest-2")}) {
-    pki::write_text(ledger->vector_file(key), "words");
     REQUIRE(ledger->keep_vector(key, kModel).has_value());
+    pki::write_text(ledger->vector_file(key), "words");  // after: one without its digest goes when the ledger is opened
     REQUIRE(ledger->keep_reply(key, request, bytes("reply")).has_value());
     REQUIRE(ledger->set_members(key.job_id, {"north"}).has_value());
   }
