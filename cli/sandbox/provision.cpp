@@ -121,8 +121,8 @@ std::string policy_yaml(const job::JobSpec& job, bool confined) {
       "# May updates reach the coordinator unmasked? It could look at a single one. This job asks for it.\n"
       "allow_unmasked: {5}\n{6}",
       kSandboxResearcher, job.data.dataset, std::max(100U, job.federation.rounds),
-      std::max(10U, job.training.local_epochs), policy::smallest_cohort(job.federation),
-      job.privacy.secure_aggregation == job::SecureAggregation::kOff,
+      std::max(10U, job.training.local_epochs), policy::fewest_updates(job),
+      !job::is_masked(job),
       confined ? ""
                : "\n# This kernel lacks Landlock, seccomp or network namespaces. A real hospital leaves this line "
                  "out.\nsandbox: optional\n");
