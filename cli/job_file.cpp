@@ -1,11 +1,14 @@
 #include "cli/job_file.h"
 
 #include <span>
+#include <utility>
 
 #include "common/crypto/sha256.h"
 #include "common/job/job_text.h"
+#include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
 #include "common/parameters/safetensors.h"
+#include "common/pki/roster_file.h"
 
 namespace consilium::cli {
 
@@ -21,6 +24,17 @@ Result<JobFile> read_job_file(const std::filesystem::path& file) {
   job.spec.initial_weights.reset();
   job.spec.initial_weights_digest = crypto::sha256(std::as_bytes(std::span(job.initial_weights)));
   return job;
+}
+
+Result<void> fill_roster(JobFile& job, const std::filesystem::path& file, const std::filesystem::path& roster) {
+  CONSILIUM_ASSIGN(const pki::Roster known, pki::read_roster(roster));
+  auto filled = job::with_roster(std::move(job.spec), known.keys);
+  if (!filled) {
+    return fail(Error{filled.error().code, filled.error().message + " (--roster " + roster.string() + ")"}.within(
+        file.filename().string()));
+  }
+  job.spec = std::move(*filled);
+  return {};
 }
 
 }  // namespace consilium::cli

@@ -18,4 +18,9 @@ struct JobFile {
 /// Reads a job, and the safetensors file that its `initial_weights` names (relative to the job's folder).
 Result<JobFile> read_job_file(const std::filesystem::path& file);
 
+/// Puts the sites' keys of a roster file (`consilium ca roster`) into a job with secure aggregation, and what follows
+/// from them; see job::with_roster(). Errors name the job's file and the roster's.
+/// @param file    of the job, for errors
+Result<void> fill_roster(JobFile& job, const std::filesystem::path& file, const std::filesystem::path& roster);
+
 }  // namespace consilium::cli

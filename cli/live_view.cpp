@@ -98,6 +98,11 @@ Line title_line(const JobStatus& status) {
   return line;
 }
 
+std::string masks_text(const JobStatus& status) {
+  return status.masked ? "secure aggregation is on"
+                       : "secure aggregation is off: the coordinator sees each site's update";
+}
+
 Line bar_line(const JobStatus& status, const Screen& screen) {
   const int room = std::clamp(screen.width - 8, 10, 72);
   const double share =
@@ -227,7 +232,8 @@ std::string format_duration(double seconds) {
 }
 
 std::vector<std::string> table_lines(const JobStatus& status, const std::string& split, const Screen& screen) {
-  std::vector<Line> head = {title_line(status), bar_line(status, screen)};
+  std::vector<Line> head = {
+      title_line(status), bar_line(status, screen), {{masks_text(status), status.masked ? Style::kDim : Style::kBold}}};
   if (!status.detail.empty() && status.detail != name_of(status.phase))
     head.push_back({{printable(status.detail), status.phase == JobPhase::kFailed ? Style::kBad : Style::kDim}});
   head.push_back({{fmt::format("{:>6} {:>9} {:>12} {:>11} {:>10} {:>8} {:>10} {:>9}", "round", "sites", "train loss",
@@ -248,6 +254,7 @@ std::vector<std::string> table_lines(const JobStatus& status, const std::string&
 
 std::vector<std::string> news_lines(const JobStatus& before, const JobStatus& now, const std::string& split) {
   std::vector<std::string> out;
+  if (before.job_id.empty()) out.push_back(fmt::format("{}: {}", printable(now.job_id), masks_text(now)));
   const bool waiting =
       now.phase == JobPhase::kQueued || now.phase == JobPhase::kRecruiting || now.phase == JobPhase::kCensus;
   const bool moved = before.job_id.empty() || before.phase != now.phase || before.detail != now.detail;
@@ -272,6 +279,7 @@ std::vector<std::string> news_json(const JobStatus& before, const JobStatus& now
     const nlohmann::ordered_json json = {
         {"event", event},
         {"job_id", now.job_id},
+        {"masked", now.masked},
         {"phase", name_of(now.phase)},
         {"round", now.round},
         {"rounds", now.rounds},

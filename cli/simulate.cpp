@@ -7,6 +7,7 @@
 #include <memory>
 #include <stop_token>
 #include <utility>
+#include <vector>
 
 #include "cli/command.h"
 #include "cli/comparison_progress.h"
@@ -16,6 +17,7 @@
 #include "cli/simulation_options.h"
 #include "cli/version.h"
 #include "common/job/job_text.h"
+#include "common/job/masked_job.h"
 #include "common/process/termination.h"
 #include "common/report/report_files.h"
 #include "simulation/simulator.h"
@@ -73,11 +75,24 @@ class Simulation {
       CONSILIUM_ASSIGN(split.names, simulation::site_names(job_.spec, options_.sites));
       CONSILIUM_ASSIGN(job_.sites, simulation::split_to_folder(split, job_.spec, folder));
     }
+    CONSILIUM_TRY(make_roster());
     if (arms_.pooled) {
       CONSILIUM_ASSIGN(pool_, simulation::write_pool(job_.sites, job_.spec, out / "pooled.npz"));
     }
     CONSILIUM_ASSIGN(simulation::Simulator::Config config, simulator_config(options_, {folder, out}));
     CONSILIUM_ASSIGN(simulator_, simulation::Simulator::create(std::move(config)));
+    return {};
+  }
+
+  /// The sites of a simulation have no keys: a job with secure aggregation gets made-up ones, so that it is complete.
+  /// No randomness depends on them.
+  Result<void> make_roster() {
+    if (!job::is_masked(job_.spec) || !job_.spec.federation.roster.empty()) return {};
+    std::vector<std::string> names;
+    for (const auto& site : job_.sites) names.push_back(site.name);
+    auto complete = job::with_roster(job_.spec, job::simulated_roster(names));
+    if (!complete) return fail(complete.error().within(std::filesystem::path(options_.job).filename().string()));
+    job_.spec = std::move(*complete);
     return {};
   }
 

@@ -9,6 +9,7 @@
 #include "cli/job_file.h"
 #include "cli/remote.h"
 #include "common/job/job_text.h"
+#include "common/job/masked_job.h"
 
 namespace consilium::cli {
 namespace {
@@ -16,12 +17,15 @@ namespace {
 struct SubmitOptions {
   ConnectionOptions connection;
   std::string job;
+  std::string roster;
   bool json = false;
 };
 
 Result<int> submit(const SubmitOptions& options) {
   // The job is checked here first: a mistake in it shouldn't need a coordinator to be found.
-  CONSILIUM_ASSIGN(const JobFile job, read_job_file(options.job));
+  CONSILIUM_ASSIGN(JobFile job, read_job_file(options.job));
+  if (!options.roster.empty()) CONSILIUM_TRY(fill_roster(job, options.job, options.roster));
+  CONSILIUM_TRY(job::check_masked(job.spec));
   CONSILIUM_TRY(job::check_available(job.spec));
   CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
   CONSILIUM_ASSIGN(const std::string job_id, submit_job(client, job));
@@ -41,9 +45,16 @@ void add_submit(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("submit", "Submit a job; prints its id");
   const auto options = std::make_shared<SubmitOptions>();
   command->add_option("JOB.yaml", options->job, "the job")->required()->check(CLI::ExistingFile);
+  command
+      ->add_option("--roster", options->roster,
+                   "the sites' keys, for a job with secure aggregation: what 'consilium ca roster' writes")
+      ->check(CLI::ExistingFile);
   add_connection_options(*command, options->connection);
   add_json_option(*command, options->json);
-  command->footer("Examples:\n  consilium submit job.yaml\n  consilium watch $(consilium submit job.yaml)");
+  command->footer(
+      "Examples:\n  consilium submit job.yaml --roster roster.yaml\n"
+      "  consilium watch $(consilium submit job.yaml --roster roster.yaml)\n"
+      "A job that says privacy: {secure_aggregation: off} needs no roster.");
   command->callback([options, &action] { action = [options] { return submit(*options); }; });
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "client/policy/policy.h"
+#include "client/policy/roster_check.h"
 #include "client/session/session_machine.h"
 #include "client/session/session_worker.h"
 #include "client/transport/coordinator_link.h"
@@ -46,13 +47,14 @@ trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::
 /// Largest certificate file, in bytes.
 constexpr std::size_t kMaxPemBytes = 1 << 20;
 
-/// Checks that the certificate is this site's before anybody else has to.
-Result<void> check_certificate(const ClientConfig& config) {
+/// Checks that the certificate is this site's, and the roster its consortium's, before anybody else has to.
+Result<void> check_identity(const ClientConfig& config) {
   CONSILIUM_ASSIGN(const std::string pem, pki::read_file(config.tls.certificate, kMaxPemBytes));
   CONSILIUM_ASSIGN(const pki::Identity identity, pki::identity_of_certificate(pem));
   if (identity.role != pki::Role::kSite || identity.name != config.site) {
     return fail(ErrorCode::kInvalidArgument, "client.yaml: tls.certificate: expected the certificate of site '" + config.site + "', found that of " + pki::to_uri(identity));
   }
+  CONSILIUM_TRY(policy::read_own_roster(config.roster, identity.consortium));
   return {};
 }
 
@@ -121,7 +123,7 @@ class Daemon::Impl {
 
 Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   CONSILIUM_ASSIGN(policy::Policy policy, policy::read_policy(config.policy));
-  CONSILIUM_TRY(check_certificate(config));
+  CONSILIUM_TRY(check_identity(config));
   std::error_code problem;
   for (const auto& [name, source] : config.datasets) {
     if (!std::filesystem::exists(source.path, problem)) {

@@ -33,6 +33,7 @@ struct ClientConfig {
   std::optional<std::string> proxy;  ///< host:port of an HTTP CONNECT proxy
   config::TlsFiles tls;
   std::filesystem::path policy;  ///< policy.yaml; whether it is there is the policy's to say
+  std::filesystem::path roster;  ///< the consortium's sites and their keys; empty: none, and no masked job is accepted
   std::filesystem::path state_dir;
   TrainerSettings trainer;
   std::map<std::string, trainer::DataSource> datasets;  ///< by the name that jobs give

@@ -9,6 +9,7 @@
 
 #include "common/encoding/fixed_point.h"
 #include "common/job/job_text.h"
+#include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
 #include "common/process/event_queue.h"
 #include "coordinator/admission/admission.h"
@@ -203,6 +204,7 @@ Result<report::Comparison> Simulator::compare(const Job& job, const Arms& arms, 
   std::vector<std::string> names;
   const auto federation_of_one = [&](const SimulatedSite& site) {
     Job one = job;
+    one.spec = job::without_masks(std::move(one.spec));
     one.sites = {site};
     one.stragglers = 0;
     one.spec.federation.sites = {site.name};

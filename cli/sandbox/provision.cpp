@@ -15,6 +15,7 @@
 #include "common/pki/authority.h"
 #include "common/pki/enrollment.h"
 #include "common/pki/identity.h"
+#include "common/pki/roster.h"
 
 namespace consilium::cli {
 namespace {
@@ -70,8 +71,9 @@ std::string coordinator_yaml() {
          "listen: 127.0.0.1:0\n\n"
          "# Models and uploads under way. Nothing about patients.\n"
          "state_dir: state\n\n"
-         "# Everybody's certificate is signed by the consortium's root (folder ca, which a real consortium keeps "
-         "offline).\n"
+         "# Everybody's certificate is signed by the consortium's root. Its key has no business on this machine: "
+         "folder "
+         "offline/ca.\n"
          "tls:\n"
          "  root: root.pem\n"
          "  certificate: coordinator.pem\n"
@@ -94,6 +96,9 @@ std::string client_yaml(const simulation::SimulatedSite& site, const job::JobSpe
       "  revocation_list: crl.pem\n\n"
       "# What this hospital agrees to. Without that file it takes part in nothing.\n"
       "policy: policy.yaml\n\n"
+      "# The consortium's sites and their keys, which each hospital gets from who runs the authority and compares by "
+      "telephone.\n"
+      "roster: roster.yaml\n\n"
       "state_dir: state\n\n"
       "# The process that sees images: it has no network and no key.\n"
       "trainer:\n"
@@ -118,11 +123,11 @@ std::string policy_yaml(const job::JobSpec& job, bool confined) {
       "max_local_epochs: {3}\n\n"
       "# The fewest updates that a sum may have. The higher, the less one hospital shows in it.\n"
       "minimum_cohort: {4}\n\n"
-      "# May updates reach the coordinator unmasked? It could look at a single one. This job asks for it.\n"
-      "allow_unmasked: {5}\n{6}",
+      "# May updates reach the coordinator unmasked? It could look at a single one.{5}\n"
+      "allow_unmasked: {6}\n{7}",
       kSandboxResearcher, job.data.dataset, std::max(100U, job.federation.rounds),
-      std::max(10U, job.training.local_epochs), policy::smallest_cohort(job.federation),
-      job.privacy.secure_aggregation == job::SecureAggregation::kOff,
+      std::max(10U, job.training.local_epochs), policy::fewest_updates(job),
+      job::is_masked(job) ? "" : " This job asks for it.", !job::is_masked(job),
       confined ? ""
                : "\n# This kernel lacks Landlock, seccomp or network namespaces. A real hospital leaves this line "
                  "out.\nsandbox: optional\n");
@@ -138,6 +143,29 @@ std::string researcher_yaml(int port) {
       port, kSandboxResearcher);
 }
 
+constexpr const char* kReadme =
+    "A whole consortium in one folder, as an example to copy from. In a real one each of these is another machine:\n\n"
+    "  offline/ca/    the certificate authority. Whoever has root.key can make members, hospitals among them: it "
+    "stays\n"
+    "                 on a machine without a network, and has no business on the coordinator's\n"
+    "  coordinator/   the coordinator: its own key, its configuration, its state\n"
+    "  sites/NAME/    a hospital: its own key, policy, configuration, and its own roster.yaml\n"
+    "  researcher/    a researcher's laptop: key, configuration, and the roster that `submit --roster` reads\n"
+    "  data/          one .npz a hospital: simulate --site-data; really on each hospital's own disk\n"
+    "  results/       what the researcher fetched\n\n"
+    "roster.yaml lists the hospitals with the fingerprints of their keys. Here it was copied; really each hospital "
+    "gets\n"
+    "it from who runs the authority, never through the coordinator, and compares the keys by telephone.\n";
+
+/// What `consilium ca roster` writes, for everybody who holds a job against it.
+Result<void> write_rosters(const pki::Authority& authority, const SandboxLayout& layout,
+                           const std::vector<simulation::SimulatedSite>& sites) {
+  CONSILIUM_ASSIGN(const std::vector<pki::Authority::Issued> issued, authority.list());
+  const std::string roster = pki::roster_text(kConsortium, pki::roster_of(issued));
+  for (const auto& site : sites) CONSILIUM_TRY(write_text(layout.site(site.name) / "roster.yaml", roster));
+  return write_text(layout.roster(), roster);
+}
+
 }  // namespace
 
 Result<void> provision(const SandboxLayout& layout, const std::vector<simulation::SimulatedSite>& sites) {
@@ -150,6 +178,8 @@ Result<void> provision(const SandboxLayout& layout, const std::vector<simulation
     std::filesystem::create_directories(layout.site(site.name).parent_path(), code);
     CONSILIUM_TRY(certify(authority, {kConsortium, pki::Role::kSite, site.name}, {}, layout.site(site.name)));
   }
+  CONSILIUM_TRY(write_rosters(authority, layout, sites));
+  CONSILIUM_TRY(write_text(layout.root / "README.txt", kReadme));
   return write_text(layout.coordinator() / "coordinator.yaml", coordinator_yaml());
 }
 

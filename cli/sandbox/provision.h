@@ -17,10 +17,14 @@ inline constexpr const char* kSandboxResearcher = "researcher";
 struct SandboxLayout {
   std::filesystem::path root;
 
-  [[nodiscard]] std::filesystem::path authority() const { return root / "ca"; }
+  /// A machine of its own in a real consortium, without a network.
+  [[nodiscard]] std::filesystem::path offline() const { return root / "offline"; }
+  [[nodiscard]] std::filesystem::path authority() const { return offline() / "ca"; }
   [[nodiscard]] std::filesystem::path coordinator() const { return root / "coordinator"; }
   [[nodiscard]] std::filesystem::path site(const std::string& name) const { return root / "sites" / name; }
   [[nodiscard]] std::filesystem::path researcher() const { return root / "researcher"; }
+  /// The researcher's copy; each site has its own.
+  [[nodiscard]] std::filesystem::path roster() const { return researcher() / "roster.yaml"; }
   [[nodiscard]] std::filesystem::path data() const { return root / "data"; }  ///< one .npz a site: simulate --site-data
   /// Everybody's images together: only while the pool is trained for comparison. No real consortium has it.
   [[nodiscard]] std::filesystem::path pool() const { return root / "pooled.npz"; }
@@ -35,8 +39,8 @@ struct SandboxTrainer {
   bool confined = true;  ///< false where this kernel can't confine them: the policies then say `sandbox: optional`
 };
 
-/// Makes the consortium's root, a key and certificate for everybody, and coordinator.yaml: everything that is there
-/// before the first daemon starts.
+/// Makes the consortium's root, a key and certificate for everybody, the roster of each site and of the researcher, a
+/// README and coordinator.yaml: everything that is there before the first daemon starts.
 Result<void> provision(const SandboxLayout& layout, const std::vector<simulation::SimulatedSite>& sites);
 
 /// Writes each site's client.yaml and policy.yaml, and the researcher's config.yaml.

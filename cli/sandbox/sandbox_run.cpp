@@ -27,6 +27,7 @@
 #include "cli/sandbox/provision.h"
 #include "cli/version.h"
 #include "common/job/job_text.h"
+#include "common/job/masked_job.h"
 #include "common/process/termination.h"
 #include "simulation/simulator.h"
 #include "simulation/site_data.h"
@@ -49,10 +50,10 @@ class Sandbox {
     std::error_code ignored;
     if (temporary_ && !layout_.root.empty()) {
       for (const auto& part :
-           {layout_.authority(), layout_.coordinator(), layout_.root / "sites", layout_.researcher(), layout_.data()}) {
+           {layout_.offline(), layout_.coordinator(), layout_.root / "sites", layout_.researcher(), layout_.data()}) {
         std::filesystem::remove_all(part, ignored);
       }
-      std::filesystem::remove(layout_.root / "job.yaml", ignored);
+      for (const char* file : {"job.yaml", "README.txt"}) std::filesystem::remove(layout_.root / file, ignored);
       std::filesystem::remove(layout_.root, ignored);  // goes where no results are in it
     }
   }
@@ -87,7 +88,10 @@ class Sandbox {
     std::error_code ignored;
     std::filesystem::copy_file(options_.job, layout_.root / "job.yaml",
                                std::filesystem::copy_options::overwrite_existing, ignored);
-    return provision(layout_, job_.sites);
+    CONSILIUM_TRY(provision(layout_, job_.sites));
+    if (job::is_masked(job_file_.spec)) CONSILIUM_TRY(fill_roster(job_file_, options_.job, layout_.roster()));
+    job_.spec = job_file_.spec;
+    return {};
   }
 
   Result<void> make_folder() {

@@ -3,7 +3,8 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <cmath>
+
+#include "common/job/cohort_rules.h"
 
 namespace consilium::policy {
 namespace {
@@ -32,16 +33,28 @@ void check_at_most(std::string_view rule, std::uint32_t found, const std::option
   }
 }
 
-void check_cohort(const job::FederationSpec& federation, const std::optional<std::uint32_t>& least,
-                  Refusals& refusals) {
-  const std::uint32_t smallest = smallest_cohort(federation);
-  if (!least) {
+/// What fewest_updates() follows from.
+std::string promise_of(const job::JobSpec& job) {
+  if (job::is_masked(job)) return fmt::format("colluding_sites {}", job::colluding_sites(job));
+  const job::FederationSpec& federation = job.federation;
+  return fmt::format("minimum_sites {}, fraction {}, quorum {}", federation.minimum_sites, federation.fraction,
+                     federation.quorum);
+}
+
+void check_cohort(const job::JobSpec& job, const Policy::Rules& rules, Refusals& refusals) {
+  const std::uint32_t promised = fewest_updates(job);
+  const std::uint32_t insisted = job::is_masked(job) ? rules.minimum_survivors.value_or(0) : 0;
+  if (!rules.minimum_cohort) {
     refusals.push_back("minimum_cohort: the policy states none");
-  } else if (smallest < *least) {
-    refusals.push_back(fmt::format(
-        "minimum_cohort: a round may sum as few as {} updates (minimum_sites {}, fraction {}, quorum {}), the "
-        "policy wants at least {}",
-        smallest, federation.minimum_sites, federation.fraction, federation.quorum, *least));
+  } else if (std::max(promised, insisted) < *rules.minimum_cohort) {
+    refusals.push_back(
+        fmt::format("minimum_cohort: a round may sum as few as {} updates ({}), the policy wants at least {}{}",
+                    promised, promise_of(job), *rules.minimum_cohort,
+                    job::is_masked(job) ? " (this site can insist on them: minimum_survivors)" : ""));
+  }
+  if (insisted > job::planned_cohort(job)) {
+    refusals.push_back(fmt::format("minimum_survivors: {} (no round of the job sums more than {})", insisted,
+                                   job::planned_cohort(job)));
   }
 }
 
@@ -64,12 +77,12 @@ Result<void> Policy::accepts(const job::JobSpec& job, const crypto::Digest& dige
   }
   check_at_most("max_rounds", job.federation.rounds, rules_.max_rounds, refusals);
   check_at_most("max_local_epochs", job.training.local_epochs, rules_.max_local_epochs, refusals);
-  check_cohort(job.federation, rules_.minimum_cohort, refusals);
+  check_cohort(job, rules_, refusals);
   if (rules_.maximum_clip && job.privacy.clip > *rules_.maximum_clip) {
     refusals.push_back(
         fmt::format("maximum_clip: {} (the policy allows at most {})", job.privacy.clip, *rules_.maximum_clip));
   }
-  if (job.privacy.secure_aggregation == job::SecureAggregation::kOff && !rules_.allow_unmasked) {
+  if (!job::is_masked(job) && !rules_.allow_unmasked) {
     refusals.push_back("allow_unmasked: the job switches secure aggregation off (the policy does not allow it)");
   }
   if (refusals.empty()) return {};
@@ -77,10 +90,13 @@ Result<void> Policy::accepts(const job::JobSpec& job, const crypto::Digest& dige
                                                         crypto::to_hex(digest), joined(refusals, "; ")));
 }
 
-std::uint32_t smallest_cohort(const job::FederationSpec& federation) {
-  const double sites = federation.minimum_sites;
-  const double cohort = std::max(1.0, std::round(federation.fraction * sites));
-  return static_cast<std::uint32_t>(std::max(1.0, std::ceil(federation.quorum * cohort)));
+std::uint32_t fewest_updates(const job::JobSpec& job) {
+  if (job::is_masked(job)) {
+    const std::uint32_t c = job::colluding_sites(job);
+    return job::threshold(job::smallest_cohort(c), c);
+  }
+  const job::FederationSpec& federation = job.federation;
+  return job::answers_needed(federation.quorum, job::cohort_size(federation.fraction, federation.minimum_sites));
 }
 
 }  // namespace consilium::policy

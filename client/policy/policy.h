@@ -31,6 +31,11 @@ class Policy {
     std::optional<std::uint32_t> minimum_cohort;  ///< updates that a sum has at least
     std::optional<double> maximum_clip;           ///< none: any
     bool allow_unmasked = false;
+    /// The fewest sites of a sum that this one helps to unmask, where that is more than the job's threshold.
+    std::optional<std::uint32_t> minimum_survivors;
+    /// Answer a second, different list of survivors for one kind of sum over one model on one data set, in any job. The
+    /// difference of the two sums shows those who are in one list alone.
+    bool allow_changed_cohort = false;
     bool operator==(const Rules&) const = default;
   };
 
@@ -61,7 +66,8 @@ class Policy {
 Result<Policy> read_policy(const std::filesystem::path& file);
 Result<Policy> parse_policy(std::string_view text, std::string_view source);
 
-/// The fewest updates that a round of this job may sum: quorum x cohort, drawn from minimum_sites.
-[[nodiscard]] std::uint32_t smallest_cohort(const job::FederationSpec& federation);
+/// The fewest updates that a round of this job may sum. Without masks: quorum x cohort, drawn from minimum_sites. With
+/// masks, what every site holds the coordinator to: the threshold of the smallest cohort.
+[[nodiscard]] std::uint32_t fewest_updates(const job::JobSpec& job);
 
 }  // namespace consilium::policy

@@ -37,7 +37,8 @@ Result<std::vector<crypto::Digest>> read_digests(const Value& value) {
   for (const Value& item : items) {
     const auto text = item.text();
     const auto digest = text ? crypto::digest_from_hex(*text) : Result<crypto::Digest>(fail(text.error()));
-    if (!digest) return fail(item.expected("a job's digest (64 hexadecimal digits, as the message that declines a job names it)"));
+    if (!digest)
+      return fail(item.expected("a job's digest (64 hexadecimal digits, as the message that declines a job names it)"));
     digests.push_back(*digest);
   }
   return digests;
@@ -49,9 +50,10 @@ void read_limit(Section& section, std::string_view key, std::optional<std::uint3
 
 Result<Policy> from_root(const Value& root) {
   Policy::Rules rules;
-  Section section(root, {},
-                  {"researchers", "datasets", "tasks", "models", "strategies", "max_rounds", "max_local_epochs",
-                   "minimum_cohort", "maximum_clip", "allow_unmasked", "accept_digests", "sandbox"});
+  Section section(
+      root, {},
+      {"researchers", "datasets", "tasks", "models", "strategies", "max_rounds", "max_local_epochs", "minimum_cohort",
+       "maximum_clip", "allow_unmasked", "minimum_survivors", "allow_changed_cohort", "accept_digests", "sandbox"});
   section.names("researchers", rules.researchers, 0, kMaxListed);
   section.names("datasets", rules.datasets, 0, kMaxListed);
   read_limit(section, "max_rounds", rules.max_rounds, job::kMaxRounds);
@@ -60,6 +62,8 @@ Result<Policy> from_root(const Value& root) {
   if (section.ok() && section.has("maximum_clip"))
     section.number("maximum_clip", rules.maximum_clip.emplace(), config::kPositive);
   section.boolean("allow_unmasked", rules.allow_unmasked);
+  read_limit(section, "minimum_survivors", rules.minimum_survivors, job::kMaxMaskedSites);
+  section.boolean("allow_changed_cohort", rules.allow_changed_cohort);
   bool sandbox_required = true;
   section.choice<bool>("sandbox", sandbox_required, {{"required", true}, {"optional", false}});
   CONSILIUM_TRY(section.result());

@@ -142,6 +142,16 @@ Result<JobSpec> with_roster(JobSpec job, const Roster& known) {
   return job;
 }
 
+JobSpec without_masks(JobSpec job) {
+  if (!is_masked(job)) return job;
+  job.privacy.secure_aggregation = SecureAggregation::kOff;
+  job.privacy.colluding_sites.reset();
+  job.federation.roster.clear();
+  job.federation.count_groups.clear();
+  job.federation.minimum_sites = std::max(1U, job.federation.minimum_sites);
+  return job;
+}
+
 Roster simulated_roster(const std::vector<std::string>& sites) {
   Roster roster;
   for (const std::string& site : sites)

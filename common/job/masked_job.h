@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
@@ -19,6 +20,9 @@ Result<void> check_masked(const JobSpec& job);
 /// @param known  sites and their keys; of a job that lists its sites, those alone are taken, and each must be there. A
 /// job that has a roster already must agree with it.
 Result<JobSpec> with_roster(JobSpec job, const Roster& known);
+
+/// The same training with plain sums: no masks, and none of the keys that only masked jobs have.
+[[nodiscard]] JobSpec without_masks(JobSpec job);
 
 /// A roster of made-up keys, for a job whose sites are simulated: SHA-256 of ("consilium/v1/simulated-key", name).
 [[nodiscard]] Roster simulated_roster(const std::vector<std::string>& sites);

@@ -159,6 +159,7 @@ std::string report_json(const Report& report) {
                      {"examples", status.examples},
                      {"model", status.model ? Json(crypto::to_hex(*status.model)) : Json(nullptr)},
                      {"versions", report.versions},
+                     {"secure_aggregation", job::name_of(report.spec.privacy.secure_aggregation)},
                      {"job_digest", crypto::to_hex(job::job_digest(report.spec))},
                      {"job", Json::parse(job::canonical_text(report.spec))}};
   // Names of sites and failure texts come from peers: bytes that aren't UTF-8 are replaced.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/job/job_text.h"
+#include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
 
 namespace consilium::admission {
@@ -44,6 +45,7 @@ Result<void> check_initial_weights(const crypto::Digest& digest, std::size_t par
 
 Result<AdmittedJob> admit(const std::string& spec_text, journal::BlobStore& blobs) {
   CONSILIUM_ASSIGN(job::JobSpec spec, job::parse_job(spec_text, "job"));
+  CONSILIUM_TRY(job::check_masked(spec));
   CONSILIUM_TRY(job::check_available(spec));
   if (spec.initial_weights_digest) {
     CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(spec.model));

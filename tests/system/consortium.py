@@ -133,6 +133,17 @@ class Consortium:
         self.certify("researcher", "ada")
         for site in self.sites:
             self.certify("site", site)
+        self.hand_out_rosters()
+
+    @property
+    def roster(self):
+        """The researcher's copy of the roster, for `consilium submit --roster`."""
+        return self.folder / "ada" / "roster.yaml"
+
+    def hand_out_rosters(self, *members):
+        """Gives the sites (or those named) and the researcher the authority's roster, as it is now."""
+        for member in members or ["ada", *self.sites]:
+            run("consilium", "ca", "roster", "--ca", self.folder / "ca", "--out", self.folder / member / "roster.yaml")
 
     def certify(self, role, name, *more, folder=None, authority=None, days=30):
         """Makes a key and has the authority certify it; returns the folder with root.pem, key.pem and certificate.pem."""
@@ -205,13 +216,14 @@ subjectAltName = URI:spiffe://{self.name}/site/{name}
         return daemon
 
     def configure_site(self, name, data, policy=POLICY, trainer=None, tls=None, **changes):
-        """Writes client.yaml and policy.yaml. `data` maps data set names to .npz files, `trainer` adds to the trainer's section."""
+        """Writes client.yaml and policy.yaml; a roster.yaml that lies there is the site's. `data` maps data set names to .npz files, `trainer` adds to the trainer's section."""
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         if policy is not None:
             (folder / "policy.yaml").write_text(policy)
         config = {"site": name, "coordinator": f"127.0.0.1:{self.port}", "tls": tls or self.tls(name),
                   "policy": str(folder / "policy.yaml"), "state_dir": str(folder / "state"),
+                  **({"roster": str(folder / "roster.yaml")} if (folder / "roster.yaml").exists() else {}),
                   "trainer": {"command": [str(BIN / "consilium-trainer")], "device": "cpu", "threads": 1, **(trainer or {})},
                   "datasets": {key: {"type": "npz", "path": str(path)} for key, path in data.items()}, **changes}
         file = folder / "client.yaml"
@@ -246,10 +258,11 @@ subjectAltName = URI:spiffe://{self.name}/site/{name}
         eventually(lambda: set(wanted) <= set(self.connected_sites()), f"sites {wanted} are connected", every=0.1)
 
     def submit(self, job):
-        """Submits a job (YAML text or a dictionary) and returns its id."""
+        """Submits a job (YAML text or a dictionary), with the roster where it is masked, and returns its id."""
         file = self.folder / f"job-{time.monotonic_ns()}.yaml"
         file.write_text(job if isinstance(job, str) else json.dumps(job))
-        return json.loads(self.command("submit", file, "--json").stdout)["job_id"]
+        roster = ["--roster", self.roster] if not isinstance(job, str) and is_masked(job) else []
+        return json.loads(self.command("submit", file, *roster, "--json").stdout)["job_id"]
 
     def status(self, job_id):
         return next(job for job in self.query("jobs") if job["job_id"] == job_id)
@@ -284,7 +297,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def job(**sections):
+def is_masked(spec):
+    return spec.get("privacy", {}).get("secure_aggregation", "required") == "required"
+
+
+def job(masked=False, **sections):
     """A small job on the striped images; sections given replace or extend the defaults."""
     spec = {
         "name": "stripes",
@@ -292,9 +309,9 @@ def job(**sections):
                   "input": [1, 28, 28], "classes": 2},
         "data": {"dataset": "chest", "normalize": {"mean": 0.5, "std": 0.5}},
         "training": {"local_epochs": 1, "batch_size": 16, "optimizer": {"name": "sgd", "learning_rate": 0.1}},
-        "federation": {"rounds": 3, "minimum_sites": 1},
+        "federation": {"rounds": 3} if masked else {"rounds": 3, "minimum_sites": 1},
         "strategy": {"name": "fedavg"},
-        "privacy": {"secure_aggregation": "off"},
+        "privacy": {"secure_aggregation": "required" if masked else "off"},
         "evaluation": {"every": 1, "split": "test"},
         "seed": 7,
     }

@@ -72,6 +72,20 @@ TEST_CASE("the table shows round, phase, sites, loss, metric, bytes and the time
   }
 }
 
+TEST_CASE("every view says whether the job's sums are masked, once") {
+  const std::string off = "secure aggregation is off: the coordinator sees each site's update";
+  JobStatus masked = running(1);
+  masked.masked = true;
+  CHECK(contains(table_lines(running(1), "val", {100, 30, true, false}), off));
+  CHECK(contains(table_lines(masked, "val", {100, 30, true, false}), "secure aggregation is on"));
+  CHECK_FALSE(contains(table_lines(masked, "val", {100, 30, true, false}), "off"));
+  CHECK(news_lines({}, running(0), "val") == std::vector<std::string>{"chest-xray-1: " + off});
+  CHECK_FALSE(contains(news_lines(running(0), running(1), "val"), "secure aggregation"));
+  CHECK(news_lines({}, masked, "val").front() == "chest-xray-1: secure aggregation is on");
+  CHECK(nlohmann::json::parse(news_json({}, running(0), "val").front()).at("masked") == false);
+  CHECK(nlohmann::json::parse(news_json({}, masked, "val").front()).at("masked") == true);
+}
+
 TEST_CASE("the table fits the terminal, however many rounds and however narrow") {
   for (const int width : {20, 40, 80, 200}) {
     for (const int height : {8, 24, 60}) {
@@ -110,9 +124,10 @@ TEST_CASE("without a terminal each finished round is one plain line, told once")
   const std::string text =
       written({running(0), running(1), running(1), running(3)}, ViewMode::kLive, {100, 30, false, false});
   CHECK(text.find('\x1b') == std::string::npos);
-  CHECK(std::ranges::count(text, '\n') == 3);
-  CHECK(text.find("round 1/20  sites 2/2  train loss 0.4000  val loss 0.3500  accuracy 0.861  AUC 0.925  53.2 MB  1.5 "
-                  "s  ETA 42.0 s\n") == 0);
+  CHECK(std::ranges::count(text, '\n') == 4);
+  CHECK(
+      text.find("\nround 1/20  sites 2/2  train loss 0.4000  val loss 0.3500  accuracy 0.861  AUC 0.925  53.2 MB  1.5 "
+                "s  ETA 42.0 s\n") == text.find('\n'));
 }
 
 TEST_CASE("plain lines tell what a job waits for, who failed and how it ended") {
@@ -125,7 +140,7 @@ TEST_CASE("plain lines tell what a job waits for, who failed and how it ended") 
   ended.phase = JobPhase::kFailed;
   ended.detail = "quorum missed";
   const std::string text = written({waiting, waiting, ended}, ViewMode::kLive, {100, 30, false, false});
-  CHECK(text.find("chest-xray-1: recruiting: waiting for 3 sites, 1 accepted\n") == 0);
+  CHECK(text.find("\nchest-xray-1: recruiting: waiting for 3 sites, 1 accepted\n") == text.find('\n'));
   CHECK(text.find("round 1: south: training failed: out of memory\n") != std::string::npos);
   CHECK(text.ends_with("chest-xray-1: failed: quorum missed\n"));
 }

@@ -10,6 +10,7 @@
 #include "client/trainer/data/dataset.h"
 #include "client/trainer/data/npz_writer.h"
 #include "common/job/job_text.h"
+#include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
 #include "common/random/random_stream.h"
 #include "simulation/site_data.h"
@@ -269,8 +270,14 @@ TEST_CASE("a job that wants masks is refused as the coordinator refuses it") {
   const Folder folder;
   job::JobSpec spec = spec_of();
   spec.privacy.secure_aggregation = job::SecureAggregation::kRequired;
+  spec.federation.fraction = 1.0;
+  spec.federation.minimum_sites = 3;
   spec.strategy.weighting = job::Weighting::kPopulation;
-  const auto refused = simulator(1)->federate({spec, {}, write_sites(folder.path, 1), 0}, {}, {});
+  const auto unnamed = simulator(1)->federate({spec, {}, write_sites(folder.path, 1), 0}, {}, {});
+  REQUIRE_FALSE(unnamed);
+  CHECK(unnamed.error().message == job::check_masked(spec).error().message);
+  spec = job::with_roster(spec, job::simulated_roster({"site-0", "site-1", "site-2"})).value();
+  const auto refused = simulator(1)->federate({spec, {}, write_sites(folder.path, 3), 0}, {}, {});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message == job::check_available(spec).error().message);
 }

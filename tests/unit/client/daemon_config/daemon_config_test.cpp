@@ -14,6 +14,7 @@ server_name: coordinator
 proxy: proxy:3128
 tls: {root: root.pem, certificate: north.pem, key: /pki/north.key}
 policy: policy.yaml
+roster: roster.yaml
 state_dir: state
 trainer: {command: [bin/trainer, --verbose], device: 'cuda:1', threads: 2, memory_limit: 4GiB}
 datasets:
@@ -42,6 +43,7 @@ TEST_CASE("a client's configuration has absolute paths and every value") {
   CHECK(config->proxy == "proxy:3128");
   CHECK(config->tls == config::TlsFiles{"/etc/consilium/root.pem", "/etc/consilium/north.pem", "/pki/north.key", ""});
   CHECK(config->policy == "/etc/consilium/policy.yaml");
+  CHECK(config->roster == "/etc/consilium/roster.yaml");
   CHECK(config->state_dir == "/etc/consilium/state");
   CHECK(config->trainer == TrainerSettings{{"/etc/consilium/bin/trainer", "--verbose"}, "cuda:1", 2, 4ULL << 30});
   REQUIRE(config->datasets.size() == 2);
@@ -58,6 +60,7 @@ TEST_CASE("what a client's configuration leaves out has its default") {
   CHECK(config->trainer == TrainerSettings{});
   CHECK(config->server_name.empty());
   CHECK_FALSE(config->proxy);
+  CHECK(config->roster.empty());
   CHECK(config->datasets.empty());
 }
 
@@ -88,6 +91,7 @@ TEST_CASE("a wrong value in a client's configuration is refused, and the error n
       {"certificate: north.pem", {"''", "[a]", "{}", "null"}},
       {"key: /pki/north.key", {"''", "[a]", "{}", "null"}},
       {"policy: policy.yaml", {"''", "[a]", "{}", "null"}},
+      {"roster: roster.yaml", {"''", "[a]", "{}"}},
       {"state_dir: state", {"''", "[a]", "{}", "null"}},
       {"command: [bin/trainer, --verbose]", {"[]", "''", "[[a]]", "{}", "['']", "[a, {}]", "[null]"}},
       {"device: 'cuda:1'", {"gpu", "cuda", "'cuda:'", "'cuda:-1'", "'cuda:x'", "'cuda:64'", "CPU", "[cpu]", "{}"}},
@@ -109,9 +113,9 @@ TEST_CASE("a wrong value in a client's configuration is refused, and the error n
   }
   CHECK(parse(with("  chest:", "  Chest:")).error().message.starts_with("client.yaml: datasets.Chest: not a name"));
   CHECK(parse(with("type: npz", "type: npz, typ: x")).error().message ==
-        "client.yaml: datasets.chest.typ: unknown key; did you mean 'type'? (line 10)");
+        "client.yaml: datasets.chest.typ: unknown key; did you mean 'type'? (line 11)");
   CHECK(parse(with("device: 'cuda:1'", "device: gpu")).error().message ==
-        "client.yaml: trainer.device: expected auto, cpu or cuda:N, e.g. cuda:0, found 'gpu' (line 8)");
+        "client.yaml: trainer.device: expected auto, cpu or cuda:N, e.g. cuda:0, found 'gpu' (line 9)");
   CHECK(parse(with("proxy:", "prxy:")).error().message ==
         "client.yaml: prxy: unknown key; did you mean 'proxy'? (line 4)");
   for (const char* key :

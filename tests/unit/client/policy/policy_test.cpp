@@ -30,11 +30,11 @@ Policy parsed(const std::string& text) {
   return *policy;
 }
 
-/// kPolicy with the first `from` replaced; throws where it has none.
-std::string with(const std::string& from, const std::string& to) {
-  std::string text = kPolicy;
+/// `text` with the first `from` replaced; throws where it has none.
+std::string with(std::string text, const std::string& from, const std::string& to) {
   return text.replace(text.find(from), from.size(), to);
 }
+std::string with(const std::string& from, const std::string& to) { return with(kPolicy, from, to); }
 
 std::string refusal(const Policy& policy, const job::JobSpec& job, const std::string& researcher = "alice") {
   const auto accepted = policy.accepts(job, job::job_digest(job), researcher);
@@ -123,17 +123,60 @@ TEST_CASE("a listed digest is accepted as it stands, and no other job is") {
 }
 
 TEST_CASE("the smallest cohort is what a job can promise") {
-  job::FederationSpec federation;
+  job::JobSpec job;
+  job.privacy.secure_aggregation = job::SecureAggregation::kOff;
+  job::FederationSpec& federation = job.federation;
   federation.minimum_sites = 3;
-  CHECK(smallest_cohort(federation) == 3);
+  CHECK(fewest_updates(job) == 3);
   federation.quorum = 0.75;
-  CHECK(smallest_cohort(federation) == 3);
+  CHECK(fewest_updates(job) == 3);
   federation.quorum = 0.5;
-  CHECK(smallest_cohort(federation) == 2);
+  CHECK(fewest_updates(job) == 2);
   federation.fraction = 0.3334;
-  CHECK(smallest_cohort(federation) == 1);
+  CHECK(fewest_updates(job) == 1);
   federation.fraction = 0.001;
-  CHECK(smallest_cohort(federation) == 1);
+  CHECK(fewest_updates(job) == 1);
+}
+
+/// A masked job of ten sites, of which three may collude.
+job::JobSpec masked_job() {
+  job::JobSpec job = chest_job();
+  job.privacy.secure_aggregation = job::SecureAggregation::kRequired;
+  job.federation.sites = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+  return job;
+}
+
+TEST_CASE("what a masked job promises is the threshold of the smallest cohort that its sites accept") {
+  job::JobSpec job = masked_job();
+  CHECK(fewest_updates(job) == 6);
+  job.federation.quorum = 0.1;  // the coordinator's to keep, so no promise
+  job.federation.minimum_sites = 10;
+  CHECK(fewest_updates(job) == 6);
+  job.privacy.colluding_sites = 1;
+  CHECK(fewest_updates(job) == 3);
+  CHECK(refusal(parsed(kPolicy), job) == "");
+  CHECK(
+      refusal(parsed(with("minimum_cohort: 3", "minimum_cohort: 4")), job)
+          .find("minimum_cohort: a round may sum as few as 3 updates (colluding_sites 1), the policy wants at least 4 "
+                "(this site can insist on them: minimum_survivors)") != std::string::npos);
+}
+
+TEST_CASE("a site that insists on more survivors has its minimum cohort, and declines what can't reach it") {
+  const std::string insists = with("minimum_cohort: 3", "minimum_cohort: 8\nminimum_survivors: 8");
+  CHECK(parsed(insists).rules().minimum_survivors == 8U);
+  CHECK(refusal(parsed(insists), masked_job()) == "");
+  job::JobSpec small = masked_job();
+  small.federation.sites.resize(7);
+  CHECK(refusal(parsed(insists), small).find("minimum_survivors: 8 (no round of the job sums more than 7)") !=
+        std::string::npos);
+  // Unmasked sums are the coordinator's alone: there is nothing that a site could insist with.
+  CHECK(refusal(parsed(insists), chest_job()).find("minimum_cohort: a round may sum as few as 3") != std::string::npos);
+}
+
+TEST_CASE("a second list of survivors is answered only where the policy says so") {
+  CHECK_FALSE(parsed(kPolicy).rules().allow_changed_cohort);
+  CHECK_FALSE(parsed(kPolicy).rules().minimum_survivors);
+  CHECK(parsed(kPolicy + "allow_changed_cohort: true\n").rules().allow_changed_cohort);
 }
 
 TEST_CASE("without a policy file there is no participation, and the error says what to create") {
@@ -168,11 +211,14 @@ TEST_CASE("a malformed policy is an error, never a policy") {
       {"max_local_epochs: 2", {"0", "-1", "1.5", "many", "'2'", "[2]", "{}"}},
       {"minimum_cohort: 3", {"0", "-1", "1.5", "many", "'3'", "[3]", "{}"}},
       {"maximum_clip: 16", {"0", "-1", "nan", "inf", "many", "'16'", "[16]"}},
+      {"minimum_survivors: 3", {"0", "-1", "1.5", "256", "many", "'3'", "[3]", "{}"}},
+      {"allow_changed_cohort: false", {"yes", "on", "1", "'true'", "True", "[true]", "{}"}},
       {"allow_unmasked: true", {"yes", "on", "1", "'true'", "True", "[true]", "{}"}}};
   for (const auto& [written, wrongs] : keys) {
     const std::string key = written.substr(0, written.find(':'));
     for (const std::string& wrong : wrongs) {
-      const auto policy = parse_policy(with(written, key + ": " + wrong), "policy.yaml");
+      const std::string text = kPolicy.find(written) == std::string::npos ? kPolicy + written + "\n" : kPolicy;
+      const auto policy = parse_policy(with(text, written, key + ": " + wrong), "policy.yaml");
       INFO(key << ": " << wrong);
       REQUIRE_FALSE(policy);
       CHECK(policy.error().message.starts_with("policy.yaml: " + key));

@@ -205,6 +205,17 @@ TEST_CASE("a masked job made by hand is checked like one that was parsed") {
   CHECK(check_masked(job).error().message == "federation.roster: 'centre' of federation.sites has no key");
 }
 
+TEST_CASE("a job without its masks is a plain job of the same training") {
+  const JobSpec plain = without_masks(parsed(text_of(roster_of(kSix))));
+  CHECK_FALSE(is_masked(plain));
+  CHECK(plain.federation.sites == kSix);
+  CHECK(plain.strategy.weighting == Weighting::kPopulation);
+  CHECK(parsed(canonical_text(plain)) == plain);
+  CHECK(without_masks(plain) == plain);
+  const JobSpec unrostered = without_masks(parsed(text_of("")));
+  CHECK(parsed(canonical_text(unrostered)) == unrostered);
+}
+
 TEST_CASE("made-up keys follow from the site's name alone") {
   const Roster roster = simulated_roster({"a", "b"});
   CHECK(roster == simulated_roster({"b", "a"}));

@@ -111,6 +111,13 @@ TEST_CASE("a report without a comparison says null, and survives texts that aren
   CHECK(json.at("comparison").is_null());
 }
 
+TEST_CASE("report.json says whether the job's sums were masked") {
+  Report report = example();
+  CHECK(nlohmann::json::parse(report_json(report)).at("secure_aggregation") == "off");
+  report.spec.privacy.secure_aggregation = job::SecureAggregation::kRequired;
+  CHECK(nlohmann::json::parse(report_json(report)).at("secure_aggregation") == "required");
+}
+
 TEST_CASE("metrics.csv has as many fields in every row, empty where nothing was measured") {
   const std::string csv = metrics_csv(example());
   std::vector<std::string> lines;
@@ -127,7 +134,8 @@ TEST_CASE("metrics.csv has as many fields in every row, empty where nothing was 
 
 TEST_CASE("the curves show loss and metric, with comparisons as levels") {
   const std::string svg = curves_svg(example());
-  for (const char* text : {"val, global model", "accuracy, mean of the sites alone (test)", "accuracy, pooled (test)", "AUC"}) {
+  for (const char* text :
+       {"val, global model", "accuracy, mean of the sites alone (test)", "accuracy, pooled (test)", "AUC"}) {
     CHECK(svg.find(text) != std::string::npos);
   }
 }
@@ -139,7 +147,8 @@ TEST_CASE("a report folder holds the model and its three files, and nothing half
   const ParameterVector weights = *model::initial_weights(report.spec.model, 1);
   REQUIRE(write_report_folder(folder.path / "deep" / "out", report, manifest, weights));
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder.path / "deep" / "out")) names.push_back(entry.path().filename());
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path / "deep" / "out"))
+    names.push_back(entry.path().filename());
   std::ranges::sort(names);
   CHECK(names == std::vector<std::string>{"curves.svg", "metrics.csv", "model.safetensors", "report.json"});
   CHECK(*read_safetensors(folder.path / "deep" / "out" / kModelFile, manifest) == weights);

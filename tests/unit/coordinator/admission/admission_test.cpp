@@ -9,6 +9,7 @@
 #include <span>
 
 #include "common/job/job_text.h"
+#include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
 
 using namespace consilium;
@@ -53,11 +54,21 @@ TEST_CASE("an admitted job starts from the weights that its spec and seed give")
   CHECK(found == expected);
 }
 
-TEST_CASE("a job that asks for secure aggregation is refused while there is none") {
+TEST_CASE("a job with secure aggregation is refused without its sites' keys, and told how to get them in") {
   TemporaryStore store;
   const auto refused = admission::admit(job_with("required"), store.blobs);
   REQUIRE_FALSE(refused.has_value());
-  CHECK(refused.error().message.find("secure_aggregation") != std::string::npos);
+  CHECK(refused.error().code == ErrorCode::kFailedPrecondition);
+  CHECK(refused.error().message.starts_with("federation.roster: job 'tiny' uses secure aggregation"));
+  CHECK(refused.error().message.find("consilium submit --roster FILE") != std::string::npos);
+}
+
+TEST_CASE("a job that asks for secure aggregation is refused while there is none") {
+  TemporaryStore store;
+  const auto job = job::with_roster(job::parse_job(job_with("required"), "job").value(), job::simulated_roster({"a", "b", "c"}));
+  const auto refused = admission::admit(job::canonical_text(job.value()), store.blobs);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().message == job::check_available(*job).error().message);
 }
 
 TEST_CASE("uploaded initial weights are checked before a site sees them") {

@@ -1,0 +1,115 @@
+#include "client/policy/roster_check.h"
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "client/policy/policy.h"
+#include "common/job/job_text.h"
+#include "common/job/masked_job.h"
+
+namespace consilium::policy {
+namespace {
+
+using Catch::Contains;
+
+const std::vector<std::string> kSites{"east", "north", "south", "west"};
+const crypto::Digest kNorth = job::simulated_roster({"north"}).at("north");
+
+/// A masked job of kSites, each with its made-up key.
+job::JobSpec masked_job() {
+  const auto job = job::parse_job(
+      "{name: chest, model: {name: fedavg_cnn, input: [1, 28, 28], classes: 2}, data: {dataset: chest}, "
+      "training: {optimizer: {name: sgd, learning_rate: 0.1}}, federation: {rounds: 2}}",
+      "job.yaml");
+  REQUIRE(job);
+  return job::with_roster(*job, job::simulated_roster(kSites)).value();
+}
+
+pki::Roster own_roster() { return {"lung", job::simulated_roster({"centre", "east", "north", "south", "west"})}; }
+
+std::string refusal(const job::JobSpec& job, const pki::Roster& own, const crypto::Digest& key = kNorth) {
+  const auto checked = check_roster(job, own, "north", key);
+  REQUIRE_FALSE(checked);
+  return checked.error().message;
+}
+
+TEST_CASE("a masked job passes where every site of it is in the site's own roster") {
+  CHECK(check_roster(masked_job(), own_roster(), "north", kNorth));
+}
+
+TEST_CASE("without a roster file a site takes part in no masked job, and in others as its policy says") {
+  CHECK_THAT(refusal(masked_job(), {}), Contains("client.yaml: roster: ") && Contains("takes part in no job"));
+  job::JobSpec plain;
+  plain.privacy.secure_aggregation = job::SecureAggregation::kOff;
+  CHECK(check_roster(plain, {}, "north", kNorth));
+}
+
+TEST_CASE("a masked job without a roster is declined with the command that fills it in") {
+  job::JobSpec job = masked_job();
+  job.federation.roster.clear();
+  const auto checked = check_roster(job, own_roster(), "north", kNorth);
+  REQUIRE_FALSE(checked);
+  CHECK(checked.error().code == ErrorCode::kFailedPrecondition);
+  CHECK_THAT(checked.error().message, Contains("consilium submit --roster FILE"));
+}
+
+TEST_CASE("a job of numbers that a coordinator made too small is declined") {
+  job::JobSpec job = masked_job();
+  job.federation.quorum = 0.25;
+  CHECK_THAT(refusal(job, own_roster()), Contains("federation.quorum"));
+}
+
+TEST_CASE("a minted hospital, which the site's own roster doesn't have, is refused by name") {
+  pki::Roster own = own_roster();
+  own.keys.erase("west");
+  CHECK_THAT(refusal(masked_job(), own), Contains("site 'west' isn't in this site's roster file"));
+}
+
+TEST_CASE("a second key for a known hospital is refused with both keys") {
+  job::JobSpec job = masked_job();
+  job.federation.roster["west"] = crypto::sha256("minted");
+  CHECK_THAT(refusal(job, own_roster()),
+             Contains("site 'west' has the key " + crypto::to_hex(crypto::sha256("minted")) + " in the job and " +
+                      crypto::to_hex(own_roster().keys.at("west"))));
+}
+
+TEST_CASE("a job must name this site, with this site's own key") {
+  const auto absent = check_roster(masked_job(), own_roster(), "centre", own_roster().keys.at("centre"));
+  REQUIRE_FALSE(absent);
+  CHECK(absent.error().code == ErrorCode::kPermissionDenied);
+  CHECK_THAT(absent.error().message, Contains("the job doesn't list this site ('centre')"));
+  CHECK_THAT(refusal(masked_job(), own_roster(), crypto::sha256("another")),
+             Contains("the job gives this site the key " + crypto::to_hex(kNorth)));
+}
+
+TEST_CASE("a job of strangers names the first of them and says how many there are") {
+  CHECK_THAT(refusal(masked_job(), {"lung", job::simulated_roster({"a"})}),
+             Contains("'east'") && Contains("'south'") && !Contains("'west'") && Contains("and 1 more"));
+}
+
+TEST_CASE("a job that the policy accepts by its digest is held to the roster all the same") {
+  job::JobSpec job = masked_job();
+  job.federation.roster["west"] = crypto::sha256("minted");
+  const auto policy = parse_policy("accept_digests: [" + crypto::to_hex(job::job_digest(job)) + "]\n", "policy.yaml");
+  REQUIRE(policy);
+  CHECK(policy->accepts(job, job::job_digest(job), "anyone"));
+  CHECK_FALSE(check_roster(job, own_roster(), "north", kNorth));
+}
+
+TEST_CASE("a site's roster file is read with its configuration, and must be its consortium's") {
+  const auto file =
+      std::filesystem::temp_directory_path() / ("consilium-roster-" + std::to_string(::getpid()) + ".yaml");
+  CHECK(read_own_roster({}, "lung")->keys.empty());
+  CHECK_THAT(read_own_roster(file, "lung").error().message,
+             Contains("client.yaml: roster: ") && Contains(file.filename().string()));
+  std::ofstream(file) << "consortium: lung\nsites: [{name: north, fingerprint: " << crypto::to_hex(kNorth) << "}]\n";
+  CHECK(read_own_roster(file, "lung")->keys.at("north") == kNorth);
+  CHECK_THAT(read_own_roster(file, "heart").error().message,
+             Contains("expected 'heart', that of this site's certificate, found 'lung'"));
+  std::filesystem::remove(file);
+}
+
+}  // namespace
+}  // namespace consilium::policy
