@@ -24,6 +24,14 @@ Phase phase_of(const SiteMessage& message) {
   return kPhases[message.index()];
 }
 
+/// Refuses a point of small order: whatever key it meets, they agree on zero.
+Result<void> check_agrees(const crypto::X25519PublicKey& key) {
+  CONSILIUM_ASSIGN(crypto::SecretBytes any, crypto::SecretBytes::allocate(kSecretBytes));
+  CONSILIUM_ASSIGN(const crypto::X25519KeyPair pair, crypto::X25519KeyPair::from_private(std::move(any)));
+  CONSILIUM_TRY(pair.agree(key));
+  return {};
+}
+
 }  // namespace
 
 std::string_view name_of(Phase phase) {
@@ -41,6 +49,7 @@ std::size_t CoordinatorProtocol::threshold() const {
 
 Output CoordinatorProtocol::receive(const std::string& site, const SiteMessage& message) {
   Output output;
+  if (std::ranges::find(setup_.cohort, site) == setup_.cohort.end()) return output;
   if (phase_of(message) < phase_) return output;  // late, or said twice: its answer stands, or it is out already
   Result<void> taken = fail(ErrorCode::kInvalidArgument,
                             fmt::format("unexpected {} while {}", secagg::name_of(message), name_of(phase_)));
@@ -60,7 +69,11 @@ Output CoordinatorProtocol::receive(const std::string& site, const SiteMessage& 
 
 Output CoordinatorProtocol::lose(const std::string& site) {
   Output output;
-  if (awaited_.erase(site) > 0) miss(site, output);
+  bool out = awaited_.erase(site) > 0;
+  // Before its vector is masked with the others', a site can still be left out of everything.
+  if (phase_ == Phase::kAdvertising) out = advertised_.erase(site) > 0 || out;
+  if (const auto rank = rank_of(site); phase_ == Phase::kSharing && rank) out = shares_.erase(*rank) > 0 || out;
+  if (out) miss(site, output);
   return output;
 }
 
@@ -117,12 +130,27 @@ Result<void> CoordinatorProtocol::on(const std::string& site, const Advert& adve
   CONSILIUM_TRY(require(advert.site == site, fmt::format("advert of '{}', sent by {}", advert.site, site)));
   CONSILIUM_TRY(authenticator_->check_certificate(site, advert.certificate));
   CONSILIUM_TRY(authenticator_->verify(advert.certificate, advert_statement(setup_.context, advert), advert.signature));
+  CONSILIUM_TRY(check_keys(advert));
   advertised_.emplace(site, advert);
   return {};
 }
 
+/// Every other site would refuse such keys, and the attempt with them: it costs the one that sent them its place.
+Result<void> CoordinatorProtocol::check_keys(const Advert& advert) const {
+  CONSILIUM_TRY(check_agrees(advert.channel_key));
+  CONSILIUM_TRY(check_agrees(advert.mask_key));
+  std::set<crypto::X25519PublicKey> keys{canonical(advert.channel_key), canonical(advert.mask_key)};
+  for (const auto& [site, other] : advertised_) {
+    keys.insert(canonical(other.channel_key));
+    keys.insert(canonical(other.mask_key));
+  }
+  return require(keys.size() == 2 * (advertised_.size() + 1), "advert: a key is used twice");
+}
+
 void CoordinatorProtocol::list_adverts(Output& output) {
   const std::size_t smallest = job::smallest_cohort(setup_.colluding);
+  if (advertised_.size() > kMaxSites)
+    return give_up(fmt::format("{} sites advertised keys, {} can take part", advertised_.size(), kMaxSites));
   if (advertised_.size() < smallest)
     return give_up(fmt::format("{} sites advertised keys, {} are needed where {} may collude", advertised_.size(),
                                smallest, setup_.colluding));
@@ -165,10 +193,8 @@ void CoordinatorProtocol::uploaded(const std::string& site) {
 
 Output CoordinatorProtocol::close_uploads() {
   Output output;
-  if (phase_ != Phase::kUploading) {
-    if (phase_ != Phase::kFailed) give_up(fmt::format("the uploads were closed while {}", name_of(phase_)));
-    return output;
-  }
+  if (phase_ < Phase::kUploading) give_up(fmt::format("the uploads were closed while {}", name_of(phase_)));
+  if (phase_ != Phase::kUploading) return output;
   if (uploaded_.size() < threshold()) {
     give_up(fmt::format("{} of {} sites sent their vectors, {} are needed", uploaded_.size(), sharers_.size(),
                         threshold()));
@@ -289,6 +315,8 @@ void CoordinatorProtocol::enter(Phase phase, std::set<std::string> awaited) {
 
 void CoordinatorProtocol::give_up(std::string why) {
   enter(Phase::kFailed, {});
+  masks_.clear();
+  revealed_.clear();
   failure_ = {ErrorCode::kFailedPrecondition, std::move(why)};
 }
 

@@ -69,7 +69,8 @@ class CoordinatorProtocol {
   [[nodiscard]] bool admits_upload(const std::string& site) const;
   /// A site's vector is in the sum.
   void uploaded(const std::string& site);
-  /// Fixes U3 and asks it to confirm. Fewer than t: the attempt has failed, and nothing was asked.
+  /// Fixes U3 and asks it to confirm. Fewer than t: the attempt has failed, and nothing was asked. Nothing happens
+  /// where U3 is fixed already: what was confirmed is not given up.
   Output close_uploads();
   /// What a survivor that came back may have missed: it answers again what it has answered, word for word.
   [[nodiscard]] std::vector<CoordinatorMessage> owed(const std::string& site) const;
@@ -84,6 +85,7 @@ class CoordinatorProtocol {
   Result<void> on(const std::string& site, const Shares& shares, Output& output);
   Result<void> on(const std::string& site, const Confirmation& confirmation, Output& output);
   Result<void> on(const std::string& site, const Reveal& reveal, Output& output);
+  [[nodiscard]] Result<void> check_keys(const Advert& advert) const;
   void move_on(Output& output);
   void miss(const std::string& site, Output& output);
   void list_adverts(Output& output);

@@ -5,6 +5,7 @@
 
 #include "common/encoding/byte_reader.h"
 #include "common/encoding/byte_writer.h"
+#include "common/pki/identity.h"
 
 namespace consilium::secagg {
 namespace {
@@ -42,6 +43,7 @@ void write(ByteWriter& out, const Advert& advert) {
 Advert read_advert(ByteReader& in) {
   Advert advert;
   advert.site = in.text<std::uint8_t>("length of a site's name", 1, kMaxName);
+  if (const auto named = pki::check_name(advert.site); in.ok() && !named) in.refuse("site: " + named.error().message);
   advert.certificate = in.text<std::uint16_t>("length of a certificate", 1, kMaxCertificateBytes);
   in.fill(advert.channel_key);
   in.fill(advert.mask_key);
@@ -232,6 +234,11 @@ Result<CoordinatorMessage> decode_coordinator_message(std::span<const std::byte>
         return AdvertList{};
     }
   });
+}
+
+crypto::X25519PublicKey canonical(crypto::X25519PublicKey key) {
+  key.back() &= 0x7F;
+  return key;
 }
 
 namespace {

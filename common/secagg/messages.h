@@ -111,6 +111,9 @@ using CoordinatorMessage = std::variant<AdvertList, Boxes, Survivors, UnmaskRequ
 Result<SiteMessage> decode_site_message(std::span<const std::byte> bytes);
 Result<CoordinatorMessage> decode_coordinator_message(std::span<const std::byte> bytes);
 
+/// A public key as it is compared: its top bit doesn't count where keys are agreed on (RFC 7748, section 5).
+[[nodiscard]] crypto::X25519PublicKey canonical(crypto::X25519PublicKey key);
+
 /// What a message is called in logs and errors: "advert", "shares", ...
 [[nodiscard]] std::string_view name_of(const SiteMessage& message);
 [[nodiscard]] std::string_view name_of(const CoordinatorMessage& message);

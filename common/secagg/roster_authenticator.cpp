@@ -8,6 +8,14 @@
 #include "common/pki/signer.h"
 
 namespace consilium::secagg {
+namespace {
+
+Result<void> require(bool holds, std::string why) {
+  if (holds) return {};
+  return fail(ErrorCode::kUnauthenticated, std::move(why));
+}
+
+}  // namespace
 
 RosterAuthenticator::RosterAuthenticator(std::shared_ptr<const pki::TrustStore> trust,
                                          std::map<std::string, crypto::Digest> roster)
@@ -15,17 +23,15 @@ RosterAuthenticator::RosterAuthenticator(std::shared_ptr<const pki::TrustStore> 
 
 Result<void> RosterAuthenticator::check_certificate(const std::string& site, const std::string& certificate) const {
   const auto entry = roster_.find(site);
-  if (entry == roster_.end()) return fail(ErrorCode::kUnauthenticated, fmt::format("{} isn't on the roster", site));
-  CONSILIUM_ASSIGN(const pki::Identity identity,
-                   trust_->authenticate(certificate, {pki::Role::kSite}));  // check: trust
-  if (identity.name != site)
-    return fail(ErrorCode::kUnauthenticated,
-                fmt::format("the certificate is that of {}, expected {}", identity.name, site));
+  CONSILIUM_TRY(require(entry != roster_.end(), fmt::format("{} isn't on the roster", site)));
+  CONSILIUM_TRY(trust_->authenticate(certificate, {pki::Role::kSite}));  // check: trust
+  CONSILIUM_ASSIGN(const pki::Identity identity, pki::identity_of_certificate(certificate));
+  CONSILIUM_TRY(require(identity.name == site, fmt::format("the certificate is that of {}, expected {}", identity.name,
+                                                           site)));  // check: certificate-name
+  const std::string expected = crypto::to_hex(entry->second);
   CONSILIUM_ASSIGN(const std::string key, pki::key_fingerprint(certificate));
-  if (key != crypto::to_hex(entry->second)) {
-    return fail(ErrorCode::kUnauthenticated, fmt::format("the roster names another key for {}: expected {}, found {}",
-                                                         site, crypto::to_hex(entry->second), key));
-  }
+  CONSILIUM_TRY(require(key == expected, fmt::format("the roster names another key for {}: expected {}, found {}", site,
+                                                     expected, key)));  // check: roster-key
   return {};
 }
 

@@ -24,8 +24,8 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 bool all_different(const AdvertList& list) {
   std::set<crypto::X25519PublicKey> keys;
   for (const Advert& advert : list.adverts) {
-    keys.insert(advert.channel_key);
-    keys.insert(advert.mask_key);
+    keys.insert(canonical(advert.channel_key));
+    keys.insert(canonical(advert.mask_key));
   }
   return keys.size() == 2 * list.adverts.size();
 }
@@ -67,8 +67,12 @@ Result<void> check_adverts(const SiteSetup& setup, const Advert& own, const Adve
 Result<void> check_boxes(const Boxes& boxes, std::size_t sites, Rank self, std::size_t needed) {
   for (const Box& box : boxes.boxes) {
     CONSILIUM_TRY(require(box.from < sites, fmt::format("boxes: rank {} of {} sites", box.from, sites)));
-    CONSILIUM_TRY(require(box.from != self, "boxes: one that this site should have sent itself"));
+    CONSILIUM_TRY(
+        require(box.from != self, "boxes: one that this site should have sent itself"));  // check: box-of-other
   }
+  const auto falls = [](const Box& a, const Box& b) { return a.from >= b.from; };
+  CONSILIUM_TRY(require(std::ranges::adjacent_find(boxes.boxes, falls) == boxes.boxes.end(),
+                        "boxes: two of one site"));  // check: boxes-differ
   const std::size_t sharers = boxes.boxes.size() + 1;
   CONSILIUM_TRY(require(sharers >= needed, fmt::format("boxes: {} sites shared keys, the threshold is {}", sharers,
                                                        needed)));  // check: sharers-threshold

@@ -132,9 +132,10 @@ struct SiteProtocol::Impl {
       answer.commitments.push_back({share_commitment(cohort, ShareOf::kSeed, self, to, seed_shares[i].bytes()),
                                     share_commitment(cohort, ShareOf::kMaskKey, self, to, key_shares[i].bytes())});
       if (to == self) continue;
-      CONSILIUM_ASSIGN(SealedShares box,
-                       seal_for(next.channel, adverts.adverts[i], cohort, self, to, seed_shares[i], key_shares[i]));
-      answer.boxes.push_back(box);
+      const Advert& holder = adverts.adverts[i];
+      const auto box = seal_for(next.channel, holder, cohort, self, to, seed_shares[i], key_shares[i]);
+      if (!box) return fail(box.error().within(fmt::format("channel key of {}", holder.site)));
+      answer.boxes.push_back(*box);
     }
     next.own = {std::move(seed_shares[self]), std::move(key_shares[self])};
     return Step{std::move(next), SiteMessage(std::move(answer))};
@@ -157,8 +158,9 @@ struct SiteProtocol::Impl {
       auto held = open_from(now.channel, sender, cohort, box, self);
       if (!held) return fail(held.error().within(fmt::format("box of {}", sender.site)));
       keep(box.from, std::move(*held));
-      CONSILIUM_ASSIGN(const crypto::SecretBytes agreed, now.mask.agree(sender.mask_key));
-      CONSILIUM_ASSIGN(crypto::SecretBytes key, pair_mask_key(agreed, cohort, self, box.from));
+      const auto agreed = now.mask.agree(sender.mask_key);
+      if (!agreed) return fail(agreed.error().within(fmt::format("mask key of {}", sender.site)));
+      CONSILIUM_ASSIGN(crypto::SecretBytes key, pair_mask_key(*agreed, cohort, self, box.from));
       next.masks.push_back({std::move(key), self > box.from});
     }
     if (!own_kept) keep(self, std::move(now.own));
@@ -168,7 +170,9 @@ struct SiteProtocol::Impl {
   }
 
   Result<Step> on(Keyed& now, const Survivors& survivors) {
-    if (!now.taken) return fail(ErrorCode::kFailedPrecondition, "survivors: this site has sent no vector yet");
+    if (!now.taken)
+      return fail(ErrorCode::kFailedPrecondition,
+                  "survivors: this site has sent no vector yet");  // check: vector-sent
     CONSILIUM_TRY(check_survivors(setup, adverts, survivors, now.sharers, self, needed));
     CONSILIUM_ASSIGN(Signature signature, signer.sign(confirmation_statement(cohort, now.sharers, survivors.ranks)));
     Confirmed next{std::move(now.sharers), std::move(now.held), survivors.ranks};
@@ -203,6 +207,10 @@ SiteProtocol::~SiteProtocol() = default;
 
 Result<SiteProtocol> SiteProtocol::start(SiteSetup setup, const Authenticator& authenticator, const pki::Signer& signer,
                                          crypto::RandomSource& random) {
+  if (setup.colluding == 0)
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "where no site may collude, a cohort of one would be let through: expected 1 or more");  // check: colluding
   CONSILIUM_ASSIGN(crypto::X25519KeyPair channel, crypto::X25519KeyPair::generate(random));
   CONSILIUM_ASSIGN(crypto::X25519KeyPair mask, crypto::X25519KeyPair::generate(random));
   Advert advert{setup.site, setup.certificate, channel.public_key(), mask.public_key(), {}};
