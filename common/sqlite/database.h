@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/error/error.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+/// Small records that must survive crashes, in a file of SQLite. Every commit is on the disk before its call returns.
+namespace consilium::sqlite {
+
+/// What a file has to be. A file that is anything else is refused, never repaired.
+struct Format {
+  std::uint32_t application_id = 0;  ///< marks the file as ours
+  int version = 1;                   ///< of the schema
+  std::string_view schema;           ///< CREATE statements
+  std::string_view remedy;           ///< what to do about a damaged file: ends the error's message
+};
+
+/// What can be bound to a `?` of a statement. Views must live until the call returns.
+using Value = std::variant<std::int64_t, std::string_view, std::span<const std::byte>>;
+
+class Database;
+
+/// The rows that a query gives, one after another.
+class Rows {
+ public:
+  /// Moves to the next row; false where there is none. Columns are read after it gave true, and count from 0.
+  Result<bool> next();
+  [[nodiscard]] std::int64_t integer(int column) const;
+  [[nodiscard]] std::string text(int column) const;
+  [[nodiscard]] std::vector<std::byte> blob(int column) const;
+
+ private:
+  friend class Database;
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const;
+  };
+  Rows(const Database* database, sqlite3_stmt* statement) : database_(database), statement_(statement) {}
+
+  const Database* database_;
+  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+};
+
+/// One open file, locked against every other process. Not thread-safe; stays where it is while Rows of it live.
+class Database {
+ public:
+  /// Opens the file, or makes it (mode 0600): whole with its schema, or not at all. Checks the whole file.
+  /// kDataLoss where it is damaged or of another kind (with the remedy), kFailedPrecondition where another process has
+  /// it open, or where a later version wrote it.
+  static Result<std::unique_ptr<Database>> open(const std::filesystem::path& file, const Format& format);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  Result<Rows> query(std::string_view sql, const std::vector<Value>& values = {}) const;
+  /// Carries out a statement that gives no rows.
+  Result<void> execute(std::string_view sql, const std::vector<Value>& values = {}) const;
+
+  [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+
+ private:
+  friend class Rows;
+  Database(std::filesystem::path file, std::string remedy, sqlite3* handle);
+  Result<void> run_script(const std::string& sql) const;
+  Result<void> check(const Format& format) const;
+  Result<std::int64_t> pragma(std::string_view name) const;
+  /// What SQLite said last, as an Error that names the file.
+  [[nodiscard]] tl::unexpected<Error> error(int code) const;
+  [[nodiscard]] tl::unexpected<Error> damaged(std::string_view how) const;
+
+  static Result<std::unique_ptr<Database>> attach(const std::filesystem::path& file, const Format& format);
+  static Result<void> create(const std::filesystem::path& file, const Format& format);
+
+  std::filesystem::path file_;
+  std::string remedy_;
+  sqlite3* handle_;
+};
+
+}  // namespace consilium::sqlite
