@@ -11,7 +11,9 @@
 
 #include "common/pki/authority.h"
 #include "common/pki/files.h"
+#include "common/pki/trust.h"
 #include "coordinator/journal/blob_store.h"
+#include "coordinator/journal/job_numbers.h"
 #include "coordinator/journal/memory_journal.h"
 #include "coordinator/scheduler.h"
 #include "coordinator/service/coordination_service.h"
@@ -26,7 +28,8 @@ constexpr std::size_t kMaxPemBytes = 1 << 20;
 Result<void> make_folder(const std::filesystem::path& folder) {
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
-  if (problem) return fail(ErrorCode::kInternal, "coordinator.yaml: state_dir: " + folder.string() + ": " + problem.message());
+  if (problem)
+    return fail(ErrorCode::kInternal, "coordinator.yaml: state_dir: " + folder.string() + ": " + problem.message());
   std::filesystem::permissions(folder, std::filesystem::perms::owner_all, problem);
   return {};
 }
@@ -46,8 +49,12 @@ Result<void> write_port(const std::filesystem::path& state_dir, int port) {
 
 class Daemon::Impl {
  public:
-  Impl(CoordinatorConfig config, journal::BlobStore blobs)
-      : config_(std::move(config)), blobs_(std::move(blobs)), scheduler_({journal_, blobs_, config_.max_running_jobs}) {}
+  Impl(CoordinatorConfig config, journal::BlobStore blobs, journal::JobNumbers numbers,
+       std::shared_ptr<const pki::TrustStore> trust)
+      : config_(std::move(config)),
+        blobs_(std::move(blobs)),
+        numbers_(std::move(numbers)),
+        scheduler_({journal_, blobs_, numbers_, config_.max_running_jobs, std::move(trust)}) {}
 
   Result<void> start(const std::filesystem::path& spool) {
     service::ServiceConfig service;
@@ -83,6 +90,7 @@ class Daemon::Impl {
  private:
   CoordinatorConfig config_;
   journal::BlobStore blobs_;
+  journal::JobNumbers numbers_;
   journal::MemoryJournal journal_;
   Scheduler scheduler_;
   std::unique_ptr<service::CoordinationService> service_;
@@ -95,7 +103,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config) {
   CONSILIUM_TRY(make_folder(config.state_dir));
   CONSILIUM_TRY(make_folder(spool));
   CONSILIUM_ASSIGN(journal::BlobStore blobs, journal::BlobStore::open(config.state_dir / "blobs"));
-  auto impl = std::make_unique<Impl>(std::move(config), std::move(blobs));
+  CONSILIUM_ASSIGN(journal::JobNumbers numbers, journal::JobNumbers::open(config.state_dir / "job_numbers.json"));
+  CONSILIUM_ASSIGN(auto trust, pki::TrustStore::open(config.tls.root, config.tls.revocation_list));
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(blobs), std::move(numbers), std::move(trust));
   CONSILIUM_TRY(impl->start(spool));
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
 }

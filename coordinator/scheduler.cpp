@@ -8,14 +8,13 @@
 #include <utility>
 
 #include "common/job/job_text.h"
+#include "common/secagg/roster_authenticator.h"
 #include "coordinator/spooled_words.h"
 
 namespace consilium::coordinator {
 namespace {
 
-
 Error shutting_down() { return {ErrorCode::kCancelled, "the coordinator is shutting down"}; }
-
 
 }  // namespace
 
@@ -151,8 +150,11 @@ void Scheduler::site_message(const std::string& site, wire::SiteMessage message)
             if (auto* driver = driver_of(said.key.job_id)) driver->progress(site, said);
           } else if constexpr (std::is_same_v<Message, wire::SessionPartial>) {
             if (auto* driver = driver_of(said.key.job_id)) driver->partial_received(site, said.key, now);
+          } else if constexpr (std::is_same_v<Message, wire::Masking>) {
+            if (auto* driver = driver_of(said.key.job_id)) driver->masking_received(site, said, now);
           } else {
-            spdlog::warn("{}: site {}: {}", job::to_string(said.key), site, said.reason.empty() ? name_of(said.code) : said.reason);
+            spdlog::warn("{}: site {}: {}", job::to_string(said.key), site,
+                         said.reason.empty() ? name_of(said.code) : said.reason);
             if (auto* driver = driver_of(said.key.job_id)) driver->site_failed(site, said.key, said.reason, now);
           }
         },
@@ -168,7 +170,8 @@ Result<std::uint64_t> Scheduler::expected_words(const std::string& site, const j
   });
 }
 
-Result<void> Scheduler::vector_received(const std::string& site, const job::SessionKey& key, const std::filesystem::path& file) {
+Result<void> Scheduler::vector_received(const std::string& site, const job::SessionKey& key,
+                                        const std::filesystem::path& file) {
   auto opened = SpooledWords::open(file);
   if (!opened) return fail(std::move(opened).error());
   const std::shared_ptr<SpooledWords> words = std::move(*opened);
@@ -196,14 +199,21 @@ Result<std::string> Scheduler::submit(const std::string& researcher, const std::
 
 Result<std::string> Scheduler::enqueue(const std::string& researcher, admission::AdmittedJob admitted) {
   auto job = std::make_unique<Job>();
-  job->id = admitted.spec.name + "-" + std::to_string(++submissions_[admitted.spec.name]);
+  CONSILIUM_ASSIGN(const std::uint64_t number, parts_.numbers.next(admitted.spec.name));
+  job->id = admitted.spec.name + "-" + std::to_string(number);
   job->researcher = researcher;
   job->spec_text = job::canonical_text(admitted.spec);
   round::JobDriver::Parts parts{*gateway_, parts_.journal, parts_.blobs,
                                 [this, id = job->id](const report::JobStatus& status) { publish(id, status); }};
-  CONSILIUM_ASSIGN(job->driver, round::JobDriver::create(job->id, researcher, admitted.spec, admitted.initial_model, std::move(parts)));
-  spdlog::info("job {}: submitted by {}, digest {}", job->id, researcher, crypto::to_hex(job::job_digest(admitted.spec)));
-  if (admitted.spec.privacy.secure_aggregation == job::SecureAggregation::kOff) {
+  parts.threads = std::thread::hardware_concurrency();
+  if (job::is_masked(admitted.spec)) {
+    parts.authenticator = std::make_shared<secagg::RosterAuthenticator>(parts_.trust, admitted.spec.federation.roster);
+  }
+  CONSILIUM_ASSIGN(job->driver, round::JobDriver::create(job->id, researcher, admitted.spec, admitted.initial_model,
+                                                         std::move(parts)));
+  spdlog::info("job {}: submitted by {}, digest {}", job->id, researcher,
+               crypto::to_hex(job::job_digest(admitted.spec)));
+  if (!job::is_masked(admitted.spec)) {
     spdlog::warn("job {}: secure aggregation is OFF: this coordinator sees each site's update", job->id);
   }
   std::string job_id = job->id;
@@ -225,7 +235,8 @@ std::vector<report::JobStatus> Scheduler::jobs() {
   return statuses;
 }
 
-Result<Scheduler::Versioned> Scheduler::watch(const std::string& job_id, std::uint64_t seen, std::chrono::milliseconds timeout) {
+Result<Scheduler::Versioned> Scheduler::watch(const std::string& job_id, std::uint64_t seen,
+                                              std::chrono::milliseconds timeout) {
   std::unique_lock lock(published_mutex_);
   const auto found = published_.find(job_id);
   if (found == published_.end()) return fail(ErrorCode::kNotFound, "no job '" + job_id + "'; see consilium jobs");
@@ -252,7 +263,8 @@ Result<void> Scheduler::stop(const std::string& researcher, const std::string& j
                    : fail(ErrorCode::kNotFound, "no job '" + job_id + "'; see consilium jobs");
     }
     if (job->researcher != researcher) {
-      return fail(ErrorCode::kPermissionDenied, "job '" + job_id + "' was submitted by " + job->researcher + "; only they may stop it");
+      return fail(ErrorCode::kPermissionDenied,
+                  "job '" + job_id + "' was submitted by " + job->researcher + "; only they may stop it");
     }
     job->driver->stop("stopped by " + researcher, round::Clock::now());
     return {};
@@ -263,7 +275,8 @@ std::vector<service::SiteStatus> Scheduler::sites() {
   auto known = ask<std::vector<service::SiteStatus>>([this]() -> Result<std::vector<service::SiteStatus>> {
     std::vector<service::SiteStatus> statuses;
     for (const auto& [name, site] : sites_) {
-      service::SiteStatus status{name, site.connected, site.hello.software, site.hello.datasets, site.connected ? "idle" : ""};
+      service::SiteStatus status{name, site.connected, site.hello.software, site.hello.datasets,
+                                 site.connected ? "idle" : ""};
       for (const auto& job : jobs_) {
         const auto& activities = job->driver->status().sites;
         const auto activity = activities.find(name);

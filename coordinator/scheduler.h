@@ -14,23 +14,27 @@
 #include <thread>
 #include <vector>
 
+#include "common/pki/trust.h"
 #include "common/process/event_queue.h"
 #include "coordinator/admission/admission.h"
 #include "coordinator/journal/blob_store.h"
+#include "coordinator/journal/job_numbers.h"
 #include "coordinator/journal/journal.h"
 #include "coordinator/round/job_driver.h"
 #include "coordinator/service/coordination_service.h"
 
 namespace consilium::coordinator {
 
-/// Owns every job on one thread: the queue, which jobs run, which sites are connected. gRPC's threads only post to it (or wait
-/// for its answer); what watchers see are copies under a lock of their own.
+/// Owns every job on one thread: the queue, which jobs run, which sites are connected. gRPC's threads only post to it
+/// (or wait for its answer); what watchers see are copies under a lock of their own.
 class Scheduler final : public service::CoordinationHandler {
  public:
   struct Parts {
     journal::Journal& journal;
     journal::BlobStore& blobs;
+    journal::JobNumbers& numbers;
     std::size_t max_running_jobs = 1;
+    std::shared_ptr<const pki::TrustStore> trust;  ///< of the sites' certificates, for masked jobs
   };
 
   explicit Scheduler(Parts parts);
@@ -47,7 +51,8 @@ class Scheduler final : public service::CoordinationHandler {
   void site_message(const std::string& site, wire::SiteMessage message) override;
   void site_disconnected(const std::string& site) override;
   Result<std::uint64_t> expected_words(const std::string& site, const job::SessionKey& key) override;
-  Result<void> vector_received(const std::string& site, const job::SessionKey& key, const std::filesystem::path& file) override;
+  Result<void> vector_received(const std::string& site, const job::SessionKey& key,
+                               const std::filesystem::path& file) override;
   bool may_fetch(const std::string& site, const crypto::Digest& digest) override;
 
   Result<std::string> submit(const std::string& researcher, const std::string& spec_text) override;
@@ -97,7 +102,6 @@ class Scheduler final : public service::CoordinationHandler {
   // The owner's alone.
   std::vector<std::unique_ptr<Job>> jobs_;  ///< in the order of their submission
   std::map<std::string, Site> sites_;
-  std::map<std::string, std::uint64_t> submissions_;  ///< by job name: numbers the ids
 
   mutable std::mutex published_mutex_;
   std::condition_variable published_changed_;

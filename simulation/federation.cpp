@@ -33,6 +33,7 @@ Result<std::unique_ptr<Federation>> Federation::create(Plan plan, Parts parts) {
   const Plan& kept = federation->plan_;
   round::JobDriver::Parts driver{*federation, federation->parts_.journal, federation->parts_.blobs,
                                  federation->parts_.changed};
+  driver.simulated = true;
   CONSILIUM_ASSIGN(federation->driver_, round::JobDriver::create(kept.job_id, "simulation", kept.job->spec,
                                                                  kept.initial_model, std::move(driver)));
   return federation;

@@ -69,20 +69,31 @@ Output CoordinatorProtocol::receive(const std::string& site, const SiteMessage& 
 
 Output CoordinatorProtocol::lose(const std::string& site) {
   Output output;
+  bool out = awaited_.erase(site) > 0;
   // Before its vector is masked with the others', a site can still be left out of everything.
-  if (phase_ == Phase::kAdvertising) advertised_.erase(site);
-  if (const auto rank = rank_of(site); phase_ == Phase::kSharing && rank) shares_.erase(*rank);
-  if (awaited_.erase(site) > 0) move_on(output);
+  if (phase_ == Phase::kAdvertising) out = advertised_.erase(site) > 0 || out;
+  if (const auto rank = rank_of(site); phase_ == Phase::kSharing && rank) out = shares_.erase(*rank) > 0 || out;
+  if (out) miss(site, output);
   return output;
+}
+
+/// Goes on without a site that was awaited.
+void CoordinatorProtocol::miss(const std::string& site, Output& output) {
+  if (setup_.everyone && phase_ < Phase::kConfirming) {
+    give_up(fmt::format("counts are summed over a whole group, and {} is missing", site));
+  } else {
+    move_on(output);
+  }
 }
 
 Output CoordinatorProtocol::close_phase() {
   Output output;
   if (phase_ == Phase::kUploading) return output;
+  const std::string waited = fmt::format("no answer while {}", name_of(phase_));
   for (const std::string& site : std::exchange(awaited_, {})) {
-    output.lost.push_back({site, {ErrorCode::kDeadlineExceeded, fmt::format("no answer while {}", name_of(phase_))}});
+    output.lost.push_back({site, {ErrorCode::kDeadlineExceeded, waited}});
   }
-  move_on(output);
+  if (!output.lost.empty()) miss(output.lost.front().site, output);
   return output;
 }
 

@@ -20,6 +20,7 @@ struct CoordinatorSetup {
   crypto::Digest context{};         ///< attempt_context() of the round order
   std::vector<std::string> cohort;  ///< the sites that are asked
   std::uint32_t colluding = 1;      ///< c
+  bool everyone = false;            ///< the sum is of the whole cohort or of nobody: counts of a fixed group
 };
 
 /// What the protocol is at. The coordinator waits for one message of each site in all but the last two.
@@ -86,6 +87,7 @@ class CoordinatorProtocol {
   Result<void> on(const std::string& site, const Reveal& reveal, Output& output);
   [[nodiscard]] Result<void> check_keys(const Advert& advert) const;
   void move_on(Output& output);
+  void miss(const std::string& site, Output& output);
   void list_adverts(Output& output);
   void hand_out_boxes(Output& output);
   void ask_to_unmask(Output& output);

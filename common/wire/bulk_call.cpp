@@ -1,57 +1,79 @@
 #include "common/wire/bulk_call.h"
 
+#include <grpcpp/channel.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include <optional>
 #include <utility>
 
 namespace consilium::wire {
 
+struct BulkCall::Call {
+  explicit Call(const std::shared_ptr<grpc::Channel>& channel) : stub(channel) {}
+
+  /// Waits for the one step under way.
+  bool wait() {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  }
+
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  grpc::GenericStub stub;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream;
+  bool finished = false;
+  struct Cancel {
+    grpc::ClientContext& context;
+    void operator()() const { context.TryCancel(); }
+  };
+  std::optional<std::stop_callback<Cancel>> cancel;
+};
+
 BulkCall::BulkCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method, std::stop_token stop)
-    : stub_(channel) {
-  stream_ = stub_.PrepareCall(&context_, method, &queue_);
-  cancel_.emplace(std::move(stop), Cancel{context_});
-  stream_->StartCall(this);
-  wait();
+    : call_(std::make_unique<Call>(channel)) {
+  call_->stream = call_->stub.PrepareCall(&call_->context, method, &call_->queue);
+  call_->cancel.emplace(std::move(stop), Call::Cancel{call_->context});
+  call_->stream->StartCall(this);
+  call_->wait();
 }
 
 BulkCall::~BulkCall() {
-  cancel_.reset();
-  if (!finished_) {
-    context_.TryCancel();
+  call_->cancel.reset();
+  if (!call_->finished) {
+    cancel();
     static_cast<void>(finish());
   }
-  queue_.Shutdown();
+  call_->queue.Shutdown();
   void* tag = nullptr;
   bool ok = false;
-  while (queue_.Next(&tag, &ok)) {
+  while (call_->queue.Next(&tag, &ok)) {
   }
-}
-
-bool BulkCall::wait() {
-  void* tag = nullptr;
-  bool ok = false;
-  return queue_.Next(&tag, &ok) && ok;
 }
 
 bool BulkCall::write(const grpc::ByteBuffer& message) {
-  stream_->Write(message, this);
-  return wait();
+  call_->stream->Write(message, this);
+  return call_->wait();
 }
 
 bool BulkCall::write_last(const grpc::ByteBuffer& message) {
-  stream_->WriteLast(message, grpc::WriteOptions(), this);
-  return wait();
+  call_->stream->WriteLast(message, grpc::WriteOptions(), this);
+  return call_->wait();
 }
 
 bool BulkCall::read(grpc::ByteBuffer& message) {
-  stream_->Read(&message, this);
-  return wait();
+  call_->stream->Read(&message, this);
+  return call_->wait();
 }
 
 grpc::Status BulkCall::finish() {
   grpc::Status status;
-  stream_->Finish(&status, this);
-  wait();
-  finished_ = true;
+  call_->stream->Finish(&status, this);
+  call_->wait();
+  call_->finished = true;
   return status;
 }
+
+void BulkCall::cancel() { call_->context.TryCancel(); }
 
 }  // namespace consilium::wire

@@ -1,5 +1,6 @@
 #include "common/wire/chunk_frame.h"
 
+#include <grpcpp/support/byte_buffer.h>
 #include <spdlog/fmt/fmt.h>
 
 #include <array>
@@ -34,6 +35,11 @@ std::size_t copy_front(const std::vector<grpc::Slice>& slices, std::span<std::ui
 }
 
 }  // namespace
+
+Payload::Payload() = default;
+Payload::Payload(Payload&&) noexcept = default;
+Payload& Payload::operator=(Payload&&) noexcept = default;
+Payload::~Payload() = default;
 
 Result<std::optional<Payload>> read_data(const grpc::ByteBuffer& message, std::uint8_t tag) {
   const std::size_t total = message.Length();

@@ -1,18 +1,22 @@
 #pragma once
 
-#include <grpcpp/support/byte_buffer.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "common/error/error.h"
 
+namespace grpc {
+class ByteBuffer;
+class Slice;
+}  // namespace grpc
+
 /// Bulk messages by hand: one length-delimited protobuf field each, so that a chunk's bytes are never copied through a
-/// protobuf string. Included by .cpp files of the wire's two ends only (it shows gRPC).
+/// protobuf string.
 namespace consilium::wire {
 
 inline constexpr std::uint8_t kChunkDataTag = 0x0A;  ///< Chunk.data (field 1)
@@ -20,7 +24,12 @@ inline constexpr std::uint8_t kPartDataTag = 0x12;   ///< UploadPart.data, BlobP
 
 /// The payload of a received data message, where gRPC put it.
 struct Payload {
-  std::vector<grpc::Slice> owners;
+  Payload();
+  Payload(Payload&&) noexcept;
+  Payload& operator=(Payload&&) noexcept;
+  ~Payload();
+
+  std::vector<grpc::Slice> owners;  ///< what keeps the pieces
   std::vector<std::span<const std::byte>> pieces;
   std::size_t bytes = 0;
 };

@@ -66,6 +66,15 @@ Result<void> StreamingSum::fold(WordSource& source) {
 }
 
 std::span<const std::uint32_t> StreamingSum::words() const { return {memory_.get(), layout_.word_count()}; }
+std::span<std::uint32_t> StreamingSum::masked_words() { return {memory_.get(), layout_.word_count()}; }
+
+Result<void> StreamingSum::add(const StreamingSum& other) {
+  if (!intact_ || !other.intact_ || layout_ != other.layout_)
+    return fail(ErrorCode::kInternal, "sums of different layouts can't be added");
+  encoding::add_words(other.words(), masked_words());
+  contributors_ += other.contributors_;
+  return {};
+}
 
 Result<const encoding::Field*> StreamingSum::field_of(std::string_view name, encoding::FieldKind kind) const {
   if (!intact_) return fail(ErrorCode::kFailedPrecondition, "the sum holds a part of a vector");

@@ -28,6 +28,10 @@ class StreamingSum {
   [[nodiscard]] std::uint64_t contributors() const { return contributors_; }
   [[nodiscard]] const encoding::VectorLayout& layout() const { return layout_; }
   [[nodiscard]] std::span<const std::uint32_t> words() const;
+  /// The words themselves, for whoever takes masks off.
+  [[nodiscard]] std::span<std::uint32_t> masked_words();
+  /// Adds another sum of the same layout, with its contributors.
+  Result<void> add(const StreamingSum& other);
 
   /// Joins the limbs of a count field. kInternal where the layout has no such field.
   Result<std::vector<std::uint64_t>> counts(std::string_view field) const;

@@ -7,12 +7,6 @@
 
 namespace consilium::round {
 
-/// How many of `members` a round samples: max(1, round(fraction x members)), halves away from zero.
-[[nodiscard]] std::size_t cohort_size(double fraction, std::size_t members);
-
-/// How many of a cohort must answer: ceil(quorum x cohort), at least 1.
-[[nodiscard]] std::size_t answers_needed(double quorum, std::size_t cohort);
-
 /// Draws up to `size` of the sites, without replacement: each has a number of its own that follows from (seed, round,
 /// name), and the smallest win. So a site that is missing changes nothing about the order of the others.
 /// @return names in lexical order

@@ -58,6 +58,9 @@ struct Writer {
   std::pair<std::string, Json> operator()(const CancelSession& action) const {
     return {"cancel", {{"session", to_json(action.key)}, {"sites", action.sites}, {"reason", action.reason}}};
   }
+  std::pair<std::string, Json> operator()(const UnmaskSum& action) const {
+    return {"unmask", {{"session", to_json(action.key)}}};
+  }
   std::pair<std::string, Json> operator()(const CloseSum& action) const {
     return {"close",
             {{"session", to_json(action.key)},

@@ -1,10 +1,12 @@
 #include "coordinator/round/job_driver.h"
 
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
 
 #include <deque>
 #include <utility>
 
+#include "common/job/cohort_rules.h"
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
 #include "coordinator/aggregation/strategy.h"
@@ -16,6 +18,9 @@
 namespace consilium::round {
 
 namespace {
+
+/// How long the sites of a session may take to advertise their keys, and again to share them.
+constexpr Clock::duration kKeyAgreementLimit = std::chrono::seconds(60);
 
 double seconds_of(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -59,6 +64,57 @@ class JobDriver::Impl {
     return {};
   }
 
+  void masking_received(const std::string& site, const wire::Masking& step, TimePoint now) {
+    if (!sum_ || sum_->key() != step.key) return;  // of a session that is over
+    board_.add_bytes(step.message.size());
+    auto message = secagg::decode_site_message(step.message);
+    if (!message) {
+      fail_site(site, step.key, message.error(), now);
+      return;
+    }
+    follow(sum_->receive(site, *message), now);
+  }
+
+  void site_failed(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now) {
+    handle(Failed{site, key, reason}, now);
+    lose(site, key, now);
+  }
+
+  /// The site is out of the session, and so of its masks.
+  void lose(const std::string& site, const job::SessionKey& key, TimePoint now) {
+    if (sum_ && sum_->key() == key) follow(sum_->lose(site), now);
+  }
+
+  void site_left(const std::string& site, TimePoint now) {
+    // One that is asked to confirm or reveal may come back and do so.
+    const bool may_return = !sum_ || std::holds_alternative<Unmasking>(state_.phase);
+    const job::SessionKey key = sum_ ? sum_->key() : job::SessionKey{};
+    handle(SiteLeft{site}, now);
+    if (!may_return) lose(site, key, now);
+  }
+
+  void partial_received(const std::string& site, const job::SessionKey& key, TimePoint now) {
+    if (!handle(Answered{site, key, Standing::kPartial, {}}, now)) lose(site, key, now);
+  }
+
+  /// A site that came back during the last steps is told again what it may have missed.
+  void remind(const std::string& site) {
+    if (!sum_) return;
+    for (const secagg::CoordinatorMessage& message : sum_->owed(site)) send_masking(site, message);
+  }
+
+  void tick(TimePoint now) {
+    const auto due = keys_due();
+    if (due && now >= *due) follow(sum_->close_key_agreement(), now);
+    handle(Tick{}, now);
+  }
+
+  [[nodiscard]] std::optional<TimePoint> next_wakeup() const {
+    const auto machine = round::next_wakeup(state_);
+    const auto keys = keys_due();
+    return machine && keys ? std::min(*machine, *keys) : (keys ? keys : machine);
+  }
+
   Result<void> vector_received(const std::string& site, const job::SessionKey& key, WordSource& words, TimePoint now) {
     CONSILIUM_TRY(admits(state_, site, key));
     if (!sum_ || sum_->key() != key)
@@ -66,7 +122,7 @@ class JobDriver::Impl {
     auto taken = sum_->take(site, words);
     if (!taken) {
       const Error error = std::move(taken).error().within(fmt::format("{}: vector of {}", job::to_string(key), site));
-      if (sum_->sum().intact()) {
+      if (sum_->intact()) {
         handle(Failed{site, key, error.message}, now);
       } else {
         handle(SumSpoiled{key, error.message}, now);
@@ -89,6 +145,7 @@ class JobDriver::Impl {
     CONSILIUM_TRY(admits(state_, site, key));
     if (!sum_ || sum_->key() != key)
       return fail(ErrorCode::kInternal, fmt::format("{}: no sum is open", job::to_string(key)));
+    CONSILIUM_TRY(sum_->admits(site));
     return sum_->word_count();
   }
 
@@ -118,35 +175,140 @@ class JobDriver::Impl {
     return {};
   }
 
+  void send_masking(const std::string& site, const secagg::CoordinatorMessage& message) {
+    std::vector<std::byte> bytes = secagg::encode(message);
+    board_.add_bytes(bytes.size());
+    parts_.gateway.send(site, wire::Masking{sum_->key(), std::move(bytes)});
+  }
+
+  void fail_site(const std::string& site, const job::SessionKey& key, const Error& error, TimePoint now) {
+    parts_.gateway.send(site, wire::SessionClosed{key, error.message});
+    handle(Failed{site, key, error.message}, now);
+    lose(site, key, now);
+  }
+
+  /// Carries out what the masks' protocol decided. What it leads to (a site fails, the session closes) may end the sum.
+  void follow(secagg::Output output, TimePoint now) {
+    const job::SessionKey key = sum_->key();
+    const unsigned phase = sum_->key_phase();
+    if (phase != key_phase_) {
+      key_phase_ = phase;
+      key_phase_since_ = now;
+    }
+    for (const std::string& note : output.notes) spdlog::warn("{}: {}", job::to_string(key), note);
+    for (const auto& [site, message] : output.messages) send_masking(site, message);
+    for (const auto& [site, error] : output.lost) {
+      spdlog::warn("{}: site {}: {}", job::to_string(key), site, error.message);
+      parts_.gateway.send(site, wire::SessionClosed{key, error.message});
+      handle(Failed{site, key, error.message}, now);
+    }
+    if (sum_ && sum_->key() == key) settle_masks(now);
+  }
+
+  void settle_masks(TimePoint now) {
+    const job::SessionKey key = sum_->key();
+    const bool asked = std::holds_alternative<Unmasking>(state_.phase);
+    if (const auto reason = sum_->spoiled()) {
+      if (asked) {
+        handle(UnmaskingFailed{key, *reason}, now);
+      } else {
+        handle(SumSpoiled{key, *reason}, now);
+      }
+    } else if (asked) {
+      if (sum_->unmaskable()) take_masks_off(now);
+    } else {
+      for (const auto& [site, reason] : sum_->stranded()) {
+        if (!admits(state_, site, key)) continue;
+        parts_.gateway.send(site, wire::SessionClosed{key, reason});
+        handle(Failed{site, key, reason}, now);
+      }
+    }
+  }
+
+  void take_masks_off(TimePoint now) {
+    const job::SessionKey key = sum_->key();
+    auto left_out = sum_->unmask(parts_.threads);
+    if (left_out) {
+      handle(Unmasked{key, *std::move(left_out)}, now);
+    } else {
+      handle(UnmaskingFailed{key, left_out.error().message}, now);
+    }
+  }
+
+  [[nodiscard]] std::optional<TimePoint> keys_due() const {
+    if (!sum_ || sum_->key_phase() == 0) return std::nullopt;
+    return key_phase_since_ + std::min(kKeyAgreementLimit, state_.rules.deadline / 3);
+  }
+
+  [[nodiscard]] bool masks_are_on() const { return job::is_masked(spec_) && parts_.authenticator; }
+
+  /// Who sums with whom, and the order that each group gets.
+  Result<std::vector<SessionSum::Group>> groups_of(const OpenSession& action) const {
+    const crypto::Digest model = action.key.kind == job::SumKind::kCensus ? crypto::Digest{} : model_;
+    std::map<std::uint32_t, std::vector<std::string>> sites;
+    for (const std::string& site : action.cohort) {
+      const auto group = state_.rules.count_groups.find(site);
+      const bool counts = action.key.kind != job::SumKind::kTrain && group != state_.rules.count_groups.end();
+      sites[counts ? group->second : 0].push_back(site);
+    }
+    std::vector<SessionSum::Group> groups;
+    for (auto& [number, members] : sites) {
+      CONSILIUM_ASSIGN(job::RoundOrder order, job::expected_order(spec_, action.key, action.normaliser, model, number));
+      groups.push_back({std::move(order), std::move(members)});
+    }
+    return groups;
+  }
+
+  Result<void> open_sum(const OpenSession& action, std::vector<SessionSum::Group> groups, TimePoint now) {
+    std::optional<SessionSum::Masks> masks;
+    if (masks_are_on()) masks = SessionSum::Masks{job::colluding_sites(spec_), parts_.authenticator};
+    CONSILIUM_ASSIGN(sum_,
+                     SessionSum::create(action.key, std::move(groups), static_cast<std::uint64_t>(spec_.model.classes),
+                                        !job::is_masked(spec_), masks));
+    key_phase_ = sum_->key_phase();
+    key_phase_since_ = now;
+    return {};
+  }
+
   void carry_out(const OfferJob& action, TimePoint) {
     parts_.gateway.send(action.site, wire::JobOffer{job_id_, spec_text_, researcher_});
   }
 
   void carry_out(const OpenSession& action, TimePoint now) {
+    auto groups = groups_of(action);
+    const auto opened = groups ? open_sum(action, *groups, now) : Result<void>(fail(groups.error()));
+    if (!opened) {
+      follow_up_.push_back(Fault{opened.error().message});
+      return;
+    }
     const bool with_model = action.key.kind != job::SumKind::kCensus;
-    const auto order =
-        job::expected_order(spec_, action.key, action.normaliser, with_model ? model_ : crypto::Digest{});
-    if (!order) {
-      follow_up_.push_back(Fault{order.error().message});
-      return;
-    }
-    auto sum = SessionSum::create(action.key, *order, static_cast<std::uint64_t>(spec_.model.classes));
-    if (!sum) {
-      follow_up_.push_back(Fault{sum.error().message});
-      return;
-    }
-    sum_ = *std::move(sum);
     const std::uint64_t model_bytes = with_model ? manifest_.parameter_count() * sizeof(float) : 0;
     board_.opened(action, model_, model_bytes, now);
-    const std::vector<std::byte> encoded = job::encode(*order);
-    for (const std::string& site : action.cohort) {
-      parts_.gateway.send(site, wire::SessionOffer{action.key, encoded, model_bytes});
+    for (const SessionSum::Group& group : *groups) {
+      const std::vector<std::byte> encoded = job::encode(group.order);
+      for (const std::string& site : group.sites)
+        parts_.gateway.send(site, wire::SessionOffer{action.key, encoded, model_bytes});
     }
   }
 
   void carry_out(const CancelSession& action, TimePoint) {
     for (const std::string& site : action.sites)
       parts_.gateway.send(site, wire::SessionClosed{action.key, action.reason});
+  }
+
+  void carry_out(const UnmaskSum& action, TimePoint) {
+    if (!masks_are_on()) {
+      auto left_out = sum_->unmask(parts_.threads);
+      if (left_out) {
+        follow_up_.push_back(Unmasked{action.key, *std::move(left_out)});
+      } else {
+        follow_up_.push_back(SumSpoiled{action.key, left_out.error().message});
+      }
+      return;
+    }
+    const secagg::Output output = sum_->close_uploads();
+    for (const auto& [site, message] : output.messages) send_masking(site, message);
+    if (const auto reason = sum_->spoiled()) follow_up_.push_back(SumSpoiled{action.key, *reason});
   }
 
   void carry_out(const CloseSum& action, TimePoint now) {
@@ -264,6 +426,8 @@ class JobDriver::Impl {
   State state_;
   StatusBoard board_;
   std::optional<SessionSum> sum_;
+  unsigned key_phase_ = 0;  ///< of sum_
+  TimePoint key_phase_since_{};
   std::deque<Event> follow_up_;   ///< what carrying effects out led to
   ParameterVector global_model_;  ///< of model_, once a round has needed it; a failure to change it ends the job
   crypto::Digest model_;          ///< global, latest
@@ -274,6 +438,10 @@ class JobDriver::Impl {
 Result<std::unique_ptr<JobDriver>> JobDriver::create(std::string job_id, std::string researcher,
                                                      const job::JobSpec& spec, const crypto::Digest& initial_model,
                                                      Parts parts) {
+  if (job::is_masked(spec) && !parts.authenticator && !parts.simulated) {
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("job {} asks for secure aggregation, which this coordinator can't do", job_id));
+  }
   CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(spec.model));
   CONSILIUM_ASSIGN(const std::uint64_t size, parts.blobs.size(initial_model));
   if (size != manifest.parameter_count() * sizeof(float)) {
@@ -290,8 +458,14 @@ JobDriver::~JobDriver() = default;
 
 bool JobDriver::wants(const std::string& site) const { return round::wants(impl_->state().rules, site); }
 void JobDriver::begin(TimePoint now) { impl_->handle(Begin{}, now); }
-void JobDriver::site_connected(const std::string& site, TimePoint now) { impl_->handle(SiteConnected{site}, now); }
-void JobDriver::site_left(const std::string& site, TimePoint now) { impl_->handle(SiteLeft{site}, now); }
+void JobDriver::site_connected(const std::string& site, TimePoint now) {
+  impl_->handle(SiteConnected{site}, now);
+  impl_->remind(site);
+}
+void JobDriver::site_left(const std::string& site, TimePoint now) { impl_->site_left(site, now); }
+void JobDriver::masking_received(const std::string& site, const wire::Masking& step, TimePoint now) {
+  impl_->masking_received(site, step, now);
+}
 void JobDriver::job_answer(const std::string& site, bool accepted, const std::string& reason, TimePoint now) {
   if (accepted) {
     impl_->handle(SiteAccepted{site}, now);
@@ -307,15 +481,15 @@ Result<void> JobDriver::vector_received(const std::string& site, const job::Sess
   return impl_->vector_received(site, key, words, now);
 }
 void JobDriver::partial_received(const std::string& site, const job::SessionKey& key, TimePoint now) {
-  impl_->handle(Answered{site, key, Standing::kPartial, {}}, now);
+  impl_->partial_received(site, key, now);
 }
 void JobDriver::site_failed(const std::string& site, const job::SessionKey& key, const std::string& reason,
                             TimePoint now) {
-  impl_->handle(Failed{site, key, reason}, now);
+  impl_->site_failed(site, key, reason, now);
 }
 void JobDriver::stop(const std::string& reason, TimePoint now) { impl_->handle(Stop{reason}, now); }
-void JobDriver::tick(TimePoint now) { impl_->handle(Tick{}, now); }
-std::optional<TimePoint> JobDriver::next_deadline() const { return next_wakeup(impl_->state()); }
+void JobDriver::tick(TimePoint now) { impl_->tick(now); }
+std::optional<TimePoint> JobDriver::next_deadline() const { return impl_->next_wakeup(); }
 Result<std::uint64_t> JobDriver::expected_words(const std::string& site, const job::SessionKey& key) const {
   return impl_->expected_words(site, key);
 }

@@ -9,6 +9,7 @@
 #include "common/job/job_spec.h"
 #include "common/job/round_order.h"
 #include "common/report/job_status.h"
+#include "common/secagg/authenticator.h"
 #include "coordinator/journal/blob_store.h"
 #include "coordinator/journal/journal.h"
 #include "coordinator/round/round_machine.h"
@@ -26,6 +27,11 @@ class JobDriver {
     journal::BlobStore& blobs;
     std::function<void(const report::JobStatus&)>
         changed;  ///< after every change that someone watching would like to see
+    /// Of a masked job: whose signatures count. Without it a masked job is refused, unless it is simulated.
+    std::shared_ptr<const secagg::Authenticator> authenticator = nullptr;
+    /// The simulator alone: sum without masks where there is no authenticator, which gives the same bytes.
+    bool simulated = false;
+    unsigned threads = 1;  ///< that take masks off
   };
 
   /// @param initial_model digest of the blob with the initial weights, already in the store
@@ -46,6 +52,8 @@ class JobDriver {
   Result<void> vector_received(const std::string& site, const job::SessionKey& key, WordSource& words,
                                Clock::time_point now);
   void partial_received(const std::string& site, const job::SessionKey& key, Clock::time_point now);
+  /// A step of secure aggregation.
+  void masking_received(const std::string& site, const wire::Masking& step, Clock::time_point now);
   void site_failed(const std::string& site, const job::SessionKey& key, const std::string& reason,
                    Clock::time_point now);
   void stop(const std::string& reason, Clock::time_point now);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/job/cohort_rules.h"
 #include "coordinator/round/cohort.h"
 #include "coordinator/round/round_steps.h"
 
@@ -73,6 +74,23 @@ bool hopeless(const State& state) {
   return state.rules.listed.size() - out < state.rules.minimum_sites;
 }
 
+/// Members that an evaluation asks: in a masked job those of groups that are complete, for others' counts can't be
+/// summed.
+Names to_evaluate(const State& state) {
+  std::set<std::uint32_t> incomplete;
+  for (const auto& [name, site] : state.sites) {
+    const auto group = state.rules.count_groups.find(name);
+    if (group != state.rules.count_groups.end() && site.member && !site.ready()) incomplete.insert(group->second);
+  }
+  Names names;
+  for (const auto& [name, site] : state.sites) {
+    const auto group = state.rules.count_groups.find(name);
+    const bool counts = group == state.rules.count_groups.end() || !incomplete.contains(group->second);
+    if (site.ready() && site.member && counts) names.push_back(name);
+  }
+  return names;
+}
+
 void give_up_where_vain(Step& step) {
   const State& state = step.state;
   if (hopeless(state)) {
@@ -86,6 +104,17 @@ void give_up_where_vain(Step& step) {
 }
 
 }  // namespace
+
+bool awaits_all(const State& state) {
+  if (!state.rules.masked || state.normaliser > 0) return false;
+  const auto settled = [&](const std::string& name) {
+    const auto found = state.sites.find(name);
+    if (found == state.sites.end()) return false;
+    const SiteState& site = found->second;
+    return fit(site) || site.unfit || site.consent == Consent::kDeclined || site.overdue;
+  };
+  return !std::all_of(state.rules.listed.begin(), state.rules.listed.end(), settled);
+}
 
 void recruit(Step& step) {
   if (step.state.round >= step.state.rules.rounds) {
@@ -104,14 +133,16 @@ void continue_recruiting(Step& step) {
     return;
   }
   if (owed) return;
+  if (awaits_all(state) && step.now < std::get<Recruiting>(state.phase).since + state.rules.deadline) return;
   if (state.normaliser == 0 || state.recount) {
     open_census(step, names_where(state, fit), true);
-  } else if (count_where(state, newcomer) > 0) {
+  } else if (!state.rules.masked && count_where(state, newcomer) > 0) {
     open_census(step, names_where(state, newcomer), false);
   } else if (const Names present = names_where(state, can_train); !present.empty()) {
     const std::size_t trainers = count_where(state, [](const SiteState& site) { return site.trains(); });
     const std::uint32_t round = state.round + 1;
-    const Names cohort = draw_cohort(state.rules.seed, round, present, cohort_size(state.rules.fraction, trainers));
+    const Names cohort =
+        draw_cohort(state.rules.seed, round, present, job::cohort_size(state.rules.fraction, trainers));
     open(step, {state.rules.job_id, job::SumKind::kTrain, round, state.attempt}, cohort, false);
   } else {
     give_up_where_vain(step);
@@ -122,7 +153,7 @@ void evaluate_or_recruit(Step& step) {
   const State& state = step.state;
   const std::uint32_t every = state.rules.evaluate_every;
   const bool due = every > 0 && (state.round % every == 0 || state.round == state.rules.rounds);
-  const Names present = names_where(state, [](const SiteState& site) { return site.ready() && site.member; });
+  const Names present = to_evaluate(state);
   if (due && !present.empty()) {
     open(step, {state.rules.job_id, job::SumKind::kEvaluate, state.round, 1}, present, false);
   } else {

@@ -51,8 +51,19 @@ struct Failed {
   job::SessionKey key;
   std::string reason;
 };
-/// The sum under way can't be used any more (its vectors couldn't be read back): the session starts anew.
+/// The sum under way can't be used any more (its vectors couldn't be read back, or too few sites agreed on masks): the
+/// session starts anew.
 struct SumSpoiled {
+  job::SessionKey key;
+  std::string reason;
+};
+/// UnmaskSum is done: the masks are off.
+struct Unmasked {
+  job::SessionKey key;
+  std::map<std::string, std::string> left_out;  ///< sites of groups that came to nothing, and why
+};
+/// Survivors were asked to confirm, and too few did.
+struct UnmaskingFailed {
   job::SessionKey key;
   std::string reason;
 };
@@ -75,7 +86,7 @@ struct Fault {
 };
 struct Tick {};
 using Event = std::variant<Begin, SiteConnected, SiteLeft, SiteAccepted, SiteDeclined, Answered, Failed, SumSpoiled,
-                           Committed, CommitFailed, Stop, Fault, Tick>;
+                           Unmasked, UnmaskingFailed, Committed, CommitFailed, Stop, Fault, Tick>;
 
 // Effects.
 
@@ -95,6 +106,11 @@ struct CancelSession {
   job::SessionKey key;
   std::vector<std::string> sites;
   std::string reason;
+};
+/// The vectors of a masked sum are in: let their sites confirm the list and take the masks off, and report Unmasked,
+/// SumSpoiled (nobody was asked), or UnmaskingFailed.
+struct UnmaskSum {
+  job::SessionKey key;
 };
 /// Turn the sum into what it is for, and report Committed or CommitFailed.
 struct CloseSum {
@@ -120,7 +136,7 @@ struct EndJob {
   std::string message;
   std::vector<std::string> sites;  ///< to be told
 };
-using Action = std::variant<OfferJob, OpenSession, CancelSession, CloseSum, DropSum, Publish, EndJob>;
+using Action = std::variant<OfferJob, OpenSession, CancelSession, UnmaskSum, CloseSum, DropSum, Publish, EndJob>;
 
 /// A decision with its number in the job: strictly increasing from 1. Carrying one out twice changes nothing.
 struct Effect {

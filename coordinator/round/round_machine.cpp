@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/job/cohort_rules.h"
 #include "coordinator/round/round_steps.h"
 
 namespace consilium::round {
@@ -66,7 +67,7 @@ class Machine {
     if (auto no = unasked(event.site, site)) return no;
     site->consent = Consent::kDeclined;
     site->reason = shorten(event.reason, kMaxReason);
-    if (site->member) {
+    if (site->member && !state().rules.masked) {
       state().member_examples -= std::min(state().member_examples, site->examples.value_or(0));
       site->member = false;
     }
@@ -91,23 +92,36 @@ class Machine {
   }
 
   Refusal operator()(const SumSpoiled& event) {
-    const auto* session = std::get_if<Collecting>(&state().phase);
-    if (session == nullptr || session->key != event.key)
-      return refusal(ErrorCode::kFailedPrecondition, "that session isn't open");
-    abandon(step_, event.reason);
+    Collecting session;
+    if (auto no = not_under_way<Collecting, Unmasking>(event.key, session)) return no;
+    abandon(step_, std::move(session), event.reason);
+    return {};
+  }
+
+  Refusal operator()(const Unmasked& event) {
+    Collecting session;
+    if (auto no = not_under_way<Unmasking>(event.key, session)) return no;
+    unmasked(step_, std::move(session), event);
+    return {};
+  }
+
+  Refusal operator()(const UnmaskingFailed& event) {
+    Collecting session;
+    if (auto no = not_under_way<Unmasking>(event.key, session)) return no;
+    unmasking_failed(step_, std::move(session), event.reason);
     return {};
   }
 
   Refusal operator()(const Committed& event) {
     Collecting session;
-    if (auto no = not_closing(event.key, session)) return no;
+    if (auto no = not_under_way<Closing>(event.key, session)) return no;
     committed(step_, session, event);
     return {};
   }
 
   Refusal operator()(const CommitFailed& event) {
     Collecting session;
-    if (auto no = not_closing(event.key, session)) return no;
+    if (auto no = not_under_way<Closing>(event.key, session)) return no;
     commit_failed(step_, session, event.reason);
     return {};
   }
@@ -125,9 +139,12 @@ class Machine {
   Refusal operator()(const Tick&) {
     if (auto* session = std::get_if<Collecting>(&state().phase); session != nullptr && step_.now >= session->deadline) {
       conclude(step_);
+    } else if (auto* unmasking = std::get_if<Unmasking>(&state().phase);
+               unmasking != nullptr && step_.now >= unmasking->until) {
+      unmasking_failed(step_, take_session(*unmasking), "too few of the sites that had confirmed came back in time");
     } else if (auto* closing = std::get_if<Closing>(&state().phase);
                closing != nullptr && step_.now >= closing->until) {
-      commit_failed(step_, take_closing(*closing), "the sum was not committed in time");
+      commit_failed(step_, take_session(*closing), "the sum was not committed in time");
     } else {
       go_on();
     }
@@ -162,17 +179,26 @@ class Machine {
     return {};
   }
 
-  Refusal not_closing(const job::SessionKey& key, Collecting& session) {
-    auto* closing = std::get_if<Closing>(&state().phase);
-    if (closing == nullptr || closing->session.key != key) {
-      return refusal(ErrorCode::kFailedPrecondition, fmt::format("{} isn't being closed", job::to_string(key)));
-    }
-    session = take_closing(*closing);
-    return {};
+  /// Takes the session out of the phase, where it is one of `Phases` and of that session.
+  template <class... Phases>
+  Refusal not_under_way(const job::SessionKey& key, Collecting& session) {
+    const auto taken = [&](auto* phase) {
+      if (phase == nullptr || session_of(*phase).key != key) return false;
+      session = take_session(*phase);
+      return true;
+    };
+    if ((taken(std::get_if<Phases>(&state().phase)) || ...)) return {};
+    return refusal(ErrorCode::kFailedPrecondition, fmt::format("{} isn't at that point", job::to_string(key)));
   }
 
-  Collecting take_closing(Closing& closing) {
-    Collecting session = std::move(closing.session);
+  static Collecting& session_of(Collecting& phase) { return phase; }
+  template <class Phase>
+  static Collecting& session_of(Phase& phase) {
+    return phase.session;
+  }
+  template <class Phase>
+  Collecting take_session(Phase& phase) {
+    Collecting session = std::move(session_of(phase));
     state().phase = Recruiting{step_.now};
     return session;
   }
@@ -212,6 +238,10 @@ Rules rules_of(const std::string& job_id, const job::JobSpec& spec) {
   rules.deadline = spec.federation.deadline;
   rules.evaluate_every = spec.evaluation.every;
   rules.seed = spec.seed;
+  rules.masked = job::is_masked(spec);
+  if (rules.masked) {
+    for (const std::string& site : spec.federation.sites) rules.count_groups[site] = job::count_group_of(spec, site);
+  }
   return rules;
 }
 
@@ -242,6 +272,10 @@ Result<void> admits(const State& state, const std::string& site, const job::Sess
   if (const auto* closing = std::get_if<Closing>(&state.phase); closing != nullptr && closing->session.key == key) {
     return refuse("the session is closed");
   }
+  if (const auto* unmasking = std::get_if<Unmasking>(&state.phase);
+      unmasking != nullptr && unmasking->session.key == key) {
+    return refuse("the session is closed, its masks are being taken off");
+  }
   const auto* session = std::get_if<Collecting>(&state.phase);
   if (session == nullptr) return refuse("no session is open");
   if (session->key != key) return refuse(fmt::format("the session isn't open, {} is", job::to_string(session->key)));
@@ -257,10 +291,12 @@ bool wants(const Rules& rules, const std::string& site) { return rules.listed.em
 
 std::optional<TimePoint> next_wakeup(const State& state) {
   if (const auto* session = std::get_if<Collecting>(&state.phase)) return session->deadline;
+  if (const auto* unmasking = std::get_if<Unmasking>(&state.phase)) return unmasking->until;
   if (const auto* closing = std::get_if<Closing>(&state.phase)) return closing->until;
   const auto* recruiting = std::get_if<Recruiting>(&state.phase);
   if (recruiting == nullptr) return {};
   TimePoint next = recruiting->since + state.rules.recruiting_limit;
+  if (awaits_all(state)) next = std::min(next, recruiting->since + state.rules.deadline);
   for (const auto& [name, site] : state.sites) {
     if (site.connected && site.consent == Consent::kAsked && !site.overdue)
       next = std::min(next, site.asked_at + state.rules.answer_limit);

@@ -33,6 +33,9 @@ struct Rules {
   Clock::duration deadline{};  ///< of one session
   std::uint32_t evaluate_every = 0;
   std::uint64_t seed = 0;
+  /// Masked jobs: a census happens once and makes the members for good, and a sum has to be unmasked before it is read.
+  bool masked = false;
+  std::map<std::string, std::uint32_t> count_groups;  ///< masked: which group's counts a site is in
   Clock::duration answer_limit =
       std::chrono::seconds(5);  ///< how long a round waits for a connected site's answer to the job
   Clock::duration recruiting_limit = std::chrono::hours(24);  ///< how long a job waits for enough sites before it fails
@@ -73,6 +76,12 @@ struct Collecting {
   bool counts_all = false;  ///< census: over all, not newcomers alone
   TimePoint deadline{};
 };
+/// A masked session's vectors are in, and its survivors are asked to take the masks off. Never given up for another
+/// attempt: the sums of two attempts would differ by one site.
+struct Unmasking {
+  Collecting session;
+  TimePoint until{};  ///< sites that must confirm may come back until then
+};
 /// A session is closed, its sum is being turned into a model or counts.
 struct Closing {
   Collecting session;
@@ -82,7 +91,7 @@ struct Ended {
   Outcome outcome = Outcome::kFinished;
   std::string message;
 };
-using Phase = std::variant<Queued, Recruiting, Collecting, Closing, Ended>;
+using Phase = std::variant<Queued, Recruiting, Collecting, Unmasking, Closing, Ended>;
 
 struct State {
   Rules rules;

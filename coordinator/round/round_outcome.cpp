@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "coordinator/round/cohort.h"
+#include "common/job/cohort_rules.h"
 #include "coordinator/round/round_steps.h"
 
 namespace consilium::round {
@@ -59,7 +59,8 @@ void fail_the_rest(Step& step, Collecting& session, const std::string& reason, c
   if (!cancel.sites.empty()) step.emit(std::move(cancel));
 }
 
-void close(Step& step, Collecting session) {
+/// The sum can be read: turns it into what it is for.
+void close_readable(Step& step, Collecting session) {
   State& state = step.state;
   CloseSum close{session.key, session.answers, 0, state.member_examples, state.normaliser};
   // A site whose update is in the sum was a member when it was sampled, though it may have declined since.
@@ -70,6 +71,12 @@ void close(Step& step, Collecting session) {
   close.members = static_cast<std::uint64_t>(std::count_if(state.sites.begin(), state.sites.end(), counts));
   step.emit(std::move(close));
   state.phase = Closing{std::move(session), step.now + state.rules.deadline};
+}
+
+void close(Step& step, Collecting session) {
+  if (!step.state.rules.masked) return close_readable(step, std::move(session));
+  step.emit(UnmaskSum{session.key});
+  step.state.phase = Unmasking{std::move(session), step.now + step.state.rules.deadline};
 }
 
 /// A site that is there but can't be counted takes no part in the job.
@@ -91,7 +98,7 @@ std::string quorum_missed(const State& state, const Collecting& session, const T
   return fmt::format(
       "round {}: {} of {} sites answered, quorum {} needs {}: {}; raise federation.deadline or lower federation.quorum",
       session.key.round, tally.updates + tally.partial, cohort, state.rules.quorum,
-      answers_needed(state.rules.quorum, cohort), reasons_of(session.answers));
+      job::answers_needed(state.rules.quorum, cohort), reasons_of(session.answers));
 }
 
 void drop(Step& step, Collecting session, std::string reason) {
@@ -101,7 +108,8 @@ void drop(Step& step, Collecting session, std::string reason) {
 void conclude_training(Step& step, Collecting session) {
   State& state = step.state;
   const Tally counted = tally(session.answers);
-  const bool quorum = counted.updates + counted.partial >= answers_needed(state.rules.quorum, session.answers.size());
+  const bool quorum =
+      counted.updates + counted.partial >= job::answers_needed(state.rules.quorum, session.answers.size());
   if (quorum && counted.updates > 0) {
     close(step, std::move(session));
     return;
@@ -129,7 +137,8 @@ void count_members(Step& step, const Collecting& session, std::uint64_t examples
   for (const auto& [name, answer] : session.answers) {
     if (answer.standing != Standing::kUpdate) continue;
     SiteState& site = state.sites[name];
-    if (site.consent == Consent::kDeclined) {  // it came back and changed its mind since it answered
+    if (site.consent == Consent::kDeclined &&
+        !state.rules.masked) {  // it came back and changed its mind since it answered
       examples -= std::min(examples, answer.examples.value_or(0));
       continue;
     }
@@ -205,20 +214,38 @@ void commit_failed(Step& step, const Collecting& session, const std::string& rea
   }
 }
 
-void abandon(Step& step, const std::string& reason) {
+void abandon(Step& step, Collecting session, const std::string& reason) {
   State& state = step.state;
-  Collecting session = take_session(step);
   const job::SessionKey key = session.key;
-  fail_the_rest(step, session, reason, "the session starts anew");
-  drop(step, std::move(session), reason);
-  if (key.kind == job::SumKind::kTrain) {
-    if (state.attempt >= kMaxAttempts) {
-      end_job(step, Outcome::kFailed, fmt::format("{}: {}", job::to_string(key), reason));
-      return;
-    }
-    ++state.attempt;
+  // Under masks those that have sent their vectors are told too: they wait to confirm, and are asked for another.
+  CancelSession cancel{key, {}, "the session starts anew"};
+  for (auto& [site, answer] : session.answers) {
+    const bool pending = answer.standing == Standing::kPending;
+    if (pending || (state.rules.masked && answer.standing == Standing::kUpdate)) cancel.sites.push_back(site);
+    if (pending) answer = {Standing::kFailed, reason, {}};
   }
+  if (!cancel.sites.empty()) step.emit(std::move(cancel));
+  const bool counted = key.kind == job::SumKind::kCensus && !state.rules.masked;  // each newcomer's is an attempt
+  const bool again = counted || key.kind == job::SumKind::kEvaluate || key.attempt < kMaxAttempts;
+  drop(step, std::move(session), reason);
+  if (!again) {
+    end_job(step, Outcome::kFailed, fmt::format("{}: {}", job::to_string(key), reason));
+    return;
+  }
+  if (key.kind == job::SumKind::kTrain) ++state.attempt;
   recruit(step);
+}
+
+void unmasked(Step& step, Collecting session, const Unmasked& event) {
+  for (const auto& [site, reason] : event.left_out) {
+    const auto answer = session.answers.find(site);
+    if (answer != session.answers.end()) answer->second = {Standing::kFailed, reason, {}};
+  }
+  close_readable(step, std::move(session));
+}
+
+void unmasking_failed(Step& step, Collecting session, const std::string& reason) {
+  commit_failed(step, session, reason);
 }
 
 void end_job(Step& step, Outcome outcome, std::string message) {
@@ -227,6 +254,8 @@ void end_job(Step& step, Outcome outcome, std::string message) {
     Collecting open = take_session(step);
     fail_the_rest(step, open, "the job ended", message);
     drop(step, std::move(open), message);
+  } else if (auto* unmasking = std::get_if<Unmasking>(&state.phase)) {
+    drop(step, std::move(unmasking->session), message);
   } else if (auto* closing = std::get_if<Closing>(&state.phase)) {
     drop(step, std::move(closing->session), message);
   }

@@ -37,6 +37,9 @@ class ReasonList {
 
 // round_boundary.cpp
 
+/// Does the job still wait for every listed site? The census of a masked job makes its members, for good.
+[[nodiscard]] bool awaits_all(const State& state);
+
 /// Starts the next session where it can, else waits; ends the job after its last round, or where waiting is vain.
 void continue_recruiting(Step& step);
 /// Enters the wait before the next session.
@@ -48,11 +51,14 @@ void evaluate_or_recruit(Step& step);
 
 /// Closes the session under way with what there is: a sum to be committed, another attempt, or the job's end.
 void conclude(Step& step);
+/// Takes in that the masks are off the sum of `session`, or that they can't be taken off.
+void unmasked(Step& step, Collecting session, const Unmasked& event);
+void unmasking_failed(Step& step, Collecting session, const std::string& reason);
 /// Takes in that the sum of `session` is committed, or why not.
 void committed(Step& step, const Collecting& session, const Committed& event);
 void commit_failed(Step& step, const Collecting& session, const std::string& reason);
-/// Gives up the session under way; a round's training is tried anew, up to kMaxAttempts.
-void abandon(Step& step, const std::string& reason);
+/// Gives up a session that nobody has confirmed; a round's training is tried anew, up to kMaxAttempts.
+void abandon(Step& step, Collecting session, const std::string& reason);
 void end_job(Step& step, Outcome outcome, std::string message);
 
 }  // namespace consilium::round

@@ -38,6 +38,7 @@ std::string_view work_of(job::SumKind kind) {
 
 const Collecting* session_of(const State& state) {
   if (const auto* session = std::get_if<Collecting>(&state.phase)) return session;
+  if (const auto* unmasking = std::get_if<Unmasking>(&state.phase)) return &unmasking->session;
   if (const auto* closing = std::get_if<Closing>(&state.phase)) return &closing->session;
   return nullptr;
 }
@@ -225,6 +226,7 @@ void StatusBoard::show_phase(const State& state) {
   if (const Collecting* session = session_of(state)) {
     status_.phase = phase_of(session->key.kind);
     status_.detail = detail_of(state, *session);
+    if (std::holds_alternative<Unmasking>(state.phase)) status_.detail += "; taking the masks off";
     if (session->key.kind == job::SumKind::kTrain) status_.round = session->key.round;
   } else if (const auto* ended = std::get_if<Ended>(&state.phase)) {
     status_.phase = phase_of(ended->outcome);

@@ -1,6 +1,8 @@
 #include "coordinator/service/blob_fetch.h"
 
 #include <fcntl.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
 #include <spdlog/fmt/fmt.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +15,7 @@
 #include "common/wire/limits.h"
 #include "common/wire/status.h"
 #include "consilium/v1/blob.pb.h"
+#include "coordinator/service/service_parts.h"
 
 namespace consilium::service {
 

@@ -1,11 +1,15 @@
 #pragma once
 
-#include <grpcpp/support/byte_buffer.h>
-#include <grpcpp/support/server_callback.h>
-
-#include "coordinator/service/service_parts.h"
+namespace grpc {
+class ByteBuffer;
+class CallbackServerContext;
+template <class Response>
+class ServerWriteReactor;
+}  // namespace grpc
 
 namespace consilium::service {
+
+struct ServiceParts;
 
 /// Serves a blob from its file, 1 MiB at a time: the next chunk is read once the former is on its way.
 [[nodiscard]] grpc::ServerWriteReactor<grpc::ByteBuffer>* begin_fetch(ServiceParts& parts,

@@ -1,5 +1,7 @@
 #include "coordinator/service/bulk_upload.h"
 
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
@@ -12,6 +14,7 @@
 #include "common/wire/spool_file.h"
 #include "common/wire/status.h"
 #include "consilium/v1/blob.pb.h"
+#include "coordinator/service/service_parts.h"
 
 namespace consilium::service {
 

@@ -1,11 +1,20 @@
 #pragma once
 
-#include <grpcpp/support/byte_buffer.h>
-#include <grpcpp/support/server_callback.h>
+#include <filesystem>
+#include <string>
 
-#include "coordinator/service/service_parts.h"
+#include "common/job/round_order.h"
+
+namespace grpc {
+class ByteBuffer;
+class CallbackServerContext;
+template <class Request>
+class ServerReadReactor;
+}  // namespace grpc
 
 namespace consilium::service {
+
+struct ServiceParts;
 
 using UploadReactor = grpc::ServerReadReactor<grpc::ByteBuffer>;
 

@@ -1,3 +1,4 @@
+#include <grpcpp/server_context.h>
 #include <spdlog/spdlog.h>
 
 #include "common/wire/status.h"

@@ -1,8 +1,5 @@
 #pragma once
 
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/server_callback.h>
-
 #include <atomic>
 #include <filesystem>
 #include <memory>
@@ -17,7 +14,12 @@
 #include "coordinator/service/slots.h"
 #include "coordinator/service/worker_pool.h"
 
-/// What the parts of the gRPC server share. Shows gRPC: for the service's .cpp files only.
+namespace grpc {
+class CallbackServerContext;
+class Status;
+}  // namespace grpc
+
+/// What the parts of the gRPC server share: for the service's .cpp files only.
 namespace consilium::service {
 
 inline constexpr unsigned kFetchesPerPeer = 4;
@@ -50,6 +52,7 @@ Result<pki::Identity> authenticate(const ServiceParts& parts, const grpc::Callba
                                   const Error& error);
 
 /// A call that is over before it began.
+/// @tparam Reactor  one of gRPC's server reactors
 template <class Reactor>
 class RefusedCall final : public Reactor {
  public:

@@ -1,3 +1,5 @@
+#include <grpcpp/support/byte_buffer.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

@@ -1,5 +1,7 @@
 #include "common/wire/chunk_frame.h"
 
+#include <grpcpp/support/byte_buffer.h>
+
 #include <catch2/catch.hpp>
 #include <cstring>
 
