@@ -130,7 +130,10 @@ class JobDriver::Impl {
       follow_up_.push_back(Fault{order.error().message});
       return;
     }
-    auto sum = SessionSum::create(action.key, *order, static_cast<std::uint64_t>(spec_.model.classes));
+    std::optional<SessionSum> former;
+    if (action.key.kind == job::SumKind::kTrain) former = std::exchange(former_, std::nullopt);
+    const auto classes = static_cast<std::uint64_t>(spec_.model.classes);
+    auto sum = SessionSum::create(action.key, *order, classes, std::move(former));
     if (!sum) {
       follow_up_.push_back(Fault{sum.error().message});
       return;
@@ -151,7 +154,7 @@ class JobDriver::Impl {
 
   void carry_out(const CloseSum& action, TimePoint now) {
     auto outcome = close(action, now);
-    sum_.reset();
+    retire_sum();
     if (outcome) {
       follow_up_.push_back(*std::move(outcome));
     } else {
@@ -174,11 +177,18 @@ class JobDriver::Impl {
 
   void carry_out(const EndJob& action, TimePoint) {
     sum_.reset();
+    former_.reset();
     global_model_ = ParameterVector();
     board_.finish_round();
     for (const std::string& site : action.sites) {
       parts_.gateway.send(site, wire::JobEnded{job_id_, outcome_text(action.outcome, action.message)});
     }
+  }
+
+  /// Keeps the memory of a sum of updates for the next one.
+  void retire_sum() {
+    if (sum_ && sum_->key().kind == job::SumKind::kTrain) former_ = std::move(sum_);
+    sum_.reset();
   }
 
   Result<Committed> close(const CloseSum& action, TimePoint now) {
@@ -269,6 +279,7 @@ class JobDriver::Impl {
   crypto::Digest model_;          ///< global, latest
   crypto::Digest previous_{};     ///< the one before, or zero
   bool journal_failed_ = false;
+  std::optional<SessionSum> former_;  ///< the last sum of updates: the next one takes its memory
 };
 
 Result<std::unique_ptr<JobDriver>> JobDriver::create(std::string job_id, std::string researcher,

@@ -10,8 +10,11 @@
 
 namespace consilium::round {
 
-Result<SessionSum> SessionSum::create(job::SessionKey key, const job::RoundOrder& order, std::uint64_t classes) {
-  CONSILIUM_ASSIGN(aggregation::StreamingSum sum, aggregation::StreamingSum::create(order.layout));
+Result<SessionSum> SessionSum::create(job::SessionKey key, const job::RoundOrder& order, std::uint64_t classes,
+                                      std::optional<SessionSum> former) {
+  std::optional<aggregation::StreamingSum> memory;
+  if (former) memory = std::move(former->sum_);
+  CONSILIUM_ASSIGN(aggregation::StreamingSum sum, aggregation::StreamingSum::create(order.layout, std::move(memory)));
   return SessionSum(std::move(key), classes, std::move(sum));
 }
 

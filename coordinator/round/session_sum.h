@@ -15,7 +15,9 @@ namespace consilium::round {
 class SessionSum {
  public:
   /// @param classes of the job's model
-  static Result<SessionSum> create(job::SessionKey key, const job::RoundOrder& order, std::uint64_t classes);
+  /// @param former  a sum that is over, for its memory
+  static Result<SessionSum> create(job::SessionKey key, const job::RoundOrder& order, std::uint64_t classes,
+                                   std::optional<SessionSum> former = {});
 
   [[nodiscard]] const job::SessionKey& key() const { return key_; }
   [[nodiscard]] std::uint64_t word_count() const { return sum_.layout().word_count(); }
