@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "common/encoding/fixed_point.h"
 
@@ -122,8 +123,8 @@ Result<Words> census_contribution(const job::RoundOrder& order, const trainer::P
 }
 
 Result<Words> train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest,
-                                 std::uint64_t examples, const trainer::Trained& trained,
-                                 std::span<const float> delta) {
+                                 std::uint64_t examples, const trainer::Trained& trained, std::span<const float> delta,
+                                 Words memory) {
   CONSILIUM_TRY(check_kind(order, SumKind::kTrain));
   if (delta.size() != manifest.parameter_count()) {
     return fail(ErrorCode::kInternal,
@@ -139,7 +140,8 @@ Result<Words> train_contribution(const job::RoundOrder& order, const ParameterMa
   const double weight = static_cast<double>(examples) / static_cast<double>(order.normaliser);
   const auto loss =
       static_cast<float>(std::clamp(trained.mean_loss, -encoding::kMaxTrainLoss, encoding::kMaxTrainLoss));
-  Words words(order.layout.word_count());
+  Words words = std::move(memory);
+  words.resize(order.layout.word_count());  // every field is written below, or refused
   CONSILIUM_ASSIGN(const std::uint64_t clipped, encode_delta(order, manifest, weight, delta, words));
   for (const Field& field : order.layout.fields()) {
     const auto target = words_of(field, words);

@@ -1,7 +1,6 @@
 #include "client/session/session_worker.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -122,7 +121,7 @@ class SessionWorker::Impl {
 
   Result<std::optional<SiteEvent>> upload(const ActiveSession& session, std::stop_token stop) {
     CONSILIUM_TRY(parts_.link.upload(session.key, words_, stop));
-    words_ = {};
+    words_.clear();
     return std::optional<SiteEvent>(Uploaded{session.key});
   }
 
@@ -182,8 +181,6 @@ class SessionWorker::Impl {
       global_.emplace(std::move(created));
     }
     CONSILIUM_TRY(read_file_into(model_file(session), global_->bytes()));
-    // The trainer reads it from here on: this process need not keep the pages mapped.
-    ::madvise(global_->bytes().data(), global_->bytes().size(), MADV_DONTNEED);
     loaded_ = session.order.model;
     return {};
   }
@@ -200,8 +197,7 @@ class SessionWorker::Impl {
                                  order.batch_size, order.optimizer, order.proximal_mu, order.time_limit_ms};
     CONSILIUM_ASSIGN(const trainer::Trained trained, trainer_.train(request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
     if (trained.partial && !order.keep_partial) return false;
-    CONSILIUM_ASSIGN(words_, train_contribution(order, *manifest_, prepared_.train_examples, trained, delta_->floats()));
-    ::madvise(delta_->bytes().data(), delta_->bytes().size(), MADV_DONTNEED);
+    CONSILIUM_ASSIGN(words_, train_contribution(order, *manifest_, prepared_.train_examples, trained, delta_->floats(), std::move(words_)));
     return true;
   }
 
@@ -226,7 +222,7 @@ class SessionWorker::Impl {
   std::optional<trainer::SharedVector> global_;
   std::optional<crypto::Digest> loaded_;  ///< the model that lies in global_
   std::optional<trainer::SharedVector> delta_;
-  std::vector<std::uint32_t> words_;
+  std::vector<std::uint32_t> words_;  ///< keeps its memory from round to round: touching it anew costs more than encoding
 
   process::EventQueue<StepCall> steps_;
   std::mutex mutex_;
