@@ -103,6 +103,10 @@ void Scheduler::publish(const std::string& job_id, const report::JobStatus& stat
   {
     const std::scoped_lock lock(published_mutex_);
     Published& published = published_[job_id];
+    if (status.phase == report::JobPhase::kTraining &&
+        (published.status.phase != status.phase || published.status.round != status.round)) {
+      spdlog::info("job {}: round {} of {}", job_id, status.round, status.rounds);
+    }
     ++published.version;
     published.status = status;
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "common/encoding/fixed_point.h"
 
@@ -206,9 +207,11 @@ Result<Words> census_contribution(const job::RoundOrder& order, const trainer::P
 
 Result<Words> train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest,
                                  std::uint64_t examples, const trainer::Trained& trained,
-                                 std::span<const float> delta) {
+                                 std::span<const float> delta,
+                                 Words memory) {
   CONSILIUM_ASSIGN(const Report report, check_training(order, manifest, examples, trained, delta));
-  Words words(order.layout.word_count());
+  Words words = std::move(memory);
+  words.resize(order.layout.word_count());  // every field is written below, or refused
   CONSILIUM_TRY(encode_update(order, manifest, report, delta, WholeVector(words)));
   return words;
 }

@@ -18,8 +18,10 @@ Result<std::vector<std::uint32_t>> census_contribution(const job::RoundOrder& or
 
 /// @param examples  the site's n_i; refused where it exceeds the order's N
 /// @param delta     local - global in the manifest's order; NaN and infinity are refused, the parameter named
+/// @param memory    an earlier round's vector, whose memory the new one takes
 Result<std::vector<std::uint32_t>> train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest, std::uint64_t examples,
-                                                      const trainer::Trained& trained, std::span<const float> delta);
+                                                      const trainer::Trained& trained, std::span<const float> delta,
+                                                      std::vector<std::uint32_t> memory = {});
 
 /// Takes the words of a vector piece by piece, front to back; it may change them, as masks do.
 using WordSink = std::function<Result<void>(std::span<std::uint32_t>)>;

@@ -1,7 +1,6 @@
 #include "client/session/session_worker.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -128,7 +127,7 @@ class SessionWorker::Impl {
     } else {
       CONSILIUM_TRY(parts_.link.upload(session.key, words_, stop));
     }
-    words_ = {};
+    words_.clear();
     return std::optional<SiteEvent>(Uploaded{session.key});
   }
 
@@ -188,8 +187,6 @@ class SessionWorker::Impl {
       global_.emplace(std::move(created));
     }
     CONSILIUM_TRY(read_file_into(model_file(session), global_->bytes()));
-    // The trainer reads it from here on: this process need not keep the pages mapped.
-    ::madvise(global_->bytes().data(), global_->bytes().size(), MADV_DONTNEED);
     loaded_ = session.order.model;
     return {};
   }
@@ -236,8 +233,7 @@ class SessionWorker::Impl {
       trained_ = {any_attempt(order), trained};
       return true;
     }
-    CONSILIUM_ASSIGN(words_, train_contribution(order, *manifest_, prepared_.train_examples, trained, delta_->floats()));
-    ::madvise(delta_->bytes().data(), delta_->bytes().size(), MADV_DONTNEED);
+    CONSILIUM_ASSIGN(words_, train_contribution(order, *manifest_, prepared_.train_examples, trained, delta_->floats(), std::move(words_)));
     return true;
   }
 
@@ -267,7 +263,7 @@ class SessionWorker::Impl {
     trainer::Trained result;
   };
   std::optional<Kept> trained_;  ///< a masked job's last update, whose delta lies in delta_
-  std::vector<std::uint32_t> words_;
+  std::vector<std::uint32_t> words_;  ///< keeps its memory from round to round: touching it anew costs more than encoding
 
   process::EventQueue<StepCall> steps_;
   std::mutex mutex_;
