@@ -1,0 +1,109 @@
+#include <catch2/catch.hpp>
+#include <functional>
+
+#include "tests/rogue_coordinator/sessions.h"
+
+// What steers a site is told to all alike: whom the coordinator tells something else signs another attempt.
+namespace consilium::rogue {
+namespace {
+
+using Change = std::function<void(job::JobSpec&)>;
+
+TEST_CASE("a site that is told another job than the others is in an attempt of its own") {
+  const auto [what, change] = GENERATE(table<std::string, Change>({
+      {"clip", [](job::JobSpec& job) { job.privacy.clip = 1024; }},
+      {"epochs", [](job::JobSpec& job) { job.training.local_epochs = 3; }},
+      {"seed", [](job::JobSpec& job) { job.seed = 8; }},
+      {"name", [](job::JobSpec& job) { job.name = "other"; }},
+      {"rounds", [](job::JobSpec& job) { job.federation.rounds = 6; }},
+      {"learning rate", [](job::JobSpec& job) { job.training.optimizer.learning_rate = 1e-7; }},
+  }));
+  INFO(what);
+  Stage stage;
+  const Session session{{"rogue-1", job::SumKind::kTrain, 1, 1}, stage.job(), stage.model(1), 160, stage.sites()};
+  job::JobSpec told = stage.job();
+  change(told);
+  REQUIRE(stage.offer("rogue-1", told));
+  Attempt attempt(stage, session);
+  REQUIRE(attempt.offer(order_of(told, session)));
+  attempt.tell(attempt.adverts());
+  attempt.check_refused("advert of east");
+  check_discreet(stage, 0);
+}
+
+TEST_CASE("a site that is told another model or another N than the others is in an attempt of its own") {
+  Stage stage;
+  const Session session = train_session(stage);
+  Attempt attempt(stage, session);
+  job::RoundOrder told = attempt.order();
+  SECTION("model") { told.model = stage.model(2); }
+  SECTION("N") { told.normaliser = 161; }
+  REQUIRE(attempt.offer(told));
+  attempt.tell(attempt.adverts());
+  attempt.check_refused("advert of east");
+  check_discreet(stage, 0);
+}
+
+TEST_CASE("an order that the accepted job doesn't give is refused before anything is said") {
+  Stage stage;
+  Attempt attempt(stage, train_session(stage));
+  job::RoundOrder told = attempt.order();
+  SECTION("epochs") { told.local_epochs = 50; }
+  SECTION("seed") { told.seed = 8; }
+  SECTION("job") { told.job[0] ^= 1; }
+  SECTION("round") { told.round = 2; }
+  SECTION("attempt") { told.attempt = 2; }
+  SECTION("learning rate") { told.optimizer.learning_rate = 1.0; }
+  CHECK_FALSE(attempt.offer(told));
+  attempt.check_refused("the round order isn't the one that the accepted job gives");
+  check_discreet(stage, 0);
+}
+
+TEST_CASE("an N that is smaller than the site's own examples is refused") {
+  Stage stage;
+  Session session = train_session(stage);
+  session.normaliser = kExamples - 1;
+  Attempt attempt(stage, session);
+  if (attempt.offer(attempt.order())) {
+    attempt.share();
+    attempt.tell(attempt.boxes());
+  }
+  CHECK_FALSE(stage.upload(session.key).has_value());
+  attempt.check_refused("this site has 40 training examples, the census counted 39");
+  check_discreet(stage, 0);
+}
+
+TEST_CASE("keys that were signed for an evaluation are refused in training") {
+  Stage stage;
+  Session session = train_session(stage);
+  Attempt attempt(stage, session);
+  attempt.offer();
+  Session other = session;
+  other.key.kind = job::SumKind::kEvaluate;
+  other.normaliser = 0;
+  Attempt evaluation(stage, other);
+  evaluation.rehearse();
+  secagg::AdvertList list = evaluation.adverts();
+  for (const secagg::Advert& advert : attempt.adverts().adverts) {
+    if (advert.site == kNorth) list.adverts.insert(list.adverts.begin() + 1, advert);
+  }
+  attempt.tell(list);
+  attempt.check_refused("advert of east");
+  check_discreet(stage, 0);
+}
+
+TEST_CASE("messages of a session that was never offered are not answered") {
+  Stage stage;
+  const Session session = train_session(stage);
+  Attempt attempt(stage, session);
+  attempt.offer();
+  job::SessionKey other = session.key;
+  other.kind = job::SumKind::kEvaluate;
+  stage.send(wire::Masking{other, encode(secagg::CoordinatorMessage(attempt.adverts()))});
+  CHECK_FALSE(stage.next_answer(other, std::chrono::milliseconds(500)).has_value());
+  attempt.share();  // and what was offered goes on
+  check_discreet(stage, 0);
+}
+
+}  // namespace
+}  // namespace consilium::rogue

@@ -1,0 +1,229 @@
+#include "tests/rogue_coordinator/stage.h"
+
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "client/trainer/data/npz_writer.h"
+#include "common/crypto/issue.h"
+#include "common/crypto/x509.h"
+#include "common/job/job_text.h"
+#include "common/job/masked_job.h"
+#include "common/model/model_parameters.h"
+#include "common/pki/roster.h"
+
+namespace consilium::rogue {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kJob = R"(
+name: rogue
+model: {layers: [flatten, {linear: 2}], input: [1, 8, 8], classes: 2}
+data: {dataset: chest, normalize: {mean: 0.5, std: 0.5}}
+training: {local_epochs: 2, batch_size: 8, optimizer: {name: sgd, learning_rate: 0.000001}}
+federation: {rounds: 5, quorum: 0.75}
+strategy: {name: fedavg, weighting: population}
+evaluation: {every: 1, split: val}
+seed: 7
+)";
+
+constexpr std::string_view kPolicy =
+    "researchers: [ada]\ndatasets: [chest]\ntasks: [classification]\nstrategies: [fedavg]\nmax_rounds: 1000\n"
+    "max_local_epochs: 1000\nminimum_cohort: 1\n";
+
+data::Split split(std::size_t count) {
+  data::Split made;
+  std::vector<std::uint8_t> pixels(count * 64);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * 37 % 251);
+  made.values = pixels;
+  for (std::size_t i = 0; i < count; ++i) made.labels.push_back(static_cast<std::uint16_t>(i % 2));
+  return made;
+}
+
+/// The session that a message from north is about.
+std::optional<job::SessionKey> session_of(const wire::SiteMessage& message) {
+  if (const auto* masking = std::get_if<wire::Masking>(&message)) return masking->key;
+  if (const auto* failed = std::get_if<wire::SessionFailed>(&message)) return failed->key;
+  return std::nullopt;
+}
+
+}  // namespace
+
+Credentials Minting::certify(const std::string& site, const fs::path& key, std::chrono::seconds validity) {
+  const pki::Identity identity{authority_.consortium(), pki::Role::kSite, site};
+  const crypto::KeyPtr loaded = crypto::read_private_key(pki::text_of(key)).value();
+  const crypto::RequestPtr request = crypto::issue_request(site, pki::to_uri(identity), loaded.get()).value();
+  return {authority_.sign(crypto::to_pem(request.get()).value(), identity, {}, validity).value(),
+          pki::make_file_signer(key).value()};
+}
+
+Credentials Minting::mint(const std::string& site) {
+  const fs::path key = folder_ / (site + std::to_string(++minted_) + ".key");
+  REQUIRE(pki::create_key_and_request(key, {authority_.consortium(), pki::Role::kSite, site}));
+  return certify(site, key);
+}
+
+Stage::Stage(const StageOptions& options) : sites_(options.sites) {
+  const fs::path folder = federation_.folder.path();
+  // The root with an empty book: it signs for any name, as whoever holds the root's key could.
+  fs::copy(folder / "ca", folder / "corrupt", fs::copy_options::recursive);
+  corrupt_.emplace(pki::Authority::open(folder / "corrupt").value(), folder / "corrupt");
+  foreign_.emplace(pki::Authority::create(folder / "foreign", "lung", std::chrono::days(10)).value(),
+                   folder / "foreign");
+  for (const std::string& site : sites_) {
+    const testing::Member files = federation_.enroll(pki::Role::kSite, site);
+    const std::string certificate = pki::text_of(files.certificate);
+    roster_.emplace(site, crypto::digest_from_hex(pki::key_fingerprint(certificate).value()).value());
+    if (site != kNorth) played_[site] = {certificate, pki::make_file_signer(files.key).value()};
+  }
+  trust_ = pki::TrustStore::open(folder / "ca" / "root.pem", folder / "ca" / "crl.pem").value();
+  configure(options);
+  start_client();
+}
+
+void Stage::configure(const StageOptions& options) {
+  const fs::path folder = federation_.folder.path();
+  const pki::Authority authority = pki::Authority::open(folder / "ca").value();
+  pki::write_text(folder / "roster.yaml", pki::roster_text("lung", pki::roster_of(authority.list().value())));
+  pki::write_text(folder / "policy.yaml", std::string(kPolicy) + options.policy);
+  REQUIRE(data::write_npz(folder / "chest.npz", {{1, 8, 8}, 2, split(40), split(16), split(16)}));
+  pki::write_text(folder / "client.yaml",
+                  "site: north\nserver_name: localhost\ncoordinator: 127.0.0.1:" + std::to_string(federation_.port()) +
+                      "\npolicy: policy.yaml\nroster: roster.yaml\nstate_dir: state\n"
+                      "tls: {root: ca/root.pem, certificate: north.pem, key: north.key, revocation_list: ca/crl.pem}\n"
+                      "trainer: {command: " CONSILIUM_BIN_DIR
+                      "/consilium-linear-trainer, device: cpu}\n"
+                      "datasets: {chest: {type: npz, path: chest.npz}}\n");
+}
+
+void Stage::start_client() {
+  client_.emplace(federation_.folder / "client.yaml", federation_.folder / "client.log");
+  const bool connected = federation_.handler.board.wait(
+      [&] { return federation_.handler.connected.contains(kNorth) || !client_->running(); });
+  INFO(log());
+  REQUIRE((connected && client_->running()));
+}
+
+void Stage::restart_client() {
+  client_->kill();
+  REQUIRE(federation_.handler.board.wait([&] { return !federation_.handler.connected.contains(kNorth); }));
+  start_client();
+}
+
+void Stage::revoke(const std::string& site) {
+  pki::Authority authority = pki::Authority::open(federation_.folder / "ca").value();
+  REQUIRE(authority.revoke(pki::Role::kSite, site));
+}
+
+job::JobSpec Stage::job(const std::vector<std::string>& sites) const {
+  job::JobSpec spec = job::parse_job(kJob, "job.yaml").value();
+  spec.federation.sites = sites;
+  auto complete = job::with_roster(std::move(spec), roster_);
+  INFO((complete ? std::string() : complete.error().message));
+  REQUIRE(complete.has_value());
+  return *complete;
+}
+
+std::uint64_t Stage::model_bytes() const { return model::build_manifest(job().model)->parameter_count() * 4; }
+
+crypto::Digest Stage::model(std::size_t number) {
+  const std::vector<float> values(model_bytes() / 4, static_cast<float>(number) / 1024);
+  const crypto::Digest digest = federation_.blobs->put(std::as_bytes(std::span(values))).value();
+  federation_.handler.board.post([&] { federation_.handler.fetchable.insert(digest); });
+  return digest;
+}
+
+bool Stage::offer(const std::string& job_id, const job::JobSpec& job) {
+  const std::size_t before = said().size();
+  send(wire::JobOffer{job_id, job::canonical_text(job), "ada"});
+  std::optional<bool> accepted;
+  REQUIRE(federation_.handler.board.wait([&] {
+    const auto& messages = federation_.handler.messages;
+    for (std::size_t i = before; i < messages.size(); ++i) {
+      const auto* answer = std::get_if<wire::JobAnswer>(&messages[i].second);
+      if (answer != nullptr && answer->job_id == job_id) accepted = answer->accepted;
+    }
+    return accepted.has_value();
+  }));
+  return *accepted;
+}
+
+void Stage::expect_upload(const job::SessionKey& key, std::uint64_t words) {
+  federation_.handler.board.post([&] { federation_.handler.expected[testing::upload_name(kNorth, key)] = words; });
+}
+
+std::optional<secagg::SiteMessage> Stage::next_answer(const job::SessionKey& key, std::chrono::milliseconds patience) {
+  const auto due = std::chrono::steady_clock::now() + patience;
+  do {
+    std::size_t place = 0;
+    for (const wire::SiteMessage& message : said()) {
+      if (session_of(message) != key || place++ < taken_[key]) continue;
+      ++taken_[key];
+      const auto* masking = std::get_if<wire::Masking>(&message);
+      if (masking == nullptr) return std::nullopt;
+      auto decoded = secagg::decode_site_message(masking->message);
+      REQUIRE(decoded.has_value());
+      return std::move(*decoded);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  } while (std::chrono::steady_clock::now() < due && client_->running());
+  return std::nullopt;
+}
+
+std::optional<wire::SessionFailed> Stage::refusal(const job::SessionKey& key) {
+  std::optional<wire::SessionFailed> found;
+  const auto refused = [&] {
+    for (const auto& [site, message] : federation_.handler.messages) {
+      const auto* failed = std::get_if<wire::SessionFailed>(&message);
+      if (failed != nullptr && failed->key == key) found = *failed;
+    }
+    return found.has_value();
+  };
+  const auto due = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!federation_.handler.board.read(refused) && std::chrono::steady_clock::now() < due) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return found;
+}
+
+std::optional<std::vector<std::uint32_t>> Stage::upload(const job::SessionKey& key) {
+  std::optional<std::vector<std::uint32_t>> words;
+  const std::string name = testing::upload_name(kNorth, key);
+  const auto over = [&] {
+    if (const auto found = federation_.handler.vectors.find(name); found != federation_.handler.vectors.end()) {
+      words = found->second;
+      return true;
+    }
+    for (const auto& [site, message] : federation_.handler.messages) {
+      const auto* failed = std::get_if<wire::SessionFailed>(&message);
+      if (failed != nullptr && failed->key == key) return true;
+    }
+    return false;
+  };
+  CHECK(federation_.handler.board.wait(over));
+  return words;
+}
+
+std::vector<wire::SiteMessage> Stage::said() {
+  return federation_.handler.board.read([&] {
+    std::vector<wire::SiteMessage> messages;
+    for (const auto& [site, message] : federation_.handler.messages) messages.push_back(message);
+    return messages;
+  });
+}
+
+std::map<std::string, std::vector<std::uint32_t>> Stage::uploads() {
+  return federation_.handler.board.read([&] { return federation_.handler.vectors; });
+}
+
+bool Stage::logged(const std::string& text) {
+  const auto due = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (log().find(text) == std::string::npos) {
+    if (std::chrono::steady_clock::now() > due) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return true;
+}
+
+}  // namespace consilium::rogue

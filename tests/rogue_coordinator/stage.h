@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/crypto/random_source.h"
+#include "common/job/job_spec.h"
+#include "common/pki/signer.h"
+#include "common/pki/trust.h"
+#include "common/secagg/messages.h"
+#include "common/secagg/roster_authenticator.h"
+#include "tests/contract/link/federation_fixture.h"
+#include "tests/rogue_coordinator/client_process.h"
+
+/// A coordinator that lies, against the real client: the consortium around it, and what the client is seen to do.
+namespace consilium::rogue {
+
+inline const std::string kNorth = "north";
+
+/// A certificate and the key that signs with it.
+struct Credentials {
+  std::string certificate;  ///< PEM
+  std::shared_ptr<pki::Signer> signer;
+};
+
+/// Somebody's own certificate authority over a consortium.
+class Minting {
+ public:
+  Minting(pki::Authority authority, std::filesystem::path folder)
+      : authority_(std::move(authority)), folder_(std::move(folder)) {}
+  /// A new key with a certificate that names `site`.
+  Credentials mint(const std::string& site);
+  /// A certificate for a key that is there already.
+  Credentials certify(const std::string& site, const std::filesystem::path& key,
+                      std::chrono::seconds validity = std::chrono::hours(1));
+
+ private:
+  pki::Authority authority_;
+  std::filesystem::path folder_;
+  int minted_ = 0;
+};
+
+struct StageOptions {
+  std::vector<std::string> sites{"east", "north", "south", "west"};
+  std::string policy;  ///< lines that policy.yaml has besides those that accept the job
+};
+
+/// A consortium whose site north is the real client, whose other sites are played by the test with their own keys, and
+/// whose coordinator does as the test says. Real certificates, real TLS, real trainer process.
+class Stage {
+ public:
+  explicit Stage(const StageOptions& options = {});
+
+  // What the coordinator has at hand.
+  [[nodiscard]] const Credentials& played(const std::string& site) const { return played_.at(site); }
+  [[nodiscard]] const std::vector<std::string>& sites() const { return sites_; }
+  /// An authority with the consortium's true root, of whose certificates nobody keeps a list.
+  Minting& corrupt_authority() { return *corrupt_; }
+  /// An authority with a root of its own.
+  Minting& foreign_authority() { return *foreign_; }
+  void revoke(const std::string& site);
+  [[nodiscard]] std::filesystem::path key_of(const std::string& site) const {
+    return federation_.folder / (site + ".key");
+  }
+  [[nodiscard]] std::shared_ptr<const pki::TrustStore> trust() const { return trust_; }
+  crypto::SystemRandom& random() { return random_; }
+
+  /// The masked job of all sites, or of some.
+  [[nodiscard]] job::JobSpec job() const { return job(sites_); }
+  [[nodiscard]] job::JobSpec job(const std::vector<std::string>& sites) const;
+  /// Puts a model that north may fetch; another number, another model.
+  crypto::Digest model(std::size_t number);
+  [[nodiscard]] std::uint64_t model_bytes() const;
+
+  // What the coordinator does.
+  void send(const wire::CoordinatorMessage& message) { federation_.service->send(kNorth, message); }
+  /// Offers a job; returns whether north takes part.
+  bool offer(const std::string& job_id, const job::JobSpec& job);
+  void expect_upload(const job::SessionKey& key, std::uint64_t words);
+  /// Kills the client and starts it again; returns once it is connected.
+  void restart_client();
+
+  // What north is seen to do, in this session.
+  /// Its next message; nullopt where it refused the session, or nothing comes in `patience`.
+  std::optional<secagg::SiteMessage> next_answer(const job::SessionKey& key,
+                                                 std::chrono::milliseconds patience = std::chrono::minutes(1));
+  std::optional<std::vector<std::uint32_t>> upload(const job::SessionKey& key);
+  std::optional<wire::SessionFailed> refusal(const job::SessionKey& key);
+  /// Everything that north said on its stream so far.
+  std::vector<wire::SiteMessage> said();
+  /// All vectors that it uploaded.
+  std::map<std::string, std::vector<std::uint32_t>> uploads();
+  /// Waits a moment for a line of the client's log.
+  bool logged(const std::string& text);
+  ClientProcess& client() { return *client_; }
+  std::string log() { return client_->log(); }
+
+ private:
+  void start_client();
+  void configure(const StageOptions& options);
+
+  testing::Federation federation_;
+  std::vector<std::string> sites_;
+  std::map<std::string, Credentials> played_;
+  job::Roster roster_;
+  std::optional<Minting> corrupt_, foreign_;
+  std::shared_ptr<const pki::TrustStore> trust_;
+  crypto::SystemRandom random_;
+  std::map<job::SessionKey, std::size_t> taken_;
+  std::optional<ClientProcess> client_;
+};
+
+}  // namespace consilium::rogue

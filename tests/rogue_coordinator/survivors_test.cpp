@@ -1,0 +1,176 @@
+#include <catch2/catch.hpp>
+#include <functional>
+
+#include "common/secagg/transcript.h"
+#include "tests/rogue_coordinator/sessions.h"
+
+// Steps 4 and 5: whose vectors are summed, and which shares north gives out.
+namespace consilium::rogue {
+namespace {
+
+using secagg::Rank;
+using secagg::Signed;
+using secagg::Survivors;
+using secagg::UnmaskRequest;
+
+/// Plays an attempt until the vectors are in.
+struct Case {
+  Stage stage;
+  Attempt attempt;
+  explicit Case(const StageOptions& options = {}, const std::string& dropped = "")
+      : stage(options), attempt(stage, train_session(stage)) {
+    attempt.offer();
+    attempt.share();
+    if (!dropped.empty()) attempt.silence(dropped);
+    attempt.hand_out();
+  }
+};
+
+void check_survivors_refused(const std::string& why, const std::function<void(Case&, Survivors&)>& lie) {
+  Case played;
+  Survivors list = played.attempt.survivors();
+  lie(played, list);
+  played.attempt.tell(list);
+  played.attempt.check_refused(why);
+  check_discreet(played.stage, 0);
+}
+
+void check_request_refused(const std::string& why, const std::function<void(Case&, UnmaskRequest&)>& lie) {
+  Case played({}, "west");
+  played.attempt.confirm();
+  UnmaskRequest request = played.attempt.unmask_request();
+  lie(played, request);
+  played.attempt.tell(request);
+  played.attempt.check_refused(why);
+  check_discreet(played.stage, 0);
+}
+
+TEST_CASE("survivors below the threshold are not confirmed") {
+  check_survivors_refused("survivors: 2 sites, the threshold is 3", [](Case& now, Survivors& list) {
+    list = now.attempt.survivors({"south", "west"});
+  });
+}
+
+TEST_CASE("survivors below what the site's own policy asks for are not confirmed") {
+  Case played({.policy = "minimum_survivors: 4\n"});
+  played.attempt.tell(played.attempt.survivors({"west"}));
+  played.attempt.check_refused("survivors: 3 sites, this site's policy wants 4");
+  check_discreet(played.stage, 0);
+}
+
+TEST_CASE("survivors without north are not confirmed") {
+  check_survivors_refused("survivors: this site isn't among them",
+                          [](Case& now, Survivors& list) { list = now.attempt.survivors({kNorth}); });
+}
+
+TEST_CASE("a survivor that never shared its keys is noticed") {
+  Stage stage;
+  Attempt attempt(stage, train_session(stage));
+  attempt.offer();
+  attempt.silence("west");
+  attempt.share();
+  attempt.hand_out();
+  Survivors list = attempt.survivors();
+  list.ranks.push_back(attempt.rank_of("west"));
+  attempt.tell(list);
+  attempt.check_refused("survivors: one of them never shared keys");
+  check_discreet(stage, 0);
+}
+
+TEST_CASE("survivors are not confirmed before the vector is sent") {
+  Stage stage;
+  Attempt attempt(stage, train_session(stage));
+  attempt.offer();
+  attempt.share();
+  stage.expect_upload(attempt.key(), 1);  // north's upload is refused: it has sent none
+  attempt.tell(attempt.boxes());
+  attempt.tell(Survivors{{0, 1, 2, 3}});
+  attempt.check_refused("rogue-1 train 1.1");
+  check_discreet(stage, 0);
+}
+
+TEST_CASE("one list of survivors is confirmed, and no other") {
+  Case played;
+  played.attempt.confirm();
+  played.attempt.tell(played.attempt.survivors({"west"}));
+  played.attempt.check_refused("unexpected survivors while survivors are confirmed");
+  check_discreet(played.stage, 0);
+}
+
+TEST_CASE("no site gets both its shares asked for, with two lists and two requests") {
+  Case played;
+  played.attempt.confirm();
+  played.attempt.unmask();
+  // Now west as one that dropped out: with its mask key's shares besides its seed's, its vector could be read.
+  played.attempt.tell(played.attempt.survivors({"west"}));
+  UnmaskRequest request = played.attempt.unmask_request();
+  std::erase_if(request.confirmations, [&](const Signed& by) { return by.site == played.attempt.rank_of("west"); });
+  played.attempt.tell(request);
+  CHECK_FALSE(played.stage.next_answer(played.attempt.key(), std::chrono::seconds(1)).has_value());
+  check_discreet(played.stage, 1);
+}
+
+TEST_CASE("a second, different request to unmask has no second answer") {
+  Case played;
+  played.attempt.confirm();
+  played.attempt.unmask();
+  UnmaskRequest request = played.attempt.unmask_request();
+  request.confirmations.pop_back();
+  played.attempt.tell(request);
+  CHECK_FALSE(played.stage.next_answer(played.attempt.key(), std::chrono::seconds(1)).has_value());
+  check_discreet(played.stage, 1);
+}
+
+TEST_CASE("a request to unmask that is said twice has one answer, word for word") {
+  Case played;
+  played.attempt.confirm();
+  played.attempt.unmask();
+  played.attempt.tell(played.attempt.unmask_request());
+  played.stage.next_answer(played.attempt.key(), std::chrono::seconds(1));
+  check_discreet(played.stage, 1);
+}
+
+TEST_CASE("shares are not revealed on fewer signatures than the threshold: the coordinator has no smaller t") {
+  check_request_refused("2 confirmations, the threshold is 3",
+                        [](Case&, UnmaskRequest& request) { request.confirmations.pop_back(); });
+}
+
+TEST_CASE("shares are not revealed on a forged signature") {
+  SECTION("a signature of the true site over another list") {
+    check_request_refused("it signed something else", [](Case& now, UnmaskRequest& request) {
+      const std::vector<Rank> all{0, 1, 2, 3};
+      const auto cohort = cohort_context(attempt_context(now.attempt.order()), now.attempt.adverts());
+      const auto statement = secagg::confirmation_statement(cohort, all, all);
+      request.confirmations[0].signature = now.stage.played("east").signer->sign(statement).value();
+    });
+  }
+  SECTION("another site's signature") {
+    check_request_refused("it signed something else", [](Case&, UnmaskRequest& request) {
+      request.confirmations[0].signature = request.confirmations[1].signature;
+    });
+  }
+  SECTION("a changed byte") {
+    check_request_refused("it signed something else", [](Case&, UnmaskRequest& request) {
+      request.confirmations[2].signature.back() ^= std::byte{1};
+    });
+  }
+}
+
+TEST_CASE("shares are not revealed on one site's signature counted twice") {
+  check_request_refused("rogue-1 train 1.1",
+                        [](Case&, UnmaskRequest& request) { request.confirmations[2] = request.confirmations[1]; });
+}
+
+TEST_CASE("shares are not revealed on the signature of a site that isn't among the survivors") {
+  check_request_refused(
+      "a confirmation of a site that isn't among the survivors", [](Case& now, UnmaskRequest& request) {
+        const std::vector<Rank> all{0, 1, 2, 3}, survivors = now.attempt.survivors().ranks;
+        const auto cohort = cohort_context(attempt_context(now.attempt.order()), now.attempt.adverts());
+        const auto statement = secagg::confirmation_statement(cohort, all, survivors);
+        request.confirmations.push_back(
+            {now.attempt.rank_of("west"), now.stage.played("west").signer->sign(statement).value()});
+      });
+}
+
+}  // namespace
+}  // namespace consilium::rogue
