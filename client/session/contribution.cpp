@@ -93,10 +93,12 @@ Result<Report> check_report(const job::RoundOrder& order, std::uint64_t examples
 template <class Target>
 Result<std::uint64_t> encode_delta(const Field& field, double weight, std::span<const float> delta, Target& target) {
   std::uint64_t clipped = 0;
+  Field piece = field;
   while (!delta.empty()) {
     const auto values = delta.first(std::min(delta.size(), kPiece));
     const auto words = target.room(values.size());
-    CONSILIUM_ASSIGN(const std::uint64_t cut, encoding::encode_fixed_point(values, field, weight, words));
+    piece.elements = values.size();
+    CONSILIUM_ASSIGN(const std::uint64_t cut, encoding::encode_fixed_point(values, piece, weight, words));
     CONSILIUM_TRY(target.filled(words));
     clipped += cut;
     delta = delta.subspan(values.size());
