@@ -56,7 +56,6 @@ class Simulation {
  private:
   Result<void> prepare() {
     CONSILIUM_ASSIGN(job_file_, read_job_file(options_.job));
-    CONSILIUM_TRY(job::check_available(job_file_.spec));
     CONSILIUM_TRY(check_options());
     if (!options_.compare.empty()) {
       CONSILIUM_ASSIGN(arms_, simulation::parse_arms(options_.compare));
