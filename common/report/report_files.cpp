@@ -44,6 +44,7 @@ Json json_of_round(const RoundRecord& record, std::string_view split) {
                {"contributed", record.contributed},
                {"partial", record.partial},
                {"failed", record.failed},
+               {"evaluation_failed", record.evaluation_failed},
                {"seconds", record.seconds},
                {"evaluation_seconds", record.evaluation_seconds},
                {"bytes", record.bytes},
