@@ -26,7 +26,6 @@ Result<int> submit(const SubmitOptions& options) {
   CONSILIUM_ASSIGN(JobFile job, read_job_file(options.job));
   if (!options.roster.empty()) CONSILIUM_TRY(fill_roster(job, options.job, options.roster));
   CONSILIUM_TRY(job::check_masked(job.spec));
-  CONSILIUM_TRY(job::check_available(job.spec));
   CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
   CONSILIUM_ASSIGN(const std::string job_id, submit_job(client, job));
   if (options.json) {

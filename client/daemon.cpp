@@ -4,8 +4,10 @@
 
 #include <optional>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
+#include "client/masking/masked_sessions.h"
 #include "client/policy/policy.h"
 #include "client/policy/roster_check.h"
 #include "client/session/session_machine.h"
@@ -47,39 +49,60 @@ trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::
 /// Largest certificate file, in bytes.
 constexpr std::size_t kMaxPemBytes = 1 << 20;
 
-/// Checks that the certificate is this site's, and the roster its consortium's, before anybody else has to.
-Result<void> check_identity(const ClientConfig& config) {
-  CONSILIUM_ASSIGN(const std::string pem, pki::read_file(config.tls.certificate, kMaxPemBytes));
-  CONSILIUM_ASSIGN(const pki::Identity identity, pki::identity_of_certificate(pem));
+/// What this site is to others, and what it knows of them, read before anybody asks.
+struct Identity {
+  std::string certificate;  ///< PEM
+  crypto::Digest key{};
+  pki::Roster roster;
+};
+
+/// Checks that the certificate is this site's, and the roster its consortium's.
+Result<Identity> read_identity(const ClientConfig& config) {
+  Identity self;
+  CONSILIUM_ASSIGN(self.certificate, pki::read_file(config.tls.certificate, kMaxPemBytes));
+  CONSILIUM_ASSIGN(const pki::Identity identity, pki::identity_of_certificate(self.certificate));
   if (identity.role != pki::Role::kSite || identity.name != config.site) {
     return fail(ErrorCode::kInvalidArgument, "client.yaml: tls.certificate: expected the certificate of site '" + config.site + "', found that of " + pki::to_uri(identity));
   }
-  CONSILIUM_TRY(policy::read_own_roster(config.roster, identity.consortium));
-  return {};
+  CONSILIUM_ASSIGN(const std::string key, pki::key_fingerprint(self.certificate));
+  CONSILIUM_ASSIGN(self.key, crypto::digest_from_hex(key));
+  CONSILIUM_ASSIGN(self.roster, policy::read_own_roster(config.roster, identity.consortium));
+  return self;
+}
+
+/// What the site holds a coordinator of masked jobs to.
+Result<masking::SiteTrust> site_trust(const ClientConfig& config, const Identity& self, const policy::Policy& policy) {
+  masking::SiteTrust trust;
+  trust.site = config.site;
+  trust.certificate = self.certificate;
+  CONSILIUM_ASSIGN(trust.authorities, pki::TrustStore::open(config.tls.root, config.tls.revocation_list));
+  CONSILIUM_ASSIGN(trust.signer, pki::make_file_signer(config.tls.key));
+  trust.minimum_survivors = policy.rules().minimum_survivors.value_or(0);
+  trust.allow_changed_cohort = policy.rules().allow_changed_cohort;
+  return trust;
 }
 
 }  // namespace
 
 class Daemon::Impl {
  public:
-  Impl(ClientConfig config, policy::Policy policy, std::unique_ptr<transport::CoordinatorLink> link)
+  Impl(ClientConfig config, policy::Policy policy, Identity self, masking::MaskedSessions masked,
+       std::unique_ptr<transport::CoordinatorLink> link)
       : config_(std::move(config)),
         policy_(std::move(policy)),
-        context_{policy_, {}, "consilium-client " CONSILIUM_VERSION},
+        context_{policy_, {}, "consilium-client " CONSILIUM_VERSION, config_.site, self.key, std::move(self.roster)},
+        masked_(std::move(masked)),
         link_(std::move(link)) {
     for (const auto& [name, source] : config_.datasets) context_.datasets.push_back(name);
     worker_.emplace(session::SessionWorker::Parts{*link_, trainer_config(config_, policy_), config_.datasets, config_.site, config_.state_dir / "models",
-                                                  [this](session::SiteEvent event) { events_.post(std::move(event)); }});
+                                                  masked_.ledger(), [this](session::SiteEvent event) { events_.post(std::move(event)); }});
   }
 
   void run() {
     worker_->start([](const Error& error) { spdlog::error("the trainer doesn't start: {}", error.message); });
     link_->start({[this] { events_.post(session::Connected{}); },
                   [this](wire::CoordinatorMessage message) { events_.post(session::Received{std::move(message)}); },
-                  [this](Error error) {
-                    spdlog::warn("coordinator {}: {}", config_.coordinator, error.message);
-                    events_.post(session::Disconnected{});
-                  }});
+                  [this](const Error&) { events_.post(session::Disconnected{}); }});  // the link logs why
     while (const auto event = events_.take()) handle(*event);
     spdlog::info("stopping");
     link_->stop();
@@ -90,17 +113,23 @@ class Daemon::Impl {
 
  private:
   void handle(const session::SiteEvent& event) {
-    if (std::holds_alternative<session::Connected>(event)) spdlog::info("connected to {}", config_.coordinator);
     auto [state, effects] = session::advance(std::move(state_), event, context_);
     state_ = std::move(state);
     for (session::SiteEffect& effect : effects) carry_out(std::move(effect));
   }
 
   void carry_out(session::SiteEffect effect) {
-    std::visit(Overloaded{[this](session::Send& send) {
-                            // A lost stream is noticed by the link; the coordinator offers again after a reconnection.
-                            if (const auto sent = link_->send(send.message); !sent) spdlog::debug("not sent: {}", sent.error().message);
+    std::visit(Overloaded{[this](session::Send& send) { say(send.message); },
+                          [this](session::BeginMasking& begin) {
+                            const auto& [key, order] = std::tie(begin.session.key, begin.session.order);
+                            auto advert = masked_.begin(key, order, begin.job.spec);
+                            if (!advert) return handle(session::MaskingRefused{key, advert.error()});
+                            say(wire::Masking{key, *std::move(advert)});
                           },
+                          [this](session::Mask& mask) { answer(mask.message); },
+                          [this](session::EndMasking& end) { masked_.end(end.key); },
+                          [this](session::ForgetJob& job) { masked_.end_job(job.job_id); },
+                          [this](session::Upload& upload) { begin_upload(std::move(upload)); },
                           [this](session::Abandon& abandon) {
                             spdlog::info("{}: abandoned: {}", job::to_string(abandon.key), abandon.reason);
                             worker_->abandon(abandon.key);
@@ -112,9 +141,34 @@ class Daemon::Impl {
                effect);
   }
 
+  void say(const wire::SiteMessage& message) {
+    // A lost stream is noticed by the link; the coordinator offers again after a reconnection.
+    if (const auto sent = link_->send(message); !sent) spdlog::debug("not sent: {}", sent.error().message);
+  }
+
+  void answer(const wire::Masking& masking) {
+    auto answer = masked_.receive(masking.key, masking.message);
+    if (!answer) return handle(session::MaskingRefused{masking.key, answer.error()});
+    if (!answer->bytes.empty()) say(wire::Masking{masking.key, std::move(answer->bytes)});
+    if (answer->keyed) handle(session::Keyed{masking.key});
+    if (answer->confirmed) handle(session::Confirmed{masking.key});
+    if (answer->revealed) handle(session::Revealed{masking.key});
+  }
+
+  void begin_upload(session::Upload upload) {
+    std::vector<secagg::MaskTerm> masks;
+    if (upload.session.masked) {
+      auto taken = masked_.take_masks(upload.session.key);
+      if (!taken) return handle(session::StepFailed{upload.session.key, taken.error()});
+      masks = *std::move(taken);
+    }
+    worker_->run(std::move(upload), std::move(masks));
+  }
+
   ClientConfig config_;
   policy::Policy policy_;
   session::SiteContext context_;
+  masking::MaskedSessions masked_;
   process::EventQueue<session::SiteEvent> events_;
   session::SiteState state_;
   std::unique_ptr<transport::CoordinatorLink> link_;
@@ -123,7 +177,7 @@ class Daemon::Impl {
 
 Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   CONSILIUM_ASSIGN(policy::Policy policy, policy::read_policy(config.policy));
-  CONSILIUM_TRY(check_identity(config));
+  CONSILIUM_ASSIGN(Identity self, read_identity(config));
   std::error_code problem;
   for (const auto& [name, source] : config.datasets) {
     if (!std::filesystem::exists(source.path, problem)) {
@@ -133,6 +187,10 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   std::filesystem::create_directories(config.state_dir / "models", problem);
   if (problem) return fail(ErrorCode::kInternal, "client.yaml: state_dir: " + config.state_dir.string() + ": " + problem.message());
   std::filesystem::permissions(config.state_dir, std::filesystem::perms::owner_all, problem);
+
+  CONSILIUM_ASSIGN(masking::Ledger ledger, masking::Ledger::open(config.state_dir));
+  CONSILIUM_ASSIGN(masking::SiteTrust trust, site_trust(config, self, policy));
+  masking::MaskedSessions masked(std::move(trust), std::move(ledger));
 
   transport::LinkConfig link_config;
   link_config.coordinator = config.coordinator;
@@ -144,7 +202,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   link_config.revocation_list = config.tls.revocation_list;
   link_config.site = config.site;
   CONSILIUM_ASSIGN(auto link, transport::make_grpc_link(link_config));
-  return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Impl>(std::move(config), std::move(policy), std::move(link))));
+  return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Impl>(std::move(config), std::move(policy), std::move(self), std::move(masked), std::move(link))));
 }
 
 Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -103,6 +103,10 @@ void Scheduler::publish(const std::string& job_id, const report::JobStatus& stat
   {
     const std::scoped_lock lock(published_mutex_);
     Published& published = published_[job_id];
+    if (status.phase == report::JobPhase::kTraining &&
+        (published.status.phase != status.phase || published.status.round != status.round)) {
+      spdlog::info("job {}: round {} of {}", job_id, status.round, status.rounds);
+    }
     ++published.version;
     published.status = status;
   }
@@ -153,9 +157,10 @@ void Scheduler::site_message(const std::string& site, wire::SiteMessage message)
           } else if constexpr (std::is_same_v<Message, wire::Masking>) {
             if (auto* driver = driver_of(said.key.job_id)) driver->masking_received(site, said, now);
           } else {
-            spdlog::warn("{}: site {}: {}", job::to_string(said.key), site,
-                         said.reason.empty() ? name_of(said.code) : said.reason);
-            if (auto* driver = driver_of(said.key.job_id)) driver->site_failed(site, said.key, said.reason, now);
+            // Masked jobs' sites tell the kind of failure alone.
+            const std::string reason = said.reason.empty() ? "failed: " + std::string(name_of(said.code)) : said.reason;
+            spdlog::warn("{}: site {}: {}", job::to_string(said.key), site, reason);
+            if (auto* driver = driver_of(said.key.job_id)) driver->site_failed(site, said.key, reason, now);
           }
         },
         message);

@@ -74,7 +74,6 @@ class Sandbox {
  private:
   Result<void> prepare() {
     CONSILIUM_ASSIGN(job_file_, read_job_file(options_.job));
-    CONSILIUM_TRY(job::check_available(job_file_.spec));
     CONSILIUM_ASSIGN(const std::vector<std::string> names, simulation::site_names(job_file_.spec, options_.sites));
     CONSILIUM_ASSIGN(coordinator_, find_program("consilium-coordinator", ""));
     CONSILIUM_ASSIGN(client_, find_program("consilium-client", ""));

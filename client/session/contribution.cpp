@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "common/encoding/fixed_point.h"
 
@@ -41,25 +42,110 @@ Error name_parameter(const ParameterManifest& manifest, std::span<const float> d
                                                    std::isnan(*bad) ? "NaN" : "infinite", index - tensor.offset)};
 }
 
-/// Encodes the delta into the parameters' fields, in their order; returns how many coordinates were clipped.
-Result<std::uint64_t> encode_delta(const job::RoundOrder& order, const ParameterManifest& manifest, double weight,
-                                   std::span<const float> delta, Words& words) {
+/// Words encoded at a time: 256 KiB, which stay in the second-level cache until they are masked and copied.
+constexpr std::size_t kPiece = 65536;
+
+/// Where encoded words go: into a vector that has room for all, or piece by piece through a sink.
+class WholeVector {
+ public:
+  explicit WholeVector(Words& words) : rest_(words) {}
+  std::span<std::uint32_t> room(std::size_t count) { return rest_.first(count); }
+  Result<void> filled(std::span<std::uint32_t> words) {
+    rest_ = rest_.subspan(words.size());
+    return {};
+  }
+
+ private:
+  std::span<std::uint32_t> rest_;
+};
+class Pieces {
+ public:
+  explicit Pieces(const WordSink& sink) : sink_(sink), words_(kPiece) {}
+  std::span<std::uint32_t> room(std::size_t count) { return std::span(words_).first(count); }
+  Result<void> filled(std::span<std::uint32_t> words) { return sink_(words); }
+
+ private:
+  const WordSink& sink_;
+  Words words_;
+};
+
+/// What a site says about one round of training, besides the delta.
+struct Report {
+  double weight = 0.0;  ///< n_i / N
+  float loss = 0.0F;
+  std::uint64_t examples = 0;
+};
+
+Result<Report> check_report(const job::RoundOrder& order, std::uint64_t examples, const trainer::Trained& trained) {
+  if (examples > order.normaliser || order.normaliser == 0) {
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("this site has {} training examples, the census counted {} in all: a new census is due",
+                            examples, order.normaliser));
+  }
+  if (!std::isfinite(trained.mean_loss))
+    return fail(ErrorCode::kInvalidArgument, "the training loss is not a finite number");
+  const double loss = std::clamp(trained.mean_loss, -encoding::kMaxTrainLoss, encoding::kMaxTrainLoss);
+  return Report{static_cast<double>(examples) / static_cast<double>(order.normaliser), static_cast<float>(loss),
+                examples};
+}
+
+/// Encodes one field's share of the delta; returns how many coordinates were clipped.
+template <class Target>
+Result<std::uint64_t> encode_delta(const Field& field, double weight, std::span<const float> delta, Target& target) {
+  std::uint64_t clipped = 0;
+  Field piece = field;
+  while (!delta.empty()) {
+    const auto values = delta.first(std::min(delta.size(), kPiece));
+    const auto words = target.room(values.size());
+    piece.elements = values.size();
+    CONSILIUM_ASSIGN(const std::uint64_t cut, encoding::encode_fixed_point(values, piece, weight, words));
+    CONSILIUM_TRY(target.filled(words));
+    clipped += cut;
+    delta = delta.subspan(values.size());
+  }
+  return clipped;
+}
+
+/// Encodes all fields in the layout's order, parameters first.
+template <class Target>
+Result<void> encode_update(const job::RoundOrder& order, const ParameterManifest& manifest, const Report& report,
+                           std::span<const float> delta, Target&& target) {
   std::uint64_t clipped = 0;
   std::span<const float> rest = delta;
   for (const Field& field : order.layout.fields()) {
-    if (!field.name.starts_with(encoding::kParametersPrefix)) continue;
-    if (field.elements > rest.size()) {
-      return fail(ErrorCode::kInvalidArgument, "round order: its layout has more parameters than the model");
+    if (field.name.starts_with(encoding::kParametersPrefix)) {
+      if (field.elements > rest.size())
+        return fail(ErrorCode::kInvalidArgument, "round order: its layout has more parameters than the model");
+      auto cut = encode_delta(field, report.weight, rest.first(field.elements), target);
+      if (!cut) return fail(name_parameter(manifest, delta, cut.error()));
+      clipped += *cut;
+      rest = rest.subspan(field.elements);
+      continue;
     }
-    auto encoded = encoding::encode_fixed_point(rest.first(field.elements), field, weight, words_of(field, words));
-    if (!encoded) return fail(name_parameter(manifest, delta, encoded.error()));
-    clipped += *encoded;
-    rest = rest.subspan(field.elements);
+    const auto words = target.room(field.words());
+    if (field.name == encoding::kLoss) {
+      CONSILIUM_TRY(encoding::encode_fixed_point(std::span(&report.loss, 1), field, report.weight, words));
+    } else if (field.name == encoding::kClipped) {
+      CONSILIUM_TRY(encoding::encode_counts(std::span(&clipped, 1), field, words));
+    } else if (field.name == encoding::kExamples) {
+      CONSILIUM_TRY(encoding::encode_counts(std::span(&report.examples, 1), field, words));
+    } else {
+      return refuse_unknown(field);
+    }
+    CONSILIUM_TRY(target.filled(words));
   }
-  if (!rest.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "round order: its layout has fewer parameters than the model");
+  if (rest.empty()) return {};
+  return fail(ErrorCode::kInvalidArgument, "round order: its layout has fewer parameters than the model");
+}
+
+Result<Report> check_training(const job::RoundOrder& order, const ParameterManifest& manifest, std::uint64_t examples,
+                              const trainer::Trained& trained, std::span<const float> delta) {
+  CONSILIUM_TRY(check_kind(order, SumKind::kTrain));
+  if (delta.size() != manifest.parameter_count()) {
+    return fail(ErrorCode::kInternal,
+                fmt::format("a delta of {} parameters, the model has {}", delta.size(), manifest.parameter_count()));
   }
-  return clipped;
+  return check_report(order, examples, trained);
 }
 
 /// Adds up counts; nothing where they overflow.
@@ -123,37 +209,20 @@ Result<Words> census_contribution(const job::RoundOrder& order, const trainer::P
 
 Result<Words> train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest,
                                  std::uint64_t examples, const trainer::Trained& trained,
-                                 std::span<const float> delta) {
-  CONSILIUM_TRY(check_kind(order, SumKind::kTrain));
-  if (delta.size() != manifest.parameter_count()) {
-    return fail(ErrorCode::kInternal,
-                fmt::format("a delta of {} parameters, the model has {}", delta.size(), manifest.parameter_count()));
-  }
-  if (examples > order.normaliser || order.normaliser == 0) {
-    return fail(ErrorCode::kFailedPrecondition,
-                fmt::format("this site has {} training examples, the census counted {} in all: a new census is due",
-                            examples, order.normaliser));
-  }
-  if (!std::isfinite(trained.mean_loss))
-    return fail(ErrorCode::kInvalidArgument, "the training loss is not a finite number");
-  const double weight = static_cast<double>(examples) / static_cast<double>(order.normaliser);
-  const auto loss =
-      static_cast<float>(std::clamp(trained.mean_loss, -encoding::kMaxTrainLoss, encoding::kMaxTrainLoss));
-  Words words(order.layout.word_count());
-  CONSILIUM_ASSIGN(const std::uint64_t clipped, encode_delta(order, manifest, weight, delta, words));
-  for (const Field& field : order.layout.fields()) {
-    const auto target = words_of(field, words);
-    if (field.name == encoding::kLoss) {
-      CONSILIUM_TRY(encoding::encode_fixed_point(std::span(&loss, 1), field, weight, target));
-    } else if (field.name == encoding::kClipped) {
-      CONSILIUM_TRY(encoding::encode_counts(std::span(&clipped, 1), field, target));
-    } else if (field.name == encoding::kExamples) {
-      CONSILIUM_TRY(encoding::encode_counts(std::span(&examples, 1), field, target));
-    } else if (!field.name.starts_with(encoding::kParametersPrefix)) {
-      return refuse_unknown(field);
-    }
-  }
+                                 std::span<const float> delta,
+                                 Words memory) {
+  CONSILIUM_ASSIGN(const Report report, check_training(order, manifest, examples, trained, delta));
+  Words words = std::move(memory);
+  words.resize(order.layout.word_count());  // every field is written below, or refused
+  CONSILIUM_TRY(encode_update(order, manifest, report, delta, WholeVector(words)));
   return words;
+}
+
+Result<void> stream_train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest,
+                                       std::uint64_t examples, const trainer::Trained& trained,
+                                       std::span<const float> delta, const WordSink& sink) {
+  CONSILIUM_ASSIGN(const Report report, check_training(order, manifest, examples, trained, delta));
+  return encode_update(order, manifest, report, delta, Pieces(sink));
 }
 
 Result<Words> evaluate_contribution(const job::RoundOrder& order, std::span<const std::uint64_t> counts) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -17,8 +18,17 @@ Result<std::vector<std::uint32_t>> census_contribution(const job::RoundOrder& or
 
 /// @param examples  the site's n_i; refused where it exceeds the order's N
 /// @param delta     local - global in the manifest's order; NaN and infinity are refused, the parameter named
+/// @param memory    an earlier round's vector, whose memory the new one takes
 Result<std::vector<std::uint32_t>> train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest, std::uint64_t examples,
-                                                      const trainer::Trained& trained, std::span<const float> delta);
+                                                      const trainer::Trained& trained, std::span<const float> delta,
+                                                      std::vector<std::uint32_t> memory = {});
+
+/// Takes the words of a vector piece by piece, front to back; it may change them, as masks do.
+using WordSink = std::function<Result<void>(std::span<std::uint32_t>)>;
+/// Gives train_contribution()'s words to `sink` in pieces that stay in cache, so that they never lie in memory together.
+Result<void> stream_train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest,
+                                       std::uint64_t examples, const trainer::Trained& trained,
+                                       std::span<const float> delta, const WordSink& sink);
 
 /// @param counts  what the trainer filled; refused where they contradict each other (confusion and histograms must sum to
 ///                the examples)

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/policy/roster_check.h"
+#include "common/job/cohort_rules.h"
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
 
@@ -13,7 +15,8 @@ std::string_view failed_step(const ActiveSession& session) {
   switch (session.step) {
     case Step::kFetching: return "fetching the model failed";
     case Step::kUploading: return "uploading failed";
-    case Step::kWorking: break;
+    case Step::kWorking:
+    case Step::kAwaitingMasks: break;
   }
   switch (session.order.kind) {
     case job::SumKind::kCensus: return "census failed";
@@ -35,7 +38,16 @@ class Machine {
   void on(const Disconnected&) {
     // The coordinator counts a site that left as failed and offers everything again after a reconnection.
     if (state_.active) emit(Abandon{state_.active->key, "connection lost"});
+    if (state_.active && state_.active->masked) emit(EndMasking{state_.active->key});
+    for (const ActiveSession& session : state_.waiting) {
+      if (session.masked) emit(EndMasking{session.key});
+    }
+    // Sent vectors may still be asked about. The coordinator may also have gone on without this site, so that what it
+    // signed holds up nothing any more: the ledger keeps it from signing another list of the same sum.
+    std::map<job::SessionKey, Confirming> confirming;
+    for (const auto& [key, one] : state_.confirming) confirming.emplace(key, Confirming{});
     state_ = SiteState{};
+    state_.confirming = std::move(confirming);
   }
 
   void on(const Received& event) {
@@ -50,16 +62,47 @@ class Machine {
     if (!is_active(event.key, Step::kWorking)) return;
     if (!event.has_vector) {
       emit(Send{wire::SessionPartial{event.key}});
+      if (state_.active->masked) emit(EndMasking{event.key});
       finish();
       return;
     }
-    state_.active->step = Step::kUploading;
-    emit(Send{wire::SessionProgress{event.key, wire::SitePhase::kUploading}});
-    emit(Upload{*state_.active});
+    if (state_.active->masked && !state_.active->keyed) {
+      state_.active->step = Step::kAwaitingMasks;
+    } else {
+      begin_upload();
+    }
   }
 
   void on(const Uploaded& event) {
-    if (is_active(event.key, Step::kUploading)) finish();
+    if (!is_active(event.key, Step::kUploading)) return;
+    if (state_.active->masked && !state_.active->revealed) state_.confirming.emplace(event.key, Confirming{});
+    finish();
+  }
+
+  void on(const Keyed& event) {
+    if (state_.active && state_.active->key == event.key) state_.active->keyed = true;
+    for (ActiveSession& session : state_.waiting) {
+      if (session.key == event.key) session.keyed = true;
+    }
+    if (is_active(event.key, Step::kAwaitingMasks)) begin_upload();
+  }
+
+  /// The vector's receipt may still be on its way when the survivors are listed.
+  void on(const Confirmed& event) { state_.confirming[event.key].confirmed = true; }
+  void on(const Revealed& event) {
+    state_.confirming.erase(event.key);
+    if (state_.active && state_.active->key == event.key) state_.active->revealed = true;
+  }
+
+  void on(const MaskingRefused& event) {
+    const std::string what = job::to_string(event.key) + ": " + event.error.message;
+    if (!takes_part_in(event.key)) {
+      emit(Note{true, "ignored a masking message: " + what});
+      return;
+    }
+    emit(Note{true, "left the masked session: " + what});
+    emit(Send{wire::SessionFailed{event.key, event.error.code, {}}});
+    leave(event.key, "masking refused");
   }
 
   void on(const StepFailed& event) {
@@ -73,7 +116,8 @@ class Machine {
     }
     const std::string reason = std::string(failed_step(session)) + ": " + event.error.message;
     emit(Note{true, job::to_string(event.key) + ": " + reason});
-    emit(Send{wire::SessionFailed{event.key, event.error.code, is_masked(event.key.job_id) ? std::string() : reason}});
+    emit(Send{wire::SessionFailed{event.key, event.error.code, session.masked ? std::string() : reason}});
+    if (session.masked) emit(EndMasking{event.key});
     finish();
   }
 
@@ -86,8 +130,36 @@ class Machine {
 
   [[nodiscard]] bool is_masked(const std::string& job_id) const {
     const auto found = state_.jobs.find(job_id);
-    return found != state_.jobs.end() &&
-           found->second.spec.privacy.secure_aggregation == job::SecureAggregation::kRequired;
+    return found != state_.jobs.end() && job::is_masked(found->second.spec);
+  }
+
+  [[nodiscard]] bool takes_part_in(const job::SessionKey& key) const {
+    return (state_.active && state_.active->key == key) || state_.confirming.contains(key) ||
+           std::ranges::find(state_.waiting, key, &ActiveSession::key) != state_.waiting.end();
+  }
+
+  /// Is a sum of this job confirmed by this site, and not yet unmasked? Nothing new begins before that is done.
+  [[nodiscard]] const job::SessionKey* confirmed_and_open(const std::string& job_id) const {
+    for (const auto& [key, one] : state_.confirming) {
+      if (key.job_id == job_id && one.confirmed) return &key;
+    }
+    return nullptr;
+  }
+
+  /// Takes a session out, wherever it stands.
+  void leave(const job::SessionKey& key, const std::string& reason) {
+    std::erase_if(state_.waiting, [&](const ActiveSession& session) { return session.key == key; });
+    const bool masked = state_.confirming.erase(key) > 0 || is_masked(key.job_id);
+    if (masked) emit(EndMasking{key});
+    if (!state_.active || state_.active->key != key) return;
+    emit(Abandon{key, reason});
+    finish();
+  }
+
+  void begin_upload() {
+    state_.active->step = Step::kUploading;
+    emit(Send{wire::SessionProgress{state_.active->key, wire::SitePhase::kUploading}});
+    emit(Upload{*state_.active});
   }
 
   void receive(const wire::JobOffer& offer) {
@@ -121,6 +193,7 @@ class Machine {
     if (std::ranges::find(context_.datasets, spec.data.dataset) == context_.datasets.end()) {
       return fail(ErrorCode::kNotFound, "this site has no data set '" + spec.data.dataset + "' (client.yaml: datasets)");
     }
+    CONSILIUM_TRY(policy::check_roster(spec, context_.roster, context_.site, context_.key));  // check: roster
     return AcceptedJob{std::move(spec), digest};
   }
 
@@ -132,7 +205,8 @@ class Machine {
                                     is_masked(offer.key.job_id) ? std::string() : session.error().message}});
       return;
     }
-    if (state_.active && state_.active->key == session->key) return;  // said twice
+    if (takes_part_in(session->key)) return;  // said twice
+    if (session->masked) emit(BeginMasking{*session, state_.jobs.at(session->key.job_id)});
     if (state_.active) {
       state_.waiting.push_back(std::move(*session));
       return;
@@ -149,11 +223,17 @@ class Machine {
       return fail(ErrorCode::kResourceExhausted, "too many sessions are waiting at this site");
     }
     const AcceptedJob& accepted = found->second;
+    const bool masked = job::is_masked(accepted.spec);
+    if (const job::SessionKey* open = masked ? confirmed_and_open(offer.key.job_id) : nullptr) {
+      return fail(ErrorCode::kFailedPrecondition,
+                  job::to_string(*open) + " is confirmed, and its masks are still on");  // check: confirmed-open
+    }
     CONSILIUM_ASSIGN(job::RoundOrder order, job::decode_round_order(offer.order));
     CONSILIUM_ASSIGN(const job::RoundOrder expected,
-                     job::expected_order(accepted.spec, offer.key, order.normaliser, order.model));
+                     job::expected_order(accepted.spec, offer.key, order.normaliser, order.model,
+                                         group_of(accepted.spec, offer.key)));
     if (order != expected) {
-      return fail(ErrorCode::kPermissionDenied, "the round order isn't the one that the accepted job gives");
+      return fail(ErrorCode::kPermissionDenied, "the round order isn't the one that the accepted job gives");  // check: order
     }
     CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(accepted.spec.model));
     const std::uint64_t expected_bytes =
@@ -162,18 +242,26 @@ class Machine {
       return fail(ErrorCode::kInvalidArgument, "the global model has " + std::to_string(offer.model_bytes) +
                                                    " bytes, the job's model has " + std::to_string(expected_bytes));
     }
-    return ActiveSession{offer.key, std::move(order), offer.model_bytes, Step::kFetching, false};
+    return ActiveSession{offer.key, std::move(order), offer.model_bytes, Step::kFetching, false, masked};
   }
 
+  /// Counts are summed over this site's own group; a round of training over its cohort.
+  [[nodiscard]] std::uint32_t group_of(const job::JobSpec& spec, const job::SessionKey& key) const {
+    const bool counts = job::is_masked(spec) && key.kind != job::SumKind::kTrain;
+    return counts ? job::count_group_of(spec, context_.site) : 0;
+  }
+
+  void receive(const wire::Masking& masking) { emit(Mask{masking}); }
+
   void receive(const wire::SessionClosed& closed) {
-    std::erase_if(state_.waiting, [&](const ActiveSession& session) { return session.key == closed.key; });
-    if (!state_.active || state_.active->key != closed.key) return;
-    emit(Abandon{closed.key, closed.reason});
-    finish();
+    if (takes_part_in(closed.key)) leave(closed.key, closed.reason);
   }
 
   void receive(const wire::JobEnded& ended) {
+    const bool masked = is_masked(ended.job_id);
     if (state_.jobs.erase(ended.job_id) == 0) return;
+    std::erase_if(state_.confirming, [&](const auto& entry) { return entry.first.job_id == ended.job_id; });
+    if (masked) emit(ForgetJob{ended.job_id});
     emit(Note{false, "job " + ended.job_id + " ended: " + ended.outcome});
     std::erase_if(state_.waiting, [&](const ActiveSession& session) { return session.key.job_id == ended.job_id; });
     if (state_.active && state_.active->key.job_id == ended.job_id) {

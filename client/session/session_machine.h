@@ -12,6 +12,7 @@
 #include "common/crypto/sha256.h"
 #include "common/job/job_spec.h"
 #include "common/job/round_order.h"
+#include "common/pki/roster_file.h"
 #include "common/wire/messages.h"
 
 /// What a site does, as a pure function over values: messages and finished steps go in, the next state and the effects to
@@ -25,8 +26,8 @@ struct AcceptedJob {
   bool operator==(const AcceptedJob&) const = default;
 };
 
-/// Where the one session under way stands.
-enum class Step : std::uint8_t { kFetching, kWorking, kUploading };
+/// Where the one session under way stands. A masked one that has worked may have to wait for the others' keys.
+enum class Step : std::uint8_t { kFetching, kWorking, kAwaitingMasks, kUploading };
 
 struct ActiveSession {
   job::SessionKey key;
@@ -34,13 +35,25 @@ struct ActiveSession {
   std::uint64_t model_bytes = 0;
   Step step = Step::kFetching;
   bool retried = false;  ///< the trainer was killed by a signal once already
+  bool masked = false;
+  bool keyed = false;     ///< its masks are agreed on
+  bool revealed = false;  ///< all was said before the vector's receipt came
   bool operator==(const ActiveSession&) const = default;
+};
+
+/// How far a masked session is whose vector is sent.
+struct Confirming {
+  bool confirmed = false;  ///< the site has signed who is in the sum: until all is revealed, the job goes no further
+  bool operator==(const Confirming&) const = default;
 };
 
 struct SiteState {
   std::map<std::string, AcceptedJob> jobs;  ///< by job id
   std::optional<ActiveSession> active;      ///< a site has one trainer: one session at a time
   std::deque<ActiveSession> waiting;        ///< offered meanwhile, first come first served
+  /// Masked sessions whose vector is sent, until the site has revealed what takes the masks off. They outlive a lost
+  /// connection.
+  std::map<job::SessionKey, Confirming> confirming;
 };
 
 /// What the machine may know about its site.
@@ -48,6 +61,9 @@ struct SiteContext {
   const policy::Policy& policy;
   std::vector<std::string> datasets;
   std::string software;
+  std::string site{};
+  crypto::Digest key{};   ///< SHA-256 of the site's own SubjectPublicKeyInfo
+  pki::Roster roster{};   ///< what client.yaml names
 };
 
 // Events.
@@ -68,12 +84,30 @@ struct Worked {
 struct Uploaded {
   job::SessionKey key;
 };
+/// The masks of a session are agreed on.
+struct Keyed {
+  job::SessionKey key;
+};
+/// The site has signed a masked session's survivors.
+struct Confirmed {
+  job::SessionKey key;
+};
+/// The site has revealed what takes a masked session's masks off.
+struct Revealed {
+  job::SessionKey key;
+};
+/// The coordinator said something in a masked session that the site refuses.
+struct MaskingRefused {
+  job::SessionKey key;
+  Error error;
+};
 /// The step under way failed.
 struct StepFailed {
   job::SessionKey key;
   Error error;
 };
-using SiteEvent = std::variant<Connected, Disconnected, Received, Fetched, Worked, Uploaded, StepFailed>;
+using SiteEvent = std::variant<Connected, Disconnected, Received, Fetched, Worked, Uploaded, Keyed, Confirmed, Revealed,
+                               MaskingRefused, StepFailed>;
 
 // Effects.
 struct Send {
@@ -83,6 +117,23 @@ struct Send {
 struct Warm {
   std::string job_id;
   AcceptedJob job;
+};
+/// Advertise keys for a masked session; goes on while the model is fetched and trained.
+struct BeginMasking {
+  ActiveSession session;
+  AcceptedJob job;
+};
+/// Let the session's masks go on by a message of the coordinator.
+struct Mask {
+  wire::Masking message;
+};
+/// A masked session is over for this site: its keys go.
+struct EndMasking {
+  job::SessionKey key;
+};
+/// A job is over: so is all that is kept of its sessions.
+struct ForgetJob {
+  std::string job_id;
 };
 struct Fetch {
   ActiveSession session;
@@ -105,7 +156,7 @@ struct Note {
   bool warning = false;
   std::string text;
 };
-using SiteEffect = std::variant<Send, Warm, Fetch, Work, Upload, Abandon, Note>;
+using SiteEffect = std::variant<Send, Warm, BeginMasking, Mask, EndMasking, ForgetJob, Fetch, Work, Upload, Abandon, Note>;
 
 struct Transition {
   SiteState state;

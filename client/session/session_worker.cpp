@@ -1,7 +1,6 @@
 #include "client/session/session_worker.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/masking/masked_vector.h"
 #include "client/session/contribution.h"
 #include "common/model/model_parameters.h"
 #include "common/process/event_queue.h"
@@ -91,6 +91,7 @@ class SessionWorker::Impl {
   }
 
   Result<std::optional<SiteEvent>> warm(const AcceptedJob& job, std::stop_token stop) {
+    prepare_ = {};  // a new job begins with the data files as they are now: the trainer reads what has changed
     CONSILIUM_TRY(prepare(job, stop));
     return std::optional<SiteEvent>();
   }
@@ -120,9 +121,14 @@ class SessionWorker::Impl {
     return std::optional<SiteEvent>(Worked{session.key, has_vector});
   }
 
-  Result<std::optional<SiteEvent>> upload(const ActiveSession& session, std::stop_token stop) {
-    CONSILIUM_TRY(parts_.link.upload(session.key, words_, stop));
-    words_ = {};
+  Result<std::optional<SiteEvent>> upload(const ActiveSession& session, std::span<const secagg::MaskTerm> masks,
+                                          std::stop_token stop) {
+    if (session.masked) {
+      CONSILIUM_TRY(upload_masked(session, masks, stop));
+    } else {
+      CONSILIUM_TRY(parts_.link.upload(session.key, words_, stop));
+    }
+    words_.clear();
     return std::optional<SiteEvent>(Uploaded{session.key});
   }
 
@@ -182,14 +188,38 @@ class SessionWorker::Impl {
       global_.emplace(std::move(created));
     }
     CONSILIUM_TRY(read_file_into(model_file(session), global_->bytes()));
-    // The trainer reads it from here on: this process need not keep the pages mapped.
-    ::madvise(global_->bytes().data(), global_->bytes().size(), MADV_DONTNEED);
     loaded_ = session.order.model;
     return {};
   }
 
+  /// The vector is masked on its way into its file, whose digest is recorded before a byte of it leaves.
+  Result<void> upload_masked(const ActiveSession& session, std::span<const secagg::MaskTerm> masks, std::stop_token stop) {
+    const std::filesystem::path file = parts_.ledger.vector_file(session.key);
+    const auto write = [&](const masking::MaskedVector::WordSink& sink) -> Result<void> {
+      if (session.order.kind != job::SumKind::kTrain) return sink(words_);
+      if (!trained_) return fail(ErrorCode::kInternal, "there is no update to send");
+      return stream_train_contribution(session.order, *manifest_, prepared_.train_examples, trained_->result, delta_->floats(), sink);
+    };
+    CONSILIUM_ASSIGN(const masking::MaskedVector vector,
+                     masking::MaskedVector::create(file, session.order.layout.word_count(), masks, write));
+    CONSILIUM_TRY(parts_.ledger.keep_vector(session.key, vector.digest()));
+    CONSILIUM_TRY(parts_.link.upload(session.key, vector.words(), stop, vector.digest()));
+    std::error_code ignored;
+    std::filesystem::remove(file, ignored);  // it is in the sum: nobody will ask for it again
+    return {};
+  }
+
+  /// The order without the number of the attempt: what the trainer is told is the same in all attempts at a round.
+  static job::RoundOrder any_attempt(job::RoundOrder order) {
+    order.attempt = 0;
+    return order;
+  }
+
   /// Returns whether there is a vector to upload.
   Result<bool> train(const ActiveSession& session, std::stop_token stop) {
+    // An attempt whose masks failed is made again with fresh keys and the same update.
+    if (session.masked && trained_ && trained_->order == any_attempt(session.order)) return true;
+    trained_.reset();
     CONSILIUM_TRY(load_model(session));
     if (!delta_) {
       CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(session.model_bytes));
@@ -200,8 +230,11 @@ class SessionWorker::Impl {
                                  order.batch_size, order.optimizer, order.proximal_mu, order.time_limit_ms};
     CONSILIUM_ASSIGN(const trainer::Trained trained, trainer_.train(request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
     if (trained.partial && !order.keep_partial) return false;
-    CONSILIUM_ASSIGN(words_, train_contribution(order, *manifest_, prepared_.train_examples, trained, delta_->floats()));
-    ::madvise(delta_->bytes().data(), delta_->bytes().size(), MADV_DONTNEED);
+    if (session.masked) {
+      trained_ = {any_attempt(order), trained};
+      return true;
+    }
+    CONSILIUM_ASSIGN(words_, train_contribution(order, *manifest_, prepared_.train_examples, trained, delta_->floats(), std::move(words_)));
     return true;
   }
 
@@ -226,7 +259,12 @@ class SessionWorker::Impl {
   std::optional<trainer::SharedVector> global_;
   std::optional<crypto::Digest> loaded_;  ///< the model that lies in global_
   std::optional<trainer::SharedVector> delta_;
-  std::vector<std::uint32_t> words_;
+  struct Kept {
+    job::RoundOrder order;  ///< without its attempt
+    trainer::Trained result;
+  };
+  std::optional<Kept> trained_;  ///< a masked job's last update, whose delta lies in delta_
+  std::vector<std::uint32_t> words_;  ///< keeps its memory from round to round: touching it anew costs more than encoding
 
   process::EventQueue<StepCall> steps_;
   std::mutex mutex_;
@@ -257,9 +295,11 @@ void SessionWorker::run(Work effect) {
   impl_->post({key, [this, effect = std::move(effect)](std::stop_token stop) { return impl_->work(effect.session, effect.job, stop); }});
 }
 
-void SessionWorker::run(Upload effect) {
+void SessionWorker::run(Upload effect, std::vector<secagg::MaskTerm> masks) {
   const job::SessionKey key = effect.session.key;
-  impl_->post({key, [this, effect = std::move(effect)](std::stop_token stop) { return impl_->upload(effect.session, stop); }});
+  // The masks go with the call, whether it is carried out or dropped.
+  const auto kept = std::make_shared<const std::vector<secagg::MaskTerm>>(std::move(masks));
+  impl_->post({key, [this, effect = std::move(effect), kept](std::stop_token stop) { return impl_->upload(effect.session, *kept, stop); }});
 }
 
 void SessionWorker::abandon(const job::SessionKey& key) { impl_->abandon(key); }

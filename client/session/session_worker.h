@@ -6,9 +6,11 @@
 #include <memory>
 #include <string>
 
+#include "client/masking/ledger.h"
 #include "client/session/session_machine.h"
 #include "client/trainer_process/trainer_process.h"
 #include "client/transport/coordinator_link.h"
+#include "common/secagg/mask.h"
 
 namespace consilium::session {
 
@@ -22,6 +24,7 @@ class SessionWorker {
     std::map<std::string, trainer::DataSource> datasets;  ///< by the names that jobs use
     std::string site;
     std::filesystem::path models;                         ///< cache of global models; the last few are kept
+    masking::Ledger& ledger;                              ///< records masked vectors before they leave
     std::function<void(SiteEvent)> report;
   };
 
@@ -34,7 +37,8 @@ class SessionWorker {
   void run(Warm effect);
   void run(Fetch effect);
   void run(Work effect);
-  void run(Upload effect);
+  /// @param masks  of a masked session: hide the vector on its way out
+  void run(Upload effect, std::vector<secagg::MaskTerm> masks = {});
   /// Cancels the session's step under way or queued.
   void abandon(const job::SessionKey& key);
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -36,7 +37,9 @@ class CoordinatorLink {
   /// A file that is there whole is not fetched again. kDataLoss where the bytes aren't the digest's (the file is removed).
   virtual Result<void> fetch(const crypto::Digest& digest, std::uint64_t size, const std::filesystem::path& file, std::stop_token stop) = 0;
   /// Uploads a session's vector in 1 MiB chunks, resuming at what the coordinator has, digest last.
-  virtual Result<void> upload(const job::SessionKey& key, std::span<const std::uint32_t> words, std::stop_token stop) = 0;
+  /// @param digest  of the words, where the caller knows it: they aren't hashed again then
+  virtual Result<void> upload(const job::SessionKey& key, std::span<const std::uint32_t> words,
+                              std::stop_token stop, const std::optional<crypto::Digest>& digest = std::nullopt) = 0;
 };
 
 /// How to reach the coordinator.

@@ -57,9 +57,11 @@ class GrpcLink final : public CoordinatorLink {
         stop, [&](const std::stop_token& either) { return wire::fetch_blob(channel(), digest, size, file, either); });
   }
 
-  Result<void> upload(const job::SessionKey& key, std::span<const std::uint32_t> words, std::stop_token stop) override {
-    return transfer(stop,
-                    [&](const std::stop_token& either) { return wire::upload_vector(channel(), key, words, either); });
+  Result<void> upload(const job::SessionKey& key, std::span<const std::uint32_t> words,
+                      std::stop_token stop, const std::optional<crypto::Digest>& digest) override {
+    return transfer(stop, [&](const std::stop_token& either) {
+      return wire::upload_vector(channel(), key, words, digest, either);
+    });
   }
 
  private:

@@ -11,9 +11,9 @@
 namespace consilium::crypto {
 namespace {
 
-/// Room for the shares of 200 simulated sites in one process (2.6 MB) several times over; a single site needs 50 KiB.
+/// 200 simulated sites in one process hold 2.6 MB of shares; a single site needs 50 KiB.
 constexpr std::size_t kLargestHeap = std::size_t{16} << 20;
-constexpr std::size_t kSmallestLockedHeap = std::size_t{1} << 20;
+constexpr std::size_t kSmallestLockedHeap = std::size_t{4} << 20;
 constexpr std::size_t kSmallestBlock = 32;
 
 enum class HeapState { kAbsent, kUnlocked, kLocked };

@@ -42,7 +42,7 @@ class SecretBytes {
 };
 
 /// Says whether the secure heap is locked in memory and left out of core dumps. Where RLIMIT_MEMLOCK allows less than
-/// 1 MiB it is not: secrets are wiped all the same, but may be swapped out meanwhile.
+/// 4 MiB it is not: secrets are wiped all the same, but may be swapped out meanwhile.
 [[nodiscard]] bool secrets_locked();
 
 /// Compares in a time that depends on the sizes alone; different sizes are different.

@@ -133,12 +133,4 @@ crypto::Digest job_digest(const JobSpec& job) {
   return labelled_digest("consilium/v1/job", std::as_bytes(std::span(text)));
 }
 
-Result<void> check_available(const JobSpec& job) {
-  if (job.privacy.secure_aggregation == SecureAggregation::kOff) return {};
-  return fail(ErrorCode::kFailedPrecondition,
-              "job '" + job.name +
-                  "': privacy.secure_aggregation: required (the default) is not yet available in this version; where "
-                  "every site may send unmasked updates, write privacy: {secure_aggregation: off}");
-}
-
 }  // namespace consilium::job

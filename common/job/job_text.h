@@ -29,8 +29,4 @@ Result<JobSpec> read_job(const std::filesystem::path& file);
 /// SHA-256 of ("consilium/v1/job", canonical_text), length-prefixed: what a hospital's policy approves.
 [[nodiscard]] crypto::Digest job_digest(const JobSpec& job);
 
-/// Refuses, with kFailedPrecondition, a valid job that this version can't run: one with secure aggregation. Apart from
-/// parsing, for whoever admits jobs (coordinator, simulator).
-Result<void> check_available(const JobSpec& job);
-
 }  // namespace consilium::job

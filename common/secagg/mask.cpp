@@ -3,73 +3,68 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <string>
 #include <thread>
 #include <vector>
 
-#include "common/crypto/openssl.h"
+#include "common/crypto/aes_ctr.h"
 
 namespace consilium::secagg {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "the keystream's words are taken as they lie in memory");
 
-constexpr std::size_t kKeyBytes = 32;
 constexpr std::size_t kWordsPerBlock = 4;  // of AES
-/// Words masked at a time: they and the keystream stay in the caches next to the core.
-constexpr std::size_t kChunk = 4096;
+/// Words masked at a time, a page: they and the keystream stay in the first-level cache. The fastest size, measured;
+/// twice as much costs a single mask 30 % more, for the processor then no longer fetches the vector ahead.
+constexpr std::size_t kChunk = 1024;
 /// A thread is not worth its start for fewer words.
-constexpr std::size_t kWordsPerThread = 16 * kChunk;
-
-constexpr std::array<std::uint8_t, kChunk * sizeof(std::uint32_t)> kZeros{};
-
-Error trouble() { return crypto::openssl_error(ErrorCode::kInternal, "a mask could not be made"); }
-
-void add_words(std::uint32_t* words, const std::uint32_t* masks, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) words[i] += masks[i];
-}
-
-void subtract_words(std::uint32_t* words, const std::uint32_t* masks, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) words[i] -= masks[i];
-}
+constexpr std::size_t kWordsPerThread = 64 * kChunk;
 
 /// One term's keystream.
-class Stream {
- public:
-  static Result<Stream> begin(const MaskTerm& term, std::uint64_t first_word) {
-    if (term.key.size() != kKeyBytes) {
-      return fail(ErrorCode::kInvalidArgument, "a mask's key has 32 bytes, found " + std::to_string(term.key.size()));
-    }
-    std::array<std::uint8_t, 16> counter{};  // the number of the block, big-endian
-    for (std::size_t i = 0; i < 8; ++i) {
-      counter[15 - i] = static_cast<std::uint8_t>((first_word / kWordsPerBlock) >> (8 * i));
-    }
-    Stream stream;
-    stream.context_.reset(EVP_CIPHER_CTX_new());
-    stream.subtract_ = term.subtract;
-    std::array<std::uint32_t, kWordsPerBlock> skipped{};
-    if (!stream.context_ ||
-        EVP_EncryptInit_ex(stream.context_.get(), EVP_aes_256_ctr(), nullptr, term.key.bytes().data(),
-                           counter.data()) != 1 ||
-        !stream.next(skipped.data(), first_word % kWordsPerBlock)) {
-      return fail(trouble());
-    }
-    return stream;
-  }
-
-  [[nodiscard]] bool subtract() const { return subtract_; }
-
-  /// Writes the next words of the keystream, at most kChunk.
-  bool next(std::uint32_t* words, std::size_t count) {
-    int size = 0;
-    return EVP_EncryptUpdate(context_.get(), reinterpret_cast<std::uint8_t*>(words), &size, kZeros.data(),
-                             static_cast<int>(count * sizeof(std::uint32_t))) == 1;
-  }
-
- private:
-  crypto::CipherContextPtr context_;
-  bool subtract_ = false;
+struct Stream {
+  crypto::AesCtrStream words;
+  std::uint32_t sign = 0;
 };
+
+/// words += masks, or words -= masks where `sign` is all ones: -m is (m ^ ~0) + 1.
+[[gnu::always_inline]] inline void add_signed(std::uint32_t* words, const std::uint32_t* masks, std::size_t count,
+                                              std::uint32_t sign) {
+  for (std::size_t i = 0; i < count; ++i) words[i] += (masks[i] ^ sign) - sign;
+}
+
+#ifdef __x86_64__
+[[gnu::target("avx2")]] void add_wide(std::uint32_t* words, const std::uint32_t* masks, std::size_t count,
+                                      std::uint32_t sign) {
+  add_signed(words, masks, count, sign);
+}
+#endif
+
+void add_narrow(std::uint32_t* words, const std::uint32_t* masks, std::size_t count, std::uint32_t sign) {
+  add_signed(words, masks, count, sign);
+}
+
+/// The widest addition that this processor has.
+auto* widest_addition() {
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx2")) return add_wide;
+#endif
+  return add_narrow;
+}
+
+std::span<std::uint8_t> bytes_of(std::span<std::uint32_t> words) {
+  return {reinterpret_cast<std::uint8_t*>(words.data()), words.size_bytes()};
+}
+
+Result<Stream> begin(const MaskTerm& term, std::uint64_t first_word) {
+  crypto::AesCtrStream::Counter block{};  // the number of the block, big-endian
+  for (std::size_t i = 0; i < 8; ++i) {
+    block[15 - i] = static_cast<std::uint8_t>((first_word / kWordsPerBlock) >> (8 * i));
+  }
+  CONSILIUM_ASSIGN(crypto::AesCtrStream words, crypto::AesCtrStream::begin(term.key, block));
+  std::array<std::uint32_t, kWordsPerBlock> skipped{};
+  CONSILIUM_TRY(words.next(bytes_of(skipped).first(first_word % kWordsPerBlock * sizeof(std::uint32_t))));
+  return Stream{std::move(words), term.subtract ? ~0u : 0u};
+}
 
 }  // namespace
 
@@ -87,20 +82,22 @@ Result<Masker> Masker::create(std::span<const MaskTerm> terms, std::uint64_t fir
   auto state = std::make_unique<State>();
   state->streams.reserve(terms.size());
   for (const MaskTerm& term : terms) {
-    CONSILIUM_ASSIGN(Stream stream, Stream::begin(term, first_word));
+    CONSILIUM_ASSIGN(Stream stream, begin(term, first_word));
     state->streams.push_back(std::move(stream));
   }
-  CONSILIUM_ASSIGN(state->keystream, crypto::SecretBytes::allocate(kZeros.size()));
+  CONSILIUM_ASSIGN(state->keystream, crypto::SecretBytes::allocate(kChunk * sizeof(std::uint32_t)));
   return Masker(std::move(state));
 }
 
 Result<void> Masker::add(std::span<std::uint32_t> words) {
-  auto* masks = reinterpret_cast<std::uint32_t*>(state_->keystream.bytes().data());
+  const auto keystream = state_->keystream.bytes();
+  const auto add = widest_addition();
+  const auto* masks = reinterpret_cast<const std::uint32_t*>(keystream.data());
   while (!words.empty()) {
     const auto chunk = words.first(std::min(words.size(), kChunk));
     for (Stream& stream : state_->streams) {
-      if (!stream.next(masks, chunk.size())) return fail(trouble());
-      (stream.subtract() ? subtract_words : add_words)(chunk.data(), masks, chunk.size());
+      CONSILIUM_TRY(stream.words.next(keystream.first(chunk.size_bytes())));
+      add(chunk.data(), masks, chunk.size(), stream.sign);
     }
     words = words.subspan(chunk.size());
   }

@@ -49,12 +49,12 @@ Result<void> receive(BulkCall& call, SpoolFile& spool) {
   return {};
 }
 
-/// Sends bytes as parts, hashing them on the way; false where the call ended early.
-bool send_parts(BulkCall& call, ChunkPool& pool, crypto::Sha256& hash, std::span<const std::byte> bytes) {
+/// Sends bytes as parts, hashing them on the way where `hash` isn't null; false where the call ended early.
+bool send_parts(BulkCall& call, ChunkPool& pool, crypto::Sha256* hash, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const auto piece = bytes.first(std::min(bytes.size(), kChunkBytes));
     std::copy(piece.begin(), piece.end(), pool.buffer().begin());
-    hash.update(piece);
+    if (hash != nullptr) hash->update(piece);
     if (!call.write(pool.data_message(kPartDataTag, piece.size()))) return false;
     bytes = bytes.subspan(piece.size());
   }
@@ -75,7 +75,8 @@ Result<std::uint64_t> bytes_held(const std::shared_ptr<grpc::Channel>& channel, 
 }
 
 Result<void> upload_from(const std::shared_ptr<grpc::Channel>& channel, const job::SessionKey& key,
-                         std::span<const std::byte> bytes, std::uint64_t held, const std::stop_token& stop) {
+                         std::span<const std::byte> bytes, std::uint64_t held,
+                         const std::optional<crypto::Digest>& digest, const std::stop_token& stop) {
   BulkCall call(channel, "/consilium.v1.Blobs/Upload", stop);
   v1::UploadPart part;
   *part.mutable_start()->mutable_key() = to_proto(key);
@@ -84,10 +85,10 @@ Result<void> upload_from(const std::shared_ptr<grpc::Channel>& channel, const jo
   if (!call.write(small_message(part.SerializeAsString()))) return receipt(call);
 
   crypto::Sha256 hash;
-  hash.update(bytes.first(held));
+  if (!digest) hash.update(bytes.first(held));
   ChunkPool pool;
-  if (!send_parts(call, pool, hash, bytes.subspan(held))) return receipt(call);
-  part.set_digest(field_of(hash.finish()));
+  if (!send_parts(call, pool, digest ? nullptr : &hash, bytes.subspan(held))) return receipt(call);
+  part.set_digest(field_of(digest ? *digest : hash.finish()));
   call.write_last(small_message(part.SerializeAsString()));
   return receipt(call);
 }
@@ -132,12 +133,13 @@ Result<void> fetch_blob(const std::shared_ptr<grpc::Channel>& channel, const cry
 }
 
 Result<void> upload_vector(const std::shared_ptr<grpc::Channel>& channel, const job::SessionKey& key,
-                           std::span<const std::uint32_t> words, const std::stop_token& stop) {
+                           std::span<const std::uint32_t> words, const std::optional<crypto::Digest>& digest,
+                           const std::stop_token& stop) {
   const auto bytes = std::as_bytes(words);
   auto held = bytes_held(channel, key, stop);
   if (!held && held.error().code == ErrorCode::kAlreadyExists) return {};
   if (!held) return fail(held.error());
-  auto uploaded = upload_from(channel, key, bytes, *held > bytes.size() ? 0 : *held, stop);
+  auto uploaded = upload_from(channel, key, bytes, *held > bytes.size() ? 0 : *held, digest, stop);
   if (!uploaded && uploaded.error().code == ErrorCode::kAlreadyExists) return {};
   return uploaded;
 }

@@ -33,8 +33,10 @@ Result<void> fetch_blob(const std::shared_ptr<grpc::Channel>& channel, const cry
 
 /// Uploads a session's vector, going on where the coordinator's part of it ends. A session that has this vector already
 /// is no error: the answer to an earlier attempt was lost.
+/// @param digest  of the words, where it is known; else they are hashed on the way
 Result<void> upload_vector(const std::shared_ptr<grpc::Channel>& channel, const job::SessionKey& key,
-                           std::span<const std::uint32_t> words, const std::stop_token& stop);
+                           std::span<const std::uint32_t> words, const std::optional<crypto::Digest>& digest,
+                           const std::stop_token& stop);
 
 /// Puts a file's bytes as a blob; returns its digest.
 Result<crypto::Digest> put_blob(const std::shared_ptr<grpc::Channel>& channel, const std::filesystem::path& file,

@@ -46,7 +46,6 @@ Result<void> check_initial_weights(const crypto::Digest& digest, std::size_t par
 Result<AdmittedJob> admit(const std::string& spec_text, journal::BlobStore& blobs) {
   CONSILIUM_ASSIGN(job::JobSpec spec, job::parse_job(spec_text, "job"));
   CONSILIUM_TRY(job::check_masked(spec));
-  CONSILIUM_TRY(job::check_available(spec));
   if (spec.initial_weights_digest) {
     CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(spec.model));
     CONSILIUM_TRY(check_initial_weights(*spec.initial_weights_digest, manifest.parameter_count(), blobs));

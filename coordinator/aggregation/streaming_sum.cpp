@@ -35,7 +35,12 @@ void StreamingSum::Free::operator()(std::uint32_t* memory) const { std::free(mem
 StreamingSum::StreamingSum(encoding::VectorLayout layout, std::uint32_t* memory)
     : layout_(std::move(layout)), memory_(memory) {}
 
-Result<StreamingSum> StreamingSum::create(encoding::VectorLayout layout) {
+Result<StreamingSum> StreamingSum::create(encoding::VectorLayout layout, std::optional<StreamingSum> former) {
+  if (former && former->memory_ != nullptr && former->layout_.word_count() == layout.word_count()) {
+    std::fill_n(former->memory_.get(), layout.word_count(), 0U);
+    return StreamingSum(std::move(layout), former->memory_.release());
+  }
+  former.reset();
   // calloc: pages of zeros that cost nothing until the first vector arrives.
   auto* memory = static_cast<std::uint32_t*>(std::calloc(layout.word_count(), sizeof(std::uint32_t)));
   if (memory == nullptr) {

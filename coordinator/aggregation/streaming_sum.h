@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -16,8 +17,10 @@ namespace consilium::aggregation {
 /// stay in cache, and decoded in place. The order of folding doesn't matter. Not thread-safe.
 class StreamingSum {
  public:
-  /// Allocates layout.word_count() zero words. Fails with kResourceExhausted where memory is short.
-  static Result<StreamingSum> create(encoding::VectorLayout layout);
+  /// Begins a sum of layout.word_count() zero words. Fails with kResourceExhausted where memory is short.
+  /// @param former  a sum that is over: where it has as many words, its memory is used again, which is faster than
+  ///                having the kernel find new pages
+  static Result<StreamingSum> create(encoding::VectorLayout layout, std::optional<StreamingSum> former = {});
 
   /// Adds one site's vector. kInvalidArgument where its size isn't the layout's: the sum is as before. A source that
   /// breaks off half-way gives its error, and the sum is no longer intact().

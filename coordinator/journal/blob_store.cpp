@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <future>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -72,16 +73,15 @@ class IncomingFile {
   Result<void> write(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
       const auto part = bytes.first(std::min(bytes.size(), kChunk));
-      hash_.update(part);
       CONSILIUM_TRY(write_whole(part));
       bytes = bytes.subspan(part.size());
     }
     return {};
   }
 
-  Result<crypto::Digest> sync() {
+  Result<void> sync() {
     if (::fsync(descriptor_.get()) != 0) return system_error("fsync", path_);
-    return hash_.finish();
+    return {};
   }
 
   Result<void> rename_to(const fs::path& target) {
@@ -114,18 +114,16 @@ class IncomingFile {
 
   Descriptor descriptor_;
   fs::path path_;
-  crypto::Sha256 hash_;
   std::uint64_t written_ = 0;
   std::uint64_t flushed_ = 0;
   bool kept_ = false;
 };
 
-Result<crypto::Digest> keep(IncomingFile& file, const fs::path& folder, std::mutex& mutex) {
-  CONSILIUM_ASSIGN(const crypto::Digest digest, file.sync());
+/// Gives a file that lies on the disk its name in the store.
+Result<void> keep(IncomingFile& file, const crypto::Digest& digest, const fs::path& folder, std::mutex& mutex) {
   const fs::path target = folder / crypto::to_hex(digest);
   const std::lock_guard lock(mutex);
-  CONSILIUM_TRY(file.rename_to(target));  // over an equal one, if it is there: the bytes are the same
-  return digest;
+  return file.rename_to(target);  // over an equal one, if it is there: the bytes are the same
 }
 
 }  // namespace
@@ -155,14 +153,20 @@ Result<BlobStore> BlobStore::open(const fs::path& folder) {
 
 Result<crypto::Digest> BlobStore::put(std::span<const std::byte> bytes) {
   CONSILIUM_ASSIGN(IncomingFile file, IncomingFile::create(shared_->folder));
+  // Hashed on another core while this one writes, and the disk works.
+  auto hashed = std::async(std::launch::async, [bytes] { return crypto::sha256(bytes); });
   CONSILIUM_TRY(file.write(bytes));
-  return keep(file, shared_->folder, shared_->mutex);
+  CONSILIUM_TRY(file.sync());
+  const crypto::Digest digest = hashed.get();
+  CONSILIUM_TRY(keep(file, digest, shared_->folder, shared_->mutex));
+  return digest;
 }
 
 Result<crypto::Digest> BlobStore::put_file(const fs::path& source, std::uint64_t max_bytes) {
   const Descriptor from(::open(source.c_str(), O_RDONLY | O_CLOEXEC));
   if (!from.valid()) return system_error("open", source);
   CONSILIUM_ASSIGN(IncomingFile file, IncomingFile::create(shared_->folder));
+  crypto::Sha256 hash;
   std::vector<std::byte> buffer(kChunk);
   std::uint64_t copied = 0;
   for (;;) {
@@ -174,9 +178,14 @@ Result<crypto::Digest> BlobStore::put_file(const fs::path& source, std::uint64_t
     if (copied > max_bytes) {
       return fail(ErrorCode::kResourceExhausted, fmt::format("{}: more than {} bytes", source.string(), max_bytes));
     }
-    CONSILIUM_TRY(file.write(std::span(buffer).first(static_cast<std::size_t>(count))));
+    const auto part = std::span(buffer).first(static_cast<std::size_t>(count));
+    hash.update(part);
+    CONSILIUM_TRY(file.write(part));
   }
-  return keep(file, shared_->folder, shared_->mutex);
+  CONSILIUM_TRY(file.sync());
+  const crypto::Digest digest = hash.finish();
+  CONSILIUM_TRY(keep(file, digest, shared_->folder, shared_->mutex));
+  return digest;
 }
 
 Result<std::uint64_t> BlobStore::size(const crypto::Digest& digest) const {

@@ -262,9 +262,11 @@ class JobDriver::Impl {
   Result<void> open_sum(const OpenSession& action, std::vector<SessionSum::Group> groups, TimePoint now) {
     std::optional<SessionSum::Masks> masks;
     if (masks_are_on()) masks = SessionSum::Masks{job::colluding_sites(spec_), parts_.authenticator};
-    CONSILIUM_ASSIGN(sum_,
-                     SessionSum::create(action.key, std::move(groups), static_cast<std::uint64_t>(spec_.model.classes),
-                                        !job::is_masked(spec_), masks));
+    std::optional<SessionSum> former;
+    if (action.key.kind == job::SumKind::kTrain) former = std::exchange(former_, std::nullopt);
+    const auto classes = static_cast<std::uint64_t>(spec_.model.classes);
+    CONSILIUM_ASSIGN(sum_, SessionSum::create(action.key, std::move(groups), classes, !job::is_masked(spec_), masks,
+                                              std::move(former)));
     key_phase_ = sum_->key_phase();
     key_phase_since_ = now;
     return {};
@@ -313,7 +315,7 @@ class JobDriver::Impl {
 
   void carry_out(const CloseSum& action, TimePoint now) {
     auto outcome = close(action, now);
-    sum_.reset();
+    retire_sum();
     if (outcome) {
       follow_up_.push_back(*std::move(outcome));
     } else {
@@ -336,11 +338,18 @@ class JobDriver::Impl {
 
   void carry_out(const EndJob& action, TimePoint) {
     sum_.reset();
+    former_.reset();
     global_model_ = ParameterVector();
     board_.finish_round();
     for (const std::string& site : action.sites) {
       parts_.gateway.send(site, wire::JobEnded{job_id_, outcome_text(action.outcome, action.message)});
     }
+  }
+
+  /// Keeps the memory of a sum of updates for the next one.
+  void retire_sum() {
+    if (sum_ && sum_->key().kind == job::SumKind::kTrain) former_ = std::move(sum_);
+    sum_.reset();
   }
 
   Result<Committed> close(const CloseSum& action, TimePoint now) {
@@ -433,6 +442,7 @@ class JobDriver::Impl {
   crypto::Digest model_;          ///< global, latest
   crypto::Digest previous_{};     ///< the one before, or zero
   bool journal_failed_ = false;
+  std::optional<SessionSum> former_;  ///< the last sum of updates: the next one takes its memory
 };
 
 Result<std::unique_ptr<JobDriver>> JobDriver::create(std::string job_id, std::string researcher,

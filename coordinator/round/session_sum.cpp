@@ -26,10 +26,13 @@ void append(Output& to, Output from) {
 }  // namespace
 
 Result<SessionSum> SessionSum::create(job::SessionKey key, std::vector<Group> groups, std::uint64_t classes, bool told,
-                                      const std::optional<Masks>& masks) {
+                                      const std::optional<Masks>& masks, std::optional<SessionSum> former) {
   SessionSum session(std::move(key), classes, told);
   for (Group& group : groups) {
-    CONSILIUM_ASSIGN(aggregation::StreamingSum sum, aggregation::StreamingSum::create(group.order.layout));
+    std::optional<aggregation::StreamingSum> memory;
+    if (former) memory = std::move(std::exchange(former, std::nullopt)->sum());
+    CONSILIUM_ASSIGN(aggregation::StreamingSum sum,
+                     aggregation::StreamingSum::create(group.order.layout, std::move(memory)));
     Part part{{group.sites.begin(), group.sites.end()}, std::move(sum), std::nullopt};
     if (masks) {
       secagg::CoordinatorSetup setup{secagg::attempt_context(group.order), std::move(group.sites), masks->colluding,

@@ -32,8 +32,9 @@ class SessionSum {
 
   /// @param classes of the job's model
   /// @param told  may each site's counts be looked at, as in a plain job
+  /// @param former  a sum that is over, for its memory
   static Result<SessionSum> create(job::SessionKey key, std::vector<Group> groups, std::uint64_t classes, bool told,
-                                   const std::optional<Masks>& masks);
+                                   const std::optional<Masks>& masks, std::optional<SessionSum> former = {});
 
   [[nodiscard]] const job::SessionKey& key() const { return key_; }
   [[nodiscard]] std::uint64_t word_count() const { return parts_.front().sum.layout().word_count(); }

@@ -49,7 +49,7 @@ class Rosters(unittest.TestCase):
             text = roster.read_text()
             roster.write_text(text.replace(consortium.name, "another-study"))
             self.assertIn("client.yaml: roster: roster.yaml: consortium: expected 'lung-consortium'", check().stderr)
-            roster.write_text(text.replace("fingerprint", "fingerprnt", 1))
+            roster.write_text(text.replace("fingerprint:", "fingerprnt:", 1))
             self.assertIn("roster.yaml: sites[0].fingerprnt: unknown key", check().stderr)
 
     def test_the_sandbox_gives_every_member_a_roster_and_keeps_the_authority_from_the_coordinator(self):

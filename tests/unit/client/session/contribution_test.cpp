@@ -99,6 +99,19 @@ TEST_CASE("an update is weighted, clipped by role, and carries its loss and coun
   CHECK(floats_in(masked, encoding::kLoss, *without, 0.25) == std::vector<float>{1024.0F});
 }
 
+TEST_CASE("an update takes an earlier one's memory, and nothing of what stood there") {
+  const job::RoundOrder order = train_order(10);
+  const std::vector<float> delta(small_manifest().parameter_count(), 0.25F);
+  const trainer::Trained trained{1.0, 1, false, 0.1};
+  const auto fresh = train_contribution(order, small_manifest(), 5, trained, delta).value();
+  std::vector<std::uint32_t> memory(GENERATE(0U, 3U, 1000U), 0xABCDEF01U);
+  memory.reserve(1000);
+  const std::uint32_t* address = memory.data();
+  const auto reused = train_contribution(order, small_manifest(), 5, trained, delta, std::move(memory)).value();
+  CHECK(reused == fresh);
+  CHECK(reused.data() == address);
+}
+
 TEST_CASE("an update with NaN or infinity is refused, its parameter named") {
   std::vector<float> delta(9, 0.0F);
   delta[5] = std::numeric_limits<float>::quiet_NaN();

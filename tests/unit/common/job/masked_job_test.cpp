@@ -216,6 +216,14 @@ TEST_CASE("a job without its masks is a plain job of the same training") {
   CHECK(parsed(canonical_text(unrostered)) == unrostered);
 }
 
+TEST_CASE("the fuzzer begins with jobs that are read") {
+  for (const char* seed : {"masked.yaml", "unrostered.yaml", "plain.yaml"}) {
+    const auto job = read_job(std::string(CONSILIUM_SOURCE_DIR "/tests/fuzz/job/corpus/") + seed);
+    INFO((job ? "" : job.error().message));
+    CHECK(job);
+  }
+}
+
 TEST_CASE("made-up keys follow from the site's name alone") {
   const Roster roster = simulated_roster({"a", "b"});
   CHECK(roster == simulated_roster({"b", "a"}));

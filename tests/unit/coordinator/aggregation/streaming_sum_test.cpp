@@ -96,3 +96,18 @@ TEST_CASE("a sum is not divided by zero, infinity or NaN, nor asked for fields i
   CHECK_FALSE(sum.values("examples", 1.0).has_value());
   CHECK_FALSE(sum.counts("nothing").has_value());
 }
+
+TEST_CASE("a sum takes the memory of one that is over, as zeros, where the sizes agree") {
+  const std::vector<std::uint32_t> words(some_layout(40000).word_count(), 5);
+  auto former = StreamingSum::create(some_layout(40000)).value();
+  MemoryWords source(words);
+  REQUIRE(former.fold(source).has_value());
+  REQUIRE(former.decode_parameters(1.0).has_value());
+  const void* memory = former.words().data();
+  const bool same_size = GENERATE(true, false);
+  auto sum = StreamingSum::create(some_layout(same_size ? 40000 : 30000), std::move(former)).value();
+  if (same_size) CHECK(static_cast<const void*>(sum.words().data()) == memory);
+  CHECK(sum.intact());
+  CHECK(sum.contributors() == 0);
+  CHECK(std::all_of(sum.words().begin(), sum.words().end(), [](std::uint32_t word) { return word == 0; }));
+}

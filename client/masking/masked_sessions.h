@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "client/masking/ledger.h"
+#include "common/crypto/random_source.h"
+#include "common/job/job_spec.h"
+#include "common/job/round_order.h"
+#include "common/pki/signer.h"
+#include "common/pki/trust.h"
+#include "common/secagg/authenticator.h"
+#include "common/secagg/site_protocol.h"
+
+namespace consilium::masking {
+
+/// What the site holds the coordinator to: its own copies of root, revocation list and key, and its own policy.
+struct SiteTrust {
+  std::string site;
+  std::string certificate;  ///< PEM
+  std::shared_ptr<const pki::TrustStore> authorities;
+  std::shared_ptr<const pki::Signer> signer;
+  std::uint32_t minimum_survivors = 0;  ///< policy.yaml
+  bool allow_changed_cohort = false;    ///< policy.yaml
+};
+
+/// The masked sums that the site takes part in: the protocol of each (common/secagg), and the ledger that outlives them.
+/// Whatever it lets out is on the disk before. One thread at a time.
+class MaskedSessions {
+ public:
+  MaskedSessions(SiteTrust trust, Ledger ledger);
+
+  /// Step 1 of a session whose order was checked: draws fresh keys. @return the advert's bytes
+  Result<std::vector<std::byte>> begin(const job::SessionKey& key, const job::RoundOrder& order,
+                                       const job::JobSpec& job);
+
+  /// What followed from a message of the coordinator.
+  struct Answer {
+    std::vector<std::byte> bytes;  ///< to be sent; empty: nothing
+    bool keyed = false;            ///< the masks are agreed on
+    bool confirmed = false;        ///< the site has just signed who is in the sum
+    bool revealed = false;         ///< the site has said all that it will ever say in this session
+  };
+  /// A message that was answered before is answered alike, word for word. Otherwise an error ends the session: the keys
+  /// are gone, and nothing more will be answered.
+  Result<Answer> receive(const job::SessionKey& key, std::span<const std::byte> message);
+
+  /// The masks of a session, once: for its only vector.
+  Result<std::vector<secagg::MaskTerm>> take_masks(const job::SessionKey& key);
+  [[nodiscard]] Ledger& ledger() { return ledger_; }
+
+  /// The session is over for this site.
+  void end(const job::SessionKey& key);
+  void end_job(const std::string& job_id);
+
+ private:
+  struct Session {
+    job::RoundOrder order;
+    std::string dataset;
+    std::unique_ptr<secagg::Authenticator> authenticator;
+    std::optional<secagg::SiteProtocol> protocol;  ///< uses authenticator
+  };
+  Result<secagg::SiteSetup> setup_of(const job::SessionKey& key, const job::RoundOrder& order, const job::JobSpec& job);
+  Result<std::optional<secagg::SiteMessage>> advance(const job::SessionKey& key, Session& session,
+                                                     const secagg::CoordinatorMessage& message);
+
+  SiteTrust trust_;
+  Ledger ledger_;
+  crypto::SystemRandom random_;
+  std::map<job::SessionKey, Session> sessions_;
+  std::vector<job::SessionKey> revealed_;  ///< whose answers may still be asked for again
+};
+
+}  // namespace consilium::masking

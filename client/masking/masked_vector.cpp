@@ -1,0 +1,72 @@
+#include "client/masking/masked_vector.h"
+
+#include <fcntl.h>
+#include <spdlog/fmt/fmt.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+namespace consilium::masking {
+namespace {
+
+Error file_error(const std::filesystem::path& file, std::string_view what) {
+  return {ErrorCode::kInternal, fmt::format("{}: cannot {} it: {}", file.string(), what, std::strerror(errno))};
+}
+
+/// Makes the file and maps it; its descriptor isn't needed any more then.
+Result<std::span<std::uint32_t>> map_new_file(const std::filesystem::path& file, std::uint64_t count) {
+  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (descriptor < 0) return fail(file_error(file, "create"));
+  const std::size_t bytes = count * sizeof(std::uint32_t);
+  void* memory = MAP_FAILED;
+  // Space is taken now: a full disk is an error here, not a signal when a page is written.
+  const int problem = ::posix_fallocate(descriptor, 0, static_cast<off_t>(bytes));
+  if (problem == 0) memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  if (problem != 0) errno = problem;
+  const Error failed = file_error(file, problem != 0 ? "allocate" : "map");
+  ::close(descriptor);
+  if (memory == MAP_FAILED) return fail(failed);
+  return std::span(static_cast<std::uint32_t*>(memory), count);
+}
+
+}  // namespace
+
+MaskedVector::MaskedVector(MaskedVector&& other) noexcept
+    : words_(std::exchange(other.words_, {})), digest_(other.digest_) {}
+
+MaskedVector::~MaskedVector() {
+  if (!words_.empty()) ::munmap(words_.data(), words_.size_bytes());
+}
+
+Result<MaskedVector> MaskedVector::create(const std::filesystem::path& file, std::uint64_t count,
+                                          std::span<const secagg::MaskTerm> masks,
+                                          const std::function<Result<void>(const WordSink&)>& write) {
+  CONSILIUM_ASSIGN(secagg::Masker masker, secagg::Masker::create(masks));
+  CONSILIUM_ASSIGN(const std::span<std::uint32_t> mapped, map_new_file(file, count));
+  MaskedVector vector(mapped);
+  crypto::Sha256 hash;
+  std::span<std::uint32_t> rest = mapped;
+  const auto written = write([&](std::span<std::uint32_t> words) -> Result<void> {
+    if (words.size() > rest.size()) return fail(ErrorCode::kInternal, "a vector has more words than its layout");
+    CONSILIUM_TRY(masker.add(words));
+    hash.update(std::as_bytes(words));
+    std::ranges::copy(words, rest.begin());
+    rest = rest.subspan(words.size());
+    return {};
+  });
+  std::error_code ignored;
+  if (!written || !rest.empty()) {
+    std::filesystem::remove(file, ignored);
+    if (!written) return fail(written.error());
+    return fail(ErrorCode::kInternal, "a vector has fewer words than its layout");
+  }
+  vector.digest_ = hash.finish();
+  return vector;
+}
+
+}  // namespace consilium::masking

@@ -1,0 +1,164 @@
+// Runs one primitive with its secrets marked as undefined memory, so that valgrind's memcheck reports every branch and
+// every address that depends on them (Langley's ctgrind). What may be known afterwards is declared so, by name.
+//   valgrind --error-exitcode=9 secret_taint CASE
+#include <valgrind/memcheck.h>
+
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include "common/crypto/random_source.h"
+#include "common/crypto/secret_bytes.h"
+#include "common/secagg/mask.h"
+#include "common/secagg/shamir.h"
+
+namespace {
+
+using namespace consilium;
+using crypto::SecretBytes;
+
+/// Marks bytes as secret.
+template <class Byte>
+void taint(std::span<Byte> bytes) {
+  VALGRIND_MAKE_MEM_UNDEFINED(bytes.data(), bytes.size_bytes());
+}
+
+/// Marks bytes as public again.
+template <class Byte>
+void declassify(std::span<Byte> bytes) {
+  VALGRIND_MAKE_MEM_DEFINED(bytes.data(), bytes.size_bytes());
+}
+
+/// Random bytes, secret ones.
+class TaintedRandom final : public crypto::RandomSource {
+ public:
+  Result<void> fill(std::span<std::uint8_t> bytes) override {
+    CONSILIUM_TRY(crypto::SystemRandom().fill(bytes));
+    taint(bytes);
+    return {};
+  }
+};
+
+SecretBytes tainted_secret(std::size_t size) {
+  auto secret = SecretBytes::allocate(size).value();
+  (void)TaintedRandom().fill(secret.bytes());
+  return secret;
+}
+
+std::vector<secagg::ShareView> views(const std::vector<SecretBytes>& shares) {
+  std::vector<secagg::ShareView> result;
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    result.push_back({static_cast<std::uint8_t>(i + 1), shares[i].bytes()});
+  }
+  return result;
+}
+
+bool declassified_equal(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) {
+  bool same = crypto::equal_in_constant_time(a, b);
+  declassify(std::span(&same, 1));
+  return same;
+}
+
+/// Splits a secret and puts it together: secret are the secret, the coefficients and the shares; public is every x.
+bool split_and_combine() {
+  TaintedRandom random;
+  for (const std::size_t size : {1, 32, 33}) {
+    const auto secret = tainted_secret(size);
+    auto shares = secagg::split(secret, 5, 9, random);
+    if (!shares) return false;
+    const auto rebuilt = secagg::combine(views(*shares));
+    if (!rebuilt || !declassified_equal(rebuilt->bytes(), secret.bytes())) return false;
+  }
+  return true;
+}
+
+/// Shares that come from others, so secret in themselves.
+bool combine() {
+  std::vector<SecretBytes> shares;
+  for (int i = 0; i < 7; ++i) shares.push_back(tainted_secret(32));
+  auto secret = secagg::combine(views(shares));
+  if (!secret) return false;
+  declassify(secret->bytes());
+  return true;
+}
+
+/// Equal secrets, and secrets that differ at their first, middle and last byte.
+bool compare() {
+  const auto secret = tainted_secret(64);
+  auto other = secret.clone().value();
+  bool good = declassified_equal(secret.bytes(), other.bytes());
+  for (const std::size_t at : {0, 31, 63}) {
+    other.bytes()[at] ^= 1;
+    good = good && !declassified_equal(secret.bytes(), other.bytes());
+    other.bytes()[at] ^= 1;
+  }
+  return good;
+}
+
+/// Secret keys over a secret vector.
+bool mask() {
+  std::vector<secagg::MaskTerm> terms;
+  terms.push_back({tainted_secret(32), false});
+  terms.push_back({tainted_secret(32), true});
+  std::vector<std::uint32_t> words(5000);
+  taint(std::span(words));
+  return secagg::add_masks(terms, 3, words).has_value();
+}
+
+/// Must be reported: a branch on a secret.
+bool control_branch() {
+  const auto secret = tainted_secret(32);
+  volatile int counter = 0;
+  if (secret.bytes()[0] < 128) counter = counter + 1;
+  return true;
+}
+
+/// Must be reported: a table look-up at a secret index.
+bool control_table() {
+  const auto secret = tainted_secret(32);
+  static volatile int table[256] = {};
+  volatile int value = table[secret.bytes()[0]];
+  (void)value;
+  return true;
+}
+
+/// Must be reported: std::memcmp of secrets stops at the first difference.
+bool control_memcmp() {
+  const auto a = tainted_secret(32);
+  const auto b = tainted_secret(32);
+  volatile int order = std::memcmp(a.bytes().data(), b.bytes().data(), 32);
+  (void)order;
+  return true;
+}
+
+struct Case {
+  const char* name;
+  bool (*run)();
+};
+
+constexpr Case kCases[] = {
+    {"split_and_combine", split_and_combine},
+    {"combine", combine},
+    {"compare", compare},
+    {"mask", mask},
+    {"control_branch", control_branch},
+    {"control_table", control_table},
+    {"control_memcmp", control_memcmp},
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (RUNNING_ON_VALGRIND == 0) {
+    std::fputs("secret_taint: without valgrind this shows nothing\n", stderr);
+    return 2;
+  }
+  for (const Case& each : kCases) {
+    if (argc != 2 || std::strcmp(argv[1], each.name) != 0) continue;
+    const bool right = each.run();
+    std::printf("%s: %s\n", each.name, right ? "right" : "a wrong result");
+    return right ? 0 : 1;
+  }
+  std::fputs("Usage: valgrind secret_taint CASE\n", stderr);
+  return 2;
+}

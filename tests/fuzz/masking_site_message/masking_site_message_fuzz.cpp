@@ -1,0 +1,16 @@
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+
+#include "common/secagg/messages.h"
+
+/// Any bytes are refused, or they are what encode() writes for the message that was read.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto bytes = std::as_bytes(std::span(data, size));
+  const auto message = consilium::secagg::decode_site_message(bytes);
+  if (!message) return 0;
+  if (!std::ranges::equal(consilium::secagg::encode(*message), bytes)) std::abort();
+  return 0;
+}

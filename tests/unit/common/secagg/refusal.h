@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include "tests/unit/common/secagg/consortium_bench.h"
+
+namespace consilium::secagg {
+
+/// How a message reaches a site: as its bytes, or as a value, where its bytes would be refused already.
+enum class Delivery { kAsBytes, kAsValue };
+
+/// Gives a site a message that it should refuse, and returns what it says. It must then have left: it answers no other
+/// message and hands out no mask. Else this returns what it did instead, in capital letters.
+std::string refusal(ConsortiumBench& bench, std::size_t site, const CoordinatorMessage& message,
+                    Delivery delivery = Delivery::kAsBytes);
+
+}  // namespace consilium::secagg
