@@ -102,10 +102,7 @@ class Daemon::Impl {
     worker_->start([](const Error& error) { spdlog::error("the trainer doesn't start: {}", error.message); });
     link_->start({[this] { events_.post(session::Connected{}); },
                   [this](wire::CoordinatorMessage message) { events_.post(session::Received{std::move(message)}); },
-                  [this](Error error) {
-                    spdlog::warn("coordinator {}: {}", config_.coordinator, error.message);
-                    events_.post(session::Disconnected{});
-                  }});
+                  [this](const Error&) { events_.post(session::Disconnected{}); }});  // the link logs why
     while (const auto event = events_.take()) handle(*event);
     spdlog::info("stopping");
     link_->stop();
@@ -116,7 +113,6 @@ class Daemon::Impl {
 
  private:
   void handle(const session::SiteEvent& event) {
-    if (std::holds_alternative<session::Connected>(event)) spdlog::info("connected to {}", config_.coordinator);
     auto [state, effects] = session::advance(std::move(state_), event, context_);
     state_ = std::move(state);
     for (session::SiteEffect& effect : effects) carry_out(std::move(effect));

@@ -147,14 +147,9 @@ TEST_CASE("a vector is masked once: after a crash north sends the same words, or
   stage.next_answer(session.key, std::chrono::seconds(2));
   const auto words = stage.upload(session.key);
   CHECK((!words || *words == attempt.masked()));
-  std::set<std::vector<std::byte>> shares;
-  for (const wire::SiteMessage& message : stage.said()) {
-    const auto* masking = std::get_if<wire::Masking>(&message);
-    if (masking == nullptr) continue;
-    if (std::holds_alternative<secagg::Shares>(*secagg::decode_site_message(masking->message)))
-      shares.insert(masking->message);
-  }
-  CHECK(shares.size() == 1);
+  const Sent shares = sent<secagg::Shares>(stage);
+  REQUIRE(shares.size() == 1);
+  CHECK(shares.begin()->second.size() == 1);
   check_discreet(stage, 0);
 }
 
