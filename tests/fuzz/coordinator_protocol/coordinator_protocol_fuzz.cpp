@@ -55,6 +55,10 @@ class Run {
     input_ = input_.subspan(1);
     return byte;
   }
+  std::size_t position() {
+    const std::size_t high = next();
+    return high << 8 | next();
+  }
 
   void happen(int event, std::size_t site) {
     CoordinatorProtocol& coordinator = bench_.coordinator();
@@ -90,7 +94,7 @@ class Run {
     }
     if (lies) {
       std::vector<std::byte> bytes = encode(message);
-      const std::size_t at = (next() << 8 | next()) % bytes.size();
+      const std::size_t at = position() % bytes.size();
       bytes[at] ^= static_cast<std::byte>(next());
       auto changed = decode_site_message(bytes);
       if (!changed) return;
