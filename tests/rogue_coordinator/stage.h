@@ -48,6 +48,7 @@ struct StageOptions {
   std::vector<std::string> sites{"east", "north", "south", "west"};
   std::string policy{};                    ///< lines that policy.yaml has besides those that accept the job
   std::vector<std::string> environment{};  ///< of the client, "NAME=value"
+  unsigned training_ms = 0;                ///< how long a training takes, besides what it takes
   bool unprivileged = false;               ///< the client runs as nobody, if the test runs as root
 };
 

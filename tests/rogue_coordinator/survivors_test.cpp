@@ -84,16 +84,16 @@ TEST_CASE("a survivor that never shared its keys is noticed") {
   check_discreet(stage, 0);
 }
 
-TEST_CASE("survivors are not confirmed before the vector is sent") {
-  Stage stage;
+TEST_CASE("survivors are not confirmed before there is a vector") {
+  Stage stage({.training_ms = 3000});
   Attempt attempt(stage, train_session(stage));
   attempt.offer();
   attempt.share();
-  stage.expect_upload(attempt.key(), 1);  // north's upload is refused: it has sent none
   attempt.tell(attempt.boxes());
   attempt.tell(Survivors{{0, 1, 2, 3}});
-  attempt.check_refused("rogue-1 train 1.1");
+  attempt.check_refused("survivors: this site has sent no vector yet");
   check_discreet(stage, 0);
+  CHECK(stage.uploads().empty());
 }
 
 TEST_CASE("one list of survivors is confirmed, and no other") {
