@@ -195,6 +195,10 @@ Output CoordinatorProtocol::close_uploads() {
   Output output;
   if (phase_ < Phase::kUploading) give_up(fmt::format("the uploads were closed while {}", name_of(phase_)));
   if (phase_ != Phase::kUploading) return output;
+  if (setup_.everyone && !awaited_.empty()) {
+    miss(*awaited_.begin(), output);
+    return output;
+  }
   if (uploaded_.size() < threshold()) {
     give_up(fmt::format("{} of {} sites sent their vectors, {} are needed", uploaded_.size(), sharers_.size(),
                         threshold()));
