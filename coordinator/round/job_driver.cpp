@@ -55,10 +55,7 @@ class JobDriver::Impl {
       follow_up_.pop_front();
       apply(next, now);
     }
-    if (const auto* session = std::get_if<Collecting>(&state_.phase);
-        session == nullptr || session->key.kind != job::SumKind::kEvaluate) {
-      board_.finish_round();
-    }
+    if (!evaluates()) board_.finish_round();
     board_.show(state_);
     report();
     return {};
@@ -85,27 +82,21 @@ class JobDriver::Impl {
     if (sum_ && sum_->key() == key) follow(sum_->lose(site), now);
   }
 
-  void site_left(const std::string& site, TimePoint now) {
-    // One that is asked to confirm or reveal may come back and do so.
-    const bool may_return = !sum_ || std::holds_alternative<Unmasking>(state_.phase);
-    const job::SessionKey key = sum_ ? sum_->key() : job::SessionKey{};
-    handle(SiteLeft{site}, now);
-    if (!may_return) lose(site, key, now);
+  void site_connected(const std::string& site, TimePoint now) {
+    connection_changed(SiteConnected{site}, site, now);
+    remind(site);
   }
+  void site_left(const std::string& site, TimePoint now) { connection_changed(SiteLeft{site}, site, now); }
 
   void partial_received(const std::string& site, const job::SessionKey& key, TimePoint now) {
     if (!handle(Answered{site, key, Standing::kPartial, {}}, now)) lose(site, key, now);
   }
 
-  /// A site that came back during the last steps is told again what it may have missed.
-  void remind(const std::string& site) {
-    if (!sum_) return;
-    for (const secagg::CoordinatorMessage& message : sum_->owed(site)) send_masking(site, message);
-  }
-
   void tick(TimePoint now) {
     const auto due = keys_due();
     if (due && now >= *due) follow(sum_->close_key_agreement(), now);
+    const auto* unmasking = std::get_if<Unmasking>(&state_.phase);
+    if (unmasking != nullptr && sum_ && now >= unmasking->until) follow(sum_->close_unmasking(), now);
     handle(Tick{}, now);
   }
 
@@ -175,6 +166,28 @@ class JobDriver::Impl {
     return {};
   }
 
+  /// The site's stream has ended, or a new one has taken its place: what it was at is lost.
+  void connection_changed(const Event& event, const std::string& site, TimePoint now) {
+    // One that is asked to confirm or reveal may come back and do so.
+    const bool may_return = !sum_ || std::holds_alternative<Unmasking>(state_.phase);
+    const job::SessionKey key = sum_ ? sum_->key() : job::SessionKey{};
+    handle(event, now);
+    if (!may_return) lose(site, key, now);
+  }
+
+  /// A site that came back during the last steps is told again what it may have missed.
+  void remind(const std::string& site) {
+    if (!sum_) return;
+    for (const secagg::CoordinatorMessage& message : sum_->owed(site)) send_masking(site, message);
+  }
+
+  /// Does the round that was committed last still wait for its metrics?
+  [[nodiscard]] bool evaluates() const {
+    const auto* session = std::get_if<Collecting>(&state_.phase);
+    if (const auto* unmasking = std::get_if<Unmasking>(&state_.phase)) session = &unmasking->session;
+    return session != nullptr && session->key.kind == job::SumKind::kEvaluate;
+  }
+
   void send_masking(const std::string& site, const secagg::CoordinatorMessage& message) {
     std::vector<std::byte> bytes = secagg::encode(message);
     board_.add_bytes(bytes.size());
@@ -229,6 +242,8 @@ class JobDriver::Impl {
     const job::SessionKey key = sum_->key();
     auto left_out = sum_->unmask(parts_.threads);
     if (left_out) {
+      // Those that have confirmed wait for what will never come.
+      for (const auto& [site, reason] : *left_out) parts_.gateway.send(site, wire::SessionClosed{key, reason});
       handle(Unmasked{key, *std::move(left_out)}, now);
     } else {
       handle(UnmaskingFailed{key, left_out.error().message}, now);
@@ -468,10 +483,7 @@ JobDriver::~JobDriver() = default;
 
 bool JobDriver::wants(const std::string& site) const { return round::wants(impl_->state().rules, site); }
 void JobDriver::begin(TimePoint now) { impl_->handle(Begin{}, now); }
-void JobDriver::site_connected(const std::string& site, TimePoint now) {
-  impl_->handle(SiteConnected{site}, now);
-  impl_->remind(site);
-}
+void JobDriver::site_connected(const std::string& site, TimePoint now) { impl_->site_connected(site, now); }
 void JobDriver::site_left(const std::string& site, TimePoint now) { impl_->site_left(site, now); }
 void JobDriver::masking_received(const std::string& site, const wire::Masking& step, TimePoint now) {
   impl_->masking_received(site, step, now);

@@ -28,10 +28,18 @@ bool fit(const SiteState& site) { return site.ready() && !site.unfit; }
 bool newcomer(const SiteState& site) { return fit(site) && !site.member; }
 bool can_train(const SiteState& site) { return site.ready() && site.trains(); }
 
+/// Has the census made the members for good?
+bool members_are_fixed(const State& state) { return state.rules.masked && state.normaliser > 0; }
+
 template <class Predicate>
 std::size_t count_where(const State& state, Predicate predicate) {
   return static_cast<std::size_t>(std::count_if(state.sites.begin(), state.sites.end(),
                                                 [&](const auto& entry) { return predicate(entry.second); }));
+}
+
+/// Sites that count for minimum_sites.
+std::size_t taking_part(const State& state) {
+  return count_where(state, members_are_fixed(state) ? can_train : fit);
 }
 
 void open(Step& step, job::SessionKey key, const Names& cohort, bool counts_all) {
@@ -69,6 +77,10 @@ bool answers_owed(Step& step) {
 /// Can the listed sites never be enough, whoever comes?
 bool hopeless(const State& state) {
   if (state.rules.listed.empty()) return false;
+  if (members_are_fixed(state)) {
+    const auto may_come = [](const SiteState& site) { return site.member && site.consent != Consent::kDeclined; };
+    return count_where(state, may_come) < state.rules.minimum_sites;
+  }
   const std::size_t out =
       count_where(state, [](const SiteState& site) { return site.consent == Consent::kDeclined || site.unfit; });
   return state.rules.listed.size() - out < state.rules.minimum_sites;
@@ -106,7 +118,8 @@ void give_up_where_vain(Step& step) {
 }  // namespace
 
 bool awaits_all(const State& state) {
-  if (!state.rules.masked || state.normaliser > 0) return false;
+  if (!state.rules.masked || members_are_fixed(state)) return false;
+  if (taking_part(state) < state.rules.minimum_sites) return false;  // then it waits for these, however long
   const auto settled = [&](const std::string& name) {
     const auto found = state.sites.find(name);
     if (found == state.sites.end()) return false;
@@ -128,10 +141,7 @@ void recruit(Step& step) {
 void continue_recruiting(Step& step) {
   State& state = step.state;
   const bool owed = answers_owed(step);
-  // Once a masked job has its members, nobody else can take part.
-  const bool members_only = state.rules.masked && state.normaliser > 0;
-  const auto counts = [&](const SiteState& site) { return fit(site) && (site.member || !members_only); };
-  if (count_where(state, counts) < state.rules.minimum_sites) {
+  if (taking_part(state) < state.rules.minimum_sites) {
     give_up_where_vain(step);
     return;
   }
@@ -165,10 +175,8 @@ void evaluate_or_recruit(Step& step) {
 }
 
 std::string waiting_for(const State& state) {
-  std::size_t accepted = 0;
   ReasonList reasons;
   for (const auto& [name, site] : state.sites) {
-    if (fit(site)) ++accepted;
     if (site.consent == Consent::kDeclined) {
       reasons.add(name, "declined: " + site.reason);
     } else if (site.unfit) {
@@ -178,8 +186,8 @@ std::string waiting_for(const State& state) {
     }
   }
   const std::string listed = reasons.text();
-  return fmt::format("waiting for {} sites, {} accepted{}{}", state.rules.minimum_sites, accepted,
-                     listed.empty() ? "" : "; ", listed);
+  return fmt::format("waiting for {} sites, {} accepted{}{}", state.rules.minimum_sites,
+                     taking_part(state), listed.empty() ? "" : "; ", listed);
 }
 
 }  // namespace consilium::round

@@ -296,11 +296,14 @@ std::optional<TimePoint> next_wakeup(const State& state) {
   const auto* recruiting = std::get_if<Recruiting>(&state.phase);
   if (recruiting == nullptr) return {};
   TimePoint next = recruiting->since + state.rules.recruiting_limit;
-  if (awaits_all(state)) next = std::min(next, recruiting->since + state.rules.deadline);
+  bool owed = false;
   for (const auto& [name, site] : state.sites) {
-    if (site.connected && site.consent == Consent::kAsked && !site.overdue)
-      next = std::min(next, site.asked_at + state.rules.answer_limit);
+    if (!site.connected || site.consent != Consent::kAsked || site.overdue) continue;
+    owed = true;
+    next = std::min(next, site.asked_at + state.rules.answer_limit);
   }
+  // As long as an answer is owed, nothing begins, whoever else is awaited.
+  if (!owed && awaits_all(state)) next = std::min(next, recruiting->since + state.rules.deadline);
   return next;
 }
 

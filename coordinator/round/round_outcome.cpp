@@ -101,7 +101,13 @@ std::string quorum_missed(const State& state, const Collecting& session, const T
       job::answers_needed(state.rules.quorum, cohort), reasons_of(session.answers));
 }
 
+/// Under masks those that have sent their vectors are told, for they wait to confirm, or to reveal.
 void drop(Step& step, Collecting session, std::string reason) {
+  CancelSession cancel{session.key, {}, "the session came to nothing"};
+  for (const auto& [site, answer] : session.answers) {
+    if (step.state.rules.masked && answer.standing == Standing::kUpdate) cancel.sites.push_back(site);
+  }
+  if (!cancel.sites.empty()) step.emit(std::move(cancel));
   step.emit(DropSum{session.key, std::move(reason), std::move(session.answers)});
 }
 
@@ -217,14 +223,7 @@ void commit_failed(Step& step, const Collecting& session, const std::string& rea
 void abandon(Step& step, Collecting session, const std::string& reason) {
   State& state = step.state;
   const job::SessionKey key = session.key;
-  // Under masks those that have sent their vectors are told too: they wait to confirm, and are asked for another.
-  CancelSession cancel{key, {}, "the session starts anew"};
-  for (auto& [site, answer] : session.answers) {
-    const bool pending = answer.standing == Standing::kPending;
-    if (pending || (state.rules.masked && answer.standing == Standing::kUpdate)) cancel.sites.push_back(site);
-    if (pending) answer = {Standing::kFailed, reason, {}};
-  }
-  if (!cancel.sites.empty()) step.emit(std::move(cancel));
+  fail_the_rest(step, session, reason, "the session starts anew");
   const bool counted = key.kind == job::SumKind::kCensus && !state.rules.masked;  // each newcomer's is an attempt
   const bool again = counted || key.kind == job::SumKind::kEvaluate || key.attempt < kMaxAttempts;
   drop(step, std::move(session), reason);
@@ -236,23 +235,7 @@ void abandon(Step& step, Collecting session, const std::string& reason) {
   recruit(step);
 }
 
-namespace {
-
-/// Tells sites that have confirmed that nothing more is asked of them: they hold the job up until they have revealed.
-void release(Step& step, const job::SessionKey& key, std::vector<std::string> sites, const std::string& reason) {
-  if (step.state.rules.masked && !sites.empty()) step.emit(CancelSession{key, std::move(sites), reason});
-}
-
-}  // namespace
-
 void unmasked(Step& step, Collecting session, const Unmasked& event) {
-  std::vector<std::string> stranded;
-  std::string why;
-  for (const auto& [site, reason] : event.left_out) {
-    stranded.push_back(site);
-    why = reason;
-  }
-  release(step, session.key, std::move(stranded), why);
   for (const auto& [site, reason] : event.left_out) {
     const auto answer = session.answers.find(site);
     if (answer != session.answers.end()) answer->second = {Standing::kFailed, reason, {}};
@@ -261,11 +244,6 @@ void unmasked(Step& step, Collecting session, const Unmasked& event) {
 }
 
 void unmasking_failed(Step& step, Collecting session, const std::string& reason) {
-  std::vector<std::string> asked;
-  for (const auto& [site, answer] : session.answers) {
-    if (answer.standing == Standing::kUpdate) asked.push_back(site);
-  }
-  release(step, session.key, std::move(asked), reason);
   commit_failed(step, session, reason);
 }
 

@@ -162,6 +162,16 @@ Output SessionSum::close_uploads() {
   return output;
 }
 
+Output SessionSum::close_unmasking() {
+  Output output;
+  for (Part& part : parts_) {
+    const bool asked =
+        part.masks && (part.masks->phase() == Phase::kConfirming || part.masks->phase() == Phase::kUnmasking);
+    if (asked) append(output, part.masks->close_phase());
+  }
+  return output;
+}
+
 std::vector<secagg::CoordinatorMessage> SessionSum::owed(const std::string& site) const {
   const Part* part = part_of(site);
   if (part == nullptr || !part->masks) return {};

@@ -63,6 +63,8 @@ class SessionSum {
   [[nodiscard]] std::optional<std::string> spoiled() const;
   /// Asks the survivors to confirm and reveal.
   secagg::Output close_uploads();
+  /// Loses every survivor that is still to confirm or to reveal: groups that need it have failed.
+  secagg::Output close_unmasking();
   [[nodiscard]] std::vector<secagg::CoordinatorMessage> owed(const std::string& site) const;
   /// Has every group revealed what takes its masks off, or failed?
   [[nodiscard]] bool unmaskable() const;

@@ -7,23 +7,6 @@
 
 using namespace consilium::round;
 
-TEST_CASE("a cohort is max(1, round(fraction x members))") {
-  CHECK(cohort_size(1.0, 4) == 4);
-  CHECK(cohort_size(0.3334, 30) == 10);
-  CHECK(cohort_size(0.5, 3) == 2);
-  CHECK(cohort_size(0.01, 10) == 1);
-  CHECK(cohort_size(0.1, 0) == 1);
-}
-
-TEST_CASE("a quorum is the ceiling of its share, unharmed by binary fractions") {
-  CHECK(answers_needed(1.0, 4) == 4);
-  CHECK(answers_needed(0.75, 4) == 3);
-  CHECK(answers_needed(0.55, 20) == 11);
-  CHECK(answers_needed(0.7, 10) == 7);
-  CHECK(answers_needed(0.71, 10) == 8);
-  CHECK(answers_needed(0.0, 10) == 1);
-}
-
 TEST_CASE("a draw depends on seed, round and names alone, and a missing site doesn't reorder the others") {
   std::vector<std::string> sites;
   for (int i = 0; i < 30; ++i) sites.push_back("site-" + std::to_string(i));

@@ -87,7 +87,9 @@ struct Bench final : SiteGateway {
   std::map<std::string, std::uint64_t> examples = {{"a", 10}, {"b", 20}, {"c", 30}, {"d", 40}};
   int changes = 0;
 
-  explicit Bench(job::JobSpec job = some_job(), journal::Journal* journal = nullptr) : spec(std::move(job)) {
+  explicit Bench(job::JobSpec job = some_job(), journal::Journal* journal = nullptr,
+                 std::shared_ptr<const secagg::Authenticator> authenticator = nullptr)
+      : spec(std::move(job)) {
     std::string name = (std::filesystem::temp_directory_path() / "consilium-driver-XXXXXX").string();
     REQUIRE(::mkdtemp(name.data()) != nullptr);
     folder = name;
@@ -95,7 +97,7 @@ struct Bench final : SiteGateway {
     initial = model::initial_weights(spec.model, spec.seed).value();
     initial_digest = blobs->put(std::as_bytes(std::span(initial))).value();
     JobDriver::Parts parts{*this, journal != nullptr ? *journal : memory_journal, *blobs,
-                           [this](const report::JobStatus&) { ++changes; }};
+                           [this](const report::JobStatus&) { ++changes; }, std::move(authenticator)};
     driver = JobDriver::create("tiny-1", "alice", spec, initial_digest, std::move(parts)).value();
   }
   Bench(const Bench&) = delete;
@@ -169,7 +171,7 @@ struct Bench final : SiteGateway {
                                              std::span(words).subspan(loss_field->offset, 1))
                     .has_value());
         put_count(order, encoding::kClipped, {n}, words);
-        put_count(order, encoding::kExamples, {n}, words);
+        if (order.layout.find(encoding::kExamples) != nullptr) put_count(order, encoding::kExamples, {n}, words);
         break;
       }
       case job::SumKind::kEvaluate: {
@@ -196,7 +198,7 @@ struct Bench final : SiteGateway {
     std::vector<float> values(initial.size());
     for (std::size_t i = 0; i < values.size(); ++i) {
       values[i] =
-          static_cast<float>(site[0] - 'a' + 1) * 0.25f + static_cast<float>(i) * 0.125f + static_cast<float>(round);
+          static_cast<float>(examples.at(site)) / 40.0f + static_cast<float>(i) * 0.125f + static_cast<float>(round);
     }
     return values;
   }

@@ -50,11 +50,19 @@ struct Play {
   }
   void fail_site(const std::string& site, const std::string& reason) { tell(Failed{site, session()->key, reason}); }
 
-  /// Commits the sum that is being closed.
+  /// Takes the masks off the sum, in a masked job.
+  void unmask() {
+    if (const auto* unmasking = std::get_if<Unmasking>(&state.phase)) tell(Unmasked{unmasking->session.key, {}});
+  }
+
+  /// Commits the sum that is being closed. What a masked job's sites counted is told in the sum alone.
   void commit() {
     const Collecting session = std::get<Closing>(state.phase).session;
     std::uint64_t examples = 0;
-    for (const auto& [site, answer] : session.answers) examples += answer.examples.value_or(0);
+    for (const auto& [site, answer] : session.answers) {
+      const bool counted = state.rules.masked && answer.standing == Standing::kUpdate;
+      examples += answer.examples.value_or(counted ? 10 : 0);
+    }
     tell(Committed{session.key, examples, crypto::sha256(job::to_string(session.key))});
   }
 
@@ -62,10 +70,11 @@ struct Play {
   void complete(std::uint64_t examples = 10) {
     for (const std::string& site : cohort()) {
       if (session()->answers.at(site).standing != Standing::kPending) continue;
-      const bool census = session()->key.kind == job::SumKind::kCensus;
+      const bool census = session()->key.kind == job::SumKind::kCensus && !state.rules.masked;
       answer(site, census ? std::optional(examples) : std::nullopt);
       if (session() == nullptr) break;
     }
+    unmask();
     commit();
   }
 

@@ -283,9 +283,9 @@ TEST_CASE("late, repeated and foreign messages are refused with a reason and cha
   refused(Answered{"north", {"chest-1", SumKind::kEvaluate, 1, 1}, Standing::kUpdate, {}}, "isn't open");
   refused(SiteAccepted{"north"}, "awaits no answer");
   refused(SiteDeclined{"north", "no"}, "awaits no answer");
-  refused(Committed{key, 0, {}}, "isn't being closed");
-  refused(CommitFailed{key, "disk full"}, "isn't being closed");
-  refused(SumSpoiled{{"chest-1", SumKind::kTrain, 9, 1}, "x"}, "isn't open");
+  refused(Committed{key, 0, {}}, "isn't at that point");
+  refused(CommitFailed{key, "disk full"}, "isn't at that point");
+  refused(SumSpoiled{{"chest-1", SumKind::kTrain, 9, 1}, "x"}, "isn't at that point");
   for (const char* site : {"north", "south", "west"}) play.answer(site);
   play.tell(Answered{"north", key, Standing::kUpdate, {}});
   CHECK_THAT(play.refused->message, Catch::Contains("is closed"));

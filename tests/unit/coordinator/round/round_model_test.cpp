@@ -1,10 +1,11 @@
 // Drives random sequences of events through the machine and checks what must hold whatever happens: every round ends,
-// no answer counts twice, no phase is stuck or never reached, and effects are numbered without a gap.
+// no answer counts twice, no phase is stuck or never reached, and effects are numbered without a gap. In masked jobs a
+// round that was confirmed is never tried again, and nobody who has sent a vector waits for a session that is over.
 #include <catch2/catch.hpp>
 #include <random>
 #include <set>
 
-#include "coordinator/round/cohort.h"
+#include "common/job/cohort_rules.h"
 #include "tests/unit/coordinator/round/machine_play.h"
 
 using namespace consilium;
@@ -50,11 +51,35 @@ class Model {
     return key;
   }
 
+  [[nodiscard]] bool masked() const { return play_.state.rules.masked; }
+
+  /// What a driver reports of a sum whose masks are to come off. Once its survivors were asked, it isn't spoiled any
+  /// more: it has failed.
+  Event unmasking_event(const Collecting& session) {
+    if (!confirmed_.contains(session.key)) {
+      if (below(6) == 0) return SumSpoiled{session.key, "too few shared their keys"};
+      confirmed_.insert(session.key);
+    }
+    if (below(12) == 0) return UnmaskingFailed{session.key, "too few revealed"};
+    Unmasked done{session.key, {}};
+    bool others = false;
+    for (const auto& [site, answer] : session.answers) {
+      const bool in_second_group = play_.state.rules.count_groups.at(site) == 1;
+      others = others || (!in_second_group && answer.standing == Standing::kUpdate);
+      if (in_second_group) done.left_out[site] = "its group is incomplete";
+    }
+    if (!others || session.key.kind == SumKind::kTrain || below(3) != 0) done.left_out.clear();
+    return done;
+  }
+
   Event next_event() {
+    if (const auto* unmasking = std::get_if<Unmasking>(&play_.state.phase); unmasking != nullptr && below(3) != 0)
+      return unmasking_event(unmasking->session);
     if (const auto* closing = std::get_if<Closing>(&play_.state.phase); closing != nullptr && below(3) != 0) {
       if (below(25) == 0) return CommitFailed{closing->session.key, "disk full"};
       std::uint64_t examples = 0;
-      for (const auto& [site, answer] : closing->session.answers) examples += answer.examples.value_or(0);
+      for (const auto& [site, answer] : closing->session.answers)
+        examples += masked() ? below(9) : answer.examples.value_or(0);
       return Committed{closing->session.key, examples, crypto::sha256(job::to_string(closing->session.key))};
     }
     const std::string site = any_name();
@@ -70,6 +95,7 @@ class Model {
       case 4:
         return below(10) == 0 ? Event(SiteDeclined{site, "no"}) : Event(SiteAccepted{site});
       case 5:
+        if (std::holds_alternative<Unmasking>(play_.state.phase)) return UnmaskingFailed{{"other"}, "of another job"};
         return below(20) == 0 ? Event(SumSpoiled{any_key(), "broken"}) : Event(Tick{});
       case 6:
         return below(20) == 0 ? Event(Stop{"stopped by a researcher"}) : Event(Tick{});
@@ -111,7 +137,10 @@ class Model {
     return found != play_.state.sites.end() && found->second.connected && below(10) != 0 ? any_name() : site;
   }
 
-  std::uint64_t examples_of(const std::string& site) { return site == "site-0" ? below(2) * 7 : 1 + below(50); }
+  std::optional<std::uint64_t> examples_of(const std::string& site) {
+    if (masked()) return {};
+    return site == "site-0" ? below(2) * 7 : 1 + below(50);
+  }
 
   void tell(const Event& event) {
     const State before = play_.state;
@@ -149,6 +178,10 @@ class Model {
       REQUIRE_FALSE(opened->cohort.empty());
       REQUIRE(opened->key.attempt <= (opened->key.kind == SumKind::kTrain ? kMaxAttempts : 100000u));
       REQUIRE((opened->normaliser == 0) == (opened->key.kind == SumKind::kCensus));
+      REQUIRE_FALSE((masked() && opened->key.kind == SumKind::kCensus && counted_once_));
+      for (const job::SessionKey& done : confirmed_)
+        REQUIRE_FALSE((done.kind == opened->key.kind && done.round == opened->key.round));
+      told_.clear();
       if (opened->key.kind == SumKind::kTrain) REQUIRE(opened->key.round == published_ + 1);
       if (opened->key.kind == SumKind::kEvaluate) REQUIRE(opened->key.round == published_);
       open_ = *opened;
@@ -156,9 +189,18 @@ class Model {
       REQUIRE_FALSE(cohort_.contains("foreign"));
       counted_.clear();
       updates_ = 0;
+    } else if (const auto* cancelled = std::get_if<CancelSession>(&effect.action)) {
+      REQUIRE_FALSE(cancelled->sites.empty());
+      told_.insert(cancelled->sites.begin(), cancelled->sites.end());
+    } else if (const auto* unmask = std::get_if<UnmaskSum>(&effect.action)) {
+      REQUIRE(masked());
+      REQUIRE(open_.has_value());
+      REQUIRE(unmask->key == open_->key);
+      REQUIRE(unmasking_.insert(unmask->key).second);
     } else if (const auto* closed = std::get_if<CloseSum>(&effect.action)) {
       REQUIRE(open_.has_value());
       REQUIRE(closed->key == open_->key);
+      REQUIRE(masked() == unmasking_.contains(closed->key));
       std::size_t updates = 0;
       std::size_t answered = 0;
       for (const auto& [site, answer] : closed->answers) {
@@ -168,16 +210,19 @@ class Model {
         if (answer.standing != Standing::kFailed) ++answered;
       }
       REQUIRE(closed->answers.size() == cohort_.size());
-      REQUIRE(updates == updates_);
+      REQUIRE((masked() && closed->key.kind != SumKind::kTrain ? updates <= updates_ : updates == updates_));
       REQUIRE(updates >= 1);
       if (closed->key.kind == SumKind::kTrain) {
-        REQUIRE(answered >= answers_needed(play_.state.rules.quorum, cohort_.size()));
+        REQUIRE(answered >= job::answers_needed(play_.state.rules.quorum, cohort_.size()));
         REQUIRE(updates <= closed->members);
       }
       open_.reset();
       closing_ = closed->key;
     } else if (const auto* dropped = std::get_if<DropSum>(&effect.action)) {
       REQUIRE(((open_ && open_->key == dropped->key) || closing_ == dropped->key));
+      for (const auto& [site, answer] : dropped->answers) {
+        if (masked() && answer.standing == Standing::kUpdate) REQUIRE(told_.contains(site));
+      }
       open_.reset();
       closing_.reset();
     } else if (const auto* published = std::get_if<Publish>(&effect.action)) {
@@ -196,13 +241,20 @@ class Model {
     REQUIRE(state.round == published_);
     REQUIRE(state.round >= before.round);
     REQUIRE(over_ == (play_.ended() != nullptr));
-    REQUIRE(open_.has_value() == (play_.session() != nullptr));
+    REQUIRE(open_.has_value() == (play_.session() != nullptr || std::holds_alternative<Unmasking>(state.phase)));
+    if (state.normaliser > 0) counted_once_ = true;
     std::uint64_t examples = 0;
     for (const auto& [name, site] : state.sites) {
       if (site.member) examples += site.examples.value_or(0);
       REQUIRE_FALSE((site.member && site.unfit));
     }
-    REQUIRE(state.member_examples == examples);
+    REQUIRE(state.member_examples == (masked() ? state.normaliser : examples));
+    if (masked() && before.normaliser > 0) {
+      for (const auto& [name, site] : state.sites) {
+        const auto former = before.sites.find(name);
+        REQUIRE(site.member == (former != before.sites.end() && former->second.member));
+      }
+    }
     if (const auto* session = play_.session()) {
       std::size_t pending = 0;
       for (const auto& [site, answer] : session->answers) pending += answer.standing == Standing::kPending ? 1 : 0;
@@ -239,6 +291,9 @@ class Model {
     if (const auto* closing = std::get_if<Closing>(&play_.state.phase)) {
       return std::string("closing ") + std::string(job::name_of(closing->session.key.kind));
     }
+    if (const auto* unmasking = std::get_if<Unmasking>(&play_.state.phase)) {
+      return "unmasking " + std::string(job::name_of(unmasking->session.key.kind));
+    }
     if (const auto* ended = play_.ended()) return "ended " + std::to_string(static_cast<int>(ended->outcome));
     return std::holds_alternative<Queued>(play_.state.phase) ? "queued" : "recruiting";
   }
@@ -252,6 +307,10 @@ class Model {
   std::set<std::string> cohort_;
   std::set<std::string> counted_;
   std::set<job::SessionKey> keys_;
+  std::set<job::SessionKey> unmasking_;  ///< sums whose masks were to come off
+  std::set<job::SessionKey> confirmed_;  ///< and whose survivors were asked
+  std::set<std::string> told_;           ///< to leave the session
+  bool counted_once_ = false;
   std::size_t updates_ = 0;
   std::uint32_t published_ = 0;
   bool over_ = false;
@@ -269,6 +328,10 @@ Rules random_rules(std::uint64_t seed) {
   rules.deadline = std::chrono::minutes(5);
   rules.evaluate_every = static_cast<std::uint32_t>(random() % 3);
   rules.seed = seed;
+  rules.masked = random() % 2 == 0;
+  if (rules.masked) {
+    for (const std::string& site : rules.listed) rules.count_groups[site] = site < "site-3" ? 0 : 1;
+  }
   return rules;
 }
 
@@ -289,7 +352,7 @@ TEST_CASE("whatever happens, every round ends, none is counted twice, and no sta
   const std::set<std::string> all = {
       "queued",         "recruiting",    "collecting census", "collecting train", "collecting evaluate",
       "closing census", "closing train", "closing evaluate",  "ended 0",          "ended 1",
-      "ended 2"};
+      "ended 2",        "unmasking census", "unmasking train", "unmasking evaluate"};
   CHECK(reached == all);
   CHECK(finished > 100);
   CHECK(refused > 10000);
