@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <deque>
+#include <map>
 #include <set>
 #include <span>
 
@@ -157,7 +159,7 @@ class Run {
 
   std::span<const std::uint8_t> input_;
   ConsortiumBench bench_;
-  std::vector<SiteMessage> old_;
+  std::deque<SiteMessage> old_;  ///< a deque: what is said again must stay while it is noted
   std::map<std::size_t, std::vector<std::uint32_t>> vectors_;
   std::set<std::size_t> revealed_;
   Phase phase_{};

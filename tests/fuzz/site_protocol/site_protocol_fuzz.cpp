@@ -304,7 +304,7 @@ class Run {
   std::deque<ConsortiumBench> benches_;
   std::vector<crypto::Digest> contexts_;
   Seen seen_[2][kSites];
-  std::vector<CoordinatorMessage> said_;
+  std::deque<CoordinatorMessage> said_;  ///< a deque: what is said again must stay while it is noted
   std::map<std::pair<crypto::Digest, Rank>, Shares> shares_;
   Holders seeds_, keys_;
 };
