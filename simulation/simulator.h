@@ -41,7 +41,7 @@ class Simulator {
     std::vector<SimulatedSite> sites;
     double stragglers = 0.0;
     bool secure = false;  ///< run the whole protocol of secure aggregation between the sites
-    DropPlan drops;       ///< with it
+    DropPlan drops{};     ///< with it
   };
 
   /// Makes a folder for the global models, which goes with the simulator.

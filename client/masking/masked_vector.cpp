@@ -30,7 +30,10 @@ Result<std::span<std::uint32_t>> map_new_file(const std::filesystem::path& file,
   if (problem != 0) errno = problem;
   const Error failed = file_error(file, problem != 0 ? "allocate" : "map");
   ::close(descriptor);
-  if (memory == MAP_FAILED) return fail(failed);
+  if (memory == MAP_FAILED) {
+    ::unlink(file.c_str());
+    return fail(failed);
+  }
   return std::span(static_cast<std::uint32_t*>(memory), count);
 }
 

@@ -108,6 +108,12 @@ class Machine {
   void on(const StepFailed& event) {
     if (!state_.active || state_.active->key != event.key) return;
     ActiveSession& session = *state_.active;
+    if (session.revealed || state_.confirming.contains(event.key)) {
+      // Its survivors are listed, and this site among them: the receipt was lost, the vector was not.
+      emit(Note{false, job::to_string(event.key) + ": sent, though " + event.error.message});
+      finish();
+      return;
+    }
     if (session.step == Step::kWorking && event.error.code == ErrorCode::kUnavailable && !session.retried) {
       session.retried = true;
       emit(Note{true, job::to_string(event.key) + ": " + event.error.message + "; trying once more"});

@@ -184,6 +184,7 @@ class SessionWorker::Impl {
     if (!global_ || global_->bytes().size() != session.model_bytes) {
       global_.reset();
       delta_.reset();
+      trained_.reset();
       CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(session.model_bytes));
       global_.emplace(std::move(created));
     }
@@ -198,7 +199,7 @@ class SessionWorker::Impl {
     const auto write = [&](const masking::MaskedVector::WordSink& sink) -> Result<void> {
       if (session.order.kind != job::SumKind::kTrain) return sink(words_);
       if (!trained_) return fail(ErrorCode::kInternal, "there is no update to send");
-      return stream_train_contribution(session.order, *manifest_, prepared_.train_examples, trained_->result, delta_->floats(), sink);
+      return stream_train_contribution(session.order, trained_->manifest, trained_->examples, trained_->result, delta_->floats(), sink);
     };
     CONSILIUM_ASSIGN(const masking::MaskedVector vector,
                      masking::MaskedVector::create(file, session.order.layout.word_count(), masks, write));
@@ -231,7 +232,7 @@ class SessionWorker::Impl {
     CONSILIUM_ASSIGN(const trainer::Trained trained, trainer_.train(request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
     if (trained.partial && !order.keep_partial) return false;
     if (session.masked) {
-      trained_ = {any_attempt(order), trained};
+      trained_ = Kept{any_attempt(order), trained, prepared_.train_examples, *manifest_};
       return true;
     }
     CONSILIUM_ASSIGN(words_, train_contribution(order, *manifest_, prepared_.train_examples, trained, delta_->floats(), std::move(words_)));
@@ -262,6 +263,8 @@ class SessionWorker::Impl {
   struct Kept {
     job::RoundOrder order;  ///< without its attempt
     trainer::Trained result;
+    std::uint64_t examples = 0;  ///< of its job's data: another job may be prepared before the update is sent
+    ParameterManifest manifest;
   };
   std::optional<Kept> trained_;  ///< a masked job's last update, whose delta lies in delta_
   std::vector<std::uint32_t> words_;  ///< keeps its memory from round to round: touching it anew costs more than encoding

@@ -128,7 +128,10 @@ void recruit(Step& step) {
 void continue_recruiting(Step& step) {
   State& state = step.state;
   const bool owed = answers_owed(step);
-  if (count_where(state, fit) < state.rules.minimum_sites) {
+  // Once a masked job has its members, nobody else can take part.
+  const bool members_only = state.rules.masked && state.normaliser > 0;
+  const auto counts = [&](const SiteState& site) { return fit(site) && (site.member || !members_only); };
+  if (count_where(state, counts) < state.rules.minimum_sites) {
     give_up_where_vain(step);
     return;
   }

@@ -236,7 +236,23 @@ void abandon(Step& step, Collecting session, const std::string& reason) {
   recruit(step);
 }
 
+namespace {
+
+/// Tells sites that have confirmed that nothing more is asked of them: they hold the job up until they have revealed.
+void release(Step& step, const job::SessionKey& key, std::vector<std::string> sites, const std::string& reason) {
+  if (step.state.rules.masked && !sites.empty()) step.emit(CancelSession{key, std::move(sites), reason});
+}
+
+}  // namespace
+
 void unmasked(Step& step, Collecting session, const Unmasked& event) {
+  std::vector<std::string> stranded;
+  std::string why;
+  for (const auto& [site, reason] : event.left_out) {
+    stranded.push_back(site);
+    why = reason;
+  }
+  release(step, session.key, std::move(stranded), why);
   for (const auto& [site, reason] : event.left_out) {
     const auto answer = session.answers.find(site);
     if (answer != session.answers.end()) answer->second = {Standing::kFailed, reason, {}};
@@ -245,6 +261,11 @@ void unmasked(Step& step, Collecting session, const Unmasked& event) {
 }
 
 void unmasking_failed(Step& step, Collecting session, const std::string& reason) {
+  std::vector<std::string> asked;
+  for (const auto& [site, answer] : session.answers) {
+    if (answer.standing == Standing::kUpdate) asked.push_back(site);
+  }
+  release(step, session.key, std::move(asked), reason);
   commit_failed(step, session, reason);
 }
 

@@ -4,6 +4,7 @@
 
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
+#include "tests/unit/client/session/played_site.h"
 
 using namespace consilium;
 using namespace consilium::session;
@@ -32,45 +33,10 @@ minimum_cohort: 2
 allow_unmasked: true
 )";
 
-/// A site with a policy, driven by hand.
-class Site {
- public:
-  explicit Site(const std::string& policy = kPolicy)
-      : policy_(policy::parse_policy(policy, "policy.yaml").value()), context_{policy_, {"chest"}, "test"} {}
-
-  /// Feeds an event and returns what the site does.
-  std::vector<SiteEffect> feed(const SiteEvent& event) {
-    auto [state, effects] = advance(std::move(state_), event, context_);
-    state_ = std::move(state);
-    return effects;
-  }
-  std::vector<SiteEffect> receive(wire::CoordinatorMessage message) { return feed(Received{std::move(message)}); }
-
-  const SiteState& state() const { return state_; }
-
- private:
-  policy::Policy policy_;
-  SiteContext context_;
-  SiteState state_;
+/// With the policy above, unless another is given.
+struct Site : PlayedSite {
+  explicit Site(const std::string& policy = kPolicy) : PlayedSite(policy) {}
 };
-
-template <class T>
-std::vector<T> only(const std::vector<SiteEffect>& effects) {
-  std::vector<T> found;
-  for (const SiteEffect& effect : effects) {
-    if (const T* wanted = std::get_if<T>(&effect)) found.push_back(*wanted);
-  }
-  return found;
-}
-
-template <class T>
-std::vector<T> sent(const std::vector<SiteEffect>& effects) {
-  std::vector<T> found;
-  for (const Send& send : only<Send>(effects)) {
-    if (const T* wanted = std::get_if<T>(&send.message)) found.push_back(*wanted);
-  }
-  return found;
-}
 
 job::JobSpec spec() { return job::parse_job(kJob, "job.yaml").value(); }
 wire::JobOffer job_offer(const std::string& researcher = "ada") { return {"tiny-1", job::canonical_text(spec()), researcher}; }

@@ -48,7 +48,8 @@ TEST_CASE("a file that changed is read again, even where its size is the same") 
   for (auto& label : changed.train.labels) label = 1;
   REQUIRE(data::write_npz(file, changed));
   REQUIRE(std::filesystem::file_size(file) == size);
-  CHECK(value_of(workspace.prepare(prepare_for(file))).class_examples == std::vector<std::uint64_t>{0, 40});
+  const std::vector<std::uint64_t> expected{0, 40};
+  CHECK(value_of(workspace.prepare(prepare_for(file))).class_examples == expected);
 }
 
 TEST_CASE("a data set that alone exceeds the cache is used all the same") {

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/session/session_machine.h"
+
+namespace consilium::session {
+
+/// A site with a policy, driven by hand.
+class PlayedSite {
+ public:
+  explicit PlayedSite(const std::string& policy, std::string name = {}, crypto::Digest key = {}, pki::Roster roster = {})
+      : policy_(policy::parse_policy(policy, "policy.yaml").value()),
+        context_{policy_, {"chest"}, "test", std::move(name), key, std::move(roster)} {}
+
+  /// Feeds an event and returns what the site does.
+  std::vector<SiteEffect> feed(const SiteEvent& event) {
+    auto [state, effects] = advance(std::move(state_), event, context_);
+    state_ = std::move(state);
+    return effects;
+  }
+  std::vector<SiteEffect> receive(wire::CoordinatorMessage message) { return feed(Received{std::move(message)}); }
+
+  [[nodiscard]] const SiteState& state() const { return state_; }
+
+ private:
+  policy::Policy policy_;
+  SiteContext context_;
+  SiteState state_;
+};
+
+template <class T>
+std::vector<T> only(const std::vector<SiteEffect>& effects) {
+  std::vector<T> found;
+  for (const SiteEffect& effect : effects) {
+    if (const T* wanted = std::get_if<T>(&effect)) found.push_back(*wanted);
+  }
+  return found;
+}
+
+template <class T>
+std::vector<T> sent(const std::vector<SiteEffect>& effects) {
+  std::vector<T> found;
+  for (const Send& send : only<Send>(effects)) {
+    if (const T* wanted = std::get_if<T>(&send.message)) found.push_back(*wanted);
+  }
+  return found;
+}
+
+}  // namespace consilium::session
