@@ -100,9 +100,9 @@ void Stage::configure() {
                   "site: north\nserver_name: localhost\ncoordinator: 127.0.0.1:" + std::to_string(federation_.port()) +
                       "\npolicy: policy.yaml\nroster: roster.yaml\nstate_dir: state\n"
                       "tls: {root: ca/root.pem, certificate: north.pem, key: north.key, revocation_list: ca/crl.pem}\n"
-                      "trainer: {command: [" CONSILIUM_BIN_DIR "/consilium-linear-trainer, --sleep-ms, '" +
+                      "trainer: {command: [" CONSILIUM_BIN_DIR "/consilium-linear-trainer, --sleep-ms, \"" +
                       std::to_string(options_.training_ms) +
-                      "'], device: cpu}\n"
+                      "\"], device: cpu}\n"
                       "datasets: {chest: {type: npz, path: chest.npz}}\n");
   fs::create_directory(folder / "state");
   if (options_.unprivileged) {
