@@ -27,6 +27,7 @@ class CertifiedConsortium final : public Consortium {
 
   [[nodiscard]] pki::Authority& authority() { return authority_; }
   [[nodiscard]] const job::Roster& roster() const { return roster_; }
+  [[nodiscard]] const std::shared_ptr<const pki::TrustStore>& trust() const { return trust_; }
   [[nodiscard]] RosterAuthenticator authenticator_with(job::Roster roster) const;
   /// A request for a certificate of `name` with the key of `site`, or with a fresh one whose signer it returns too.
   [[nodiscard]] std::string request(std::size_t site) const { return requests_[site]; }
