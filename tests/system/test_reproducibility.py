@@ -58,6 +58,25 @@ class Reproducibility(unittest.TestCase):
     def test_fedprox_population(self):
         self.compare(spec_of(name="fedprox", mu=0.1, weighting="population"))
 
+    def masked_and_plain(self, **strategy):
+        """The same job with and without masks, by the daemons: the same model, and the same metrics of the federation."""
+        plain = spec_of(weighting="population", **strategy)
+        masked = {**plain, "privacy": {"secure_aggregation": "required"}, "federation": {**plain["federation"], "minimum_sites": 3}}
+        model, report = self.run_daemons(plain)
+        masked_model, masked_report = self.run_daemons(masked)
+        self.assertEqual(model, masked_model, "masks change the model")
+        for one, other in zip(report["rounds"], masked_report["rounds"], strict=True):
+            self.assertEqual(one["cohort"], other["cohort"])
+            self.assertEqual({**one["test"], "sites": None}, {**other["test"], "sites": None})
+            self.assertEqual(set(one["test"]["sites"]), set(SITES))
+            self.assertNotIn("sites", other["test"])
+
+    def test_masked_fedavg(self):
+        self.masked_and_plain(name="fedavg")
+
+    def test_masked_fedprox(self):
+        self.masked_and_plain(name="fedprox", mu=0.1)
+
     def test_another_seed_gives_another_model(self):
         one, _ = self.run_simulation(spec_of(), 2)
         other, _ = self.run_simulation({**spec_of(), "seed": 8}, 2)
