@@ -114,6 +114,13 @@ Line bar_line(const JobStatus& status, const Screen& screen) {
   return {{done, Style::kGood}, {rest, Style::kDim}, {fmt::format(" {:3.0f} %", share * 100)}};
 }
 
+std::string failure_text(const std::string& site, const std::string& reason) {
+  return printable(site) + ": " + printable(reason);
+}
+std::string not_evaluated_text(const std::string& site, const std::string& reason) {
+  return printable(site) + " is not in the evaluation: " + printable(reason);
+}
+
 Line round_line(const RoundRecord& record) {
   const std::optional<report::Metrics>& metrics = record.metrics;
   const auto metric = [&](double report::Metrics::*member) {
@@ -124,8 +131,9 @@ Line round_line(const RoundRecord& record) {
                             number(record.train_loss, 4), number(metric(&report::Metrics::loss), 4),
                             number(metric(&report::Metrics::accuracy), 3), number(metric(&report::Metrics::auc), 3),
                             format_bytes(record.bytes), format_duration(record.seconds + record.evaluation_seconds))}};
-  for (const auto& [site, reason] : record.failed)
-    line.push_back({"  " + printable(site) + ": " + printable(reason), Style::kBad});
+  for (const auto& [site, reason] : record.failed) line.push_back({"  " + failure_text(site, reason), Style::kBad});
+  for (const auto& [site, reason] : record.evaluation_failed)
+    line.push_back({"  " + not_evaluated_text(site, reason), Style::kBad});
   if (!record.partial.empty()) line.push_back({fmt::format("  {} partial", record.partial.size()), Style::kDim});
   return line;
 }
@@ -264,7 +272,10 @@ std::vector<std::string> news_lines(const JobStatus& before, const JobStatus& no
   for (std::size_t i = before.history.size(); i < now.history.size(); ++i) {
     out.push_back(round_text(now.history[i], now, split));
     for (const auto& [site, reason] : now.history[i].failed) {
-      out.push_back(fmt::format("round {}: {}: {}", now.history[i].round, printable(site), printable(reason)));
+      out.push_back(fmt::format("round {}: {}", now.history[i].round, failure_text(site, reason)));
+    }
+    for (const auto& [site, reason] : now.history[i].evaluation_failed) {
+      out.push_back(fmt::format("round {}: {}", now.history[i].round, not_evaluated_text(site, reason)));
     }
   }
   if (over(now.phase) && before.phase != now.phase) {

@@ -25,7 +25,8 @@ struct Screen {
 [[nodiscard]] std::vector<std::string> table_lines(const report::JobStatus& status, const std::string& split,
                                                    const Screen& screen);
 
-/// Tells what changed between two snapshots of a job in plain lines: phases, each finished round, each failed site.
+/// Tells what changed between two snapshots of a job in plain lines: phases, each finished round, each site that failed
+/// in it or in its evaluation.
 /// @param before the snapshot that was told already; a default-constructed one at the beginning
 [[nodiscard]] std::vector<std::string> news_lines(const report::JobStatus& before, const report::JobStatus& now,
                                                   const std::string& split);

@@ -29,12 +29,15 @@ namespace {
 constexpr const char* kExamples =
     "Examples:\n"
     "  consilium simulate job.yaml --data fashion.npz --sites 100 --partition shards:2 --out results\n"
+    "  consilium simulate job.yaml --data fashion.npz --sites 10 --secure --drop-at share:2 --out results\n"
     "  consilium simulate job.yaml --site-data kept/data --compare alone,federated,pooled --out results\n"
     "Leaves model.safetensors, report.json, metrics.csv and curves.svg in the folder. Ctrl-C finishes the round first.";
 
 struct SimulateOptions : SimulationOptions {
   std::string site_data;
   double stragglers = 0.0;
+  bool secure = false;
+  std::string drop_at;
   std::string compare;
   std::string out;
 };
@@ -65,6 +68,8 @@ class Simulation {
     job_.spec = job_file_.spec;
     job_.initial_weights = job_file_.initial_weights;
     job_.stragglers = options_.stragglers;
+    job_.secure = options_.secure;
+    CONSILIUM_ASSIGN(job_.drops, simulation::parse_drop_plan(options_.drop_at));
     if (!options_.site_data.empty()) {
       folder = options_.site_data;
       CONSILIUM_ASSIGN(job_.sites, simulation::read_site_folder(folder, job_.spec));
@@ -108,15 +113,22 @@ class Simulation {
       return fail(ErrorCode::kInvalidArgument,
                   "--stragglers: a straggler does 1 to E-1 of E local epochs; set training.local_epochs to 2 or more");
     }
+    if (options_.secure && !job::is_masked(job_file_.spec)) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "--secure: the job says privacy: {secure_aggregation: off}; take that out");
+    }
+    if (!options_.drop_at.empty() && !options_.secure) {
+      return fail(ErrorCode::kInvalidArgument, "--drop-at: sites drop out of secure aggregation; add --secure");
+    }
     return {};
   }
 
   Result<void> train() {
     LiveView view(stdout, std::string(job::name_of(job_.spec.evaluation.split)),
                   options_.json ? ViewMode::kJson : ViewMode::kLive);
-    CONSILIUM_ASSIGN(status_,
-                     simulator_->federate(
-                         job_, [&view](const report::JobStatus& status) { view.update(status); }, stop_.get_token()));
+    CONSILIUM_ASSIGN(status_, simulator_->federate(
+                                  job_, [&view](const report::JobStatus& status) { view.update(status); },
+                                  stop_.get_token(), &masking_));
     view.update(status_);
     view.leave();
     return {};
@@ -138,7 +150,8 @@ class Simulation {
       CONSILIUM_ASSIGN(model, simulator_->model(*status_.model, job_file_.manifest));
     }
     const report::Report written{
-        job_.spec, status_, comparison_, {{"consilium", kVersion}, {"trainer", simulator_->trainer_software()}}};
+        job_.spec,        status_, comparison_, {{"consilium", kVersion}, {"trainer", simulator_->trainer_software()}},
+        !options_.secure, masking_};
     return report::write_report_folder(options_.out, written, job_file_.manifest, model);
   }
 
@@ -150,6 +163,7 @@ class Simulation {
                  report::comparison_json(comparison_));
     } else {
       for (const std::string& line : comparison_lines(comparison_)) fmt::print("{}\n", line);
+      tell_of_masks();
       fmt::print("model and report: {}\n", options_.out);
     }
     if (interrupted) {
@@ -174,6 +188,17 @@ class Simulation {
     return kJobFailed;
   }
 
+  void tell_of_masks() const {
+    if (!job::is_masked(job_.spec)) return;
+    if (!options_.secure) {
+      fmt::print("secure aggregation: simulated by the plain sum, which gives the same bytes (--secure runs it)\n");
+      return;
+    }
+    fmt::print("secure aggregation   messages        bytes   seconds\n");
+    for (const report::MaskingCost& cost : masking_)
+      fmt::print("  {:<18} {:>8} {:>12} {:>9.3f}\n", cost.step, cost.messages, cost.bytes, cost.seconds);
+  }
+
   SimulateOptions options_;
   process::Termination termination_;
   std::stop_source stop_;
@@ -184,6 +209,7 @@ class Simulation {
   std::unique_ptr<simulation::Simulator> simulator_;
   report::JobStatus status_;
   report::Comparison comparison_;
+  std::vector<report::MaskingCost> masking_;
 };
 
 }  // namespace
@@ -198,6 +224,10 @@ void add_simulate(CLI::App& app, Action& action) {
       ->add_option("--stragglers", options->stragglers,
                    "share of each round's cohort that is slow: 1 to E-1 of the E local epochs")
       ->check(CLI::Range(0.0, 1.0));
+  command->add_flag("--secure", options->secure, "run the whole protocol of secure aggregation between the sites");
+  command->add_option("--drop-at", options->drop_at,
+                      "with --secure: sites that fall silent in each round, STEP:COUNT of advertise, share, upload, "
+                      "confirm, unmask, separated by commas");
   command->add_option("--compare", options->compare,
                       "alone, federated, pooled, separated by commas: evaluate each on the test split");
   command->add_option("--out", options->out, "folder for the model and the report")->required();

@@ -13,6 +13,7 @@
 #include "client/session/session_machine.h"
 #include "client/session/session_worker.h"
 #include "client/transport/coordinator_link.h"
+#include "common/crypto/secret_bytes.h"
 #include "common/pki/authority.h"
 #include "common/pki/files.h"
 #include "common/process/event_queue.h"
@@ -51,7 +52,6 @@ constexpr std::size_t kMaxPemBytes = 1 << 20;
 
 /// What this site is to others, and what it knows of them, read before anybody asks.
 struct Identity {
-  std::string certificate;  ///< PEM
   crypto::Digest key{};
   pki::Roster roster;
 };
@@ -59,24 +59,25 @@ struct Identity {
 /// Checks that the certificate is this site's, and the roster its consortium's.
 Result<Identity> read_identity(const ClientConfig& config) {
   Identity self;
-  CONSILIUM_ASSIGN(self.certificate, pki::read_file(config.tls.certificate, kMaxPemBytes));
-  CONSILIUM_ASSIGN(const pki::Identity identity, pki::identity_of_certificate(self.certificate));
+  CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config.tls.certificate, kMaxPemBytes));
+  CONSILIUM_ASSIGN(const pki::Identity identity, pki::identity_of_certificate(certificate));
   if (identity.role != pki::Role::kSite || identity.name != config.site) {
     return fail(ErrorCode::kInvalidArgument, "client.yaml: tls.certificate: expected the certificate of site '" + config.site + "', found that of " + pki::to_uri(identity));
   }
-  CONSILIUM_ASSIGN(const std::string key, pki::key_fingerprint(self.certificate));
+  CONSILIUM_ASSIGN(const std::string key, pki::key_fingerprint(certificate));
   CONSILIUM_ASSIGN(self.key, crypto::digest_from_hex(key));
   CONSILIUM_ASSIGN(self.roster, policy::read_own_roster(config.roster, identity.consortium));
   return self;
 }
 
 /// What the site holds a coordinator of masked jobs to.
-Result<masking::SiteTrust> site_trust(const ClientConfig& config, const Identity& self, const policy::Policy& policy) {
+Result<masking::SiteTrust> site_trust(const ClientConfig& config, const policy::Policy& policy) {
   masking::SiteTrust trust;
   trust.site = config.site;
-  trust.certificate = self.certificate;
+  trust.certificate = config.tls.certificate;
+  trust.key = config.tls.key;
   CONSILIUM_ASSIGN(trust.authorities, pki::TrustStore::open(config.tls.root, config.tls.revocation_list));
-  CONSILIUM_ASSIGN(trust.signer, pki::make_file_signer(config.tls.key));
+  CONSILIUM_TRY(pki::make_file_signer(config.tls.key));  // said now, not at the first masked session
   trust.minimum_survivors = policy.rules().minimum_survivors.value_or(0);
   trust.allow_changed_cohort = policy.rules().allow_changed_cohort;
   return trust;
@@ -99,13 +100,12 @@ class Daemon::Impl {
   }
 
   void run() {
+    if (!crypto::secrets_locked())
+      spdlog::warn("the keys of masked sums can't be locked in memory and may be swapped out: raise RLIMIT_MEMLOCK to 16 MiB");
     worker_->start([](const Error& error) { spdlog::error("the trainer doesn't start: {}", error.message); });
     link_->start({[this] { events_.post(session::Connected{}); },
                   [this](wire::CoordinatorMessage message) { events_.post(session::Received{std::move(message)}); },
-                  [this](Error error) {
-                    spdlog::warn("coordinator {}: {}", config_.coordinator, error.message);
-                    events_.post(session::Disconnected{});
-                  }});
+                  [this](const Error&) { events_.post(session::Disconnected{}); }});  // the link logs why
     while (const auto event = events_.take()) handle(*event);
     spdlog::info("stopping");
     link_->stop();
@@ -116,7 +116,6 @@ class Daemon::Impl {
 
  private:
   void handle(const session::SiteEvent& event) {
-    if (std::holds_alternative<session::Connected>(event)) spdlog::info("connected to {}", config_.coordinator);
     auto [state, effects] = session::advance(std::move(state_), event, context_);
     state_ = std::move(state);
     for (session::SiteEffect& effect : effects) carry_out(std::move(effect));
@@ -193,7 +192,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   std::filesystem::permissions(config.state_dir, std::filesystem::perms::owner_all, problem);
 
   CONSILIUM_ASSIGN(masking::Ledger ledger, masking::Ledger::open(config.state_dir));
-  CONSILIUM_ASSIGN(masking::SiteTrust trust, site_trust(config, self, policy));
+  CONSILIUM_ASSIGN(masking::SiteTrust trust, site_trust(config, policy));
   masking::MaskedSessions masked(std::move(trust), std::move(ledger));
 
   transport::LinkConfig link_config;

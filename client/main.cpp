@@ -7,6 +7,7 @@
 #include "client/daemon.h"
 #include "client/enroll.h"
 #include "common/logging/logging.h"
+#include "common/process/core_dumps.h"
 #include "common/process/termination.h"
 #include "common/wire/tls_credentials.h"
 
@@ -32,6 +33,7 @@ Result<int> run_daemon(const std::string& config_file, bool check_only) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  process::forbid_core_dumps();
   CLI::App app("Lets a hospital take part in federated training; opens every connection and listens on none.", "consilium-client");
   app.footer(
       "Examples:\n  consilium-client enroll --site north --consortium lung --out /etc/consilium\n"

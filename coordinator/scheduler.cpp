@@ -197,6 +197,7 @@ bool Scheduler::may_fetch(const std::string& site, const crypto::Digest& digest)
 }
 
 Result<std::string> Scheduler::submit(const std::string& researcher, const std::string& spec_text) {
+  spdlog::info("researcher {}: submits a job", researcher);
   CONSILIUM_ASSIGN(admission::AdmittedJob admitted, admission::admit(spec_text, parts_.blobs));
   const auto shared = std::make_shared<admission::AdmittedJob>(std::move(admitted));
   return ask<std::string>([this, researcher, shared] { return enqueue(researcher, std::move(*shared)); });

@@ -1,7 +1,11 @@
 #include "simulation/federation.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
+#include <chrono>
 #include <span>
+#include <thread>
 #include <variant>
 
 #include "simulation/stragglers.h"
@@ -34,9 +38,22 @@ Result<std::unique_ptr<Federation>> Federation::create(Plan plan, Parts parts) {
   round::JobDriver::Parts driver{*federation, federation->parts_.journal, federation->parts_.blobs,
                                  federation->parts_.changed};
   driver.simulated = true;
+  if (kept.masked != nullptr) driver.authenticator = kept.masked->authenticator();
+  driver.threads = std::max(1U, std::thread::hardware_concurrency());
   CONSILIUM_ASSIGN(federation->driver_, round::JobDriver::create(kept.job_id, "simulation", kept.job->spec,
                                                                  kept.initial_model, std::move(driver)));
   return federation;
+}
+
+template <class Work>
+auto Federation::count(secagg::Phase step, std::uint64_t bytes, Work work) {
+  report::MaskingCost& cost = costs_[step];
+  ++cost.messages;
+  cost.bytes += bytes;
+  const auto started = std::chrono::steady_clock::now();
+  auto outcome = work();
+  cost.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  return outcome;
 }
 
 void Federation::begin() {
@@ -54,7 +71,11 @@ void Federation::send(const std::string& site, wire::CoordinatorMessage message)
   } else if (auto* offer = std::get_if<wire::SessionOffer>(&message)) {
     const auto found = std::ranges::find(plan_.sites, site, &SimulatedSite::name);
     if (found != plan_.sites.end()) sessions_.push_back({*found, std::move(*offer)});
+  } else if (auto* step = std::get_if<wire::Masking>(&message)) {
+    masking_.emplace_back(site, std::move(*step));
   } else if (const auto* closed = std::get_if<wire::SessionClosed>(&message)) {
+    std::erase_if(masking_, [&](const auto& step) { return step.first == site && step.second.key == closed->key; });
+    std::erase_if(unmasked_, [&](const Outcome& done) { return done.site == site && done.key == closed->key; });
     std::erase_if(sessions_, [&](const Session& session) {
       return session.site.name == site && session.offer.key == closed->key;
     });
@@ -69,13 +90,85 @@ void Federation::take(Outcome outcome) {
     driver_->site_failed(outcome.site, outcome.key, outcome.answer.error().message, now());
   } else if (outcome.answer->partial) {
     driver_->partial_received(outcome.site, outcome.key, now());
+  } else if (plan_.masked == nullptr) {
+    deliver(std::move(outcome));
   } else {
-    VectorWords words(outcome.answer->words);
-    if (const auto taken = driver_->vector_received(outcome.site, outcome.key, words, now()); !taken) {
-      driver_->site_failed(outcome.site, outcome.key, taken.error().message, now());
-    }
+    unmasked_.push_back(std::move(outcome));
   }
   settle();
+}
+
+void Federation::deliver(Outcome outcome) {
+  std::vector<std::uint32_t>& vector = outcome.answer->words;
+  Result<void> taken;
+  if (plan_.masked != nullptr) {
+    const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
+    taken = count(secagg::Phase::kUploading, vector.size() * sizeof(std::uint32_t),
+                  [&] { return plan_.masked->mask(outcome.site, vector, threads); });
+  }
+  VectorWords words(vector);
+  if (taken) taken = driver_->vector_received(outcome.site, outcome.key, words, now());
+  if (!taken) driver_->site_failed(outcome.site, outcome.key, taken.error().message, now());
+}
+
+std::vector<report::MaskingCost> Federation::masking_costs() const {
+  constexpr const char* kNames[] = {"advertise", "share", "upload", "confirm", "unmask"};
+  std::vector<report::MaskingCost> costs;
+  for (const auto& [step, cost] : costs_) {
+    costs.push_back(cost);
+    costs.back().step = kNames[static_cast<std::size_t>(step) - 1];
+  }
+  return costs;
+}
+
+void Federation::silence(const std::string& site, const job::SessionKey& key, secagg::Phase step) {
+  if (step >= secagg::Phase::kConfirming) return;  // its vector is in the sum; the others are enough
+  parts_.pool.cancel(site, key);
+  underway_.erase({site, key});
+  driver_->site_failed(site, key, fmt::format("simulated dropout while {}", secagg::name_of(step)), now());
+}
+
+/// A site of a masked session advertises its keys, or is gone already.
+void Federation::begin_masks(const job::SessionKey& key, const job::RoundOrder& order, const std::string& site) {
+  if (plan_.masked->drops(site, secagg::Phase::kAdvertising)) {
+    silence(site, key, secagg::Phase::kAdvertising);
+    return;
+  }
+  std::uint64_t bytes = 0;
+  const auto advertised = count(secagg::Phase::kAdvertising, 0, [&]() -> Result<void> {
+    CONSILIUM_ASSIGN(const secagg::SiteMessage advert, plan_.masked->begin(site, order, plan_.job->spec));
+    std::vector<std::byte> message = secagg::encode(advert);
+    bytes = message.size();
+    driver_->masking_received(site, {key, std::move(message)}, now());
+    return {};
+  });
+  costs_[secagg::Phase::kAdvertising].bytes += bytes;
+  if (!advertised) driver_->site_failed(site, key, advertised.error().message, now());
+}
+
+/// One step that the driver sent to a site, and the site's answer.
+void Federation::pass_masking() {
+  auto [site, step] = std::move(masking_.front());
+  masking_.pop_front();
+  if (step.key != plan_.masked->session()) return;  // enough others answered, and the job went on
+  const auto message = secagg::decode_coordinator_message(step.message);
+  if (!message) return driver_->site_failed(site, step.key, message.error().message, now());
+  // Adverts ask for shares, boxes for the vector, survivors for a confirmation, an unmask request for the last shares.
+  const auto asked = static_cast<secagg::Phase>(message->index() + static_cast<std::size_t>(secagg::Phase::kSharing));
+  if (plan_.masked->drops(site, asked)) {
+    silence(site, step.key, asked);
+    return;
+  }
+  const auto answered = count(asked, step.message.size(), [&]() -> Result<void> {
+    CONSILIUM_ASSIGN(const auto answer, plan_.masked->receive(site, *message));
+    if (!answer) return {};
+    std::vector<std::byte> bytes = secagg::encode(*answer);
+    costs_[asked].bytes += bytes.size();
+    ++costs_[asked].messages;
+    driver_->masking_received(site, {step.key, std::move(bytes)}, now());
+    return {};
+  });
+  if (!answered) driver_->site_failed(site, step.key, answered.error().message, now());
 }
 
 void Federation::finish_round_and_stop(std::string reason) {
@@ -92,6 +185,14 @@ void Federation::settle() {
       answer_offers();
     } else if (!sessions_.empty()) {
       post_sessions();
+    } else if (!masking_.empty()) {
+      pass_masking();
+    } else if (const auto ready = std::ranges::find_if(
+                   unmasked_, [this](const Outcome& done) { return plan_.masked->keyed(done.site); });
+               ready != unmasked_.end()) {
+      Outcome outcome = std::move(*ready);
+      unmasked_.erase(ready);
+      deliver(std::move(outcome));
     } else if (underway_.empty()) {
       pass_time();
     } else {
@@ -121,6 +222,12 @@ void Federation::post_sessions() {
         driver_->site_failed(session.site.name, key, order.error().message, now());
       continue;
     }
+    if (plan_.masked != nullptr) {
+      std::vector<std::string> cohort;
+      for (const Session& session : sessions) cohort.push_back(session.site.name);
+      plan_.masked->open(key, *order, cohort);
+      unmasked_.clear();
+    }
     std::map<std::string, std::uint32_t> stragglers;
     if (order->kind == job::SumKind::kTrain && plan_.stragglers > 0) {
       std::vector<std::string> cohort;
@@ -130,8 +237,13 @@ void Federation::post_sessions() {
     for (Session& session : sessions) {
       const auto slow = stragglers.find(session.site.name);
       underway_.emplace(session.site.name, key);
-      parts_.pool.post({plan_.job, std::move(session.site), key, *order,
+      parts_.pool.post({plan_.job, session.site, key, *order,
                         slow == stragglers.end() ? std::nullopt : std::optional(slow->second)});
+    }
+    if (plan_.masked == nullptr) continue;
+    for (const Session& session : sessions) {
+      const auto own = job::decode_round_order(session.offer.order);  // of its own count group
+      begin_masks(key, own.value_or(*order), session.site.name);
     }
   }
 }

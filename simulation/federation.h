@@ -1,6 +1,8 @@
 #pragma once
 
+#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -10,8 +12,10 @@
 
 #include "common/error/error.h"
 #include "common/report/job_status.h"
+#include "common/report/masking_cost.h"
 #include "coordinator/journal/journal.h"
 #include "coordinator/round/job_driver.h"
+#include "simulation/masked_sites.h"
 #include "simulation/worker_pool.h"
 
 namespace consilium::simulation {
@@ -32,7 +36,8 @@ class Federation final : public round::SiteGateway {
     std::shared_ptr<const JobContext> job;
     crypto::Digest initial_model{};  ///< in the blob store
     std::vector<SimulatedSite> sites;
-    double stragglers = 0.0;  ///< share of each cohort, 0 to 1
+    double stragglers = 0.0;        ///< share of each cohort, 0 to 1
+    MaskedSites* masked = nullptr;  ///< runs the sites' side of secure aggregation; null: plain sums, the same bytes
   };
 
   static Result<std::unique_ptr<Federation>> create(Plan plan, Parts parts);
@@ -46,6 +51,8 @@ class Federation final : public round::SiteGateway {
 
   [[nodiscard]] bool ended() const { return driver_->ended(); }
   [[nodiscard]] const report::JobStatus& status() const { return driver_->status(); }
+  /// What each step of secure aggregation has cost so far; empty without it.
+  [[nodiscard]] std::vector<report::MaskingCost> masking_costs() const;
 
   void send(const std::string& site, wire::CoordinatorMessage message) override;
 
@@ -56,6 +63,14 @@ class Federation final : public round::SiteGateway {
   void answer_offers();
   void post_sessions();
   void pass_time();
+  /// The site falls silent for the rest of the session.
+  void silence(const std::string& site, const job::SessionKey& key, secagg::Phase step);
+  void begin_masks(const job::SessionKey& key, const job::RoundOrder& order, const std::string& site);
+  void pass_masking();
+  void deliver(Outcome outcome);
+  /// Adds to a step's cost what `work` takes, and the bytes of its message.
+  template <class Work>
+  auto count(secagg::Phase step, std::uint64_t bytes, Work work);
 
   struct Session {
     SimulatedSite site;
@@ -68,7 +83,10 @@ class Federation final : public round::SiteGateway {
   std::vector<std::string> offered_;                            ///< sites that have still to answer the job's offer
   std::vector<Session> sessions_;                               ///< sent by the driver, not yet posted
   std::set<std::pair<std::string, job::SessionKey>> underway_;  ///< posted
-  round::Clock::duration skipped_{};                            ///< waiting that nobody had to do
+  std::deque<std::pair<std::string, wire::Masking>> masking_;   ///< steps that the driver sent to sites
+  std::vector<Outcome> unmasked_;                               ///< done before their masks were agreed on
+  std::map<secagg::Phase, report::MaskingCost> costs_;
+  round::Clock::duration skipped_{};  ///< waiting that nobody had to do
   std::optional<std::string> stop_reason_;
   std::uint32_t last_round_ = 0;  ///< whose training was begun
 };

@@ -59,13 +59,14 @@ class Simulator::Impl {
               [this](Outcome outcome) { events_.post(std::move(outcome)); }) {}
 
   Result<std::unique_ptr<Federation>> make_federation(const Job& job,
-                                                      std::function<void(const report::JobStatus&)> changed) {
+                                                      std::function<void(const report::JobStatus&)> changed,
+                                                      MaskedSites* masked = nullptr) {
     if (!job.initial_weights.empty()) CONSILIUM_TRY(blobs_.put(std::as_bytes(std::span(job.initial_weights))));
     CONSILIUM_ASSIGN(const admission::AdmittedJob admitted, admission::admit(job::canonical_text(job.spec), blobs_));
     CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(job.spec.model));
     auto context = std::make_shared<const JobContext>(JobContext{job.spec, std::move(manifest)});
     return Federation::create({job.spec.name + "-" + std::to_string(++jobs_), std::move(context),
-                               admitted.initial_model, job.sites, job.stragglers},
+                               admitted.initial_model, job.sites, job.stragglers, masked},
                               {pool_, journal_, blobs_, std::move(changed)});
   }
 
@@ -168,10 +169,17 @@ Result<std::unique_ptr<Simulator>> Simulator::create(Config config) {
 }
 
 Result<report::JobStatus> Simulator::federate(const Job& job, std::function<void(const report::JobStatus&)> changed,
-                                              std::stop_token stop) {
+                                              std::stop_token stop, std::vector<report::MaskingCost>* masking) {
+  std::unique_ptr<MaskedSites> masked;
+  Job keyed = job;
+  if (job.secure) {
+    CONSILIUM_ASSIGN(masked, MaskedSites::create(job.spec.federation.sites, job.drops));
+    keyed.spec.federation.roster = masked->roster();
+  }
   std::vector<std::unique_ptr<Federation>> federations(1);
-  CONSILIUM_ASSIGN(federations[0], impl_->make_federation(job, std::move(changed)));
+  CONSILIUM_ASSIGN(federations[0], impl_->make_federation(keyed, std::move(changed), masked.get()));
   CONSILIUM_TRY(impl_->drive(federations, stop));
+  if (masking != nullptr) *masking = federations[0]->masking_costs();
   return federations[0]->status();
 }
 

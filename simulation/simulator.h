@@ -12,6 +12,7 @@
 #include "common/job/job_spec.h"
 #include "common/report/job_status.h"
 #include "common/report/report_files.h"
+#include "simulation/masked_sites.h"
 #include "simulation/worker_pool.h"
 
 namespace consilium::simulation {
@@ -39,6 +40,8 @@ class Simulator {
     ParameterVector initial_weights;  ///< empty: those that the spec and its seed give
     std::vector<SimulatedSite> sites;
     double stragglers = 0.0;
+    bool secure = false;  ///< run the whole protocol of secure aggregation between the sites
+    DropPlan drops{};     ///< with it
   };
 
   /// Makes a folder for the global models, which goes with the simulator.
@@ -47,8 +50,9 @@ class Simulator {
 
   /// Runs the job as the daemons would: the same model, byte for byte. A stop finishes the round under way and ends
   /// the job as stopped. The caller's `changed` is called from this thread.
+  /// @param masking  gets what each step of a secure job's protocol cost, where it isn't null
   Result<report::JobStatus> federate(const Job& job, std::function<void(const report::JobStatus&)> changed,
-                                     std::stop_token stop);
+                                     std::stop_token stop, std::vector<report::MaskingCost>* masking = nullptr);
 
   /// Trains each site alone and the pool with the job's rounds and epochs, and evaluates every final model on the test
   /// split of all sites, by summed counts.

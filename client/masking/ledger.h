@@ -66,14 +66,16 @@ class Ledger {
   Result<std::optional<crypto::Digest>> kept_vector(const job::SessionKey& key) const;
 
   /// Records who is in this site's group of a job, from the census that it helped to unmask: counts are summed over
-  /// exactly these from then on. kPermissionDenied where the job has other members already.
+  /// exactly these from then on, also when the job is over and comes again. kPermissionDenied where it has other
+  /// members.
   Result<void> set_members(const std::string& job_id, const std::vector<std::string>& members);
   /// In order of name.
   Result<std::optional<std::vector<std::string>>> members(const std::string& job_id) const;
 
   /// A session is over: its vector and its replies go. What was begun and confirmed stays for good.
   Result<void> forget_session(const job::SessionKey& key);
-  /// A job is over: vectors and replies of its sessions go, and its members.
+  /// A job is over: vectors and replies of its sessions go. Its members stay: a coordinator that says so and offers it
+  /// once more could otherwise have a second census, of one site fewer.
   Result<void> forget_job(const std::string& job_id);
 
  private:

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/job/cohort_rules.h"
+#include "common/pki/files.h"
 #include "common/secagg/messages.h"
 #include "common/secagg/roster_authenticator.h"
 #include "common/secagg/transcript.h"
@@ -18,16 +19,17 @@ Result<secagg::SiteSetup> MaskedSessions::setup_of(const job::SessionKey& key, c
   secagg::SiteSetup setup;
   setup.context = secagg::attempt_context(order);
   setup.site = trust_.site;
-  setup.certificate = trust_.certificate;
+  CONSILIUM_ASSIGN(setup.certificate, pki::read_file(trust_.certificate, secagg::kMaxCertificateBytes));
   setup.colluding = job::colluding_sites(job);
   setup.minimum_survivors = trust_.minimum_survivors;
   setup.eligible = key.kind == job::SumKind::kTrain ? job.federation.sites : job::count_groups(job).at(order.group);
   if (key.kind == job::SumKind::kEvaluate) {
     CONSILIUM_ASSIGN(setup.exactly, ledger_.members(key.job_id));
     if (!setup.exactly) {
-      return fail(ErrorCode::kFailedPrecondition,
-                  fmt::format("{}: this site took part in no census of the job, so it can't tell whose counts are summed",
-                              job::to_string(key)));
+      return fail(
+          ErrorCode::kFailedPrecondition,
+          fmt::format("{}: this site took part in no census of the job, so it can't tell whose counts are summed",
+                      job::to_string(key)));
     }
   }
   return setup;
@@ -42,9 +44,11 @@ Result<std::vector<std::byte>> MaskedSessions::begin(const job::SessionKey& key,
     return done.job_id == key.job_id && ledger_.forget_session(done).has_value();
   });
   Session session{order, job.data.dataset,
-                  std::make_unique<secagg::RosterAuthenticator>(trust_.authorities, job.federation.roster), std::nullopt};
-  CONSILIUM_ASSIGN(session.protocol, secagg::SiteProtocol::start(std::move(setup), *session.authenticator,
-                                                                 *trust_.signer, random_));
+                  std::make_unique<secagg::RosterAuthenticator>(trust_.authorities, job.federation.roster), nullptr,
+                  std::nullopt};
+  CONSILIUM_ASSIGN(session.signer, pki::make_file_signer(trust_.key));
+  CONSILIUM_ASSIGN(session.protocol,
+                   secagg::SiteProtocol::start(std::move(setup), *session.authenticator, *session.signer, random_));
   std::vector<std::byte> advert = secagg::encode(secagg::SiteMessage(session.protocol->advert()));
   sessions_.insert_or_assign(key, std::move(session));
   return advert;
@@ -68,7 +72,8 @@ Result<MaskedSessions::Answer> MaskedSessions::receive(const job::SessionKey& ke
   if (said) return Answer{*std::move(said)};
   const auto found = sessions_.find(key);
   if (found == sessions_.end())
-    return fail(ErrorCode::kFailedPrecondition, fmt::format("{}: this site isn't in that session", job::to_string(key)));
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("{}: this site isn't in that session", job::to_string(key)));
   CONSILIUM_ASSIGN(const secagg::CoordinatorMessage message, secagg::decode_coordinator_message(bytes));
   const bool was_keyed = found->second.protocol->keyed();
   CONSILIUM_ASSIGN(const std::optional<secagg::SiteMessage> said_now, advance(key, found->second, message));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,15 +23,14 @@ namespace consilium::masking {
 /// What the site holds the coordinator to: its own copies of root, revocation list and key, and its own policy.
 struct SiteTrust {
   std::string site;
-  std::string certificate;  ///< PEM
+  std::filesystem::path certificate, key;  ///< PEM files; read for each session, so that a renewal needs no restart
   std::shared_ptr<const pki::TrustStore> authorities;
-  std::shared_ptr<const pki::Signer> signer;
   std::uint32_t minimum_survivors = 0;  ///< policy.yaml
   bool allow_changed_cohort = false;    ///< policy.yaml
 };
 
-/// The masked sums that the site takes part in: the protocol of each (common/secagg), and the ledger that outlives them.
-/// Whatever it lets out is on the disk before. One thread at a time.
+/// The masked sums that the site takes part in: the protocol of each (common/secagg), and the ledger that outlives
+/// them. Whatever it lets out is on the disk before. One thread at a time.
 class MaskedSessions {
  public:
   MaskedSessions(SiteTrust trust, Ledger ledger);
@@ -63,7 +63,8 @@ class MaskedSessions {
     job::RoundOrder order;
     std::string dataset;
     std::unique_ptr<secagg::Authenticator> authenticator;
-    std::optional<secagg::SiteProtocol> protocol;  ///< uses authenticator
+    std::unique_ptr<pki::Signer> signer;
+    std::optional<secagg::SiteProtocol> protocol;  ///< uses both
   };
   Result<secagg::SiteSetup> setup_of(const job::SessionKey& key, const job::RoundOrder& order, const job::JobSpec& job);
   Result<std::optional<secagg::SiteMessage>> advance(const job::SessionKey& key, Session& session,

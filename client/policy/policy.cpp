@@ -52,9 +52,13 @@ void check_cohort(const job::JobSpec& job, const Policy::Rules& rules, Refusals&
                     promised, promise_of(job), *rules.minimum_cohort,
                     job::is_masked(job) ? " (this site can insist on them: minimum_survivors)" : ""));
   }
-  if (insisted > job::planned_cohort(job)) {
-    refusals.push_back(fmt::format("minimum_survivors: {} (no round of the job sums more than {})", insisted,
-                                   job::planned_cohort(job)));
+  std::size_t largest = job::planned_cohort(job);
+  if (job::is_masked(job)) {
+    for (const auto& group : job::count_groups(job)) largest = std::min(largest, group.size());
+  }
+  if (insisted > largest) {
+    refusals.push_back(fmt::format("minimum_survivors: {} (a round or a count group of the job sums no more than {})",
+                                   insisted, largest));
   }
 }
 

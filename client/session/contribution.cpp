@@ -77,7 +77,10 @@ struct Report {
 };
 
 Result<Report> check_report(const job::RoundOrder& order, std::uint64_t examples, const trainer::Trained& trained) {
-  if (examples > order.normaliser || order.normaliser == 0) {
+  // In a masked job nobody is told n_i, and N is the coordinator's word: were a site with more than N examples to
+  // refuse, N after N would find out how many it has. Its weight is 1 at most, and nobody can tell.
+  const bool told = order.layout.find(encoding::kExamples) != nullptr;
+  if (order.normaliser == 0 || (told && examples > order.normaliser)) {
     return fail(ErrorCode::kFailedPrecondition,
                 fmt::format("this site has {} training examples, the census counted {} in all: a new census is due",
                             examples, order.normaliser));
@@ -85,8 +88,8 @@ Result<Report> check_report(const job::RoundOrder& order, std::uint64_t examples
   if (!std::isfinite(trained.mean_loss))
     return fail(ErrorCode::kInvalidArgument, "the training loss is not a finite number");
   const double loss = std::clamp(trained.mean_loss, -encoding::kMaxTrainLoss, encoding::kMaxTrainLoss);
-  return Report{static_cast<double>(examples) / static_cast<double>(order.normaliser), static_cast<float>(loss),
-                examples};
+  const double weight = std::min(1.0, static_cast<double>(examples) / static_cast<double>(order.normaliser));
+  return Report{weight, static_cast<float>(loss), examples};
 }
 
 /// Encodes one field's share of the delta; returns how many coordinates were clipped.
@@ -208,8 +211,7 @@ Result<Words> census_contribution(const job::RoundOrder& order, const trainer::P
 }
 
 Result<Words> train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest,
-                                 std::uint64_t examples, const trainer::Trained& trained,
-                                 std::span<const float> delta,
+                                 std::uint64_t examples, const trainer::Trained& trained, std::span<const float> delta,
                                  Words memory) {
   CONSILIUM_ASSIGN(const Report report, check_training(order, manifest, examples, trained, delta));
   Words words = std::move(memory);

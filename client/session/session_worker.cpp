@@ -91,6 +91,7 @@ class SessionWorker::Impl {
   }
 
   Result<std::optional<SiteEvent>> warm(const AcceptedJob& job, std::stop_token stop) {
+    prepare_ = {};  // a new job begins with the data files as they are now: the trainer reads what has changed
     CONSILIUM_TRY(prepare(job, stop));
     return std::optional<SiteEvent>();
   }

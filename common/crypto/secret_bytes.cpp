@@ -74,7 +74,8 @@ void SecretBytes::wipe() noexcept {
 bool secrets_locked() { return heap_state() == HeapState::kLocked; }
 
 bool equal_in_constant_time(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+  if (a.size() != b.size()) return false;
+  return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 }  // namespace consilium::crypto

@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <mutex>
@@ -17,20 +18,27 @@ namespace {
 
 void append(int file, std::span<const std::uint8_t> value) {
   static constexpr char kDigits[] = "0123456789abcdef";
-  std::array<char, 2> digits{};
+  std::array<char, 4096> text{};
+  std::size_t used = 0;
+  const auto flush = [&] {
+    if (::write(file, text.data(), used) != static_cast<ssize_t>(used)) std::abort();
+    used = 0;
+  };
   for (const std::uint8_t byte : value) {
-    digits = {kDigits[byte >> 4], kDigits[byte & 15]};
-    if (::write(file, digits.data(), digits.size()) != 2) std::abort();
+    if (used + 2 >= text.size()) flush();
+    text[used++] = kDigits[byte >> 4];
+    text[used++] = kDigits[byte & 15];
   }
-  if (::write(file, "\n", 1) != 1) std::abort();
-  OPENSSL_cleanse(digits.data(), digits.size());
+  text[used++] = '\n';
+  flush();
+  OPENSSL_cleanse(text.data(), text.size());
 }
 
 }  // namespace
 
 void record_secret(std::span<const std::uint8_t> value) noexcept {
   const char* name = std::getenv("CONSILIUM_SECRETS_FILE");
-  if (name == nullptr) return;
+  if (name == nullptr || std::ranges::all_of(value, [](std::uint8_t byte) { return byte == 0; })) return;
   static std::mutex mutex;
   const std::scoped_lock lock(mutex);
   const int file = ::open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);

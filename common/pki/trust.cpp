@@ -134,6 +134,7 @@ class FileTrustStore final : public TrustStore {
                       std::to_string(newest_list_) + " read before; install the authority's newest crl.pem");
     }
     newest_list_ = fresh->list_number;
+    ++version_;
     anchors_ = std::move(fresh);
     seen_ = now;
     return anchors_;
@@ -161,6 +162,12 @@ class FileTrustStore final : public TrustStore {
     return identity;
   }
 
+  Result<std::uint64_t> version() const override {
+    CONSILIUM_TRY(anchors());
+    const std::lock_guard lock(mutex_);
+    return version_;
+  }
+
  private:
   std::filesystem::path root_;
   std::filesystem::path list_;
@@ -168,6 +175,7 @@ class FileTrustStore final : public TrustStore {
   mutable std::shared_ptr<const Anchors> anchors_;
   mutable std::pair<std::optional<FileState>, std::optional<FileState>> seen_;
   mutable std::uint64_t newest_list_ = 0;
+  mutable std::uint64_t version_ = 0;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -23,6 +24,10 @@ class TrustStore {
   /// Says whose certificate this is: signed by the root, in force, not revoked, fit for its role, and its role among
   /// `roles`. kUnauthenticated where it proves nothing, kPermissionDenied where only the role is wrong.
   virtual Result<Identity> authenticate(const std::string& certificate_pem, const std::vector<Role>& roles) const = 0;
+
+  /// Counts how often the files were read: while it stays the same, so does what is revoked. Fails while they cannot be
+  /// read.
+  virtual Result<std::uint64_t> version() const = 0;
 };
 
 /// Does a certificate carry this DNS name or IP address?

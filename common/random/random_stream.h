@@ -17,6 +17,7 @@ enum class RandomPurpose : std::uint32_t {
   kStragglers = 6,  ///< which simulated sites are slow, and how slow
   kSynthetic = 7,   ///< generated data sets
   kBackoff = 8,     ///< jitter before a reconnection
+  kDropouts = 9,    ///< which simulated sites fall silent, and at which step
 };
 
 /// A stream of pseudo-random numbers that is a function of (seed, purpose, round, name) alone: the same bytes on every

@@ -44,6 +44,7 @@ Json json_of_round(const RoundRecord& record, std::string_view split) {
                {"contributed", record.contributed},
                {"partial", record.partial},
                {"failed", record.failed},
+               {"evaluation_failed", record.evaluation_failed},
                {"seconds", record.seconds},
                {"evaluation_seconds", record.evaluation_seconds},
                {"bytes", record.bytes},
@@ -144,6 +145,24 @@ Metrics mean_over_sites(const std::map<std::string, Metrics>& sites) {
   return mean;
 }
 
+namespace {
+
+/// Were the sums masked, in words, and what did it cost.
+Json masks_json(const Report& report) {
+  if (!job::is_masked(report.spec)) return "off: the coordinator saw each site's vectors";
+  if (report.plain_simulation)
+    return "simulated by the plain sum, which gives the same bytes; --secure runs the protocol";
+  if (report.masking.empty()) return "on";
+  Json steps = Json::array();
+  for (const MaskingCost& cost : report.masking) {
+    steps.push_back(
+        {{"step", cost.step}, {"messages", cost.messages}, {"bytes", cost.bytes}, {"seconds", cost.seconds}});
+  }
+  return {{"simulated", std::move(steps)}};
+}
+
+}  // namespace
+
 std::string report_json(const Report& report) {
   const JobStatus& status = report.status;
   Json rounds = Json::array();
@@ -160,6 +179,7 @@ std::string report_json(const Report& report) {
                      {"model", status.model ? Json(crypto::to_hex(*status.model)) : Json(nullptr)},
                      {"versions", report.versions},
                      {"secure_aggregation", job::name_of(report.spec.privacy.secure_aggregation)},
+                     {"masks", masks_json(report)},
                      {"job_digest", crypto::to_hex(job::job_digest(report.spec))},
                      {"job", Json::parse(job::canonical_text(report.spec))}};
   // Names of sites and failure texts come from peers: bytes that aren't UTF-8 are replaced.

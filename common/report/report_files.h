@@ -5,11 +5,13 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
 #include "common/parameters/parameter_manifest.h"
 #include "common/report/job_status.h"
+#include "common/report/masking_cost.h"
 #include "common/report/metrics.h"
 
 namespace consilium::report {
@@ -34,6 +36,8 @@ struct Report {
   JobStatus status;
   Comparison comparison;
   std::map<std::string, std::string> versions;  ///< program -> version
+  bool plain_simulation = false;     ///< a masked job was simulated by the plain sum, which gives the same bytes
+  std::vector<MaskingCost> masking;  ///< where the protocol itself was simulated
 };
 
 /// Writes report.json's text (docs/formats/report.md).

@@ -9,9 +9,8 @@
 #include "common/job/cohort_rules.h"
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
-#include "coordinator/aggregation/strategy.h"
-#include "coordinator/aggregation/weighting.h"
 #include "coordinator/round/effect_json.h"
+#include "coordinator/round/global_model.h"
 #include "coordinator/round/session_sum.h"
 #include "coordinator/round/status_board.h"
 
@@ -21,8 +20,6 @@ namespace {
 
 /// How long the sites of a session may take to advertise their keys, and again to share them.
 constexpr Clock::duration kKeyAgreementLimit = std::chrono::seconds(60);
-
-double seconds_of(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
 
@@ -34,15 +31,10 @@ class JobDriver::Impl {
         researcher_(std::move(researcher)),
         spec_(spec),
         spec_text_(job::canonical_text(spec)),
-        manifest_(std::move(manifest)),
-        strategy_(aggregation::make_strategy(spec.strategy)),
         parts_(std::move(parts)),
         state_(initial_state(rules_of(job_id_, spec))),
         board_(job_id_, spec, initial_model),
-        model_(initial_model) {
-    parts_.blobs.retain(initial_model);  // as the first model, until two newer ones are there,
-    parts_.blobs.retain(initial_model);  // and as the initial one, for good
-  }
+        model_(spec, std::move(manifest), initial_model, parts_.blobs) {}
 
   /// Applies an event and whatever follows from it. Returns why the event itself was refused, if it was.
   std::optional<Error> handle(Event event, TimePoint now) {
@@ -259,7 +251,7 @@ class JobDriver::Impl {
 
   /// Who sums with whom, and the order that each group gets.
   Result<std::vector<SessionSum::Group>> groups_of(const OpenSession& action) const {
-    const crypto::Digest model = action.key.kind == job::SumKind::kCensus ? crypto::Digest{} : model_;
+    const crypto::Digest model = action.key.kind == job::SumKind::kCensus ? crypto::Digest{} : model_.digest();
     std::map<std::uint32_t, std::vector<std::string>> sites;
     for (const std::string& site : action.cohort) {
       const auto group = state_.rules.count_groups.find(site);
@@ -299,8 +291,8 @@ class JobDriver::Impl {
       return;
     }
     const bool with_model = action.key.kind != job::SumKind::kCensus;
-    const std::uint64_t model_bytes = with_model ? manifest_.parameter_count() * sizeof(float) : 0;
-    board_.opened(action, model_, model_bytes, now);
+    const std::uint64_t model_bytes = with_model ? model_.bytes() : 0;
+    board_.opened(action, model_.digest(), model_bytes, now);
     for (const SessionSum::Group& group : *groups) {
       const std::vector<std::byte> encoded = job::encode(group.order);
       for (const std::string& site : group.sites)
@@ -344,17 +336,14 @@ class JobDriver::Impl {
   }
 
   void carry_out(const Publish& action, TimePoint) {
-    const crypto::Digest before = std::exchange(previous_, model_);
-    model_ = action.model;
+    model_.publish(action.model);
     board_.published(action.model);
-    // The last two and the initial one stay.
-    if (before != crypto::Digest{}) parts_.blobs.release(before);
   }
 
   void carry_out(const EndJob& action, TimePoint) {
     sum_.reset();
     former_.reset();
-    global_model_ = ParameterVector();
+    model_.forget();
     board_.finish_round();
     for (const std::string& site : action.sites) {
       parts_.gateway.send(site, wire::JobEnded{job_id_, outcome_text(action.outcome, action.message)});
@@ -374,8 +363,11 @@ class JobDriver::Impl {
         CONSILIUM_ASSIGN(const std::uint64_t examples, sum_->training_examples());
         return Committed{action.key, examples, {}};
       }
-      case job::SumKind::kTrain:
-        return close_training(action, now);
+      case job::SumKind::kTrain: {
+        CONSILIUM_ASSIGN(const StatusBoard::Training training, model_.next(sum_->sum(), action));
+        board_.trained(action, training, now);
+        return Committed{action.key, 0, training.model};
+      }
       case job::SumKind::kEvaluate: {
         CONSILIUM_ASSIGN(report::Metrics metrics, sum_->metrics());
         board_.evaluated(action, std::move(metrics), sum_->site_metrics(), now);
@@ -383,56 +375,6 @@ class JobDriver::Impl {
       }
     }
     return fail(ErrorCode::kInternal, "unknown kind of sum");
-  }
-
-  Result<Committed> close_training(const CloseSum& action, TimePoint now) {
-    const TimePoint started = Clock::now();
-    aggregation::StreamingSum& sum = sum_->sum();
-    aggregation::WeightingFacts facts;
-    facts.contributors = sum.contributors();
-    facts.members = action.members;
-    facts.normaliser = action.normaliser;
-    facts.member_examples = action.member_examples;
-    if (sum.layout().find(encoding::kExamples) != nullptr) {
-      CONSILIUM_ASSIGN(const std::vector<std::uint64_t> examples, sum.counts(encoding::kExamples));
-      facts.contributed_examples = examples[0];
-    }
-    CONSILIUM_ASSIGN(const double divisor, aggregation::mean_divisor(spec_.strategy.weighting, facts));
-    StatusBoard::Training training;
-    CONSILIUM_ASSIGN(const std::vector<std::uint64_t> clipped, sum.counts(encoding::kClipped));
-    training.clipped = clipped[0];
-    training.coordinates = facts.contributors * manifest_.parameter_count();
-    // Where the examples are told, the loss is the contributors' own mean, whatever the model's weighting.
-    const auto loss_divisor =
-        facts.contributed_examples > 0 ? aggregation::mean_divisor(job::Weighting::kCohort, facts) : divisor;
-    CONSILIUM_TRY(loss_divisor);
-    CONSILIUM_ASSIGN(const std::vector<float> loss, sum.values(encoding::kLoss, *loss_divisor));
-    training.loss = loss[0];
-    CONSILIUM_ASSIGN(const std::span<const float> delta, sum.decode_parameters(divisor));
-    CONSILIUM_ASSIGN(training.model, next_model(delta));
-    training.seconds_to_commit = seconds_of(Clock::now() - started);
-    board_.trained(action, training, now);
-    return Committed{action.key, 0, training.model};
-  }
-
-  /// Applies the mean to the global model, which stays in memory between rounds: reading and allocating it anew costs
-  /// more than its memory is worth.
-  Result<crypto::Digest> next_model(std::span<const float> delta) {
-    CONSILIUM_TRY(load_model());
-    CONSILIUM_TRY(strategy_->apply(delta, global_model_, server_state_));
-    CONSILIUM_ASSIGN(const crypto::Digest digest, parts_.blobs.put(std::as_bytes(std::span(global_model_))));
-    parts_.blobs.retain(digest);
-    return digest;
-  }
-
-  Result<void> load_model() {
-    if (!global_model_.empty()) return {};
-    global_model_.resize(manifest_.parameter_count());
-    const auto bytes = std::as_writable_bytes(std::span(global_model_));
-    CONSILIUM_ASSIGN(const std::size_t read, parts_.blobs.read(model_, 0, bytes));
-    if (read == bytes.size()) return {};
-    return fail(ErrorCode::kDataLoss, fmt::format("the global model {} has {} bytes, expected {}",
-                                                  crypto::to_hex(model_), read, bytes.size()));
   }
 
   void report() {
@@ -443,19 +385,14 @@ class JobDriver::Impl {
   std::string researcher_;
   job::JobSpec spec_;
   std::string spec_text_;
-  ParameterManifest manifest_;
-  std::unique_ptr<aggregation::MeanStrategy> strategy_;
-  aggregation::ServerState server_state_;
   Parts parts_;
   State state_;
   StatusBoard board_;
   std::optional<SessionSum> sum_;
   unsigned key_phase_ = 0;  ///< of sum_
   TimePoint key_phase_since_{};
-  std::deque<Event> follow_up_;   ///< what carrying effects out led to
-  ParameterVector global_model_;  ///< of model_, once a round has needed it; a failure to change it ends the job
-  crypto::Digest model_;          ///< global, latest
-  crypto::Digest previous_{};     ///< the one before, or zero
+  std::deque<Event> follow_up_;  ///< what carrying effects out led to
+  GlobalModel model_;
   bool journal_failed_ = false;
   std::optional<SessionSum> former_;  ///< the last sum of updates: the next one takes its memory
 };

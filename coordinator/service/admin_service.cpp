@@ -12,6 +12,7 @@
 #include "common/wire/report_conversions.h"
 #include "common/wire/status.h"
 #include "consilium/v1/admin.grpc.pb.h"
+#include "coordinator/service/peer_certificate.h"
 #include "coordinator/service/service_parts.h"
 
 namespace consilium::service {
@@ -36,6 +37,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
         context_(context),
         researcher_(std::move(researcher)),
         job_id_(std::move(job_id)),
+        certificate_(parts.trust, context, pki::Role::kResearcher),
         slot_(std::move(slot)) {
     wait_for_change();
   }
@@ -62,6 +64,8 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
 
   void run() {
     while (!cancelled_ && !parts_.ending) {
+      if (const auto good = certificate_.check(); !good)
+        return Finish(refuse(context_, "researcher " + researcher_, good.error().within("the watch ends")));
       const auto found = parts_.handler.watch(job_id_, seen_, kWatchSlice);
       if (!found) return Finish(refuse(context_, "researcher " + researcher_, found.error()));
       if (seen_ != 0 && found->version <= seen_) continue;
@@ -77,6 +81,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
   grpc::CallbackServerContext& context_;
   const std::string researcher_;
   const std::string job_id_;
+  PeerCertificate certificate_;
   const std::unique_ptr<Slots::Hold> slot_;
   std::atomic<bool> cancelled_ = false;
   std::uint64_t seen_ = 0;

@@ -10,6 +10,9 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
+#include <thread>
+
+#include "common/wire/bulk_transfer.h"
 #include "common/wire/channel_options.h"
 #include "common/wire/limits.h"
 #include "common/wire/tls_credentials.h"
@@ -21,6 +24,8 @@
 namespace consilium::service {
 
 namespace {
+
+constexpr auto kRevocationsEvery = std::chrono::seconds(2);
 
 /// Every connection is a descriptor: take as many as the system gives.
 void raise_descriptor_limit() {
@@ -64,6 +69,9 @@ class GrpcService final : public CoordinationService {
           ErrorCode::kFailedPrecondition,
           fmt::format("cannot listen on {}: is another program listening there? (coordinator.yaml: listen)", address));
     }
+    revocations_ = std::jthread([this](const std::stop_token& stop) {
+      while (wire::sleep_for(kRevocationsEvery, stop)) streams_.end_revoked();
+    });
     return {};
   }
 
@@ -74,6 +82,7 @@ class GrpcService final : public CoordinationService {
   void shutdown(std::chrono::milliseconds grace) override {
     if (!server_) return;
     parts_.ending = true;
+    revocations_ = {};
     streams_.end_all();
     server_->Shutdown(std::chrono::system_clock::now() + grace);
     server_.reset();
@@ -84,6 +93,7 @@ class GrpcService final : public CoordinationService {
   SiteStreams streams_;
   std::unique_ptr<grpc::Service> federation_, blobs_, admin_;
   std::unique_ptr<grpc::Server> server_;
+  std::jthread revocations_;  ///< looks whether a site with an open stream has been revoked
   int port_ = 0;
 };
 

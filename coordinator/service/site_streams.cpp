@@ -13,6 +13,7 @@
 #include "common/wire/limits.h"
 #include "common/wire/status.h"
 #include "consilium/v1/federation.grpc.pb.h"
+#include "coordinator/service/peer_certificate.h"
 #include "coordinator/service/service_parts.h"
 
 namespace consilium::service {
@@ -35,7 +36,11 @@ constexpr auto kWindow = std::chrono::seconds(10);
 class SiteStream final : public RawBidiReactor {
  public:
   SiteStream(ServiceParts& parts, SiteStreams& streams, grpc::CallbackServerContext& context, std::string site)
-      : parts_(parts), streams_(streams), context_(context), site_(std::move(site)) {}
+      : parts_(parts),
+        streams_(streams),
+        context_(context),
+        site_(std::move(site)),
+        certificate_(parts.trust, context, pki::Role::kSite) {}
 
   void begin(std::shared_ptr<SiteStream> self) {
     self_ = std::move(self);
@@ -59,13 +64,17 @@ class SiteStream final : public RawBidiReactor {
     }
   }
 
-  /// Ends the stream from our side.
   void leave() {
     const std::lock_guard lock(mutex_);
-    ending_ = true;
-    outcome_ = grpc::Status(grpc::StatusCode::UNAVAILABLE, "the coordinator is shutting down");
-    if (writing_) return context_.TryCancel();
-    finish_when_idle();
+    end({grpc::StatusCode::UNAVAILABLE, "the coordinator is shutting down"});
+  }
+
+  /// Called by one thread at a time.
+  void end_if_revoked() {
+    const auto good = certificate_.check();
+    if (good) return;
+    const std::lock_guard lock(mutex_);
+    if (!ending_) end(refuse(context_, "site " + site_, good.error().within("its stream ends")));
   }
 
   void OnReadDone(bool ok) override {
@@ -146,6 +155,14 @@ class SiteStream final : public RawBidiReactor {
     StartWrite(&queue_.front());
   }
 
+  /// Ends the stream from our side.
+  void end(grpc::Status status) {
+    ending_ = true;
+    outcome_ = std::move(status);
+    if (writing_) return context_.TryCancel();  // the site may not read what is being written
+    finish_when_idle();
+  }
+
   /// Finishes once no write is under way, and no read can come any more.
   void finish_when_idle() {
     read_ended_ = true;
@@ -158,6 +175,7 @@ class SiteStream final : public RawBidiReactor {
   SiteStreams& streams_;
   grpc::CallbackServerContext& context_;
   const std::string site_;
+  PeerCertificate certificate_;
   std::shared_ptr<SiteStream> self_;
   grpc::ByteBuffer incoming_;
   bool hello_ = false;  ///< read side only
@@ -217,14 +235,23 @@ void SiteStreams::send(const std::string& site, const wire::CoordinatorMessage& 
   stream->enqueue(message);
 }
 
-void SiteStreams::end_all() {
+std::vector<std::shared_ptr<SiteStream>> SiteStreams::open_streams() {
   std::vector<std::shared_ptr<SiteStream>> streams;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [site, stream] : streams_) streams.push_back(stream);
+  return streams;
+}
+
+void SiteStreams::end_revoked() {
+  for (const auto& stream : open_streams()) stream->end_if_revoked();
+}
+
+void SiteStreams::end_all() {
   {
     const std::lock_guard lock(mutex_);
     ended_ = true;
-    for (const auto& [site, stream] : streams_) streams.push_back(stream);
   }
-  for (const auto& stream : streams) stream->leave();
+  for (const auto& stream : open_streams()) stream->leave();
 }
 
 bool SiteStreams::attach(const std::string& site, const std::shared_ptr<SiteStream>& stream) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "common/wire/messages.h"
 
@@ -24,6 +25,8 @@ class SiteStreams {
   /// Queues a message; dropped where the site has no stream (it will be offered again).
   void send(const std::string& site, const wire::CoordinatorMessage& message);
 
+  /// Ends the streams of sites whose certificate has been revoked meanwhile; cheap while the list is the same.
+  void end_revoked();
   /// Ends every stream, and accepts no more.
   void end_all();
 
@@ -32,6 +35,8 @@ class SiteStreams {
   void detach(const std::string& site);
 
  private:
+  [[nodiscard]] std::vector<std::shared_ptr<SiteStream>> open_streams();
+
   std::mutex mutex_;
   bool ended_ = false;
   std::map<std::string, std::shared_ptr<SiteStream>> streams_;

@@ -1,4 +1,4 @@
-"""Holds README.md and docs/ against the repository: links, paths, commands with their options, keys of jobs.
+"""Holds README.md and docs/ against the repository: links, paths, commands with their options, keys of jobs, a site's checks.
 
 CONSILIUM_BIN_DIR names the folder of the built programs, CONSILIUM_PROGRAMS those that this build has (commas between them):
 commands of other programs are not looked at. Python's standard library only.
@@ -220,6 +220,30 @@ class JobKeys(unittest.TestCase):
         self.assertGreater(len(keys), 25)
         self.assertEqual(keys - self.keys - {"sha256", "path"}, set())  # of initial_weights, which stand in its row
         self.assertLessEqual({"sha256", "path"}, self.words)
+
+
+class Checks(unittest.TestCase):
+    """docs/threat-model.md names each of a site's checks, and tests that there are."""
+
+    def setUp(self):
+        page = (ROOT / "docs/threat-model.md").read_text()
+        self.rows = [line for line in page.splitlines() if line.startswith("|")]
+
+    def test_every_check_in_the_code_has_a_row_and_every_row_a_check(self):
+        sources = [file for folder in ("common", "client") for file in (ROOT / folder).rglob("*.cpp")]
+        marks = {name for file in sources for name in re.findall(r"// check: ([a-z0-9-]+)$", file.read_text(), re.MULTILINE)}
+        rows = {found[1] for row in self.rows if (found := re.match(r"\| `([a-z0-9-]+)` \|", row))}
+        self.assertGreater(len(marks), 30)
+        self.assertEqual(rows, marks)
+
+    def test_every_test_that_it_names_exists(self):
+        cases = set()
+        for file in (ROOT / "tests").rglob("*.cpp"):
+            for literals in re.findall(r'\bTEST_CASE\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)', file.read_text()):
+                cases.add("".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literals)))
+        named = {name for row in self.rows for name in re.findall(r'"([^"]+)"', row)}
+        self.assertGreater(len(named), 50)
+        self.assertEqual(named - cases, set())
 
 
 if __name__ == "__main__":

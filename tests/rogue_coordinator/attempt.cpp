@@ -102,7 +102,7 @@ void Attempt::share() {
 void Attempt::hand_out() {
   tell(boxes());
   for (const Rank rank : sharers()) {
-    const std::string& site = adverts().adverts[rank].site;
+    const std::string site = adverts().adverts[rank].site;
     if (site == kNorth || silent_.contains(site)) continue;
     REQUIRE(played_.at(site).receive(boxes(site)).has_value());
     Words words = plain_[site] = some_words(site, order_.layout.word_count());
@@ -241,20 +241,13 @@ bool looks_plain(const Words& words) {
 }
 
 void check_discreet(Stage& stage, std::size_t revealed) {
-  std::map<std::tuple<std::string, job::SumKind, std::uint32_t>, std::set<std::vector<std::byte>>> confirmed, shown;
   for (const wire::SiteMessage& message : stage.said()) {
     if (const auto* failed = std::get_if<wire::SessionFailed>(&message)) CHECK(failed->reason.empty());
-    const auto* masking = std::get_if<wire::Masking>(&message);
-    if (masking == nullptr) continue;
-    const auto round = std::make_tuple(masking->key.job_id, masking->key.kind, masking->key.round);
-    const auto decoded = decode_site_message(masking->message);
-    REQUIRE(decoded.has_value());
-    if (std::holds_alternative<Confirmation>(*decoded)) confirmed[round].insert(masking->message);
-    if (std::holds_alternative<Reveal>(*decoded)) shown[round].insert(masking->message);
   }
-  for (const auto& [round, signatures] : confirmed) CHECK(signatures.size() == 1);
-  for (const auto& [round, reveals] : shown) CHECK(reveals.size() == 1);
-  CHECK(shown.size() == revealed);
+  for (const auto& [round, signatures] : sent<Confirmation>(stage)) CHECK(signatures.size() == 1);
+  const Sent reveals = sent<Reveal>(stage);
+  for (const auto& [round, shares] : reveals) CHECK(shares.size() == 1);
+  CHECK(reveals.size() == revealed);
   for (const auto& [session, words] : stage.uploads()) {
     INFO(session);
     CHECK_FALSE(looks_plain(words));

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "common/job/job_spec.h"
@@ -90,6 +91,21 @@ class Attempt {
   std::map<std::string, secagg::Confirmation> confirmations_;
   std::map<std::string, secagg::Reveal> reveals_;
 };
+
+/// The different messages of this kind that north has sent, encoded, by session's job, kind and round.
+using Sent = std::map<std::tuple<std::string, job::SumKind, std::uint32_t>, std::set<std::string>>;
+template <class Message>
+[[nodiscard]] Sent sent(Stage& stage) {
+  Sent found;
+  for (const wire::SiteMessage& message : stage.said()) {
+    const auto* masking = std::get_if<wire::Masking>(&message);
+    if (masking == nullptr) continue;
+    if (!std::holds_alternative<Message>(secagg::decode_site_message(masking->message).value())) continue;
+    const auto* first = reinterpret_cast<const char*>(masking->message.data());
+    found[{masking->key.job_id, masking->key.kind, masking->key.round}].emplace(first, masking->message.size());
+  }
+  return found;
+}
 
 /// Do these words look like what a site would send without masks: small numbers, most of them?
 [[nodiscard]] bool looks_plain(const Words& words);

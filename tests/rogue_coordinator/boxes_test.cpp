@@ -50,7 +50,7 @@ TEST_CASE("boxes of fewer sites than the threshold are refused") {
 }
 
 TEST_CASE("one site's box given twice is refused") {
-  check_refused("boxes", [](Case&, Boxes& boxes) { boxes.boxes[1] = boxes.boxes[0]; });
+  check_refused("masking message: rank", [](Case&, Boxes& boxes) { boxes.boxes[1] = boxes.boxes[0]; });
 }
 
 TEST_CASE("a box of a site that isn't in the attempt is refused") {
@@ -61,13 +61,20 @@ TEST_CASE("messages that were cut short or drawn out are refused") {
   Case played;
   std::vector<std::byte> bytes = encode(secagg::CoordinatorMessage(played.attempt.boxes()));
   SECTION("cut") { bytes.resize(bytes.size() / 2); }
-  SECTION("empty") { bytes.clear(); }
   SECTION("with a byte more") { bytes.push_back(std::byte{0}); }
   SECTION("of an unknown kind") { bytes[0] = std::byte{0xEE}; }
   played.attempt.tell_bytes(bytes);
   played.attempt.check_refused("rogue-1 train 1.1");
   check_discreet(played.stage, 0);
   CHECK(played.stage.uploads().empty());
+}
+
+TEST_CASE("a message of nothing costs the coordinator the connection") {
+  Case played;
+  played.attempt.tell_bytes({});
+  CHECK(played.stage.logged("lost the coordinator"));
+  CHECK_FALSE(played.stage.next_answer(played.attempt.key(), std::chrono::milliseconds(200)).has_value());
+  check_discreet(played.stage, 0);
 }
 
 TEST_CASE("steps out of order are refused") {
@@ -97,7 +104,7 @@ TEST_CASE("steps out of order are refused") {
     secagg::AdvertList list = played.attempt.adverts();
     list.adverts.pop_back();
     played.attempt.tell(list);
-    played.attempt.check_refused("unexpected adverts while shares are sent");
+    played.attempt.check_refused("unexpected advert list while shares are sent");
     check_discreet(played.stage, 0);
   }
   SECTION("other boxes once the masks are agreed on") {
@@ -114,17 +121,10 @@ TEST_CASE("steps out of order are refused") {
 TEST_CASE("what is said twice is answered with the same bytes, or not at all") {
   Case played;
   played.attempt.tell(played.attempt.adverts());
-  std::set<std::vector<std::byte>> shares;
-  while (const auto again = played.stage.next_answer(played.attempt.key(), std::chrono::seconds(1))) {
-    shares.insert(encode(*again));
-  }
-  for (const wire::SiteMessage& message : played.stage.said()) {
-    const auto* masking = std::get_if<wire::Masking>(&message);
-    if (masking == nullptr) continue;
-    if (std::holds_alternative<secagg::Shares>(*secagg::decode_site_message(masking->message)))
-      shares.insert(masking->message);
-  }
-  CHECK(shares.size() == 1);
+  played.stage.next_answer(played.attempt.key(), std::chrono::seconds(1));
+  const Sent shares = sent<secagg::Shares>(played.stage);
+  REQUIRE(shares.size() == 1);
+  CHECK(shares.begin()->second.size() == 1);
   check_discreet(played.stage, 0);
 }
 

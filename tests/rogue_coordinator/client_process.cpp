@@ -14,9 +14,13 @@
 namespace consilium::rogue {
 
 ClientProcess::ClientProcess(const std::filesystem::path& config, std::filesystem::path log,
-                             const std::vector<std::string>& environment)
+                             const std::vector<std::string>& environment, bool unprivileged)
     : log_(std::move(log)) {
-  std::vector<std::string> arguments{CONSILIUM_BIN_DIR "/consilium-client", "--config", config.string()};
+  std::vector<std::string> arguments;
+  if (unprivileged && ::geteuid() == 0) {
+    arguments = {"/usr/bin/setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"};
+  }
+  arguments.insert(arguments.end(), {CONSILIUM_BIN_DIR "/consilium-client", "--config", config.string()});
   std::vector<std::string> variables = environment;
   for (char** entry = environ; *entry != nullptr; ++entry) variables.emplace_back(*entry);
   std::vector<char*> argv;

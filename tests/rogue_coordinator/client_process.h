@@ -11,9 +11,10 @@ namespace consilium::rogue {
 /// The real consilium-client, as a process with a log of its own. Killed with the object.
 class ClientProcess {
  public:
-  /// @param environment  "NAME=value", besides this process's own
+  /// @param environment   "NAME=value", besides this process's own
+  /// @param unprivileged  where the test runs as root: as nobody, who must be able to read the files
   ClientProcess(const std::filesystem::path& config, std::filesystem::path log,
-                const std::vector<std::string>& environment = {});
+                const std::vector<std::string>& environment = {}, bool unprivileged = false);
   ~ClientProcess();
   ClientProcess(const ClientProcess&) = delete;
   ClientProcess& operator=(const ClientProcess&) = delete;

@@ -84,7 +84,7 @@ TEST_CASE("a second north is noticed") {
     });
   }
   SECTION("in another's") {
-    check_refused("north", [](Case& now, AdvertList& list) {
+    check_refused("adverts: expected them in order of name", [](Case& now, AdvertList& list) {
       Advert& south = advert_of(list, "south");
       south = now.attempt.advert_by("north", now.stage.corrupt_authority().mint("north"), south);
     });

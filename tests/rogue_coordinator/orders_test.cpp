@@ -59,18 +59,17 @@ TEST_CASE("an order that the accepted job doesn't give is refused before anythin
   check_discreet(stage, 0);
 }
 
-TEST_CASE("an N that is smaller than the site's own examples is refused") {
+TEST_CASE("an N that is smaller than the site's own examples doesn't tell the coordinator so") {
   Stage stage;
   Session session = train_session(stage);
   session.normaliser = kExamples - 1;
   Attempt attempt(stage, session);
-  if (attempt.offer(attempt.order())) {
-    attempt.share();
-    attempt.tell(attempt.boxes());
-  }
-  CHECK_FALSE(stage.upload(session.key).has_value());
-  attempt.check_refused("this site has 40 training examples, the census counted 39");
-  check_discreet(stage, 0);
+  attempt.offer();
+  attempt.share();
+  attempt.hand_out();  // as with any other N
+  attempt.confirm();
+  attempt.unmask();
+  check_discreet(stage, 1);
 }
 
 TEST_CASE("keys that were signed for an evaluation are refused in training") {

@@ -38,43 +38,64 @@ TEST_CASE("an attempt that isn't higher than the last one is refused") {
   check_discreet(stage, 0);
 }
 
-TEST_CASE("a round that north has confirmed has no other attempt") {
-  Stage stage;
+/// What a coordinator may do to a site that it would like to forget a session.
+void disturb(Stage& stage, const Session& session, const std::string& how) {
+  if (how == "close") stage.send(wire::SessionClosed{session.key, "never mind"});
+  if (how == "end the job") stage.send(wire::JobEnded{session.key.job_id, "finished"});
+  if (how == "cut the connection") stage.cut_connection();
+  if (how == "crash") stage.restart_client();
+  if (how != "close") REQUIRE(stage.offer(session.key.job_id, session.job));
+}
+
+/// Plays a first round until north has signed its survivors: all.
+Session play_until_confirmed(Stage& stage) {
   Session session = train_session(stage);
   Attempt attempt(stage, session);
   attempt.offer();
   attempt.share();
   attempt.hand_out();
   attempt.confirm();
-  SECTION("at once") { stage.send(wire::SessionClosed{session.key, "another attempt"}); }
-  SECTION("after a restart of the client too") {
-    stage.restart_client();
-    REQUIRE(stage.offer("rogue-1", session.job));
+  return session;
+}
+
+TEST_CASE("nothing new begins in a job while a confirmed round is open") {
+  Stage stage;
+  Session session = play_until_confirmed(stage);
+  SECTION("another attempt") { session.key.attempt = 2; }
+  SECTION("the next round") { session.key.round = 2; }
+  SECTION("an evaluation") {
+    session.key.kind = job::SumKind::kEvaluate;
+    session.normaliser = 0;
   }
-  ++session.key.attempt;
-  check_offer_refused(stage, session, "confirmed");
+  check_offer_refused(stage, session, "rogue-1 train 1.1 is confirmed, and its masks are still on");
   check_discreet(stage, 0);
 }
 
-TEST_CASE("a new round doesn't begin while a confirmed one is open") {
+TEST_CASE("a round that north has confirmed has no other attempt, whatever the coordinator does in between") {
+  const std::string how = GENERATE("close", "end the job", "cut the connection", "crash");
+  INFO(how);
   Stage stage;
-  Session session = train_session(stage);
-  Attempt attempt(stage, session);
-  attempt.offer();
-  attempt.share();
-  attempt.hand_out();
-  attempt.confirm();
-  SECTION("the next round of training") { session.key.round = 2; }
-  SECTION("after the coordinator gave the session up") {
-    stage.send(wire::SessionClosed{session.key, "never mind"});
-    session.key.round = 2;
-  }
-  SECTION("after a restart of the client") {
-    stage.restart_client();
-    REQUIRE(stage.offer("rogue-1", session.job));
-    session.key.round = 2;
-  }
-  check_offer_refused(stage, session, "confirmed");
+  Session session = play_until_confirmed(stage);
+  disturb(stage, session, how);
+  ++session.key.attempt;
+  check_offer_refused(stage, session, "this site has confirmed attempt 1, there is no other");
+  check_discreet(stage, 0);
+}
+
+TEST_CASE("the next round doesn't start from the same model without one site, whatever happens in between") {
+  const std::string how = GENERATE("close", "end the job", "cut the connection", "crash");
+  INFO(how);
+  Stage stage;
+  Session session = play_until_confirmed(stage);
+  disturb(stage, session, how);
+  session.key.round = 2;
+  Attempt second(stage, session);
+  second.offer();
+  second.share();
+  second.silence("west");
+  second.hand_out();
+  second.tell(second.survivors());
+  second.check_refused("allow_changed_cohort");
   check_discreet(stage, 0);
 }
 
@@ -111,25 +132,53 @@ Session census_session(Stage& stage) {
   return {{"rogue-1", job::SumKind::kCensus, 0, 1}, job, {}, 0, stage.sites(), stage.sites()};
 }
 
-TEST_CASE("counts are not summed without one member") {
+TEST_CASE("an evaluation without one member of the census is refused") {
   Stage stage;
-  const Session census = census_session(stage);
-  SECTION("the census of the whole group, then an evaluation without west") {
-    Attempt counted(stage, census);
-    play_to_the_end(stage, counted);
-    Session session = census;
-    session.key = {"rogue-1", job::SumKind::kEvaluate, 0, 1};
-    session.model = stage.model(1);
-    session.exactly.clear();
-    Attempt attempt(stage, session);
-    attempt.offer();
-    attempt.share();
-    attempt.silence("west");
-    attempt.hand_out();
-    attempt.tell(attempt.survivors());
-    attempt.check_refused("counts are summed over the group's members");
-    check_discreet(stage, 1);
+  Session session = census_session(stage);
+  Attempt counted(stage, session);
+  play_to_the_end(stage, counted);
+  session.key = {"rogue-1", job::SumKind::kEvaluate, 0, 1};
+  session.model = stage.model(1);
+  session.exactly.clear();
+  Attempt attempt(stage, session);
+  attempt.offer();
+  attempt.share();
+  attempt.silence("west");
+  attempt.hand_out();
+  attempt.tell(attempt.survivors());
+  attempt.check_refused("counts are summed over the group's members");
+  check_discreet(stage, 1);
+}
+
+TEST_CASE("a second census of a job without one member is refused, also after the job is said to be over") {
+  const bool ended = GENERATE(false, true);
+  Stage stage;
+  Session session = census_session(stage);
+  Attempt counted(stage, session);
+  play_to_the_end(stage, counted);
+  if (ended) {
+    stage.send(wire::JobEnded{"rogue-1", "finished"});
+    REQUIRE(stage.offer("rogue-1", session.job));
   }
+  session.key.round = 1;
+  session.exactly.clear();
+  Attempt again(stage, session);
+  again.offer();
+  again.share();
+  again.silence("west");
+  again.hand_out();
+  again.tell(again.survivors());
+  again.check_refused("its members are east, north, south, west, found east, north, south");
+  check_discreet(stage, 1);
+}
+
+TEST_CASE("an evaluation before any census is refused: nobody knows whose counts are summed") {
+  Stage stage;
+  Session session = census_session(stage);
+  session.key.kind = job::SumKind::kEvaluate;
+  session.model = stage.model(1);
+  check_offer_refused(stage, session, "this site took part in no census of the job");
+  check_discreet(stage, 0);
 }
 
 TEST_CASE("a vector is masked once: after a crash north sends the same words, or none") {
@@ -147,14 +196,9 @@ TEST_CASE("a vector is masked once: after a crash north sends the same words, or
   stage.next_answer(session.key, std::chrono::seconds(2));
   const auto words = stage.upload(session.key);
   CHECK((!words || *words == attempt.masked()));
-  std::set<std::vector<std::byte>> shares;
-  for (const wire::SiteMessage& message : stage.said()) {
-    const auto* masking = std::get_if<wire::Masking>(&message);
-    if (masking == nullptr) continue;
-    if (std::holds_alternative<secagg::Shares>(*secagg::decode_site_message(masking->message)))
-      shares.insert(masking->message);
-  }
-  CHECK(shares.size() == 1);
+  const Sent shares = sent<secagg::Shares>(stage);
+  REQUIRE(shares.size() == 1);
+  CHECK(shares.begin()->second.size() == 1);
   check_discreet(stage, 0);
 }
 

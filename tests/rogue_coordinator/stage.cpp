@@ -1,5 +1,7 @@
 #include "tests/rogue_coordinator/stage.h"
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <thread>
 
@@ -41,6 +43,12 @@ data::Split split(std::size_t count) {
   return made;
 }
 
+void give_to_nobody(const fs::path& path) {
+  if (::geteuid() != 0) return;
+  constexpr uid_t kNobody = 65534;
+  REQUIRE(::chown(path.c_str(), kNobody, kNobody) == 0);
+}
+
 /// The session that a message from north is about.
 std::optional<job::SessionKey> session_of(const wire::SiteMessage& message) {
   if (const auto* masking = std::get_if<wire::Masking>(&message)) return masking->key;
@@ -64,7 +72,7 @@ Credentials Minting::mint(const std::string& site) {
   return certify(site, key);
 }
 
-Stage::Stage(const StageOptions& options) : sites_(options.sites) {
+Stage::Stage(const StageOptions& options) : options_(options), sites_(options.sites) {
   const fs::path folder = federation_.folder.path();
   // The root with an empty book: it signs for any name, as whoever holds the root's key could.
   fs::copy(folder / "ca", folder / "corrupt", fs::copy_options::recursive);
@@ -78,31 +86,49 @@ Stage::Stage(const StageOptions& options) : sites_(options.sites) {
     if (site != kNorth) played_[site] = {certificate, pki::make_file_signer(files.key).value()};
   }
   trust_ = pki::TrustStore::open(folder / "ca" / "root.pem", folder / "ca" / "crl.pem").value();
-  configure(options);
+  configure();
   start_client();
 }
 
-void Stage::configure(const StageOptions& options) {
+void Stage::configure() {
   const fs::path folder = federation_.folder.path();
   const pki::Authority authority = pki::Authority::open(folder / "ca").value();
   pki::write_text(folder / "roster.yaml", pki::roster_text("lung", pki::roster_of(authority.list().value())));
-  pki::write_text(folder / "policy.yaml", std::string(kPolicy) + options.policy);
+  pki::write_text(folder / "policy.yaml", std::string(kPolicy) + options_.policy);
   REQUIRE(data::write_npz(folder / "chest.npz", {{1, 8, 8}, 2, split(40), split(16), split(16)}));
   pki::write_text(folder / "client.yaml",
                   "site: north\nserver_name: localhost\ncoordinator: 127.0.0.1:" + std::to_string(federation_.port()) +
                       "\npolicy: policy.yaml\nroster: roster.yaml\nstate_dir: state\n"
                       "tls: {root: ca/root.pem, certificate: north.pem, key: north.key, revocation_list: ca/crl.pem}\n"
-                      "trainer: {command: " CONSILIUM_BIN_DIR
-                      "/consilium-linear-trainer, device: cpu}\n"
+                      "trainer: {command: [" CONSILIUM_BIN_DIR "/consilium-linear-trainer, --sleep-ms, \"" +
+                      std::to_string(options_.training_ms) +
+                      "\"], device: cpu}\n"
                       "datasets: {chest: {type: npz, path: chest.npz}}\n");
+  fs::create_directory(folder / "state");
+  if (options_.unprivileged) {
+    for (const char* name : {"", "ca", "ca/root.pem", "ca/crl.pem", "north.pem", "north.key", "state"}) {
+      give_to_nobody(folder / name);
+    }
+  }
 }
 
-void Stage::start_client() {
-  client_.emplace(federation_.folder / "client.yaml", federation_.folder / "client.log");
+void Stage::await_connection() {
   const bool connected = federation_.handler.board.wait(
       [&] { return federation_.handler.connected.contains(kNorth) || !client_->running(); });
   INFO(log());
   REQUIRE((connected && client_->running()));
+}
+
+void Stage::start_client() {
+  client_.emplace(federation_.folder / "client.yaml", federation_.folder / "client.log", options_.environment,
+                  options_.unprivileged);
+  await_connection();
+}
+
+void Stage::cut_connection() {
+  federation_.restart();
+  REQUIRE(federation_.handler.board.wait([&] { return !federation_.handler.left.empty(); }));
+  await_connection();
 }
 
 void Stage::restart_client() {

@@ -46,7 +46,10 @@ class Minting {
 
 struct StageOptions {
   std::vector<std::string> sites{"east", "north", "south", "west"};
-  std::string policy;  ///< lines that policy.yaml has besides those that accept the job
+  std::string policy{};                    ///< lines that policy.yaml has besides those that accept the job
+  std::vector<std::string> environment{};  ///< of the client, "NAME=value"
+  unsigned training_ms = 0;                ///< how long a training takes, besides what it takes
+  bool unprivileged = false;               ///< the client runs as nobody, if the test runs as root
 };
 
 /// A consortium whose site north is the real client, whose other sites are played by the test with their own keys, and
@@ -81,6 +84,8 @@ class Stage {
   /// Offers a job; returns whether north takes part.
   bool offer(const std::string& job_id, const job::JobSpec& job);
   void expect_upload(const job::SessionKey& key, std::uint64_t words);
+  /// Breaks the connection, and waits until the client has made another.
+  void cut_connection();
   /// Kills the client and starts it again; returns once it is connected.
   void restart_client();
 
@@ -96,14 +101,17 @@ class Stage {
   std::map<std::string, std::vector<std::uint32_t>> uploads();
   /// Waits a moment for a line of the client's log.
   bool logged(const std::string& text);
+  [[nodiscard]] const std::filesystem::path& folder() const { return federation_.folder.path(); }
   ClientProcess& client() { return *client_; }
   std::string log() { return client_->log(); }
 
  private:
   void start_client();
-  void configure(const StageOptions& options);
+  void configure();
+  void await_connection();
 
   testing::Federation federation_;
+  StageOptions options_;
   std::vector<std::string> sites_;
   std::map<std::string, Credentials> played_;
   job::Roster roster_;

@@ -45,6 +45,13 @@ void check_request_refused(const std::string& why, const std::function<void(Case
   check_discreet(played.stage, 0);
 }
 
+/// What a survivor signs, with everybody sharing keys.
+std::vector<std::byte> statement_over(const Attempt& attempt, const std::vector<Rank>& survivors) {
+  const std::vector<Rank> all{0, 1, 2, 3};
+  const auto cohort = secagg::cohort_context(secagg::attempt_context(attempt.order()), attempt.adverts());
+  return secagg::confirmation_statement(cohort, all, survivors);
+}
+
 TEST_CASE("survivors below the threshold are not confirmed") {
   check_survivors_refused("survivors: 2 sites, the threshold is 3", [](Case& now, Survivors& list) {
     list = now.attempt.survivors({"south", "west"});
@@ -77,16 +84,16 @@ TEST_CASE("a survivor that never shared its keys is noticed") {
   check_discreet(stage, 0);
 }
 
-TEST_CASE("survivors are not confirmed before the vector is sent") {
-  Stage stage;
+TEST_CASE("survivors are not confirmed before there is a vector") {
+  Stage stage({.training_ms = 3000});
   Attempt attempt(stage, train_session(stage));
   attempt.offer();
   attempt.share();
-  stage.expect_upload(attempt.key(), 1);  // north's upload is refused: it has sent none
   attempt.tell(attempt.boxes());
   attempt.tell(Survivors{{0, 1, 2, 3}});
-  attempt.check_refused("rogue-1 train 1.1");
+  attempt.check_refused("survivors: this site has sent no vector yet");
   check_discreet(stage, 0);
+  CHECK(stage.uploads().empty());
 }
 
 TEST_CASE("one list of survivors is confirmed, and no other") {
@@ -138,9 +145,7 @@ TEST_CASE("shares are not revealed on fewer signatures than the threshold: the c
 TEST_CASE("shares are not revealed on a forged signature") {
   SECTION("a signature of the true site over another list") {
     check_request_refused("it signed something else", [](Case& now, UnmaskRequest& request) {
-      const std::vector<Rank> all{0, 1, 2, 3};
-      const auto cohort = cohort_context(attempt_context(now.attempt.order()), now.attempt.adverts());
-      const auto statement = secagg::confirmation_statement(cohort, all, all);
+      const auto statement = statement_over(now.attempt, {0, 1, 2, 3});
       request.confirmations[0].signature = now.stage.played("east").signer->sign(statement).value();
     });
   }
@@ -162,14 +167,12 @@ TEST_CASE("shares are not revealed on one site's signature counted twice") {
 }
 
 TEST_CASE("shares are not revealed on the signature of a site that isn't among the survivors") {
-  check_request_refused(
-      "a confirmation of a site that isn't among the survivors", [](Case& now, UnmaskRequest& request) {
-        const std::vector<Rank> all{0, 1, 2, 3}, survivors = now.attempt.survivors().ranks;
-        const auto cohort = cohort_context(attempt_context(now.attempt.order()), now.attempt.adverts());
-        const auto statement = secagg::confirmation_statement(cohort, all, survivors);
-        request.confirmations.push_back(
-            {now.attempt.rank_of("west"), now.stage.played("west").signer->sign(statement).value()});
-      });
+  check_request_refused("a confirmation of a site that isn't among the survivors",
+                        [](Case& now, UnmaskRequest& request) {
+                          const auto statement = statement_over(now.attempt, now.attempt.survivors().ranks);
+                          request.confirmations.push_back(
+                              {now.attempt.rank_of("west"), now.stage.played("west").signer->sign(statement).value()});
+                        });
 }
 
 }  // namespace

@@ -49,6 +49,18 @@ class Federation(unittest.TestCase):
             self.assertEqual(sorted(ended["history"][0]["contributed"]), ["east", "north", "south"])
             self.assertIn("site west: disconnected", consortium.daemons["coordinator"].log)
 
+    def test_a_site_logs_a_lost_connection_once_and_comes_back(self):
+        with Consortium(["east"]) as consortium:
+            self.start(consortium, sites=["east"])
+            east = consortium.daemons["east"]
+            consortium.daemons["coordinator"].terminate()
+            east.wait_for_log("lost the coordinator at")
+            consortium.start_coordinator()
+            consortium.wait_connected()
+            lines = [line for line in east.log.splitlines() if f"127.0.0.1:{consortium.port}" in line]
+            self.assertEqual(len([line for line in lines if "connected to" in line]), 2, lines)
+            self.assertEqual(len([line for line in lines if "shutting down" in line]), 1, lines)
+
     def test_below_the_quorum_the_job_fails_and_says_what_was_missing(self):
         with Consortium(SITES) as consortium:
             data = self.start(consortium, sites=["east"])

@@ -52,6 +52,22 @@ class Jobs(unittest.TestCase):
             # Every site evaluates, sampled or not.
             self.assertEqual([entry["test"]["examples"] for entry in ended["history"] if entry.get("test")], [4 * 32, 4 * 32])
 
+    def test_a_changed_data_file_is_read_again_for_the_next_job(self):
+        with Consortium(["east"]) as consortium:
+            file = write_sites(consortium.folder, ["east"])["east"]
+            consortium.start_coordinator()
+            consortium.start_site("east", {"chest": file})
+            consortium.wait_connected()
+            self.assertEqual(self.examples(consortium), 32)
+            write_sites(consortium.folder, ["east"], evaluation=48)
+            self.assertEqual(self.examples(consortium), 48)
+
+    def examples(self, consortium):
+        """How many examples a new job evaluates on."""
+        ended = consortium.wait_ended(consortium.submit(job(federation={"rounds": 1})))
+        self.assertEqual(ended["phase"], "finished", ended["detail"])
+        return ended["history"][0]["test"]["examples"]
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -108,7 +108,7 @@ TEST_CASE("a watcher hears every state it is in time for, with the whole history
     CHECK(same(seen[3].history[round], handler.current.status.history[round]));
 }
 
-TEST_CASE("a watch ends when it is asked to, when the coordinator leaves, and where there is no such job") {
+TEST_CASE("a watch ends when it is asked to, when the coordinator leaves, or refuses to go on") {
   Federation federation;
   auto client = client_of(federation);
   federation.handler.current = {1, status_of(1)};
@@ -123,6 +123,12 @@ TEST_CASE("a watch ends when it is asked to, when the coordinator leaves, and wh
     const auto watched = client.watch(
         "chest-xray-1", [&](const report::JobStatus&) { leaving = std::jthread([&] { federation.stop(); }); });
     CHECK(watched.error().code == ErrorCode::kUnavailable);
+  }
+  SECTION("the researcher is revoked") {
+    const auto watched = client.watch(
+        "chest-xray-1", [&](const report::JobStatus&) { federation.revoke(pki::Role::kResearcher, "marie"); });
+    CHECK(watched.error().code == ErrorCode::kUnauthenticated);
+    CHECK(watched.error().message.find("revoked") != std::string::npos);
   }
   SECTION("no such job") {
     const auto watched = client.watch("chest-xray-2", [](const report::JobStatus&) {});

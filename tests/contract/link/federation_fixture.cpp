@@ -1,6 +1,7 @@
 #include "tests/contract/link/federation_fixture.h"
 
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <cstring>
 #include <thread>
 
@@ -129,6 +130,8 @@ Member Federation::enroll(pki::Role role, const std::string& name) {
   pki::write_text(member.certificate, authority_->sign(request, identity, hosts, std::chrono::hours(1)).value());
   return member;
 }
+
+void Federation::revoke(pki::Role role, const std::string& name) { REQUIRE(authority_->revoke(role, name)); }
 
 transport::LinkConfig Federation::link_config(const Member& member, const std::string& site, int port) {
   return {"127.0.0.1:" + std::to_string(port == 0 ? port_ : port),

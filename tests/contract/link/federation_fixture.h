@@ -101,6 +101,8 @@ class Federation {
   ~Federation();
 
   Member enroll(pki::Role role, const std::string& name);
+  /// Revokes a member's certificate: the list that the service reads changes.
+  void revoke(pki::Role role, const std::string& name);
   /// Starts the service again on the same port.
   void restart();
   void stop();

@@ -71,6 +71,17 @@ TEST_CASE("the largest messages pass: a job and a round order of 1 MiB each") {
   CHECK(std::get<wire::SessionOffer>(north.events.received[1]).order.size() == 1 << 20);
 }
 
+TEST_CASE("a revoked site's open stream is ended with the reason, and the others' stay") {
+  Federation federation;
+  Attending north(federation, "north");
+  Attending south(federation, "south");
+  federation.revoke(pki::Role::kSite, "north");
+  CHECK(lost_with(north.events, ErrorCode::kUnauthenticated, "revoked"));
+  CHECK(federation.handler.board.wait([&] { return !federation.handler.connected.contains("north"); }));
+  CHECK(south.events.board.read([&] { return south.events.lost.empty(); }));
+  CHECK(federation.handler.board.read([&] { return federation.handler.left; }) == std::vector<std::string>{"north"});
+}
+
 TEST_CASE("a second stream of the same site is refused while the first lives, and let in when it has ended") {
   Federation federation;
   auto first = std::make_unique<Attending>(federation, "north");

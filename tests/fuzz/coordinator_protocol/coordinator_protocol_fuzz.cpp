@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <deque>
+#include <map>
 #include <set>
 #include <span>
 
@@ -55,6 +57,10 @@ class Run {
     input_ = input_.subspan(1);
     return byte;
   }
+  std::size_t position() {
+    const std::size_t high = next();
+    return high << 8 | next();
+  }
 
   void happen(int event, std::size_t site) {
     CoordinatorProtocol& coordinator = bench_.coordinator();
@@ -90,7 +96,7 @@ class Run {
     }
     if (lies) {
       std::vector<std::byte> bytes = encode(message);
-      const std::size_t at = (next() << 8 | next()) % bytes.size();
+      const std::size_t at = position() % bytes.size();
       bytes[at] ^= static_cast<std::byte>(next());
       auto changed = decode_site_message(bytes);
       if (!changed) return;
@@ -153,7 +159,7 @@ class Run {
 
   std::span<const std::uint8_t> input_;
   ConsortiumBench bench_;
-  std::vector<SiteMessage> old_;
+  std::deque<SiteMessage> old_;  ///< a deque: what is said again must stay while it is noted
   std::map<std::size_t, std::vector<std::uint32_t>> vectors_;
   std::set<std::size_t> revealed_;
   Phase phase_{};

@@ -93,6 +93,10 @@ class Run {
     input_ = input_.subspan(1);
     return byte;
   }
+  std::size_t position() {
+    const std::size_t high = next();
+    return high << 8 | next();
+  }
 
   Seen& seen(std::size_t attempt, std::size_t site) { return seen_[attempt][site]; }
 
@@ -186,7 +190,7 @@ class Run {
     const auto message = craft(kEvents[next() % 4], attempt, site);
     if (!message) return;
     std::vector<std::byte> bytes = encode(*message);
-    const std::size_t at = static_cast<std::size_t>(next() << 8 | next()) % bytes.size();
+    const std::size_t at = position() % bytes.size();
     bytes[at] ^= static_cast<std::byte>(next());
     if (const auto decoded = decode_coordinator_message(bytes)) deliver(attempt, site, *decoded);
   }
@@ -300,7 +304,7 @@ class Run {
   std::deque<ConsortiumBench> benches_;
   std::vector<crypto::Digest> contexts_;
   Seen seen_[2][kSites];
-  std::vector<CoordinatorMessage> said_;
+  std::deque<CoordinatorMessage> said_;  ///< a deque: what is said again must stay while it is noted
   std::map<std::pair<crypto::Digest, Rank>, Shares> shares_;
   Holders seeds_, keys_;
 };

@@ -145,6 +145,16 @@ TEST_CASE("plain lines tell what a job waits for, who failed and how it ended") 
   CHECK(text.ends_with("chest-xray-1: failed: quorum missed\n"));
 }
 
+TEST_CASE("a site that is missing from an evaluation is named with the reason, in the table and in plain lines") {
+  JobStatus status = running(1);
+  status.history[0].evaluation_failed["south"] = "evaluation failed: out of memory\x1b[2J";
+  const std::string told = "south is not in the evaluation: evaluation failed: out of memory?[2J";
+  CHECK(contains(table_lines(status, "val", {200, 30, true, false}), told));
+  CHECK(contains(news_lines({}, status, "val"), "round 1: " + told));
+  const auto json = nlohmann::json::parse(news_json(running(0), status, "val").back());
+  CHECK(json.at("evaluation_failed").contains("south"));
+}
+
 TEST_CASE("a job that waits isn't told again with every site that answers") {
   std::vector<JobStatus> snapshots;
   for (int i = 0; i < 100; ++i) {

@@ -2,13 +2,14 @@
 
 #include <catch2/catch.hpp>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "tests/unit/common/config/wrong_values.h"
 
 namespace consilium::client {
 namespace {
 
-const std::string kConfig = R"(site: north
+const config::GoodFile kFile{"client.yaml", R"(site: north
 coordinator: c.example.org:8470
 server_name: coordinator
 proxy: proxy:3128
@@ -21,20 +22,12 @@ datasets:
   chest: {type: npz, path: chest.npz}
   fashion: {type: idx, path: /data/fashion}
 log: {level: warning, format: json}
-)";
+)"};
 
-Result<ClientConfig> parse(const std::string& text) {
-  return parse_client_config(text, "client.yaml", "/etc/consilium");
-}
-
-/// kConfig with the first `from` replaced; throws where it has none.
-std::string with(const std::string& from, const std::string& to) {
-  std::string text = kConfig;
-  return text.replace(text.find(from), from.size(), to);
-}
+Result<ClientConfig> parse(const std::string& text) { return parse_client_config(text, kFile.name, "/etc/consilium"); }
 
 TEST_CASE("a client's configuration has absolute paths and every value") {
-  const auto config = parse(kConfig);
+  const auto config = parse(kFile.text);
   INFO((config ? "" : config.error().message));
   REQUIRE(config);
   CHECK(config->site == "north");
@@ -65,9 +58,10 @@ TEST_CASE("what a client's configuration leaves out has its default") {
 }
 
 TEST_CASE("a trainer's program may be a word, a path or a list") {
-  CHECK(parse(with("[bin/trainer, --verbose]", "python3"))->trainer.command == std::vector<std::string>{"python3"});
-  CHECK(parse(with("[bin/trainer, --verbose]", "/opt/t"))->trainer.command == std::vector<std::string>{"/opt/t"});
-  CHECK(parse(with("[bin/trainer, --verbose]", "[python3, t/train.py]"))->trainer.command ==
+  CHECK(parse(kFile.with("[bin/trainer, --verbose]", "python3"))->trainer.command ==
+        std::vector<std::string>{"python3"});
+  CHECK(parse(kFile.with("[bin/trainer, --verbose]", "/opt/t"))->trainer.command == std::vector<std::string>{"/opt/t"});
+  CHECK(parse(kFile.with("[bin/trainer, --verbose]", "[python3, t/train.py]"))->trainer.command ==
         std::vector<std::string>{"python3", "t/train.py"});
 }
 
@@ -81,7 +75,7 @@ TEST_CASE("the commented example of a client's configuration is accepted") {
 }
 
 TEST_CASE("a wrong value in a client's configuration is refused, and the error names its key") {
-  const std::vector<std::pair<std::string, std::vector<std::string>>> keys{
+  const config::WrongValues wrong{
       {"site: north", {"North", "no_rth", "''", "[a]", "{}", "-n", "../n", "null"}},
       {"coordinator: c.example.org:8470",
        {"c.example.org", "8470", "c:0", "c:65536", "c:x", "https://c:1", "''", "[a]", "{}", "null"}},
@@ -101,33 +95,25 @@ TEST_CASE("a wrong value in a client's configuration is refused, and the error n
       {"path: chest.npz", {"''", "[a]", "{}", "null"}},
       {"level: warning", {"loud", "1", "[info]", "{}"}},
       {"format: json", {"xml", "1", "[text]", "{}"}}};
-  for (const auto& [written, wrongs] : keys) {
-    const std::string key = written.substr(0, written.find(':'));
-    for (const std::string& wrong : wrongs) {
-      const auto config = parse(with(written, key + ": " + wrong));
-      INFO(key << ": " << wrong);
-      REQUIRE_FALSE(config);
-      CHECK(config.error().message.starts_with("client.yaml: "));
-      CHECK(config.error().message.find(key) != std::string::npos);
-    }
-  }
-  CHECK(parse(with("  chest:", "  Chest:")).error().message.starts_with("client.yaml: datasets.Chest: not a name"));
-  CHECK(parse(with("type: npz", "type: npz, typ: x")).error().message ==
+  config::check_refused(kFile, wrong, parse);
+  CHECK(
+      parse(kFile.with("  chest:", "  Chest:")).error().message.starts_with("client.yaml: datasets.Chest: not a name"));
+  CHECK(parse(kFile.with("type: npz", "type: npz, typ: x")).error().message ==
         "client.yaml: datasets.chest.typ: unknown key; did you mean 'type'? (line 11)");
-  CHECK(parse(with("device: 'cuda:1'", "device: gpu")).error().message ==
+  CHECK(parse(kFile.with("device: 'cuda:1'", "device: gpu")).error().message ==
         "client.yaml: trainer.device: expected auto, cpu or cuda:N, e.g. cuda:0, found 'gpu' (line 9)");
-  CHECK(parse(with("proxy:", "prxy:")).error().message ==
+  CHECK(parse(kFile.with("proxy:", "prxy:")).error().message ==
         "client.yaml: prxy: unknown key; did you mean 'proxy'? (line 4)");
   for (const char* key :
        {"site: north\n", "coordinator: c.example.org:8470\n", "policy: policy.yaml\n", "state_dir: state\n"}) {
-    CHECK(parse(with(key, "")).error().message.find("this key is missing") != std::string::npos);
+    CHECK(parse(kFile.with(key, "")).error().message.find("this key is missing") != std::string::npos);
   }
 }
 
 TEST_CASE("a client's configuration cut anywhere is refused or complete") {
-  for (std::size_t length = 0; length < kConfig.find("log:"); ++length) {
-    const auto config = parse(kConfig.substr(0, length));
-    INFO(kConfig.substr(0, length));
+  for (std::size_t length = 0; length < kFile.text.find("log:"); ++length) {
+    const auto config = parse(kFile.text.substr(0, length));
+    INFO(kFile.text.substr(0, length));
     if (config) CHECK(config->datasets.count("chest") == 1);
   }
 }

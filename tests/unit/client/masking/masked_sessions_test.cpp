@@ -36,9 +36,10 @@ class Hospitals {
     masked[site].reset();  // its ledger is locked until then
     SiteTrust trust;
     trust.site = consortium.name(site);
-    trust.certificate = consortium.certificate(site);
+    trust.certificate = folder_ / (trust.site + ".pem");
+    std::ofstream(trust.certificate) << consortium.certificate(site);
+    trust.key = consortium.key_file(site);
     trust.authorities = consortium.trust();
-    trust.signer = std::shared_ptr<const pki::Signer>(std::shared_ptr<void>(), &consortium.signer(site));
     trust.allow_changed_cohort = allow_changed_;
     masked[site].emplace(std::move(trust), opened(folder_ / consortium.name(site)));
   }

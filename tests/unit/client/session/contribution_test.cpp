@@ -145,6 +145,16 @@ TEST_CASE("an update that does not fit its order is refused") {
   CHECK_FALSE(train_contribution(order, small_manifest(), 1, {}, delta).has_value());
 }
 
+TEST_CASE("a masked site with more examples than N doesn't show that it has: its weight ends at 1") {
+  const job::RoundOrder order = train_order(9, false);
+  const std::vector<float> delta(small_manifest().parameter_count(), 0.25F);
+  const trainer::Trained trained{1.0, 1, false, 0.1};
+  const auto all = train_contribution(order, small_manifest(), 9, trained, delta).value();
+  CHECK(train_contribution(order, small_manifest(), 10, trained, delta).value() == all);
+  CHECK(train_contribution(order, small_manifest(), 9'000'000, trained, delta).value() == all);
+  CHECK(train_contribution(order, small_manifest(), 8, trained, delta).value() != all);
+}
+
 TEST_CASE("an evaluation's counts travel as they are") {
   const auto order = evaluate_order();
   const auto counts = evaluation_counts();

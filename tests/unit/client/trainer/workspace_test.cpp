@@ -36,6 +36,22 @@ TEST_CASE("data sets and the network stay between requests, the oldest data go f
   CHECK(&workspace.split(job::Split::kTrain) == first);  // b was the one to go
 }
 
+TEST_CASE("a file that changed is read again, even where its size is the same") {
+  Folder folder;
+  const auto file = folder / "a.npz";
+  REQUIRE(data::write_npz(file, small_dataset(40, 10)));
+  const auto size = std::filesystem::file_size(file);
+  Workspace workspace(at::kCPU);
+  (void)value_of(workspace.prepare(prepare_for(file)));
+
+  data::Dataset changed = small_dataset(40, 10);
+  for (auto& label : changed.train.labels) label = 1;
+  REQUIRE(data::write_npz(file, changed));
+  REQUIRE(std::filesystem::file_size(file) == size);
+  const std::vector<std::uint64_t> expected{0, 40};
+  CHECK(value_of(workspace.prepare(prepare_for(file))).class_examples == expected);
+}
+
 TEST_CASE("a data set that alone exceeds the cache is used all the same") {
   Folder folder;
   REQUIRE(data::write_npz(folder / "a.npz", small_dataset(40, 10)));

@@ -61,7 +61,10 @@ TEST_CASE("a revocation counts from the moment its list is there") {
   const std::string other = lung.certificate({"lung", Role::kSite, "south"});
   const auto store = TrustStore::open(lung.authority.root_certificate(), lung.authority.revocation_list()).value();
   REQUIRE(store->authenticate(pem, kEveryone));
+  const auto before = store->version().value();
+  CHECK(store->version().value() == before);
   REQUIRE(lung.authority.revoke(Role::kSite, "north"));
+  CHECK(store->version().value() > before);
   const auto refused = store->authenticate(pem, kEveryone);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message.find("revoked") != std::string::npos);
@@ -94,6 +97,7 @@ TEST_CASE("without a readable list of the root's, not older than the last, nobod
   CHECK_FALSE(store->authenticate(pem, kEveryone));
   std::filesystem::remove(list);
   CHECK_FALSE(store->authenticate(pem, kEveryone));
+  CHECK_FALSE(store->version());
   write_text(list, second);
   CHECK(store->authenticate(pem, kEveryone));
 }

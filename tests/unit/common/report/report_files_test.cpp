@@ -58,6 +58,7 @@ Report example() {
       record.train_loss = 0.25;
       record.metrics = metrics_of(0.7);
       record.site_metrics["a"] = metrics_of(0.6);
+      record.evaluation_failed["b"] = "evaluation failed: out of memory";
     }
     report.status.history.push_back(record);
   }
@@ -93,6 +94,8 @@ TEST_CASE("report.json has each round's evaluation under the name of its split")
   CHECK(second["val"].at("loss") == 0.5);
   CHECK(second["val"].at("auc") == Approx(0.75));
   CHECK(second["val"].at("sites").at("a").at("accuracy") == 0.6);
+  CHECK(first.at("evaluation_failed").empty());
+  CHECK(second.at("evaluation_failed") == nlohmann::json({{"b", "evaluation failed: out of memory"}}));
   CHECK(json.at("clipped").at("coordinates") == 3);
   CHECK(json["clipped"].at("of") == 16);
   CHECK(json.at("versions").at("consilium") == "0.1.0");

@@ -10,6 +10,7 @@ CertifiedConsortium::CertifiedConsortium(std::size_t sites)
     Fresh made = fresh_key(name(site));
     certificates_.push_back(certify(made.request, name(site)));
     requests_.push_back(std::move(made.request));
+    key_files_.push_back(std::move(made.key_file));
     signers_.push_back(std::move(made.signer));
     const std::string fingerprint = pki::key_fingerprint(certificates_.back()).value();
     roster_[name(site)] = crypto::digest_from_hex(fingerprint).value();
@@ -25,7 +26,7 @@ RosterAuthenticator CertifiedConsortium::authenticator_with(job::Roster roster) 
 CertifiedConsortium::Fresh CertifiedConsortium::fresh_key(const std::string& name) {
   const auto file = folder_ / (name + "-" + std::to_string(++fresh_keys_) + ".key");
   std::string request = pki::create_key_and_request(file, {"lung", pki::Role::kSite, name}).value();
-  return {std::move(request), pki::make_file_signer(file).value()};
+  return {file, std::move(request), pki::make_file_signer(file).value()};
 }
 
 std::string CertifiedConsortium::certify(const std::string& request, const std::string& name,

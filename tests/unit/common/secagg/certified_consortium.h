@@ -31,7 +31,10 @@ class CertifiedConsortium final : public Consortium {
   [[nodiscard]] RosterAuthenticator authenticator_with(job::Roster roster) const;
   /// A request for a certificate of `name` with the key of `site`, or with a fresh one whose signer it returns too.
   [[nodiscard]] std::string request(std::size_t site) const { return requests_[site]; }
+  /// The private key's file.
+  [[nodiscard]] const std::filesystem::path& key_file(std::size_t site) const { return key_files_[site]; }
   struct Fresh {
+    std::filesystem::path key_file;
     std::string request;
     std::unique_ptr<pki::Signer> signer;
   };
@@ -45,6 +48,7 @@ class CertifiedConsortium final : public Consortium {
   pki::Authority authority_;
   std::vector<std::string> requests_;
   std::vector<std::string> certificates_;
+  std::vector<std::filesystem::path> key_files_;
   std::vector<std::unique_ptr<pki::Signer>> signers_;
   job::Roster roster_;
   std::shared_ptr<const pki::TrustStore> trust_;

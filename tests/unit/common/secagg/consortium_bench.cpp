@@ -24,7 +24,8 @@ ConsortiumBench::ConsortiumBench(const Consortium& consortium, BenchSetup setup)
     : consortium_(consortium),
       setup_(std::move(setup)),
       random_(setup_.seed),
-      coordinator_({setup_.context, consortium.names(), setup_.colluding}, consortium.authenticator()) {
+      coordinator_({setup_.context, consortium.names(), setup_.colluding, setup_.everyone},
+                   consortium.authenticator()) {
   for (std::size_t i = 0; i < consortium.size(); ++i) {
     SiteSetup mine;
     mine.context = setup_.context;

@@ -26,6 +26,7 @@ struct BenchSetup {
   crypto::Digest context = crypto::sha256("an attempt");
   std::size_t words = 8;
   std::uint64_t seed = 1;
+  bool everyone = false;  ///< the coordinator's: the whole cohort or nobody
   /// What each site contributes; drawn from the seed where empty.
   std::vector<std::vector<std::uint32_t>> vectors;
   /// What a site holds itself to, before it starts.

@@ -245,6 +245,30 @@ TEST_CASE("a site that goes before masks are agreed on is left out of everything
   CHECK(bench.next<Boxes>(1).boxes.size() == 2);
 }
 
+TEST_CASE("a sum of everybody or nobody ends with the first that is missing, before anything is confirmed") {
+  BenchSetup setup;
+  setup.everyone = true;
+  const std::string why = "counts are summed over a whole group, and site-004 is missing";
+  for (const Drop step : {Drop::kAdvertise, Drop::kShare, Drop::kUpload}) {
+    const Drop never = Drop::kNever;
+    ConsortiumBench bench(kFive, setup);
+    bench.run({never, never, never, never, step});
+    REQUIRE(bench.coordinator().phase() == Phase::kFailed);
+    CHECK(bench.coordinator().failure().message == why);
+    CHECK(bench.sent_of_kind(2) == 0);
+    CHECK(bench.left().empty());
+  }
+  ConsortiumBench lost(kFive, setup);
+  lost.run_until(Drop::kUpload);
+  lost.take(lost.coordinator().lose("site-004"));
+  CHECK(lost.coordinator().failure().message == why);
+
+  ConsortiumBench late(kFive, setup);  // once everybody's vector is in, the rest is as in any sum
+  late.run({Drop::kUnmask});
+  REQUIRE(late.coordinator().phase() == Phase::kUnmasked);
+  CHECK(late.unmasked_sum() == late.plain_sum());
+}
+
 TEST_CASE("a survivor that comes back is told again what it owes, until it has answered") {
   ConsortiumBench bench(kFive, {});
   CHECK(bench.coordinator().owed("site-000").empty());

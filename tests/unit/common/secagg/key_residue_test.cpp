@@ -2,7 +2,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -54,15 +56,14 @@ class Wanted {
   static constexpr std::size_t kPiece = 16;
 
   [[nodiscard]] std::size_t found_between(int memory, std::uintptr_t begin, std::uintptr_t end) const {
-    static std::array<std::uint8_t, 65536 + kPiece> window;
+    constexpr std::size_t kStep = 65536;
+    static std::array<std::uint8_t, kStep + kPiece - 1> window;
     std::size_t count = 0;
-    for (std::uintptr_t at = begin; at < end; at += window.size() - kPiece) {
+    for (std::uintptr_t at = begin; at < end; at += kStep) {
       const auto got = ::pread(memory, window.data(), std::min(window.size(), end - at), static_cast<off_t>(at));
-      for (auto& byte : std::span(window).first(got > 0 ? static_cast<std::size_t>(got) : 0)) byte = ~byte;
-      for (const Bytes& piece : pieces_) {
-        const auto stop = window.begin() + std::max<std::ptrdiff_t>(got, 0);
-        count += std::search(window.begin(), stop, piece.begin(), piece.end()) != stop;
-      }
+      const std::size_t size = got > 0 ? static_cast<std::size_t>(got) : 0;
+      for (auto& byte : std::span(window).first(size)) byte = static_cast<std::uint8_t>(~byte);
+      for (const Bytes& piece : pieces_) count += ::memmem(window.data(), size, piece.data(), kPiece) != nullptr;
       window.fill(0);
     }
     return count;

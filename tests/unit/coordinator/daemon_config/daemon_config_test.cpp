@@ -2,31 +2,26 @@
 
 #include <catch2/catch.hpp>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "tests/unit/common/config/wrong_values.h"
 
 namespace consilium::coordinator {
 namespace {
 
-const std::string kConfig = R"(listen: 127.0.0.1:0
+const config::GoodFile kFile{"coordinator.yaml", R"(listen: 127.0.0.1:0
 state_dir: state
 tls: {root: root.pem, certificate: /pki/c.pem, key: c.key, revocation_list: crl.pem}
 max_running_jobs: 2
 log: {level: debug, format: json}
-)";
+)"};
 
 Result<CoordinatorConfig> parse(const std::string& text) {
-  return parse_coordinator_config(text, "coordinator.yaml", "/etc/consilium");
-}
-
-/// kConfig with the first `from` replaced; throws where it has none.
-std::string with(const std::string& from, const std::string& to) {
-  std::string text = kConfig;
-  return text.replace(text.find(from), from.size(), to);
+  return parse_coordinator_config(text, kFile.name, "/etc/consilium");
 }
 
 TEST_CASE("a coordinator's configuration has absolute paths and every value") {
-  const auto config = parse(kConfig);
+  const auto config = parse(kFile.text);
   REQUIRE(config);
   CHECK(config->listen == "127.0.0.1:0");
   CHECK(config->state_dir == "/etc/consilium/state");
@@ -54,39 +49,29 @@ TEST_CASE("the commented example of a coordinator's configuration is accepted") 
 }
 
 TEST_CASE("a wrong value in a coordinator's configuration is refused, and the error names its key") {
-  const std::vector<std::pair<std::string, std::vector<std::string>>> keys{
-      {"listen: 127.0.0.1:0",
-       {"8470", ":1", "'host:'", "host:x", "host:65536", "host:-1", "ho st:1", "http://h:1", "'[::1'", "'[::1]'", "'[]:1'",
-        "'[zz]:1'", "''", "[a]", "{}"}},
-      {"state_dir: state", {"''", "[a]", "{}", "\"a\\nb\"", "null"}},
-      {"max_running_jobs: 2", {"0", "-1", "65", "1.5", "many", "'2'", "[2]", "{}"}},
-      {"root: root.pem", {"''", "[a]", "{}", "null"}},
-      {"certificate: /pki/c.pem", {"''", "[a]", "{}", "null"}},
-      {"key: c.key", {"''", "[a]", "{}", "null"}},
-      {"revocation_list: crl.pem", {"''", "[a]", "{}"}},
-      {"level: debug", {"loud", "1", "[debug]", "{}", "DEBUG"}},
-      {"format: json", {"xml", "1", "[json]", "{}"}}};
-  for (const auto& [written, wrongs] : keys) {
-    const std::string key = written.substr(0, written.find(':'));
-    for (const std::string& wrong : wrongs) {
-      const auto config = parse(with(written, key + ": " + wrong));
-      INFO(key << ": " << wrong);
-      REQUIRE_FALSE(config);
-      CHECK(config.error().message.starts_with("coordinator.yaml: "));
-      CHECK(config.error().message.find(key + ": ") != std::string::npos);
-    }
-  }
-  CHECK(parse(with("max_running_jobs", "max_runing_jobs")).error().message ==
+  const config::WrongValues wrong{{"listen: 127.0.0.1:0",
+                                   {"8470", ":1", "'host:'", "host:x", "host:65536", "host:-1", "ho st:1", "http://h:1",
+                                    "'[::1'", "'[::1]'", "'[]:1'", "'[zz]:1'", "''", "[a]", "{}"}},
+                                  {"state_dir: state", {"''", "[a]", "{}", "\"a\\nb\"", "null"}},
+                                  {"max_running_jobs: 2", {"0", "-1", "65", "1.5", "many", "'2'", "[2]", "{}"}},
+                                  {"root: root.pem", {"''", "[a]", "{}", "null"}},
+                                  {"certificate: /pki/c.pem", {"''", "[a]", "{}", "null"}},
+                                  {"key: c.key", {"''", "[a]", "{}", "null"}},
+                                  {"revocation_list: crl.pem", {"''", "[a]", "{}"}},
+                                  {"level: debug", {"loud", "1", "[debug]", "{}", "DEBUG"}},
+                                  {"format: json", {"xml", "1", "[json]", "{}"}}};
+  config::check_refused(kFile, wrong, parse);
+  CHECK(parse(kFile.with("max_running_jobs", "max_runing_jobs")).error().message ==
         "coordinator.yaml: max_runing_jobs: unknown key; did you mean 'max_running_jobs'? (line 4)");
-  CHECK(parse(with("root:", "rot:")).error().message ==
+  CHECK(parse(kFile.with("root:", "rot:")).error().message ==
         "coordinator.yaml: tls.rot: unknown key; did you mean 'root'? (line 3)");
-  CHECK(parse(with("state_dir: state\n", "")).error().message ==
+  CHECK(parse(kFile.with("state_dir: state\n", "")).error().message ==
         "coordinator.yaml: state_dir: this key is missing (line 1)");
   for (const char* text : {"", "[]", "x", "{}", "tls: 1\nstate_dir: s\n",
                            "log: [1]\nstate_dir: s\ntls: {root: r, certificate: c, key: k}\n"}) {
     CHECK_FALSE(parse(text));
   }
-  CHECK(parse(with("127.0.0.1:0", "'[::1]:8470'"))->listen == "[::1]:8470");
+  CHECK(parse(kFile.with("127.0.0.1:0", "'[::1]:8470'"))->listen == "[::1]:8470");
 }
 
 TEST_CASE("a coordinator's configuration that is not there is an error with its path") {

@@ -27,9 +27,9 @@ class Model {
   int refused = 0;
 
   void run() {
-    const int steps = static_cast<int>(random_() % 400);
+    const int steps = static_cast<int>(below(400));
     for (int i = 0; i < steps && play_.ended() == nullptr; ++i) {
-      play_.now += std::chrono::milliseconds(random_() % (random_() % 20 == 0 ? 400000 : 2000));
+      play_.now += std::chrono::milliseconds(below(below(20) == 0 ? 400000 : 2000));
       tell(next_event());
     }
     let_time_pass();
@@ -37,13 +37,17 @@ class Model {
   }
 
  private:
-  std::string any_name() { return names_[random_() % names_.size()]; }
+  /// A draw from 0 to limit - 1. Draws stand in braces or statements of their own, whose order the language lays down:
+  /// every compiler walks the same paths.
+  std::uint64_t below(std::uint64_t limit) { return random_() % limit; }
+
+  std::string any_name() { return names_[below(names_.size())]; }
 
   job::SessionKey any_key() {
-    job::SessionKey key{"job", static_cast<SumKind>(1 + random_() % 3), static_cast<std::uint32_t>(random_() % 4),
-                        static_cast<std::uint32_t>(1 + random_() % 3)};
-    if (const auto* session = play_.session(); session != nullptr && random_() % 8 != 0) key = session->key;
-    if (random_() % 30 == 0) key.job_id = "other";
+    job::SessionKey key{"job", static_cast<SumKind>(1 + below(3)), static_cast<std::uint32_t>(below(4)),
+                        static_cast<std::uint32_t>(1 + below(3))};
+    if (const auto* session = play_.session(); session != nullptr && below(8) != 0) key = session->key;
+    if (below(30) == 0) key.job_id = "other";
     return key;
   }
 
@@ -53,10 +57,10 @@ class Model {
   /// more: it has failed.
   Event unmasking_event(const Collecting& session) {
     if (!confirmed_.contains(session.key)) {
-      if (random_() % 6 == 0) return SumSpoiled{session.key, "too few shared their keys"};
+      if (below(6) == 0) return SumSpoiled{session.key, "too few shared their keys"};
       confirmed_.insert(session.key);
     }
-    if (random_() % 12 == 0) return UnmaskingFailed{session.key, "too few revealed"};
+    if (below(12) == 0) return UnmaskingFailed{session.key, "too few revealed"};
     Unmasked done{session.key, {}};
     bool others = false;
     for (const auto& [site, answer] : session.answers) {
@@ -64,22 +68,22 @@ class Model {
       others = others || (!in_second_group && answer.standing == Standing::kUpdate);
       if (in_second_group) done.left_out[site] = "its group is incomplete";
     }
-    if (!others || session.key.kind == SumKind::kTrain || random_() % 3 != 0) done.left_out.clear();
+    if (!others || session.key.kind == SumKind::kTrain || below(3) != 0) done.left_out.clear();
     return done;
   }
 
   Event next_event() {
-    if (const auto* unmasking = std::get_if<Unmasking>(&play_.state.phase); unmasking != nullptr && random_() % 3 != 0)
+    if (const auto* unmasking = std::get_if<Unmasking>(&play_.state.phase); unmasking != nullptr && below(3) != 0)
       return unmasking_event(unmasking->session);
-    if (const auto* closing = std::get_if<Closing>(&play_.state.phase); closing != nullptr && random_() % 3 != 0) {
-      if (random_() % 25 == 0) return CommitFailed{closing->session.key, "disk full"};
+    if (const auto* closing = std::get_if<Closing>(&play_.state.phase); closing != nullptr && below(3) != 0) {
+      if (below(25) == 0) return CommitFailed{closing->session.key, "disk full"};
       std::uint64_t examples = 0;
       for (const auto& [site, answer] : closing->session.answers)
-        examples += masked() ? random_() % 9 : answer.examples.value_or(0);
+        examples += masked() ? below(9) : answer.examples.value_or(0);
       return Committed{closing->session.key, examples, crypto::sha256(job::to_string(closing->session.key))};
     }
     const std::string site = any_name();
-    switch (random_() % 40) {
+    switch (below(40)) {
       case 0:
         return SiteLeft{site};
       case 1:
@@ -89,12 +93,12 @@ class Model {
       case 3:
         return Tick{};
       case 4:
-        return random_() % 10 == 0 ? Event(SiteDeclined{site, "no"}) : Event(SiteAccepted{site});
+        return below(10) == 0 ? Event(SiteDeclined{site, "no"}) : Event(SiteAccepted{site});
       case 5:
         if (std::holds_alternative<Unmasking>(play_.state.phase)) return UnmaskingFailed{{"other"}, "of another job"};
-        return random_() % 20 == 0 ? Event(SumSpoiled{any_key(), "broken"}) : Event(Tick{});
+        return below(20) == 0 ? Event(SumSpoiled{any_key(), "broken"}) : Event(Tick{});
       case 6:
-        return random_() % 20 == 0 ? Event(Stop{"stopped by a researcher"}) : Event(Tick{});
+        return below(20) == 0 ? Event(Stop{"stopped by a researcher"}) : Event(Tick{});
       case 7:
         return foreign_commit();
       case 8:
@@ -130,12 +134,12 @@ class Model {
   std::string unconnected() {
     const std::string site = any_name();
     const auto found = play_.state.sites.find(site);
-    return found != play_.state.sites.end() && found->second.connected && random_() % 10 != 0 ? any_name() : site;
+    return found != play_.state.sites.end() && found->second.connected && below(10) != 0 ? any_name() : site;
   }
 
   std::optional<std::uint64_t> examples_of(const std::string& site) {
     if (masked()) return {};
-    return site == "site-0" ? random_() % 2 * 7 : 1 + random_() % 50;
+    return site == "site-0" ? below(2) * 7 : 1 + below(50);
   }
 
   void tell(const Event& event) {

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "common/crypto/sha256.h"
+#include "common/error/error.h"
+#include "common/job/job_spec.h"
+#include "common/parameters/parameter_manifest.h"
+#include "coordinator/aggregation/strategy.h"
+#include "coordinator/aggregation/streaming_sum.h"
+#include "coordinator/journal/blob_store.h"
+#include "coordinator/round/round_events.h"
+#include "coordinator/round/status_board.h"
+
+namespace consilium::round {
+
+/// A job's global model: the blob that sites fetch, and how a round's sum becomes the next one. Not thread-safe.
+class GlobalModel {
+ public:
+  /// @param initial  in the store, and kept there for good
+  /// @param blobs    outlives the object
+  GlobalModel(const job::JobSpec& spec, ParameterManifest manifest, const crypto::Digest& initial,
+              journal::BlobStore& blobs);
+
+  /// Of the latest model that was published.
+  [[nodiscard]] const crypto::Digest& digest() const { return latest_; }
+  [[nodiscard]] std::uint64_t bytes() const { return manifest_.parameter_count() * sizeof(float); }
+
+  /// Divides the sum, lets the strategy make the next model of it, and stores that durably; it isn't published yet. The
+  /// sum's words are gone afterwards. After an error the object is of no use: the job ends.
+  Result<StatusBoard::Training> next(aggregation::StreamingSum& sum, const CloseSum& action);
+  /// Makes a model that next() stored the latest. The last two and the initial one stay in the store.
+  void publish(const crypto::Digest& model);
+  /// Gives the parameters' memory back.
+  void forget() { parameters_ = ParameterVector(); }
+
+ private:
+  Result<crypto::Digest> apply(std::span<const float> delta);
+  Result<void> load();
+
+  job::StrategySpec spec_;
+  ParameterManifest manifest_;
+  std::unique_ptr<aggregation::MeanStrategy> strategy_;
+  aggregation::ServerState server_state_;
+  journal::BlobStore& blobs_;
+  /// Of the latest, once a round has needed them; they stay in memory between rounds, since reading and allocating them
+  /// anew costs more than their memory is worth.
+  ParameterVector parameters_;
+  crypto::Digest latest_;
+  crypto::Digest before_{};  ///< the one before, or zero
+};
+
+}  // namespace consilium::round

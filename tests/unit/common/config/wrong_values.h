@@ -1,0 +1,41 @@
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace consilium::config {
+
+/// A configuration file that is good as it stands, for tests of what its reader refuses.
+struct GoodFile {
+  std::string name;  ///< as errors give it
+  std::string text;
+
+  /// The text with the first `from` replaced; throws where it has none.
+  [[nodiscard]] std::string with(const std::string& from, const std::string& to) const {
+    return std::string(text).replace(text.find(from), from.size(), to);
+  }
+};
+
+/// "key: value" as the good file has it, and values that are wrong there.
+using WrongValues = std::vector<std::pair<std::string, std::vector<std::string>>>;
+
+/// Puts each wrong value in its place, and checks that `parse` refuses the file with an error that names file and key.
+template <class Parse>
+void check_refused(const GoodFile& file, const WrongValues& wrong_values, const Parse& parse) {
+  for (const auto& [written, wrongs] : wrong_values) {
+    const std::string key = written.substr(0, written.find(':'));
+    for (const std::string& wrong : wrongs) {
+      const auto config = parse(file.with(written, key + ": " + wrong));
+      INFO(key << ": " << wrong);
+      REQUIRE_FALSE(config);
+      const std::string& message = config.error().message;
+      INFO(message);
+      CHECK(message.starts_with(file.name + ": "));
+      CHECK((message.find(key + ": ") != std::string::npos || message.find(key + "[") != std::string::npos));
+    }
+  }
+}
+
+}  // namespace consilium::config
