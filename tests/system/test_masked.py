@@ -122,12 +122,13 @@ class Masked(unittest.TestCase):
             large = {**MODEL, "layers": ["flatten", {"linear": 4000}, "relu", {"linear": 2}]}  # more than the network holds
             job_id = consortium.submit(masked_job(FIVE, {"rounds": 1}, model=large, evaluation={"every": 0}))
             consortium.wait_phase(job_id, "training", 1)
-            vectors = consortium.folder / "west" / "state" / "vectors"
+            state = consortium.folder / "west" / "state"
             with contextlib.ExitStack() as coordinator:
                 with halted(consortium.trainer_of("west")):
-                    time.sleep(1)  # it fetches the model and agrees on keys, and can't end its training
+                    eventually(lambda: list((state / "models").iterdir()), "west fetches the model")
+                    time.sleep(1)  # it has the model and agrees on keys, and can't end its training
                     coordinator.enter_context(halted(consortium.daemons["coordinator"].pid))
-                eventually(lambda: list(vectors.glob("*.masked")), "west has begun to send its vector")
+                eventually(lambda: list((state / "vectors").glob("*.masked")), "west has begun to send its vector")
                 consortium.daemons["west"].kill()
             self.assert_goes_on_with_four(consortium, job_id)
 
