@@ -38,9 +38,7 @@ std::size_t count_where(const State& state, Predicate predicate) {
 }
 
 /// Sites that count for minimum_sites.
-std::size_t taking_part(const State& state) {
-  return count_where(state, members_are_fixed(state) ? can_train : fit);
-}
+std::size_t taking_part(const State& state) { return count_where(state, members_are_fixed(state) ? can_train : fit); }
 
 void open(Step& step, job::SessionKey key, const Names& cohort, bool counts_all) {
   State& state = step.state;
@@ -186,8 +184,8 @@ std::string waiting_for(const State& state) {
     }
   }
   const std::string listed = reasons.text();
-  return fmt::format("waiting for {} sites, {} accepted{}{}", state.rules.minimum_sites,
-                     taking_part(state), listed.empty() ? "" : "; ", listed);
+  return fmt::format("waiting for {} sites, {} accepted{}{}", state.rules.minimum_sites, taking_part(state),
+                     listed.empty() ? "" : "; ", listed);
 }
 
 }  // namespace consilium::round

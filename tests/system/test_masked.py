@@ -22,7 +22,7 @@ def masked_job(sites, federation=None, **sections):
     """A small masked job of these sites, one of which may collude: of five, four must stay."""
     federation = {"rounds": 2, "sites": sites, "minimum_sites": 3, "quorum": 0.75 if len(sites) == 4 else 0.8, "deadline": "60s",
                   **(federation or {})}
-    return job(masked=True, model=MODEL, federation=federation, privacy={"colluding_sites": 1}, **sections)
+    return job(masked=True, **{"model": MODEL, "federation": federation, "privacy": {"colluding_sites": 1}, **sections})
 
 
 def start(consortium, *sites, train=64):
@@ -119,14 +119,16 @@ class Masked(unittest.TestCase):
     def test_a_site_killed_while_it_uploads_is_missed(self):
         with Consortium(FIVE) as consortium:
             start(consortium)
-            job_id = consortium.submit(masked_job(FIVE, training={"local_epochs": 60}))
+            large = {**MODEL, "layers": ["flatten", {"linear": 4000}, "relu", {"linear": 2}]}  # more than the network holds
+            job_id = consortium.submit(masked_job(FIVE, {"rounds": 1}, model=large, evaluation={"every": 0}))
             consortium.wait_phase(job_id, "training", 1)
-            vectors = consortium.folder / "west" / "state" / "vectors"
+            state = consortium.folder / "west" / "state"
             with contextlib.ExitStack() as coordinator:
                 with halted(consortium.trainer_of("west")):
-                    time.sleep(1)  # it fetches the model and agrees on keys, and can't end its training
+                    eventually(lambda: list((state / "models").iterdir()), "west fetches the model")
+                    time.sleep(1)  # it has the model and agrees on keys, and can't end its training
                     coordinator.enter_context(halted(consortium.daemons["coordinator"].pid))
-                eventually(lambda: list(vectors.glob("*.masked")), "west has begun to send its vector")
+                eventually(lambda: list((state / "vectors").glob("*.masked")), "west has begun to send its vector")
                 consortium.daemons["west"].kill()
             self.assert_goes_on_with_four(consortium, job_id)
 

@@ -16,6 +16,11 @@ def spec_of(**strategy):
                federation={"rounds": 5, "sites": SITES, "minimum_sites": 4, "fraction": 0.75})
 
 
+def parameters(model):
+    """A safetensors file's values, without its header, which names the job's digest."""
+    return model[8 + int.from_bytes(model[:8], "little"):]
+
+
 class Reproducibility(unittest.TestCase):
     def run_daemons(self, spec):
         with Consortium(SITES) as consortium:
@@ -64,7 +69,7 @@ class Reproducibility(unittest.TestCase):
         masked = {**plain, "privacy": {"secure_aggregation": "required"}, "federation": {**plain["federation"], "minimum_sites": 3}}
         model, report = self.run_daemons(plain)
         masked_model, masked_report = self.run_daemons(masked)
-        self.assertEqual(model, masked_model, "masks change the model")
+        self.assertEqual(parameters(model), parameters(masked_model), "masks change the model")
         for one, other in zip(report["rounds"], masked_report["rounds"], strict=True):
             self.assertEqual(one["cohort"], other["cohort"])
             self.assertEqual({**one["test"], "sites": None}, {**other["test"], "sites": None})

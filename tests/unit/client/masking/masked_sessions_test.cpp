@@ -57,7 +57,10 @@ class Hospitals {
 class Attempt {
  public:
   Attempt(Hospitals& hospitals, job::SessionKey session, std::vector<std::size_t> asked = {0, 1, 2, 3})
-      : key(std::move(session)), sites(std::move(asked)), hospitals_(hospitals), order(order_of(key)),
+      : key(std::move(session)),
+        sites(std::move(asked)),
+        hospitals_(hospitals),
+        order(order_of(key)),
         coordinator(setup(), hospitals.consortium.authenticator()) {}
 
   Result<std::vector<std::byte>> begin(std::size_t site) {
@@ -130,7 +133,8 @@ class Attempt {
  private:
   [[nodiscard]] job::RoundOrder order_of(const job::SessionKey& of) const {
     const bool census = of.kind == SumKind::kCensus;
-    return job::expected_order(hospitals_.job, of, census ? 0 : 100, census ? crypto::Digest{} : crypto::sha256("model"))
+    return job::expected_order(hospitals_.job, of, census ? 0 : 100,
+                               census ? crypto::Digest{} : crypto::sha256("model"))
         .value();
   }
   [[nodiscard]] secagg::CoordinatorSetup setup() const {
@@ -235,7 +239,8 @@ TEST_CASE("the census makes the members, and an evaluation is of all of them or 
   Attempt(hospitals, census()).finish();
   CHECK(hospitals.masked[1]->ledger().members("chest-1").value() == hospitals.consortium.names());
   Attempt(hospitals, evaluation(1)).finish();
-  Attempt fewer(hospitals, evaluation(2), GENERATE(std::vector<std::size_t>{0, 1, 2, 3}, std::vector<std::size_t>{0, 1, 2}));
+  Attempt fewer(hospitals, evaluation(2),
+                GENERATE(std::vector<std::size_t>{0, 1, 2, 3}, std::vector<std::size_t>{0, 1, 2}));
   fewer.upload(fewer.sites.size() == 4 ? std::set<std::size_t>{3} : std::set<std::size_t>{});
   check_refused(fewer.receive(0, fewer.next(0)), ErrorCode::kPermissionDenied, {"all of them and nobody else"});
 }
@@ -290,8 +295,8 @@ TEST_CASE("a message that is refused ends the session: nothing is answered after
   const auto survivors = attempt.next(0);
   SECTION("out of order") {
     const secagg::UnmaskRequest early{{{0, secagg::Signature(70)}}};
-    check_refused(attempt.receive(0, secagg::encode(secagg::CoordinatorMessage(early))),
-                  ErrorCode::kFailedPrecondition, {"unexpected"});
+    check_refused(attempt.receive(0, secagg::encode(secagg::CoordinatorMessage(early))), ErrorCode::kFailedPrecondition,
+                  {"unexpected"});
     check_refused(attempt.receive(0, survivors), ErrorCode::kFailedPrecondition, {"left"});
   }
   SECTION("of another session") {

@@ -128,7 +128,8 @@ TEST_CASE("the vector leaves once the work is done and the masks are agreed on, 
   CHECK(only<Upload>(site.feed(Keyed{offer.key})).empty());  // once
 }
 
-TEST_CASE("confirmation and revelation may come before the vector's receipt; in every order the session comes to rest") {
+TEST_CASE(
+    "confirmation and revelation may come before the vector's receipt; in every order the session comes to rest") {
   // Signing comes before revealing; the receipt comes at any time.
   const auto order = GENERATE(std::string("ucr"), std::string("cur"), std::string("cru"));
   Uploading run;

@@ -11,9 +11,11 @@ namespace consilium::session {
 /// A site with a policy, driven by hand.
 class PlayedSite {
  public:
-  explicit PlayedSite(const std::string& policy, std::string name = {}, crypto::Digest key = {}, pki::Roster roster = {})
-      : policy_(policy::parse_policy(policy, "policy.yaml").value()),
-        context_{policy_, {"chest"}, "test", std::move(name), key, std::move(roster)} {}
+  explicit PlayedSite(const std::string& policy, std::string name = {}, crypto::Digest key = {},
+                      pki::Roster roster = {})
+      : policy_(policy::parse_policy(policy, "policy.yaml").value()), context_{policy_, {"chest"},
+                                                                               "test",  std::move(name),
+                                                                               key,     std::move(roster)} {}
 
   /// Feeds an event and returns what the site does.
   std::vector<SiteEffect> feed(const SiteEvent& event) {

@@ -47,8 +47,8 @@ TEST_CASE("without a file numbers last as long as the object") {
 TEST_CASE("a damaged file is an error that says what to do, and it is left as it is") {
   const pki::TemporaryFolder folder;
   const auto file = folder / "job_numbers.json";
-  const std::string text = GENERATE(as<std::string>(), "", "{\"chest\": 3", "[3]", "{\"chest\": -1}", "{\"chest\": 1.5}",
-                                    "{\"chest\": \"3\"}", "{\"chest\": {}}", "null", "\xff\xfe");
+  const std::string text = GENERATE(as<std::string>(), "", "{\"chest\": 3", "[3]", "{\"chest\": -1}",
+                                    "{\"chest\": 1.5}", "{\"chest\": \"3\"}", "{\"chest\": {}}", "null", "\xff\xfe");
   pki::write_text(file, text);
   const auto opened = JobNumbers::open(file);
   REQUIRE_FALSE(opened.has_value());

@@ -100,10 +100,10 @@ class MaskedBench {
     std::size_t read = 0;  ///< of what was sent to it
     job::SessionKey key;
     std::optional<secagg::SiteProtocol> protocol;
-    std::optional<std::vector<std::string>> members;                 ///< of its group, from the census
-    std::map<crypto::Digest, std::vector<std::byte>> said;             ///< answers of this session, by what was asked
-    std::vector<std::string> refused;                                ///< what the coordinator was refused, and why
-    std::map<job::SessionKey, std::string> closed;                   ///< sessions that the coordinator closed
+    std::optional<std::vector<std::string>> members;        ///< of its group, from the census
+    std::map<crypto::Digest, std::vector<std::byte>> said;  ///< answers of this session, by what was asked
+    std::vector<std::string> refused;                       ///< what the coordinator was refused, and why
+    std::map<job::SessionKey, std::string> closed;          ///< sessions that the coordinator closed
   };
 
   std::shared_ptr<secagg::QuickConsortium> consortium;
@@ -153,7 +153,8 @@ class MaskedBench {
                                                             : job::count_groups(bench.spec).at(order.group);
     if (offer.key.kind == job::SumKind::kEvaluate) setup.exactly = site.members;
     site.protocol =
-        secagg::SiteProtocol::start(setup, consortium->authenticator(), consortium->signer(site.number), random_).value();
+        secagg::SiteProtocol::start(setup, consortium->authenticator(), consortium->signer(site.number), random_)
+            .value();
     say(name, site, site.protocol->advert());
   }
 

@@ -285,7 +285,9 @@ TEST_CASE("an evaluation that can't be unmasked is missed; its sites are told, a
   const job::SessionKey key = all_sent(play);
   SECTION("because too few revealed") { play.tell(UnmaskingFailed{key, "too few shares were revealed"}); }
   SECTION("because time is up") { play.wait(std::chrono::minutes(15)); }
-  SECTION("because its group was incomplete, before anybody was asked") { play.tell(SumSpoiled{key, "west is missing"}); }
+  SECTION("because its group was incomplete, before anybody was asked") {
+    play.tell(SumSpoiled{key, "west is missing"});
+  }
   CHECK(play.collecting(SumKind::kTrain, 2));
   CHECK(play.actions<DropSum>().back().key == key);
   // Else they would refuse the next round, for this one is confirmed and still open to them.

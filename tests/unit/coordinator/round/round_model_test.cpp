@@ -350,9 +350,9 @@ TEST_CASE("whatever happens, every round ends, none is counted twice, and no sta
     refused += model.refused;
   }
   const std::set<std::string> all = {
-      "queued",         "recruiting",    "collecting census", "collecting train", "collecting evaluate",
-      "closing census", "closing train", "closing evaluate",  "ended 0",          "ended 1",
-      "ended 2",        "unmasking census", "unmasking train", "unmasking evaluate"};
+      "queued",         "recruiting",       "collecting census", "collecting train",  "collecting evaluate",
+      "closing census", "closing train",    "closing evaluate",  "ended 0",           "ended 1",
+      "ended 2",        "unmasking census", "unmasking train",   "unmasking evaluate"};
   CHECK(reached == all);
   CHECK(finished > 100);
   CHECK(refused > 10000);

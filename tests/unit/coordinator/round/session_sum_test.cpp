@@ -49,7 +49,8 @@ class Session {
   }
   [[nodiscard]] job::RoundOrder order(SumKind kind, std::uint32_t group) const {
     const bool census = kind == SumKind::kCensus;
-    return job::expected_order(spec, key_of(kind), census ? 0 : 100, census ? crypto::Digest{} : crypto::sha256("m"), group)
+    return job::expected_order(spec, key_of(kind), census ? 0 : 100, census ? crypto::Digest{} : crypto::sha256("m"),
+                               group)
         .value();
   }
 
