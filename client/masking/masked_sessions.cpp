@@ -67,6 +67,13 @@ Result<std::optional<secagg::SiteMessage>> MaskedSessions::advance(const job::Se
 }
 
 Result<MaskedSessions::Answer> MaskedSessions::receive(const job::SessionKey& key, std::span<const std::byte> bytes) {
+  auto answer = answer_to(key, bytes);
+  if (!answer) sessions_.erase(key);  // whatever was wrong, nothing more will be said
+  return answer;
+}
+
+Result<MaskedSessions::Answer> MaskedSessions::answer_to(const job::SessionKey& key,
+                                                         std::span<const std::byte> bytes) {
   const crypto::Digest request = crypto::sha256(bytes);
   CONSILIUM_ASSIGN(std::optional<std::vector<std::byte>> said, ledger_.reply_to(key, request));
   if (said) return Answer{*std::move(said)};

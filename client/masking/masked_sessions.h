@@ -67,6 +67,7 @@ class MaskedSessions {
     std::optional<secagg::SiteProtocol> protocol;  ///< uses both
   };
   Result<secagg::SiteSetup> setup_of(const job::SessionKey& key, const job::RoundOrder& order, const job::JobSpec& job);
+  Result<Answer> answer_to(const job::SessionKey& key, std::span<const std::byte> message);
   Result<std::optional<secagg::SiteMessage>> advance(const job::SessionKey& key, Session& session,
                                                      const secagg::CoordinatorMessage& message);
 

@@ -25,9 +25,12 @@ def masked_job(sites, federation=None, **sections):
     return job(masked=True, **{"model": MODEL, "federation": federation, "privacy": {"colluding_sites": 1}, **sections})
 
 
-def start(consortium, *sites, train=64):
-    """Starts the coordinator and these sites (or all); returns where the data of all lies."""
+def start(consortium, *sites, train=64, slow=None):
+    """Starts the coordinator and these sites (or all); returns where the data of all lies. A slow site has a hundred times as much."""
     data = write_sites(consortium.folder, consortium.sites, train=train)
+    if slow:
+        (consortium.folder / "much").mkdir()
+        data.update(write_sites(consortium.folder / "much", [slow], train=100 * train))
     consortium.start_coordinator()
     for site in sites or consortium.sites:
         consortium.start_site(site, {"chest": data[site]})
@@ -134,7 +137,7 @@ class Masked(unittest.TestCase):
 
     def kill_after_upload(self, consortium, *victims, rounds=2, deadline="60s"):
         """Kills sites whose vectors the coordinator has, while east still trains; the survivors' list will name them."""
-        job_id = consortium.submit(masked_job(FIVE, {"rounds": rounds, "deadline": deadline}, training={"local_epochs": 30}))
+        job_id = consortium.submit(masked_job(FIVE, {"rounds": rounds, "deadline": deadline}, training={"local_epochs": 20}))
         consortium.wait_phase(job_id, "training", 1)
         trainer = consortium.trainer_of("east")
         with halted(trainer):
@@ -146,7 +149,7 @@ class Masked(unittest.TestCase):
 
     def test_a_site_killed_after_its_upload_is_in_the_sum_and_takes_part_again_once_restarted(self):
         with Consortium(FIVE) as consortium:
-            data = start(consortium)
+            data = start(consortium, slow="east")
             steps = self.kill_after_upload(consortium, "west", rounds=3)
             job_id = next(steps)
             west = consortium.start_site("west", {"chest": data["west"]})
@@ -160,8 +163,8 @@ class Masked(unittest.TestCase):
 
     def test_too_few_left_after_their_uploads_end_the_job_with_the_reason(self):
         with Consortium(FIVE) as consortium:
-            start(consortium)
-            steps = self.kill_after_upload(consortium, "west", "south", deadline="6s")
+            start(consortium, slow="east")
+            steps = self.kill_after_upload(consortium, "west", "south", deadline="10s")
             job_id = next(steps)
             next(steps)
             ended = consortium.wait_ended(job_id)
