@@ -253,6 +253,16 @@ TEST_CASE("an evaluation without a census is refused; a job that is said to have
   CHECK(hospitals.masked[0]->ledger().members("chest-1").value() == hospitals.consortium.names());
 }
 
+TEST_CASE("the members stay when the job is over: it has no second census of one site fewer") {
+  Hospitals hospitals;
+  Attempt(hospitals, census()).finish();
+  for (auto& masked : hospitals.masked) masked->end_job("chest-1");
+  CHECK(hospitals.masked[1]->ledger().members("chest-1").value() == hospitals.consortium.names());
+  Attempt fewer(hospitals, evaluation(1), {0, 1, 2});
+  fewer.upload();
+  check_refused(fewer.receive(0, fewer.next(0)), ErrorCode::kPermissionDenied, {"all of them and nobody else"});
+}
+
 TEST_CASE("the members outlive a restart of the client") {
   Hospitals hospitals;
   Attempt(hospitals, census()).finish();
@@ -296,7 +306,7 @@ TEST_CASE("a message that is refused ends the session: nothing is answered after
     const secagg::UnmaskRequest early{{{0, secagg::Signature(70)}}};
     check_refused(attempt.receive(0, secagg::encode(secagg::CoordinatorMessage(early))), ErrorCode::kFailedPrecondition,
                   {"unexpected"});
-    check_refused(attempt.receive(0, survivors), ErrorCode::kFailedPrecondition, {"left"});
+    check_refused(attempt.receive(0, survivors), ErrorCode::kFailedPrecondition, {"isn't in that session"});
   }
   SECTION("of another session") {
     check_refused(hospitals.masked[0]->receive(train(1, 9), survivors), ErrorCode::kFailedPrecondition,
