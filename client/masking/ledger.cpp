@@ -153,10 +153,10 @@ struct Ledger::Impl {
     if (!any) return {};
     return fail(
         ErrorCode::kPermissionDenied,
-        fmt::format("{}: the same model was summed over other sites before ({} round {}: {}; now: {}), and the "
+        fmt::format("{}: the same {} was summed over other sites before ({} round {}: {}; now: {}), and the "
                     "difference would show who is in one of the sums alone; policy.yaml: allow_changed_cohort "
                     "would allow it",
-                    to_string(key), rows.text(0), rows.integer(1), listed(rows.text(2)), listed(row.survivors)));
+                    to_string(key), key.kind == job::SumKind::kCensus ? "job's census" : "model", rows.text(0), rows.integer(1), listed(rows.text(2)), listed(row.survivors)));
   }
 
   Result<std::optional<std::vector<std::byte>>> reply(const job::SessionKey& key, const crypto::Digest& request) const {
@@ -291,12 +291,11 @@ Result<void> Ledger::confirm(const SurvivorList& list, bool allow_changed) {
   CONSILIUM_ASSIGN(const std::string survivors, lines_of(list.survivors));
   const auto model = bytes_of(list.model);
   const Impl::Row row{list.key.attempt, {model.begin(), model.end()}, list.dataset, survivors};
-  const bool census = list.key.kind == job::SumKind::kCensus;
 
   const std::lock_guard lock(impl_->mutex);
   CONSILIUM_TRY(impl_->check_only_list(list.key, row));  // check: ledger-one-list
   CONSILIUM_TRY(impl_->check_begun(list.key));           // check: ledger-begun
-  if (!census && !allow_changed) {
+  if (!allow_changed) {
     CONSILIUM_TRY(impl_->check_same_model(list.key, row));  // check: ledger-same-model
   }
   return impl_->database->execute(

@@ -39,14 +39,15 @@ class Ledger {
   /// Whose vectors are in a sum, as a site is about to sign it.
   struct SurvivorList {
     job::SessionKey key;
-    crypto::Digest model{};              ///< of the round order: zero in a census
+    crypto::Digest model{};              ///< of the round order; in a census the job's digest
     std::string dataset;                 ///< as the job names it
     std::vector<std::string> survivors;  ///< in any order
   };
   /// Records the list that the site signs. kPermissionDenied unless it is the only one ever of its job, kind and round,
   /// in the attempt begun last, and the only one of its kind, model and data set in all jobs: two lists over the same
   /// model differ by what the sites that are in one of them contributed. The same list again is fine.
-  /// @param allow_changed  lifts the last rule (policy.yaml: allow_changed_cohort); a census never falls under it
+  /// A census of the same job under another id falls under the rule too.
+  /// @param allow_changed  lifts the last rule (policy.yaml: allow_changed_cohort)
   Result<void> confirm(const SurvivorList& list, bool allow_changed);
   /// Has an attempt of this round been confirmed, so that no other may begin? True also where the file can't be read.
   [[nodiscard]] bool confirmed(const std::string& job_id, job::SumKind kind, std::uint32_t round) const;

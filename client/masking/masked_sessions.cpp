@@ -59,7 +59,9 @@ Result<std::optional<secagg::SiteMessage>> MaskedSessions::advance(const job::Se
   CONSILIUM_ASSIGN(std::optional<secagg::SiteMessage> answer, session.protocol->receive(message));
   if (const auto* survivors = std::get_if<secagg::Survivors>(&message)) {
     const std::vector<std::string> names = session.protocol->names_of(*survivors);
-    const Ledger::SurvivorList list{key, session.order.model, session.dataset, names};
+    // A census has no model: it is a sum of the job's, whatever the coordinator calls the job.
+    const crypto::Digest& of = key.kind == job::SumKind::kCensus ? session.order.job : session.order.model;
+    const Ledger::SurvivorList list{key, of, session.dataset, names};
     CONSILIUM_TRY(ledger_.confirm(list, trust_.allow_changed_cohort));  // check: survivors-recorded
     if (key.kind == job::SumKind::kCensus) CONSILIUM_TRY(ledger_.set_members(key.job_id, names));
   }

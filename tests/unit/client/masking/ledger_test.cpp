@@ -138,13 +138,20 @@ TEST_CASE("a model is summed over one list of survivors in all jobs") {
   }
 }
 
-TEST_CASE("two censuses may be over different sites: they have no model") {
+TEST_CASE("a job has one census, under whatever id; other jobs may have others") {
   const TemporaryFolder folder;
   Reopened ledger(folder.path());
-  take_part(ledger, list_over({"chest-1", job::SumKind::kCensus, 0, 1}, {"east", "north", "west"}, {}));
-  take_part(ledger, list_over({"chest-2", job::SumKind::kCensus, 0, 1}, {"north", "west"}, {}));
-  check_refused(ledger->confirm(list_over({"chest-2", job::SumKind::kCensus, 0, 1}, {"north"}, {}), true),
-                ErrorCode::kPermissionDenied, {"chest-2 census 0.1"});
+  const crypto::Digest chest = crypto::sha256("chest");
+  const auto census = [](const std::string& id) { return job::SessionKey{id, job::SumKind::kCensus, 0, 1}; };
+  take_part(ledger, list_over(census("chest-1"), {"east", "north", "west"}, chest));
+  take_part(ledger, list_over(census("lung-1"), {"north", "west"}, crypto::sha256("lung")));
+  take_part(ledger, list_over(census("chest-2"), {"east", "north", "west"}, chest));
+  REQUIRE(ledger->begin_attempt(census("chest-3")).has_value());
+  check_refused(ledger->confirm(list_over(census("chest-3"), {"north", "west"}, chest), false),
+                ErrorCode::kPermissionDenied, {"the same job's census", "chest-", "allow_changed_cohort"});
+  CHECK(ledger->confirm(list_over(census("chest-3"), {"north", "west"}, chest), true).has_value());
+  check_refused(ledger->confirm(list_over(census("chest-3"), {"north"}, chest), true), ErrorCode::kPermissionDenied,
+                {"chest-3 census 0.1"});
 }
 
 TEST_CASE("a request has one answer, word for word") {
