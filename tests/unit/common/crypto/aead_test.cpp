@@ -89,7 +89,7 @@ TEST_CASE("a sealed message cut short at any byte does not open") {
 }
 
 TEST_CASE("a key of another size is refused") {
-  for (const std::size_t size : {0, 16, 31, 33}) {
+  for (const std::size_t size : {0UL, 16UL, 31UL, 33UL}) {
     const auto key = SecretBytes::allocate(size).value();
     CHECK(seal(key, {}, {}, {}).error().code == ErrorCode::kInvalidArgument);
     CHECK(open(key, {}, {}, std::vector<std::uint8_t>(16)).error().code == ErrorCode::kInvalidArgument);

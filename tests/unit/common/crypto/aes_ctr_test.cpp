@@ -37,7 +37,7 @@ TEST_CASE("AES-256 in counter mode encrypts as in NIST SP 800-38A, F.5.5") {
 
 TEST_CASE("a keystream in pieces of any size is the keystream") {
   const auto whole = keystream(stream_at("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"), 50'000);
-  const std::size_t piece = GENERATE(1, 7, 16, 1000, 16384, 20'000);
+  const std::size_t piece = GENERATE(1UL, 7UL, 16UL, 1000UL, 16384UL, 20000UL);
   auto stream = stream_at("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
   std::vector<std::uint8_t> pieces(whole.size());
   for (std::size_t at = 0; at < pieces.size(); at += piece) {
@@ -55,7 +55,7 @@ TEST_CASE("the counter carries beyond 32 bits, and a stream begun at a later blo
 }
 
 TEST_CASE("a key of another size begins no stream") {
-  for (const std::size_t size : {0, 16, 31, 33}) {
+  for (const std::size_t size : {0UL, 16UL, 31UL, 33UL}) {
     CHECK(AesCtrStream::begin(SecretBytes::allocate(size).value(), {}).error().code == ErrorCode::kInvalidArgument);
   }
 }
