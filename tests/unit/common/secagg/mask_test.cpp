@@ -116,7 +116,7 @@ TEST_CASE("the counter goes on beyond 2^32 blocks") {
 }
 
 TEST_CASE("a vector masked piece by piece is masked like the whole") {
-  const std::size_t piece = GENERATE(1, 3, 1000, 1024, 3000);
+  const std::size_t piece = GENERATE(1UL, 3UL, 1000UL, 1024UL, 3000UL);
   const auto all = terms(3);
   const auto words = random_words(9001);
   auto pieces = words;
@@ -129,7 +129,7 @@ TEST_CASE("a vector masked piece by piece is masked like the whole") {
 
 TEST_CASE("any number of threads gives the same words") {
   const auto all = terms(2);
-  const std::size_t size = GENERATE(0, 1, 65'536, 65'537, 500'003);
+  const std::size_t size = GENERATE(0UL, 1UL, 65'536UL, 65'537UL, 500'003UL);
   const auto words = random_words(size);
   const auto alone = masked(all, 3, words);
   for (const unsigned threads : {0u, 2u, 3u, 5u, 64u}) {

@@ -83,7 +83,7 @@ TEST_CASE("every set of enough shares gives the secret, and no smaller set does"
 }
 
 TEST_CASE("shares may come in any order, for secrets of any size") {
-  const std::size_t size = GENERATE(1, 7, 8, 9, 31, 32, 33, 64);
+  const std::size_t size = GENERATE(1UL, 7UL, 8UL, 9UL, 31UL, 32UL, 33UL, 64UL);
   const auto secret = random_secret(size);
   const auto shares = split_at_random(secret, 3, 5);
   CHECK(std::ranges::all_of(shares, [&](const SecretBytes& share) { return share.size() == size; }));

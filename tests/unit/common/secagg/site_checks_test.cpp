@@ -200,7 +200,7 @@ TEST_CASE("a box that is broken, another's, from another or of another attempt d
     change(boxes.boxes, bench, other);
     return refusal(bench, 1, boxes);
   };
-  for (const std::size_t byte : {0, 40, 63, 64, 79}) {
+  for (const std::size_t byte : {0UL, 40UL, 63UL, 64UL, 79UL}) {
     CHECK_THAT(with_boxes([byte](auto& boxes, auto&, auto&) { boxes[1].sealed[byte] ^= 1; }),
                StartsWith("box of site-002: "));
   }

@@ -105,7 +105,7 @@ TEST_CASE("the unmasked sum is the survivors' plain sum: five and six sites, any
 
 TEST_CASE("the unmasked sum is the survivors' plain sum: up to 200 sites, some dropping anywhere", "[slow]") {
   SeededRandom random(4);
-  for (const std::size_t sites : {10, 25, 60, 200}) {
+  for (const std::size_t sites : {10UL, 25UL, 60UL, 200UL}) {
     const QuickConsortium consortium(sites);
     for (const std::uint32_t colluding : {1U, default_colluding(sites)}) {
       if (sites == 200 && colluding == 1) continue;  // 40,000 boxes are enough
