@@ -48,7 +48,7 @@ MaskedVector::~MaskedVector() {
 
 Result<MaskedVector> MaskedVector::create(const std::filesystem::path& file, std::uint64_t count,
                                           std::span<const secagg::MaskTerm> masks,
-                                          const std::function<Result<void>(const WordSink&)>& write) {
+                                          const std::function<Result<void>(const WordSink&)>& write, unsigned threads) {
   CONSILIUM_ASSIGN(secagg::Masker masker, secagg::Masker::create(masks));
   CONSILIUM_ASSIGN(const std::span<std::uint32_t> mapped, map_new_file(file, count));
   MaskedVector vector(mapped);
@@ -56,7 +56,7 @@ Result<MaskedVector> MaskedVector::create(const std::filesystem::path& file, std
   std::span<std::uint32_t> rest = mapped;
   const auto written = write([&](std::span<std::uint32_t> words) -> Result<void> {
     if (words.size() > rest.size()) return fail(ErrorCode::kInternal, "a vector has more words than its layout");
-    CONSILIUM_TRY(masker.add(words));
+    CONSILIUM_TRY(threads > 1 ? secagg::add_masks(masks, count - rest.size(), words, threads) : masker.add(words));
     hash.update(std::as_bytes(words));
     std::ranges::copy(words, rest.begin());
     rest = rest.subspan(words.size());

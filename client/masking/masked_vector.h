@@ -20,11 +20,12 @@ class MaskedVector {
   using WordSink = std::function<Result<void>(std::span<std::uint32_t>)>;
 
   /// Masks the words that `write` gives to its argument, front to back and piece by piece, on their way to `file`.
-  /// @param count  how many words there will be
+  /// @param count    how many words there will be
+  /// @param threads  that mask a piece, where it is large enough for several
   /// Errors: those of `write`; kInternal where the file can't be written. The file is then gone.
   static Result<MaskedVector> create(const std::filesystem::path& file, std::uint64_t count,
                                      std::span<const secagg::MaskTerm> masks,
-                                     const std::function<Result<void>(const WordSink&)>& write);
+                                     const std::function<Result<void>(const WordSink&)>& write, unsigned threads = 1);
   MaskedVector(MaskedVector&& other) noexcept;
   MaskedVector& operator=(MaskedVector&&) = delete;
   ~MaskedVector();

@@ -49,6 +49,7 @@ constexpr std::size_t kPiece = 65536;
 class WholeVector {
  public:
   explicit WholeVector(Words& words) : rest_(words) {}
+  [[nodiscard]] std::size_t most() const { return kPiece; }
   std::span<std::uint32_t> room(std::size_t count) { return rest_.first(count); }
   Result<void> filled(std::span<std::uint32_t> words) {
     rest_ = rest_.subspan(words.size());
@@ -60,7 +61,8 @@ class WholeVector {
 };
 class Pieces {
  public:
-  explicit Pieces(const WordSink& sink) : sink_(sink), words_(kPiece) {}
+  Pieces(const WordSink& sink, unsigned threads) : sink_(sink), words_(kPiece * std::max(1U, threads)) {}
+  [[nodiscard]] std::size_t most() const { return words_.size(); }
   std::span<std::uint32_t> room(std::size_t count) { return std::span(words_).first(count); }
   Result<void> filled(std::span<std::uint32_t> words) { return sink_(words); }
 
@@ -98,7 +100,7 @@ Result<std::uint64_t> encode_delta(const Field& field, double weight, std::span<
   std::uint64_t clipped = 0;
   Field piece = field;
   while (!delta.empty()) {
-    const auto values = delta.first(std::min(delta.size(), kPiece));
+    const auto values = delta.first(std::min(delta.size(), target.most()));
     const auto words = target.room(values.size());
     piece.elements = values.size();
     CONSILIUM_ASSIGN(const std::uint64_t cut, encoding::encode_fixed_point(values, piece, weight, words));
@@ -222,9 +224,9 @@ Result<Words> train_contribution(const job::RoundOrder& order, const ParameterMa
 
 Result<void> stream_train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest,
                                        std::uint64_t examples, const trainer::Trained& trained,
-                                       std::span<const float> delta, const WordSink& sink) {
+                                       std::span<const float> delta, const WordSink& sink, unsigned threads) {
   CONSILIUM_ASSIGN(const Report report, check_training(order, manifest, examples, trained, delta));
-  return encode_update(order, manifest, report, delta, Pieces(sink));
+  return encode_update(order, manifest, report, delta, Pieces(sink, threads));
 }
 
 Result<Words> evaluate_contribution(const job::RoundOrder& order, std::span<const std::uint64_t> counts) {

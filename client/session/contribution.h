@@ -20,19 +20,24 @@ Result<std::vector<std::uint32_t>> census_contribution(const job::RoundOrder& or
 ///                  one, where a refusal would tell something about n_i
 /// @param delta     local - global in the manifest's order; NaN and infinity are refused, the parameter named
 /// @param memory    an earlier round's vector, whose memory the new one takes
-Result<std::vector<std::uint32_t>> train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest, std::uint64_t examples,
-                                                      const trainer::Trained& trained, std::span<const float> delta,
+Result<std::vector<std::uint32_t>> train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest,
+                                                      std::uint64_t examples, const trainer::Trained& trained,
+                                                      std::span<const float> delta,
                                                       std::vector<std::uint32_t> memory = {});
 
 /// Takes the words of a vector piece by piece, front to back; it may change them, as masks do.
 using WordSink = std::function<Result<void>(std::span<std::uint32_t>)>;
-/// Gives train_contribution()'s words to `sink` in pieces that stay in cache, so that they never lie in memory together.
+/// Gives train_contribution()'s words to `sink` in pieces that stay in cache, so that they never lie in memory
+/// together.
+/// @param threads  that will work on a piece at once: each gets as much as one would
 Result<void> stream_train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest,
                                        std::uint64_t examples, const trainer::Trained& trained,
-                                       std::span<const float> delta, const WordSink& sink);
+                                       std::span<const float> delta, const WordSink& sink, unsigned threads = 1);
 
-/// @param counts  what the trainer filled; refused where they contradict each other (confusion and histograms must sum to
+/// @param counts  what the trainer filled; refused where they contradict each other (confusion and histograms must sum
+/// to
 ///                the examples)
-Result<std::vector<std::uint32_t>> evaluate_contribution(const job::RoundOrder& order, std::span<const std::uint64_t> counts);
+Result<std::vector<std::uint32_t>> evaluate_contribution(const job::RoundOrder& order,
+                                                         std::span<const std::uint64_t> counts);
 
 }  // namespace consilium::session

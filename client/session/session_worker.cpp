@@ -199,10 +199,10 @@ class SessionWorker::Impl {
     const auto write = [&](const masking::MaskedVector::WordSink& sink) -> Result<void> {
       if (session.order.kind != job::SumKind::kTrain) return sink(words_);
       if (!trained_) return fail(ErrorCode::kInternal, "there is no update to send");
-      return stream_train_contribution(session.order, trained_->manifest, trained_->examples, trained_->result, delta_->floats(), sink);
+      return stream_train_contribution(session.order, trained_->manifest, trained_->examples, trained_->result, delta_->floats(), sink, parts_.trainer.threads);
     };
     CONSILIUM_ASSIGN(const masking::MaskedVector vector,
-                     masking::MaskedVector::create(file, session.order.layout.word_count(), masks, write));
+                     masking::MaskedVector::create(file, session.order.layout.word_count(), masks, write, parts_.trainer.threads));
     CONSILIUM_TRY(parts_.ledger.keep_vector(session.key, vector.digest()));
     CONSILIUM_TRY(parts_.link.upload(session.key, vector.words(), stop, vector.digest()));
     std::error_code ignored;

@@ -42,14 +42,15 @@ std::function<Result<void>(const MaskedVector::WordSink&)> pieces_of(Words words
 
 }  // namespace
 
-TEST_CASE("a masked vector's file holds what the masks make of the words, in whatever pieces they come") {
+TEST_CASE("a masked vector's file holds what the masks make of the words, in whatever pieces and by how many threads") {
   const pki::TemporaryFolder folder;
-  const Words plain = some_words(5000);
+  const Words plain = some_words(300'000);
   Words expected = plain;
   REQUIRE(secagg::add_masks(two_masks(), 0, expected, 1).has_value());
-  const std::size_t piece = GENERATE(1U, 1000U, 4096U, 5000U);
+  const std::size_t piece = GENERATE(999U, 65'536U, 196'608U, 300'000U);
+  const unsigned threads = GENERATE(1U, 3U);
   const auto masks = two_masks();
-  const auto vector = MaskedVector::create(folder / "v", plain.size(), masks, pieces_of(plain, piece));
+  const auto vector = MaskedVector::create(folder / "v", plain.size(), masks, pieces_of(plain, piece), threads);
   REQUIRE(vector.has_value());
   CHECK(std::ranges::equal(vector->words(), expected));
   CHECK(vector->digest() == crypto::sha256(std::as_bytes(std::span(expected))));

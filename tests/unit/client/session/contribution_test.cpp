@@ -112,6 +112,24 @@ TEST_CASE("an update takes an earlier one's memory, and nothing of what stood th
   CHECK(reused.data() == address);
 }
 
+TEST_CASE("an update in pieces has the words of one that is whole, for however many threads") {
+  const auto manifest = ParameterManifest::create(
+                            {{"w", {700, 300}, TensorRole::kTrainable, 0, 0}, {"m", {99}, TensorRole::kBuffer, 0, 0}})
+                            .value();
+  job::RoundOrder order = train_order(10, false);
+  order.layout = encoding::train_layout(manifest, 16.0, 1024.0, false).value();
+  std::vector<float> delta(manifest.parameter_count());
+  for (std::size_t i = 0; i < delta.size(); ++i) delta[i] = static_cast<float>(i % 1000) * 0.03F - 15.0F;
+  const trainer::Trained trained{1.0, 1, false, 0.1};
+  std::vector<std::uint32_t> words;
+  const auto collect = [&words](std::span<std::uint32_t> piece) -> Result<void> {
+    words.insert(words.end(), piece.begin(), piece.end());
+    return {};
+  };
+  REQUIRE(stream_train_contribution(order, manifest, 5, trained, delta, collect, GENERATE(1U, 3U)).has_value());
+  CHECK(words == train_contribution(order, manifest, 5, trained, delta).value());
+}
+
 TEST_CASE("an update with NaN or infinity is refused, its parameter named") {
   std::vector<float> delta(9, 0.0F);
   delta[5] = std::numeric_limits<float>::quiet_NaN();
