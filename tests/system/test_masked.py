@@ -112,8 +112,8 @@ class Masked(unittest.TestCase):
 
     def test_a_site_killed_while_it_trains_is_missed(self):
         with Consortium(FIVE) as consortium:
-            start(consortium)
-            job_id = consortium.submit(masked_job(FIVE, training={"local_epochs": 60}))
+            start(consortium, slow="west")
+            job_id = consortium.submit(masked_job(FIVE, training={"local_epochs": 20}))
             consortium.wait_phase(job_id, "training", 1)
             consortium.daemons["west"].kill()
             self.assert_goes_on_with_four(consortium, job_id)
@@ -177,7 +177,7 @@ class Masked(unittest.TestCase):
 
     def test_too_few_left_in_training_end_the_job_with_the_reason(self):
         with Consortium(FIVE) as consortium:
-            start(consortium)
+            start(consortium, train=1600)
             job_id = consortium.submit(masked_job(FIVE, training={"local_epochs": 60}))
             consortium.wait_phase(job_id, "training", 1)
             for site in ("north", "south", "west"):
