@@ -1,10 +1,10 @@
 #include <spdlog/fmt/fmt.h>
 
-#include <bit>
-#include <cmath>
-#include <cstring>
+#include <limits>
 #include <utility>
 
+#include "common/encoding/byte_reader.h"
+#include "common/encoding/byte_writer.h"
 #include "common/job/job_limits.h"
 #include "common/job/labelled_digest.h"
 #include "common/job/round_order.h"
@@ -17,81 +17,8 @@ constexpr std::size_t kMaxFieldName = 255;
 /// Bytes of the smallest field: name length and one letter, kind, elements, limbs.
 constexpr std::size_t kMinFieldBytes = 1 + 1 + 1 + 8 + 1;
 
-class Writer {
- public:
-  void bytes(std::span<const std::byte> from) { out_.insert(out_.end(), from.begin(), from.end()); }
-  void text(std::string_view from) { bytes(std::as_bytes(std::span(from))); }
-  template <class Unsigned>
-  void integer(Unsigned value) {
-    for (std::size_t i = 0; i < sizeof(Unsigned); ++i) {
-      out_.push_back(static_cast<std::byte>(std::uint64_t{value} >> (8 * i) & 0xFF));
-    }
-  }
-  template <class Enum>
-  void kind(Enum value) {
-    integer(static_cast<std::uint8_t>(value));
-  }
-  void number(double value) { integer(std::bit_cast<std::uint64_t>(value)); }
-
-  std::vector<std::byte> take() { return std::move(out_); }
-
- private:
-  std::vector<std::byte> out_;
-};
-
-/// Reads hostile bytes; after the first error every read gives zeros, and the caller checks once.
-class Reader {
- public:
-  explicit Reader(std::span<const std::byte> bytes) : rest_(bytes) {}
-
-  std::span<const std::byte> bytes(std::size_t count) {
-    if (count > rest_.size()) {
-      refuse("ends too early");
-      return {};
-    }
-    const auto taken = rest_.first(count);
-    rest_ = rest_.subspan(count);
-    return taken;
-  }
-  template <class Unsigned>
-  Unsigned integer(std::string_view what, std::uint64_t low, std::uint64_t high) {
-    std::uint64_t value = 0;
-    const auto taken = bytes(sizeof(Unsigned));
-    for (std::size_t i = 0; i < taken.size(); ++i) value |= std::to_integer<std::uint64_t>(taken[i]) << (8 * i);
-    if (ok() && (value < low || value > high))
-      refuse(fmt::format("{}: expected {} to {}, found {}", what, low, high, value));
-    return ok() ? static_cast<Unsigned>(value) : Unsigned{};
-  }
-  template <class Enum>
-  Enum kind(std::string_view what, Enum last) {
-    return static_cast<Enum>(integer<std::uint8_t>(what, 1, static_cast<std::uint8_t>(last)));
-  }
-  /// A finite number >= 0, < or <= high; the bits of -0 are not ours.
-  double number(std::string_view what, double high) {
-    const double value = std::bit_cast<double>(integer<std::uint64_t>(what, 0, UINT64_MAX));
-    if (ok() && (std::signbit(value) || !std::isfinite(value) || value > high)) {
-      refuse(fmt::format("{}: expected a number from 0 to {}, found {}", what, high, value));
-    }
-    return ok() ? value : 0.0;
-  }
-  crypto::Digest digest() {
-    crypto::Digest digest{};
-    const auto taken = bytes(digest.size());
-    if (!taken.empty()) std::memcpy(digest.data(), taken.data(), digest.size());
-    return digest;
-  }
-
-  void refuse(std::string why) {
-    if (ok()) error_ = std::move(why);
-  }
-  [[nodiscard]] bool ok() const { return error_.empty(); }
-  [[nodiscard]] const std::string& error() const { return error_; }
-  [[nodiscard]] std::size_t left() const { return rest_.size(); }
-
- private:
-  std::span<const std::byte> rest_;
-  std::string error_;
-};
+using Writer = encoding::ByteWriter;
+using Reader = encoding::ByteReader;
 
 constexpr double kLargest = std::numeric_limits<double>::max();
 
