@@ -108,7 +108,7 @@ class Machine {
   Refusal operator()(const UnmaskingFailed& event) {
     Collecting session;
     if (auto no = not_under_way<Unmasking>(event.key, session)) return no;
-    unmasking_failed(step_, std::move(session), event.reason);
+    commit_failed(step_, session, event.reason);
     return {};
   }
 
@@ -141,7 +141,7 @@ class Machine {
       conclude(step_);
     } else if (auto* unmasking = std::get_if<Unmasking>(&state().phase);
                unmasking != nullptr && step_.now >= unmasking->until) {
-      unmasking_failed(step_, take_session(*unmasking), "too few of the sites that had confirmed came back in time");
+      commit_failed(step_, take_session(*unmasking), "too few of the sites that had confirmed came back in time");
     } else if (auto* closing = std::get_if<Closing>(&state().phase);
                closing != nullptr && step_.now >= closing->until) {
       commit_failed(step_, take_session(*closing), "the sum was not committed in time");

@@ -243,10 +243,6 @@ void unmasked(Step& step, Collecting session, const Unmasked& event) {
   close_readable(step, std::move(session));
 }
 
-void unmasking_failed(Step& step, Collecting session, const std::string& reason) {
-  commit_failed(step, session, reason);
-}
-
 void end_job(Step& step, Outcome outcome, std::string message) {
   State& state = step.state;
   if (std::holds_alternative<Collecting>(state.phase)) {

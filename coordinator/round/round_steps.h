@@ -51,10 +51,9 @@ void evaluate_or_recruit(Step& step);
 
 /// Closes the session under way with what there is: a sum to be committed, another attempt, or the job's end.
 void conclude(Step& step);
-/// Takes in that the masks are off the sum of `session`, or that they can't be taken off.
+/// Takes in that the masks are off the sum of `session`.
 void unmasked(Step& step, Collecting session, const Unmasked& event);
-void unmasking_failed(Step& step, Collecting session, const std::string& reason);
-/// Takes in that the sum of `session` is committed, or why not.
+/// Takes in that the sum of `session` is committed, or why not: its masks can't be taken off, or it can't be stored.
 void committed(Step& step, const Collecting& session, const Committed& event);
 void commit_failed(Step& step, const Collecting& session, const std::string& reason);
 /// Gives up a session that nobody has confirmed; a round's training is tried anew, up to kMaxAttempts.
