@@ -11,26 +11,6 @@
 #include "simulation/stragglers.h"
 
 namespace consilium::simulation {
-namespace {
-
-/// A vector in memory, as the driver reads it.
-class VectorWords final : public round::WordSource {
- public:
-  explicit VectorWords(std::span<const std::uint32_t> words) : words_(words) {}
-  [[nodiscard]] std::uint64_t word_count() const override { return words_.size(); }
-  Result<void> read(std::span<std::uint32_t> out) override {
-    if (out.size() > words_.size() - read_) return fail(ErrorCode::kDataLoss, "the site's vector ends too early");
-    std::ranges::copy(words_.subspan(read_, out.size()), out.begin());
-    read_ += out.size();
-    return {};
-  }
-
- private:
-  std::span<const std::uint32_t> words_;
-  std::size_t read_ = 0;
-};
-
-}  // namespace
 
 Result<std::unique_ptr<Federation>> Federation::create(Plan plan, Parts parts) {
   std::unique_ptr<Federation> federation(new Federation(std::move(plan), std::move(parts)));
@@ -106,7 +86,7 @@ void Federation::deliver(Outcome outcome) {
     taken = count(secagg::Phase::kUploading, vector.size() * sizeof(std::uint32_t),
                   [&] { return plan_.masked->mask(outcome.site, vector, threads); });
   }
-  VectorWords words(vector);
+  aggregation::MemoryWords words(vector);
   if (taken) taken = driver_->vector_received(outcome.site, outcome.key, words, now());
   if (!taken) driver_->site_failed(outcome.site, outcome.key, taken.error().message, now());
 }
