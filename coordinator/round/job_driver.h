@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/job/job_spec.h"
 #include "common/job/round_order.h"
@@ -12,8 +14,11 @@
 #include "common/secagg/authenticator.h"
 #include "coordinator/journal/blob_store.h"
 #include "coordinator/journal/journal.h"
+#include "coordinator/round/global_model.h"
 #include "coordinator/round/round_machine.h"
+#include "coordinator/round/session_sum.h"
 #include "coordinator/round/site_gateway.h"
+#include "coordinator/round/status_board.h"
 
 namespace consilium::round {
 
@@ -37,40 +42,86 @@ class JobDriver {
   /// @param initial_model digest of the blob with the initial weights, already in the store
   static Result<std::unique_ptr<JobDriver>> create(std::string job_id, std::string researcher, const job::JobSpec& spec,
                                                    const crypto::Digest& initial_model, Parts parts);
-  ~JobDriver();
+  JobDriver(const JobDriver&) = delete;
+  JobDriver& operator=(const JobDriver&) = delete;
 
   /// May this site be offered the job: it is listed, or the job lists none.
-  [[nodiscard]] bool wants(const std::string& site) const;
+  [[nodiscard]] bool wants(const std::string& site) const { return round::wants(state_.rules, site); }
 
-  void begin(Clock::time_point now);                                    ///< leaves the queue
-  void site_connected(const std::string& site, Clock::time_point now);  ///< offers the job
-  void site_left(const std::string& site, Clock::time_point now);
-  void job_answer(const std::string& site, bool accepted, const std::string& reason, Clock::time_point now);
+  void begin(TimePoint now) { handle(Begin{}, now); }           ///< leaves the queue
+  void site_connected(const std::string& site, TimePoint now);  ///< offers the job
+  void site_left(const std::string& site, TimePoint now) { connection_changed(SiteLeft{site}, site, now); }
+  void job_answer(const std::string& site, bool accepted, const std::string& reason, TimePoint now);
   void progress(const std::string& site, const wire::SessionProgress& progress);
   /// A vector arrived whole; its digest is verified. Refused (and the site told why) where the session isn't open to
   /// it.
-  Result<void> vector_received(const std::string& site, const job::SessionKey& key, WordSource& words,
-                               Clock::time_point now);
-  void partial_received(const std::string& site, const job::SessionKey& key, Clock::time_point now);
+  Result<void> vector_received(const std::string& site, const job::SessionKey& key, WordSource& words, TimePoint now);
+  void partial_received(const std::string& site, const job::SessionKey& key, TimePoint now);
   /// A step of secure aggregation.
-  void masking_received(const std::string& site, const wire::Masking& step, Clock::time_point now);
-  void site_failed(const std::string& site, const job::SessionKey& key, const std::string& reason,
-                   Clock::time_point now);
-  void stop(const std::string& reason, Clock::time_point now);
-  void tick(Clock::time_point now);
-  [[nodiscard]] std::optional<Clock::time_point> next_deadline() const;  ///< when tick() is due
+  void masking_received(const std::string& site, const wire::Masking& step, TimePoint now);
+  void site_failed(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now);
+  void stop(const std::string& reason, TimePoint now) { handle(Stop{reason}, now); }
+  void tick(TimePoint now);
+  [[nodiscard]] std::optional<TimePoint> next_deadline() const;  ///< when tick() is due
 
   /// Does the session take a vector from this site, and of how many words: asked before any byte is spooled.
   Result<std::uint64_t> expected_words(const std::string& site, const job::SessionKey& key) const;
 
-  [[nodiscard]] const report::JobStatus& status() const;
-  [[nodiscard]] const job::JobSpec& spec() const;
-  [[nodiscard]] bool ended() const;
+  [[nodiscard]] const report::JobStatus& status() const { return board_.status(); }
+  [[nodiscard]] const job::JobSpec& spec() const { return spec_; }
+  [[nodiscard]] bool ended() const { return std::holds_alternative<Ended>(state_.phase); }
 
  private:
-  class Impl;
-  explicit JobDriver(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  JobDriver(std::string job_id, std::string researcher, const job::JobSpec& spec, ParameterManifest manifest,
+            const crypto::Digest& initial_model, Parts parts);
+
+  /// Applies an event and whatever follows from it. Returns why the event itself was refused, if it was.
+  std::optional<Error> handle(Event event, TimePoint now);
+  std::optional<Error> apply(const Event& event, TimePoint now);
+  /// The site's stream has ended, or a new one has taken its place: what it was at is lost.
+  void connection_changed(const Event& event, const std::string& site, TimePoint now);
+  /// Does the round that was committed last still wait for its metrics?
+  [[nodiscard]] bool evaluates() const;
+
+  /// Carries out what the masks' protocol decided. What it leads to (a site fails, the session closes) may end the sum.
+  void follow(secagg::Output output, TimePoint now);
+  void settle_masks(TimePoint now);
+  void take_masks_off(TimePoint now);
+  [[nodiscard]] std::optional<TimePoint> keys_due() const;
+  void send_masking(const std::string& site, const secagg::CoordinatorMessage& message);
+  /// Tells a site that came back during the last steps again what it may have missed.
+  void remind(const std::string& site);
+  /// The site is out of the session, and so of its masks.
+  void lose(const std::string& site, const job::SessionKey& key, TimePoint now);
+  void fail_site(const std::string& site, const job::SessionKey& key, const Error& error, TimePoint now);
+
+  void carry_out(const OfferJob& action, TimePoint now);
+  void carry_out(const OpenSession& action, TimePoint now);
+  void carry_out(const CancelSession& action, TimePoint now);
+  void carry_out(const UnmaskSum& action, TimePoint now);
+  void carry_out(const CloseSum& action, TimePoint now);
+  void carry_out(const DropSum& action, TimePoint now);
+  void carry_out(const Publish& action, TimePoint now);
+  void carry_out(const EndJob& action, TimePoint now);
+  Result<void> open_sum(const OpenSession& action, std::vector<SessionSum::Group> groups, TimePoint now);
+  Result<Committed> close(const CloseSum& action, TimePoint now);
+  void retire_sum();
+
+  std::string job_id_;
+  std::string researcher_;
+  job::JobSpec spec_;
+  std::string spec_text_;
+  Parts parts_;
+  bool masked_;  ///< do vectors come masked: not where a masked job is simulated by its plain sum
+  State state_;
+  StatusBoard board_;
+  GlobalModel model_;
+  std::optional<SessionSum> sum_;
+  std::optional<SessionSum> former_;  ///< the last sum of updates: the next one takes its memory
+  unsigned key_phase_ = 0;            ///< of sum_
+  TimePoint key_phase_since_{};
+  std::deque<Event> follow_up_;  ///< what carrying effects out led to
+  bool journal_failed_ = false;
 };
 
 }  // namespace consilium::round

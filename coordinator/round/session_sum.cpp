@@ -15,7 +15,7 @@ namespace consilium::round {
 namespace {
 
 using secagg::Output;
-using secagg::Phase;
+using MaskPhase = secagg::Phase;
 
 void append(Output& to, Output from) {
   std::ranges::move(from.messages, std::back_inserter(to.messages));
@@ -122,7 +122,7 @@ Output SessionSum::lose(const std::string& site) {
 Output SessionSum::close_key_agreement() {
   Output output;
   for (Part& part : parts_) {
-    const bool agreeing = part.masks && part.masks->phase() < Phase::kUploading;
+    const bool agreeing = part.masks && part.masks->phase() < MaskPhase::kUploading;
     if (agreeing) append(output, part.masks->close_phase());
   }
   return output;
@@ -131,7 +131,7 @@ Output SessionSum::close_key_agreement() {
 unsigned SessionSum::key_phase() const {
   unsigned earliest = 0;
   for (const Part& part : parts_) {
-    if (!part.masks || part.masks->phase() >= Phase::kUploading) continue;
+    if (!part.masks || part.masks->phase() >= MaskPhase::kUploading) continue;
     const auto phase = static_cast<unsigned>(part.masks->phase());
     earliest = earliest == 0 ? phase : std::min(earliest, phase);
   }
@@ -141,7 +141,7 @@ unsigned SessionSum::key_phase() const {
 std::map<std::string, std::string> SessionSum::stranded() const {
   std::map<std::string, std::string> sites;
   for (const Part& part : parts_) {
-    if (!part.masks || part.masks->phase() != Phase::kFailed) continue;
+    if (!part.masks || part.masks->phase() != MaskPhase::kFailed) continue;
     for (const std::string& site : part.sites) sites[site] = part.masks->failure().message;
   }
   return sites;
@@ -149,7 +149,7 @@ std::map<std::string, std::string> SessionSum::stranded() const {
 
 std::optional<std::string> SessionSum::spoiled() const {
   for (const Part& part : parts_) {
-    if (!part.masks || part.masks->phase() != Phase::kFailed) return std::nullopt;
+    if (!part.masks || part.masks->phase() != MaskPhase::kFailed) return std::nullopt;
   }
   return parts_.front().masks->failure().message;
 }
@@ -166,7 +166,7 @@ Output SessionSum::close_unmasking() {
   Output output;
   for (Part& part : parts_) {
     const bool asked =
-        part.masks && (part.masks->phase() == Phase::kConfirming || part.masks->phase() == Phase::kUnmasking);
+        part.masks && (part.masks->phase() == MaskPhase::kConfirming || part.masks->phase() == MaskPhase::kUnmasking);
     if (asked) append(output, part.masks->close_phase());
   }
   return output;
@@ -180,7 +180,7 @@ std::vector<secagg::CoordinatorMessage> SessionSum::owed(const std::string& site
 
 bool SessionSum::unmaskable() const {
   return std::ranges::all_of(parts_, [](const Part& part) {
-    return !part.masks || part.masks->phase() == Phase::kUnmasked || part.masks->phase() == Phase::kFailed;
+    return !part.masks || part.masks->phase() == MaskPhase::kUnmasked || part.masks->phase() == MaskPhase::kFailed;
   });
 }
 
@@ -188,7 +188,7 @@ Result<std::map<std::string, std::string>> SessionSum::unmask(unsigned threads) 
   std::map<std::string, std::string> left_out = stranded();
   std::vector<Part> readable;
   for (Part& part : parts_) {
-    if (part.masks && part.masks->phase() != Phase::kUnmasked) continue;
+    if (part.masks && part.masks->phase() != MaskPhase::kUnmasked) continue;
     if (part.masks) {
       const std::vector<secagg::MaskTerm> masks = part.masks->take_masks();
       CONSILIUM_TRY(secagg::add_masks(masks, 0, part.sum.masked_words(), threads));
@@ -212,6 +212,22 @@ Result<std::uint64_t> SessionSum::training_examples() const {
 Result<report::Metrics> SessionSum::metrics() const {
   const aggregation::StreamingSum& sum = parts_.front().sum;
   return report::metrics_from_words(sum.layout(), classes_, sum.words());
+}
+
+Result<std::vector<SessionSum::Group>> groups_of(const job::JobSpec& spec, const Rules& rules,
+                                                 const OpenSession& action, const crypto::Digest& model) {
+  std::map<std::uint32_t, std::vector<std::string>> sites;
+  for (const std::string& site : action.cohort) {
+    const auto group = rules.count_groups.find(site);
+    const bool counts = action.key.kind != job::SumKind::kTrain && group != rules.count_groups.end();
+    sites[counts ? group->second : 0].push_back(site);
+  }
+  std::vector<SessionSum::Group> groups;
+  for (auto& [number, members] : sites) {
+    CONSILIUM_ASSIGN(job::RoundOrder order, job::expected_order(spec, action.key, action.normaliser, model, number));
+    groups.push_back({std::move(order), std::move(members)});
+  }
+  return groups;
 }
 
 }  // namespace consilium::round

@@ -12,6 +12,7 @@
 #include "common/report/metrics.h"
 #include "common/secagg/coordinator_protocol.h"
 #include "coordinator/aggregation/streaming_sum.h"
+#include "coordinator/round/round_machine.h"
 
 namespace consilium::round {
 
@@ -96,5 +97,10 @@ class SessionSum {
   std::vector<Part> parts_;  ///< one at least
   std::map<std::string, report::Metrics> site_metrics_;
 };
+
+/// Who sums with whom in a session, and the order that each group gets.
+/// @param model  the digest that the job's orders name: of the global model, zero in a census
+Result<std::vector<SessionSum::Group>> groups_of(const job::JobSpec& spec, const Rules& rules,
+                                                 const OpenSession& action, const crypto::Digest& model);
 
 }  // namespace consilium::round
