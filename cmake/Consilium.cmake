@@ -56,7 +56,8 @@ function(consilium_program name)
   target_link_libraries(${name} PRIVATE consilium_options ${ARG_LINK})
 endfunction()
 
-# consilium_test(NAME LABEL unit|contract SOURCES ... LINK ...): a Catch2 program whose cases are ctest's.
+# consilium_test(NAME LABEL unit|contract SOURCES ... LINK ...): a Catch2 program whose cases are ctest's. Its own sources
+# are barely optimised, and not traced for the fuzzers: Catch2's macros make a third of a build otherwise.
 function(consilium_test name)
   if(NOT CONSILIUM_TESTS)
     return()
@@ -64,6 +65,10 @@ function(consilium_test name)
   cmake_parse_arguments(ARG "" "LABEL" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE consilium_options Catch2::Catch2WithMain ${ARG_LINK})
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  if(CONSILIUM_FUZZ)
+    target_compile_options(${name} PRIVATE -O0 -fno-sanitize=fuzzer-no-link)
+  endif()
   target_compile_definitions(${name} PRIVATE CONSILIUM_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CONSILIUM_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
   catch_discover_tests(${name} TEST_PREFIX "${name}: " PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300)
 endfunction()

@@ -128,7 +128,8 @@ void Federation::begin_masks(const job::SessionKey& key, const job::RoundOrder& 
 
 /// One step that the driver sent to a site, and the site's answer.
 void Federation::pass_masking() {
-  auto [site, step] = std::move(masking_.front());
+  const std::string site = std::move(masking_.front().first);
+  const wire::Masking step = std::move(masking_.front().second);
   masking_.pop_front();
   if (step.key != plan_.masked->session()) return;  // enough others answered, and the job went on
   const auto message = secagg::decode_coordinator_message(step.message);

@@ -17,9 +17,9 @@ namespace consilium::transport {
 
 /// What a link reports; called from the link's own thread, one call at a time. Must not block.
 struct LinkEvents {
-  std::function<void()> connected;                              ///< the stream is open; send SiteHello first
+  std::function<void()> connected;  ///< the stream is open; send SiteHello first
   std::function<void(wire::CoordinatorMessage)> received;
-  std::function<void(Error)> disconnected;                      ///< it reconnects by itself, with jittered back-off
+  std::function<void(Error)> disconnected;  ///< it reconnects by itself, with jittered back-off
 };
 
 /// A site's only connection: one bidirectional stream and bulk transfers, all opened by the site. Thread-safe.
@@ -34,21 +34,23 @@ class CoordinatorLink {
   /// Queues a message; kUnavailable while there is no stream (the coordinator offers again after a reconnection).
   virtual Result<void> send(const wire::SiteMessage& message) = 0;
   /// Fetches the blob `digest` of `size` bytes into `file`, resuming where a shorter file ends, verifying SHA-256.
-  /// A file that is there whole is not fetched again. kDataLoss where the bytes aren't the digest's (the file is removed).
-  virtual Result<void> fetch(const crypto::Digest& digest, std::uint64_t size, const std::filesystem::path& file, std::stop_token stop) = 0;
+  /// A file that is there whole is not fetched again. kDataLoss where the bytes aren't the digest's (the file is
+  /// removed).
+  virtual Result<void> fetch(const crypto::Digest& digest, std::uint64_t size, const std::filesystem::path& file,
+                             std::stop_token stop) = 0;
   /// Uploads a session's vector in 1 MiB chunks, resuming at what the coordinator has, digest last.
   /// @param digest  of the words, where the caller knows it: they aren't hashed again then
-  virtual Result<void> upload(const job::SessionKey& key, std::span<const std::uint32_t> words,
-                              std::stop_token stop, const std::optional<crypto::Digest>& digest = std::nullopt) = 0;
+  virtual Result<void> upload(const job::SessionKey& key, std::span<const std::uint32_t> words, std::stop_token stop,
+                              const std::optional<crypto::Digest>& digest = std::nullopt) = 0;
 };
 
 /// How to reach the coordinator.
 struct LinkConfig {
-  std::string coordinator;             ///< "host:port"
-  std::string server_name;             ///< name the coordinator's certificate carries (its SPIFFE id is checked as well)
-  std::string proxy;                   ///< "http://host:port" for HTTP CONNECT, or empty
+  std::string coordinator;  ///< "host:port"
+  std::string server_name;  ///< name the coordinator's certificate carries (its SPIFFE id is checked as well)
+  std::string proxy;        ///< "http://host:port" for HTTP CONNECT, or empty
   std::filesystem::path root, certificate, key, revocation_list;  ///< PEM files; the list may be empty
-  std::string site;                    ///< this site's name
+  std::string site;                                               ///< this site's name
 };
 
 /// Makes the link over gRPC and mutual TLS.

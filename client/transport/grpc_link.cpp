@@ -23,8 +23,12 @@ constexpr int kTransferAttempts = 10;
 
 class GrpcLink final : public CoordinatorLink {
  public:
-  GrpcLink(LinkConfig config, std::shared_ptr<grpc::ChannelCredentials> credentials)
-      : config_(std::move(config)), credentials_(std::move(credentials)), channel_(make_channel()) {}
+  GrpcLink(LinkConfig config, std::shared_ptr<grpc::ChannelCredentials> credentials,
+           std::shared_ptr<const pki::TrustStore> trust)
+      : config_(std::move(config)),
+        credentials_(std::move(credentials)),
+        trust_(std::move(trust)),
+        channel_(make_channel()) {}
 
   ~GrpcLink() override { stop(); }
 
@@ -57,8 +61,8 @@ class GrpcLink final : public CoordinatorLink {
         stop, [&](const std::stop_token& either) { return wire::fetch_blob(channel(), digest, size, file, either); });
   }
 
-  Result<void> upload(const job::SessionKey& key, std::span<const std::uint32_t> words,
-                      std::stop_token stop, const std::optional<crypto::Digest>& digest) override {
+  Result<void> upload(const job::SessionKey& key, std::span<const std::uint32_t> words, std::stop_token stop,
+                      const std::optional<crypto::Digest>& digest) override {
     return transfer(stop, [&](const std::stop_token& either) {
       return wire::upload_vector(channel(), key, words, digest, either);
     });
@@ -107,7 +111,7 @@ class GrpcLink final : public CoordinatorLink {
 
   /// One stream, from its opening to its end; true where it was open.
   bool attend(const std::stop_token& stop) {
-    auto stream = SiteStream::open(channel());
+    auto stream = SiteStream::open(channel(), trust_);
     {
       const std::lock_guard lock(mutex_);
       stream_ = stream;
@@ -148,6 +152,7 @@ class GrpcLink final : public CoordinatorLink {
 
   const LinkConfig config_;
   const std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  const std::shared_ptr<const pki::TrustStore> trust_;
   LinkEvents events_;
   std::stop_source transfers_;
   std::string last_reason_;  ///< the link's thread only
@@ -168,7 +173,8 @@ Result<std::unique_ptr<CoordinatorLink>> make_grpc_link(const LinkConfig& config
   CONSILIUM_ASSIGN(auto credentials, wire::make_channel_credentials(files, config.server_name, [](const Error& why) {
                      spdlog::warn("refused the coordinator: {}", why.message);
                    }));
-  return std::unique_ptr<CoordinatorLink>(std::make_unique<GrpcLink>(config, std::move(credentials)));
+  CONSILIUM_ASSIGN(auto trust, pki::TrustStore::open(config.root, config.revocation_list));
+  return std::unique_ptr<CoordinatorLink>(std::make_unique<GrpcLink>(config, std::move(credentials), std::move(trust)));
 }
 
 }  // namespace consilium::transport

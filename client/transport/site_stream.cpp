@@ -4,24 +4,31 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "common/wire/conversions.h"
 #include "common/wire/status.h"
+#include "common/wire/tls_credentials.h"
 #include "consilium/v1/federation.grpc.pb.h"
 
 namespace consilium::transport {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::size_t kMaxQueued = 1024;
+constexpr auto kRevocationsEvery = std::chrono::seconds(2);
 
 class GrpcStream final : public SiteStream, public grpc::ClientBidiReactor<v1::SiteMessage, v1::CoordinatorMessage> {
  public:
-  explicit GrpcStream(const std::shared_ptr<grpc::Channel>& channel) : stub_(v1::Federation::NewStub(channel)) {}
+  GrpcStream(const std::shared_ptr<grpc::Channel>& channel, std::shared_ptr<const pki::TrustStore> trust)
+      : trust_(std::move(trust)), stub_(v1::Federation::NewStub(channel)) {}
 
   void start();
   Event next(const std::stop_token& stop) override;
@@ -35,7 +42,9 @@ class GrpcStream final : public SiteStream, public grpc::ClientBidiReactor<v1::S
  private:
   void push(Event event);
   void write_next();
+  void end_if_revoked();
 
+  const std::shared_ptr<const pki::TrustStore> trust_;
   grpc::ClientContext context_;
   const std::unique_ptr<v1::Federation::Stub> stub_;
   v1::CoordinatorMessage incoming_;
@@ -47,7 +56,8 @@ class GrpcStream final : public SiteStream, public grpc::ClientBidiReactor<v1::S
   bool open_ = false;
   bool read_ended_ = false;
   bool writing_ = false;
-  std::optional<Error> refused_;  ///< what the coordinator sent was no message of ours
+  Clock::time_point next_check_ = Clock::now() + kRevocationsEvery;
+  std::optional<Error> refused_;  ///< why this end gave the stream up
 };
 
 void GrpcStream::start() {
@@ -61,10 +71,22 @@ void GrpcStream::start() {
 SiteStream::Event GrpcStream::next(const std::stop_token& stop) {
   const std::stop_callback cancel(stop, [this] { context_.TryCancel(); });
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !events_.empty(); });
+  do {
+    if (Clock::now() >= next_check_) end_if_revoked();
+  } while (!changed_.wait_until(lock, next_check_, [this] { return !events_.empty(); }));
   Event event = std::move(events_.front());
   events_.pop_front();
   return event;
+}
+
+void GrpcStream::end_if_revoked() {
+  next_check_ = Clock::now() + kRevocationsEvery;
+  if (!open_) return;
+  const auto good = wire::identity_of_peer(*context_.auth_context(), *trust_, {pki::Role::kCoordinator});
+  if (good) return;
+  refused_ = good.error().within("the site ends the stream");
+  open_ = false;
+  context_.TryCancel();
 }
 
 Result<void> GrpcStream::send(const wire::SiteMessage& message) {
@@ -105,6 +127,7 @@ void GrpcStream::OnReadDone(bool ok) {
       push(std::move(*message));
       return StartRead(&incoming_);
     }
+    const std::lock_guard lock(mutex_);
     refused_ = message.error().within("the coordinator sent a malformed message");
     context_.TryCancel();
   }
@@ -127,13 +150,16 @@ void GrpcStream::OnWriteDone(bool ok) {
 void GrpcStream::OnDone(const grpc::Status& status) {
   Error why =
       status.ok() ? Error{ErrorCode::kUnavailable, "the coordinator ended the stream"} : wire::error_from(status);
-  push(refused_.value_or(std::move(why)));
+  const std::lock_guard lock(mutex_);
+  events_.push_back(refused_.value_or(std::move(why)));
+  changed_.notify_all();
 }
 
 }  // namespace
 
-std::shared_ptr<SiteStream> SiteStream::open(const std::shared_ptr<grpc::Channel>& channel) {
-  auto stream = std::make_shared<GrpcStream>(channel);
+std::shared_ptr<SiteStream> SiteStream::open(const std::shared_ptr<grpc::Channel>& channel,
+                                             std::shared_ptr<const pki::TrustStore> trust) {
+  auto stream = std::make_shared<GrpcStream>(channel, std::move(trust));
   stream->start();
   return stream;
 }

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "common/error/error.h"
+#include "common/pki/trust.h"
 #include "common/wire/messages.h"
 
 namespace grpc {
@@ -22,7 +23,11 @@ class SiteStream {
 
   /// Opens a stream. Its owner keeps it until next() returned an Error: gRPC is through with it then. It may not end in
   /// one of gRPC's own calls, for with it may go the last hold on the channel, which waits for gRPC's threads.
-  static std::shared_ptr<SiteStream> open(const std::shared_ptr<grpc::Channel>& channel);
+  /// @param trust  what the coordinator's certificate is held against every few seconds: the stream of one that has
+  /// been
+  ///               revoked, or whose certificate has ended, ends with kUnauthenticated
+  static std::shared_ptr<SiteStream> open(const std::shared_ptr<grpc::Channel>& channel,
+                                          std::shared_ptr<const pki::TrustStore> trust);
   virtual ~SiteStream() = default;
 
   /// Waits for the next event; a request to stop cancels the stream, whose end is then the next event.

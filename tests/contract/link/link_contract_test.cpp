@@ -82,6 +82,17 @@ TEST_CASE("a revoked site's open stream is ended with the reason, and the others
   CHECK(federation.handler.board.read([&] { return federation.handler.left; }) == std::vector<std::string>{"north"});
 }
 
+TEST_CASE("a site ends its open stream to a coordinator that was revoked, and opens no other") {
+  Federation federation;
+  Attending north(federation, "north");
+  federation.revoke(pki::Role::kCoordinator, "hub");
+  CHECK(lost_with(north.events, ErrorCode::kUnauthenticated, "the site ends the stream: "));
+  CHECK(lost_with(north.events, ErrorCode::kUnauthenticated, "certificate revoked"));
+  CHECK(federation.handler.board.wait([&] { return !federation.handler.connected.contains("north"); }));
+  CHECK(north.events.board.wait([&] { return north.events.lost.size() >= 2; }));
+  CHECK(north.events.board.read([&] { return north.events.connected; }) == 1);
+}
+
 TEST_CASE("a second stream of the same site is refused while the first lives, and let in when it has ended") {
   Federation federation;
   auto first = std::make_unique<Attending>(federation, "north");

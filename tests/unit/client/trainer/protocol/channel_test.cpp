@@ -74,7 +74,7 @@ std::size_t open_descriptors() {
 TEST_CASE("records arrive whole and in order, the largest too") {
   auto [host, trainer] = channel_pair();
   const std::string largest(kMaxRecordBytes, 'x');
-  std::jthread sender([&] {
+  std::jthread sender([&host = host, &largest] {
     CHECK(host.send("first").has_value());
     CHECK(host.send(largest).has_value());
     CHECK(host.send("last").has_value());
