@@ -62,7 +62,8 @@ Result<Identity> read_identity(const ClientConfig& config) {
   CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config.tls.certificate, kMaxPemBytes));
   CONSILIUM_ASSIGN(const pki::Identity identity, pki::identity_of_certificate(certificate));
   if (identity.role != pki::Role::kSite || identity.name != config.site) {
-    return fail(ErrorCode::kInvalidArgument, "client.yaml: tls.certificate: expected the certificate of site '" + config.site + "', found that of " + pki::to_uri(identity));
+    return fail(ErrorCode::kInvalidArgument, "client.yaml: tls.certificate: expected the certificate of site '" +
+                                                 config.site + "', found that of " + pki::to_uri(identity));
   }
   CONSILIUM_ASSIGN(const std::string key, pki::key_fingerprint(certificate));
   CONSILIUM_ASSIGN(self.key, crypto::digest_from_hex(key));
@@ -95,13 +96,15 @@ class Daemon::Impl {
         masked_(std::move(masked)),
         link_(std::move(link)) {
     for (const auto& [name, source] : config_.datasets) context_.datasets.push_back(name);
-    worker_.emplace(session::SessionWorker::Parts{*link_, trainer_config(config_, policy_), config_.datasets, config_.site, config_.state_dir / "models",
-                                                  masked_.ledger(), [this](session::SiteEvent event) { events_.post(std::move(event)); }});
+    worker_.emplace(session::SessionWorker::Parts{
+        *link_, trainer_config(config_, policy_), config_.datasets, config_.site, config_.state_dir / "models",
+        masked_.ledger(), [this](session::SiteEvent event) { events_.post(std::move(event)); }});
   }
 
   void run() {
     if (!crypto::secrets_locked())
-      spdlog::warn("the keys of masked sums can't be locked in memory and may be swapped out: raise RLIMIT_MEMLOCK to 16 MiB");
+      spdlog::warn(
+          "the keys of masked sums can't be locked in memory and may be swapped out: raise RLIMIT_MEMLOCK to 16 MiB");
     worker_->start([](const Error& error) { spdlog::error("the trainer doesn't start: {}", error.message); });
     link_->start({[this] { events_.post(session::Connected{}); },
                   [this](wire::CoordinatorMessage message) { events_.post(session::Received{std::move(message)}); },
@@ -188,7 +191,9 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
     }
   }
   std::filesystem::create_directories(config.state_dir / "models", problem);
-  if (problem) return fail(ErrorCode::kInternal, "client.yaml: state_dir: " + config.state_dir.string() + ": " + problem.message());
+  if (problem)
+    return fail(ErrorCode::kInternal,
+                "client.yaml: state_dir: " + config.state_dir.string() + ": " + problem.message());
   std::filesystem::permissions(config.state_dir, std::filesystem::perms::owner_all, problem);
 
   CONSILIUM_ASSIGN(masking::Ledger ledger, masking::Ledger::open(config.state_dir));
@@ -205,7 +210,8 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   link_config.revocation_list = config.tls.revocation_list;
   link_config.site = config.site;
   CONSILIUM_ASSIGN(auto link, transport::make_grpc_link(link_config));
-  return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Impl>(std::move(config), std::move(policy), std::move(self), std::move(masked), std::move(link))));
+  return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Impl>(
+      std::move(config), std::move(policy), std::move(self), std::move(masked), std::move(link))));
 }
 
 Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

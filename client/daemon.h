@@ -8,12 +8,12 @@
 
 namespace consilium::client {
 
-/// A hospital's daemon: one link to the coordinator, one trainer, the site's policy. It opens every connection and listens
-/// on none.
+/// A hospital's daemon: one link to the coordinator, one trainer, the site's policy. It opens every connection and
+/// listens on none.
 class Daemon {
  public:
-  /// Checks everything that can be checked before a connection: policy, certificate and key, data sets' paths, the trainer's
-  /// program. Fails closed: without a policy there is no daemon.
+  /// Checks everything that can be checked before a connection: policy, certificate and key, data sets' paths, the
+  /// trainer's program. Fails closed: without a policy there is no daemon.
   static Result<std::unique_ptr<Daemon>> create(ClientConfig config);
   ~Daemon();
 

@@ -34,10 +34,12 @@ Result<int> run_daemon(const std::string& config_file, bool check_only) {
 
 int main(int argc, char** argv) {
   process::forbid_core_dumps();
-  CLI::App app("Lets a hospital take part in federated training; opens every connection and listens on none.", "consilium-client");
+  CLI::App app("Lets a hospital take part in federated training; opens every connection and listens on none.",
+               "consilium-client");
   app.footer(
       "Examples:\n  consilium-client enroll --site north --consortium lung --out /etc/consilium\n"
-      "  consilium-client --config /etc/consilium/client.yaml --check\n  consilium-client --config /etc/consilium/client.yaml\n\n"
+      "  consilium-client --config /etc/consilium/client.yaml --check\n  consilium-client --config "
+      "/etc/consilium/client.yaml\n\n"
       "Exit codes: 0 stopped on request, 1 failure, 2 usage.");
   app.set_version_flag("--version", CONSILIUM_VERSION);
   std::string config_file;

@@ -39,11 +39,15 @@ int run(const std::string& config_file, bool check_only) {
 
 int main(int argc, char** argv) {
   CLI::App app("Coordinates federated training for a consortium of hospitals.", "consilium-coordinator");
-  app.footer("Example:\n  consilium-coordinator --config /etc/consilium/coordinator.yaml\n\nExit codes: 0 stopped on request, 1 failure, 2 usage.");
+  app.footer(
+      "Example:\n  consilium-coordinator --config /etc/consilium/coordinator.yaml\n\nExit codes: 0 stopped on request, "
+      "1 failure, 2 usage.");
   app.set_version_flag("--version", CONSILIUM_VERSION);
   std::string config_file;
   bool check_only = false;
-  app.add_option("--config", config_file, "the daemon's configuration (configs/coordinator.yaml is a commented example)")->required();
+  app.add_option("--config", config_file,
+                 "the daemon's configuration (configs/coordinator.yaml is a commented example)")
+      ->required();
   app.add_flag("--check", check_only, "only check the configuration");
   try {
     app.parse(argc, argv);

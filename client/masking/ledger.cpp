@@ -151,12 +151,12 @@ struct Ledger::Impl {
                                       std::string_view(row.dataset), std::string_view(row.survivors)}));
     CONSILIUM_ASSIGN(const bool any, rows.next());
     if (!any) return {};
-    return fail(
-        ErrorCode::kPermissionDenied,
-        fmt::format("{}: the same {} was summed over other sites before ({} round {}: {}; now: {}), and the "
-                    "difference would show who is in one of the sums alone; policy.yaml: allow_changed_cohort "
-                    "would allow it",
-                    to_string(key), key.kind == job::SumKind::kCensus ? "job's census" : "model", rows.text(0), rows.integer(1), listed(rows.text(2)), listed(row.survivors)));
+    return fail(ErrorCode::kPermissionDenied,
+                fmt::format("{}: the same {} was summed over other sites before ({} round {}: {}; now: {}), and the "
+                            "difference would show who is in one of the sums alone; policy.yaml: allow_changed_cohort "
+                            "would allow it",
+                            to_string(key), key.kind == job::SumKind::kCensus ? "job's census" : "model", rows.text(0),
+                            rows.integer(1), listed(rows.text(2)), listed(row.survivors)));
   }
 
   Result<std::optional<std::vector<std::byte>>> reply(const job::SessionKey& key, const crypto::Digest& request) const {

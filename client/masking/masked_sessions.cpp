@@ -74,8 +74,7 @@ Result<MaskedSessions::Answer> MaskedSessions::receive(const job::SessionKey& ke
   return answer;
 }
 
-Result<MaskedSessions::Answer> MaskedSessions::answer_to(const job::SessionKey& key,
-                                                         std::span<const std::byte> bytes) {
+Result<MaskedSessions::Answer> MaskedSessions::answer_to(const job::SessionKey& key, std::span<const std::byte> bytes) {
   const crypto::Digest request = crypto::sha256(bytes);
   CONSILIUM_ASSIGN(std::optional<std::vector<std::byte>> said, ledger_.reply_to(key, request));
   if (said) return Answer{*std::move(said)};

@@ -13,15 +13,21 @@ namespace {
 
 std::string_view failed_step(const ActiveSession& session) {
   switch (session.step) {
-    case Step::kFetching: return "fetching the model failed";
-    case Step::kUploading: return "uploading failed";
+    case Step::kFetching:
+      return "fetching the model failed";
+    case Step::kUploading:
+      return "uploading failed";
     case Step::kWorking:
-    case Step::kAwaitingMasks: break;
+    case Step::kAwaitingMasks:
+      break;
   }
   switch (session.order.kind) {
-    case job::SumKind::kCensus: return "census failed";
-    case job::SumKind::kTrain: return "training failed";
-    case job::SumKind::kEvaluate: return "evaluation failed";
+    case job::SumKind::kCensus:
+      return "census failed";
+    case job::SumKind::kTrain:
+      return "training failed";
+    case job::SumKind::kEvaluate:
+      return "evaluation failed";
   }
   return "failed";
 }
@@ -191,13 +197,15 @@ class Machine {
 
   Result<AcceptedJob> examine(const wire::JobOffer& offer) const {
     if (state_.jobs.size() >= kMaxJobs && !state_.jobs.contains(offer.job_id)) {
-      return fail(ErrorCode::kResourceExhausted, "this site takes part in " + std::to_string(kMaxJobs) + " jobs already");
+      return fail(ErrorCode::kResourceExhausted,
+                  "this site takes part in " + std::to_string(kMaxJobs) + " jobs already");
     }
     CONSILIUM_ASSIGN(job::JobSpec spec, job::parse_job(offer.spec, "job " + offer.job_id));
     const crypto::Digest digest = job::job_digest(spec);
     CONSILIUM_TRY(context_.policy.accepts(spec, digest, offer.researcher));
     if (std::ranges::find(context_.datasets, spec.data.dataset) == context_.datasets.end()) {
-      return fail(ErrorCode::kNotFound, "this site has no data set '" + spec.data.dataset + "' (client.yaml: datasets)");
+      return fail(ErrorCode::kNotFound,
+                  "this site has no data set '" + spec.data.dataset + "' (client.yaml: datasets)");
     }
     CONSILIUM_TRY(policy::check_roster(spec, context_.roster, context_.site, context_.key));  // check: roster
     return AcceptedJob{std::move(spec), digest};
@@ -239,7 +247,8 @@ class Machine {
                      job::expected_order(accepted.spec, offer.key, order.normaliser, order.model,
                                          group_of(accepted.spec, offer.key)));
     if (order != expected) {
-      return fail(ErrorCode::kPermissionDenied, "the round order isn't the one that the accepted job gives");  // check: order
+      return fail(ErrorCode::kPermissionDenied,
+                  "the round order isn't the one that the accepted job gives");  // check: order
     }
     CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(accepted.spec.model));
     const std::uint64_t expected_bytes =

@@ -15,8 +15,8 @@
 #include "common/pki/roster_file.h"
 #include "common/wire/messages.h"
 
-/// What a site does, as a pure function over values: messages and finished steps go in, the next state and the effects to
-/// carry out come out. No socket, file, thread or clock; the daemon owns the state and carries the effects out.
+/// What a site does, as a pure function over values: messages and finished steps go in, the next state and the effects
+/// to carry out come out. No socket, file, thread or clock; the daemon owns the state and carries the effects out.
 namespace consilium::session {
 
 /// A job that the site's policy accepted.
@@ -62,8 +62,8 @@ struct SiteContext {
   std::vector<std::string> datasets;
   std::string software;
   std::string site{};
-  crypto::Digest key{};   ///< SHA-256 of the site's own SubjectPublicKeyInfo
-  pki::Roster roster{};   ///< what client.yaml names
+  crypto::Digest key{};  ///< SHA-256 of the site's own SubjectPublicKeyInfo
+  pki::Roster roster{};  ///< what client.yaml names
 };
 
 // Events.
@@ -156,7 +156,8 @@ struct Note {
   bool warning = false;
   std::string text;
 };
-using SiteEffect = std::variant<Send, Warm, BeginMasking, Mask, EndMasking, ForgetJob, Fetch, Work, Upload, Abandon, Note>;
+using SiteEffect =
+    std::variant<Send, Warm, BeginMasking, Mask, EndMasking, ForgetJob, Fetch, Work, Upload, Abandon, Note>;
 
 struct Transition {
   SiteState state;
@@ -167,8 +168,8 @@ struct Transition {
 inline constexpr std::size_t kMaxWaiting = 64;
 inline constexpr std::size_t kMaxJobs = 256;
 
-/// Computes the successor state. Messages that don't fit (unknown job, an order that isn't the job's, a session that isn't
-/// under way) change nothing and are answered or noted.
+/// Computes the successor state. Messages that don't fit (unknown job, an order that isn't the job's, a session that
+/// isn't under way) change nothing and are answered or noted.
 [[nodiscard]] Transition advance(SiteState state, const SiteEvent& event, const SiteContext& context);
 
 }  // namespace consilium::session

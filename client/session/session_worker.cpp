@@ -37,7 +37,8 @@ Result<void> read_file_into(const std::filesystem::path& file, std::span<std::by
   }
   ::close(descriptor);
   if (done != out.size()) {
-    return fail(ErrorCode::kDataLoss, file.string() + ": expected " + std::to_string(out.size()) + " bytes, found " + std::to_string(done));
+    return fail(ErrorCode::kDataLoss,
+                file.string() + ": expected " + std::to_string(out.size()) + " bytes, found " + std::to_string(done));
   }
   return {};
 }
@@ -116,7 +117,9 @@ class SessionWorker::Impl {
         CONSILIUM_ASSIGN(has_vector, train(session, stop));
         break;
       }
-      case job::SumKind::kEvaluate: CONSILIUM_TRY(evaluate(session, job, stop)); break;
+      case job::SumKind::kEvaluate:
+        CONSILIUM_TRY(evaluate(session, job, stop));
+        break;
     }
     return std::optional<SiteEvent>(Worked{session.key, has_vector});
   }
@@ -194,15 +197,18 @@ class SessionWorker::Impl {
   }
 
   /// The vector is masked on its way into its file, whose digest is recorded before a byte of it leaves.
-  Result<void> upload_masked(const ActiveSession& session, std::span<const secagg::MaskTerm> masks, std::stop_token stop) {
+  Result<void> upload_masked(const ActiveSession& session, std::span<const secagg::MaskTerm> masks,
+                             std::stop_token stop) {
     const std::filesystem::path file = parts_.ledger.vector_file(session.key);
     const auto write = [&](const masking::MaskedVector::WordSink& sink) -> Result<void> {
       if (session.order.kind != job::SumKind::kTrain) return sink(words_);
       if (!trained_) return fail(ErrorCode::kInternal, "there is no update to send");
-      return stream_train_contribution(session.order, trained_->manifest, trained_->examples, trained_->result, delta_->floats(), sink, parts_.trainer.threads);
+      return stream_train_contribution(session.order, trained_->manifest, trained_->examples, trained_->result,
+                                       delta_->floats(), sink, parts_.trainer.threads);
     };
-    CONSILIUM_ASSIGN(const masking::MaskedVector vector,
-                     masking::MaskedVector::create(file, session.order.layout.word_count(), masks, write, parts_.trainer.threads));
+    CONSILIUM_ASSIGN(
+        const masking::MaskedVector vector,
+        masking::MaskedVector::create(file, session.order.layout.word_count(), masks, write, parts_.trainer.threads));
     CONSILIUM_TRY(parts_.ledger.keep_vector(session.key, vector.digest()));
     CONSILIUM_TRY(parts_.link.upload(session.key, vector.words(), stop, vector.digest()));
     std::error_code ignored;
@@ -227,15 +233,18 @@ class SessionWorker::Impl {
       delta_.emplace(std::move(created));
     }
     const job::RoundOrder& order = session.order;
-    const trainer::Train request{parts_.site,     order.round,     order.seed,        order.local_epochs,
+    const trainer::Train request{parts_.site,      order.round,     order.seed,        order.local_epochs,
                                  order.batch_size, order.optimizer, order.proximal_mu, order.time_limit_ms};
-    CONSILIUM_ASSIGN(const trainer::Trained trained, trainer_.train(request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
+    CONSILIUM_ASSIGN(const trainer::Trained trained,
+                     trainer_.train(
+                         request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
     if (trained.partial && !order.keep_partial) return false;
     if (session.masked) {
       trained_ = Kept{any_attempt(order), trained, prepared_.train_examples, *manifest_};
       return true;
     }
-    CONSILIUM_ASSIGN(words_, train_contribution(order, *manifest_, prepared_.train_examples, trained, delta_->floats(), std::move(words_)));
+    CONSILIUM_ASSIGN(words_, train_contribution(order, *manifest_, prepared_.train_examples, trained, delta_->floats(),
+                                                std::move(words_)));
     return true;
   }
 
@@ -267,7 +276,8 @@ class SessionWorker::Impl {
     ParameterManifest manifest;
   };
   std::optional<Kept> trained_;  ///< a masked job's last update, whose delta lies in delta_
-  std::vector<std::uint32_t> words_;  ///< keeps its memory from round to round: touching it anew costs more than encoding
+  std::vector<std::uint32_t>
+      words_;  ///< keeps its memory from round to round: touching it anew costs more than encoding
 
   process::EventQueue<StepCall> steps_;
   std::mutex mutex_;
@@ -285,24 +295,30 @@ void SessionWorker::start(std::function<void(const Error&)> failed) {
 }
 
 void SessionWorker::run(Warm effect) {
-  impl_->post({std::nullopt, [this, effect = std::move(effect)](std::stop_token stop) { return impl_->warm(effect.job, stop); }});
+  impl_->post({std::nullopt,
+               [this, effect = std::move(effect)](std::stop_token stop) { return impl_->warm(effect.job, stop); }});
 }
 
 void SessionWorker::run(Fetch effect) {
   const job::SessionKey key = effect.session.key;
-  impl_->post({key, [this, effect = std::move(effect)](std::stop_token stop) { return impl_->fetch(effect.session, stop); }});
+  impl_->post(
+      {key, [this, effect = std::move(effect)](std::stop_token stop) { return impl_->fetch(effect.session, stop); }});
 }
 
 void SessionWorker::run(Work effect) {
   const job::SessionKey key = effect.session.key;
-  impl_->post({key, [this, effect = std::move(effect)](std::stop_token stop) { return impl_->work(effect.session, effect.job, stop); }});
+  impl_->post({key, [this, effect = std::move(effect)](std::stop_token stop) {
+                 return impl_->work(effect.session, effect.job, stop);
+               }});
 }
 
 void SessionWorker::run(Upload effect, std::vector<secagg::MaskTerm> masks) {
   const job::SessionKey key = effect.session.key;
   // The masks go with the call, whether it is carried out or dropped.
   const auto kept = std::make_shared<const std::vector<secagg::MaskTerm>>(std::move(masks));
-  impl_->post({key, [this, effect = std::move(effect), kept](std::stop_token stop) { return impl_->upload(effect.session, *kept, stop); }});
+  impl_->post({key, [this, effect = std::move(effect), kept](std::stop_token stop) {
+                 return impl_->upload(effect.session, *kept, stop);
+               }});
 }
 
 void SessionWorker::abandon(const job::SessionKey& key) { impl_->abandon(key); }

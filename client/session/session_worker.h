@@ -14,8 +14,8 @@
 
 namespace consilium::session {
 
-/// Carries out the steps of sessions, one after the other on its own thread: fetches models, drives the trainer, encodes, uploads.
-/// What became of a step is reported as a SiteEvent from that thread.
+/// Carries out the steps of sessions, one after the other on its own thread: fetches models, drives the trainer,
+/// encodes, uploads. What became of a step is reported as a SiteEvent from that thread.
 class SessionWorker {
  public:
   struct Parts {
@@ -23,8 +23,8 @@ class SessionWorker {
     trainer::TrainerConfig trainer;
     std::map<std::string, trainer::DataSource> datasets;  ///< by the names that jobs use
     std::string site;
-    std::filesystem::path models;                         ///< cache of global models; the last few are kept
-    masking::Ledger& ledger;                              ///< records masked vectors before they leave
+    std::filesystem::path models;  ///< cache of global models; the last few are kept
+    masking::Ledger& ledger;       ///< records masked vectors before they leave
     std::function<void(SiteEvent)> report;
   };
 

@@ -19,14 +19,16 @@ namespace consilium::trainer {
 
 /// How a trainer is started and confined.
 struct TrainerConfig {
-  std::vector<std::string> command;       ///< program and arguments; the socket's descriptor is passed as --socket-fd N
-  std::string device = "auto";            ///< "auto", "cpu" or "cuda:N"
+  std::vector<std::string> command;  ///< program and arguments; the socket's descriptor is passed as --socket-fd N
+  std::string device = "auto";       ///< "auto", "cpu" or "cuda:N"
   unsigned threads = 1;
-  std::uint64_t memory_limit_bytes = 0;   ///< 0: none; by cgroup v2 where delegated, else by watching its RSS
-  std::vector<std::filesystem::path> readable;  ///< what Landlock leaves it to read: data sets (its program and libraries are added)
-  bool require_sandbox = true;            ///< false (policy): go on where the kernel lacks Landlock, seccomp or network namespaces
-  /// Receives what the trainer prints, line by line (printable, at most 1 KiB each, 10,000 lines a process); called from
-  /// a thread of its own. None: dropped.
+  std::uint64_t memory_limit_bytes = 0;  ///< 0: none; by cgroup v2 where delegated, else by watching its RSS
+  std::vector<std::filesystem::path>
+      readable;  ///< what Landlock leaves it to read: data sets (its program and libraries are added)
+  bool require_sandbox =
+      true;  ///< false (policy): go on where the kernel lacks Landlock, seccomp or network namespaces
+  /// Receives what the trainer prints, line by line (printable, at most 1 KiB each, 10,000 lines a process); called
+  /// from a thread of its own. None: dropped.
   std::function<void(std::string_view line)> log;
 };
 
@@ -52,11 +54,13 @@ class SharedVector {
 };
 
 /// One warm trainer: a confined child process that keeps model, data and CUDA context between requests. A call on a
-/// dead trainer starts a fresh one. Every call blocks; one call at a time (not thread-safe), cancelled by its stop token.
+/// dead trainer starts a fresh one. Every call blocks; one call at a time (not thread-safe), cancelled by its stop
+/// token.
 ///
-/// Errors: kUnavailable "trainer killed by signal 11 (SIGSEGV)" where it died of a signal (the caller may try once more);
-/// kResourceExhausted for its memory limit or an out-of-memory; kInvalidArgument for what it says of data or model;
-/// kDataLoss for records it may not send; kDeadlineExceeded where it hangs; kFailedPrecondition without a sandbox.
+/// Errors: kUnavailable "trainer killed by signal 11 (SIGSEGV)" where it died of a signal (the caller may try once
+/// more); kResourceExhausted for its memory limit or an out-of-memory; kInvalidArgument for what it says of data or
+/// model; kDataLoss for records it may not send; kDeadlineExceeded where it hangs; kFailedPrecondition without a
+/// sandbox.
 class TrainerProcess {
  public:
   explicit TrainerProcess(TrainerConfig config);
@@ -68,8 +72,8 @@ class TrainerProcess {
   Result<Hello> start();
   Result<Prepared> prepare(const Prepare& request, std::stop_token stop);
   /// @param global parameter_count floats   @param delta where local - global is written
-  Result<Trained> train(const Train& request, SharedVector& global, SharedVector& delta, const std::function<void(const Progress&)>& progress,
-                        std::stop_token stop);
+  Result<Trained> train(const Train& request, SharedVector& global, SharedVector& delta,
+                        const std::function<void(const Progress&)>& progress, std::stop_token stop);
   Result<Evaluated> evaluate(const Evaluate& request, SharedVector& global, SharedVector& counts, std::stop_token stop);
   /// Ends the child now.
   void kill();

@@ -57,7 +57,8 @@ std::string to_hex(std::span<const std::uint8_t> bytes) {
 Result<Digest> digest_from_hex(std::string_view hex) {
   Digest digest{};
   if (hex.size() != digest.size() * 2) {
-    return fail(ErrorCode::kInvalidArgument, "a SHA-256 has 64 hexadecimal digits, found " + std::to_string(hex.size()));
+    return fail(ErrorCode::kInvalidArgument,
+                "a SHA-256 has 64 hexadecimal digits, found " + std::to_string(hex.size()));
   }
   const auto value_of = [](char digit) -> int {
     if (digit >= '0' && digit <= '9') return digit - '0';

@@ -39,7 +39,8 @@ template <class T>
 class [[nodiscard]] Result : public tl::expected<T, Error> {
  public:
   using tl::expected<T, Error>::expected;
-  Result(tl::expected<T, Error> other) : tl::expected<T, Error>(std::move(other)) {}  // NOLINT(google-explicit-constructor)
+  Result(tl::expected<T, Error> other)
+      : tl::expected<T, Error>(std::move(other)) {}  // NOLINT(google-explicit-constructor)
 };
 
 /// Builds the failing side of a Result: `return fail(ErrorCode::kNotFound, "...")`.
@@ -52,17 +53,17 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
 #define CONSILIUM_CONCAT(a, b) CONSILIUM_CONCAT_INNER(a, b)
 
 /// Returns the error of `expression` (a Result) from the enclosing function, if it has one.
-#define CONSILIUM_TRY(expression)                                                    \
-  do {                                                                               \
-    if (auto consilium_result = (expression); !consilium_result) {                   \
-      return ::consilium::fail(std::move(consilium_result).error());                 \
-    }                                                                                \
+#define CONSILIUM_TRY(expression)                                    \
+  do {                                                               \
+    if (auto consilium_result = (expression); !consilium_result) {   \
+      return ::consilium::fail(std::move(consilium_result).error()); \
+    }                                                                \
   } while (false)
 
 /// Declares `declaration` from the value of `expression` (a Result), or returns its error.
-#define CONSILIUM_ASSIGN(declaration, expression)                                                       \
-  auto CONSILIUM_CONCAT(consilium_result_, __LINE__) = (expression);                                    \
-  if (!CONSILIUM_CONCAT(consilium_result_, __LINE__)) {                                                 \
-    return ::consilium::fail(std::move(CONSILIUM_CONCAT(consilium_result_, __LINE__)).error());         \
-  }                                                                                                     \
+#define CONSILIUM_ASSIGN(declaration, expression)                                               \
+  auto CONSILIUM_CONCAT(consilium_result_, __LINE__) = (expression);                            \
+  if (!CONSILIUM_CONCAT(consilium_result_, __LINE__)) {                                         \
+    return ::consilium::fail(std::move(CONSILIUM_CONCAT(consilium_result_, __LINE__)).error()); \
+  }                                                                                             \
   declaration = std::move(*CONSILIUM_CONCAT(consilium_result_, __LINE__))

@@ -36,8 +36,8 @@ struct RoundOrder {
   std::uint32_t round = 0;
   std::uint32_t attempt = 1;
   std::uint32_t group = 0;  ///< which of the job's count groups is summed; 0 in training and in plain jobs
-  crypto::Digest job{};    ///< job_digest()
-  crypto::Digest model{};  ///< SHA-256 of the global model's float32 bytes, little-endian; zero for a census
+  crypto::Digest job{};     ///< job_digest()
+  crypto::Digest model{};   ///< SHA-256 of the global model's float32 bytes, little-endian; zero for a census
   std::uint64_t seed = 0;
   std::uint64_t normaliser = 0;  ///< N: training examples of all members, from the census; 0 in a census
   encoding::VectorLayout layout;

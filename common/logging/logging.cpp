@@ -14,7 +14,8 @@ namespace {
 /// Writes one JSON object a line; the library's escaping keeps a hostile peer's text inside its string.
 class JsonFormatter final : public spdlog::formatter {
  public:
-  explicit JsonFormatter(std::string program) : program_(std::move(program)), time_("%Y-%m-%dT%H:%M:%S.%eZ", spdlog::pattern_time_type::utc, "") {}
+  explicit JsonFormatter(std::string program)
+      : program_(std::move(program)), time_("%Y-%m-%dT%H:%M:%S.%eZ", spdlog::pattern_time_type::utc, "") {}
 
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
     spdlog::memory_buf_t time;
@@ -28,7 +29,9 @@ class JsonFormatter final : public spdlog::formatter {
     out.append(text.data(), text.data() + text.size());
   }
 
-  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(program_); }
+  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<JsonFormatter>(program_);
+  }
 
  private:
   std::string program_;
@@ -37,10 +40,14 @@ class JsonFormatter final : public spdlog::formatter {
 
 spdlog::level::level_enum level_of(config::LogLevel level) {
   switch (level) {
-    case config::LogLevel::kDebug: return spdlog::level::debug;
-    case config::LogLevel::kInfo: return spdlog::level::info;
-    case config::LogLevel::kWarning: return spdlog::level::warn;
-    case config::LogLevel::kError: return spdlog::level::err;
+    case config::LogLevel::kDebug:
+      return spdlog::level::debug;
+    case config::LogLevel::kInfo:
+      return spdlog::level::info;
+    case config::LogLevel::kWarning:
+      return spdlog::level::warn;
+    case config::LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -48,7 +55,8 @@ spdlog::level::level_enum level_of(config::LogLevel level) {
 }  // namespace
 
 void configure(std::string_view program, const config::LogConfig& config) {
-  auto logger = std::make_shared<spdlog::logger>(std::string(program), std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  auto logger =
+      std::make_shared<spdlog::logger>(std::string(program), std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
   logger->set_level(level_of(config.level));
   logger->flush_on(spdlog::level::debug);
   if (config.format == config::LogFormat::kJson) {

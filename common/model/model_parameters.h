@@ -11,9 +11,9 @@ namespace consilium::model {
 /// Derives the manifest of a model: PyTorch's names, shapes and state_dict order.
 Result<ParameterManifest> build_manifest(const ModelSpec& spec);
 
-/// Draws the initial weights: PyTorch's default distributions (weights and biases U(-1/sqrt(fan_in), 1/sqrt(fan_in)); batch norm
-/// 1 and 0, running mean 0 and variance 1), each tensor from its own RandomStream(seed, kInitialWeights, 0, tensor
-/// name), with operations that IEEE 754 rounds alike everywhere: the same bytes on every machine.
+/// Draws the initial weights: PyTorch's default distributions (weights and biases U(-1/sqrt(fan_in), 1/sqrt(fan_in));
+/// batch norm 1 and 0, running mean 0 and variance 1), each tensor from its own RandomStream(seed, kInitialWeights, 0,
+/// tensor name), with operations that IEEE 754 rounds alike everywhere: the same bytes on every machine.
 Result<ParameterVector> initial_weights(const ModelSpec& spec, std::uint64_t seed);
 
 }  // namespace consilium::model

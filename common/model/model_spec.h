@@ -56,8 +56,8 @@ struct Dropout {
 struct Flatten {
   bool operator==(const Flatten&) const = default;
 };
-/// ResNet's basic block (He et al. 2016): conv3x3-bn-relu-conv3x3-bn plus shortcut (1x1 conv and bn where the shape changes), relu.
-/// torchvision's names: conv1, bn1, conv2, bn2, downsample.0, downsample.1.
+/// ResNet's basic block (He et al. 2016): conv3x3-bn-relu-conv3x3-bn plus shortcut (1x1 conv and bn where the shape
+/// changes), relu. torchvision's names: conv1, bn1, conv2, bn2, downsample.0, downsample.1.
 struct BasicBlock {
   std::int64_t in_channels = 0;
   std::int64_t out_channels = 0;
@@ -65,7 +65,8 @@ struct BasicBlock {
   bool operator==(const BasicBlock&) const = default;
 };
 
-using Operation = std::variant<Conv2d, Linear, Relu, MaxPool2d, AvgPool2d, GlobalAvgPool2d, BatchNorm, Dropout, Flatten, BasicBlock>;
+using Operation =
+    std::variant<Conv2d, Linear, Relu, MaxPool2d, AvgPool2d, GlobalAvgPool2d, BatchNorm, Dropout, Flatten, BasicBlock>;
 
 /// A model as a job declares it: a known name, or a list of layers. Data, never code.
 struct ModelSpec {
@@ -79,7 +80,8 @@ struct ModelSpec {
 
 /// One step of an expanded model: the operation with every size filled in, its PyTorch name, and the shape it yields.
 struct Layer {
-  std::string name;  ///< prefix of its parameters, e.g. "conv1", "0", "layer1.0"; where torch has no parameters, a unique name
+  std::string
+      name;  ///< prefix of its parameters, e.g. "conv1", "0", "layer1.0"; where torch has no parameters, a unique name
   Operation operation;
   std::vector<std::int64_t> output;  ///< shape of one example after it
 };
@@ -87,10 +89,10 @@ struct Layer {
 /// The names a job may give as model.name.
 [[nodiscard]] const std::vector<std::string>& known_models();
 
-/// Turns a spec into the sequence of layers that both the manifest and the trainer's module are built from: named models
-/// become their layers, sizes are derived from the input, a Linear on a [C, H, W] input gets a Flatten before it.
-/// Fails with kInvalidArgument, naming the layer ("model.layers[3].linear"), where shapes don't fit, the output isn't
-/// [classes], or the model would exceed ParameterManifest::kMaxParameters.
+/// Turns a spec into the sequence of layers that both the manifest and the trainer's module are built from: named
+/// models become their layers, sizes are derived from the input, a Linear on a [C, H, W] input gets a Flatten before
+/// it. Fails with kInvalidArgument, naming the layer ("model.layers[3].linear"), where shapes don't fit, the output
+/// isn't [classes], or the model would exceed ParameterManifest::kMaxParameters.
 Result<std::vector<Layer>> expand(const ModelSpec& spec);
 
 }  // namespace consilium::model

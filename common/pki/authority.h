@@ -15,7 +15,8 @@ namespace consilium::pki {
 class Authority {
  public:
   /// Makes a new root; kAlreadyExists where the folder holds one.
-  static Result<Authority> create(const std::filesystem::path& folder, const std::string& consortium, std::chrono::days validity);
+  static Result<Authority> create(const std::filesystem::path& folder, const std::string& consortium,
+                                  std::chrono::days validity);
   static Result<Authority> open(const std::filesystem::path& folder);
 
   struct Issued {
@@ -29,7 +30,8 @@ class Authority {
   /// Signs a request whose key proves itself; the identity is the caller's decision, not the request's.
   /// @param hosts DNS names or IP addresses (coordinators only)
   /// Returns the certificate in PEM.
-  Result<std::string> sign(const std::string& csr_pem, const Identity& identity, const std::vector<std::string>& hosts, std::chrono::seconds validity);
+  Result<std::string> sign(const std::string& csr_pem, const Identity& identity, const std::vector<std::string>& hosts,
+                           std::chrono::seconds validity);
   Result<void> revoke(Role role, const std::string& name);
   Result<std::vector<Issued>> list() const;
   [[nodiscard]] const std::string& consortium() const { return consortium_; }

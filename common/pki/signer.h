@@ -21,6 +21,7 @@ class Signer {
 /// Loads a PEM key; refuses one that others may read (mode & 077).
 Result<std::unique_ptr<Signer>> make_file_signer(const std::filesystem::path& key_file);
 /// Verifies against a certificate's public key. kUnauthenticated where the signature isn't its.
-Result<void> verify(const std::string& certificate_pem, std::span<const std::byte> message, std::span<const std::byte> signature);
+Result<void> verify(const std::string& certificate_pem, std::span<const std::byte> message,
+                    std::span<const std::byte> signature);
 
 }  // namespace consilium::pki

@@ -26,7 +26,8 @@ class EventQueue {
     return true;
   }
 
-  /// Takes the oldest value; waits for one until `deadline` (for ever without one). Empty at the deadline or once closed.
+  /// Takes the oldest value; waits for one until `deadline` (for ever without one). Empty at the deadline or once
+  /// closed.
   std::optional<T> take(std::optional<Clock::time_point> deadline = std::nullopt) {
     std::unique_lock lock(mutex_);
     const auto has_news = [this] { return closed_ || !values_.empty(); };

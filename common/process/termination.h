@@ -5,8 +5,8 @@
 
 namespace consilium::process {
 
-/// Turns SIGTERM, SIGINT and SIGHUP into one call of a function, on a thread of its own. Make it first in main, before any
-/// other thread starts: threads inherit that these signals are blocked. A second signal ends the process at once.
+/// Turns SIGTERM, SIGINT and SIGHUP into one call of a function, on a thread of its own. Make it first in main, before
+/// any other thread starts: threads inherit that these signals are blocked. A second signal ends the process at once.
 class Termination {
  public:
   Termination();

@@ -23,9 +23,9 @@ enum class RandomPurpose : std::uint32_t {
 /// A stream of pseudo-random numbers that is a function of (seed, purpose, round, name) alone: the same bytes on every
 /// machine, in the daemons and in the simulator. For reproducibility, never for secrets (those come from OpenSSL).
 ///
-/// Philox4x32-10 (Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3", section 4.3), its 64-bit key and the upper
-/// 64 bits of its counter taken from SHA-256 over the length-prefixed inputs, the lower 64 bits counting blocks.
-/// Not thread-safe; copying a stream copies its position.
+/// Philox4x32-10 (Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3", section 4.3), its 64-bit key and
+/// the upper 64 bits of its counter taken from SHA-256 over the length-prefixed inputs, the lower 64 bits counting
+/// blocks. Not thread-safe; copying a stream copies its position.
 class RandomStream {
  public:
   /// @param name the site, tensor or partition the stream is for; may be empty

@@ -81,7 +81,8 @@ Result<SiteMessage> session_failed(const v1::SessionFailed& proto) {
 Result<Masking> masking(const v1::Masking& proto, std::size_t max_bytes) {
   CONSILIUM_ASSIGN(auto key, key_of(proto.has_key(), proto.key(), "masking"));
   if (proto.message().empty() || proto.message().size() > max_bytes) {
-    return malformed("masking.message", fmt::format("1 to {} bytes", max_bytes), std::to_string(proto.message().size()));
+    return malformed("masking.message", fmt::format("1 to {} bytes", max_bytes),
+                     std::to_string(proto.message().size()));
   }
   const auto bytes = std::as_bytes(std::span(proto.message()));
   return Masking{std::move(key), {bytes.begin(), bytes.end()}};

@@ -8,7 +8,8 @@
 #include "common/crypto/sha256.h"
 #include "common/job/round_order.h"
 
-/// What travels on a site's stream, as plain values: gRPC and protobuf stop at common/wire, coordinator/service and client/transport.
+/// What travels on a site's stream, as plain values: gRPC and protobuf stop at common/wire, coordinator/service and
+/// client/transport.
 namespace consilium::wire {
 
 /// A step of secure aggregation, in either direction: a message of common/secagg, encoded.
@@ -23,15 +24,15 @@ struct Masking {
 /// A job that the site may take part in.
 struct JobOffer {
   std::string job_id;
-  std::string spec;       ///< job::canonical_text(); the site parses it and computes the digest itself
-  std::string researcher; ///< name from the submitter's certificate
+  std::string spec;        ///< job::canonical_text(); the site parses it and computes the digest itself
+  std::string researcher;  ///< name from the submitter's certificate
   bool operator==(const JobOffer&) const = default;
 };
 /// Take part in one session: fetch the model, do what the order says, upload the vector.
 struct SessionOffer {
   job::SessionKey key;
-  std::vector<std::byte> order;  ///< job::encode(RoundOrder)
-  std::uint64_t model_bytes = 0; ///< size of the global model blob; 0 in a census
+  std::vector<std::byte> order;   ///< job::encode(RoundOrder)
+  std::uint64_t model_bytes = 0;  ///< size of the global model blob; 0 in a census
   bool operator==(const SessionOffer&) const = default;
 };
 /// Stop working on a session: it was closed, abandoned, or its job ended.

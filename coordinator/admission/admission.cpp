@@ -14,28 +14,33 @@ namespace {
 
 bool overlap(const Occupancy& a, const Occupancy& b) {
   if (a.sites.empty() || b.sites.empty()) return true;
-  return std::ranges::any_of(a.sites, [&b](const std::string& site) { return std::ranges::find(b.sites, site) != b.sites.end(); });
+  return std::ranges::any_of(
+      a.sites, [&b](const std::string& site) { return std::ranges::find(b.sites, site) != b.sites.end(); });
 }
 
 /// Checks an uploaded vector: the size that the model has, and no NaN or infinity.
-Result<void> check_initial_weights(const crypto::Digest& digest, std::size_t parameter_count, const journal::BlobStore& blobs) {
+Result<void> check_initial_weights(const crypto::Digest& digest, std::size_t parameter_count,
+                                   const journal::BlobStore& blobs) {
   const auto size = blobs.size(digest);
   if (!size) {
-    return fail(ErrorCode::kNotFound, "initial_weights: the vector " + crypto::to_hex(digest) + " was not uploaded; submit the job with 'consilium submit'");
+    return fail(ErrorCode::kNotFound, "initial_weights: the vector " + crypto::to_hex(digest) +
+                                          " was not uploaded; submit the job with 'consilium submit'");
   }
   if (*size != parameter_count * sizeof(float)) {
-    return fail(ErrorCode::kInvalidArgument, "initial_weights: expected " + std::to_string(parameter_count) + " float32 values, found " +
-                                                 std::to_string(*size) + " bytes");
+    return fail(ErrorCode::kInvalidArgument, "initial_weights: expected " + std::to_string(parameter_count) +
+                                                 " float32 values, found " + std::to_string(*size) + " bytes");
   }
   std::vector<float> chunk(1 << 18);
   for (std::size_t first = 0; first < parameter_count; first += chunk.size()) {
     const auto part = std::span(chunk).first(std::min(chunk.size(), parameter_count - first));
     CONSILIUM_ASSIGN(const std::size_t count, blobs.read(digest, first * sizeof(float), std::as_writable_bytes(part)));
-    if (count != part.size_bytes()) return fail(ErrorCode::kDataLoss, "initial_weights: the uploaded vector is shorter than it was");
+    if (count != part.size_bytes())
+      return fail(ErrorCode::kDataLoss, "initial_weights: the uploaded vector is shorter than it was");
     const auto bad = std::ranges::find_if(part, [](float value) { return !std::isfinite(value); });
     if (bad != part.end()) {
       return fail(ErrorCode::kInvalidArgument,
-                  "initial_weights: element " + std::to_string(first + static_cast<std::size_t>(bad - part.begin())) + " is not finite");
+                  "initial_weights: element " + std::to_string(first + static_cast<std::size_t>(bad - part.begin())) +
+                      " is not finite");
     }
   }
   return {};
@@ -53,21 +58,25 @@ Result<AdmittedJob> admit(const std::string& spec_text, journal::BlobStore& blob
     return AdmittedJob{std::move(spec), digest};
   }
   if (spec.initial_weights) {
-    return fail(ErrorCode::kInvalidArgument, "initial_weights: a path means nothing here; submit the job with 'consilium submit', which uploads the file");
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "initial_weights: a path means nothing here; submit the job with 'consilium submit', which uploads the file");
   }
   CONSILIUM_ASSIGN(const ParameterVector weights, model::initial_weights(spec.model, spec.seed));
   CONSILIUM_ASSIGN(const crypto::Digest digest, blobs.put(std::as_bytes(std::span(weights))));
   return AdmittedJob{std::move(spec), digest};
 }
 
-std::vector<std::string> choose_startable(const std::vector<Occupancy>& queue, const std::vector<Occupancy>& running, std::size_t max_running) {
+std::vector<std::string> choose_startable(const std::vector<Occupancy>& queue, const std::vector<Occupancy>& running,
+                                          std::size_t max_running) {
   std::vector<Occupancy> occupied = running;
   std::vector<Occupancy> passed_over;
   std::vector<std::string> startable;
   for (const Occupancy& candidate : queue) {
     const auto collides = [&candidate](const Occupancy& other) { return overlap(candidate, other); };
     // A job that waits for sites is not overtaken by a later one that wants the same sites.
-    if (occupied.size() < max_running && std::ranges::none_of(occupied, collides) && std::ranges::none_of(passed_over, collides)) {
+    if (occupied.size() < max_running && std::ranges::none_of(occupied, collides) &&
+        std::ranges::none_of(passed_over, collides)) {
       startable.push_back(candidate.job_id);
       occupied.push_back(candidate);
     } else {

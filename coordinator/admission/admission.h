@@ -17,8 +17,8 @@ struct AdmittedJob {
   crypto::Digest initial_model{};
 };
 
-/// Decides whether a submitted job may run at all, and lays out its initial model: the weights that the researcher uploaded, or those that the
-/// spec and its seed give. Errors name the key path.
+/// Decides whether a submitted job may run at all, and lays out its initial model: the weights that the researcher
+/// uploaded, or those that the spec and its seed give. Errors name the key path.
 Result<AdmittedJob> admit(const std::string& spec_text, journal::BlobStore& blobs);
 
 /// What the scheduler knows of a job: which sites it occupies.
@@ -29,7 +29,7 @@ struct Occupancy {
 
 /// Chooses which queued jobs start now, in the order of the queue: no two running jobs share a site (a site has one
 /// trainer), and at most `max_running` run at once. A job that must wait doesn't hold up later ones on other sites.
-[[nodiscard]] std::vector<std::string> choose_startable(const std::vector<Occupancy>& queue, const std::vector<Occupancy>& running,
-                                                        std::size_t max_running);
+[[nodiscard]] std::vector<std::string> choose_startable(const std::vector<Occupancy>& queue,
+                                                        const std::vector<Occupancy>& running, std::size_t max_running);
 
 }  // namespace consilium::admission

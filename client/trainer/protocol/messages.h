@@ -12,8 +12,8 @@
 #include "common/job/round_order.h"
 
 /// The conversation between a client daemon (host) and its trainer, over a Unix stream socket: records of a 4-byte
-/// little-endian length and that many bytes of JSON (docs/formats/trainer_protocol.md). Vectors travel in shared memory:
-/// the host passes memfds beside a record (SCM_RIGHTS).
+/// little-endian length and that many bytes of JSON (docs/formats/trainer_protocol.md). Vectors travel in shared
+/// memory: the host passes memfds beside a record (SCM_RIGHTS).
 namespace consilium::trainer {
 
 /// Version of the protocol; a trainer that says another one is refused.
@@ -51,8 +51,8 @@ struct Train {
   std::uint64_t time_limit_ms = 0;  ///< 0: none
   bool operator==(const Train&) const = default;
 };
-/// Evaluate the global model on a split. Carries two memfds: the global model, and where the counts go: uint64, as many as
-/// evaluation_count_elements(classes), in the order of the evaluate layout's fields. Answered by Evaluated.
+/// Evaluate the global model on a split. Carries two memfds: the global model, and where the counts go: uint64, as many
+/// as evaluation_count_elements(classes), in the order of the evaluate layout's fields. Answered by Evaluated.
 struct Evaluate {
   job::Split split = job::Split::kVal;
   std::uint32_t batch_size = 256;
@@ -69,8 +69,8 @@ using Request = std::variant<Prepare, Train, Evaluate, Cancel>;
 /// First record of a trainer, before any request.
 struct Hello {
   std::uint32_t protocol = kProtocolVersion;
-  std::string software;  ///< e.g. "consilium-trainer 0.1.0, LibTorch 2.13.0"
-  std::string device;    ///< "cpu" or "cuda:0"
+  std::string software;    ///< e.g. "consilium-trainer 0.1.0, LibTorch 2.13.0"
+  std::string device;      ///< "cpu" or "cuda:0"
   bool sandboxed = false;  ///< it has denied itself socket, exec, ptrace and friends
   bool operator==(const Hello&) const = default;
 };
@@ -87,9 +87,9 @@ struct Progress {
   bool operator==(const Progress&) const = default;
 };
 struct Trained {
-  double mean_loss = 0.0;        ///< over the steps of the last epoch that was begun
-  std::uint32_t epochs_done = 0; ///< whole ones
-  bool partial = false;          ///< the time limit ended it
+  double mean_loss = 0.0;         ///< over the steps of the last epoch that was begun
+  std::uint32_t epochs_done = 0;  ///< whole ones
+  bool partial = false;           ///< the time limit ended it
   double seconds = 0.0;
   bool operator==(const Trained&) const = default;
 };
@@ -104,7 +104,8 @@ struct Failed {
 };
 using Reply = std::variant<Hello, Prepared, Progress, Trained, Evaluated, Failed>;
 
-/// Counts that an evaluation fills: examples 1, loss 1, confusion classes^2, positive and negative scores classes x kScoreBins each.
+/// Counts that an evaluation fills: examples 1, loss 1, confusion classes^2, positive and negative scores classes x
+/// kScoreBins each.
 [[nodiscard]] std::uint64_t evaluation_count_elements(std::uint64_t classes);
 
 /// Writes a record's JSON; the length prefix is the channel's.

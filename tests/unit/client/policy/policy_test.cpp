@@ -171,7 +171,8 @@ TEST_CASE("a site that insists on more survivors has its minimum cohort, and dec
   CHECK(refusal(parsed(insists), masked_job()) == "");
   job::JobSpec small = masked_job();
   small.federation.sites.resize(7);
-  CHECK(refusal(parsed(insists), small).find("minimum_survivors: 8 (a round or a count group of the job sums no more than 7)") !=
+  CHECK(refusal(parsed(insists), small)
+            .find("minimum_survivors: 8 (a round or a count group of the job sums no more than 7)") !=
         std::string::npos);
   // Unmasked sums are the coordinator's alone: there is nothing that a site could insist with.
   CHECK(refusal(parsed(insists), chest_job()).find("minimum_cohort: a round may sum as few as 3") != std::string::npos);

@@ -39,7 +39,9 @@ struct Site : PlayedSite {
 };
 
 job::JobSpec spec() { return job::parse_job(kJob, "job.yaml").value(); }
-wire::JobOffer job_offer(const std::string& researcher = "ada") { return {"tiny-1", job::canonical_text(spec()), researcher}; }
+wire::JobOffer job_offer(const std::string& researcher = "ada") {
+  return {"tiny-1", job::canonical_text(spec()), researcher};
+}
 
 wire::SessionOffer session_offer(job::SumKind kind, std::uint32_t round, std::uint32_t attempt = 1) {
   const job::SessionKey key{"tiny-1", kind, round, attempt};
@@ -89,7 +91,8 @@ TEST_CASE("a job on data that the site hasn't is declined") {
   Site site(std::string(kPolicy).replace(kPolicy.find("[chest]"), 7, "[chest, other]"));
   auto other = spec();
   other.data.dataset = "other";
-  const auto answers = sent<wire::JobAnswer>(site.receive(wire::JobOffer{"other-1", job::canonical_text(other), "ada"}));
+  const auto answers =
+      sent<wire::JobAnswer>(site.receive(wire::JobOffer{"other-1", job::canonical_text(other), "ada"}));
   REQUIRE(answers.size() == 1);
   CHECK_FALSE(answers[0].accepted);
   CHECK(answers[0].reason.find("other") != std::string::npos);
@@ -236,7 +239,8 @@ TEST_CASE("a lost connection drops everything: the coordinator offers again") {
 
 TEST_CASE("a coordinator can't make a site keep sessions without bound") {
   Site site = accepted_site();
-  for (std::uint32_t attempt = 1; attempt <= kMaxWaiting + 1; ++attempt) site.receive(session_offer(job::SumKind::kTrain, 1, attempt));
+  for (std::uint32_t attempt = 1; attempt <= kMaxWaiting + 1; ++attempt)
+    site.receive(session_offer(job::SumKind::kTrain, 1, attempt));
   CHECK(site.state().waiting.size() == kMaxWaiting);
   CHECK(sent<wire::SessionFailed>(site.receive(session_offer(job::SumKind::kTrain, 1, kMaxWaiting + 2))).size() == 1);
 }

@@ -97,9 +97,9 @@ TEST_CASE("bytes that are not UTF-8 text are refused before any YAML") {
 }
 
 TEST_CASE("broken YAML is refused with its line") {
-  for (const char* text : {"a: [1, 2", "a: {b: 1", "a: 'x", "a: \"x", "a: 1\n b: 2\n", "a: b: c\n", "}", "]", "a: @x",
-                           "a: `x", "a: \"\\q\"", "a\nb: 1\n", "\ta: 1\n", "a: [1, 2}", "- a\nb: 1\n", "a: \"\\ud800\"",
-                           "a: *\n", "a: &\n"}) {
+  for (const char* text :
+       {"a: [1, 2", "a: {b: 1", "a: 'x", "a: \"x", "a: 1\n b: 2\n", "a: b: c\n", "}", "]", "a: @x", "a: `x",
+        "a: \"\\q\"", "a\nb: 1\n", "\ta: 1\n", "a: [1, 2}", "- a\nb: 1\n", "a: \"\\ud800\"", "a: *\n", "a: &\n"}) {
     INFO(text);
     CHECK(error_of(text).starts_with("a.yaml: "));
   }

@@ -100,7 +100,8 @@ TEST_CASE("initial weights are the same bytes everywhere, and follow the seed") 
   const auto spec = named("mlp_2nn", {1, 28, 28}, 10);
   const auto weights = *initial_weights(spec, 7);
   // From an independent implementation of generator and initialiser in Python (hashlib, numpy).
-  CHECK(crypto::to_hex(crypto::sha256(std::as_bytes(std::span(weights)))) == "3f9a3090ca85540692141b0fb1f120a74c145b66be85e1205110a51a53caa8ab");
+  CHECK(crypto::to_hex(crypto::sha256(std::as_bytes(std::span(weights)))) ==
+        "3f9a3090ca85540692141b0fb1f120a74c145b66be85e1205110a51a53caa8ab");
   CHECK(weights != *initial_weights(spec, 8));
 }
 

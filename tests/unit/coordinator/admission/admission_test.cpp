@@ -18,7 +18,8 @@ using admission::Occupancy;
 namespace {
 
 struct TemporaryStore {
-  std::filesystem::path folder = std::filesystem::temp_directory_path() / ("consilium-admission-" + std::to_string(::getpid()));
+  std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("consilium-admission-" + std::to_string(::getpid()));
   journal::BlobStore blobs = journal::BlobStore::open(folder).value();
   ~TemporaryStore() { std::filesystem::remove_all(folder); }
 };
@@ -40,7 +41,9 @@ std::string job_with(const std::string& secure, const std::string& more = "") {
   return text + more;
 }
 
-std::string vector_line(const crypto::Digest& digest) { return "initial_weights: {sha256: " + crypto::to_hex(digest) + "}\n"; }
+std::string vector_line(const crypto::Digest& digest) {
+  return "initial_weights: {sha256: " + crypto::to_hex(digest) + "}\n";
+}
 
 }  // namespace
 
@@ -50,7 +53,8 @@ TEST_CASE("an admitted job starts from the weights that its spec and seed give")
   REQUIRE(admitted.has_value());
   const ParameterVector expected = model::initial_weights(admitted->spec.model, 3).value();
   ParameterVector found(expected.size());
-  REQUIRE(store.blobs.read(admitted->initial_model, 0, std::as_writable_bytes(std::span(found))).value() == found.size() * sizeof(float));
+  REQUIRE(store.blobs.read(admitted->initial_model, 0, std::as_writable_bytes(std::span(found))).value() ==
+          found.size() * sizeof(float));
   CHECK(found == expected);
 }
 
@@ -65,7 +69,8 @@ TEST_CASE("a job with secure aggregation is refused without its sites' keys, and
 
 TEST_CASE("a job with secure aggregation and its sites' keys is admitted") {
   TemporaryStore store;
-  const auto job = job::with_roster(job::parse_job(job_with("required"), "job").value(), job::simulated_roster({"a", "b", "c"}));
+  const auto job =
+      job::with_roster(job::parse_job(job_with("required"), "job").value(), job::simulated_roster({"a", "b", "c"}));
   const auto admitted = admission::admit(job::canonical_text(job.value()), store.blobs);
   REQUIRE(admitted.has_value());
   CHECK(admitted->spec == *job);
@@ -81,12 +86,14 @@ TEST_CASE("uploaded initial weights are checked before a site sees them") {
     CHECK(admitted->initial_model == digest);
   }
   SECTION("a vector that was never uploaded is not found") {
-    CHECK(admission::admit(job_with("off", vector_line(crypto::sha256("nothing"))), store.blobs).error().code == ErrorCode::kNotFound);
+    CHECK(admission::admit(job_with("off", vector_line(crypto::sha256("nothing"))), store.blobs).error().code ==
+          ErrorCode::kNotFound);
   }
   SECTION("a vector of another size is refused") {
     weights.pop_back();
     const auto digest = store.blobs.put(std::as_bytes(std::span(weights))).value();
-    CHECK(admission::admit(job_with("off", vector_line(digest)), store.blobs).error().code == ErrorCode::kInvalidArgument);
+    CHECK(admission::admit(job_with("off", vector_line(digest)), store.blobs).error().code ==
+          ErrorCode::kInvalidArgument);
   }
   SECTION("NaN and infinity are refused, the element named") {
     const float bad = GENERATE(std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity());
@@ -100,7 +107,8 @@ TEST_CASE("uploaded initial weights are checked before a site sees them") {
 
 TEST_CASE("a path in a submitted job's initial_weights is refused: the server has no such file") {
   TemporaryStore store;
-  CHECK(admission::admit(job_with("off", "initial_weights: /etc/passwd\n"), store.blobs).error().code == ErrorCode::kInvalidArgument);
+  CHECK(admission::admit(job_with("off", "initial_weights: /etc/passwd\n"), store.blobs).error().code ==
+        ErrorCode::kInvalidArgument);
 }
 
 TEST_CASE("jobs on different sites run at once, jobs that share a site one after the other") {
