@@ -23,9 +23,8 @@ class SiteStream {
 
   /// Opens a stream. Its owner keeps it until next() returned an Error: gRPC is through with it then. It may not end in
   /// one of gRPC's own calls, for with it may go the last hold on the channel, which waits for gRPC's threads.
-  /// @param trust  what the coordinator's certificate is held against every few seconds: the stream of one that has
-  /// been
-  ///               revoked, or whose certificate has ended, ends with kUnauthenticated
+  /// @param trust  holds the coordinator's certificate against root, list and clock every two seconds: once it is
+  /// revoked or has ended, so does the stream, with kUnauthenticated
   static std::shared_ptr<SiteStream> open(const std::shared_ptr<grpc::Channel>& channel,
                                           std::shared_ptr<const pki::TrustStore> trust);
   virtual ~SiteStream() = default;
