@@ -73,9 +73,7 @@ void JobDriver::progress(const std::string& site, const wire::SessionProgress& p
 
 Result<void> JobDriver::vector_received(const std::string& site, const job::SessionKey& key, WordSource& words,
                                         TimePoint now) {
-  CONSILIUM_TRY(admits(state_, site, key));
-  if (!sum_ || sum_->key() != key)
-    return fail(ErrorCode::kInternal, fmt::format("{}: no sum is open", job::to_string(key)));
+  CONSILIUM_TRY(check_open(site, key));
   auto taken = sum_->take(site, words);
   if (!taken) {
     const Error error = std::move(taken).error().within(fmt::format("{}: vector of {}", job::to_string(key), site));
@@ -100,7 +98,8 @@ void JobDriver::masking_received(const std::string& site, const wire::Masking& s
   board_.add_bytes(step.message.size());
   auto message = secagg::decode_site_message(step.message);
   if (!message) {
-    fail_site(site, step.key, message.error(), now);
+    put_out(site, step.key, message.error().message, now);
+    lose(site, step.key, now);
     return;
   }
   follow(sum_->receive(site, *message), now);
@@ -127,11 +126,15 @@ std::optional<TimePoint> JobDriver::next_deadline() const {
 }
 
 Result<std::uint64_t> JobDriver::expected_words(const std::string& site, const job::SessionKey& key) const {
-  CONSILIUM_TRY(admits(state_, site, key));
-  if (!sum_ || sum_->key() != key)
-    return fail(ErrorCode::kInternal, fmt::format("{}: no sum is open", job::to_string(key)));
+  CONSILIUM_TRY(check_open(site, key));
   CONSILIUM_TRY(sum_->admits(site));
   return sum_->word_count();
+}
+
+Result<void> JobDriver::check_open(const std::string& site, const job::SessionKey& key) const {
+  CONSILIUM_TRY(admits(state_, site, key));
+  if (sum_ && sum_->key() == key) return {};
+  return fail(ErrorCode::kInternal, fmt::format("{}: no sum is open", job::to_string(key)));
 }
 
 // Events into the machine, its effects into the journal.
@@ -200,8 +203,7 @@ void JobDriver::follow(secagg::Output output, TimePoint now) {
   for (const auto& [site, message] : output.messages) send_masking(site, message);
   for (const auto& [site, error] : output.lost) {
     spdlog::warn("{}: site {}: {}", job::to_string(key), site, error.message);
-    parts_.gateway.send(site, wire::SessionClosed{key, error.message});
-    handle(Failed{site, key, error.message}, now);
+    put_out(site, key, error.message, now);
   }
   if (sum_ && sum_->key() == key) settle_masks(now);
 }
@@ -220,8 +222,7 @@ void JobDriver::settle_masks(TimePoint now) {
   } else {
     for (const auto& [site, reason] : sum_->stranded()) {
       if (!admits(state_, site, key)) continue;
-      parts_.gateway.send(site, wire::SessionClosed{key, reason});
-      handle(Failed{site, key, reason}, now);
+      put_out(site, key, reason, now);
     }
   }
 }
@@ -258,10 +259,9 @@ void JobDriver::lose(const std::string& site, const job::SessionKey& key, TimePo
   if (sum_ && sum_->key() == key) follow(sum_->lose(site), now);
 }
 
-void JobDriver::fail_site(const std::string& site, const job::SessionKey& key, const Error& error, TimePoint now) {
-  parts_.gateway.send(site, wire::SessionClosed{key, error.message});
-  handle(Failed{site, key, error.message}, now);
-  lose(site, key, now);
+void JobDriver::put_out(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now) {
+  parts_.gateway.send(site, wire::SessionClosed{key, reason});
+  handle(Failed{site, key, reason}, now);
 }
 
 // Effects.

@@ -75,6 +75,8 @@ class JobDriver {
   JobDriver(std::string job_id, std::string researcher, const job::JobSpec& spec, ParameterManifest manifest,
             const crypto::Digest& initial_model, Parts parts);
 
+  /// Is the session open to this site, with a sum to take its vector?
+  Result<void> check_open(const std::string& site, const job::SessionKey& key) const;
   /// Applies an event and whatever follows from it. Returns why the event itself was refused, if it was.
   std::optional<Error> handle(Event event, TimePoint now);
   std::optional<Error> apply(const Event& event, TimePoint now);
@@ -93,7 +95,8 @@ class JobDriver {
   void remind(const std::string& site);
   /// The site is out of the session, and so of its masks.
   void lose(const std::string& site, const job::SessionKey& key, TimePoint now);
-  void fail_site(const std::string& site, const job::SessionKey& key, const Error& error, TimePoint now);
+  /// Tells the site that the session goes on without it, and the machine too.
+  void put_out(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now);
 
   void carry_out(const OfferJob& action, TimePoint now);
   void carry_out(const OpenSession& action, TimePoint now);
