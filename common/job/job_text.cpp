@@ -83,6 +83,15 @@ json privacy_json(const JobSpec& job) {
   return text;
 }
 
+json population_json(const JobSpec& job) {
+  if (!job.population) return {};
+  const PopulationTerms& terms = *job.population;
+  return {{"name", terms.name},
+          {"examples", terms.examples},
+          {"groups", terms.groups},
+          {"history", crypto::to_hex(terms.history)}};
+}
+
 json strategy_json(const StrategySpec& strategy) {
   json text{{"name", name_of(strategy.kind)}, {"weighting", name_of(strategy.weighting)}};
   if (strategy.kind == StrategyKind::kFedProx) text["mu"] = strategy.mu;
@@ -101,16 +110,17 @@ json initial_weights_json(const JobSpec& job) {
 }  // namespace
 
 std::string canonical_text(const JobSpec& job) {
-  const json text{{"name", job.name},
-                  {"model", model::to_json(job.model)},
-                  {"data", data_json(job.data)},
-                  {"training", training_json(job.training)},
-                  {"federation", federation_json(job)},
-                  {"strategy", strategy_json(job.strategy)},
-                  {"privacy", privacy_json(job)},
-                  {"evaluation", {{"every", job.evaluation.every}, {"split", name_of(job.evaluation.split)}}},
-                  {"initial_weights", initial_weights_json(job)},
-                  {"seed", job.seed}};
+  json text{{"name", job.name},
+            {"model", model::to_json(job.model)},
+            {"data", data_json(job.data)},
+            {"training", training_json(job.training)},
+            {"federation", federation_json(job)},
+            {"strategy", strategy_json(job.strategy)},
+            {"privacy", privacy_json(job)},
+            {"evaluation", {{"every", job.evaluation.every}, {"split", name_of(job.evaluation.split)}}},
+            {"initial_weights", initial_weights_json(job)},
+            {"seed", job.seed}};
+  if (is_masked(job)) text["population"] = population_json(job);
   return text.dump();
 }
 
