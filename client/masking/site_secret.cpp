@@ -39,7 +39,7 @@ Result<SiteSecret> SiteSecret::open(const std::filesystem::path& file) {
   auto bytes = crypto::SecretBytes::copy_of(octets(std::as_bytes(std::span(text))));
   const std::size_t size = text.size();
   explicit_bzero(text.data(), text.size());
-  CONSILIUM_TRY(bytes);
+  if (!bytes) return fail(bytes.error());
   if (size != kBytes) {
     return fail(ErrorCode::kDataLoss,
                 fmt::format("{}: expected {} secret bytes, found {}; stop the client, end its open jobs and remove the "

@@ -93,23 +93,23 @@ Result<void> check_population(const JobSpec& job) {
 
 Result<void> check_groups(const JobSpec& job) {
   const std::uint32_t least = smallest_cohort(colluding_sites(job));
-  const std::string key = job.population ? "population.groups" : "federation.count_groups";
+  const std::string where = job.population ? "population.groups" : "federation.count_groups";
   const auto groups = count_groups(job);
   std::set<std::string> grouped;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     if (groups[i].size() < least) {
-      return refuse(fmt::format("{}[{}]: expected at least {} sites (2 x privacy.colluding_sites + 1), found {}", key,
+      return refuse(fmt::format("{}[{}]: expected at least {} sites (2 x privacy.colluding_sites + 1), found {}", where,
                                 i, least, groups[i].size()));
     }
     for (const std::string& site : groups[i]) {
       if (!job.federation.roster.contains(site))
-        return refuse(fmt::format("{}[{}]: '{}' isn't one of the job's sites", key, i, site));
+        return refuse(fmt::format("{}[{}]: '{}' isn't one of the job's sites", where, i, site));
       if (!grouped.insert(site).second)
-        return refuse(fmt::format("{}[{}]: '{}' is in an earlier group too", key, i, site));
+        return refuse(fmt::format("{}[{}]: '{}' is in an earlier group too", where, i, site));
     }
   }
   for (const auto& [site, key] : job.federation.roster) {
-    if (!grouped.contains(site)) return refuse(fmt::format("{}: '{}' is in no group", key, site));
+    if (!grouped.contains(site)) return refuse(fmt::format("{}: '{}' is in no group", where, site));
   }
   return {};
 }

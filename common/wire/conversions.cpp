@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/job/job_limits.h"
 #include "common/job/job_text.h"
 #include "common/wire/limits.h"
 #include "common/wire/text.h"
@@ -93,6 +94,64 @@ void write(const Masking& masking, v1::Masking& proto) {
   proto.set_message(masking.message.data(), masking.message.size());
 }
 
+Result<KeyAgreement> key_agreement(const v1::KeyAgreement& proto, std::size_t max_bytes) {
+  CONSILIUM_TRY(check_name_field(proto.job_id(), "key_agreement.job_id"));
+  if (proto.attempt() == 0) return malformed("key_agreement.attempt", "at least 1", "0");
+  if (proto.message().size() > max_bytes) {
+    return malformed("key_agreement.message", fmt::format("at most {} bytes", max_bytes),
+                     std::to_string(proto.message().size()));
+  }
+  const auto bytes = std::as_bytes(std::span(proto.message()));
+  return KeyAgreement{proto.job_id(), proto.attempt(), {bytes.begin(), bytes.end()}};
+}
+
+void write(const KeyAgreement& step, v1::KeyAgreement& proto) {
+  proto.set_job_id(step.job_id);
+  proto.set_attempt(step.attempt);
+  proto.set_message(step.message.data(), step.message.size());
+}
+
+Result<std::vector<std::byte>> commit_bytes(const std::string& commit, std::size_t max_bytes, std::string_view field) {
+  if (commit.empty() || commit.size() > max_bytes)
+    return malformed(field, fmt::format("1 to {} bytes", max_bytes), std::to_string(commit.size()));
+  const auto bytes = std::as_bytes(std::span(commit));
+  return std::vector<std::byte>{bytes.begin(), bytes.end()};
+}
+
+Result<SiteMessage> endorsement(const v1::Endorsement& proto) {
+  CONSILIUM_ASSIGN(auto key, key_of(proto.has_key(), proto.key(), "endorsement"));
+  CONSILIUM_ASSIGN(auto bytes, commit_bytes(proto.commit(), kMaxSiteMessageBytes, "endorsement.commit"));
+  return Endorsement{std::move(key), std::move(bytes)};
+}
+
+Result<CoordinatorMessage> round_committed(const v1::RoundCommitted& proto) {
+  CONSILIUM_ASSIGN(auto key, key_of(proto.has_key(), proto.key(), "round_committed"));
+  CONSILIUM_ASSIGN(auto bytes, commit_bytes(proto.commit(), kMaxMaskingBytes, "round_committed.commit"));
+  return RoundCommitted{std::move(key), std::move(bytes)};
+}
+
+Result<CoordinatorMessage> group_total(const v1::GroupTotal& proto) {
+  GroupTotal total;
+  CONSILIUM_ASSIGN(total.key, key_of(proto.has_key(), proto.key(), "group_total"));
+  CONSILIUM_ASSIGN(total.total, digest_from_field(proto.total(), "group_total.total"));
+  total.words = proto.words();
+  if (total.words == 0 || total.words > kMaxBlobBytes / sizeof(std::uint32_t)) {
+    return malformed("group_total.words", fmt::format("1 to {}", kMaxBlobBytes / sizeof(std::uint32_t)),
+                     std::to_string(total.words));
+  }
+  if (proto.sums_size() < 1 || static_cast<std::size_t>(proto.sums_size()) > job::kMaxCountGroups) {
+    return malformed("group_total.sums", fmt::format("1 to {} groups", job::kMaxCountGroups),
+                     std::to_string(proto.sums_size()));
+  }
+  for (const v1::IncludedSum& sum : proto.sums()) {
+    CONSILIUM_ASSIGN(const crypto::Digest cohort, digest_from_field(sum.cohort(), "group_total.sums.cohort"));
+    if (!total.sums.empty() && sum.group() <= total.sums.back().group)
+      return malformed("group_total.sums.group", "ascending numbers", std::to_string(sum.group()));
+    total.sums.push_back({sum.group(), cohort, sum.tag()});
+  }
+  return total;
+}
+
 Result<CoordinatorMessage> job_offer(const v1::JobOffer& proto) {
   CONSILIUM_TRY(check_name_field(proto.job_id(), "job_offer.job_id"));
   CONSILIUM_TRY(check_text_field(proto.spec(), job::kMaxJobBytes, "job_offer.spec"));
@@ -153,6 +212,11 @@ struct SiteWriter {
     out.mutable_failed()->set_reason(reason(failed.reason));
   }
   void operator()(const Masking& masking) const { write(masking, *out.mutable_masking()); }
+  void operator()(const KeyAgreement& step) const { write(step, *out.mutable_key_agreement()); }
+  void operator()(const Endorsement& endorsement) const {
+    *out.mutable_endorsement()->mutable_key() = wire::to_proto(endorsement.key);
+    out.mutable_endorsement()->set_commit(endorsement.commit.data(), endorsement.commit.size());
+  }
 };
 
 /// The same for the coordinator's messages.
@@ -179,6 +243,23 @@ struct CoordinatorWriter {
     out.mutable_job_ended()->set_outcome(reason(ended.outcome));
   }
   void operator()(const Masking& masking) const { write(masking, *out.mutable_masking()); }
+  void operator()(const KeyAgreement& step) const { write(step, *out.mutable_key_agreement()); }
+  void operator()(const GroupTotal& total) const {
+    auto& proto = *out.mutable_group_total();
+    *proto.mutable_key() = wire::to_proto(total.key);
+    for (const IncludedSum& sum : total.sums) {
+      v1::IncludedSum& one = *proto.add_sums();
+      one.set_group(sum.group);
+      one.set_cohort(sum.cohort.data(), sum.cohort.size());
+      one.set_tag(sum.tag);
+    }
+    proto.set_total(total.total.data(), total.total.size());
+    proto.set_words(total.words);
+  }
+  void operator()(const RoundCommitted& committed) const {
+    *out.mutable_round_committed()->mutable_key() = wire::to_proto(committed.key);
+    out.mutable_round_committed()->set_commit(committed.commit.data(), committed.commit.size());
+  }
 };
 
 template <class Proto>
@@ -259,10 +340,18 @@ Result<SiteMessage> from_proto(const v1::SiteMessage& proto) {
       CONSILIUM_ASSIGN(Masking step, masking(proto.masking(), kMaxSiteMessageBytes));
       return SiteMessage(std::move(step));
     }
+    case v1::SiteMessage::kKeyAgreement: {
+      CONSILIUM_ASSIGN(KeyAgreement step, key_agreement(proto.key_agreement(), kMaxSiteMessageBytes));
+      return SiteMessage(std::move(step));
+    }
+    case v1::SiteMessage::kEndorsement:
+      return endorsement(proto.endorsement());
     case v1::SiteMessage::MESSAGE_NOT_SET:
       break;
   }
-  return malformed("message", "one of hello, job_answer, progress, partial, failed, masking", "none of them");
+  return malformed("message",
+                   "one of hello, job_answer, progress, partial, failed, masking, key_agreement, endorsement",
+                   "none of them");
 }
 
 Result<CoordinatorMessage> from_proto(const v1::CoordinatorMessage& proto) {
@@ -279,10 +368,21 @@ Result<CoordinatorMessage> from_proto(const v1::CoordinatorMessage& proto) {
       CONSILIUM_ASSIGN(Masking step, masking(proto.masking(), kMaxMaskingBytes));
       return CoordinatorMessage(std::move(step));
     }
+    case v1::CoordinatorMessage::kKeyAgreement: {
+      CONSILIUM_ASSIGN(KeyAgreement step, key_agreement(proto.key_agreement(), kMaxMaskingBytes));
+      return CoordinatorMessage(std::move(step));
+    }
+    case v1::CoordinatorMessage::kGroupTotal:
+      return group_total(proto.group_total());
+    case v1::CoordinatorMessage::kRoundCommitted:
+      return round_committed(proto.round_committed());
     case v1::CoordinatorMessage::MESSAGE_NOT_SET:
       break;
   }
-  return malformed("message", "one of job_offer, session_offer, session_closed, job_ended, masking", "none of them");
+  return malformed("message",
+                   "one of job_offer, session_offer, session_closed, job_ended, masking, key_agreement, group_total, "
+                   "round_committed",
+                   "none of them");
 }
 
 std::string encode(const SiteMessage& message) { return to_proto(message).SerializeAsString(); }

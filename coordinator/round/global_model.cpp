@@ -5,8 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include "common/aggregation/weighting.h"
 #include "common/encoding/vector_layout.h"
-#include "coordinator/aggregation/weighting.h"
 
 namespace consilium::round {
 

@@ -4,12 +4,12 @@
 #include <memory>
 #include <span>
 
+#include "common/aggregation/strategy.h"
+#include "common/aggregation/streaming_sum.h"
 #include "common/crypto/sha256.h"
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
 #include "common/parameters/parameter_manifest.h"
-#include "coordinator/aggregation/strategy.h"
-#include "coordinator/aggregation/streaming_sum.h"
 #include "coordinator/journal/blob_store.h"
 #include "coordinator/round/round_events.h"
 #include "coordinator/round/status_board.h"

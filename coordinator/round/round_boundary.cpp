@@ -47,6 +47,7 @@ void open(Step& step, job::SessionKey key, const Names& cohort, bool counts_all)
   for (const std::string& site : cohort) session.answers.emplace(site, Answer{});
   session.pending = cohort.size();
   session.counts_all = counts_all;
+  session.opened = step.now;
   session.deadline = step.now + state.rules.deadline;
   const std::uint64_t normaliser = session.key.kind == job::SumKind::kCensus ? 0 : state.normaliser;
   step.emit(OpenSession{session.key, cohort, normaliser});
@@ -101,6 +102,42 @@ Names to_evaluate(const State& state) {
   return names;
 }
 
+/// Sites of the groups that a session is over: in a census all, later those of the groups that the census counted.
+Names grouped_cohort(const State& state, job::SumKind kind, std::uint32_t round) {
+  std::vector<std::string> numbers;
+  for (std::size_t i = 0; i < state.rules.groups.size(); ++i) {
+    const auto counted = [&](const std::string& name) {
+      const auto site = state.sites.find(name);
+      return site != state.sites.end() && site->second.member;
+    };
+    if (kind == job::SumKind::kCensus || std::ranges::all_of(state.rules.groups[i], counted))
+      numbers.push_back(fmt::format("{:05}", i));
+  }
+  if (kind == job::SumKind::kTrain) {
+    const auto size = job::cohort_size(state.rules.fraction, numbers.size());
+    numbers = draw_cohort(state.rules.seed, round, numbers, size);
+  }
+  Names names;
+  for (const std::string& number : numbers) {
+    const Names& group = state.rules.groups[std::stoul(number)];
+    names.insert(names.end(), group.begin(), group.end());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+/// Opens the next session over whole groups at once: whoever is missing is waited for in it.
+void open_over_groups(Step& step) {
+  State& state = step.state;
+  if (state.normaliser == 0) {
+    open_census(step, grouped_cohort(state, job::SumKind::kCensus, 0), true);
+    return;
+  }
+  const std::uint32_t round = state.round + 1;
+  open(step, {state.rules.job_id, job::SumKind::kTrain, round, 1}, grouped_cohort(state, job::SumKind::kTrain, round),
+       false);
+}
+
 void give_up_where_vain(Step& step) {
   const State& state = step.state;
   if (hopeless(state)) {
@@ -133,6 +170,7 @@ void recruit(Step& step) {
     return;
   }
   step.state.phase = Recruiting{step.now};
+  if (sums_whole_groups(step.state.rules)) return open_over_groups(step);
   continue_recruiting(step);
 }
 
@@ -164,7 +202,8 @@ void evaluate_or_recruit(Step& step) {
   const State& state = step.state;
   const std::uint32_t every = state.rules.evaluate_every;
   const bool due = every > 0 && (state.round % every == 0 || state.round == state.rules.rounds);
-  const Names present = to_evaluate(state);
+  const bool grouped = sums_whole_groups(state.rules);
+  const Names present = grouped ? grouped_cohort(state, job::SumKind::kEvaluate, state.round) : to_evaluate(state);
   if (due && !present.empty()) {
     open(step, {state.rules.job_id, job::SumKind::kEvaluate, state.round, 1}, present, false);
   } else {

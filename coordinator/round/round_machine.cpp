@@ -138,7 +138,7 @@ class Machine {
 
   Refusal operator()(const Tick&) {
     if (auto* session = std::get_if<Collecting>(&state().phase); session != nullptr && step_.now >= session->deadline) {
-      conclude(step_);
+      overdue(*session);
     } else if (auto* unmasking = std::get_if<Unmasking>(&state().phase);
                unmasking != nullptr && step_.now >= unmasking->until) {
       commit_failed(step_, take_session(*unmasking), "too few of the sites that had confirmed came back in time");
@@ -203,9 +203,23 @@ class Machine {
     return session;
   }
 
+  /// A session's deadline has passed.
+  void overdue(Collecting& session) {
+    if (may_conclude(state(), session)) {
+      conclude(step_);
+    } else if (step_.now >= session.opened + state().rules.recruiting_limit) {
+      end_job(step_, Outcome::kFailed,
+              fmt::format("{}: not enough groups were complete in time", job::to_string(session.key)));
+    } else {
+      session.deadline = session.opened + state().rules.recruiting_limit;
+    }
+  }
+
   void fail_pending(const std::string& site, std::string reason) {
     auto* session = std::get_if<Collecting>(&state().phase);
-    if (session == nullptr) return;
+    // Over whole groups a site that comes back goes on: its group is waited for, or given up by whoever counts
+    // attempts.
+    if (session == nullptr || sums_whole_groups(state().rules)) return;
     const auto found = session->answers.find(site);
     if (found == session->answers.end() || found->second.standing != Standing::kPending) return;
     settle(site, {Standing::kFailed, std::move(reason), {}});
@@ -214,7 +228,8 @@ class Machine {
   void settle(const std::string& site, Answer answer) {
     auto& session = std::get<Collecting>(state().phase);
     session.answers[site] = std::move(answer);
-    if (--session.pending == 0) conclude(step_);
+    --session.pending;
+    if (session.pending == 0 || (step_.now >= session.deadline && may_conclude(state(), session))) conclude(step_);
   }
 
   /// Between sessions, anything may be what was waited for.
@@ -242,6 +257,7 @@ Rules rules_of(const std::string& job_id, const job::JobSpec& spec) {
   if (rules.masked) {
     for (const std::string& site : spec.federation.sites) rules.count_groups[site] = job::count_group_of(spec, site);
   }
+  if (spec.population) rules.groups = spec.population->groups;
   return rules;
 }
 

@@ -36,10 +36,14 @@ struct Rules {
   /// Masked jobs: a census happens once and makes the members for good, and a sum has to be unmasked before it is read.
   bool masked = false;
   std::map<std::string, std::uint32_t> count_groups;  ///< masked: which group's counts a site is in
+  /// Mode masked: the groups, each summed as a whole or not at all. A session then opens at once and waits until enough
+  /// groups are complete (GroupSums makes the attempts); `minimum_sites` doesn't count.
+  std::vector<std::vector<std::string>> groups;
   Clock::duration answer_limit =
       std::chrono::seconds(5);  ///< how long a round waits for a connected site's answer to the job
   Clock::duration recruiting_limit = std::chrono::hours(24);  ///< how long a job waits for enough sites before it fails
 };
+[[nodiscard]] inline bool sums_whole_groups(const Rules& rules) { return !rules.groups.empty(); }
 [[nodiscard]] Rules rules_of(const std::string& job_id, const job::JobSpec& spec);
 
 enum class Consent : std::uint8_t { kUnasked, kAsked, kAccepted, kDeclined };
@@ -74,7 +78,8 @@ struct Collecting {
   Answers answers;
   std::size_t pending = 0;
   bool counts_all = false;  ///< census: over all, not newcomers alone
-  TimePoint deadline{};
+  TimePoint opened{};
+  TimePoint deadline{};  ///< over whole groups: from then on the quorum of groups is enough
 };
 /// A masked session's vectors are in, and its survivors are asked to take the masks off. Never given up for another
 /// attempt: the sums of two attempts would differ by one site.

@@ -74,7 +74,8 @@ void close_readable(Step& step, Collecting session) {
 }
 
 void close(Step& step, Collecting session) {
-  if (!step.state.rules.masked) return close_readable(step, std::move(session));
+  const Rules& rules = step.state.rules;
+  if (!rules.masked || sums_whole_groups(rules)) return close_readable(step, std::move(session));
   step.emit(UnmaskSum{session.key});
   step.state.phase = Unmasking{std::move(session), step.now + step.state.rules.deadline};
 }
@@ -115,7 +116,9 @@ void conclude_training(Step& step, Collecting session) {
   State& state = step.state;
   const Tally counted = tally(session.answers);
   const bool quorum =
-      counted.updates + counted.partial >= job::answers_needed(state.rules.quorum, session.answers.size());
+      sums_whole_groups(state.rules)
+          ? may_conclude(state, session)
+          : counted.updates + counted.partial >= job::answers_needed(state.rules.quorum, session.answers.size());
   if (quorum && counted.updates > 0) {
     close(step, std::move(session));
     return;
@@ -129,7 +132,7 @@ void conclude_training(Step& step, Collecting session) {
                 session.key.round)
           : quorum_missed(state, session, counted);
   drop(step, std::move(session), reason);
-  if (all_partial || state.attempt >= kMaxAttempts) {
+  if (all_partial || state.attempt >= kMaxAttempts || sums_whole_groups(state.rules)) {
     end_job(step, Outcome::kFailed, reason);
     return;
   }
@@ -156,6 +159,20 @@ void count_members(Step& step, const Collecting& session, std::uint64_t examples
 }
 
 }  // namespace
+
+bool may_conclude(const State& state, const Collecting& session) {
+  if (!sums_whole_groups(state.rules)) return true;
+  std::size_t drawn = 0, complete = 0;
+  for (const auto& group : state.rules.groups) {
+    if (!session.answers.contains(group.front())) continue;
+    ++drawn;
+    const auto answered = [&](const std::string& site) {
+      return session.answers.at(site).standing == Standing::kUpdate;
+    };
+    if (std::all_of(group.begin(), group.end(), answered)) ++complete;
+  }
+  return drawn > 0 && complete >= job::answers_needed(state.rules.quorum, drawn);
+}
 
 void conclude(Step& step) {
   State& state = step.state;

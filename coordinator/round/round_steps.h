@@ -49,6 +49,10 @@ void evaluate_or_recruit(Step& step);
 
 // round_outcome.cpp
 
+/// May a session be concluded though not everybody has answered? Over whole groups only with the quorum of groups, for
+/// any other session at its deadline.
+[[nodiscard]] bool may_conclude(const State& state, const Collecting& session);
+
 /// Closes the session under way with what there is: a sum to be committed, another attempt, or the job's end.
 void conclude(Step& step);
 /// Takes in that the masks are off the sum of `session`.

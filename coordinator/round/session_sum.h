@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "common/aggregation/streaming_sum.h"
 #include "common/job/round_order.h"
 #include "common/report/metrics.h"
 #include "common/secagg/coordinator_protocol.h"
-#include "coordinator/aggregation/streaming_sum.h"
 #include "coordinator/round/round_machine.h"
 
 namespace consilium::round {

@@ -1,4 +1,4 @@
-#include "coordinator/aggregation/streaming_sum.h"
+#include "common/aggregation/streaming_sum.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

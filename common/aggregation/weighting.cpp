@@ -1,4 +1,4 @@
-#include "coordinator/aggregation/weighting.h"
+#include "common/aggregation/weighting.h"
 
 namespace consilium::aggregation {
 

@@ -9,7 +9,7 @@
 
 #include "common/encoding/vector_layout.h"
 #include "common/error/error.h"
-#include "coordinator/aggregation/word_source.h"
+#include "common/aggregation/word_source.h"
 
 namespace consilium::aggregation {
 

@@ -7,9 +7,9 @@
 #include <random>
 
 #include "common/encoding/fixed_point.h"
-#include "coordinator/aggregation/strategy.h"
-#include "coordinator/aggregation/streaming_sum.h"
-#include "coordinator/aggregation/weighting.h"
+#include "common/aggregation/strategy.h"
+#include "common/aggregation/streaming_sum.h"
+#include "common/aggregation/weighting.h"
 
 using namespace consilium;
 using namespace consilium::aggregation;

@@ -1,6 +1,6 @@
 #include <spdlog/fmt/fmt.h>
 
-#include "coordinator/aggregation/strategy.h"
+#include "common/aggregation/strategy.h"
 
 namespace consilium::aggregation {
 

@@ -1,4 +1,4 @@
-#include "coordinator/aggregation/streaming_sum.h"
+#include "common/aggregation/streaming_sum.h"
 
 #include <spdlog/fmt/fmt.h>
 

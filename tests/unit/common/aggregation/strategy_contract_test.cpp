@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "coordinator/aggregation/strategy.h"
+#include "common/aggregation/strategy.h"
 
 using namespace consilium;
 using namespace consilium::aggregation;
