@@ -156,6 +156,10 @@ void Scheduler::site_message(const std::string& site, wire::SiteMessage message)
             if (auto* driver = driver_of(said.key.job_id)) driver->partial_received(site, said.key, now);
           } else if constexpr (std::is_same_v<Message, wire::Masking>) {
             if (auto* driver = driver_of(said.key.job_id)) driver->masking_received(site, said, now);
+          } else if constexpr (std::is_same_v<Message, wire::KeyAgreement>) {
+            if (auto* driver = driver_of(said.job_id)) driver->key_agreement_received(site, said, now);
+          } else if constexpr (std::is_same_v<Message, wire::Endorsement>) {
+            if (auto* driver = driver_of(said.key.job_id)) driver->endorsement_received(site, said, now);
           } else {
             // Masked jobs' sites tell the kind of failure alone.
             const std::string reason = said.reason.empty() ? "failed: " + std::string(name_of(said.code)) : said.reason;
@@ -190,7 +194,7 @@ Result<void> Scheduler::vector_received(const std::string& site, const job::Sess
 bool Scheduler::may_fetch(const std::string& site, const crypto::Digest& digest) {
   const auto allowed = ask<bool>([this, site, digest]() -> Result<bool> {
     return std::ranges::any_of(jobs_, [&](const auto& job) {
-      return job->running && job->driver->wants(site) && job->driver->status().model == digest;
+      return job->running && job->driver->wants(site) && job->driver->offers(digest);
     });
   });
   return allowed.value_or(false);

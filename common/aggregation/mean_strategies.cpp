@@ -39,6 +39,16 @@ class FedProx final : public MeanStrategy {
 
 }  // namespace
 
+crypto::Digest state_digest(const ServerState& state) {
+  crypto::Sha256 hash;
+  for (const std::vector<float>& values : state) {
+    const std::uint64_t size = values.size();
+    hash.update(std::as_bytes(std::span(&size, 1)));
+    hash.update(std::as_bytes(std::span(values)));
+  }
+  return hash.finish();
+}
+
 std::unique_ptr<MeanStrategy> make_strategy(const job::StrategySpec& spec) {
   if (spec.kind == job::StrategyKind::kFedProx) return std::make_unique<FedProx>();
   return std::make_unique<FedAvg>();

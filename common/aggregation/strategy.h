@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "common/crypto/sha256.h"
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
 
@@ -11,6 +12,9 @@ namespace consilium::aggregation {
 
 /// State that a strategy carries from round to round (momenta, second moments); checkpointed beside the model.
 using ServerState = std::vector<std::vector<float>>;
+
+/// SHA-256 over a strategy's state: its vectors, each after its length.
+[[nodiscard]] crypto::Digest state_digest(const ServerState& state);
 
 /// A strategy that needs only the weighted mean of the updates: the only kind that may meet secure aggregation.
 /// Strategies that need each site's update (median, Krum) will be another type. Pure: no protobuf, torch, clock or

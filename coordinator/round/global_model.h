@@ -31,6 +31,8 @@ class GlobalModel {
   /// Divides the sum, lets the strategy make the next model of it, and stores that durably; it isn't published yet. The
   /// sum's words are gone afterwards. After an error the object is of no use: the job ends.
   Result<StatusBoard::Training> next(aggregation::StreamingSum& sum, const CloseSum& action);
+  /// SHA-256 of the strategy's state after the last next(): what sites sign beside the model.
+  [[nodiscard]] crypto::Digest state_digest() const { return aggregation::state_digest(server_state_); }
   /// Makes a model that next() stored the latest. The last two and the initial one stay in the store.
   void publish(const crypto::Digest& model);
   /// Gives the parameters' memory back.
@@ -41,6 +43,7 @@ class GlobalModel {
   Result<void> load();
 
   job::StrategySpec spec_;
+  std::uint64_t normaliser_;  ///< B k of the weights in mode masked; 0 where the census gives it
   ParameterManifest manifest_;
   std::unique_ptr<aggregation::MeanStrategy> strategy_;
   aggregation::ServerState server_state_;

@@ -260,10 +260,11 @@ std::optional<TimePoint> GroupSums::wakeup() const {
   return next;
 }
 
-std::string GroupSums::waiting(const Group& group, const Ready& ready) const {
+std::string GroupSums::waiting(const Group& group, const Ready& ready, const Naming& named) {
   std::vector<std::string> missing;
-  std::ranges::copy_if(group.members, std::back_inserter(missing),
-                       [&](const std::string& site) { return !ready(site); });
+  for (const std::string& site : group.members) {
+    if (!ready(site)) missing.push_back(named(site));
+  }
   if (!missing.empty() && group.stage != Stage::kOpen)
     return fmt::format("waits for {}; it goes on when all of the group are there", fmt::join(missing, ", "));
   if (group.stage == Stage::kGivenUp) return group.last_failure;
@@ -271,12 +272,12 @@ std::string GroupSums::waiting(const Group& group, const Ready& ready) const {
   return fmt::format("{} of {} vectors are in", group.uploaded.size(), group.members.size());
 }
 
-std::string GroupSums::waiting(const Ready& ready) const {
+std::string GroupSums::waiting(const Ready& ready, const Naming& named) const {
   std::string text;
   for (const Group& group : groups_) {
     if (group.stage == Stage::kComplete) continue;
     const std::string name = groups_.size() > 1 ? fmt::format("group {}: ", group.index + 1) : "";
-    text.append(text.empty() ? "" : "; ").append(name).append(waiting(group, ready));
+    text.append(text.empty() ? "" : "; ").append(name).append(waiting(group, ready, named));
   }
   return text;
 }

@@ -76,7 +76,8 @@ class GroupSums {
   [[nodiscard]] std::optional<TimePoint> wakeup() const;
   [[nodiscard]] const GroupSumPlan& plan() const { return plan_; }
   /// "waits for west, gone since 14:02", "2 of 4 vectors are in", for each group that isn't complete; "" where all are.
-  [[nodiscard]] std::string waiting(const Ready& ready) const;
+  using Naming = std::function<std::string(const std::string&)>;  ///< a site that isn't ready, in words
+  [[nodiscard]] std::string waiting(const Ready& ready, const Naming& named) const;
   /// The sum over the complete groups.
   [[nodiscard]] aggregation::StreamingSum& total() { return *total_; }
   /// Each complete group's part, ascending.
@@ -113,7 +114,7 @@ class GroupSums {
   Result<void> fold(Group& group, aggregation::WordSource& words);
   Result<void> complete(Group& group, GroupOutput& output);
   [[nodiscard]] std::optional<TimePoint> due(const Group& group) const;
-  [[nodiscard]] std::string waiting(const Group& group, const Ready& ready) const;
+  [[nodiscard]] static std::string waiting(const Group& group, const Ready& ready, const Naming& named);
 
   std::string job_id_;
   const job::JobSpec* spec_;

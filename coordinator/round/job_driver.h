@@ -15,6 +15,7 @@
 #include "coordinator/journal/blob_store.h"
 #include "coordinator/journal/journal.h"
 #include "coordinator/round/global_model.h"
+#include "coordinator/round/group_runs.h"
 #include "coordinator/round/round_machine.h"
 #include "coordinator/round/session_sum.h"
 #include "coordinator/round/site_gateway.h"
@@ -59,6 +60,9 @@ class JobDriver {
   void partial_received(const std::string& site, const job::SessionKey& key, TimePoint now);
   /// A step of secure aggregation.
   void masking_received(const std::string& site, const wire::Masking& step, TimePoint now);
+  /// Mode masked: a step of the agreement on the job's key, and what a site signs of a total.
+  void key_agreement_received(const std::string& site, const wire::KeyAgreement& step, TimePoint now);
+  void endorsement_received(const std::string& site, const wire::Endorsement& endorsement, TimePoint now);
   void site_failed(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now);
   void stop(const std::string& reason, TimePoint now) { handle(Stop{reason}, now); }
   void tick(TimePoint now);
@@ -66,6 +70,9 @@ class JobDriver {
 
   /// Does the session take a vector from this site, and of how many words: asked before any byte is spooled.
   Result<std::uint64_t> expected_words(const std::string& site, const job::SessionKey& key) const;
+
+  /// May a site of the job fetch this blob: the model, or the total that is to be checked?
+  [[nodiscard]] bool offers(const crypto::Digest& blob) const;
 
   [[nodiscard]] const report::JobStatus& status() const { return board_.status(); }
   [[nodiscard]] const job::JobSpec& spec() const { return spec_; }
@@ -80,6 +87,8 @@ class JobDriver {
   /// Applies an event and whatever follows from it. Returns why the event itself was refused, if it was.
   std::optional<Error> handle(Event event, TimePoint now);
   std::optional<Error> apply(const Event& event, TimePoint now);
+  /// Applies what has followed, until nothing more follows, and shows what came of it.
+  void go_on(TimePoint now);
   /// The site's stream has ended, or a new one has taken its place: what it was at is lost.
   void connection_changed(const Event& event, const std::string& site, TimePoint now);
   /// Does the round that was committed last still wait for its metrics?
@@ -98,6 +107,15 @@ class JobDriver {
   /// Tells the site that the session goes on without it, and the machine too.
   void put_out(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now);
 
+  // Mode masked (job_driver_groups.cpp).
+  /// Sends messages, logs notes, and queues events.
+  void deliver(GroupRuns::Output output);
+  [[nodiscard]] bool ready(const std::string& site) const;
+  Result<void> group_vector_received(const std::string& site, const job::SessionKey& key, WordSource& words,
+                                     TimePoint now);
+  void open_groups(const OpenSession& action, TimePoint now);
+  Result<void> close_groups(const CloseSum& action, TimePoint now);
+
   void carry_out(const OfferJob& action, TimePoint now);
   void carry_out(const OpenSession& action, TimePoint now);
   void carry_out(const CancelSession& action, TimePoint now);
@@ -107,18 +125,21 @@ class JobDriver {
   void carry_out(const Publish& action, TimePoint now);
   void carry_out(const EndJob& action, TimePoint now);
   Result<void> open_sum(const OpenSession& action, std::vector<SessionSum::Group> groups, TimePoint now);
-  Result<Committed> close(const CloseSum& action, TimePoint now);
+  Result<Committed> close(const CloseSum& action, aggregation::StreamingSum& sum, TimePoint now);
   void retire_sum();
+  void release_total();
 
   std::string job_id_;
   std::string researcher_;
   job::JobSpec spec_;
   std::string spec_text_;
   Parts parts_;
-  bool masked_;  ///< do vectors come masked: not where a masked job is simulated by its plain sum
+  bool masked_;  ///< mode masked-threshold, and vectors come masked: not where it is simulated by its plain sum
   State state_;
   StatusBoard board_;
   GlobalModel model_;
+  std::optional<GroupRuns> runs_;        ///< mode masked; sum_ isn't used then
+  std::optional<crypto::Digest> total_;  ///< the blob that sites check, in the store
   std::optional<SessionSum> sum_;
   std::optional<SessionSum> former_;  ///< the last sum of updates: the next one takes its memory
   unsigned key_phase_ = 0;            ///< of sum_

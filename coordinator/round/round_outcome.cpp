@@ -70,7 +70,9 @@ void close_readable(Step& step, Collecting session) {
   };
   close.members = static_cast<std::uint64_t>(std::count_if(state.sites.begin(), state.sites.end(), counts));
   step.emit(std::move(close));
-  state.phase = Closing{std::move(session), step.now + state.rules.deadline};
+  // Over whole groups sites check the sum first, and whoever is away is waited for.
+  const auto limit = sums_whole_groups(state.rules) ? state.rules.recruiting_limit : state.rules.deadline;
+  state.phase = Closing{std::move(session), step.now + limit};
 }
 
 void close(Step& step, Collecting session) {
@@ -186,15 +188,18 @@ void conclude(Step& step) {
     conclude_training(step, std::move(session));
     return;
   }
-  if (tally(session.answers).updates > 0) {
+  const bool enough = session.key.kind == job::SumKind::kEvaluate || may_conclude(state, session);
+  if (enough && tally(session.answers).updates > 0) {
     close(step, std::move(session));
     return;
   }
   const std::string reason =
-      fmt::format("{}: no site answered: {}", job::to_string(session.key), reasons_of(session.answers));
+      fmt::format("{}: {}: {}", job::to_string(session.key),
+                  enough ? "no site answered" : "too few groups are complete", reasons_of(session.answers));
   const bool census = session.key.kind == job::SumKind::kCensus;
   if (census) leave_out_failed(state, session.answers);
   drop(step, std::move(session), reason);
+  if (census && sums_whole_groups(state.rules)) return end_job(step, Outcome::kFailed, reason);
   recruit(step);
 }
 
