@@ -26,7 +26,14 @@ constexpr sqlite::Format kFormat{
       CREATE TABLE releases(job BLOB NOT NULL, step INTEGER NOT NULL, attempt INTEGER NOT NULL, kind INTEGER NOT NULL,
         round INTEGER NOT NULL, masked BLOB NOT NULL CHECK(length(masked) = 32), population TEXT NOT NULL,
         name TEXT NOT NULL, researcher TEXT NOT NULL, members TEXT NOT NULL, at INTEGER NOT NULL,
-        PRIMARY KEY(job, step, attempt)) STRICT, WITHOUT ROWID)",
+        cohort BLOB NOT NULL, PRIMARY KEY(job, step, attempt)) STRICT, WITHOUT ROWID;
+      CREATE TABLE totals(job BLOB NOT NULL, step INTEGER NOT NULL, digest BLOB NOT NULL CHECK(length(digest) = 32),
+        PRIMARY KEY(job, step)) STRICT, WITHOUT ROWID;
+      CREATE TABLE endorsed(job BLOB NOT NULL, step INTEGER NOT NULL, digest BLOB NOT NULL CHECK(length(digest) = 32),
+        PRIMARY KEY(job, step)) STRICT, WITHOUT ROWID;
+      CREATE TABLE commits(job BLOB NOT NULL, step INTEGER NOT NULL, digest BLOB NOT NULL CHECK(length(digest) = 32),
+        model BLOB NOT NULL CHECK(length(model) = 32), PRIMARY KEY(job, step)) STRICT, WITHOUT ROWID;
+      CREATE TABLE ended(job BLOB PRIMARY KEY NOT NULL, reason TEXT NOT NULL) STRICT, WITHOUT ROWID)",
     .remedy =
         "Don't put a backup in its place: stop the client, have the masked jobs that this site takes part in stopped, "
         "then remove sums.db, sums.db-wal and the folder sums (docs/hospital-it/masking.md)"};
@@ -111,18 +118,25 @@ struct GroupLedger::Impl {
                                                            describe(sum), attempt, last.value_or(0)));
   }
 
-  Result<void> check_vector(const SumId& sum, const Digest& vector) const {
-    CONSILIUM_ASSIGN(const auto kept, digest("SELECT digest FROM vectors WHERE job = ? AND step = ?",
-                                             {bytes_of(sum.job), step_of(sum)}));
-    return require(!kept || *kept == vector,
-                   fmt::format("{}: another vector of this site belongs to this sum", describe(sum)));
-  }
-
   Result<void> check_masked(const SumId& sum, std::uint32_t attempt, const Digest& masked) const {
     CONSILIUM_ASSIGN(const auto kept, digest("SELECT masked FROM releases WHERE job = ? AND step = ? AND attempt = ?",
                                              {bytes_of(sum.job), step_of(sum), std::int64_t{attempt}}));
     return require(!kept || *kept == masked,
                    fmt::format("{}: attempt {} has masked another vector", describe(sum), attempt));
+  }
+
+  /// The digest that stands for a sum in a table; nullopt where none does.
+  Result<std::optional<Digest>> only(std::string_view table, const SumId& sum) const {
+    return digest(fmt::format("SELECT digest FROM {} WHERE job = ? AND step = ?", table),
+                  {bytes_of(sum.job), step_of(sum)});
+  }
+  /// Records the only digest that a table ever has for a sum.
+  Result<void> keep_only(std::string_view table, const SumId& sum, const Digest& one, std::string_view what) const {
+    CONSILIUM_ASSIGN(const auto kept, only(table, sum));
+    CONSILIUM_TRY(require(!kept || *kept == one, fmt::format("{}: {}", describe(sum), what)));
+    return database->execute(
+        fmt::format("INSERT INTO {}(job, step, digest) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", table),
+        {bytes_of(sum.job), step_of(sum), bytes_of(one)});
   }
 
   Result<void> keep_seen(const std::string& lines, const Group& group, const std::string& self,
@@ -218,7 +232,7 @@ Result<void> GroupLedger::check_claims(const Group& group, std::span<const secag
 
 Result<std::optional<Digest>> GroupLedger::vector_of(const SumId& sum) const {
   const std::lock_guard lock(impl_->mutex);
-  return impl_->digest("SELECT digest FROM vectors WHERE job = ? AND step = ?", {bytes_of(sum.job), step_of(sum)});
+  return impl_->only("vectors", sum);
 }
 
 Result<void> GroupLedger::release(const Release& release, const Digest& vector, const Digest& masked,
@@ -227,15 +241,17 @@ Result<void> GroupLedger::release(const Release& release, const Digest& vector, 
   const std::int64_t step = step_of(release.sum);
   const std::lock_guard lock(impl_->mutex);
   return impl_->database->transact([&]() -> Result<void> {
-    CONSILIUM_TRY(impl_->check_vector(release.sum, vector));                   // check: group-one-vector
-    CONSILIUM_TRY(impl_->check_masked(release.sum, release.attempt, masked));  // check: group-one-masked
-    CONSILIUM_TRY(impl_->keep_seen(lines, release.group, self, others));       // check: group-seen
+    CONSILIUM_TRY(impl_->keep_only("vectors", release.sum, vector,
+                                   "another vector of this site belongs to this sum"));  // check: group-one-vector
+    CONSILIUM_TRY(impl_->check_masked(release.sum, release.attempt, masked));            // check: group-one-masked
+    CONSILIUM_TRY(impl_->keep_seen(lines, release.group, self, others));                 // check: group-seen
     CONSILIUM_TRY(
         impl_->database->execute("INSERT INTO vectors(job, step, digest) VALUES(?, ?, ?) ON CONFLICT DO NOTHING",
                                  {bytes_of(release.sum.job), step, bytes_of(vector)}));
     return impl_->database->execute(
-        "INSERT INTO releases(job, step, attempt, kind, round, masked, population, name, researcher, members, at) "
-        "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO releases(job, step, attempt, kind, round, masked, population, name, researcher, members, at, "
+        "cohort) "
+        "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         {bytes_of(release.sum.job), step, std::int64_t{release.attempt},
          std::int64_t{static_cast<int>(release.sum.kind)}, std::int64_t{release.sum.round}, bytes_of(masked),
          std::string_view(release.population), std::string_view(release.job_name), std::string_view(release.researcher),
@@ -243,11 +259,65 @@ Result<void> GroupLedger::release(const Release& release, const Digest& vector, 
   });
 }
 
-Result<std::vector<Release>> GroupLedger::releases() const {
+Result<bool> GroupLedger::released_under(const SumId& sum, const Digest& cohort) const {
+  const std::lock_guard lock(impl_->mutex);
+  CONSILIUM_ASSIGN(const auto found, impl_->number("SELECT 1 FROM releases WHERE job = ? AND step = ? AND cohort = ?",
+                                                   {bytes_of(sum.job), step_of(sum), bytes_of(cohort)}));
+  return found.has_value();
+}
+
+Result<void> GroupLedger::try_total(const SumId& sum, const Digest& total) {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->keep_only("totals", sum, total, "this site has checked another total of this sum");
+}
+
+Result<void> GroupLedger::endorse(const SumId& sum, const Digest& statement) {
+  const std::lock_guard lock(impl_->mutex);
+  CONSILIUM_ASSIGN(const auto committed, impl_->only("commits", sum));
+  CONSILIUM_TRY(
+      require(!committed || *committed == statement, fmt::format("{}: another outcome is committed", describe(sum))));
+  return impl_->keep_only("endorsed", sum, statement, "this site has signed another outcome of this sum");
+}
+
+Result<void> GroupLedger::commit(const SumId& sum, const Digest& statement, const Digest& model) {
+  const std::lock_guard lock(impl_->mutex);
+  CONSILIUM_ASSIGN(const auto endorsed, impl_->only("endorsed", sum));
+  CONSILIUM_TRY(require(!endorsed || *endorsed == statement,
+                        fmt::format("{}: this site has signed another outcome than the committed one",
+                                    describe(sum))));  // check: group-commit-own
+  CONSILIUM_ASSIGN(const auto committed, impl_->only("commits", sum));
+  CONSILIUM_TRY(require(!committed || *committed == statement,
+                        fmt::format("{}: another outcome is committed", describe(sum))));  // check: group-commit-once
+  return impl_->database->execute(
+      "INSERT INTO commits(job, step, digest, model) VALUES(?, ?, ?, ?) ON CONFLICT DO NOTHING",
+      {bytes_of(sum.job), step_of(sum), bytes_of(statement), bytes_of(model)});
+}
+
+Result<std::optional<Digest>> GroupLedger::committed_model(const SumId& sum) const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->digest("SELECT model FROM commits WHERE job = ? AND step = ?", {bytes_of(sum.job), step_of(sum)});
+}
+
+Result<void> GroupLedger::end_job(const Digest& job, const std::string& reason) {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->database->execute("INSERT INTO ended(job, reason) VALUES(?, ?) ON CONFLICT DO NOTHING",
+                                  {bytes_of(job), std::string_view(reason)});
+}
+
+Result<std::optional<std::string>> GroupLedger::job_end(const Digest& job) const {
   const std::lock_guard lock(impl_->mutex);
   CONSILIUM_ASSIGN(sqlite::Rows rows,
-                   impl_->database->query("SELECT population, job, kind, round, attempt, name, researcher, members, at "
-                                          "FROM releases ORDER BY at, job, step, attempt"));
+                   impl_->database->query("SELECT reason FROM ended WHERE job = ?", {bytes_of(job)}));
+  CONSILIUM_ASSIGN(const bool any, rows.next());
+  return any ? std::optional(rows.text(0)) : std::nullopt;
+}
+
+Result<std::vector<Release>> GroupLedger::releases() const {
+  const std::lock_guard lock(impl_->mutex);
+  CONSILIUM_ASSIGN(
+      sqlite::Rows rows,
+      impl_->database->query("SELECT population, job, kind, round, attempt, name, researcher, members, at, cohort "
+                             "FROM releases ORDER BY at, job, step, attempt"));
   std::vector<Release> releases;
   for (;;) {
     CONSILIUM_ASSIGN(const bool any, rows.next());
@@ -261,6 +331,7 @@ Result<std::vector<Release>> GroupLedger::releases() const {
     one.researcher = rows.text(6);
     one.group = names_in(rows.text(7));
     one.at = rows.integer(8);
+    one.cohort = digest_in(rows, 9);
     releases.push_back(std::move(one));
   }
 }

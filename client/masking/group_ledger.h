@@ -31,6 +31,7 @@ struct Release {
   std::uint32_t attempt = 0;
   std::string job_name, researcher;
   std::vector<std::string> group;  ///< whose sum it is, names in order
+  crypto::Digest cohort{};         ///< ctx2 of the attempt
   std::int64_t at = 0;             ///< seconds since 1970, UTC
   bool operator==(const Release&) const = default;
 };
@@ -73,6 +74,25 @@ class GroupLedger {
   /// @param others  as GroupSite::others()
   Result<void> release(const Release& release, const crypto::Digest& vector, const crypto::Digest& masked,
                        const std::string& self, std::span<const secagg::Seen> others);
+
+  /// Has this site released a vector of the sum in the attempt with this ctx2?
+  Result<bool> released_under(const SumId& sum, const crypto::Digest& cohort) const;
+
+  /// Records the only total that this site ever checks for a sum, before it is checked. kPermissionDenied for another.
+  /// @param total  digest of the total and the groups' tags
+  Result<void> try_total(const SumId& sum, const crypto::Digest& total);
+  /// Records the only statement that this site ever signs about a sum, before it is signed. kPermissionDenied for
+  /// another, or where another one is committed.
+  /// @param statement  SHA-256 of secagg::commit_bytes()
+  Result<void> endorse(const SumId& sum, const crypto::Digest& statement);
+  /// Records that a statement is committed. kPermissionDenied where this site signed another one, or where another one
+  /// is committed: the job is over for this site then.
+  Result<void> commit(const SumId& sum, const crypto::Digest& statement, const crypto::Digest& model);
+  /// The model that a committed sum led to (of a census: its total).
+  Result<std::optional<crypto::Digest>> committed_model(const SumId& sum) const;
+  /// Notes that this site takes no further part in a job, and why.
+  Result<void> end_job(const crypto::Digest& job, const std::string& reason);
+  Result<std::optional<std::string>> job_end(const crypto::Digest& job) const;
 
   /// Everything that has left, oldest first.
   Result<std::vector<Release>> releases() const;

@@ -4,8 +4,10 @@
 
 #include <utility>
 
+#include "client/masking/commits.h"
 #include "common/job/cohort_rules.h"
 #include "common/pki/files.h"
+#include "common/secagg/agreement_transcript.h"
 #include "common/secagg/group_messages.h"
 #include "common/secagg/group_transcript.h"
 #include "common/secagg/roster_authenticator.h"
@@ -13,10 +15,21 @@
 
 namespace consilium::masking {
 
+Result<void> GroupSessions::check_order(const job::RoundOrder& order, const job::JobSpec& job) {
+  CONSILIUM_ASSIGN(const auto end, ledger_.job_end(order.job));
+  if (end) return fail(ErrorCode::kPermissionDenied, "this site takes no further part in the job: " + *end);
+  const bool first = order.kind == job::SumKind::kTrain && order.round == 1;
+  if (first && !initial_models_.contains(order.job)) {
+    CONSILIUM_ASSIGN(initial_models_[order.job], initial_model(job));
+  }
+  return check_predecessor(ledger_, order, first ? initial_models_.at(order.job) : crypto::Digest{});
+}
+
 Result<std::vector<std::byte>> GroupSessions::begin(const job::SessionKey& key, const job::RoundOrder& order,
                                                     const job::JobSpec& job) {
+  CONSILIUM_TRY(check_order(order, job));                                    // check: group-order
   CONSILIUM_ASSIGN(const crypto::SecretBytes agreed, keys_.key(order.job));  // check: group-key
-  CONSILIUM_ASSIGN(const crypto::Digest confirmation, secagg::key_confirmation(agreed, order.job));
+  CONSILIUM_ASSIGN(const crypto::Digest confirmation, secagg::agreement_confirmation(agreed, order.job));
   Session session{order, job::count_groups(job).at(order.group),
                   std::make_unique<secagg::RosterAuthenticator>(trust_.authorities, job.federation.roster), nullptr,
                   std::nullopt};

@@ -38,7 +38,8 @@ class GroupSessions {
       : trust_(std::move(trust)), ledger_(ledger), keys_(keys) {}
 
   /// Begins an attempt whose order was checked: draws a fresh key. @return the advert's bytes
-  /// kFailedPrecondition where the job's sites haven't agreed on a key yet; kPermissionDenied from the ledger.
+  /// kFailedPrecondition where the job's sites haven't agreed on a key yet, or what comes before isn't committed;
+  /// kPermissionDenied where the order names another model than the committed one, and from the ledger.
   Result<std::vector<std::byte>> begin(const job::SessionKey& key, const job::RoundOrder& order,
                                        const job::JobSpec& job);
   [[nodiscard]] bool holds(const job::SessionKey& key) const { return sessions_.contains(key); }
@@ -60,12 +61,14 @@ class GroupSessions {
     std::optional<secagg::GroupSite> site;  ///< uses both
   };
   Result<void> receive(Session& session, std::span<const std::byte> message);
+  Result<void> check_order(const job::RoundOrder& order, const job::JobSpec& job);
 
   SiteTrust trust_;
   GroupLedger& ledger_;
   JobKeys& keys_;
   crypto::SystemRandom random_;
   std::map<job::SessionKey, Session> sessions_;
+  std::map<crypto::Digest, crypto::Digest> initial_models_;  ///< by the job's digest
 };
 
 }  // namespace consilium::masking

@@ -83,6 +83,12 @@ Result<crypto::SecretBytes> SiteSecret::unusable_key(const job::RoundOrder& orde
   return derive("unusable", order, {}, kBytes);
 }
 
+Result<crypto::SecretBytes> SiteSecret::agreement_key(const crypto::Digest& job) const {
+  job::RoundOrder order;
+  order.job = job;
+  return derive("agreement", order, {}, kBytes);
+}
+
 Result<crypto::SecretBytes> SiteSecret::sealing_key(const job::RoundOrder& order) const {
   return derive("sealing", order, {}, kBytes);
 }

@@ -29,6 +29,8 @@ class SiteSecret {
   [[nodiscard]] Result<std::uint64_t> training_seed(const job::RoundOrder& order, std::string_view dataset) const;
   /// The key of the uniform words that stand in for a result which can't be used.
   [[nodiscard]] Result<crypto::SecretBytes> unusable_key(const job::RoundOrder& order) const;
+  /// The key under which the state of an agreement on a job's key lies on the disk.
+  [[nodiscard]] Result<crypto::SecretBytes> agreement_key(const crypto::Digest& job) const;
   /// The key under which the vector of one sum lies on the disk until the sum is over.
   [[nodiscard]] Result<crypto::SecretBytes> sealing_key(const job::RoundOrder& order) const;
 
