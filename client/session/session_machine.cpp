@@ -81,7 +81,9 @@ class Machine {
 
   void on(const Uploaded& event) {
     if (!is_active(event.key, Step::kUploading)) return;
-    if (state_.active->masked && !state_.active->revealed) state_.confirming.emplace(event.key, Confirming{});
+    const bool confirms = state_.active->masked && !state_.active->whole_group;
+    if (confirms && !state_.active->revealed) state_.confirming.emplace(event.key, Confirming{});
+    if (state_.active->whole_group) emit(EndMasking{event.key});
     finish();
   }
 
@@ -109,6 +111,20 @@ class Machine {
     emit(Note{true, "left the masked session: " + what});
     emit(Send{wire::SessionFailed{event.key, event.error.code, {}}});
     leave(event.key, "masking refused");
+  }
+
+  void on(const Endorsed& event) { emit(Send{wire::Endorsement{event.key, event.commit}}); }
+
+  void on(const TotalRefused& event) {
+    const std::string what = job::to_string(event.key) + ": " + event.error.message;
+    if (event.error.code == ErrorCode::kUnavailable || event.error.code == ErrorCode::kCancelled) {
+      emit(Note{true, "the total wasn't checked: " + what});
+      return;
+    }
+    emit(Note{true, "this site takes no further part in the job: " + what});
+    emit(Send{wire::SessionFailed{event.key, event.error.code, {}}});
+    if (const auto found = state_.jobs.find(event.key.job_id); found != state_.jobs.end())
+      emit(LeaveJob{found->second.digest, event.error.message});
   }
 
   void on(const StepFailed& event) {
@@ -171,7 +187,7 @@ class Machine {
   void begin_upload() {
     state_.active->step = Step::kUploading;
     emit(Send{wire::SessionProgress{state_.active->key, wire::SitePhase::kUploading}});
-    emit(Upload{*state_.active});
+    emit(Upload{*state_.active, state_.jobs.at(state_.active->key.job_id)});
   }
 
   void receive(const wire::JobOffer& offer) {
@@ -257,26 +273,52 @@ class Machine {
       return fail(ErrorCode::kInvalidArgument, "the global model has " + std::to_string(offer.model_bytes) +
                                                    " bytes, the job's model has " + std::to_string(expected_bytes));
     }
-    return ActiveSession{offer.key, std::move(order), offer.model_bytes, Step::kFetching, false, masked};
+    return ActiveSession{offer.key, std::move(order), offer.model_bytes,
+                         Step::kFetching, false, masked, job::sums_whole_groups(accepted.spec)};
   }
 
-  /// Counts are summed over this site's own group; a round of training over its cohort.
+  /// Counts are summed over this site's own group; a round of training too in mode masked, else over its cohort.
   [[nodiscard]] std::uint32_t group_of(const job::JobSpec& spec, const job::SessionKey& key) const {
-    const bool counts = job::is_masked(spec) && key.kind != job::SumKind::kTrain;
-    return counts ? job::count_group_of(spec, context_.site) : 0;
+    const bool grouped = job::is_masked(spec) && (key.kind != job::SumKind::kTrain || job::sums_whole_groups(spec));
+    return grouped ? job::count_group_of(spec, context_.site) : 0;
   }
 
   void receive(const wire::Masking& masking) { emit(Mask{masking}); }
+
+  /// The accepted job in mode masked that a message is about; nullptr where there is none, which the log says.
+  const AcceptedJob* grouped_job(const std::string& job_id, std::string_view what) {
+    const auto found = state_.jobs.find(job_id);
+    if (found != state_.jobs.end() && job::sums_whole_groups(found->second.spec)) return &found->second;
+    emit(Note{true, "ignored a " + std::string(what) + " of job " + job_id + ", which this site hasn't accepted"});
+    return nullptr;
+  }
+
+  void receive(const wire::KeyAgreement& step) {
+    if (const AcceptedJob* job = grouped_job(step.job_id, "step of a key agreement")) emit(Agree{step, *job});
+  }
+
+  void receive(const wire::GroupTotal& total) {
+    const bool checked = total.key.kind != job::SumKind::kEvaluate && total.key.attempt == 1;
+    if (const AcceptedJob* job = checked ? grouped_job(total.key.job_id, "total") : nullptr)
+      emit(CheckTotal{total, *job});
+  }
+
+  void receive(const wire::RoundCommitted& commit) {
+    if (const AcceptedJob* job = grouped_job(commit.key.job_id, "commit")) emit(TakeCommit{commit, *job});
+  }
 
   void receive(const wire::SessionClosed& closed) {
     if (takes_part_in(closed.key)) leave(closed.key, closed.reason);
   }
 
   void receive(const wire::JobEnded& ended) {
-    const bool masked = is_masked(ended.job_id);
-    if (state_.jobs.erase(ended.job_id) == 0) return;
+    const auto found = state_.jobs.find(ended.job_id);
+    if (found == state_.jobs.end()) return;
+    const bool masked = job::is_masked(found->second.spec);
+    const crypto::Digest digest = found->second.digest;
+    state_.jobs.erase(found);
     std::erase_if(state_.confirming, [&](const auto& entry) { return entry.first.job_id == ended.job_id; });
-    if (masked) emit(ForgetJob{ended.job_id});
+    if (masked) emit(ForgetJob{ended.job_id, digest});
     emit(Note{false, "job " + ended.job_id + " ended: " + ended.outcome});
     std::erase_if(state_.waiting, [&](const ActiveSession& session) { return session.key.job_id == ended.job_id; });
     if (state_.active && state_.active->key.job_id == ended.job_id) {

@@ -36,7 +36,8 @@ struct ActiveSession {
   Step step = Step::kFetching;
   bool retried = false;  ///< the trainer was killed by a signal once already
   bool masked = false;
-  bool keyed = false;     ///< its masks are agreed on
+  bool whole_group = false;  ///< mode masked: nothing is left to say once the vector is sent
+  bool keyed = false;        ///< its masks are agreed on
   bool revealed = false;  ///< all was said before the vector's receipt came
   bool operator==(const ActiveSession&) const = default;
 };
@@ -101,13 +102,24 @@ struct MaskingRefused {
   job::SessionKey key;
   Error error;
 };
+/// Mode masked: what the site signs of a total that it has checked.
+struct Endorsed {
+  job::SessionKey key;
+  std::vector<std::byte> commit;
+};
+/// Mode masked: the site doesn't sign a total, or a commit isn't one: it takes no further part in the job. With
+/// kUnavailable the total couldn't be fetched, and the coordinator announces it again after a reconnection.
+struct TotalRefused {
+  job::SessionKey key;
+  Error error;
+};
 /// The step under way failed.
 struct StepFailed {
   job::SessionKey key;
   Error error;
 };
 using SiteEvent = std::variant<Connected, Disconnected, Received, Fetched, Worked, Uploaded, Keyed, Confirmed, Revealed,
-                               MaskingRefused, StepFailed>;
+                               MaskingRefused, Endorsed, TotalRefused, StepFailed>;
 
 // Effects.
 struct Send {
@@ -134,6 +146,27 @@ struct EndMasking {
 /// A job is over: so is all that is kept of its sessions.
 struct ForgetJob {
   std::string job_id;
+  crypto::Digest job{};
+};
+/// Mode masked: let the agreement on a job's key go on by a message of the coordinator; the first one is empty.
+struct Agree {
+  wire::KeyAgreement message;
+  AcceptedJob job;
+};
+/// Mode masked: fetch a total, check it and sign what follows; ends in Endorsed or TotalRefused.
+struct CheckTotal {
+  wire::GroupTotal total;
+  AcceptedJob job;
+};
+/// Mode masked: enough sites have signed what follows from a total.
+struct TakeCommit {
+  wire::RoundCommitted commit;
+  AcceptedJob job;
+};
+/// Mode masked: this site takes no further part in a job, for good.
+struct LeaveJob {
+  crypto::Digest job{};
+  std::string reason;
 };
 struct Fetch {
   ActiveSession session;
@@ -145,6 +178,7 @@ struct Work {
 };
 struct Upload {
   ActiveSession session;
+  AcceptedJob job;
 };
 /// Stop the step under way; nothing more is heard of its session.
 struct Abandon {
@@ -157,7 +191,8 @@ struct Note {
   std::string text;
 };
 using SiteEffect =
-    std::variant<Send, Warm, BeginMasking, Mask, EndMasking, ForgetJob, Fetch, Work, Upload, Abandon, Note>;
+    std::variant<Send, Warm, BeginMasking, Mask, EndMasking, ForgetJob, Agree, CheckTotal, TakeCommit, LeaveJob, Fetch,
+                 Work, Upload, Abandon, Note>;
 
 struct Transition {
   SiteState state;

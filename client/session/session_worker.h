@@ -6,7 +6,11 @@
 #include <memory>
 #include <string>
 
+#include "client/masking/group_ledger.h"
+#include "client/masking/group_sessions.h"
+#include "client/masking/job_keys.h"
 #include "client/masking/ledger.h"
+#include "client/masking/site_secret.h"
 #include "client/session/session_machine.h"
 #include "client/trainer_process/trainer_process.h"
 #include "client/transport/coordinator_link.h"
@@ -18,6 +22,14 @@ namespace consilium::session {
 /// encodes, uploads. What became of a step is reported as a SiteEvent from that thread.
 class SessionWorker {
  public:
+  /// What sums over whole groups need; all of it outlives the worker.
+  struct GroupParts {
+    masking::GroupLedger& ledger;
+    masking::JobKeys& keys;
+    const masking::SiteSecret& secret;
+    masking::SiteTrust trust;
+    std::filesystem::path vectors;  ///< folder of sealed and masked vectors
+  };
   struct Parts {
     transport::CoordinatorLink& link;
     trainer::TrainerConfig trainer;
@@ -25,6 +37,7 @@ class SessionWorker {
     std::string site;
     std::filesystem::path models;  ///< cache of global models; the last few are kept
     masking::Ledger& ledger;       ///< records masked vectors before they leave
+    GroupParts groups;             ///< mode masked
     std::function<void(SiteEvent)> report;
   };
 
@@ -39,6 +52,9 @@ class SessionWorker {
   void run(Work effect);
   /// @param masks  of a masked session: hide the vector on its way out
   void run(Upload effect, std::vector<secagg::MaskTerm> masks = {});
+  /// The same for an attempt at a sum over a whole group.
+  void run(Upload effect, masking::GroupMasks masks);
+  void run(CheckTotal effect);
   /// Cancels the session's step under way or queued.
   void abandon(const job::SessionKey& key);
 

@@ -45,9 +45,9 @@ struct GroupSite::Impl {
   std::vector<Seen> claims;
   std::vector<Seen> others;
 
-  Result<Keyed> agree(const crypto::X25519KeyPair& mask, const GroupAdvertList& list) const {
+  Result<Keyed> agree(const crypto::X25519KeyPair& mask, const GroupAdvertList& list,
+                      const crypto::Digest& context) const {
     Keyed next;
-    const crypto::Digest context = cohort_context(setup.context, list);
     for (const GroupAdvert& other : list.adverts) {
       if (other.site == setup.site) continue;
       const auto agreed = mask.agree(other.mask_key);
@@ -64,8 +64,9 @@ struct GroupSite::Impl {
       return fail(ErrorCode::kFailedPrecondition,
                   fmt::format("unexpected {} while {}", secagg::name_of(list), name_of(state)));
     CONSILIUM_TRY(check_group_adverts(setup, advert, list, authenticator));
-    CONSILIUM_ASSIGN(Keyed next, agree(advertised->mask, list));
-    cohort = cohort_context(setup.context, list);
+    const crypto::Digest context = cohort_context(setup.context, list);
+    CONSILIUM_ASSIGN(Keyed next, agree(advertised->mask, list, context));
+    cohort = context;
     note_ledgers(list);
     state = std::move(next);
     return {};

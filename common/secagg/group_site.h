@@ -45,8 +45,9 @@ class GroupSite {
   /// advert_digest() of advert(): what the ledger keeps of it, to hold later claims() against.
   [[nodiscard]] const crypto::Digest& advert_digest() const;
 
-  /// Checks everybody's adverts and agrees on the keys of the masks; the private mask key is wiped. kPermissionDenied
-  /// or kUnauthenticated says what the list broke, kFailedPrecondition that none was expected.
+  /// Checks everybody's adverts and agrees on the keys of the masks; the private mask key is wiped. kPermissionDenied,
+  /// kUnauthenticated (a certificate, a signature) or kInvalidArgument (a key of small order) says what the list broke,
+  /// kFailedPrecondition that none was expected.
   Result<void> receive(const GroupAdvertList& list);
 
   /// Says whether the keys of the masks are agreed on, and not taken yet.
