@@ -148,10 +148,14 @@ std::uint32_t commit_quorum(std::size_t members, std::uint32_t colluding) {
 Result<void> check_commit(const SignedCommit& commit, const std::vector<std::vector<std::string>>& groups,
                           std::uint32_t colluding, const Authenticator& authenticator) {
   CONSILIUM_ASSIGN(const std::vector<std::uint32_t> signers, count_signers(commit, groups, authenticator));
+  const auto& included_groups = commit.statement.groups;
+  const auto falls = [](const IncludedGroup& a, const IncludedGroup& b) { return a.group >= b.group; };
+  CONSILIUM_TRY(require(std::ranges::adjacent_find(included_groups, falls) == included_groups.end(),
+                        "a group is counted twice"));  // check: commit-groups-differ
   const auto has_quorum = [&](std::size_t group) {
     return signers[group] >= commit_quorum(groups[group].size(), colluding);
   };
-  for (const IncludedGroup& included : commit.statement.groups) {
+  for (const IncludedGroup& included : included_groups) {
     CONSILIUM_TRY(require(included.group < groups.size(),
                           fmt::format("group {} of a job with {} groups", included.group, groups.size())));
     CONSILIUM_TRY(
