@@ -33,7 +33,8 @@ constexpr sqlite::Format kFormat{
         PRIMARY KEY(job, step)) STRICT, WITHOUT ROWID;
       CREATE TABLE commits(job BLOB NOT NULL, step INTEGER NOT NULL, digest BLOB NOT NULL CHECK(length(digest) = 32),
         model BLOB NOT NULL CHECK(length(model) = 32), PRIMARY KEY(job, step)) STRICT, WITHOUT ROWID;
-      CREATE TABLE ended(job BLOB PRIMARY KEY NOT NULL, reason TEXT NOT NULL) STRICT, WITHOUT ROWID)",
+      CREATE TABLE ended(job BLOB PRIMARY KEY NOT NULL, step INTEGER NOT NULL, reason TEXT NOT NULL)
+        STRICT, WITHOUT ROWID)",
     .remedy =
         "Don't put a backup in its place: stop the client, have the masked jobs that this site takes part in stopped, "
         "then remove sums.db, sums.db-wal and the folder sums (docs/hospital-it/masking.md)"};
@@ -298,16 +299,23 @@ Result<std::optional<Digest>> GroupLedger::committed_model(const SumId& sum) con
   return impl_->digest("SELECT model FROM commits WHERE job = ? AND step = ?", {bytes_of(sum.job), step_of(sum)});
 }
 
-Result<void> GroupLedger::end_job(const Digest& job, const std::string& reason) {
+Result<void> GroupLedger::end_after(const SumId& last, const std::string& reason) {
   const std::lock_guard lock(impl_->mutex);
-  return impl_->database->execute("INSERT INTO ended(job, reason) VALUES(?, ?) ON CONFLICT DO NOTHING",
-                                  {bytes_of(job), std::string_view(reason)});
+  return impl_->database->execute("INSERT INTO ended(job, step, reason) VALUES(?, ?, ?) ON CONFLICT DO NOTHING",
+                                  {bytes_of(last.job), step_of(last), std::string_view(reason)});
 }
 
-Result<std::optional<std::string>> GroupLedger::job_end(const Digest& job) const {
+Result<void> GroupLedger::end_job(const Digest& job, const std::string& reason) {
   const std::lock_guard lock(impl_->mutex);
-  CONSILIUM_ASSIGN(sqlite::Rows rows,
-                   impl_->database->query("SELECT reason FROM ended WHERE job = ?", {bytes_of(job)}));
+  return impl_->database->execute(
+      "INSERT INTO ended(job, step, reason) VALUES(?, -1, ?) ON CONFLICT DO UPDATE SET step = -1",
+      {bytes_of(job), std::string_view(reason)});
+}
+
+Result<std::optional<std::string>> GroupLedger::ended_before(const SumId& sum) const {
+  const std::lock_guard lock(impl_->mutex);
+  CONSILIUM_ASSIGN(sqlite::Rows rows, impl_->database->query("SELECT reason FROM ended WHERE job = ? AND step < ?",
+                                                             {bytes_of(sum.job), step_of(sum)}));
   CONSILIUM_ASSIGN(const bool any, rows.next());
   return any ? std::optional(rows.text(0)) : std::nullopt;
 }

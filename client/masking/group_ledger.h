@@ -90,9 +90,12 @@ class GroupLedger {
   Result<void> commit(const SumId& sum, const crypto::Digest& statement, const crypto::Digest& model);
   /// The model that a committed sum led to (of a census: its total).
   Result<std::optional<crypto::Digest>> committed_model(const SumId& sum) const;
+  /// Notes that this site takes part in no sum of a job after this one, and why.
+  Result<void> end_after(const SumId& last, const std::string& reason);
+  /// Says why a sum is after the job's last one for this site; nullopt where it isn't.
+  Result<std::optional<std::string>> ended_before(const SumId& sum) const;
   /// Notes that this site takes no further part in a job, and why.
   Result<void> end_job(const crypto::Digest& job, const std::string& reason);
-  Result<std::optional<std::string>> job_end(const crypto::Digest& job) const;
 
   /// Everything that has left, oldest first.
   Result<std::vector<Release>> releases() const;

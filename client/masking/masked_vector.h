@@ -18,14 +18,20 @@ namespace consilium::masking {
 class MaskedVector {
  public:
   using WordSink = std::function<Result<void>(std::span<std::uint32_t>)>;
+  struct Tail {
+    std::size_t words = 0;
+    std::function<Result<void>(std::span<std::uint32_t>)> write{};
+  };
 
   /// Masks the words that `write` gives to its argument, front to back and piece by piece, on their way to `file`.
   /// @param count    how many words there will be
   /// @param threads  that mask a piece, where it is large enough for several
   /// Errors: those of `write`; kInternal where the file can't be written. The file is then gone.
+  /// @param tail     once all words are written: what stands behind them as it is, e.g. a masked tag; none by default
   static Result<MaskedVector> create(const std::filesystem::path& file, std::uint64_t count,
                                      std::span<const secagg::MaskTerm> masks,
-                                     const std::function<Result<void>(const WordSink&)>& write, unsigned threads = 1);
+                                     const std::function<Result<void>(const WordSink&)>& write, unsigned threads = 1,
+                                     const Tail& tail = {});
   MaskedVector(MaskedVector&& other) noexcept;
   MaskedVector& operator=(MaskedVector&&) = delete;
   ~MaskedVector();

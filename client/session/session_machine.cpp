@@ -224,7 +224,7 @@ class Machine {
                   "this site has no data set '" + spec.data.dataset + "' (client.yaml: datasets)");
     }
     CONSILIUM_TRY(policy::check_roster(spec, context_.roster, context_.site, context_.key));  // check: roster
-    return AcceptedJob{std::move(spec), digest};
+    return AcceptedJob{std::move(spec), digest, offer.researcher};
   }
 
   void receive(const wire::SessionOffer& offer) {
@@ -273,8 +273,13 @@ class Machine {
       return fail(ErrorCode::kInvalidArgument, "the global model has " + std::to_string(offer.model_bytes) +
                                                    " bytes, the job's model has " + std::to_string(expected_bytes));
     }
-    return ActiveSession{offer.key, std::move(order), offer.model_bytes,
-                         Step::kFetching, false, masked, job::sums_whole_groups(accepted.spec)};
+    return ActiveSession{offer.key,
+                         std::move(order),
+                         offer.model_bytes,
+                         Step::kFetching,
+                         false,
+                         masked,
+                         job::sums_whole_groups(accepted.spec)};
   }
 
   /// Counts are summed over this site's own group; a round of training too in mode masked, else over its cohort.

@@ -23,6 +23,7 @@ namespace consilium::session {
 struct AcceptedJob {
   job::JobSpec spec;
   crypto::Digest digest{};
+  std::string researcher{};
   bool operator==(const AcceptedJob&) const = default;
 };
 
@@ -38,7 +39,7 @@ struct ActiveSession {
   bool masked = false;
   bool whole_group = false;  ///< mode masked: nothing is left to say once the vector is sent
   bool keyed = false;        ///< its masks are agreed on
-  bool revealed = false;  ///< all was said before the vector's receipt came
+  bool revealed = false;     ///< all was said before the vector's receipt came
   bool operator==(const ActiveSession&) const = default;
 };
 
@@ -190,9 +191,8 @@ struct Note {
   bool warning = false;
   std::string text;
 };
-using SiteEffect =
-    std::variant<Send, Warm, BeginMasking, Mask, EndMasking, ForgetJob, Agree, CheckTotal, TakeCommit, LeaveJob, Fetch,
-                 Work, Upload, Abandon, Note>;
+using SiteEffect = std::variant<Send, Warm, BeginMasking, Mask, EndMasking, ForgetJob, Agree, CheckTotal, TakeCommit,
+                                LeaveJob, Fetch, Work, Upload, Abandon, Note>;
 
 struct Transition {
   SiteState state;

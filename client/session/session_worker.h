@@ -8,6 +8,7 @@
 
 #include "client/masking/group_ledger.h"
 #include "client/masking/group_sessions.h"
+#include "client/masking/group_vectors.h"
 #include "client/masking/job_keys.h"
 #include "client/masking/ledger.h"
 #include "client/masking/site_secret.h"
@@ -27,8 +28,8 @@ class SessionWorker {
     masking::GroupLedger& ledger;
     masking::JobKeys& keys;
     const masking::SiteSecret& secret;
+    masking::GroupVectors& vectors;
     masking::SiteTrust trust;
-    std::filesystem::path vectors;  ///< folder of sealed and masked vectors
   };
   struct Parts {
     transport::CoordinatorLink& link;

@@ -225,7 +225,10 @@ const AgreementAdvert& AgreementSite::advert() const { return impl_->record.adve
 
 Result<AgreementSiteMessage> AgreementSite::receive(const AgreementCoordinatorMessage& message) {
   auto answer = impl_->answer(message);
-  if (!answer) impl_->record.state = AgreementLeft{answer.error().message};
+  if (!answer) {
+    impl_->record.state = AgreementLeft{answer.error().message};
+    impl_->record.answer.reset();  // check: agreement-left-silent
+  }
   return answer;
 }
 

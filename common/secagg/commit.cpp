@@ -80,6 +80,32 @@ std::map<std::string, std::size_t> groups_by_site(const std::vector<std::vector<
   return by_site;
 }
 
+/// How many members of each group have signed; a signature that is wrong in any way fails it all.
+Result<std::vector<std::uint32_t>> count_signers(const SignedCommit& commit,
+                                                 const std::vector<std::vector<std::string>>& groups,
+                                                 const Authenticator& authenticator) {
+  const auto falls = [](const CommitSignature& a, const CommitSignature& b) { return a.site >= b.site; };
+  CONSILIUM_TRY(require(std::ranges::adjacent_find(commit.signatures, falls) == commit.signatures.end(),
+                        "a site signs twice"));  // check: commit-signers-differ
+  const std::vector<std::byte> statement = commit_bytes(commit.statement);
+  const auto by_site = groups_by_site(groups);
+  std::vector<std::uint32_t> signers(groups.size(), 0);
+  for (const CommitSignature& signature : commit.signatures) {
+    const auto group = by_site.find(signature.site);
+    CONSILIUM_TRY(require(group != by_site.end(), signature.site + " signs, which is in none of the job's groups"));
+    const auto named = [&signature](Result<void> checked) -> Result<void> {
+      if (checked) return {};
+      return fail(checked.error().within("commit: signature of " + signature.site));
+    };
+    CONSILIUM_TRY(named(authenticator.check_certificate(signature.site,
+                                                        signature.certificate)));  // check: commit-certificate
+    CONSILIUM_TRY(named(authenticator.verify(signature.certificate, statement,
+                                             signature.signature)));  // check: commit-signature
+    ++signers[group->second];
+  }
+  return signers;
+}
+
 }  // namespace
 
 std::vector<std::byte> commit_bytes(const CommitStatement& statement) {
@@ -121,29 +147,15 @@ std::uint32_t commit_quorum(std::size_t members, std::uint32_t colluding) {
 
 Result<void> check_commit(const SignedCommit& commit, const std::vector<std::vector<std::string>>& groups,
                           std::uint32_t colluding, const Authenticator& authenticator) {
-  const auto falls = [](const CommitSignature& a, const CommitSignature& b) { return a.site >= b.site; };
-  CONSILIUM_TRY(require(std::ranges::adjacent_find(commit.signatures, falls) == commit.signatures.end(),
-                        "a site signs twice"));  // check: commit-signers-differ
-  const std::vector<std::byte> statement = commit_bytes(commit.statement);
-  const auto by_site = groups_by_site(groups);
-  std::vector<std::uint32_t> signers(groups.size(), 0);
-  for (const CommitSignature& signature : commit.signatures) {
-    const auto group = by_site.find(signature.site);
-    CONSILIUM_TRY(require(group != by_site.end(), signature.site + " signs, which is in none of the job's groups"));
-    const auto named = [&signature](Result<void> checked) -> Result<void> {
-      if (checked) return {};
-      return fail(checked.error().within("commit: signature of " + signature.site));
-    };
-    CONSILIUM_TRY(named(authenticator.check_certificate(signature.site,
-                                                        signature.certificate)));  // check: commit-certificate
-    CONSILIUM_TRY(named(authenticator.verify(signature.certificate, statement,
-                                             signature.signature)));  // check: commit-signature
-    ++signers[group->second];
-  }
+  CONSILIUM_ASSIGN(const std::vector<std::uint32_t> signers, count_signers(commit, groups, authenticator));
+  const auto& included_groups = commit.statement.groups;
+  const auto falls = [](const IncludedGroup& a, const IncludedGroup& b) { return a.group >= b.group; };
+  CONSILIUM_TRY(require(std::ranges::adjacent_find(included_groups, falls) == included_groups.end(),
+                        "a group is counted twice"));  // check: commit-groups-differ
   const auto has_quorum = [&](std::size_t group) {
     return signers[group] >= commit_quorum(groups[group].size(), colluding);
   };
-  for (const IncludedGroup& included : commit.statement.groups) {
+  for (const IncludedGroup& included : included_groups) {
     CONSILIUM_TRY(require(included.group < groups.size(),
                           fmt::format("group {} of a job with {} groups", included.group, groups.size())));
     CONSILIUM_TRY(

@@ -62,8 +62,8 @@ Result<SignedCommit> decode_commit(std::span<const std::byte> bytes);
 
 /// Says whether a commit counts: quorum of commit_quorum() different members in each included group, and in more than
 /// half of the job's groups, included or not; every signature is by a member of one of the job's groups, with a
-/// certificate that is in force, over this very statement. Whether the statement is about the expected job, kind and
-/// round is the caller's to compare.
+/// certificate that is in force, over this very statement; no group is included twice. Whether the statement is about
+/// the expected job, kind and round is the caller's to compare.
 ///
 /// No two different statements for one (job, kind, round) can both count while at most c sites of the job sign more
 /// than one: Two commits have a quorum each in more than half of the groups, so both have one in some group, of n

@@ -257,6 +257,15 @@ TEST_CASE("a message that was answered is answered again word for word") {
   CHECK(*again == *answer);
 }
 
+TEST_CASE("a site that has left doesn't repeat an earlier answer") {
+  Before<AgreementAdvertList> bench;
+  const auto list = bench.waiting<AgreementAdvertList>(0);
+  REQUIRE(bench.site(0).receive(list));
+  REQUIRE(bench.site(0).receive(list));
+  CHECK(refusal(bench, 0, DeliveredBoxes{}) == "boxes: the boxes of 0 sites, expected those of all 2 others");
+  CHECK_FALSE(bench.site(0).receive(list));
+}
+
 TEST_CASE("an unsafe setup doesn't start") {
   const auto started = [](const auto& change) -> std::string {
     AgreementBench bench(kNine, three_groups());

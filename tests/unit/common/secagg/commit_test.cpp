@@ -70,6 +70,7 @@ TEST_CASE("a commit needs enough members of each included group, and of more tha
   CHECK(checked(commit_of(statement_of({0}), {0, 1, 2, 3}), groups_of({5, 5})) ==
         "commit: enough sites sign in 1 of the job's 2 groups; more than half of them are needed");
   CHECK(checked(commit_of(statement_of({0}), {0, 1, 2}), groups_of({3})) == "COUNTS");
+  CHECK(checked(commit_of(statement_of({0, 0}), {0, 1, 2}), groups_of({3})) == "commit: a group is counted twice");
   CHECK(checked(commit_of(statement_of({3}), {0, 1, 2}), groups_of({3})) == "commit: group 3 of a job with 1 groups");
 }
 

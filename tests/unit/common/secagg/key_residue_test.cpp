@@ -13,6 +13,9 @@
 #include "common/crypto/aead.h"
 #include "common/crypto/hkdf.h"
 #include "common/crypto/x25519.h"
+#include "common/secagg/agreement_coordinator.h"
+#include "common/secagg/agreement_site.h"
+#include "common/secagg/agreement_transcript.h"
 #include "common/secagg/group_site.h"
 #include "common/secagg/mask.h"
 #include "common/secagg/shamir.h"
@@ -142,6 +145,64 @@ void use_tag_keys(Wanted& wanted) {
   for (const SecretBytes* secret : secrets) wanted.add(secret->bytes());
 }
 
+/// Keeps the secrets that a site draws when it starts: its box key, and its number's seed.
+class KeptRandom final : public RandomSource {
+ public:
+  consilium::Result<void> fill(std::span<std::uint8_t> bytes) override {
+    CONSILIUM_TRY(system_.fill(bytes));
+    if (kept_.size() < 2) kept_.push_back(SecretBytes::copy_of(bytes).value());
+    return {};
+  }
+  [[nodiscard]] const std::vector<SecretBytes>& kept() const { return kept_; }
+
+ private:
+  SystemRandom system_;
+  std::vector<SecretBytes> kept_;
+};
+
+/// Lets three sites agree on a key, each saved and restored after every message, and lets all of it go.
+Wanted agree_on_a_key() {
+  const QuickConsortium consortium(3);
+  const AgreementSetup setup{sha256("a job"), 1, {consortium.names()}, 1};
+  std::array<KeptRandom, 3> randoms;
+  const auto sealing_key = hkdf_sha256(SecretBytes::allocate(32).value(), {}, Bytes{3}, 32).value();
+  std::vector<AgreementSite> sites;
+  const auto setup_of = [&](std::size_t i) {
+    return AgreementSiteSetup{setup, Consortium::name(i), consortium.certificate(i)};
+  };
+  auto coordinator = AgreementCoordinator::start(setup, consortium.authenticator()).value();
+  AgreementOutput output;
+  for (std::size_t i = 0; i < 3; ++i) {
+    sites.push_back(
+        AgreementSite::start(setup_of(i), consortium.authenticator(), consortium.signer(i), randoms[i]).value());
+    output = coordinator.receive(Consortium::name(i), sites[i].advert());
+  }
+  AgreementAdvertList list = std::get<AgreementAdvertList>(output.messages.at(0).message);
+  while (!output.messages.empty()) {
+    AgreementOutput next;
+    for (const auto& [name, message] : output.messages) {
+      const auto i = static_cast<std::size_t>(name.back() - '0');
+      const auto answer = sites[i].receive(message).value();
+      const auto saved = sites[i].sealed(sealing_key).value();
+      sites[i] = AgreementSite::restore(saved, sealing_key, setup_of(i), consortium.authenticator(),
+                                        consortium.signer(i), randoms[i])
+                     .value();
+      auto more = coordinator.receive(name, answer);
+      std::ranges::move(more.messages, std::back_inserter(next.messages));
+    }
+    output = std::move(next);
+  }
+  Wanted wanted;
+  wanted.add(*sites[0].key());
+  wanted.add(sealing_key);
+  const auto context = sites_context(agreement_context(setup.job, setup.attempt), list);
+  for (const KeptRandom& random : randoms) {
+    for (const SecretBytes& secret : random.kept()) wanted.add(secret);
+    wanted.add(own_number(random.kept()[1], context).value());
+  }
+  return wanted;
+}
+
 }  // namespace
 
 TEST_CASE("a group's private mask key is gone once the masks are agreed on, or the list is refused") {
@@ -211,4 +272,9 @@ TEST_CASE("the search finds a key that somebody kept") {
   { const X25519KeyPair last = std::move(pair); }
   CHECK(wanted.found() == 2);
   std::ranges::fill(kept, std::uint8_t{0});
+}
+
+TEST_CASE("once an agreement is gone, no copy of its key, numbers, seeds and box keys is left anywhere in memory") {
+  const auto wanted = agree_on_a_key();
+  CHECK(wanted.found() == 0);
 }
