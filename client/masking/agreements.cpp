@@ -111,7 +111,7 @@ Result<std::vector<std::byte>> Agreements::receive(const crypto::Digest& digest,
 Result<std::vector<std::byte>> Agreements::answer(const crypto::Digest& digest, Try& one,
                                                   std::span<const std::byte> message) {
   CONSILIUM_ASSIGN(const auto decoded, secagg::decode_agreement_coordinator_message(message));
-  CONSILIUM_ASSIGN(const auto said, one.site->receive(decoded));
+  CONSILIUM_ASSIGN(const std::optional<secagg::AgreementSiteMessage> said, one.site->receive(decoded));
   CONSILIUM_TRY(save(digest, one));
   if (const crypto::SecretBytes* key = one.site->key()) {
     // A try that was begun after the last one replaces its key, as long as nothing is committed.

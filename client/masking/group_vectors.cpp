@@ -76,15 +76,14 @@ Result<MaskedVector> GroupVectors::mask(const job::RoundOrder& order, GroupMasks
       return sink(words);
     });
   };
-  const MaskedVector::Tail tail{
-      secagg::kTagBytes / sizeof(std::uint32_t), [&](std::span<std::uint32_t> words) -> Result<void> {
-        CONSILIUM_ASSIGN(const secagg::FieldElement hidden, secagg::tag_mask(masks.terms, count));
-        CONSILIUM_ASSIGN(const secagg::FieldElement tag,
-                         secagg::masked_tag(masks.tag_offset, accumulator.value(), hidden));
-        words[0] = static_cast<std::uint32_t>(tag);
-        words[1] = static_cast<std::uint32_t>(tag >> 32);
-        return {};
-      }};
+  const VectorTail tail{secagg::kTagBytes / sizeof(std::uint32_t), [&](std::span<std::uint32_t> words) -> Result<void> {
+                          CONSILIUM_ASSIGN(const secagg::FieldElement hidden, secagg::tag_mask(masks.terms, count));
+                          CONSILIUM_ASSIGN(const secagg::FieldElement tag,
+                                           secagg::masked_tag(masks.tag_offset, accumulator.value(), hidden));
+                          words[0] = static_cast<std::uint32_t>(tag);
+                          words[1] = static_cast<std::uint32_t>(tag >> 32);
+                          return {};
+                        }};
   std::error_code ignored;
   std::filesystem::remove(masked_file(order), ignored);
   auto vector = MaskedVector::create(masked_file(order), count, masks.terms, write, threads, tail);

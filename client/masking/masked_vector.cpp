@@ -49,7 +49,7 @@ MaskedVector::~MaskedVector() {
 Result<MaskedVector> MaskedVector::create(const std::filesystem::path& file, std::uint64_t count,
                                           std::span<const secagg::MaskTerm> masks,
                                           const std::function<Result<void>(const WordSink&)>& write, unsigned threads,
-                                          const Tail& tail) {
+                                          const VectorTail& tail) {
   CONSILIUM_ASSIGN(secagg::Masker masker, secagg::Masker::create(masks));
   CONSILIUM_ASSIGN(const std::span<std::uint32_t> mapped, map_new_file(file, count + tail.words));
   MaskedVector vector(mapped);

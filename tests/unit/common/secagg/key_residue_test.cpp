@@ -193,7 +193,7 @@ Wanted agree_on_a_key() {
     output = std::move(next);
   }
   Wanted wanted;
-  wanted.add(*sites[0].key());
+  wanted.add(sites[0].key()->bytes());
   wanted.add(sealing_key);
   const auto context = sites_context(agreement_context(setup.job, setup.attempt), list);
   for (const KeptRandom& random : randoms) {
