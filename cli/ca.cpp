@@ -14,7 +14,8 @@
 #include "common/pki/enrollment.h"
 #include "common/pki/files.h"
 #include "common/pki/index.h"
-#include "common/pki/roster.h"
+#include "common/roster/members.h"
+#include "common/roster/roster_file.h"
 
 namespace consilium::cli {
 namespace {
@@ -129,22 +130,17 @@ Result<int> revoke(const Options& options, std::ostream& out) {
 
 Result<int> roster(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const pki::Authority authority, pki::Authority::open(options.folder));
-  CONSILIUM_ASSIGN(const std::vector<pki::Authority::Issued> issued, authority.list());
-  const std::vector<pki::RosterEntry> entries = pki::roster_of(issued);
-  std::string text = pki::roster_text(authority.consortium(), entries);
+  CONSILIUM_ASSIGN(const roster::Roster members, roster::members_of(authority));
+  std::string text = roster::roster_text(members);
   if (options.json) {
-    nlohmann::json sites = nlohmann::json::array();
-    for (const pki::RosterEntry& entry : entries) {
-      sites.push_back({{"name", entry.name}, {"fingerprint", entry.fingerprint}});
-    }
-    text = nlohmann::json{{"consortium", authority.consortium()}, {"sites", sites}}.dump() + "\n";
+    CONSILIUM_ASSIGN(text, roster::roster_json(members));
   }
   if (options.out.empty()) {
     out << text;
     return 0;
   }
   CONSILIUM_TRY(pki::replace_file(options.out, text));
-  out << "Wrote " << options.out << " with " << entries.size()
+  out << "Wrote " << options.out << " with " << members.sites.size()
       << " sites; hand it to each site over another channel than the coordinator.\n";
   return 0;
 }

@@ -53,7 +53,7 @@ constexpr std::size_t kMaxPemBytes = 1 << 20;
 /// What this site is to others, and what it knows of them, read before anybody asks.
 struct Identity {
   crypto::Digest key{};
-  pki::Roster roster;
+  roster::Roster roster;
 };
 
 /// Checks that the certificate is this site's, and the roster its consortium's.
