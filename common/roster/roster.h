@@ -28,12 +28,12 @@ using Group = std::vector<std::string>;
 
 /// Data sets that may hold the same patients. Every data set name is in one population.
 struct Population {
-  std::string name;
-  std::vector<std::string> datasets;  ///< names that jobs use, in order
+  std::string name{};
+  std::vector<std::string> datasets{};  ///< names that jobs use, in order
   Mode mode = Mode::kMasked;
-  std::uint64_t examples = 0;  ///< B: upper bound of the training examples of one site; public, and never lowered
-  std::vector<Group> groups;   ///< in force: disjoint, each of at least 2c + 1 sites
-  std::vector<Group> history;  ///< every group that was ever in force, those in force included; only ever grows
+  std::uint64_t examples = 0;    ///< B: upper bound of the training examples of one site; public, and never lowered
+  std::vector<Group> groups{};   ///< in force: disjoint, each of at least 2c + 1 sites
+  std::vector<Group> history{};  ///< every group that was ever in force, those in force included; only ever grows
   bool operator==(const Population&) const = default;
 };
 
