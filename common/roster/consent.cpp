@@ -33,18 +33,30 @@ Result<std::string> base64_of(std::string_view pem) {
 
 tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
 
+Result<void> check_key(const std::string& found, const crypto::Digest& expected) {
+  if (found == crypto::to_hex(expected)) return {};
+  return fail(ErrorCode::kUnauthenticated,
+              fmt::format("its certificate has the key {}, expected the roster's {}", found, crypto::to_hex(expected)));
+}
+
+Result<void> check_scope(const Roster& roster, const Population& population, const Consent& consent) {
+  const std::size_t length = population.history.size();
+  const bool change = consent.kind == ConsentKind::kChange;
+  if (change && consent.serial != roster.serial)
+    return refuse(fmt::format("it was signed for roster {}, expected {}", consent.serial, roster.serial));
+  if (consent.history > length || (change && consent.history != length))
+    return refuse(
+        fmt::format("it was signed over a history of {} groups, the roster's has {}", consent.history, length));
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<std::byte>> consent_statement(const Roster& roster, const Consent& consent) {
   const Population* population = population_named(roster, consent.population);
   if (population == nullptr) return refuse("the roster has no population '" + consent.population + "'");
   const bool change = consent.kind == ConsentKind::kChange;
-  if (change && consent.serial != roster.serial)
-    return refuse(fmt::format("it was signed for roster {}, expected {}", consent.serial, roster.serial));
-  const std::size_t length = population->history.size();
-  if (consent.history > length || (change && consent.history != length))
-    return refuse(
-        fmt::format("it was signed over a history of {} groups, the roster's has {}", consent.history, length));
+  CONSILIUM_TRY(check_scope(roster, *population, consent));
   encoding::ByteWriter out;
   out.prefixed<std::uint64_t>(change ? "consilium/v1/roster-change" : "consilium/v1/may-leave");
   out.prefixed<std::uint64_t>(roster.consortium);
@@ -82,11 +94,9 @@ Result<void> check_consent(const Roster& roster, const Consent& consent, const c
     CONSILIUM_ASSIGN(const std::vector<std::byte> statement, consent_statement(roster, consent));
     const std::string certificate = pem_of(consent.certificate);
     CONSILIUM_ASSIGN(const std::string fingerprint, pki::key_fingerprint(certificate));
-    if (fingerprint != crypto::to_hex(key)) {  // check: consent-key
-      return fail(ErrorCode::kUnauthenticated, fmt::format("its certificate has the key {}, expected the roster's {}",
-                                                           fingerprint, crypto::to_hex(key)));
-    }
-    return pki::verify(certificate, statement, consent.signature);  // check: consent-signature
+    CONSILIUM_TRY(check_key(fingerprint, key));                             // check: consent-key
+    CONSILIUM_TRY(pki::verify(certificate, statement, consent.signature));  // check: consent-signature
+    return {};
   }();
   if (checked) return {};
   return fail(

@@ -13,11 +13,11 @@
 /// Signatures with which a site agrees to a change that lets others compute its part of a sum.
 namespace consilium::roster {
 
-/// Writes the bytes that a consent's signature covers (docs/formats/roster.md): for a change the consortium, population,
-/// serial, digest of the history, groups in force, c and B of `roster`; for `may-leave` the consortium, population, and
-/// the serial and the history of the roster under which it was signed, whose first groups `roster` still has.
-/// kInvalidArgument where the consent isn't about this roster: another serial, a history of another length, a population
-/// that isn't there.
+/// Writes the bytes that a consent's signature covers (docs/formats/roster.md): for a change the consortium,
+/// population, serial, digest of the history, groups in force, c and B of `roster`; for `may-leave` the consortium,
+/// population, and the serial and the history of the roster under which it was signed, whose first groups `roster`
+/// still has. kInvalidArgument where the consent isn't about this roster: another serial, a history of another length,
+/// a population that isn't there.
 Result<std::vector<std::byte>> consent_statement(const Roster& roster, const Consent& consent);
 
 /// Signs for `site`, whose certificate is given in PEM.
@@ -25,8 +25,8 @@ Result<Consent> sign_consent(const Roster& roster, std::string_view population, 
                              const std::string& site, std::string_view certificate_pem, const pki::Signer& signer);
 
 /// Verifies that a consent is about `roster` and signed by the key of this fingerprint. kUnauthenticated where the
-/// certificate has another key, or the signature isn't its. The certificate's dates don't count: the fingerprint is what
-/// the members compared.
+/// certificate has another key, or the signature isn't its. The certificate's dates don't count: the fingerprint is
+/// what the members compared.
 Result<void> check_consent(const Roster& roster, const Consent& consent, const crypto::Digest& key);
 
 /// Reads the file that `consilium-client roster consent` writes. Bounded like a roster; signatures aren't verified.

@@ -11,7 +11,10 @@
 namespace consilium::roster {
 namespace {
 
-tl::unexpected<Error> broken(std::string message) { return fail(ErrorCode::kFailedPrecondition, std::move(message)); }
+Result<void> require(bool holds, std::string message) {
+  if (holds) return {};
+  return fail(ErrorCode::kFailedPrecondition, std::move(message));
+}
 
 /// Are two rosters the same but for signatures?
 bool same_but_consents(const Roster& a, Roster b) {
@@ -29,42 +32,55 @@ bool in_any(const std::vector<Group>& groups, const std::string& site) {
                      [&](const Group& group) { return std::binary_search(group.begin(), group.end(), site); });
 }
 
+/// A data set stays in its population.
+Result<void> check_dataset(const std::string& dataset, const Population& before, const Roster& next) {
+  const Population* now = population_of(next, dataset);
+  const std::string where = now == nullptr ? "missing" : "in population '" + now->name + "'";
+  return require(now != nullptr && now->name == before.name,
+                 fmt::format("populations.{}.datasets: data set '{}' belongs to this population for good, but it is {}",
+                             before.name, dataset, where));
+}
+
+/// A history only grows, at its end.
+Result<void> check_history(const Roster& known, const Population& before, const Population& after) {
+  const auto [old, now] =
+      std::mismatch(before.history.begin(), before.history.end(), after.history.begin(), after.history.end());
+  if (old == before.history.end()) return {};
+  return require(false,
+                 fmt::format("populations.{}.history: expected {} as group {}, as roster {} has it: a history only "
+                             "grows, at its end",
+                             before.name, set_text(*old), old - before.history.begin() + 1, known.serial));
+}
+
 Result<void> check_population(const Roster& known, const Population& before, const Roster& next) {
   const std::string key = "populations." + before.name;
   const Population* after = population_named(next, before.name);
   if (after == nullptr)
-    return broken(
-        fmt::format("{}: this population of roster {} is missing; a population stays for good", key, known.serial));
-  if (after->mode != before.mode)  // check: roster-mode
-    return broken(fmt::format("{}.mode: expected '{}', which is fixed for good, found '{}'", key, name_of(before.mode),
-                              name_of(after->mode)));
-  if (after->examples < before.examples)  // check: roster-examples
-    return broken(
-        fmt::format("{}.examples: expected at least {}, as roster {} has it, found {}: the bound is never lowered", key,
-                    before.examples, known.serial, after->examples));
+    return require(false, fmt::format("{}: this population of roster {} is missing; a population stays for good", key,
+                                      known.serial));
+  CONSILIUM_TRY(require(after->mode == before.mode,
+                        fmt::format("{}.mode: expected '{}', which is fixed for good, found '{}'", key,
+                                    name_of(before.mode), name_of(after->mode))));  // check: roster-mode
+  CONSILIUM_TRY(require(after->examples >= before.examples,
+                        fmt::format("{}.examples: expected at least {}, as roster {} has it, found {}: the bound is "
+                                    "never lowered",
+                                    key, before.examples, known.serial, after->examples)));  // check: roster-examples
   for (const std::string& dataset : before.datasets) {
-    const Population* now = population_of(next, dataset);
-    if (now == nullptr || now->name != before.name)  // check: roster-dataset
-      return broken(fmt::format("{}.datasets: data set '{}' belongs to this population for good, but it is {}", key,
-                                dataset, now == nullptr ? "missing" : "in population '" + now->name + "'"));
+    CONSILIUM_TRY(check_dataset(dataset, before, next));  // check: roster-dataset
   }
-  for (std::size_t i = 0; i < before.history.size(); ++i) {
-    if (i >= after->history.size() || after->history[i] != before.history[i])  // check: roster-history
-      return broken(
-          fmt::format("{}.history: expected {} as group {}, as roster {} has it: a history only grows, at its end", key,
-                      set_text(before.history[i]), i + 1, known.serial));
-  }
+  CONSILIUM_TRY(check_history(known, before, *after));  // check: roster-history
   return {};
 }
 
+/// A history has every group over which this site has taken part in sums.
 Result<void> check_ledger(const Change& change) {
   for (const auto& [name, groups] : change.ledger) {
     const Population* population = population_named(change.next, name);
     for (const Group& group : groups) {
-      if (population != nullptr && has(population->history, group)) continue;  // check: roster-ledger
-      return broken(
-          fmt::format("populations.{}.history: lacks the group {}, over which this site has taken part in sums", name,
-                      set_text(group)));
+      CONSILIUM_TRY(
+          require(population != nullptr && has(population->history, group),
+                  fmt::format("populations.{}.history: lacks the group {}, over which this site has taken part in sums",
+                              name, set_text(group))));
     }
   }
   return {};
@@ -79,25 +95,54 @@ std::set<Group> small_cells(const Roster& roster, const Population& population) 
   return small;
 }
 
-/// Who of a cell has not agreed. Sets `leaving` where a signature given beforehand counts.
-Group unsigned_sites(const Change& change, const Population& population, const Group& cell, bool& leaving) {
-  Group missing;
+/// Has a site signed a consent of this kind, with its own key?
+bool has_signed(const Change& change, const Population& population, const std::string& site, ConsentKind kind) {
+  const crypto::Digest* key = consent_key(change, site);
+  if (key == nullptr) return false;
+  return std::any_of(change.next.consents.begin(), change.next.consents.end(), [&](const Consent& consent) {
+    return consent.kind == kind && consent.site == site && consent.population == population.name &&
+           check_consent(change.next, consent, *key);
+  });
+}
+
+/// Has a site that leaves its group agreed to that beforehand?
+bool may_leave(const Change& change, const Population& population, const std::string& site) {
+  if (in_any(population.groups, site)) return false;  // check: may-leave
+  return has_signed(change, population, site, ConsentKind::kMayLeave);
+}
+
+Exposure exposure_of(const Change& change, const Population& population, const Group& cell) {
+  Exposure exposure;
+  exposure.population = population.name;
+  exposure.cell = cell;
+  exposure.text = exposure_text(cell, population.history, change.next.colluding);
   for (const std::string& site : cell) {
-    const crypto::Digest* key = consent_key(change, site);
-    const auto agreed = [&](ConsentKind kind) {
-      return std::any_of(change.next.consents.begin(), change.next.consents.end(), [&](const Consent& consent) {
-        return consent.kind == kind && consent.site == site && consent.population == population.name &&
-               key != nullptr && check_consent(change.next, consent, *key);
-      });
-    };
-    if (agreed(ConsentKind::kChange)) continue;
-    if (!in_any(population.groups, site) && agreed(ConsentKind::kMayLeave)) {  // check: may-leave
-      leaving = true;
+    if (has_signed(change, population, site, ConsentKind::kChange)) continue;
+    if (may_leave(change, population, site)) {
+      exposure.leaving = true;
     } else {
-      missing.push_back(site);
+      exposure.missing.push_back(site);
     }
   }
-  return missing;
+  return exposure;
+}
+
+Result<void> check_exposure(const Exposure& exposure) {
+  if (exposure.missing.empty()) return {};
+  return fail(
+      ErrorCode::kPermissionDenied,
+      fmt::format("populations.{}: {}. This needs the signature of each of {}, and {} hasn't signed: "
+                  "`consilium-client roster consent` makes it, `consilium ca roster --consent` puts it into the "
+                  "roster",
+                  exposure.population, exposure.text, set_text(exposure.cell), set_text(exposure.missing)));
+}
+
+Result<void> check_departure(const Exposure& exposure, Departures departures) {
+  if (!exposure.leaving || departures == Departures::kAccept) return {};
+  return fail(ErrorCode::kPermissionDenied,
+              fmt::format("populations.{}: {}. {} agreed to that beforehand; a person at this site must accept it with "
+                          "`consilium-client roster accept`",
+                          exposure.population, exposure.text, set_text(exposure.cell)));
 }
 
 /// Finds the cells of a population that the change makes too small, or brings back into a group although they are.
@@ -116,20 +161,21 @@ std::vector<Group> newly_small(const Change& change, const Population& next) {
 }  // namespace
 
 Result<void> check_rules(const Change& change) {
-  CONSILIUM_TRY(check_ledger(change));
+  CONSILIUM_TRY(check_ledger(change));  // check: roster-ledger
   if (change.known == nullptr) return {};
   const Roster& known = *change.known;
   const Roster& next = change.next;
-  if (next.consortium != known.consortium)
-    return broken(fmt::format("consortium: expected '{}', found '{}'", known.consortium, next.consortium));
+  CONSILIUM_TRY(require(next.consortium == known.consortium,
+                        fmt::format("consortium: expected '{}', found '{}'", known.consortium, next.consortium)));
   if (known.populations.empty() && next.populations.empty() && next.serial >= known.serial) return {};
   if (same_but_consents(known, next)) return {};
-  if (next.serial <= known.serial)  // check: roster-serial
-    return broken(fmt::format("serial: expected more than {}, the serial of the roster accepted last, found {}",
-                              known.serial, next.serial));
-  if (next.colluding < known.colluding)  // check: roster-colluding
-    return broken(fmt::format("colluding: expected at least {}, as roster {} has it, found {}: c is never lowered",
-                              known.colluding, known.serial, next.colluding));
+  CONSILIUM_TRY(require(next.serial > known.serial,
+                        fmt::format("serial: expected more than {}, the serial of the roster before, found {}",
+                                    known.serial, next.serial)));  // check: roster-serial
+  CONSILIUM_TRY(
+      require(next.colluding >= known.colluding,
+              fmt::format("colluding: expected at least {}, as roster {} has it, found {}: c is never lowered",
+                          known.colluding, known.serial, next.colluding)));  // check: roster-colluding
   for (const Population& population : known.populations) CONSILIUM_TRY(check_population(known, population, next));
   return {};
 }
@@ -138,12 +184,8 @@ std::vector<Exposure> find_exposures(const Change& change) {
   std::vector<Exposure> exposures;
   for (const Population& population : change.next.populations) {
     if (population.mode != Mode::kMasked) continue;
-    for (const Group& cell : newly_small(change, population)) {
-      Exposure exposure{
-          population.name, cell, exposure_text(cell, population.history, change.next.colluding), {}, false};
-      exposure.missing = unsigned_sites(change, population, cell, exposure.leaving);
-      exposures.push_back(std::move(exposure));
-    }
+    for (const Group& cell : newly_small(change, population))
+      exposures.push_back(exposure_of(change, population, cell));
   }
   return exposures;
 }
@@ -151,18 +193,8 @@ std::vector<Exposure> find_exposures(const Change& change) {
 Result<void> check_change(const Change& change, Departures departures) {
   CONSILIUM_TRY(check_rules(change));
   for (const Exposure& exposure : find_exposures(change)) {
-    const std::string where = fmt::format("populations.{}: {}", exposure.population, exposure.text);
-    if (!exposure.missing.empty())  // check: cell
-      return fail(
-          ErrorCode::kPermissionDenied,
-          fmt::format("{}. This needs the signature of each of {}, and {} hasn't signed: `consilium-client roster "
-                      "consent` makes it, `consilium ca roster --consent` puts it into the roster",
-                      where, set_text(exposure.cell), set_text(exposure.missing)));
-    if (exposure.leaving && departures == Departures::kRefuse)
-      return fail(ErrorCode::kPermissionDenied,
-                  fmt::format("{}. {} agreed to that beforehand; a person at this site must accept it with "
-                              "`consilium-client roster accept`",
-                              where, set_text(exposure.cell)));
+    CONSILIUM_TRY(check_exposure(exposure));               // check: roster-cell
+    CONSILIUM_TRY(check_departure(exposure, departures));  // check: roster-departure
   }
   return {};
 }
