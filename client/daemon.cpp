@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "client/masking/masked_sessions.h"
+#include "client/policy/accepted_roster.h"
 #include "client/policy/policy.h"
 #include "client/policy/roster_check.h"
 #include "client/session/session_machine.h"
@@ -195,6 +196,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
     return fail(ErrorCode::kInternal,
                 "client.yaml: state_dir: " + config.state_dir.string() + ": " + problem.message());
   std::filesystem::permissions(config.state_dir, std::filesystem::perms::owner_all, problem);
+  CONSILIUM_TRY(policy::accept_roster(config.state_dir, self.roster, {}, config.site));
 
   CONSILIUM_ASSIGN(masking::Ledger ledger, masking::Ledger::open(config.state_dir));
   CONSILIUM_ASSIGN(masking::SiteTrust trust, site_trust(config, policy));
