@@ -148,7 +148,9 @@ std::vector<Group> default_groups(const std::vector<std::string>& sites, std::ui
 Result<MadeRoster> make_roster(const Roster& members, const Consortium& plan, const Roster* previous) {
   MadeRoster made;
   Roster& roster = made.roster;
-  roster = members;
+  roster.consortium = members.consortium;
+  roster.sites = members.sites;
+  roster.researchers = members.researchers;
   roster.serial = previous == nullptr ? 1 : previous->serial + 1;
   roster.colluding = plan.colluding;
   for (const PopulationPlan& planned : plan.populations) {
