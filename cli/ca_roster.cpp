@@ -62,7 +62,7 @@ Result<void> add_consents(roster::Roster& next, const roster::Roster* previous, 
 void print_exposures(const roster::Change& change, const std::string& file, std::ostream& out) {
   bool missing = false;
   for (const roster::Exposure& exposure : roster::find_exposures(change)) {
-    out << "Population " << exposure.population << ": " << exposure.text << ".\n";
+    out << "In " << roster::describe(change.next, exposure) << ".\n";
     if (exposure.missing.empty()) continue;
     out << "  Sites refuse the roster until each of " << roster::set_text(exposure.missing) << " has signed.\n";
     missing = true;

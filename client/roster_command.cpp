@@ -98,9 +98,9 @@ void print_populations(const Question& question, std::ostream& out) {
   }
 }
 
-void print_exposures(const std::vector<roster::Exposure>& exposures, std::ostream& out) {
-  for (const roster::Exposure& exposure : exposures) {
-    out << "Population " << exposure.population << ": " << exposure.text << ". ";
+void print_exposures(const Question& question, std::ostream& out) {
+  for (const roster::Exposure& exposure : roster::find_exposures(question.change())) {
+    out << "In " << roster::describe(question.next, exposure) << ". ";
     if (!exposure.missing.empty()) {
       out << "Not signed by " << roster::set_text(exposure.missing) << ".\n";
     } else {
@@ -114,7 +114,7 @@ Result<int> check(const Options& options, std::ostream& out) {
   print_members(question, out);
   print_populations(question, out);
   const auto verdict = roster::check_change(question.change(), roster::Departures::kRefuse);
-  if (roster::check_rules(question.change())) print_exposures(roster::find_exposures(question.change()), out);
+  if (roster::check_rules(question.change())) print_exposures(question, out);
   if (verdict) {
     out << "Acceptable: the client takes it when client.yaml names it.\n";
     return 0;
@@ -138,7 +138,7 @@ std::vector<std::string> populations_to_sign(const Question& question, bool leav
   }
   for (const roster::Exposure& exposure : roster::find_exposures(question.change())) {
     if (!in(exposure.missing)) continue;
-    out << "Population " << exposure.population << ": " << exposure.text << ".\n";
+    out << "In " << roster::describe(question.next, exposure) << ".\n";
     names.push_back(exposure.population);
   }
   return names;
@@ -180,7 +180,7 @@ Result<int> consent(const Options& options, std::ostream& out) {
 Result<int> accept(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const Question question, read_question(options));
   CONSILIUM_TRY(roster::check_rules(question.change()));
-  print_exposures(roster::find_exposures(question.change()), out);
+  print_exposures(question, out);
   CONSILIUM_TRY(policy::accept_roster(question.config.state_dir, question.next, {}, question.config.site,
                                       roster::Departures::kAccept));
   out << "Accepted roster " << question.next.serial << "; name " << options.roster

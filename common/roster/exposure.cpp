@@ -9,8 +9,9 @@
 namespace consilium::roster {
 namespace {
 
-/// How many groups a description lists.
+/// How many groups a description lists, and among how many it looks for a difference.
 constexpr std::size_t kMostListed = 8;
+constexpr std::size_t kMostSearched = 256;
 
 Group without(const Group& from, const Group& what) {
   Group rest;
@@ -88,7 +89,7 @@ std::string exposure_text(const Group& cell, std::span<const Group> groups, std:
   const bool alone = cell.size() == 1;
   const std::string whose = alone ? cell.front() + "'s part" : "the sum over " + set_text(cell) + " alone";
   std::string text;
-  if (const auto difference = difference_text(cell, groups)) {
+  if (const auto difference = difference_text(cell, groups.last(std::min(groups.size(), kMostSearched)))) {
     text = whose + " " + *difference;
   } else {
     std::vector<Group> with;

@@ -18,7 +18,8 @@ namespace consilium::roster {
 [[nodiscard]] std::size_t fewest_in_cell(std::uint32_t colluding);
 
 /// Says in words how the sum over a cell's sites alone can be computed from sums over the groups: as a difference where
-/// there is one, else by the groups that tell the cell from all other sites.
+/// there is one, else by the groups that tell the cell from all other sites. Looks for a difference among the last few
+/// hundred groups, which bounds the time.
 [[nodiscard]] std::string exposure_text(const Group& cell, std::span<const Group> groups, std::uint32_t colluding);
 
 /// Writes names in braces: "{east, north}".

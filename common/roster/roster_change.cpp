@@ -33,12 +33,12 @@ bool in_any(const std::vector<Group>& groups, const std::string& site) {
 }
 
 /// A data set stays in its population.
-Result<void> check_dataset(const std::string& dataset, const Population& before, const Roster& next) {
+Result<void> check_dataset(const std::string& dataset, const Population& after, const Roster& next) {
+  if (std::find(after.datasets.begin(), after.datasets.end(), dataset) != after.datasets.end()) return {};
   const Population* now = population_of(next, dataset);
-  const std::string where = now == nullptr ? "missing" : "in population '" + now->name + "'";
-  return require(now != nullptr && now->name == before.name,
+  return require(false,
                  fmt::format("populations.{}.datasets: data set '{}' belongs to this population for good, but it is {}",
-                             before.name, dataset, where));
+                             after.name, dataset, now == nullptr ? "missing" : "in population '" + now->name + "'"));
 }
 
 /// A history only grows, at its end.
@@ -66,7 +66,7 @@ Result<void> check_population(const Roster& known, const Population& before, con
                                     "never lowered",
                                     key, before.examples, known.serial, after->examples)));  // check: roster-examples
   for (const std::string& dataset : before.datasets) {
-    CONSILIUM_TRY(check_dataset(dataset, before, next));  // check: roster-dataset
+    CONSILIUM_TRY(check_dataset(dataset, *after, next));  // check: roster-dataset
   }
   CONSILIUM_TRY(check_history(known, before, *after));  // check: roster-history
   return {};
@@ -115,7 +115,6 @@ Exposure exposure_of(const Change& change, const Population& population, const G
   Exposure exposure;
   exposure.population = population.name;
   exposure.cell = cell;
-  exposure.text = exposure_text(cell, population.history, change.next.colluding);
   for (const std::string& site : cell) {
     if (has_signed(change, population, site, ConsentKind::kChange)) continue;
     if (may_leave(change, population, site)) {
@@ -127,22 +126,20 @@ Exposure exposure_of(const Change& change, const Population& population, const G
   return exposure;
 }
 
-Result<void> check_exposure(const Exposure& exposure) {
+Result<void> check_exposure(const Roster& next, const Exposure& exposure) {
   if (exposure.missing.empty()) return {};
-  return fail(
-      ErrorCode::kPermissionDenied,
-      fmt::format("populations.{}: {}. This needs the signature of each of {}, and {} hasn't signed: "
-                  "`consilium-client roster consent` makes it, `consilium ca roster --consent` puts it into the "
-                  "roster",
-                  exposure.population, exposure.text, set_text(exposure.cell), set_text(exposure.missing)));
+  return fail(ErrorCode::kPermissionDenied,
+              fmt::format("{}. This needs the signature of each of {}, and {} hasn't signed: `consilium-client roster "
+                          "consent` makes it, `consilium ca roster --consent` puts it into the roster",
+                          describe(next, exposure), set_text(exposure.cell), set_text(exposure.missing)));
 }
 
-Result<void> check_departure(const Exposure& exposure, Departures departures) {
+Result<void> check_departure(const Roster& next, const Exposure& exposure, Departures departures) {
   if (!exposure.leaving || departures == Departures::kAccept) return {};
   return fail(ErrorCode::kPermissionDenied,
-              fmt::format("populations.{}: {}. {} agreed to that beforehand; a person at this site must accept it with "
+              fmt::format("{}. {} agreed to that beforehand; a person at this site must accept it with "
                           "`consilium-client roster accept`",
-                          exposure.population, exposure.text, set_text(exposure.cell)));
+                          describe(next, exposure), set_text(exposure.cell)));
 }
 
 /// Finds the cells of a population that the change makes too small, or brings back into a group although they are.
@@ -190,11 +187,18 @@ std::vector<Exposure> find_exposures(const Change& change) {
   return exposures;
 }
 
+std::string describe(const Roster& next, const Exposure& exposure) {
+  const Population* population = population_named(next, exposure.population);
+  const std::vector<Group> none;
+  return fmt::format("population {}: {}", exposure.population,
+                     exposure_text(exposure.cell, population == nullptr ? none : population->history, next.colluding));
+}
+
 Result<void> check_change(const Change& change, Departures departures) {
   CONSILIUM_TRY(check_rules(change));
   for (const Exposure& exposure : find_exposures(change)) {
-    CONSILIUM_TRY(check_exposure(exposure));               // check: roster-cell
-    CONSILIUM_TRY(check_departure(exposure, departures));  // check: roster-departure
+    CONSILIUM_TRY(check_exposure(change.next, exposure));               // check: roster-cell
+    CONSILIUM_TRY(check_departure(change.next, exposure, departures));  // check: roster-departure
   }
   return {};
 }

@@ -25,7 +25,6 @@ struct Change {
 struct Exposure {
   std::string population;
   Group cell;            ///< the exposed sites
-  std::string text;      ///< in words, how their sum could be computed
   Group missing;         ///< those of the cell without a valid signature
   bool leaving = false;  ///< relies on a `may-leave` that was signed beforehand: a person has to accept the departure
 };
@@ -39,6 +38,9 @@ Result<void> check_rules(const Change& change);
 /// signed. A cell counts that is new or that was large enough under the known c, and one that comes back into a group
 /// in force. Where no roster is known, only the cell of this site counts. Assumes check_rules().
 [[nodiscard]] std::vector<Exposure> find_exposures(const Change& change);
+
+/// Says in words how others could compute the sum of an exposed cell: "population chest: west's part would be ...".
+[[nodiscard]] std::string describe(const Roster& next, const Exposure& exposure);
 
 /// Whether a person at this site has agreed to the departure of sites that had signed `may-leave`.
 enum class Departures { kRefuse, kAccept };
