@@ -249,6 +249,16 @@ TEST_CASE("an exposure is told as the sum that it is") {
              Contains("c's part might be combined from sums") && Contains("{a, b, c} and {c, d, e}"));
 }
 
+TEST_CASE("a roster of ten thousand groups that exposes everybody is refused in little time") {
+  std::vector<Group> history;
+  const auto name = [](std::size_t i) { return "s" + std::to_string(100'000 + i); };
+  for (std::size_t i = 0; i < 10'000; ++i) history.push_back({name(i), name(i + 1), name(i + 2)});
+  const Roster known = roster_of(3, {history.front()});
+  const Roster next = roster_of(4, history);
+  CHECK(find_exposures({.known = &known, .next = next}).size() == 10'002);
+  CHECK_THAT(refusal(known, next), Contains("s100000's part"));
+}
+
 TEST_CASE("who joins, leaves or has another key is said line by line") {
   Roster known = roster_of(3, {kFour});
   Roster next = roster_of(4, {kFour});
