@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "cli/ca_roster.h"
 #include "common/pki/authority.h"
 #include "common/pki/enrollment.h"
 #include "common/pki/files.h"
 #include "common/pki/index.h"
-#include "common/pki/roster.h"
 
 namespace consilium::cli {
 namespace {
@@ -31,7 +31,7 @@ constexpr const char* kExamples =
     "  consilium ca sign keys/main.csr --role coordinator --name main --host fl.example.org --out main.pem\n"
     "  consilium ca sign north.csr --role site --name north --fingerprint 5c0f... --out north.pem\n"
     "  consilium ca revoke --role site --name north\n"
-    "  consilium ca roster --out roster.yaml";
+    "  consilium ca roster --consortium consortium.yaml --previous roster.yaml --out roster-2.yaml";
 
 /// What the subcommands are told; each uses some of it.
 struct Options {
@@ -127,28 +127,6 @@ Result<int> revoke(const Options& options, std::ostream& out) {
   return 0;
 }
 
-Result<int> roster(const Options& options, std::ostream& out) {
-  CONSILIUM_ASSIGN(const pki::Authority authority, pki::Authority::open(options.folder));
-  CONSILIUM_ASSIGN(const std::vector<pki::Authority::Issued> issued, authority.list());
-  const std::vector<pki::RosterEntry> entries = pki::roster_of(issued);
-  std::string text = pki::roster_text(authority.consortium(), entries);
-  if (options.json) {
-    nlohmann::json sites = nlohmann::json::array();
-    for (const pki::RosterEntry& entry : entries) {
-      sites.push_back({{"name", entry.name}, {"fingerprint", entry.fingerprint}});
-    }
-    text = nlohmann::json{{"consortium", authority.consortium()}, {"sites", sites}}.dump() + "\n";
-  }
-  if (options.out.empty()) {
-    out << text;
-    return 0;
-  }
-  CONSILIUM_TRY(pki::replace_file(options.out, text));
-  out << "Wrote " << options.out << " with " << entries.size()
-      << " sites; hand it to each site over another channel than the coordinator.\n";
-  return 0;
-}
-
 Result<int> request(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const pki::Role role, pki::role_from_name(options.role));
   CONSILIUM_ASSIGN(const pki::Enrollment done, pki::enroll({options.consortium, role, options.name}, options.out));
@@ -226,13 +204,6 @@ void add_rest(CLI::App& ca, Action& action, std::ostream& out) {
   command = add(ca, "revoke", "revoke a member's certificates", revoked, action, out, revoke);
   add_folder(*command, *revoked);
   add_member(*command, *revoked);
-
-  const auto rostered = std::make_shared<Options>();
-  command =
-      add(ca, "roster", "list the sites in force with the fingerprints of their keys", rostered, action, out, roster);
-  add_folder(*command, *rostered);
-  command->add_flag("--json", rostered->json, "write JSON for programs");
-  command->add_option("--out", rostered->out, "write it to this file");
 }
 
 }  // namespace
@@ -245,6 +216,7 @@ void add_ca_command(CLI::App& app, Action& action, std::ostream& out) {
   add_sign(*ca, action, out);
   add_request(*ca, action, out);
   add_rest(*ca, action, out);
+  add_ca_roster_command(*ca, action, out);
 }
 
 }  // namespace consilium::cli

@@ -8,7 +8,7 @@
 #include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
 #include "common/parameters/safetensors.h"
-#include "common/pki/roster_file.h"
+#include "common/roster/roster_file.h"
 
 namespace consilium::cli {
 
@@ -27,8 +27,8 @@ Result<JobFile> read_job_file(const std::filesystem::path& file) {
 }
 
 Result<void> fill_roster(JobFile& job, const std::filesystem::path& file, const std::filesystem::path& roster) {
-  CONSILIUM_ASSIGN(const pki::Roster known, pki::read_roster(roster));
-  auto filled = job::with_roster(std::move(job.spec), known.keys);
+  CONSILIUM_ASSIGN(const roster::Roster known, roster::read_roster(roster));
+  auto filled = job::with_roster(std::move(job.spec), known.sites);
   if (!filled) {
     return fail(Error{filled.error().code, filled.error().message + " (--roster " + roster.string() + ")"}.within(
         file.filename().string()));

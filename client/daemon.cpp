@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "client/masking/masked_sessions.h"
+#include "client/policy/accepted_roster.h"
 #include "client/policy/policy.h"
 #include "client/policy/roster_check.h"
 #include "client/session/session_machine.h"
@@ -53,7 +54,7 @@ constexpr std::size_t kMaxPemBytes = 1 << 20;
 /// What this site is to others, and what it knows of them, read before anybody asks.
 struct Identity {
   crypto::Digest key{};
-  pki::Roster roster;
+  roster::Roster roster;
 };
 
 /// Checks that the certificate is this site's, and the roster its consortium's.
@@ -195,6 +196,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
     return fail(ErrorCode::kInternal,
                 "client.yaml: state_dir: " + config.state_dir.string() + ": " + problem.message());
   std::filesystem::permissions(config.state_dir, std::filesystem::perms::owner_all, problem);
+  CONSILIUM_TRY(policy::accept_roster(config.state_dir, self.roster, {}, config.site));
 
   CONSILIUM_ASSIGN(masking::Ledger ledger, masking::Ledger::open(config.state_dir));
   CONSILIUM_ASSIGN(masking::SiteTrust trust, site_trust(config, policy));

@@ -15,7 +15,8 @@
 #include "common/pki/authority.h"
 #include "common/pki/enrollment.h"
 #include "common/pki/identity.h"
-#include "common/pki/roster.h"
+#include "common/roster/members.h"
+#include "common/roster/roster_file.h"
 
 namespace consilium::cli {
 namespace {
@@ -160,8 +161,8 @@ constexpr const char* kReadme =
 /// What `consilium ca roster` writes, for everybody who holds a job against it.
 Result<void> write_rosters(const pki::Authority& authority, const SandboxLayout& layout,
                            const std::vector<simulation::SimulatedSite>& sites) {
-  CONSILIUM_ASSIGN(const std::vector<pki::Authority::Issued> issued, authority.list());
-  const std::string roster = pki::roster_text(kConsortium, pki::roster_of(issued));
+  CONSILIUM_ASSIGN(const roster::Roster members, roster::members_of(authority));
+  const std::string roster = roster::roster_text(members);
   for (const auto& site : sites) CONSILIUM_TRY(write_text(layout.site(site.name) / "roster.yaml", roster));
   return write_text(layout.roster(), roster);
 }

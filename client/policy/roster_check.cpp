@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/job/masked_job.h"
+#include "common/roster/roster_file.h"
 
 namespace consilium::policy {
 namespace {
@@ -14,9 +15,9 @@ namespace {
 constexpr std::size_t kMostNamed = 3;
 
 /// What is wrong with one site of the job's roster; "" where nothing is.
-std::string difference(const std::string& site, const crypto::Digest& key, const pki::Roster& own) {
-  const auto known = own.keys.find(site);
-  if (known == own.keys.end()) return fmt::format("site '{}' isn't in this site's roster file", site);
+std::string difference(const std::string& site, const crypto::Digest& key, const roster::Roster& own) {
+  const auto known = own.sites.find(site);
+  if (known == own.sites.end()) return fmt::format("site '{}' isn't in this site's roster file", site);
   if (known->second == key) return "";
   return fmt::format("site '{}' has the key {} in the job and {} in this site's roster file", site, crypto::to_hex(key),
                      crypto::to_hex(known->second));
@@ -32,9 +33,9 @@ std::string listed(const std::vector<std::string>& differences) {
 
 }  // namespace
 
-Result<pki::Roster> read_own_roster(const std::filesystem::path& file, const std::string& consortium) {
-  if (file.empty()) return pki::Roster{};
-  auto roster = pki::read_roster(file);
+Result<roster::Roster> read_own_roster(const std::filesystem::path& file, const std::string& consortium) {
+  if (file.empty()) return roster::Roster{};
+  auto roster = roster::read_roster(file);
   if (!roster) return fail(roster.error().within("client.yaml: roster"));
   if (roster->consortium != consortium) {
     return fail(
@@ -45,15 +46,15 @@ Result<pki::Roster> read_own_roster(const std::filesystem::path& file, const std
   return roster;
 }
 
-Result<void> check_roster(const job::JobSpec& job, const pki::Roster& own, const std::string& site,
+Result<void> check_roster(const job::JobSpec& job, const roster::Roster& own, const std::string& site,
                           const crypto::Digest& own_key) {
   if (!job::is_masked(job)) return {};
   CONSILIUM_TRY(job::check_masked(job));
-  if (own.keys.empty()) {
+  if (own.sites.empty()) {
     return fail(
         ErrorCode::kFailedPrecondition,
         "client.yaml: roster: names no file with the consortium's sites, so this site takes part in no job with "
-        "secure aggregation; get the roster from who runs the authority and compare its keys by telephone");
+        "secure aggregation; get the roster from whoever runs the authority and compare its keys by telephone");
   }
   std::vector<std::string> differences;
   const auto self = job.federation.roster.find(site);

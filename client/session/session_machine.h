@@ -12,7 +12,7 @@
 #include "common/crypto/sha256.h"
 #include "common/job/job_spec.h"
 #include "common/job/round_order.h"
-#include "common/pki/roster_file.h"
+#include "common/roster/roster.h"
 #include "common/wire/messages.h"
 
 /// What a site does, as a pure function over values: messages and finished steps go in, the next state and the effects
@@ -64,8 +64,8 @@ struct SiteContext {
   std::vector<std::string> datasets;
   std::string software;
   std::string site{};
-  crypto::Digest key{};  ///< SHA-256 of the site's own SubjectPublicKeyInfo
-  pki::Roster roster{};  ///< what client.yaml names
+  crypto::Digest key{};     ///< SHA-256 of the site's own SubjectPublicKeyInfo
+  roster::Roster roster{};  ///< what client.yaml names
 };
 
 // Events.

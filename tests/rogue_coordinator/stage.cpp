@@ -11,7 +11,8 @@
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
-#include "common/pki/roster.h"
+#include "common/roster/members.h"
+#include "common/roster/roster_file.h"
 
 namespace consilium::rogue {
 
@@ -93,7 +94,7 @@ Stage::Stage(const StageOptions& options) : options_(options), sites_(options.si
 void Stage::configure() {
   const fs::path folder = federation_.folder.path();
   const pki::Authority authority = pki::Authority::open(folder / "ca").value();
-  pki::write_text(folder / "roster.yaml", pki::roster_text("lung", pki::roster_of(authority.list().value())));
+  pki::write_text(folder / "roster.yaml", roster::roster_text(roster::members_of(authority).value()));
   pki::write_text(folder / "policy.yaml", std::string(kPolicy) + options_.policy);
   REQUIRE(data::write_npz(folder / "chest.npz", {{1, 8, 8}, 2, split(40), split(16), split(16)}));
   pki::write_text(folder / "client.yaml",

@@ -49,7 +49,7 @@ wire::SessionOffer session_offer(SumKind kind, std::uint32_t round, std::uint32_
 }
 
 struct Site : PlayedSite {
-  explicit Site(pki::Roster roster = {"lung", job::simulated_roster(kSites)})
+  explicit Site(roster::Roster roster = {.consortium = "lung", .sites = job::simulated_roster(kSites)})
       : PlayedSite(kPolicy, "north", job::simulated_roster({"north"}).at("north"), std::move(roster)) {
     feed(Connected{});
   }
@@ -336,18 +336,18 @@ TEST_CASE("an ended job is forgotten, with all that its sessions had open") {
 }
 
 TEST_CASE("a masked job is declined where the site's own roster has other sites or keys, and where there is none") {
-  pki::Roster roster{"lung", job::simulated_roster(kSites)};
+  roster::Roster roster{.consortium = "lung", .sites = job::simulated_roster(kSites)};
   std::string why;
   SECTION("no roster file") {
     roster = {};
     why = "client.yaml: roster";
   }
   SECTION("a site that it doesn't have") {
-    roster.keys.erase("west");
+    roster.sites.erase("west");
     why = "'west' isn't in this site's roster file";
   }
   SECTION("another key of a site") {
-    roster.keys["west"] = crypto::sha256("west's own");
+    roster.sites["west"] = crypto::sha256("west's own");
     why = "'west'";
   }
   Site site(roster);
@@ -378,7 +378,7 @@ TEST_CASE("a site takes part in the sums of its own count group alone") {
   grouped.federation.count_groups = {{"centre", "coast", "east"}, {"north", "south", "west"}};
   grouped.privacy.colluding_sites = 1;
   grouped.federation.minimum_sites = 3;
-  Site site(pki::Roster{"lung", job::simulated_roster(six)});
+  Site site(roster::Roster{.consortium = "lung", .sites = job::simulated_roster(six)});
   REQUIRE(site.offer(grouped).accepted);
   const auto census_of = [&](std::uint32_t group) {
     const job::SessionKey key{"tiny-1", SumKind::kCensus, 0, group + 1};

@@ -12,7 +12,7 @@ namespace consilium::session {
 class PlayedSite {
  public:
   explicit PlayedSite(const std::string& policy, std::string name = {}, crypto::Digest key = {},
-                      pki::Roster roster = {})
+                      roster::Roster roster = {})
       : policy_(policy::parse_policy(policy, "policy.yaml").value()), context_{policy_, {"chest"},
                                                                                "test",  std::move(name),
                                                                                key,     std::move(roster)} {}

@@ -8,7 +8,6 @@
 
 #include "common/crypto/x509.h"
 #include "common/pki/enrollment.h"
-#include "common/pki/roster.h"
 #include "common/pki/signer.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
@@ -148,13 +147,6 @@ TEST_CASE("revocation marks every certificate of the identity and writes the lis
   REQUIRE(issued.size() == 2);
   CHECK(issued[0].revoked);
   CHECK_FALSE(issued[1].revoked);
-  const auto roster = roster_of(issued);
-  REQUIRE(roster.size() == 1);
-  CHECK(roster[0].name == "south");
-  CHECK(roster[0].fingerprint == key_fingerprint(text_of(folder / "ca/issued/site-south.pem")).value());
-  const std::string text = roster_text("lung", roster);
-  CHECK(text.find("- name: \"south\"\n    fingerprint: \"" + roster[0].fingerprint + "\"") != std::string::npos);
-  CHECK(text.find("north") == std::string::npos);
 }
 
 TEST_CASE("a folder without an authority, or with a broken index, is named in the error") {
