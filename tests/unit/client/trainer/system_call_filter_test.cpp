@@ -19,7 +19,7 @@ bool refused(long result) { return result == -1 && errno == EPERM; }
 /// Runs in a child: the filter can't be taken off again. Returns 0, or the number of the first check that failed.
 int check_filter() {
   int from_thread = 0;
-  if (!deny_system_calls()) return 1;
+  if (!deny_calls_after_setup()) return 1;
   if (!refused(::socket(AF_INET, SOCK_STREAM, 0))) return 2;
   if (!refused(::socket(AF_UNIX, SOCK_STREAM, 0))) return 3;
   if (!refused(::syscall(SYS_io_uring_setup, 1, nullptr))) return 4;
