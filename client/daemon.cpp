@@ -47,6 +47,8 @@ trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::
   return trainer;
 }
 
+/// Events that may wait to be handled; a message has up to 2 MiB (common/wire/limits.h).
+constexpr std::size_t kMaxEvents = 32;
 /// Largest certificate file, in bytes.
 constexpr std::size_t kMaxPemBytes = 1 << 20;
 
@@ -106,12 +108,15 @@ class Daemon::Impl {
       spdlog::warn(
           "the keys of masked sums can't be locked in memory and may be swapped out: raise RLIMIT_MEMLOCK to 16 MiB");
     worker_->start([](const Error& error) { spdlog::error("the trainer doesn't start: {}", error.message); });
-    link_->start({[this] { events_.post(session::Connected{}); },
-                  [this](wire::CoordinatorMessage message) { events_.post(session::Received{std::move(message)}); },
-                  [this](const Error&) { events_.post(session::Disconnected{}); }});  // the link logs why
+    // A coordinator that sends faster than this thread handles waits: the link's thread stands still here, the stream
+    // is read no further, and HTTP/2's flow control holds the coordinator up.
+    link_->start(
+        {[this] { events_.post_when_room(session::Connected{}); },
+         [this](wire::CoordinatorMessage message) { events_.post_when_room(session::Received{std::move(message)}); },
+         [this](const Error&) { events_.post_when_room(session::Disconnected{}); }});  // the link logs why
     while (const auto event = events_.take()) handle(*event);
     spdlog::info("stopping");
-    link_->stop();
+    link_->stop();  // the queue is closed: the link's thread no longer waits for room in it
     worker_.reset();
   }
 
@@ -175,7 +180,7 @@ class Daemon::Impl {
   policy::Policy policy_;
   session::SiteContext context_;
   masking::MaskedSessions masked_;
-  process::EventQueue<session::SiteEvent> events_;
+  process::EventQueue<session::SiteEvent> events_{kMaxEvents};
   session::SiteState state_;
   std::unique_ptr<transport::CoordinatorLink> link_;
   std::optional<session::SessionWorker> worker_;

@@ -164,7 +164,7 @@ void restrict_system_calls(const ChildPlan& plan) {
     if (errno != 0 && plan.require_confinement) give_up(Step::kLandlock);
   }
   if (!drop_capabilities()) give_up(Step::kCapabilities);
-  restrict_system_calls(plan);
+  restrict_system_calls(plan);  // check: launch-filter
   reset_signals();
   sigset_t none;
   sigemptyset(&none);

@@ -99,28 +99,28 @@ void allow_sockets_of_cuda(SystemCallFilter& filter) {
     filter.allow_when(call, {{0, AF_UNIX}, {1, SOCK_SEQPACKET, kSocketType}});
   }
   filter.allow_when(SYS_socket, {{0, AF_NETLINK}});
-  filter.deny(SYS_socket);
-  filter.deny(SYS_socketpair);
+  filter.deny(SYS_socket);      // check: filter-socket
+  filter.deny(SYS_socketpair);  // check: filter-socketpair
 }
 
 }  // namespace
 
 std::vector<sock_filter> launch_filter(bool gpu) {
   SystemCallFilter filter;
-  filter.deny_all(kDeniedToAll);
+  filter.deny_all(kDeniedToAll);  // check: filter-calls
   // clone3's flags lie behind a pointer, where no filter sees them: C libraries take ENOSYS for an old kernel, and
   // call clone.
-  filter.deny(SYS_clone3, ENOSYS);
+  filter.deny(SYS_clone3, ENOSYS);  // check: filter-clone3
   filter.allow_when(SYS_clone, {{0, CLONE_THREAD, CLONE_THREAD | kNewNamespaces}});
-  filter.deny(SYS_clone);
+  filter.deny(SYS_clone);                      // check: filter-clone
   filter.allow_when(SYS_prlimit64, {{0, 0}});  // its own limits
-  filter.deny(SYS_prlimit64);
+  filter.deny(SYS_prlimit64);                  // check: filter-limits
   if (gpu) {
     allow_sockets_of_cuda(filter);
   } else {
-    filter.deny_all(kDeniedWithoutGpu);
+    filter.deny_all(kDeniedWithoutGpu);  // check: filter-without-gpu
   }
-  filter.ask_listener(SYS_execve);
+  filter.ask_listener(SYS_execve);  // check: filter-exec
   return filter.program();
 }
 

@@ -36,10 +36,15 @@ constexpr sock_filter kLoadCall = load(offsetof(seccomp_data, nr));
 
 }  // namespace
 
-SystemCallFilter::SystemCallFilter()
-    : code_{load(offsetof(seccomp_data, arch)), jump(BPF_JEQ, kArchitecture, 1, 0),
-            give(SECCOMP_RET_KILL_PROCESS),     kLoadCall,
-            jump(BPF_JGE, kForeignTable, 0, 1), give(SECCOMP_RET_KILL_PROCESS)} {}
+SystemCallFilter::SystemCallFilter() {
+  const auto kill_unless = [this](sock_filter test) {
+    code_.insert(code_.end(), {test, give(SECCOMP_RET_KILL_PROCESS)});
+  };
+  code_.push_back(load(offsetof(seccomp_data, arch)));
+  kill_unless(jump(BPF_JEQ, kArchitecture, 1, 0));  // check: filter-architecture
+  code_.push_back(kLoadCall);
+  kill_unless(jump(BPF_JGE, kForeignTable, 0, 1));  // check: filter-foreign-table
+}
 
 void SystemCallFilter::answer(int call, std::uint32_t action) {
   code_.push_back(jump(BPF_JEQ, static_cast<std::uint32_t>(call), 0, 1));
