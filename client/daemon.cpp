@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <optional>
 #include <system_error>
 #include <tuple>
@@ -111,7 +112,10 @@ class Daemon::Impl {
     // A coordinator that sends faster than this thread handles waits: the link's thread stands still here, the stream
     // is read no further, and HTTP/2's flow control holds the coordinator up.
     link_->start(
-        {[this] { events_.post_when_room(session::Connected{}); },
+        {[this] {
+           ++connections_;
+           events_.post_when_room(session::Connected{});
+         },
          [this](wire::CoordinatorMessage message) { events_.post_when_room(session::Received{std::move(message)}); },
          [this](const Error&) { events_.post_when_room(session::Disconnected{}); }});  // the link logs why
     while (const auto event = events_.take()) handle(*event);
@@ -124,6 +128,7 @@ class Daemon::Impl {
 
  private:
   void handle(const session::SiteEvent& event) {
+    if (std::holds_alternative<session::Connected>(event)) ++greeted_;
     auto [state, effects] = session::advance(std::move(state_), event, context_);
     state_ = std::move(state);
     for (session::SiteEffect& effect : effects) carry_out(std::move(effect));
@@ -153,6 +158,8 @@ class Daemon::Impl {
   }
 
   void say(const wire::SiteMessage& message) {
+    // An answer to an earlier stream's message is too late: the new stream has to begin with this site's hello.
+    if (greeted_ != connections_) return;
     // A lost stream is noticed by the link; the coordinator offers again after a reconnection.
     if (const auto sent = link_->send(message); !sent) spdlog::debug("not sent: {}", sent.error().message);
   }
@@ -181,6 +188,8 @@ class Daemon::Impl {
   session::SiteContext context_;
   masking::MaskedSessions masked_;
   process::EventQueue<session::SiteEvent> events_{kMaxEvents};
+  std::atomic<unsigned> connections_ = 0;  ///< streams that were opened, counted by the link's thread
+  unsigned greeted_ = 0;                   ///< those whose Connected was handled
   session::SiteState state_;
   std::unique_ptr<transport::CoordinatorLink> link_;
   std::optional<session::SessionWorker> worker_;
