@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <optional>
 #include <system_error>
 #include <tuple>
@@ -48,6 +49,8 @@ trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::
   return trainer;
 }
 
+/// Events that may wait to be handled; a message has up to 2 MiB (common/wire/limits.h).
+constexpr std::size_t kMaxEvents = 32;
 /// Largest certificate file, in bytes.
 constexpr std::size_t kMaxPemBytes = 1 << 20;
 
@@ -107,12 +110,18 @@ class Daemon::Impl {
       spdlog::warn(
           "the keys of masked sums can't be locked in memory and may be swapped out: raise RLIMIT_MEMLOCK to 16 MiB");
     worker_->start([](const Error& error) { spdlog::error("the trainer doesn't start: {}", error.message); });
-    link_->start({[this] { events_.post(session::Connected{}); },
-                  [this](wire::CoordinatorMessage message) { events_.post(session::Received{std::move(message)}); },
-                  [this](const Error&) { events_.post(session::Disconnected{}); }});  // the link logs why
+    // A coordinator that sends faster than this thread handles waits: the link's thread stands still here, the stream
+    // is read no further, and HTTP/2's flow control holds the coordinator up.
+    link_->start(
+        {[this] {
+           ++connections_;
+           events_.post_when_room(session::Connected{});
+         },
+         [this](wire::CoordinatorMessage message) { events_.post_when_room(session::Received{std::move(message)}); },
+         [this](const Error&) { events_.post_when_room(session::Disconnected{}); }});  // the link logs why
     while (const auto event = events_.take()) handle(*event);
     spdlog::info("stopping");
-    link_->stop();
+    link_->stop();  // the queue is closed: the link's thread no longer waits for room in it
     worker_.reset();
   }
 
@@ -120,6 +129,7 @@ class Daemon::Impl {
 
  private:
   void handle(const session::SiteEvent& event) {
+    if (std::holds_alternative<session::Connected>(event)) ++greeted_;
     auto [state, effects] = session::advance(std::move(state_), event, context_);
     state_ = std::move(state);
     for (session::SiteEffect& effect : effects) carry_out(std::move(effect));
@@ -149,6 +159,8 @@ class Daemon::Impl {
   }
 
   void say(const wire::SiteMessage& message) {
+    // An answer to an earlier stream's message is too late: the new stream has to begin with this site's hello.
+    if (greeted_ != connections_) return;
     // A lost stream is noticed by the link; the coordinator offers again after a reconnection.
     if (const auto sent = link_->send(message); !sent) spdlog::debug("not sent: {}", sent.error().message);
   }
@@ -176,7 +188,9 @@ class Daemon::Impl {
   policy::Policy policy_;
   session::SiteContext context_;
   masking::MaskedSessions masked_;
-  process::EventQueue<session::SiteEvent> events_;
+  process::EventQueue<session::SiteEvent> events_{kMaxEvents};
+  std::atomic<unsigned> connections_ = 0;  ///< streams that were opened, counted by the link's thread
+  unsigned greeted_ = 0;                   ///< those whose Connected was handled
   session::SiteState state_;
   std::unique_ptr<transport::CoordinatorLink> link_;
   std::optional<session::SessionWorker> worker_;

@@ -28,6 +28,8 @@ namespace {
 
 /// Global models kept on disk: the current one and the one before it.
 constexpr std::size_t kCachedModels = 2;
+/// Steps that may wait for the trainer. A site has one session under way, so honest coordinators leave a few.
+constexpr std::size_t kMaxSteps = 64;
 
 Result<void> read_file_into(const std::filesystem::path& file, std::span<std::byte> out) {
   const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
@@ -79,7 +81,13 @@ class SessionWorker::Impl {
     std::function<Result<std::optional<SiteEvent>>(std::stop_token)> call;
   };
 
-  void post(StepCall step) { steps_.post(std::move(step)); }
+  /// Queues a step; one that finds no room fails at once, so that a coordinator which opens and closes sessions without
+  /// end can't fill the memory.
+  void post(StepCall step) {
+    const std::optional<job::SessionKey> key = step.key;
+    if (steps_.post_if_room(std::move(step)) || !key || steps_.closed()) return;
+    parts_.report(StepFailed{*key, {ErrorCode::kResourceExhausted, "too many steps wait for this site's trainer"}});
+  }
 
   void abandon(const job::SessionKey& key) {
     const std::scoped_lock lock(mutex_);
@@ -371,7 +379,7 @@ class SessionWorker::Impl {
   std::vector<std::uint32_t>
       words_;  ///< keeps its memory from round to round: touching it anew costs more than encoding
 
-  process::EventQueue<StepCall> steps_;
+  process::EventQueue<StepCall> steps_{kMaxSteps};
   std::mutex mutex_;
   std::optional<job::SessionKey> current_;
   std::optional<job::SessionKey> abandoned_;

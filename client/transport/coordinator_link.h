@@ -15,7 +15,8 @@
 
 namespace consilium::transport {
 
-/// What a link reports; called from the link's own thread, one call at a time. Must not block.
+/// What a link reports; called from the link's own thread, one call at a time. A call that takes its time holds up the
+/// coordinator: the stream is read no further until it returns. It must return before stop() can.
 struct LinkEvents {
   std::function<void()> connected;  ///< the stream is open; send SiteHello first
   std::function<void(wire::CoordinatorMessage)> received;
