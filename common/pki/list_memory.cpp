@@ -61,7 +61,12 @@ Result<void> ListMemory::admit(const std::string& authority, std::uint64_t numbe
   if (number == remembered) {
     return {};
   }
-  return replace_file(file, json{{"version", kVersion}, {"number", number}}.dump() + "\n");
+  if (auto written = replace_file(file, json{{"version", kVersion}, {"number", number}}.dump() + "\n"); !written) {
+    return fail(written.error().code, written.error().message +
+                                          "; this file remembers the newest revocation list that was seen, and has to "
+                                          "be writable");
+  }
+  return {};
 }
 
 }  // namespace consilium::pki

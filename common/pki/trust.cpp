@@ -176,8 +176,9 @@ class FileTrustStore final : public TrustStore {
       return fail(ErrorCode::kUnauthenticated, to_uri(identity) + ": its certificate is not meant for this use");
     }
     if (std::find(roles.begin(), roles.end(), identity.role) == roles.end()) {
-      return fail(ErrorCode::kPermissionDenied,
-                  to_uri(identity) + ": a " + std::string(name_of(identity.role)) + " has no business here");
+      return fail(ErrorCode::kPermissionDenied, to_uri(identity) + ": " +
+                                                    (identity.role == Role::kOperator ? "an " : "a ") +
+                                                    std::string(name_of(identity.role)) + " has no business here");
     }
     return identity;
   }
