@@ -152,11 +152,7 @@ class FileTrustStore final : public TrustStore {
   Result<std::shared_ptr<const Anchors>> anchors() const {
     const std::lock_guard lock(mutex_);
     CONSILIUM_TRY(refresh());
-    if (anchors_->has_list && clock_() >= anchors_->list_end) {
-      return fail(ErrorCode::kFailedPrecondition,
-                  list_.string() + ": the revocation list ended " + to_iso(anchors_->list_end) +
-                      "; nobody is let in on a list that may lack the newest revocations: " + kWhomToAsk);
-    }
+    CONSILIUM_TRY(check_not_ended(*anchors_));  // check: list-ended
     return anchors_;
   }
 
@@ -209,6 +205,23 @@ class FileTrustStore final : public TrustStore {
   }
 
  private:
+  Result<void> check_not_ended(const Anchors& anchors) const {
+    if (anchors.has_list && clock_() >= anchors.list_end) {
+      return fail(ErrorCode::kFailedPrecondition,
+                  list_.string() + ": the revocation list ended " + to_iso(anchors.list_end) +
+                      "; nobody is let in on a list that may lack the newest revocations: " + kWhomToAsk);
+    }
+    return {};
+  }
+
+  Result<void> check_not_older(const Anchors& fresh) const {
+    if (!fresh.has_list) {
+      return {};
+    }
+    auto admitted = memory_.admit(fresh.fingerprint, fresh.list_number);
+    return admitted ? admitted : fail(admitted.error().within(list_.string()));
+  }
+
   /// Reads the files where they have changed; the caller holds `mutex_`.
   Result<void> refresh() const {
     const auto now = std::pair(state_of(root_), list_.empty() ? std::nullopt : state_of(list_));
@@ -217,11 +230,7 @@ class FileTrustStore final : public TrustStore {
     }
     anchors_.reset();
     CONSILIUM_ASSIGN(std::shared_ptr<const Anchors> fresh, read_anchors(root_, list_));
-    if (fresh->has_list) {
-      if (auto admitted = memory_.admit(fresh->fingerprint, fresh->list_number); !admitted) {
-        return fail(admitted.error().within(list_.string()));
-      }
-    }
+    CONSILIUM_TRY(check_not_older(*fresh));  // check: list-older
     ++version_;
     anchors_ = std::move(fresh);
     seen_ = now;

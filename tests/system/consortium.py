@@ -243,9 +243,9 @@ subjectAltName = URI:spiffe://{self.name}/site/{name}
     # The researcher's command.
 
     def command(self, *arguments, researcher="ada", check=True, timeout=120):
-        tls = self.tls(researcher)
-        return run("consilium", *arguments, "--coordinator", f"127.0.0.1:{self.port}", "--root", tls["root"],
-                   "--certificate", tls["certificate"], "--key", tls["key"], check=check, timeout=timeout)
+        config = self.folder / researcher / "config.yaml"
+        config.write_text(json.dumps({"coordinator": f"127.0.0.1:{self.port}", **self.tls(researcher)}))
+        return run("consilium", *arguments, "--config", config, check=check, timeout=timeout)
 
     def query(self, *arguments):
         return json.loads(self.command(*arguments, "--json").stdout)
