@@ -112,6 +112,39 @@ class Identity(unittest.TestCase):
             self.assertNotEqual(refused.returncode, 0)
             self.assertRegex(refused.stderr, "crl.pem: this is revocation list 1, older than list 2")
 
+    def test_a_list_that_ends_within_a_week_is_warned_of_in_both_logs_and_on_stderr(self):
+        with Consortium(["east"]) as consortium:
+            data = write_sites(consortium.folder, ["east"])
+            run("consilium", "ca", "renew-list", "--ca", consortium.folder / "ca", "--days", "3")
+            for member in ("coordinator", "east", "ada"):
+                self.hand_list(consortium, member)
+            daemons = [consortium.start_coordinator(), consortium.start_site("east", {"chest": data["east"]})]
+            for daemon in daemons:
+                daemon.wait_for_log("crl.pem: the revocation list ends 20")
+            self.assertEqual(consortium.command("jobs").stderr.count("warning: "), 1)
+            self.assertIn("the revocation list ends 20", consortium.command("jobs").stderr)
+
+    def test_a_list_that_has_ended_lets_nobody_in_until_a_new_one_lies_there(self):
+        with Consortium(["east"]) as consortium:
+            data = write_sites(consortium.folder, ["east"])
+            coordinator = consortium.start_coordinator()
+            site = consortium.start_site("east", {"chest": data["east"]})
+            consortium.wait_connected()
+            ended = consortium.write_ended_list(number=2)
+            ended.rename(consortium.folder / "coordinator" / "crl.pem")
+            refused = consortium.command("jobs", check=False)
+            self.assertEqual(refused.returncode, 5)
+            coordinator.wait_for_log("crl.pem: the revocation list ended 20")
+            run("consilium", "ca", "renew-list", "--ca", consortium.folder / "ca", "--above", "2")
+            self.hand_list(consortium, "coordinator")
+            consortium.wait_connected()
+
+            consortium.write_ended_list(number=2).rename(consortium.folder / "east" / "crl.pem")
+            site.wait_for_log("lost the coordinator at")
+            self.assertIn("crl.pem: the revocation list ended 20", site.log)
+            self.hand_list(consortium, "east")
+            consortium.wait_connected()
+
     def test_an_older_list_is_refused_over_restarts_by_coordinator_and_client(self):
         with Consortium(["east"]) as consortium:
             data = write_sites(consortium.folder, ["east"])
