@@ -118,6 +118,9 @@ TEST_CASE("a list that has ended lets nobody in, and says which file, when it en
   // Certificates last longer than the list here, so that the list alone decides.
   const std::string lasting = lung.certificate({"lung", Role::kSite, "south"}, std::chrono::days{9});
   CHECK(store->authenticate(lasting, kEveryone));
+  const auto expired = store->authenticate(pem, kEveryone);  // certificates are held against the same clock
+  REQUIRE_FALSE(expired);
+  CHECK_THAT(expired.error().message, Contains("certificate has expired"));
   *now = end;
   const auto refused = store->authenticate(lasting, kEveryone);
   REQUIRE_FALSE(refused);
