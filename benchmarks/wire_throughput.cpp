@@ -52,7 +52,7 @@ class Sink final : public service::CoordinationHandler {
   std::vector<report::JobStatus> jobs() override { return {}; }
   Result<Versioned> watch(const std::string&, std::uint64_t, std::chrono::milliseconds) override { return Versioned{}; }
   Result<std::string> job_spec(const std::string&) override { return std::string(); }
-  Result<void> stop(const std::string&, const std::string&) override { return {}; }
+  Result<void> stop(const pki::Identity&, const std::string&) override { return {}; }
   std::vector<service::SiteStatus> sites() override { return {}; }
 
  private:

@@ -5,6 +5,8 @@
 #include <grpcpp/security/credentials.h>
 #include <spdlog/fmt/fmt.h>
 
+#include <mutex>
+
 #include "common/wire/bulk_transfer.h"
 #include "common/wire/channel.h"
 #include "common/wire/report_conversions.h"
@@ -19,12 +21,32 @@ namespace {
 constexpr auto kDeadline = std::chrono::seconds(30);
 constexpr int kTransferAttempts = 6;
 
+/// Why the coordinator's certificate was refused last: gRPC's own status doesn't say. Thread-safe.
+class Refusal {
+ public:
+  void set(const Error& why) {
+    const std::lock_guard lock(mutex_);
+    why_ = why;
+  }
+  [[nodiscard]] std::optional<Error> get() const {
+    const std::lock_guard lock(mutex_);
+    return why_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::optional<Error> why_;
+};
+
 }  // namespace
 
 class AdminClient::Impl {
  public:
-  Impl(std::string coordinator, std::shared_ptr<grpc::Channel> where)
-      : channel(std::move(where)), stub(v1::Admin::NewStub(channel)), coordinator_(std::move(coordinator)) {}
+  Impl(std::string coordinator, std::shared_ptr<grpc::Channel> where, std::shared_ptr<const Refusal> refusal)
+      : channel(std::move(where)),
+        stub(v1::Admin::NewStub(channel)),
+        coordinator_(std::move(coordinator)),
+        refusal_(std::move(refusal)) {}
 
   /// One call that is answered once.
   template <class Request, class Reply>
@@ -62,6 +84,12 @@ class AdminClient::Impl {
   /// Says where the trouble is, where the coordinator itself couldn't.
   [[nodiscard]] Error explain(Error error) const {
     if (error.code != ErrorCode::kUnavailable) return error;
+    if (const auto refusal = refusal_->get()) {
+      return {ErrorCode::kUnauthenticated,
+              fmt::format("the coordinator at {} isn't trusted, and nothing was sent to it: {}. If your own files are "
+                          "the newest, ask whoever runs the consortium's authority which coordinator is theirs",
+                          coordinator_, refusal->message)};
+    }
     return error.within(fmt::format("cannot reach the coordinator at {}", coordinator_));
   }
 
@@ -70,6 +98,7 @@ class AdminClient::Impl {
 
  private:
   const std::string coordinator_;
+  const std::shared_ptr<const Refusal> refusal_;
 };
 
 AdminClient::AdminClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -79,12 +108,14 @@ AdminClient::~AdminClient() = default;
 
 Result<AdminClient> AdminClient::create(const AdminConfig& config) {
   CONSILIUM_TRY(wire::check_proxy(config.proxy));
-  const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list};
-  CONSILIUM_ASSIGN(const auto credentials,
-                   wire::make_channel_credentials(files, config.server_name, [](const Error&) {}));
+  const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list, config.list_memory};
+  const auto refusal = std::make_shared<Refusal>();
+  CONSILIUM_ASSIGN(
+      const auto credentials,
+      wire::make_channel_credentials(files, config.server_name, [refusal](const Error& why) { refusal->set(why); }));
   return AdminClient(std::make_unique<Impl>(
-      config.coordinator,
-      wire::make_report_channel(config.coordinator, config.server_name, config.proxy, credentials)));
+      config.coordinator, wire::make_report_channel(config.coordinator, config.server_name, config.proxy, credentials),
+      refusal));
 }
 
 Result<crypto::Digest> AdminClient::put_blob(const std::filesystem::path& file, std::stop_token stop) {

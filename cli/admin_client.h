@@ -16,17 +16,18 @@
 
 namespace consilium::cli {
 
-/// How a researcher reaches the coordinator.
+/// How a researcher or an operator reaches the coordinator.
 struct AdminConfig {
   std::string coordinator;  ///< "host:port"
   std::string server_name;  ///< what its certificate is for, where that isn't the host
   std::string proxy;        ///< "http://host:port", or empty
   std::filesystem::path root, certificate, key, revocation_list;  ///< PEM files; the list may be empty
+  std::filesystem::path list_memory{};  ///< folder that remembers the newest list seen; empty: this client alone
 };
 
 /// What a researcher asks of the coordinator. Every call blocks; a stop token ends those that may take long.
 /// Thread-safe. Errors: the coordinator's own (kNotFound, kInvalidArgument, ...), kUnavailable where it cannot be
-/// reached.
+/// reached, kUnauthenticated where its certificate is refused here.
 class AdminClient {
  public:
   static Result<AdminClient> create(const AdminConfig& config);

@@ -3,7 +3,9 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <optional>
 #include <span>
@@ -18,11 +20,15 @@ namespace consilium::cli {
 
 Result<AdminClient> connect(const ConnectionOptions& options) {
   CONSILIUM_ASSIGN(const Connection connection, resolve_connection(options));
+  CONSILIUM_ASSIGN(const auto warning, revocation_warning(connection, [] { return std::time(nullptr); }));
+  if (warning) fmt::print(stderr, "consilium: warning: {}\n", *warning);
   AdminConfig config;
   config.coordinator = connection.coordinator;
   config.root = connection.root;
   config.certificate = connection.certificate;
   config.key = connection.key;
+  config.revocation_list = connection.revocation_list;
+  config.list_memory = connection.list_memory;
   return AdminClient::create(config);
 }
 

@@ -81,7 +81,8 @@ Result<masking::SiteTrust> site_trust(const ClientConfig& config, const policy::
   trust.site = config.site;
   trust.certificate = config.tls.certificate;
   trust.key = config.tls.key;
-  CONSILIUM_ASSIGN(trust.authorities, pki::TrustStore::open(config.tls.root, config.tls.revocation_list));
+  CONSILIUM_ASSIGN(trust.authorities, pki::TrustStore::open(config.tls.root, config.tls.revocation_list,
+                                                            pki::TrustOptions{config.state_dir}));
   CONSILIUM_TRY(pki::make_file_signer(config.tls.key));  // said now, not at the first masked session
   trust.minimum_survivors = policy.rules().minimum_survivors.value_or(0);
   trust.allow_changed_cohort = policy.rules().allow_changed_cohort;
@@ -225,6 +226,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   link_config.key = config.tls.key;
   link_config.revocation_list = config.tls.revocation_list;
   link_config.site = config.site;
+  link_config.list_memory = config.state_dir;
   CONSILIUM_ASSIGN(auto link, transport::make_grpc_link(link_config));
   return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Impl>(
       std::move(config), std::move(policy), std::move(self), std::move(masked), std::move(link))));

@@ -64,6 +64,7 @@ class Daemon::Impl {
     service.key = config_.tls.key;
     service.revocation_list = config_.tls.revocation_list;
     service.spool = spool;
+    service.list_memory = config_.state_dir;
     CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config_.tls.certificate, kMaxPemBytes));
     CONSILIUM_ASSIGN(const pki::Identity self, pki::identity_of_certificate(certificate));
     service.consortium = self.consortium;
@@ -104,7 +105,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config) {
   CONSILIUM_TRY(make_folder(spool));
   CONSILIUM_ASSIGN(journal::BlobStore blobs, journal::BlobStore::open(config.state_dir / "blobs"));
   CONSILIUM_ASSIGN(journal::JobNumbers numbers, journal::JobNumbers::open(config.state_dir / "job_numbers.json"));
-  CONSILIUM_ASSIGN(auto trust, pki::TrustStore::open(config.tls.root, config.tls.revocation_list));
+  CONSILIUM_ASSIGN(auto trust, pki::TrustStore::open(config.tls.root, config.tls.revocation_list,
+                                                     pki::TrustOptions{config.state_dir}));
   auto impl = std::make_unique<Impl>(std::move(config), std::move(blobs), std::move(numbers), std::move(trust));
   CONSILIUM_TRY(impl->start(spool));
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));

@@ -263,8 +263,8 @@ Result<std::string> Scheduler::job_spec(const std::string& job_id) {
   return found->second.spec_text;
 }
 
-Result<void> Scheduler::stop(const std::string& researcher, const std::string& job_id) {
-  return ask<void>([this, researcher, job_id]() -> Result<void> {
+Result<void> Scheduler::stop(const pki::Identity& by, const std::string& job_id) {
+  return ask<void>([this, by, job_id]() -> Result<void> {
     Job* job = find(job_id);
     if (job == nullptr) {
       const std::scoped_lock lock(published_mutex_);
@@ -272,11 +272,12 @@ Result<void> Scheduler::stop(const std::string& researcher, const std::string& j
       return known ? fail(ErrorCode::kFailedPrecondition, "job '" + job_id + "' has ended already")
                    : fail(ErrorCode::kNotFound, "no job '" + job_id + "'; see consilium jobs");
     }
-    if (job->researcher != researcher) {
-      return fail(ErrorCode::kPermissionDenied,
-                  "job '" + job_id + "' was submitted by " + job->researcher + "; only they may stop it");
+    const bool theirs = by.role == pki::Role::kResearcher && by.name == job->researcher;
+    if (!theirs && by.role != pki::Role::kOperator) {
+      return fail(ErrorCode::kPermissionDenied, "job '" + job_id + "' was submitted by " + job->researcher +
+                                                    "; only they and an operator may stop it");
     }
-    job->driver->stop("stopped by " + researcher, round::Clock::now());
+    job->driver->stop("stopped by " + std::string(theirs ? "" : "operator ") + by.name, round::Clock::now());
     return {};
   });
 }

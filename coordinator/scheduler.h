@@ -59,7 +59,7 @@ class Scheduler final : public service::CoordinationHandler {
   std::vector<report::JobStatus> jobs() override;
   Result<Versioned> watch(const std::string& job_id, std::uint64_t seen, std::chrono::milliseconds timeout) override;
   Result<std::string> job_spec(const std::string& job_id) override;
-  Result<void> stop(const std::string& researcher, const std::string& job_id) override;
+  Result<void> stop(const pki::Identity& by, const std::string& job_id) override;
   std::vector<service::SiteStatus> sites() override;
 
  private:

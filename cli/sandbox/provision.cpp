@@ -140,7 +140,9 @@ std::string researcher_yaml(int port) {
       "coordinator: 127.0.0.1:{0}\n"
       "root: root.pem\n"
       "certificate: {1}.pem\n"
-      "key: {1}.key\n",
+      "key: {1}.key\n"
+      "# A coordinator whose key was stolen is refused. The list ends after 30 days: `consilium ca renew-list`.\n"
+      "revocation_list: crl.pem\n",
       port, kSandboxResearcher);
 }
 

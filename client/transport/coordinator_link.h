@@ -52,6 +52,7 @@ struct LinkConfig {
   std::string proxy;        ///< "http://host:port" for HTTP CONNECT, or empty
   std::filesystem::path root, certificate, key, revocation_list;  ///< PEM files; the list may be empty
   std::string site;                                               ///< this site's name
+  std::filesystem::path list_memory{};  ///< folder that remembers the newest revocation list; empty: this process alone
 };
 
 /// Makes the link over gRPC and mutual TLS.

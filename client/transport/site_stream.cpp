@@ -3,6 +3,7 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
+#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -45,7 +46,7 @@ class GrpcStream final : public SiteStream, public grpc::ClientBidiReactor<v1::S
   bool push_message(wire::CoordinatorMessage message);
   void resume_reading(std::unique_lock<std::mutex>& lock);
   void write_next();
-  void end_if_revoked();
+  void check_trust();
 
   const std::shared_ptr<const pki::TrustStore> trust_;
   grpc::ClientContext context_;
@@ -76,7 +77,7 @@ SiteStream::Event GrpcStream::next(const std::stop_token& stop) {
   const std::stop_callback cancel(stop, [this] { context_.TryCancel(); });
   std::unique_lock lock(mutex_);
   do {
-    if (Clock::now() >= next_check_) end_if_revoked();
+    if (Clock::now() >= next_check_) check_trust();
   } while (!changed_.wait_until(lock, next_check_, [this] { return !events_.empty(); }));
   Event event = std::move(events_.front());
   events_.pop_front();
@@ -84,8 +85,10 @@ SiteStream::Event GrpcStream::next(const std::stop_token& stop) {
   return event;
 }
 
-void GrpcStream::end_if_revoked() {
+/// Ends the stream where the coordinator's certificate proves nothing any more, and warns of a list that ends.
+void GrpcStream::check_trust() {
   next_check_ = Clock::now() + kRevocationsEvery;
+  if (const auto warning = trust_->warning_due()) spdlog::warn("{}", *warning);
   if (!open_) return;
   const auto good = wire::identity_of_peer(*context_.auth_context(), *trust_, {pki::Role::kCoordinator});
   if (good) return;

@@ -27,6 +27,31 @@ bool ended(report::JobPhase phase) {
          phase == report::JobPhase::kFailed;
 }
 
+enum class Call { kSubmit, kListJobs, kWatch, kGetSpec, kStop, kListSites };
+
+/// Returns the roles that may make a call. An operator keeps the coordinator running: they see and stop every job, and
+/// get nothing that a job learned.
+std::vector<pki::Role> allowed_roles(Call call) {
+  switch (call) {
+    case Call::kListJobs:
+    case Call::kStop:
+    case Call::kListSites:
+      return {pki::Role::kResearcher, pki::Role::kOperator};
+    case Call::kSubmit:
+    case Call::kWatch:
+    case Call::kGetSpec:
+      return {pki::Role::kResearcher};
+  }
+  return {};
+}
+
+/// Takes out what a job learned from the hospitals' data: an operator gets its phase and its sites.
+void withhold_results(report::JobStatus& status) {
+  status.history.clear();
+  status.model.reset();
+  status.examples = 0;
+}
+
 /// Sends a job's changes to one researcher. Its thread waits for them; a change is sent when the former is written,
 /// what comes in between is left out.
 class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
@@ -98,13 +123,13 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* context, const v1::SubmitRequest* request,
                                    v1::SubmitReply* reply) override {
-    return answer(context, [this, request, reply](const std::string& researcher) -> Result<void> {
+    return answer(context, Call::kSubmit, [this, request, reply](const pki::Identity& peer) -> Result<void> {
       if (request->spec().empty() || request->spec().size() > job::kMaxJobBytes) {
         return fail(ErrorCode::kInvalidArgument,
                     fmt::format("job of {} bytes: expected 1 to {}", request->spec().size(), job::kMaxJobBytes));
       }
-      CONSILIUM_ASSIGN(const std::string job_id, parts_.handler.submit(researcher, request->spec()));
-      spdlog::info("researcher {} submitted {}", researcher, job_id);
+      CONSILIUM_ASSIGN(const std::string job_id, parts_.handler.submit(peer.name, request->spec()));
+      spdlog::info("researcher {} submitted {}", peer.name, job_id);
       reply->set_job_id(job_id);
       return {};
     });
@@ -112,8 +137,9 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context, const v1::ListJobsRequest*,
                                      v1::ListJobsReply* reply) override {
-    return answer(context, [this, reply](const std::string&) -> Result<void> {
+    return answer(context, Call::kListJobs, [this, reply](const pki::Identity& peer) -> Result<void> {
       for (auto& status : parts_.handler.jobs()) {
+        if (peer.role == pki::Role::kOperator) withhold_results(status);
         if (status.history.size() > 1) status.history.erase(status.history.begin(), status.history.end() - 1);
         *reply->add_jobs() = wire::to_proto(status);
       }
@@ -124,7 +150,7 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerWriteReactor<v1::JobUpdate>* Watch(grpc::CallbackServerContext* context,
                                                  const v1::WatchRequest* request) override {
     using Refused = RefusedCall<grpc::ServerWriteReactor<v1::JobUpdate>>;
-    const auto peer = authenticate(parts_, *context, {pki::Role::kResearcher});
+    const auto peer = authenticate(parts_, *context, allowed_roles(Call::kWatch));
     if (!peer) return new Refused(wire::to_status(peer.error()));
     const std::string who = "researcher " + peer->name;
     if (const auto named = wire::check_name_field(request->job_id(), "watch.job_id"); !named) {
@@ -140,7 +166,7 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerUnaryReactor* GetSpec(grpc::CallbackServerContext* context, const v1::GetSpecRequest* request,
                                     v1::GetSpecReply* reply) override {
-    return answer(context, [this, request, reply](const std::string&) -> Result<void> {
+    return answer(context, Call::kGetSpec, [this, request, reply](const pki::Identity&) -> Result<void> {
       CONSILIUM_TRY(wire::check_name_field(request->job_id(), "get_spec.job_id"));
       CONSILIUM_ASSIGN(*reply->mutable_spec(), parts_.handler.job_spec(request->job_id()));
       return {};
@@ -149,15 +175,15 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerUnaryReactor* Stop(grpc::CallbackServerContext* context, const v1::StopRequest* request,
                                  v1::StopReply*) override {
-    return answer(context, [this, request](const std::string& researcher) -> Result<void> {
+    return answer(context, Call::kStop, [this, request](const pki::Identity& peer) -> Result<void> {
       CONSILIUM_TRY(wire::check_name_field(request->job_id(), "stop.job_id"));
-      return parts_.handler.stop(researcher, request->job_id());
+      return parts_.handler.stop(peer, request->job_id());
     });
   }
 
   grpc::ServerUnaryReactor* ListSites(grpc::CallbackServerContext* context, const v1::ListSitesRequest*,
                                       v1::ListSitesReply* reply) override {
-    return answer(context, [this, reply](const std::string&) -> Result<void> {
+    return answer(context, Call::kListSites, [this, reply](const pki::Identity&) -> Result<void> {
       for (const auto& site : parts_.handler.sites()) *reply->add_sites() = wire::to_proto(site);
       return {};
     });
@@ -166,16 +192,17 @@ class AdminService final : public v1::Admin::CallbackService {
  private:
   /// Checks who calls, then answers on a worker.
   template <class Answer>
-  grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, Answer body) {
+  grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, Call call, Answer body) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    const auto peer = authenticate(parts_, *context, {pki::Role::kResearcher});
+    const auto peer = authenticate(parts_, *context, allowed_roles(call));
     if (!peer) {
       reactor->Finish(wire::to_status(peer.error()));
       return reactor;
     }
-    parts_.workers.post([context, reactor, researcher = peer->name, body = std::move(body)] {
-      const Result<void> outcome = body(researcher);
-      reactor->Finish(outcome ? grpc::Status::OK : refuse(*context, "researcher " + researcher, outcome.error()));
+    parts_.workers.post([context, reactor, peer = *peer, body = std::move(body)] {
+      const Result<void> outcome = body(peer);
+      const std::string who = std::string(pki::name_of(peer.role)) + " " + peer.name;
+      reactor->Finish(outcome ? grpc::Status::OK : refuse(*context, who, outcome.error()));
     });
     return reactor;
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/error/error.h"
+#include "common/pki/identity.h"
 #include "common/report/job_status.h"
 #include "common/report/site_status.h"
 #include "common/wire/messages.h"
@@ -39,7 +40,7 @@ class CoordinationHandler {
   /// May this site fetch that blob (a model of a job it takes part in)?
   virtual bool may_fetch(const std::string& site, const crypto::Digest& digest) = 0;
 
-  // Researchers.
+  // Researchers and operators.
   /// @param initial_weights digest of an uploaded blob, where the job brings its own
   virtual Result<std::string> submit(const std::string& researcher, const std::string& spec_text) = 0;
   virtual std::vector<report::JobStatus> jobs() = 0;
@@ -51,7 +52,8 @@ class CoordinationHandler {
   virtual Result<Versioned> watch(const std::string& job_id, std::uint64_t seen, std::chrono::milliseconds timeout) = 0;
   /// The canonical text of a job's spec.
   virtual Result<std::string> job_spec(const std::string& job_id) = 0;
-  virtual Result<void> stop(const std::string& researcher, const std::string& job_id) = 0;
+  /// Stops a job for its researcher or for an operator; kPermissionDenied for another researcher.
+  virtual Result<void> stop(const pki::Identity& by, const std::string& job_id) = 0;
   virtual std::vector<SiteStatus> sites() = 0;
 };
 
@@ -60,6 +62,7 @@ struct ServiceConfig {
   std::filesystem::path root, certificate, key, revocation_list;  ///< PEM; the list is read again when it changes
   std::string consortium;       ///< trust domain that every peer's SPIFFE id must have; empty: our certificate's
   std::filesystem::path spool;  ///< folder of uploads under way
+  std::filesystem::path list_memory{};  ///< folder that remembers the newest revocation list; empty: this process alone
 };
 
 /// The coordinator's gRPC server, and its way to the sites.

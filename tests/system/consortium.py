@@ -192,6 +192,29 @@ subjectAltName = URI:spiffe://{self.name}/site/{name}
                             "-in", request, "-out", certificate, "-notext", "-startdate", "20240101000000Z", "-enddate", "20240601000000Z",
                             "-subj", f"/CN={name}"], check=True, capture_output=True)
 
+    def write_ended_list(self, number):
+        """Writes a revocation list of the authority that ended an hour ago, which our own command refuses to do, with OpenSSL's; returns its file."""
+        authority, ended = self.folder / "ca", self.folder / "ended.pem"
+        with tempfile.TemporaryDirectory() as scratch:
+            scratch = pathlib.Path(scratch)
+            (scratch / "index.txt").touch()
+            (scratch / "number").write_text(f"{number:02X}\n")
+            (scratch / "ca.cnf").write_text(f"""
+[ca]
+default_ca = authority
+[authority]
+database = {scratch}/index.txt
+crlnumber = {scratch}/number
+default_md = sha256
+crl_extensions = list
+[list]
+authorityKeyIdentifier = keyid:always
+""")
+            hours_ago = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() - hours * 3600)) for hours in (2, 1)]
+            subprocess.run(["openssl", "ca", "-gencrl", "-config", scratch / "ca.cnf", "-cert", authority / "root.pem", "-keyfile", authority / "root.key",
+                            "-crl_lastupdate", hours_ago[0], "-crl_nextupdate", hours_ago[1], "-out", ended], check=True, capture_output=True)
+        return ended
+
     def tls(self, name, folder=None):
         folder = folder or self.folder / name
         key = next(folder.glob("*.key"))
@@ -243,9 +266,9 @@ subjectAltName = URI:spiffe://{self.name}/site/{name}
     # The researcher's command.
 
     def command(self, *arguments, researcher="ada", check=True, timeout=120):
-        tls = self.tls(researcher)
-        return run("consilium", *arguments, "--coordinator", f"127.0.0.1:{self.port}", "--root", tls["root"],
-                   "--certificate", tls["certificate"], "--key", tls["key"], check=check, timeout=timeout)
+        config = self.folder / researcher / "config.yaml"
+        config.write_text(json.dumps({"coordinator": f"127.0.0.1:{self.port}", **self.tls(researcher)}))
+        return run("consilium", *arguments, "--config", config, check=check, timeout=timeout)
 
     def query(self, *arguments):
         return json.loads(self.command(*arguments, "--json").stdout)

@@ -4,6 +4,7 @@
 #include "cli/admin_client.h"
 #include "tests/contract/link/federation_fixture.h"
 
+using Catch::Matchers::Contains;
 using namespace consilium;
 using namespace consilium::testing;
 
@@ -70,7 +71,7 @@ TEST_CASE("a researcher submits, lists, reads and stops jobs, and lists sites") 
         std::vector<std::pair<std::string, std::string>>{{"marie", "{\"name\":\"chest-xray\"}"}});
   CHECK(client.spec("job-1").value() == "the spec of job-1");
   CHECK(client.stop("job-1"));
-  CHECK(federation.handler.stopped == std::vector<std::string>{"marie job-1"});
+  CHECK(federation.handler.stopped == std::vector<std::string>{"spiffe://lung/researcher/marie job-1"});
   CHECK(client.sites().value() == federation.handler.site_list);
 
   const auto jobs = client.jobs().value();
@@ -79,6 +80,51 @@ TEST_CASE("a researcher submits, lists, reads and stops jobs, and lists sites") 
   REQUIRE(jobs[0].history.size() == 1);
   CHECK(same(jobs[0].history[0], federation.handler.current.status.history[2]));
   CHECK(client.status("chest-xray-1").value().history.size() == 3);
+}
+
+TEST_CASE("an operator lists and stops jobs and sees sites, and gets nothing that a job learned") {
+  Federation federation;
+  auto client = client_of(federation, federation.enroll(pki::Role::kOperator, "olga"));
+  federation.handler.current = {1, status_of(3)};
+  federation.handler.site_list = {{"north", true, "consilium-client 0.1.0", {"chest", "skin"}, "idle"}};
+
+  const auto jobs = client.jobs().value();
+  REQUIRE(jobs.size() == 1);
+  CHECK(jobs[0].phase == report::JobPhase::kTraining);
+  CHECK(jobs[0].sites == federation.handler.current.status.sites);
+  CHECK(jobs[0].history.empty());
+  CHECK_FALSE(jobs[0].model);
+  CHECK(jobs[0].examples == 0);
+  CHECK(client.stop("job-1"));
+  CHECK(federation.handler.stopped == std::vector<std::string>{"spiffe://lung/operator/olga job-1"});
+  CHECK(client.sites().value() == federation.handler.site_list);
+
+  const auto refused = [](const auto& outcome) {
+    REQUIRE_FALSE(outcome);
+    CHECK(outcome.error().code == ErrorCode::kPermissionDenied);
+    CHECK(outcome.error().message.find("an operator has no business here") != std::string::npos);
+  };
+  refused(client.submit("{}"));
+  refused(client.spec("job-1"));
+  refused(client.status("chest-xray-1"));
+  const auto weights = federation.folder / "weights.bin";
+  pki::write_text(weights, "1234");
+  refused(client.put_blob(weights));
+  const auto digest = federation.blobs->put(std::as_bytes(std::span("model"))).value();
+  refused(client.fetch_model(digest, federation.folder / "fetched.bin"));
+  CHECK(federation.handler.submitted.empty());
+}
+
+TEST_CASE("a coordinator that is refused is named with the reason and what to do") {
+  Federation federation;
+  auto client = client_of(federation);
+  federation.revoke(pki::Role::kCoordinator, "hub");
+  const auto refused = client.jobs();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kUnauthenticated);
+  CHECK_THAT(refused.error().message, Contains("spiffe://lung/coordinator/hub: the certificate is refused: "
+                                               "certificate revoked") &&
+                                          Contains("ask whoever runs the consortium's authority"));
 }
 
 TEST_CASE("a watcher hears every state it is in time for, with the whole history, until the job has ended") {

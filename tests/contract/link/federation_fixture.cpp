@@ -82,8 +82,8 @@ Result<service::CoordinationHandler::Versioned> RecordingHandler::watch(const st
 
 Result<std::string> RecordingHandler::job_spec(const std::string& job_id) { return "the spec of " + job_id; }
 
-Result<void> RecordingHandler::stop(const std::string& researcher, const std::string& job_id) {
-  board.post([&] { stopped.push_back(researcher + " " + job_id); });
+Result<void> RecordingHandler::stop(const pki::Identity& by, const std::string& job_id) {
+  board.post([&] { stopped.push_back(pki::to_uri(by) + " " + job_id); });
   return {};
 }
 
