@@ -131,13 +131,21 @@ Result<int> roster(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const pki::Authority authority, pki::Authority::open(options.folder));
   CONSILIUM_ASSIGN(const std::vector<pki::Authority::Issued> issued, authority.list());
   const std::vector<pki::RosterEntry> entries = pki::roster_of(issued);
-  std::string text = pki::roster_text(authority.consortium(), entries);
+  const std::vector<pki::RosterEntry> people = pki::roster_of(issued, pki::Role::kResearcher);
+  std::string text = pki::roster_text(authority.consortium(), entries, people);
   if (options.json) {
-    nlohmann::json sites = nlohmann::json::array();
-    for (const pki::RosterEntry& entry : entries) {
-      sites.push_back({{"name", entry.name}, {"fingerprint", entry.fingerprint}});
-    }
-    text = nlohmann::json{{"consortium", authority.consortium()}, {"sites", sites}}.dump() + "\n";
+    const auto listed = [](const std::vector<pki::RosterEntry>& members) {
+      nlohmann::json list = nlohmann::json::array();
+      for (const pki::RosterEntry& entry : members) {
+        list.push_back({{"name", entry.name}, {"fingerprint", entry.fingerprint}});
+      }
+      return list;
+    };
+    text = nlohmann::json{{"consortium", authority.consortium()},
+                          {"sites", listed(entries)},
+                          {"researchers", listed(people)}}
+               .dump() +
+           "\n";
   }
   if (options.out.empty()) {
     out << text;

@@ -161,7 +161,7 @@ constexpr const char* kReadme =
 Result<void> write_rosters(const pki::Authority& authority, const SandboxLayout& layout,
                            const std::vector<simulation::SimulatedSite>& sites) {
   CONSILIUM_ASSIGN(const std::vector<pki::Authority::Issued> issued, authority.list());
-  const std::string roster = pki::roster_text(kConsortium, pki::roster_of(issued));
+  const std::string roster = pki::roster_text(kConsortium, pki::roster_of(issued), pki::roster_of(issued, pki::Role::kResearcher));
   for (const auto& site : sites) CONSILIUM_TRY(write_text(layout.site(site.name) / "roster.yaml", roster));
   return write_text(layout.roster(), roster);
 }

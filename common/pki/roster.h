@@ -8,7 +8,7 @@
 
 namespace consilium::pki {
 
-/// A site and the key it proves itself with.
+/// A member and the key it proves itself with.
 struct RosterEntry {
   std::string name;
   std::string fingerprint;  ///< SHA-256 of the SubjectPublicKeyInfo, hex
@@ -16,10 +16,11 @@ struct RosterEntry {
   bool operator==(const RosterEntry&) const = default;
 };
 
-/// The sites whose certificates are in force (neither revoked nor ended), in order of name, each once.
-[[nodiscard]] std::vector<RosterEntry> roster_of(const std::vector<Authority::Issued>& issued);
+/// The members of a role whose certificates are in force (neither revoked nor ended), in order of name, each once.
+[[nodiscard]] std::vector<RosterEntry> roster_of(const std::vector<Authority::Issued>& issued, Role role = Role::kSite);
 
 /// Writes a roster as YAML that people can read aloud to each other: the file that sites get out of band.
-[[nodiscard]] std::string roster_text(std::string_view consortium, const std::vector<RosterEntry>& roster);
+[[nodiscard]] std::string roster_text(std::string_view consortium, const std::vector<RosterEntry>& sites,
+                                      const std::vector<RosterEntry>& researchers = {});
 
 }  // namespace consilium::pki

@@ -10,7 +10,7 @@ using config::Value;
 
 using Owners = std::map<crypto::Digest, std::string>;
 
-Result<void> read_entry(const Value& value, Roster& roster, Owners& owners) {
+Result<void> read_entry(const Value& value, std::map<std::string, crypto::Digest>& members, Owners& owners) {
   Section section(value, {"name", "fingerprint"}, {});
   std::string name;
   std::string hex;
@@ -19,7 +19,7 @@ Result<void> read_entry(const Value& value, Roster& roster, Owners& owners) {
   CONSILIUM_TRY(section.result());
   const auto key = crypto::digest_from_hex(hex);
   if (!key) return fail(section.at("fingerprint").expected("the fingerprint of a key: 64 hexadecimal digits"));
-  if (!roster.keys.emplace(name, *key).second)
+  if (!members.emplace(name, *key).second)
     return fail(section.at("name").problem("'" + name + "' is listed twice"));
   const auto [owner, first] = owners.emplace(*key, name);
   if (!first) return fail(section.at("fingerprint").problem("'" + owner->second + "' has the same key"));
@@ -28,12 +28,16 @@ Result<void> read_entry(const Value& value, Roster& roster, Owners& owners) {
 
 Result<Roster> from_root(const Value& root) {
   Roster roster;
-  Section section(root, {"consortium", "sites"}, {});
+  Section section(root, {"consortium", "sites"}, {"researchers"});
   section.name("consortium", roster.consortium);
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(const std::vector<Value> entries, section.at("sites").items(kMaxRosterSites));
   Owners owners;
-  for (const Value& entry : entries) CONSILIUM_TRY(read_entry(entry, roster, owners));
+  for (const Value& entry : entries) CONSILIUM_TRY(read_entry(entry, roster.keys, owners));
+  if (section.has("researchers")) {
+    CONSILIUM_ASSIGN(const std::vector<Value> people, section.at("researchers").items(kMaxRosterSites));
+    for (const Value& person : people) CONSILIUM_TRY(read_entry(person, roster.researchers, owners));
+  }
   return roster;
 }
 

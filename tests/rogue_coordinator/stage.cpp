@@ -93,7 +93,9 @@ Stage::Stage(const StageOptions& options) : options_(options), sites_(options.si
 void Stage::configure() {
   const fs::path folder = federation_.folder.path();
   const pki::Authority authority = pki::Authority::open(folder / "ca").value();
-  pki::write_text(folder / "roster.yaml", pki::roster_text("lung", pki::roster_of(authority.list().value())));
+  const auto issued = authority.list().value();
+  pki::write_text(folder / "roster.yaml", pki::roster_text("lung", pki::roster_of(issued),
+                                                           pki::roster_of(issued, pki::Role::kResearcher)));
   pki::write_text(folder / "policy.yaml", std::string(kPolicy) + options_.policy);
   REQUIRE(data::write_npz(folder / "chest.npz", {{1, 8, 8}, 2, split(40), split(16), split(16)}));
   pki::write_text(folder / "client.yaml",
