@@ -17,7 +17,8 @@ namespace consilium::transport {
 
 /// What a link reports; called from the link's own thread, one call at a time. Must not block.
 struct LinkEvents {
-  std::function<void()> connected;  ///< the stream is open; send SiteHello first
+  /// The stream is open; send SiteHello first. The URI in the coordinator's certificate says who is at its other end.
+  std::function<void(std::string coordinator)> connected;
   std::function<void(wire::CoordinatorMessage)> received;
   std::function<void(Error)> disconnected;  ///< it reconnects by itself, with jittered back-off
 };

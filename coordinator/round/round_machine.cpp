@@ -62,6 +62,14 @@ class Machine {
     return {};
   }
 
+  Refusal operator()(const SiteWaits& event) {
+    SiteState* site = nullptr;
+    if (auto no = unasked(event.site, site)) return no;
+    site->consent = Consent::kWaits;
+    go_on();
+    return {};
+  }
+
   Refusal operator()(const SiteDeclined& event) {
     SiteState* site = nullptr;
     if (auto no = unasked(event.site, site)) return no;
@@ -171,7 +179,10 @@ class Machine {
 
   Refusal unasked(const std::string& name, SiteState*& site) {
     const auto found = state().sites.find(name);
-    if (found == state().sites.end() || !found->second.connected || found->second.consent != Consent::kAsked) {
+    const auto awaited = [](const SiteState& asked) {
+      return asked.connected && (asked.consent == Consent::kAsked || asked.consent == Consent::kWaits);
+    };
+    if (found == state().sites.end() || !awaited(found->second)) {
       return refusal(ErrorCode::kFailedPrecondition,
                      fmt::format("job {} awaits no answer of {}", state().rules.job_id, name));
     }
@@ -303,7 +314,7 @@ std::optional<TimePoint> next_wakeup(const State& state) {
     next = std::min(next, site.asked_at + state.rules.answer_limit);
   }
   // As long as an answer is owed, nothing begins, whoever else is awaited.
-  if (!owed && awaits_all(state)) next = std::min(next, recruiting->since + state.rules.deadline);
+  if (!owed && awaits_all(state) && !awaits_approval(state)) next = std::min(next, recruiting->since + state.rules.deadline);
   return next;
 }
 

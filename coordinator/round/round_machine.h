@@ -42,7 +42,7 @@ struct Rules {
 };
 [[nodiscard]] Rules rules_of(const std::string& job_id, const job::JobSpec& spec);
 
-enum class Consent : std::uint8_t { kUnasked, kAsked, kAccepted, kDeclined };
+enum class Consent : std::uint8_t { kUnasked, kAsked, kAccepted, kDeclined, kWaits };
 
 /// A site that the job wants, as far as it has been heard of.
 struct SiteState {

@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto client = consilium::client::parse_client_config(text, "fuzz", "/etc");
   if (client && client->site.empty()) std::abort();
   const auto policy = consilium::policy::parse_policy(text, "fuzz");
-  if (policy && policy->accepted_digests().empty() && policy->accepts({}, {}, "")) std::abort();
+  if (policy && policy->accepted_digests().empty() && policy->judge({}, {}, "").refusals.empty()) std::abort();
   const auto roster = consilium::pki::parse_roster(text, "fuzz");
   if (roster && roster->consortium.empty()) std::abort();
   return 0;
