@@ -2,17 +2,23 @@
 
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+#include <chrono>
 #include <optional>
 #include <system_error>
 #include <tuple>
 #include <utility>
 
+#include "client/approval/control_socket.h"
+#include "client/approval/desk.h"
+#include "client/approval/job_gate.h"
 #include "client/masking/masked_sessions.h"
 #include "client/policy/policy.h"
 #include "client/policy/roster_check.h"
 #include "client/session/session_machine.h"
 #include "client/session/session_worker.h"
 #include "client/transport/coordinator_link.h"
+#include "client/watched_file.h"
 #include "common/crypto/secret_bytes.h"
 #include "common/pki/authority.h"
 #include "common/pki/files.h"
@@ -47,11 +53,19 @@ trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::
   return trainer;
 }
 
+/// How often the daemon looks whether policy or roster changed.
+constexpr std::chrono::seconds kLookEvery{2};
+
+std::int64_t unix_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 /// Largest certificate file, in bytes.
 constexpr std::size_t kMaxPemBytes = 1 << 20;
 
 /// What this site is to others, and what it knows of them, read before anybody asks.
 struct Identity {
+  std::string consortium;
   crypto::Digest key{};
   pki::Roster roster;
 };
@@ -65,6 +79,7 @@ Result<Identity> read_identity(const ClientConfig& config) {
     return fail(ErrorCode::kInvalidArgument, "client.yaml: tls.certificate: expected the certificate of site '" +
                                                  config.site + "', found that of " + pki::to_uri(identity));
   }
+  self.consortium = identity.consortium;
   CONSILIUM_ASSIGN(const std::string key, pki::key_fingerprint(certificate));
   CONSILIUM_ASSIGN(self.key, crypto::digest_from_hex(key));
   CONSILIUM_ASSIGN(self.roster, policy::read_own_roster(config.roster, identity.consortium));
@@ -88,13 +103,23 @@ Result<masking::SiteTrust> site_trust(const ClientConfig& config, const policy::
 
 class Daemon::Impl {
  public:
-  Impl(ClientConfig config, policy::Policy policy, Identity self, masking::MaskedSessions masked,
+  Impl(ClientConfig config, policy::Policy policy, Identity self, std::shared_ptr<const pki::TrustStore> trust,
+       std::unique_ptr<approval::Approvals> approvals, masking::MaskedSessions masked,
        std::unique_ptr<transport::CoordinatorLink> link)
       : config_(std::move(config)),
         policy_(std::move(policy)),
-        context_{policy_, {}, "consilium-client " CONSILIUM_VERSION, config_.site, self.key, std::move(self.roster)},
+        approvals_(std::move(approvals)),
+        gate_({*approvals_, std::move(trust), self.consortium, unix_now}),
+        desk_({*approvals_, [this] { return maximum_sums(); }, unix_now, nullptr,
+               [this] { events_.post(session::Reconsider{}); }}),
+        consortium_(self.consortium),
+        context_{policy_,  {},      "consilium-client " CONSILIUM_VERSION, config_.site, self.key,
+                 std::move(self.roster), &gate_},
         masked_(std::move(masked)),
-        link_(std::move(link)) {
+        link_(std::move(link)),
+        policy_file_(config_.policy),
+        roster_file_(config_.roster),
+        maximum_sums_(policy_.rules().maximum_sums.value_or(0)) {
     for (const auto& [name, source] : config_.datasets) context_.datasets.push_back(name);
     worker_.emplace(session::SessionWorker::Parts{
         *link_, trainer_config(config_, policy_), config_.datasets, config_.site, config_.state_dir / "models",
@@ -106,18 +131,80 @@ class Daemon::Impl {
       spdlog::warn(
           "the keys of masked sums can't be locked in memory and may be swapped out: raise RLIMIT_MEMLOCK to 16 MiB");
     worker_->start([](const Error& error) { spdlog::error("the trainer doesn't start: {}", error.message); });
-    link_->start({[this] { events_.post(session::Connected{}); },
+    if (context_.roster.researchers.empty())
+      spdlog::warn(
+          "the roster lists no researcher, so this site takes part in no job: get one with 'researchers' from whoever "
+          "runs the authority (client.yaml: roster)");
+    link_->start({[this](std::string coordinator) { events_.post(session::Connected{std::move(coordinator)}); },
                   [this](wire::CoordinatorMessage message) { events_.post(session::Received{std::move(message)}); },
                   [this](const Error&) { events_.post(session::Disconnected{}); }});  // the link logs why
-    while (const auto event = events_.take()) handle(*event);
+    auto next_look = std::chrono::steady_clock::now() + kLookEvery;
+    while (!events_.closed()) {
+      const auto event = events_.take(next_look);
+      if (event) handle(*event);
+      if (!reload_.exchange(false) && std::chrono::steady_clock::now() < next_look) continue;
+      next_look = std::chrono::steady_clock::now() + kLookEvery;
+      look_at_files();
+    }
     spdlog::info("stopping");
+    socket_.reset();
     link_->stop();
     worker_.reset();
   }
 
   void stop() { events_.close(); }
 
+  void reload() {
+    reload_all_ = true;
+    reload_ = true;
+    events_.post(session::Reconsider{});
+  }
+
+  /// Begins to answer `consilium-client jobs` and its kin.
+  Result<void> listen() {
+    CONSILIUM_ASSIGN(socket_, approval::ControlSocket::listen(
+                                  config_.state_dir, [this](const std::string& request, const std::string& user) {
+                                    return desk_.answer(request, user);
+                                  }));
+    return {};
+  }
+
  private:
+  [[nodiscard]] std::optional<std::uint64_t> maximum_sums() const {
+    const std::uint64_t most = maximum_sums_;
+    return most == 0 ? std::nullopt : std::optional(most);
+  }
+
+  /// Reads policy and roster anew where they changed. One that can't be read leaves the old one in force.
+  void look_at_files() {
+    const bool all = reload_all_.exchange(false);
+    const bool policy_changed = policy_file_.changed() || all;
+    const bool roster_changed = roster_file_.changed() || all;
+    if (policy_changed) take_policy(policy::read_policy(config_.policy));
+    if (roster_changed) take_roster(policy::read_own_roster(config_.roster, consortium_));
+    if (policy_changed || roster_changed) handle(session::Reconsider{});
+  }
+
+  void take_policy(Result<policy::Policy> read) {
+    if (!read) return spdlog::error("{}; the policy read before stays in force", read.error().message);
+    const policy::Policy::Rules& now = read->rules();
+    const policy::Policy::Rules& before = policy_.rules();
+    if (now.minimum_survivors != before.minimum_survivors || now.allow_changed_cohort != before.allow_changed_cohort ||
+        read->sandbox_required() != policy_.sandbox_required()) {
+      spdlog::warn("policy.yaml: minimum_survivors, allow_changed_cohort and sandbox take effect when the client starts "
+                   "again");
+    }
+    policy_ = *std::move(read);
+    maximum_sums_ = policy_.rules().maximum_sums.value_or(0);
+    spdlog::info("read {} again", config_.policy.string());
+  }
+
+  void take_roster(Result<pki::Roster> read) {
+    if (!read) return spdlog::error("{}; the roster read before stays in force", read.error().message);
+    context_.roster = *std::move(read);
+    if (!config_.roster.empty()) spdlog::info("read {} again", config_.roster.string());
+  }
+
   void handle(const session::SiteEvent& event) {
     auto [state, effects] = session::advance(std::move(state_), event, context_);
     state_ = std::move(state);
@@ -173,12 +260,22 @@ class Daemon::Impl {
 
   ClientConfig config_;
   policy::Policy policy_;
+  process::EventQueue<session::SiteEvent> events_;
+  std::unique_ptr<approval::Approvals> approvals_;
+  approval::JobGate gate_;
+  approval::Desk desk_;
+  std::string consortium_;
   session::SiteContext context_;
   masking::MaskedSessions masked_;
-  process::EventQueue<session::SiteEvent> events_;
   session::SiteState state_;
   std::unique_ptr<transport::CoordinatorLink> link_;
   std::optional<session::SessionWorker> worker_;
+  WatchedFile policy_file_;
+  WatchedFile roster_file_;
+  std::atomic<std::uint64_t> maximum_sums_;  ///< 0: none; the socket's thread reads it
+  std::atomic<bool> reload_ = false;
+  std::atomic<bool> reload_all_ = false;
+  std::unique_ptr<approval::ControlSocket> socket_;
 };
 
 Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
@@ -197,7 +294,9 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   std::filesystem::permissions(config.state_dir, std::filesystem::perms::owner_all, problem);
 
   CONSILIUM_ASSIGN(masking::Ledger ledger, masking::Ledger::open(config.state_dir));
+  CONSILIUM_ASSIGN(auto approvals, approval::Approvals::open(config.state_dir));
   CONSILIUM_ASSIGN(masking::SiteTrust trust, site_trust(config, policy));
+  std::shared_ptr<const pki::TrustStore> authorities = trust.authorities;
   masking::MaskedSessions masked(std::move(trust), std::move(ledger));
 
   transport::LinkConfig link_config;
@@ -210,13 +309,16 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   link_config.revocation_list = config.tls.revocation_list;
   link_config.site = config.site;
   CONSILIUM_ASSIGN(auto link, transport::make_grpc_link(link_config));
-  return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Impl>(
-      std::move(config), std::move(policy), std::move(self), std::move(masked), std::move(link))));
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(policy), std::move(self), std::move(authorities),
+                                     std::move(approvals), std::move(masked), std::move(link));
+  CONSILIUM_TRY(impl->listen());
+  return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
 }
 
 Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Daemon::~Daemon() = default;
 void Daemon::run() { impl_->run(); }
+void Daemon::reload() { impl_->reload(); }
 void Daemon::stop() { impl_->stop(); }
 
 }  // namespace consilium::client

@@ -62,7 +62,7 @@ void open_census(Step& step, const Names& cohort, bool counts_all) {
 bool answers_owed(Step& step) {
   bool owed = false;
   for (auto& [name, site] : step.state.sites) {
-    if (!site.connected || site.consent != Consent::kAsked || site.overdue) continue;
+    if (!site.undecided() || site.overdue) continue;
     if (step.now >= site.asked_at + step.state.rules.answer_limit) {
       site.overdue = true;
     } else {

@@ -179,10 +179,7 @@ class Machine {
 
   Refusal unasked(const std::string& name, SiteState*& site) {
     const auto found = state().sites.find(name);
-    const auto awaited = [](const SiteState& asked) {
-      return asked.connected && (asked.consent == Consent::kAsked || asked.consent == Consent::kWaits);
-    };
-    if (found == state().sites.end() || !awaited(found->second)) {
+    if (found == state().sites.end() || !found->second.undecided()) {
       return refusal(ErrorCode::kFailedPrecondition,
                      fmt::format("job {} awaits no answer of {}", state().rules.job_id, name));
     }
@@ -309,7 +306,7 @@ std::optional<TimePoint> next_wakeup(const State& state) {
   TimePoint next = recruiting->since + state.rules.recruiting_limit;
   bool owed = false;
   for (const auto& [name, site] : state.sites) {
-    if (!site.connected || site.consent != Consent::kAsked || site.overdue) continue;
+    if (!site.undecided() || site.overdue) continue;
     owed = true;
     next = std::min(next, site.asked_at + state.rules.answer_limit);
   }

@@ -55,6 +55,8 @@ struct SiteState {
   std::optional<std::uint64_t> examples;  ///< n_i of a member, in a plain job
   std::string reason;                     ///< why it declined, or why it is unfit
 
+  /// Has been asked over this connection, and hasn't said yes or no: a person may have to look at the job first.
+  [[nodiscard]] bool undecided() const { return connected && (consent == Consent::kAsked || consent == Consent::kWaits); }
   /// May be asked to work: connected, and has accepted over this connection.
   [[nodiscard]] bool ready() const { return connected && consent == Consent::kAccepted; }
   /// A member that has something to train on, as far as the coordinator is told.

@@ -6,8 +6,10 @@
 #include <thread>
 
 #include "client/trainer/data/npz_writer.h"
+#include "client/approval/control_socket.h"
 #include "common/crypto/issue.h"
 #include "common/crypto/x509.h"
+#include "common/job/job_signature.h"
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
@@ -85,6 +87,8 @@ Stage::Stage(const StageOptions& options) : options_(options), sites_(options.si
     roster_.emplace(site, crypto::digest_from_hex(pki::key_fingerprint(certificate).value()).value());
     if (site != kNorth) played_[site] = {certificate, pki::make_file_signer(files.key).value()};
   }
+  const testing::Member ada = federation_.enroll(pki::Role::kResearcher, "ada");
+  ada_ = {pki::text_of(ada.certificate), pki::make_file_signer(ada.key).value()};
   trust_ = pki::TrustStore::open(folder / "ca" / "root.pem", folder / "ca" / "crl.pem").value();
   configure();
   start_client();
@@ -164,17 +168,26 @@ crypto::Digest Stage::model(std::size_t number) {
 
 bool Stage::offer(const std::string& job_id, const job::JobSpec& job) {
   const std::size_t before = said().size();
-  send(wire::JobOffer{job_id, job::canonical_text(job), "ada"});
-  std::optional<bool> accepted;
-  REQUIRE(federation_.handler.board.wait([&] {
+  const auto validity = std::chrono::system_clock::now() + std::chrono::hours(1);
+  const auto not_after = std::chrono::duration_cast<std::chrono::seconds>(validity.time_since_epoch()).count();
+  send(wire::JobOffer{job_id, job::canonical_text(job),
+                      job::sign_job(*ada_.signer, ada_.certificate, "spiffe://lung/coordinator/hub",
+                                    job::job_digest(job), not_after)
+                          .value()});
+  const auto answered = [&](bool finally) -> std::optional<wire::JobConsent> {
     const auto& messages = federation_.handler.messages;
     for (std::size_t i = before; i < messages.size(); ++i) {
       const auto* answer = std::get_if<wire::JobAnswer>(&messages[i].second);
-      if (answer != nullptr && answer->job_id == job_id) accepted = answer->accepted;
+      if (answer == nullptr || answer->job_id != job_id) continue;
+      if (!finally || answer->consent != wire::JobConsent::kWaits) return answer->consent;
     }
-    return accepted.has_value();
-  }));
-  return *accepted;
+    return std::nullopt;
+  };
+  REQUIRE(federation_.handler.board.wait([&] { return answered(false).has_value(); }));
+  const bool waits = federation_.handler.board.read([&] { return answered(false); }) == wire::JobConsent::kWaits;
+  if (waits) REQUIRE(approval::ask_daemon(folder() / "state", approval::request_text("approve", job_id)));
+  REQUIRE(federation_.handler.board.wait([&] { return answered(true).has_value(); }));
+  return federation_.handler.board.read([&] { return answered(true); }) == wire::JobConsent::kAccepted;
 }
 
 void Stage::expect_upload(const job::SessionKey& key, std::uint64_t words) {

@@ -115,6 +115,7 @@ class Stage {
   std::vector<std::string> sites_;
   std::map<std::string, Credentials> played_;
   job::Roster roster_;
+  Credentials ada_;  ///< the researcher whose jobs the site is offered
   std::optional<Minting> corrupt_, foreign_;
   std::shared_ptr<const pki::TrustStore> trust_;
   crypto::SystemRandom random_;
