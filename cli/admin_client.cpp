@@ -112,8 +112,7 @@ Result<AdminClient> AdminClient::create(const AdminConfig& config) {
   CONSILIUM_ASSIGN(const auto credentials,
                    wire::make_channel_credentials(files, config.server_name, [](const Error&) {}));
   return AdminClient(std::make_unique<Impl>(
-      config,
-      wire::make_report_channel(config.coordinator, config.server_name, config.proxy, credentials)));
+      config, wire::make_report_channel(config.coordinator, config.server_name, config.proxy, credentials)));
 }
 
 Result<crypto::Digest> AdminClient::put_blob(const std::filesystem::path& file, std::stop_token stop) {

@@ -141,11 +141,11 @@ Result<int> roster(const Options& options, std::ostream& out) {
       }
       return list;
     };
-    text = nlohmann::json{{"consortium", authority.consortium()},
-                          {"sites", listed(entries)},
-                          {"researchers", listed(people)}}
-               .dump() +
-           "\n";
+    text =
+        nlohmann::json{
+            {"consortium", authority.consortium()}, {"sites", listed(entries)}, {"researchers", listed(people)}}
+            .dump() +
+        "\n";
   }
   if (options.out.empty()) {
     out << text;

@@ -113,8 +113,8 @@ class Daemon::Impl {
         desk_({*approvals_, [this] { return maximum_sums(); }, unix_now, nullptr,
                [this] { events_.post(session::Reconsider{}); }}),
         consortium_(self.consortium),
-        context_{policy_,  {},      "consilium-client " CONSILIUM_VERSION, config_.site, self.key,
-                 std::move(self.roster), &gate_},
+        context_{policy_, {}, "consilium-client " CONSILIUM_VERSION, config_.site, self.key, std::move(self.roster),
+                 &gate_},
         masked_(std::move(masked)),
         link_(std::move(link)),
         policy_file_(config_.policy),
@@ -191,8 +191,9 @@ class Daemon::Impl {
     const policy::Policy::Rules& before = policy_.rules();
     if (now.minimum_survivors != before.minimum_survivors || now.allow_changed_cohort != before.allow_changed_cohort ||
         read->sandbox_required() != policy_.sandbox_required()) {
-      spdlog::warn("policy.yaml: minimum_survivors, allow_changed_cohort and sandbox take effect when the client starts "
-                   "again");
+      spdlog::warn(
+          "policy.yaml: minimum_survivors, allow_changed_cohort and sandbox take effect when the client starts "
+          "again");
     }
     policy_ = *std::move(read);
     maximum_sums_ = policy_.rules().maximum_sums.value_or(0);

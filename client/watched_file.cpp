@@ -14,7 +14,7 @@ bool WatchedFile::changed() {
 }
 
 std::optional<WatchedFile::Version> WatchedFile::look() const {
-  struct stat status{};
+  struct stat status {};
   if (file_.empty() || ::stat(file_.c_str(), &status) != 0) return std::nullopt;
   return Version{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size), status.st_ctim.tv_sec,
                  status.st_ctim.tv_nsec};

@@ -185,7 +185,8 @@ void Federation::settle() {
 }
 
 void Federation::answer_offers() {
-  for (const std::string& site : std::exchange(offered_, {})) driver_->job_answer(site, {{}, wire::JobConsent::kAccepted, {}}, now());
+  for (const std::string& site : std::exchange(offered_, {}))
+    driver_->job_answer(site, {{}, wire::JobConsent::kAccepted, {}}, now());
 }
 
 void Federation::post_sessions() {

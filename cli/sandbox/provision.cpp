@@ -114,7 +114,8 @@ std::string client_yaml(const simulation::SimulatedSite& site, const job::JobSpe
 
 std::string policy_yaml(const job::JobSpec& job, bool confined) {
   return fmt::format(
-      "# What this hospital agrees to. A job that breaks one of these rules is declined; within them a person approves\n"
+      "# What this hospital agrees to. A job that breaks one of these rules is declined; within them a person "
+      "approves\n"
       "# each job: consilium-client jobs, show, approve, decline.\n\n"
       "datasets: [{0}]\n"
       "tasks: [classification]\n"
@@ -125,9 +126,8 @@ std::string policy_yaml(const job::JobSpec& job, bool confined) {
       "minimum_cohort: {3}\n\n"
       "# May updates reach the coordinator unmasked? It could look at a single one.{4}\n"
       "allow_unmasked: {5}\n{6}",
-      job.data.dataset, std::max(100U, job.federation.rounds),
-      std::max(10U, job.training.local_epochs), policy::fewest_updates(job),
-      job::is_masked(job) ? "" : " This job asks for it.", !job::is_masked(job),
+      job.data.dataset, std::max(100U, job.federation.rounds), std::max(10U, job.training.local_epochs),
+      policy::fewest_updates(job), job::is_masked(job) ? "" : " This job asks for it.", !job::is_masked(job),
       confined ? ""
                : "\n# This kernel lacks Landlock, seccomp or network namespaces. A real hospital leaves this line "
                  "out.\nsandbox: optional\n");
@@ -161,7 +161,8 @@ constexpr const char* kReadme =
 Result<void> write_rosters(const pki::Authority& authority, const SandboxLayout& layout,
                            const std::vector<simulation::SimulatedSite>& sites) {
   CONSILIUM_ASSIGN(const std::vector<pki::Authority::Issued> issued, authority.list());
-  const std::string roster = pki::roster_text(kConsortium, pki::roster_of(issued), pki::roster_of(issued, pki::Role::kResearcher));
+  const std::string roster =
+      pki::roster_text(kConsortium, pki::roster_of(issued), pki::roster_of(issued, pki::Role::kResearcher));
   for (const auto& site : sites) CONSILIUM_TRY(write_text(layout.site(site.name) / "roster.yaml", roster));
   return write_text(layout.roster(), roster);
 }

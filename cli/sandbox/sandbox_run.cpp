@@ -215,14 +215,14 @@ class Sandbox {
       CONSILIUM_TRY(wait_until("every site was offered the job", [&]() -> Result<bool> {
         CONSILIUM_ASSIGN(const report::JobStatus status, admin_->status(job_id));
         if (exit_code_of(status.phase) != kSuccess) return true;  // follow() says why
-        CONSILIUM_ASSIGN(const std::string answer,
-                         approval::ask_daemon(layout_.site(site.name) / "state",
-                                              approval::request_text("approve", job_id)));
+        CONSILIUM_ASSIGN(const std::string answer, approval::ask_daemon(layout_.site(site.name) / "state",
+                                                                        approval::request_text("approve", job_id)));
         const auto parsed = nlohmann::json::parse(answer, nullptr, false);
         return parsed.is_object() && !parsed.contains("error");
       }));
     }
-    say(fmt::format("approved the job at each of the {} sites, as a person at each hospital would "
+    say(
+        fmt::format("approved the job at each of the {} sites, as a person at each hospital would "
                     "(consilium-client approve {})",
                     job_.sites.size(), job_id));
     return {};

@@ -88,8 +88,8 @@ Result<std::unique_ptr<Approvals>> Approvals::open(const std::filesystem::path& 
 
 Result<void> Approvals::keep(const Offer& offer) {
   const std::scoped_lock lock(impl_->mutex);
-  const std::string count = fmt::format(
-      "SELECT count(*) FROM offers WHERE NOT (digest = ? AND researcher = ?) AND {}", kUndecided);
+  const std::string count =
+      fmt::format("SELECT count(*) FROM offers WHERE NOT (digest = ? AND researcher = ?) AND {}", kUndecided);
   CONSILIUM_ASSIGN(const std::int64_t waiting,
                    impl_->number(count, {bytes_of(offer.job.digest), offer.job.researcher}));
   if (static_cast<std::size_t>(waiting) >= kMaxWaitingOffers) {
@@ -112,8 +112,9 @@ Result<bool> Approvals::has_seen(const SignedJob& job) const {
 
 Result<std::vector<Offer>> Approvals::offers() const {
   const std::scoped_lock lock(impl_->mutex);
-  CONSILIUM_ASSIGN(sqlite::Rows rows, impl_->database->query("SELECT digest, researcher, job, spec, seen_at FROM offers "
-                                                             "ORDER BY seen_at, job, digest"));
+  CONSILIUM_ASSIGN(sqlite::Rows rows,
+                   impl_->database->query("SELECT digest, researcher, job, spec, seen_at FROM offers "
+                                          "ORDER BY seen_at, job, digest"));
   std::vector<Offer> offers;
   while (true) {
     CONSILIUM_ASSIGN(const bool any, rows.next());
@@ -170,8 +171,8 @@ Result<void> Approvals::accept(const Accepted& job, std::optional<std::uint64_t>
   }
   CONSILIUM_ASSIGN(const auto other, impl_->accepted_where("job", std::string_view(job.job_id)));
   if (other) {
-    return fail(ErrorCode::kAlreadyExists, fmt::format("this site serves another job ({}) as {}",
-                                                       crypto::to_hex(other->digest), job.job_id));
+    return fail(ErrorCode::kAlreadyExists,
+                fmt::format("this site serves another job ({}) as {}", crypto::to_hex(other->digest), job.job_id));
   }
   CONSILIUM_ASSIGN(const std::uint64_t counted, impl_->sums_of(job.population));
   if (maximum && (counted > *maximum || job.sums > *maximum - counted)) {
@@ -179,9 +180,9 @@ Result<void> Approvals::accept(const Accepted& job, std::optional<std::uint64_t>
                 fmt::format("maximum_sums: the job needs {} sums over '{}', {} of {} are used up", job.sums,
                             job.population, counted, *maximum));  // check: maximum-sums
   }
-  return impl_->database->execute("INSERT INTO accepted(digest, job, population, sums) VALUES(?, ?, ?, ?)",
-                                  {bytes_of(job.digest), job.job_id, job.population,
-                                   static_cast<std::int64_t>(job.sums)});
+  return impl_->database->execute(
+      "INSERT INTO accepted(digest, job, population, sums) VALUES(?, ?, ?, ?)",
+      {bytes_of(job.digest), job.job_id, job.population, static_cast<std::int64_t>(job.sums)});
 }
 
 Result<std::optional<Accepted>> Approvals::accepted(const crypto::Digest& digest) const {

@@ -63,9 +63,9 @@ std::string facts_text(const json& answer) {
 }
 
 std::string decision_text(const std::string& command, const json& answer) {
-  const std::string job = fmt::format("job {} of {}, digest {}", answer.at("job_id").get<std::string>(),
-                                      answer.at("researcher").get<std::string>(),
-                                      answer.at("digest").get<std::string>());
+  const std::string job =
+      fmt::format("job {} of {}, digest {}", answer.at("job_id").get<std::string>(),
+                  answer.at("researcher").get<std::string>(), answer.at("digest").get<std::string>());
   if (command == "approve") return "Approved " + job + ". To take it back: consilium-client decline\n";
   return "Declined " + job + ". This site takes no part in it.\n";
 }
@@ -90,9 +90,8 @@ std::string releases_text(const json& answer) {
 Result<std::string> answer_from_disk(const client::ClientConfig& config, const std::string& request) {
   std::error_code ignored;
   if (!std::filesystem::exists(config.state_dir / "approvals.db", ignored)) {
-    return fail(ErrorCode::kNotFound,
-                fmt::format("{}: there is no record of offered jobs; start the client first",
-                            (config.state_dir / "approvals.db").string()));
+    return fail(ErrorCode::kNotFound, fmt::format("{}: there is no record of offered jobs; start the client first",
+                                                  (config.state_dir / "approvals.db").string()));
   }
   CONSILIUM_ASSIGN(const policy::Policy policy, policy::read_policy(config.policy));
   CONSILIUM_ASSIGN(const auto approvals, Approvals::open(config.state_dir));
@@ -111,7 +110,8 @@ Result<int> ask(const std::string& command, const Options& options, std::ostream
   if (!answer && answer.error().code == ErrorCode::kNotFound) answer = answer_from_disk(config, request);
   if (!answer) return fail(answer.error());
   const json parsed = json::parse(*answer, nullptr, false);
-  if (!parsed.is_object()) return fail(ErrorCode::kInternal, "the daemon's answer can't be read; is it of this version?");
+  if (!parsed.is_object())
+    return fail(ErrorCode::kInternal, "the daemon's answer can't be read; is it of this version?");
   if (parsed.contains("error")) return fail(ErrorCode::kFailedPrecondition, parsed.value("message", "unknown error"));
   out << (options.json ? parsed.dump() + "\n" : answer_in_words(command, *answer));
   return 0;
@@ -148,8 +148,7 @@ void add_approval_commands(CLI::App& app, std::function<Result<int>()>& action, 
       "  consilium-client show chest-xray-1\n  consilium-client show 3f0c9a7e");
   add(app, action, out, "approve", "let this site take part in a job",
       "  consilium-client approve chest-xray-1\n  consilium-client approve 3f0c9a7e");
-  add(app, action, out, "decline", "refuse a job, or leave one that runs",
-      "  consilium-client decline chest-xray-1");
+  add(app, action, out, "decline", "refuse a job, or leave one that runs", "  consilium-client decline chest-xray-1");
   add(app, action, out, "releases", "list every sum that this site gave its part to, and every decision",
       "  consilium-client releases\n  consilium-client releases --json");
 }

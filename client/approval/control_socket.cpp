@@ -122,7 +122,9 @@ class ControlSocket::Impl {
     ucred peer{};
     socklen_t size = sizeof(peer);
     if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
-    if (peer.uid != 0 && peer.uid != ::geteuid()) return;  // check: peer-credentials
+    if (peer.uid != 0 && peer.uid != ::geteuid()) {
+      return;  // check: peer-credentials
+    }
     limit_waiting(connection);
     std::string request;
     if (read_all(connection, kMaxRequestBytes, request)) write_all(connection, answer_(request, user_name(peer.uid)));

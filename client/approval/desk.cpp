@@ -168,8 +168,8 @@ std::string Desk::answer(std::string_view request, const std::string& user) cons
     return asked.is_object() && asked.contains(key) && asked[key].is_string() ? asked[key].get<std::string>() : "";
   };
   const auto outcome = Answers(parts_, user).answer(text("command"), text("job"));
-  const json answer = outcome ? *outcome
-                              : json{{"error", name_of(outcome.error().code)}, {"message", outcome.error().message}};
+  const json answer =
+      outcome ? *outcome : json{{"error", name_of(outcome.error().code)}, {"message", outcome.error().message}};
   return answer.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -26,7 +26,7 @@ Verdict declined(const SignedJob& job, std::string reason, std::string log) {
 Verdict failed(const SignedJob& job, const Error& error) { return declined(job, "internal", error.message); }
 
 std::string reason_of(const Error& error) {
-  return error.code == ErrorCode::kAlreadyExists      ? "job_id"
+  return error.code == ErrorCode::kAlreadyExists       ? "job_id"
          : error.code == ErrorCode::kResourceExhausted ? "maximum_sums"
                                                        : "internal";
 }
@@ -38,20 +38,22 @@ std::string population_of(const job::JobSpec& job) { return job.data.dataset; }
 Verdict JobGate::examine(const wire::JobOffer& offer, const std::string& coordinator, const SiteRules& rules) {
   SignedJob job{job::digest_of_text(offer.spec), {}};
   auto researcher = signer_of(offer, job.digest, coordinator, rules);
-  if (!researcher) return declined(job, "signature", researcher.error().message);  // check: offer-signature
+  if (!researcher) return declined(job, "signature", researcher.error().message);
   job.researcher = std::move(*researcher);
   auto spec = job::parse_job(offer.spec, "job " + offer.job_id);
   if (!spec) return declined(job, "spec", spec.error().message);
-  if (job::job_digest(*spec) != job.digest)
+  if (job::job_digest(*spec) != job.digest) {
     return declined(job, "spec", "the job's text isn't its canonical one");  // check: canonical-offer
+  }
   const policy::Judgement judgement = rules.policy.judge(*spec, job.digest, job.researcher);
   if (!judgement.refusals.empty())
     return declined(job, policy::keys_of(judgement.refusals), policy::texts_of(judgement.refusals));
   if (std::ranges::find(rules.datasets, spec->data.dataset) == rules.datasets.end())
     return declined(job, "datasets",
                     fmt::format("this site has no data set '{}' (client.yaml: datasets)", spec->data.dataset));
-  if (const auto sites = policy::check_roster(*spec, rules.roster, rules.site, rules.key); !sites)  // check: roster
-    return declined(job, "roster", sites.error().message);
+  if (const auto sites = policy::check_roster(*spec, rules.roster, rules.site, rules.key); !sites) {
+    return declined(job, "roster", sites.error().message);  // check: roster
+  }
   return decide(offer, std::move(*spec), job, judgement.approval, rules.policy);
 }
 
@@ -77,8 +79,7 @@ Verdict JobGate::decide(const wire::JobOffer& offer, job::JobSpec spec, const Si
   verdict.digest = job.digest;
   if (!approval.empty() && !*decision) {
     verdict.consent = wire::JobConsent::kWaits;
-    verdict.log = fmt::format("{}; see: consilium-client show {}", approval,
-                              crypto::to_hex(job.digest).substr(0, 8));
+    verdict.log = fmt::format("{}; see: consilium-client show {}", approval, crypto::to_hex(job.digest).substr(0, 8));
     return verdict;
   }
   const Accepted accepted{job.digest, offer.job_id, population_of(spec), releases_of(spec).total()};

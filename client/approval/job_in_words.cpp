@@ -66,8 +66,9 @@ std::string sites_in_words(const job::JobSpec& job) {
 }
 
 std::string model_in_words(const job::JobSpec& job) {
-  const std::string name =
-      job.model.name.empty() ? fmt::format("{} layers of the researcher's own", job.model.layers.size()) : job.model.name;
+  const std::string name = job.model.name.empty()
+                               ? fmt::format("{} layers of the researcher's own", job.model.layers.size())
+                               : job.model.name;
   const auto manifest = model::build_manifest(job.model);
   if (!manifest) return name;
   const std::size_t count = manifest->parameter_count();
@@ -109,8 +110,8 @@ std::vector<std::string> unusual_in(const job::JobSpec& job) {
 
 std::string budget_in_words(const ReleaseCount& releases, const SumBudget& budget) {
   const std::uint64_t before = budget.used - (budget.counted ? std::min(releases.total(), budget.used) : 0);
-  const std::string others = fmt::format("other jobs have used {} over '{}'",
-                                         counted(before, "sum", "sums"), budget.population);
+  const std::string others =
+      fmt::format("other jobs have used {} over '{}'", counted(before, "sum", "sums"), budget.population);
   if (!budget.maximum) return fmt::format("{}; policy.yaml states no maximum_sums; {}", releases.total(), others);
   return fmt::format("{} of the {} that maximum_sums allows; {}", releases.total(), *budget.maximum, others);
 }
@@ -127,16 +128,17 @@ std::string state_in_words(const std::optional<Decision>& decision, bool accepte
 
 Facts facts_of(const Offer& offer, const job::JobSpec& job, const std::optional<Decision>& decision, bool accepted,
                const SumBudget& budget) {
-  Facts facts{{"job", fmt::format("{} ('{}'), first offered on {}", offer.job_id, job.name, time_in_words(offer.seen_at))},
-              {"state", state_in_words(decision, accepted)},
-              {"who asks", fmt::format("{} (signature verified)", offer.job.researcher)},
-              {"digest", crypto::to_hex(offer.job.digest)},
-              {"hospitals", sites_in_words(job)},
-              {"model", model_in_words(job)},
-              {"starts from", weights_in_words(job)},
-              {"training", training_in_words(job)},
-              {"what leaves", releases_in_words(job)},
-              {"sums used", budget_in_words(releases_of(job), budget)}};
+  Facts facts{
+      {"job", fmt::format("{} ('{}'), first offered on {}", offer.job_id, job.name, time_in_words(offer.seen_at))},
+      {"state", state_in_words(decision, accepted)},
+      {"who asks", fmt::format("{} (signature verified)", offer.job.researcher)},
+      {"digest", crypto::to_hex(offer.job.digest)},
+      {"hospitals", sites_in_words(job)},
+      {"model", model_in_words(job)},
+      {"starts from", weights_in_words(job)},
+      {"training", training_in_words(job)},
+      {"what leaves", releases_in_words(job)},
+      {"sums used", budget_in_words(releases_of(job), budget)}};
   const std::vector<std::string> unusual = unusual_in(job);
   facts.emplace_back("unusual", unusual.empty() ? "nothing" : unusual.front());
   for (std::size_t i = 1; i < unusual.size(); ++i) facts.emplace_back("", unusual[i]);

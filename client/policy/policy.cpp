@@ -94,8 +94,8 @@ void check_training(const job::JobSpec& job, const Policy::Rules& rules, Refusal
 /// What holds against a listed digest, too: the coordinator sees no vector alone, and no model exhausts the memory.
 void check_always(const job::JobSpec& job, const Policy::Rules& rules, Refusals& refusals) {
   if (!job::is_masked(job) && !rules.allow_unmasked) {
-    refusals.push_back({"allow_unmasked",
-                        "allow_unmasked: the job switches secure aggregation off (the policy does not allow it)"});
+    refusals.push_back(
+        {"allow_unmasked", "allow_unmasked: the job switches secure aggregation off (the policy does not allow it)"});
   }
   if (!rules.max_parameters) return;
   const auto manifest = model::build_manifest(job.model);  // names and shapes: no parameter is laid out
@@ -138,8 +138,8 @@ Judgement Policy::judge(const job::JobSpec& job, const crypto::Digest& digest, c
   check_cohort(job, rules_, refusals);
   check_training(job, rules_, refusals);
   if (rules_.maximum_clip && job.privacy.clip > *rules_.maximum_clip) {
-    refusals.push_back({"maximum_clip", fmt::format("maximum_clip: {} (the policy allows at most {})",
-                                                    job.privacy.clip, *rules_.maximum_clip)});
+    refusals.push_back({"maximum_clip", fmt::format("maximum_clip: {} (the policy allows at most {})", job.privacy.clip,
+                                                    *rules_.maximum_clip)});
   }
   judgement.approval = approval_needed(job, researcher, rules_);
   return judgement;

@@ -57,8 +57,7 @@ void read_count(Section& section, std::string_view key, std::optional<std::uint6
 Result<void> read_range(const Value& value, Range& range) {
   if (!value.present()) return {};
   Section section(value, {}, {"at_least", "at_most"});
-  if (section.ok() && section.has("at_least"))
-    section.number("at_least", range.at_least.emplace(), config::kPositive);
+  if (section.ok() && section.has("at_least")) section.number("at_least", range.at_least.emplace(), config::kPositive);
   if (section.ok() && section.has("at_most")) section.number("at_most", range.at_most.emplace(), config::kPositive);
   CONSILIUM_TRY(section.result());
   if (range == Range{} || (range.at_least && range.at_most && *range.at_least > *range.at_most))
@@ -68,10 +67,10 @@ Result<void> read_range(const Value& value, Range& range) {
 
 Result<Policy> from_root(const Value& root) {
   Policy::Rules rules;
-  Section section(
-      root, {},
-      {"researchers", "datasets", "tasks", "models", "strategies", "max_rounds", "max_local_epochs", "minimum_cohort",
-       "maximum_clip", "max_parameters", "batch_size", "learning_rate", "maximum_sums", "allow_unmasked", "minimum_survivors", "allow_changed_cohort", "accept_digests", "sandbox"});
+  Section section(root, {},
+                  {"researchers", "datasets", "tasks", "models", "strategies", "max_rounds", "max_local_epochs",
+                   "minimum_cohort", "maximum_clip", "max_parameters", "batch_size", "learning_rate", "maximum_sums",
+                   "allow_unmasked", "minimum_survivors", "allow_changed_cohort", "accept_digests", "sandbox"});
   section.names("researchers", rules.researchers, 0, kMaxListed);
   section.names("datasets", rules.datasets, 0, kMaxListed);
   read_limit(section, "max_rounds", rules.max_rounds, job::kMaxRounds);

@@ -185,18 +185,18 @@ class Machine {
   void receive(const wire::JobOffer& offer) {
     const auto known = state_.jobs.find(offer.job_id);
     if (known != state_.jobs.end() && known->second.digest != job::digest_of_text(offer.spec)) {
-      decline(offer.job_id, "job_id", ": the coordinator offers another job under an id that is taken");  // check: job-swap
-      return;
+      return decline(offer.job_id, "job_id",
+                     ": the coordinator offers another job under an id that is taken");  // check: job-swap
     }
     if (!state_.offers.contains(offer.job_id) && state_.offers.size() >= kMaxJobs) {
       decline(offer.job_id, "busy", ": this site takes part in " + std::to_string(kMaxJobs) + " jobs already");
       return;
     }
     approval::Verdict verdict = context_.gate->examine(
-        offer, state_.coordinator,
-        {context_.policy, context_.roster, context_.datasets, context_.site, context_.key});
+        offer, state_.coordinator, {context_.policy, context_.roster, context_.datasets, context_.site, context_.key});
     if (verdict.consent == wire::JobConsent::kDeclined) {
-      decline(offer.job_id, verdict.reason, of_researcher(verdict) + ": " + verdict.log);
+      decline(offer.job_id, verdict.reason,
+              of_researcher(verdict) + ", digest " + crypto::to_hex(verdict.digest) + ": " + verdict.log);
       end_job(offer.job_id, "this site declined it");
       return;
     }

@@ -53,8 +53,8 @@ struct SiteState {
   std::map<std::string, AcceptedJob> jobs;  ///< by job id
   /// Offers of jobs that are accepted or wait for a person, by job id: looked at again when something is decided.
   std::map<std::string, wire::JobOffer> offers;
-  std::optional<ActiveSession> active;      ///< a site has one trainer: one session at a time
-  std::deque<ActiveSession> waiting;        ///< offered meanwhile, first come first served
+  std::optional<ActiveSession> active;  ///< a site has one trainer: one session at a time
+  std::deque<ActiveSession> waiting;    ///< offered meanwhile, first come first served
   /// Masked sessions whose vector is sent, until the site has revealed what takes the masks off. They outlive a lost
   /// connection.
   std::map<job::SessionKey, Confirming> confirming;
@@ -66,8 +66,8 @@ struct SiteContext {
   std::vector<std::string> datasets;
   std::string software;
   std::string site{};
-  crypto::Digest key{};  ///< SHA-256 of the site's own SubjectPublicKeyInfo
-  pki::Roster roster{};  ///< what client.yaml names
+  crypto::Digest key{};               ///< SHA-256 of the site's own SubjectPublicKeyInfo
+  pki::Roster roster{};               ///< what client.yaml names
   approval::JobGate* gate = nullptr;  ///< decides about offered jobs; outlives the machine
 };
 
@@ -115,8 +115,8 @@ struct StepFailed {
   job::SessionKey key;
   Error error;
 };
-using SiteEvent = std::variant<Connected, Disconnected, Reconsider, Received, Fetched, Worked, Uploaded, Keyed, Confirmed, Revealed,
-                               MaskingRefused, StepFailed>;
+using SiteEvent = std::variant<Connected, Disconnected, Reconsider, Received, Fetched, Worked, Uploaded, Keyed,
+                               Confirmed, Revealed, MaskingRefused, StepFailed>;
 
 // Effects.
 struct Send {

@@ -19,8 +19,8 @@ Result<void> require(bool holds, ErrorCode code, std::string why) {
 
 /// Checks that the certificate is a researcher's in force, with the key that the roster names; returns the name.
 Result<std::string> check_signer(const std::string& certificate, const SignatureContext& context) {
-  CONSILIUM_ASSIGN(const pki::Identity identity,
-                   context.trust->authenticate(certificate, {pki::Role::kResearcher}));  // check: job-signer
+  CONSILIUM_TRY(context.trust->authenticate(certificate, {pki::Role::kResearcher}));  // check: job-signer
+  CONSILIUM_ASSIGN(const pki::Identity identity, pki::identity_of_certificate(certificate));
   const auto entry = context.researchers->find(identity.name);
   CONSILIUM_TRY(
       require(entry != context.researchers->end(), ErrorCode::kPermissionDenied,
@@ -58,15 +58,15 @@ Result<JobSignature> sign_job(const pki::Signer& signer, const std::string& cert
 Result<std::string> check_job_signature(const JobSignature& signature, const crypto::Digest& digest, bool first_offer,
                                         const SignatureContext& context) {
   CONSILIUM_ASSIGN(std::string researcher, check_signer(signature.certificate, context));
-  CONSILIUM_TRY(require(
-      signature.coordinator == context.coordinator, ErrorCode::kPermissionDenied,
-      fmt::format("the job is signed for {}, but {} offers it", signature.coordinator, context.coordinator)));  // check: job-coordinator
-  CONSILIUM_TRY(pki::verify(
-      signature.certificate,
-      job_statement(context.consortium, signature.coordinator, digest, signature.not_after),
-      signature.signature));  // check: job-signature
-  CONSILIUM_TRY(require(!first_offer || context.now <= signature.not_after, ErrorCode::kDeadlineExceeded,
-                        "the job's signature has expired; its researcher has to submit it again"));  // check: job-expiry
+  CONSILIUM_TRY(require(signature.coordinator == context.coordinator, ErrorCode::kPermissionDenied,
+                        fmt::format("the job is signed for {}, but {} offers it", signature.coordinator,
+                                    context.coordinator)));  // check: job-coordinator
+  const std::vector<std::byte> statement =
+      job_statement(context.consortium, signature.coordinator, digest, signature.not_after);
+  CONSILIUM_TRY(pki::verify(signature.certificate, statement, signature.signature));  // check: job-signature
+  CONSILIUM_TRY(
+      require(!first_offer || context.now <= signature.not_after, ErrorCode::kDeadlineExceeded,
+              "the job's signature has expired; its researcher has to submit it again"));  // check: job-expiry
   return researcher;
 }
 

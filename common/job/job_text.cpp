@@ -128,9 +128,7 @@ crypto::Digest labelled_digest(std::string_view label, std::span<const std::byte
   return hash.finish();
 }
 
-crypto::Digest job_digest(const JobSpec& job) {
-  return digest_of_text(canonical_text(job));
-}
+crypto::Digest job_digest(const JobSpec& job) { return digest_of_text(canonical_text(job)); }
 
 crypto::Digest digest_of_text(std::string_view canonical_text) {
   return labelled_digest("consilium/v1/job", std::as_bytes(std::span(canonical_text)));

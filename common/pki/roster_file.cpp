@@ -19,8 +19,7 @@ Result<void> read_entry(const Value& value, std::map<std::string, crypto::Digest
   CONSILIUM_TRY(section.result());
   const auto key = crypto::digest_from_hex(hex);
   if (!key) return fail(section.at("fingerprint").expected("the fingerprint of a key: 64 hexadecimal digits"));
-  if (!members.emplace(name, *key).second)
-    return fail(section.at("name").problem("'" + name + "' is listed twice"));
+  if (!members.emplace(name, *key).second) return fail(section.at("name").problem("'" + name + "' is listed twice"));
   const auto [owner, first] = owners.emplace(*key, name);
   if (!first) return fail(section.at("fingerprint").problem("'" + owner->second + "' has the same key"));
   return {};

@@ -14,7 +14,7 @@ namespace consilium::pki {
 /// over another channel.
 struct Roster {
   std::string consortium;
-  std::map<std::string, crypto::Digest> keys;  ///< SHA-256 of each SubjectPublicKeyInfo; all different
+  std::map<std::string, crypto::Digest> keys;           ///< SHA-256 of each SubjectPublicKeyInfo; all different
   std::map<std::string, crypto::Digest> researchers{};  ///< whose signatures under jobs count
 
   bool operator==(const Roster&) const = default;

@@ -8,8 +8,8 @@
 
 #include "common/crypto/sha256.h"
 
-/// Who belongs to a consortium and over whom their data may be summed: the file that every site gets by another way than
-/// through the coordinator.
+/// Who belongs to a consortium and over whom their data may be summed: the file that every site gets by another way
+/// than through the coordinator.
 namespace consilium::roster {
 
 /// How the sums over a population's data are protected. A population keeps its mode for good.

@@ -255,8 +255,7 @@ Result<job::JobSignature> from_proto(const v1::JobSignature& proto) {
   CONSILIUM_TRY(check_size(proto.certificate(), job::kMaxResearcherCertificateBytes, "signature.certificate"));
   CONSILIUM_TRY(check_size(proto.signature(), job::kMaxJobSignatureBytes, "signature.signature"));
   const auto bytes = std::as_bytes(std::span(proto.signature()));
-  return job::JobSignature{
-      proto.coordinator(), proto.not_after(), proto.certificate(), {bytes.begin(), bytes.end()}};
+  return job::JobSignature{proto.coordinator(), proto.not_after(), proto.certificate(), {bytes.begin(), bytes.end()}};
 }
 
 v1::SiteMessage to_proto(const SiteMessage& message) {

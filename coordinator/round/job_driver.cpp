@@ -37,8 +37,8 @@ Result<std::unique_ptr<JobDriver>> JobDriver::create(std::string job_id, job::Jo
                                                   initial_model, std::move(parts)));
 }
 
-JobDriver::JobDriver(std::string job_id, job::JobSignature signature, const job::JobSpec& spec, ParameterManifest manifest,
-                     const crypto::Digest& initial_model, Parts parts)
+JobDriver::JobDriver(std::string job_id, job::JobSignature signature, const job::JobSpec& spec,
+                     ParameterManifest manifest, const crypto::Digest& initial_model, Parts parts)
     : job_id_(std::move(job_id)),
       signature_(std::move(signature)),
       spec_(spec),

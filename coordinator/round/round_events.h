@@ -89,8 +89,8 @@ struct Fault {
   std::string reason;
 };
 struct Tick {};
-using Event = std::variant<Begin, SiteConnected, SiteLeft, SiteAccepted, SiteWaits, SiteDeclined, Answered, Failed, SumSpoiled,
-                           Unmasked, UnmaskingFailed, Committed, CommitFailed, Stop, Fault, Tick>;
+using Event = std::variant<Begin, SiteConnected, SiteLeft, SiteAccepted, SiteWaits, SiteDeclined, Answered, Failed,
+                           SumSpoiled, Unmasked, UnmaskingFailed, Committed, CommitFailed, Stop, Fault, Tick>;
 
 // Effects.
 

@@ -311,7 +311,8 @@ std::optional<TimePoint> next_wakeup(const State& state) {
     next = std::min(next, site.asked_at + state.rules.answer_limit);
   }
   // As long as an answer is owed, nothing begins, whoever else is awaited.
-  if (!owed && awaits_all(state) && !awaits_approval(state)) next = std::min(next, recruiting->since + state.rules.deadline);
+  if (!owed && awaits_all(state) && !awaits_approval(state))
+    next = std::min(next, recruiting->since + state.rules.deadline);
   return next;
 }
 

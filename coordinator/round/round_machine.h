@@ -56,7 +56,9 @@ struct SiteState {
   std::string reason;                     ///< why it declined, or why it is unfit
 
   /// Has been asked over this connection, and hasn't said yes or no: a person may have to look at the job first.
-  [[nodiscard]] bool undecided() const { return connected && (consent == Consent::kAsked || consent == Consent::kWaits); }
+  [[nodiscard]] bool undecided() const {
+    return connected && (consent == Consent::kAsked || consent == Consent::kWaits);
+  }
   /// May be asked to work: connected, and has accepted over this connection.
   [[nodiscard]] bool ready() const { return connected && consent == Consent::kAccepted; }
   /// A member that has something to train on, as far as the coordinator is told.

@@ -5,8 +5,8 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
-#include "client/trainer/data/npz_writer.h"
 #include "client/approval/control_socket.h"
+#include "client/trainer/data/npz_writer.h"
 #include "common/crypto/issue.h"
 #include "common/crypto/x509.h"
 #include "common/job/job_signature.h"
@@ -98,8 +98,8 @@ void Stage::configure() {
   const fs::path folder = federation_.folder.path();
   const pki::Authority authority = pki::Authority::open(folder / "ca").value();
   const auto issued = authority.list().value();
-  pki::write_text(folder / "roster.yaml", pki::roster_text("lung", pki::roster_of(issued),
-                                                           pki::roster_of(issued, pki::Role::kResearcher)));
+  pki::write_text(folder / "roster.yaml",
+                  pki::roster_text("lung", pki::roster_of(issued), pki::roster_of(issued, pki::Role::kResearcher)));
   pki::write_text(folder / "policy.yaml", std::string(kPolicy) + options_.policy);
   REQUIRE(data::write_npz(folder / "chest.npz", {{1, 8, 8}, 2, split(40), split(16), split(16)}));
   pki::write_text(folder / "client.yaml",
@@ -170,10 +170,10 @@ bool Stage::offer(const std::string& job_id, const job::JobSpec& job) {
   const std::size_t before = said().size();
   const auto validity = std::chrono::system_clock::now() + std::chrono::hours(1);
   const auto not_after = std::chrono::duration_cast<std::chrono::seconds>(validity.time_since_epoch()).count();
-  send(wire::JobOffer{job_id, job::canonical_text(job),
-                      job::sign_job(*ada_.signer, ada_.certificate, "spiffe://lung/coordinator/hub",
-                                    job::job_digest(job), not_after)
-                          .value()});
+  send(wire::JobOffer{
+      job_id, job::canonical_text(job),
+      job::sign_job(*ada_.signer, ada_.certificate, "spiffe://lung/coordinator/hub", job::job_digest(job), not_after)
+          .value()});
   const auto answered = [&](bool finally) -> std::optional<wire::JobConsent> {
     const auto& messages = federation_.handler.messages;
     for (std::size_t i = before; i < messages.size(); ++i) {

@@ -44,7 +44,7 @@ TEST_CASE("a daemon answers its own user, whatever the length of its folder's pa
   CHECK(ask_daemon(deep, "jobs").value() == user_name(::geteuid()) + " asked jobs");
   const std::string large(kMaxRequestBytes, 'x');
   CHECK(ask_daemon(deep, large).value().size() > large.size());
-  struct stat status{};
+  struct stat status {};
   REQUIRE(::stat((deep / "control.sock").c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0600);
 }

@@ -103,8 +103,9 @@ TEST_CASE("lists are tables, and empty ones say so") {
   office.ask("approve", "chest-xray-1");
   const std::string releases = office.words("releases");
   INFO(releases);
-  CHECK(releases.starts_with("POPULATION  JOB           RESEARCHER  KIND   ROUND  GROUP  WHEN\n"
-                             "chest       chest-xray-1  ada         train  3      0      2027-01-15 08:00 UTC\n"));
+  CHECK(
+      releases.starts_with("POPULATION  JOB           RESEARCHER  KIND   ROUND  GROUP  WHEN\n"
+                           "chest       chest-xray-1  ada         train  3      0      2027-01-15 08:00 UTC\n"));
   CHECK(releases.find("approved") != std::string::npos);
   CHECK(office.words("approve", "chest-xray-1").starts_with("Approved job chest-xray-1 of ada, digest "));
 }

@@ -20,7 +20,8 @@ inline const std::string kHub = "spiffe://lung/coordinator/hub";
 /// The clock of tests, in seconds since 1970.
 inline constexpr std::int64_t kNow = 1'800'000'000;
 
-/// A consortium's authority and its researchers, with real certificates: ada, bob, and mallory, who isn't on the roster.
+/// A consortium's authority and its researchers, with real certificates: ada, bob, and mallory, who isn't on the
+/// roster.
 class Signing {
  public:
   Signing() {

@@ -112,15 +112,15 @@ TEST_CASE("a policy accepts nothing where it is empty, and every rule that is le
   for (const Policy& policy :
        {Policy(), parsed(""), parsed("{}"), parsed("# nothing yet\n"), parsed("accept_digests: []\n")}) {
     const std::string message = refusal(policy, chest_job());
-    for (const char* rule : {"datasets", "tasks", "strategies", "max_rounds", "max_local_epochs",
-                             "minimum_cohort", "allow_unmasked"}) {
+    for (const char* rule :
+         {"datasets", "tasks", "strategies", "max_rounds", "max_local_epochs", "minimum_cohort", "allow_unmasked"}) {
       CHECK(message.find(rule) != std::string::npos);
     }
     CHECK(policy.sandbox_required());
   }
   for (const char* rule :
-       {"datasets: [chest]\n", "tasks: [classification]\n", "strategies: [fedavg]\n",
-        "max_rounds: 20\n", "max_local_epochs: 2\n", "minimum_cohort: 3\n", "allow_unmasked: true\n"}) {
+       {"datasets: [chest]\n", "tasks: [classification]\n", "strategies: [fedavg]\n", "max_rounds: 20\n",
+        "max_local_epochs: 2\n", "minimum_cohort: 3\n", "allow_unmasked: true\n"}) {
     const std::string text = rule;
     CHECK(refusal(parsed(with(text, "")), chest_job()).find(text.substr(0, text.find(':')) + ":") != std::string::npos);
   }
@@ -128,7 +128,8 @@ TEST_CASE("a policy accepts nothing where it is empty, and every rule that is le
 
 TEST_CASE("a listed digest is accepted as it stands, and no other job is") {
   job::JobSpec job = chest_job();
-  const Policy policy = parsed("allow_unmasked: true\naccept_digests: [" + crypto::to_hex(job::job_digest(job)) + "]\n");
+  const Policy policy =
+      parsed("allow_unmasked: true\naccept_digests: [" + crypto::to_hex(job::job_digest(job)) + "]\n");
   CHECK(approval(policy, job, "anyone") == "");
   job.seed += 1;
   CHECK(refusal(policy, job, "anyone") != "");

@@ -35,7 +35,9 @@ allow_unmasked: true
 
 /// With the policy above, unless another is given.
 struct Site : PlayedSite {
-  explicit Site(const std::string& policy = kPolicy) : PlayedSite(policy) { approve(job::parse_job(kJob, "job.yaml").value()); }
+  explicit Site(const std::string& policy = kPolicy) : PlayedSite(policy) {
+    approve(job::parse_job(kJob, "job.yaml").value());
+  }
 };
 
 job::JobSpec spec() { return job::parse_job(kJob, "job.yaml").value(); }
@@ -90,8 +92,7 @@ TEST_CASE("a job on data that the site hasn't is declined") {
   Site site(std::string(kPolicy).replace(kPolicy.find("[chest]"), 7, "[chest, other]"));
   auto other = spec();
   other.data.dataset = "other";
-  const auto answers =
-      sent<wire::JobAnswer>(site.receive(approval::signing().offer("other-1", other)));
+  const auto answers = sent<wire::JobAnswer>(site.receive(approval::signing().offer("other-1", other)));
   REQUIRE(answers.size() == 1);
   CHECK(answers[0] == wire::JobAnswer{"other-1", wire::JobConsent::kDeclined, "datasets"});
 }

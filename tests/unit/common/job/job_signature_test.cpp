@@ -34,9 +34,8 @@ class Desk {
     const auto file = folder_ / (name + std::to_string(++made_) + ".key");
     const pki::Identity identity{"lung", role, name};
     const std::string request = pki::create_key_and_request(file, identity).value();
-    Person person{authority.sign(request, identity, {}, std::chrono::hours(1)).value(),
-                  pki::make_file_signer(file).value(),
-                  {}};
+    Person person{
+        authority.sign(request, identity, {}, std::chrono::hours(1)).value(), pki::make_file_signer(file).value(), {}};
     person.key = crypto::digest_from_hex(pki::key_fingerprint(person.certificate).value()).value();
     return person;
   }

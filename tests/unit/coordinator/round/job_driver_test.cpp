@@ -262,7 +262,8 @@ TEST_CASE("a declining site is shown with its reason, and the job goes on with t
   CHECK(bench.driver->status().phase == report::JobPhase::kRecruiting);
   for (const auto& site : kAll) bench.driver->site_connected(site, bench.now);
   CHECK(std::get<wire::JobOffer>(bench.sent.at("a").at(0)).signature.certificate == "alice");
-  for (const auto& site : {"a", "b", "c"}) bench.driver->job_answer(site, {"tiny-1", wire::JobConsent::kAccepted, ""}, bench.now);
+  for (const auto& site : {"a", "b", "c"})
+    bench.driver->job_answer(site, {"tiny-1", wire::JobConsent::kAccepted, ""}, bench.now);
   bench.driver->job_answer("d", {"tiny-1", wire::JobConsent::kDeclined, "datasets"}, bench.now);
   CHECK(bench.driver->status().sites.at("d") == "declined: datasets");
   bench.complete({"a", "b", "c"});
@@ -339,7 +340,8 @@ TEST_CASE("a site that joins late is counted at the next boundary and sampled fr
   Bench bench(spec);
   bench.driver->begin(bench.now);
   for (const char* site : {"a", "b", "c"}) bench.driver->site_connected(site, bench.now);
-  for (const char* site : {"a", "b", "c"}) bench.driver->job_answer(site, {"tiny-1", wire::JobConsent::kAccepted, ""}, bench.now);
+  for (const char* site : {"a", "b", "c"})
+    bench.driver->job_answer(site, {"tiny-1", wire::JobConsent::kAccepted, ""}, bench.now);
   bench.complete({"a", "b", "c"});
   CHECK(bench.order("a").normaliser == 60);
   bench.driver->site_connected("d", bench.now);

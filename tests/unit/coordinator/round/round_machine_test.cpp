@@ -65,6 +65,17 @@ TEST_CASE("the census starts when enough sites have accepted and no connected on
     play.tell(SiteLeft{"west"});
     CHECK(play.cohort() == Names{"east", "north", "south"});
   }
+  SECTION("a person at the last one has to approve the job: five seconds, then it begins without that site") {
+    play.tell(SiteWaits{"west"});
+    CHECK(play.session() == nullptr);
+    play.wait(std::chrono::milliseconds(5000));
+    CHECK(play.cohort() == Names{"east", "north", "south"});
+  }
+  SECTION("the last one's person approves at once") {
+    play.tell(SiteWaits{"west"});
+    play.tell(SiteAccepted{"west"});
+    CHECK(play.cohort() == Names{"east", "north", "south", "west"});
+  }
   SECTION("the last one says nothing for five seconds") {
     CHECK(next_wakeup(play.state) == play.now + std::chrono::seconds(5));
     play.wait(std::chrono::milliseconds(4999));
