@@ -194,6 +194,11 @@ class Machine {
     }
     approval::Verdict verdict = context_.gate->examine(
         offer, state_.coordinator, {context_.policy, context_.roster, context_.datasets, context_.site, context_.key});
+    if (verdict.consent == wire::JobConsent::kWaits && known != state_.jobs.end()) {
+      // The policy no longer accepts what runs: its researcher has to submit it again for a person to decide.
+      verdict.consent = wire::JobConsent::kDeclined;
+      verdict.reason = "researchers";
+    }
     if (verdict.consent == wire::JobConsent::kDeclined) {
       decline(offer.job_id, verdict.reason,
               of_researcher(verdict) + ", digest " + crypto::to_hex(verdict.digest) + ": " + verdict.log);

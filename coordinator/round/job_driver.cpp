@@ -65,7 +65,7 @@ void JobDriver::job_answer(const std::string& site, const wire::JobAnswer& answe
       handle(SiteWaits{site}, now);
       break;
     case wire::JobConsent::kDeclined:
-      handle(SiteDeclined{site, answer.reason}, now);
+      connection_changed(SiteDeclined{site, answer.reason}, site, now);
       break;
   }
 }

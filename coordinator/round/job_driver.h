@@ -83,7 +83,7 @@ class JobDriver {
   /// Applies an event and whatever follows from it. Returns why the event itself was refused, if it was.
   std::optional<Error> handle(Event event, TimePoint now);
   std::optional<Error> apply(const Event& event, TimePoint now);
-  /// The site's stream has ended, or a new one has taken its place: what it was at is lost.
+  /// The site's stream has ended, a new one has taken its place, or it declined the job: what it was at is lost.
   void connection_changed(const Event& event, const std::string& site, TimePoint now);
   /// Does the round that was committed last still wait for its metrics?
   [[nodiscard]] bool evaluates() const;

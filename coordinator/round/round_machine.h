@@ -59,6 +59,7 @@ struct SiteState {
   [[nodiscard]] bool undecided() const {
     return connected && (consent == Consent::kAsked || consent == Consent::kWaits);
   }
+  [[nodiscard]] bool may_decline() const { return undecided() || ready(); }
   /// May be asked to work: connected, and has accepted over this connection.
   [[nodiscard]] bool ready() const { return connected && consent == Consent::kAccepted; }
   /// A member that has something to train on, as far as the coordinator is told.
