@@ -87,8 +87,7 @@ Stage::Stage(const StageOptions& options) : options_(options), sites_(options.si
     roster_.emplace(site, crypto::digest_from_hex(pki::key_fingerprint(certificate).value()).value());
     if (site != kNorth) played_[site] = {certificate, pki::make_file_signer(files.key).value()};
   }
-  const testing::Member ada = federation_.enroll(pki::Role::kResearcher, "ada");
-  ada_ = {pki::text_of(ada.certificate), pki::make_file_signer(ada.key).value()};
+  ada_ = researcher("ada");
   trust_ = pki::TrustStore::open(folder / "ca" / "root.pem", folder / "ca" / "crl.pem").value();
   configure();
   start_client();
@@ -166,28 +165,47 @@ crypto::Digest Stage::model(std::size_t number) {
   return digest;
 }
 
-bool Stage::offer(const std::string& job_id, const job::JobSpec& job) {
+job::JobSignature Stage::sign(const Credentials& researcher, const crypto::Digest& digest,
+                              std::chrono::seconds valid_for, const std::string& coordinator) {
+  const auto until = (std::chrono::system_clock::now() + valid_for).time_since_epoch();
+  return job::sign_job(*researcher.signer, researcher.certificate, coordinator, digest,
+                       std::chrono::duration_cast<std::chrono::seconds>(until).count())
+      .value();
+}
+
+Credentials Stage::researcher(const std::string& name) {
+  const testing::Member files = federation_.enroll(pki::Role::kResearcher, name);
+  return {pki::text_of(files.certificate), pki::make_file_signer(files.key).value()};
+}
+
+wire::JobAnswer Stage::answer_to(const wire::JobOffer& offer) {
   const std::size_t before = said().size();
-  const auto validity = std::chrono::system_clock::now() + std::chrono::hours(1);
-  const auto not_after = std::chrono::duration_cast<std::chrono::seconds>(validity.time_since_epoch()).count();
-  send(wire::JobOffer{
-      job_id, job::canonical_text(job),
-      job::sign_job(*ada_.signer, ada_.certificate, "spiffe://lung/coordinator/hub", job::job_digest(job), not_after)
-          .value()});
-  const auto answered = [&](bool finally) -> std::optional<wire::JobConsent> {
+  send(offer);
+  return next_job_answer(offer.job_id, before);
+}
+
+wire::JobAnswer Stage::next_job_answer(const std::string& job_id, std::size_t after) {
+  std::optional<wire::JobAnswer> found;
+  REQUIRE(federation_.handler.board.wait([&] {
     const auto& messages = federation_.handler.messages;
-    for (std::size_t i = before; i < messages.size(); ++i) {
+    for (std::size_t i = after; i < messages.size() && !found; ++i) {
       const auto* answer = std::get_if<wire::JobAnswer>(&messages[i].second);
-      if (answer == nullptr || answer->job_id != job_id) continue;
-      if (!finally || answer->consent != wire::JobConsent::kWaits) return answer->consent;
+      if (answer != nullptr && answer->job_id == job_id) found = *answer;
     }
-    return std::nullopt;
-  };
-  REQUIRE(federation_.handler.board.wait([&] { return answered(false).has_value(); }));
-  const bool waits = federation_.handler.board.read([&] { return answered(false); }) == wire::JobConsent::kWaits;
-  if (waits) REQUIRE(approval::ask_daemon(folder() / "state", approval::request_text("approve", job_id)));
-  REQUIRE(federation_.handler.board.wait([&] { return answered(true).has_value(); }));
-  return federation_.handler.board.read([&] { return answered(true); }) == wire::JobConsent::kAccepted;
+    return found.has_value();
+  }));
+  return *found;
+}
+
+bool Stage::offer(const std::string& job_id, const job::JobSpec& job) {
+  const wire::JobOffer offer{job_id, job::canonical_text(job), sign(ada_, job::job_digest(job))};
+  wire::JobAnswer answer = answer_to(offer);
+  if (answer.consent == wire::JobConsent::kWaits) {
+    const std::size_t before = said().size();
+    REQUIRE(approval::ask_daemon(folder() / "state", approval::request_text("approve", job_id)));
+    answer = next_job_answer(job_id, before);
+  }
+  return answer.consent == wire::JobConsent::kAccepted;
 }
 
 void Stage::expect_upload(const job::SessionKey& key, std::uint64_t words) {
