@@ -84,7 +84,7 @@ TEST_CASE("a job is shown as a person reads it") {
   Office office;
   office.offer(chest_job(1), "chest-xray-1");
   const std::string shown = office.words("show", "chest-xray-1");
-  for (const char* part : {"waits for approval", "ada (signature verified)", "4: east, north, south, west",
+  for (const char* part : {"waits for approval", "ada (signature verified)", "4: north, south, east, west",
                            "fedavg_cnn, ", "each over 4 hospitals", "of the 400 that maximum_sums allows"}) {
     INFO(shown);
     CHECK(shown.find(part) != std::string::npos);

@@ -40,7 +40,7 @@ TEST_CASE("groups are said apart where their sums are over fewer hospitals") {
   CHECK(releases_in_words(job) ==
         "2 sums of updates, each over 7 hospitals, and 3 sums of counts, each over 3 or 4 hospitals");
   CHECK(sites_in_words(job) == "7: a, b, c, d, e, f, g; in 2 groups: a + b + c, d + e + f + g");
-  CHECK(sites_in_words(chest_job()) == "4: east, north, south, west");
+  CHECK(sites_in_words(chest_job()) == "4: north, south, east, west");
 }
 
 TEST_CASE("a model is said with its size, and weights with where they come from") {
@@ -75,7 +75,7 @@ TEST_CASE("the sums that a job uses are told from those of other jobs") {
   CHECK(budget_in_words({20, 21}, {"chest", 0, false, 400}) ==
         "41 of the 400 that maximum_sums allows; other jobs have used 0 sums over 'chest'");
   CHECK(budget_in_words({20, 21}, {"chest", 141, true, 400}) ==
-        "41 of the 400 that maximum_sums allows; 10other jobs have used 0 sums over 'chest'");
+        "41 of the 400 that maximum_sums allows; other jobs have used 100 sums over 'chest'");
   CHECK(budget_in_words({20, 21}, {"chest", 1, false, std::nullopt}) ==
         "41; policy.yaml states no maximum_sums; other jobs have used 1 sum over 'chest'");
 }
