@@ -48,7 +48,9 @@ class Sink final : public service::CoordinationHandler {
     return {};
   }
   bool may_fetch(const std::string&, const crypto::Digest&) override { return true; }
-  Result<std::string> submit(const std::string&, const std::string&) override { return std::string(); }
+  Result<std::string> submit(const std::string&, const std::string&, const job::JobSignature&) override {
+    return std::string();
+  }
   std::vector<report::JobStatus> jobs() override { return {}; }
   Result<Versioned> watch(const std::string&, std::uint64_t, std::chrono::milliseconds) override { return Versioned{}; }
   Result<std::string> job_spec(const std::string&) override { return std::string(); }

@@ -32,9 +32,8 @@ Result<AdminClient> connect(const ConnectionOptions& options) {
   return AdminClient::create(config);
 }
 
-Result<std::string> submit_job(AdminClient& client, const JobFile& job) {
-  const std::string spec = job::canonical_text(job.spec);
-  if (job.initial_weights.empty()) return client.submit(spec);
+Result<std::string> submit_job(AdminClient& client, const JobFile& job, std::chrono::seconds valid_for) {
+  if (job.initial_weights.empty()) return client.submit(job.spec, std::nullopt, valid_for);
   CONSILIUM_ASSIGN(const simulation::TemporaryFolder folder, simulation::TemporaryFolder::create("consilium-submit"));
   const std::filesystem::path file = folder.path() / "weights";
   const auto bytes = std::as_bytes(std::span(job.initial_weights));
@@ -43,7 +42,7 @@ Result<std::string> submit_job(AdminClient& client, const JobFile& job) {
   out.close();
   if (!out)
     return fail(ErrorCode::kInternal, fmt::format("{}: cannot be written: {}", file.string(), std::strerror(errno)));
-  return client.submit(spec, file);
+  return client.submit(job.spec, file, valid_for);
 }
 
 Result<report::JobStatus> follow(AdminClient& client, const std::string& job_id, LiveView& view, std::stop_token stop) {

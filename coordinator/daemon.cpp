@@ -50,11 +50,12 @@ Result<void> write_port(const std::filesystem::path& state_dir, int port) {
 class Daemon::Impl {
  public:
   Impl(CoordinatorConfig config, journal::BlobStore blobs, journal::JobNumbers numbers,
-       std::shared_ptr<const pki::TrustStore> trust)
+       std::shared_ptr<const pki::TrustStore> trust, pki::Identity self)
       : config_(std::move(config)),
         blobs_(std::move(blobs)),
         numbers_(std::move(numbers)),
-        scheduler_({journal_, blobs_, numbers_, config_.max_running_jobs, std::move(trust)}) {}
+        scheduler_({journal_, blobs_, numbers_, config_.max_running_jobs, std::move(trust), self}),
+        self_(std::move(self)) {}
 
   Result<void> start(const std::filesystem::path& spool) {
     service::ServiceConfig service;
@@ -65,9 +66,7 @@ class Daemon::Impl {
     service.revocation_list = config_.tls.revocation_list;
     service.spool = spool;
     service.list_memory = config_.state_dir;
-    CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config_.tls.certificate, kMaxPemBytes));
-    CONSILIUM_ASSIGN(const pki::Identity self, pki::identity_of_certificate(certificate));
-    service.consortium = self.consortium;
+    service.consortium = self_.consortium;
     CONSILIUM_ASSIGN(service_, service::CoordinationService::start(service, scheduler_, blobs_));
     scheduler_.start(*service_);
     CONSILIUM_TRY(write_port(config_.state_dir, service_->port()));
@@ -94,6 +93,7 @@ class Daemon::Impl {
   journal::JobNumbers numbers_;
   journal::MemoryJournal journal_;
   Scheduler scheduler_;
+  pki::Identity self_;
   std::unique_ptr<service::CoordinationService> service_;
   std::latch stopped_{1};
   std::once_flag once_;
@@ -107,7 +107,10 @@ Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config) {
   CONSILIUM_ASSIGN(journal::JobNumbers numbers, journal::JobNumbers::open(config.state_dir / "job_numbers.json"));
   CONSILIUM_ASSIGN(auto trust, pki::TrustStore::open(config.tls.root, config.tls.revocation_list,
                                                      pki::TrustOptions{config.state_dir}));
-  auto impl = std::make_unique<Impl>(std::move(config), std::move(blobs), std::move(numbers), std::move(trust));
+  CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config.tls.certificate, kMaxPemBytes));
+  CONSILIUM_ASSIGN(pki::Identity self, pki::identity_of_certificate(certificate));
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(blobs), std::move(numbers), std::move(trust),
+                                     std::move(self));
   CONSILIUM_TRY(impl->start(spool));
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
 }

@@ -148,8 +148,11 @@ void Scheduler::site_message(const std::string& site, wire::SiteMessage message)
           if constexpr (std::is_same_v<Message, wire::SiteHello>) {
             sites_[site].hello = said;
           } else if constexpr (std::is_same_v<Message, wire::JobAnswer>) {
-            if (!said.accepted) spdlog::warn("job {}: site {} declined: {}", said.job_id, site, said.reason);
-            if (auto* driver = driver_of(said.job_id)) driver->job_answer(site, said.accepted, said.reason, now);
+            if (said.consent == wire::JobConsent::kDeclined)
+              spdlog::warn("job {}: site {} declined: {}", said.job_id, site, said.reason);
+            if (said.consent == wire::JobConsent::kWaits)
+              spdlog::info("job {}: waits for approval at {}", said.job_id, site);
+            if (auto* driver = driver_of(said.job_id)) driver->job_answer(site, said, now);
           } else if constexpr (std::is_same_v<Message, wire::SessionProgress>) {
             if (auto* driver = driver_of(said.key.job_id)) driver->progress(site, said);
           } else if constexpr (std::is_same_v<Message, wire::SessionPartial>) {
@@ -200,14 +203,18 @@ bool Scheduler::may_fetch(const std::string& site, const crypto::Digest& digest)
   return allowed.value_or(false);
 }
 
-Result<std::string> Scheduler::submit(const std::string& researcher, const std::string& spec_text) {
+Result<std::string> Scheduler::submit(const std::string& researcher, const std::string& spec_text,
+                                      const job::JobSignature& signature) {
   spdlog::info("researcher {}: submits a job", researcher);
   CONSILIUM_ASSIGN(admission::AdmittedJob admitted, admission::admit(spec_text, parts_.blobs));
+  CONSILIUM_TRY(admission::check_submitter(researcher, admitted.spec, signature, parts_.self, *parts_.trust));
   const auto shared = std::make_shared<admission::AdmittedJob>(std::move(admitted));
-  return ask<std::string>([this, researcher, shared] { return enqueue(researcher, std::move(*shared)); });
+  return ask<std::string>(
+      [this, researcher, signature, shared] { return enqueue(researcher, signature, std::move(*shared)); });
 }
 
-Result<std::string> Scheduler::enqueue(const std::string& researcher, admission::AdmittedJob admitted) {
+Result<std::string> Scheduler::enqueue(const std::string& researcher, const job::JobSignature& signature,
+                                       admission::AdmittedJob admitted) {
   auto job = std::make_unique<Job>();
   CONSILIUM_ASSIGN(const std::uint64_t number, parts_.numbers.next(admitted.spec.name));
   job->id = admitted.spec.name + "-" + std::to_string(number);
@@ -219,7 +226,7 @@ Result<std::string> Scheduler::enqueue(const std::string& researcher, admission:
   if (job::is_masked(admitted.spec)) {
     parts.authenticator = std::make_shared<secagg::RosterAuthenticator>(parts_.trust, admitted.spec.federation.roster);
   }
-  CONSILIUM_ASSIGN(job->driver, round::JobDriver::create(job->id, researcher, admitted.spec, admitted.initial_model,
+  CONSILIUM_ASSIGN(job->driver, round::JobDriver::create(job->id, signature, admitted.spec, admitted.initial_model,
                                                          std::move(parts)));
   spdlog::info("job {}: submitted by {}, digest {}", job->id, researcher,
                crypto::to_hex(job::job_digest(admitted.spec)));

@@ -34,7 +34,8 @@ class Scheduler final : public service::CoordinationHandler {
     journal::BlobStore& blobs;
     journal::JobNumbers& numbers;
     std::size_t max_running_jobs = 1;
-    std::shared_ptr<const pki::TrustStore> trust;  ///< of the sites' certificates, for masked jobs
+    std::shared_ptr<const pki::TrustStore> trust;  ///< of the sites' and researchers' certificates
+    pki::Identity self;                            ///< whom researchers sign their jobs for
   };
 
   explicit Scheduler(Parts parts);
@@ -55,7 +56,8 @@ class Scheduler final : public service::CoordinationHandler {
                                const std::filesystem::path& file) override;
   bool may_fetch(const std::string& site, const crypto::Digest& digest) override;
 
-  Result<std::string> submit(const std::string& researcher, const std::string& spec_text) override;
+  Result<std::string> submit(const std::string& researcher, const std::string& spec_text,
+                             const job::JobSignature& signature) override;
   std::vector<report::JobStatus> jobs() override;
   Result<Versioned> watch(const std::string& job_id, std::uint64_t seen, std::chrono::milliseconds timeout) override;
   Result<std::string> job_spec(const std::string& job_id) override;
@@ -87,7 +89,8 @@ class Scheduler final : public service::CoordinationHandler {
   void start_queued(Time now);
   void retire_ended(Time now);
   void publish(const std::string& job_id, const report::JobStatus& status);
-  Result<std::string> enqueue(const std::string& researcher, admission::AdmittedJob admitted);
+  Result<std::string> enqueue(const std::string& researcher, const job::JobSignature& signature,
+                              admission::AdmittedJob admitted);
   Job* find(const std::string& job_id);
   [[nodiscard]] static admission::Occupancy occupancy_of(const Job& job);
   /// Runs a function on the owner's thread and returns what it returns.

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "client/approval/job_gate.h"
 #include "client/policy/policy.h"
 #include "common/crypto/sha256.h"
 #include "common/job/job_spec.h"
@@ -50,9 +51,12 @@ struct Confirming {
 };
 
 struct SiteState {
+  std::string coordinator{};                ///< URI in its certificate; "" without a connection
   std::map<std::string, AcceptedJob> jobs;  ///< by job id
-  std::optional<ActiveSession> active;      ///< a site has one trainer: one session at a time
-  std::deque<ActiveSession> waiting;        ///< offered meanwhile, first come first served
+  /// Offers of jobs that are accepted or wait for a person, by job id: looked at again when something is decided.
+  std::map<std::string, wire::JobOffer> offers;
+  std::optional<ActiveSession> active;  ///< a site has one trainer: one session at a time
+  std::deque<ActiveSession> waiting;    ///< offered meanwhile, first come first served
   /// Masked sessions whose vector is sent, until the site has revealed what takes the masks off. They outlive a lost
   /// connection.
   std::map<job::SessionKey, Confirming> confirming;
@@ -64,12 +68,17 @@ struct SiteContext {
   std::vector<std::string> datasets;
   std::string software;
   std::string site{};
-  crypto::Digest key{};     ///< SHA-256 of the site's own SubjectPublicKeyInfo
-  roster::Roster roster{};  ///< what client.yaml names
+  crypto::Digest key{};               ///< SHA-256 of the site's own SubjectPublicKeyInfo
+  roster::Roster roster{};            ///< what client.yaml names
+  approval::JobGate* gate = nullptr;  ///< decides about offered jobs; outlives the machine
 };
 
 // Events.
-struct Connected {};
+struct Connected {
+  std::string coordinator;  ///< URI in its certificate
+};
+/// A person decided about a job, or policy or roster changed.
+struct Reconsider {};
 struct Disconnected {};
 struct Received {
   wire::CoordinatorMessage message;
@@ -119,8 +128,8 @@ struct StepFailed {
   job::SessionKey key;
   Error error;
 };
-using SiteEvent = std::variant<Connected, Disconnected, Received, Fetched, Worked, Uploaded, Keyed, Confirmed, Revealed,
-                               MaskingRefused, Endorsed, TotalRefused, StepFailed>;
+using SiteEvent = std::variant<Connected, Disconnected, Reconsider, Received, Fetched, Worked, Uploaded, Keyed,
+                               Confirmed, Revealed, MaskingRefused, Endorsed, TotalRefused, StepFailed>;
 
 // Effects.
 struct Send {

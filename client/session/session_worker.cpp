@@ -149,7 +149,7 @@ class SessionWorker::Impl {
                              job::count_groups(spec).at(session.order.group),
                              {},
                              std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())};
-    masking::GroupVectors& vectors = parts_.groups.vectors;
+    masking::GroupVectors& vectors = parts_.groups.vectors();
     CONSILIUM_ASSIGN(const masking::MaskedVector vector,
                      vectors.mask(session.order, std::move(masks), std::move(release), parts_.trainer.threads));
     const auto sent = parts_.link.upload(session.key, vector.words(), stop, vector.digest());
@@ -159,7 +159,7 @@ class SessionWorker::Impl {
   }
 
   Result<std::optional<SiteEvent>> check_total(const CheckTotal& effect, const std::stop_token& stop) {
-    TotalCheck check({parts_.groups.trust, parts_.groups.ledger, parts_.groups.keys, parts_.models,
+    TotalCheck check({parts_.groups.trust(), parts_.groups.ledger(), parts_.groups.keys(), parts_.models,
                       [&](const crypto::Digest& digest, std::uint64_t bytes, const std::filesystem::path& file) {
                         return parts_.link.fetch(digest, bytes, file, stop);
                       }});
@@ -183,7 +183,7 @@ class SessionWorker::Impl {
   /// Mode masked: makes and seals this site's vector of the sum, unless an earlier attempt has.
   Result<std::optional<SiteEvent>> work_for_group(const ActiveSession& session, const AcceptedJob& job,
                                                   std::stop_token stop) {
-    masking::GroupVectors& vectors = parts_.groups.vectors;
+    masking::GroupVectors& vectors = parts_.groups.vectors();
     const job::RoundOrder& order = session.order;
     CONSILIUM_ASSIGN(const bool there, vectors.has(order));
     if (there) return std::optional<SiteEvent>(Worked{session.key, true});
@@ -198,10 +198,10 @@ class SessionWorker::Impl {
     auto sealed = seal(session, job, stop);
     if (!sealed && sealed.error().code == ErrorCode::kInvalidArgument) {
       spdlog::error("{}: this site's result can't be used: {}", job::to_string(session.key), sealed.error().message);
-      CONSILIUM_ASSIGN(const crypto::SecretBytes key, parts_.groups.secret.unusable_key(order));
+      CONSILIUM_ASSIGN(const crypto::SecretBytes key, parts_.groups.secret().unusable_key(order));
       CONSILIUM_ASSIGN(std::vector<std::uint32_t> words, unusable_contribution(order, key));
       sealed = vectors.seal(order, [&](const masking::WordSink& sink) { return sink(words); });
-      if (sealed) CONSILIUM_TRY(parts_.groups.ledger.end_after(masking::sum_of(order), "its result was unusable"));
+      if (sealed) CONSILIUM_TRY(parts_.groups.ledger().end_after(masking::sum_of(order), "its result was unusable"));
     }
     CONSILIUM_TRY(sealed);
     return std::optional<SiteEvent>(Worked{session.key, true});
@@ -209,14 +209,14 @@ class SessionWorker::Impl {
 
   Result<void> seal(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop) {
     const job::RoundOrder& order = session.order;
-    masking::GroupVectors& vectors = parts_.groups.vectors;
+    masking::GroupVectors& vectors = parts_.groups.vectors();
     switch (order.kind) {
       case job::SumKind::kCensus: {
         CONSILIUM_ASSIGN(words_, census_contribution(order, prepared_));
         break;
       }
       case job::SumKind::kTrain: {
-        CONSILIUM_ASSIGN(const std::uint64_t seed, parts_.groups.secret.training_seed(order, job.spec.data.dataset));
+        CONSILIUM_ASSIGN(const std::uint64_t seed, parts_.groups.secret().training_seed(order, job.spec.data.dataset));
         CONSILIUM_ASSIGN(const trainer::Trained trained, run_training(session, seed, stop));
         return vectors.seal(order, [&](const masking::WordSink& sink) {
           return stream_train_contribution(order, *manifest_, prepared_.train_examples, trained, delta_->floats(), sink,

@@ -6,12 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "client/masking/group_ledger.h"
-#include "client/masking/group_sessions.h"
-#include "client/masking/group_vectors.h"
-#include "client/masking/job_keys.h"
+#include "client/masking/group_mode.h"
 #include "client/masking/ledger.h"
-#include "client/masking/site_secret.h"
 #include "client/session/session_machine.h"
 #include "client/trainer_process/trainer_process.h"
 #include "client/transport/coordinator_link.h"
@@ -23,14 +19,6 @@ namespace consilium::session {
 /// encodes, uploads. What became of a step is reported as a SiteEvent from that thread.
 class SessionWorker {
  public:
-  /// What sums over whole groups need; all of it outlives the worker.
-  struct GroupParts {
-    masking::GroupLedger& ledger;
-    masking::JobKeys& keys;
-    const masking::SiteSecret& secret;
-    masking::GroupVectors& vectors;
-    masking::SiteTrust trust;
-  };
   struct Parts {
     transport::CoordinatorLink& link;
     trainer::TrainerConfig trainer;
@@ -38,7 +26,7 @@ class SessionWorker {
     std::string site;
     std::filesystem::path models;  ///< cache of global models; the last few are kept
     masking::Ledger& ledger;       ///< records masked vectors before they leave
-    GroupParts groups;             ///< mode masked
+    masking::GroupMode& groups;    ///< mode masked; outlives the worker
     std::function<void(SiteEvent)> report;
   };
 

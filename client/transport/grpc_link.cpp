@@ -124,11 +124,11 @@ class GrpcLink final : public CoordinatorLink {
         return connected;
       }
       if (stop.stop_requested()) continue;
-      if (std::holds_alternative<SiteStream::Connected>(event)) {
+      if (auto* peer = std::get_if<SiteStream::Connected>(&event)) {
         connected = true;
         last_reason_.clear();
         spdlog::info("connected to the coordinator at {}", config_.coordinator);
-        if (events_.connected) events_.connected();
+        if (events_.connected) events_.connected(std::move(peer->coordinator));
       } else if (events_.received) {
         events_.received(std::move(std::get<wire::CoordinatorMessage>(event)));
       }

@@ -133,8 +133,14 @@ void GrpcStream::resume_reading(std::unique_lock<std::mutex>& lock) {
 void GrpcStream::OnReadInitialMetadataDone(bool ok) {
   const std::lock_guard lock(mutex_);
   if (!ok || read_ended_) return;
+  const auto peer = wire::identity_of_peer(*context_.auth_context(), *trust_, {pki::Role::kCoordinator});
+  if (!peer) {
+    refused_ = peer.error().within("the site ends the stream");
+    context_.TryCancel();
+    return;
+  }
   open_ = true;
-  events_.push_back(Connected{});
+  events_.push_back(Connected{pki::to_uri(*peer)});
   changed_.notify_all();
 }
 

@@ -138,9 +138,10 @@ crypto::Digest labelled_digest(std::string_view label, std::span<const std::byte
   return hash.finish();
 }
 
-crypto::Digest job_digest(const JobSpec& job) {
-  const std::string text = canonical_text(job);
-  return labelled_digest("consilium/v1/job", std::as_bytes(std::span(text)));
+crypto::Digest job_digest(const JobSpec& job) { return digest_of_text(canonical_text(job)); }
+
+crypto::Digest digest_of_text(std::string_view canonical_text) {
+  return labelled_digest("consilium/v1/job", std::as_bytes(std::span(canonical_text)));
 }
 
 }  // namespace consilium::job

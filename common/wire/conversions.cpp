@@ -28,6 +28,11 @@ static_assert(static_cast<int>(ErrorCode::kInvalidArgument) + 1 == v1::FAILURE_C
 static_assert(static_cast<int>(ErrorCode::kUnavailable) + 1 == v1::FAILURE_CODE_UNAVAILABLE);
 static_assert(static_cast<int>(ErrorCode::kInternal) + 1 == v1::FAILURE_CODE_INTERNAL);
 
+Result<void> check_size(std::string_view bytes, std::size_t most, std::string_view field) {
+  if (!bytes.empty() && bytes.size() <= most) return {};
+  return malformed(field, fmt::format("1 to {} bytes", most), std::to_string(bytes.size()));
+}
+
 Result<ErrorCode> error_code(v1::FailureCode code, std::string_view field) {
   if (code < v1::FAILURE_CODE_INVALID_ARGUMENT || code > v1::FAILURE_CODE_INTERNAL) {
     return malformed(field, "a failure code", std::to_string(static_cast<int>(code)));
@@ -55,7 +60,10 @@ Result<SiteMessage> site_hello(const v1::SiteHello& proto) {
 Result<SiteMessage> job_answer(const v1::JobAnswer& proto) {
   CONSILIUM_TRY(check_name_field(proto.job_id(), "job_answer.job_id"));
   CONSILIUM_TRY(check_text_field(proto.reason(), kMaxReasonBytes, "job_answer.reason"));
-  return JobAnswer{proto.job_id(), proto.accepted(), proto.reason()};
+  if (proto.consent() < v1::JOB_CONSENT_DECLINED || proto.consent() > v1::JOB_CONSENT_WAITS) {
+    return malformed("job_answer.consent", "1 to 3", std::to_string(static_cast<int>(proto.consent())));
+  }
+  return JobAnswer{proto.job_id(), static_cast<JobConsent>(proto.consent()), proto.reason()};
 }
 
 Result<SiteMessage> session_progress(const v1::SessionProgress& proto) {
@@ -155,8 +163,10 @@ Result<CoordinatorMessage> group_total(const v1::GroupTotal& proto) {
 Result<CoordinatorMessage> job_offer(const v1::JobOffer& proto) {
   CONSILIUM_TRY(check_name_field(proto.job_id(), "job_offer.job_id"));
   CONSILIUM_TRY(check_text_field(proto.spec(), job::kMaxJobBytes, "job_offer.spec"));
-  CONSILIUM_TRY(check_name_field(proto.researcher(), "job_offer.researcher"));
-  return JobOffer{proto.job_id(), proto.spec(), proto.researcher()};
+  if (!proto.has_signature()) return malformed("job_offer.signature", "a researcher's signature", "nothing");
+  auto signature = wire::from_proto(proto.signature());
+  if (!signature) return fail(signature.error().within("job_offer"));
+  return JobOffer{proto.job_id(), proto.spec(), std::move(*signature)};
 }
 
 Result<CoordinatorMessage> session_offer(const v1::SessionOffer& proto) {
@@ -196,7 +206,7 @@ struct SiteWriter {
   void operator()(const JobAnswer& answer) const {
     auto& proto = *out.mutable_job_answer();
     proto.set_job_id(answer.job_id);
-    proto.set_accepted(answer.accepted);
+    proto.set_consent(static_cast<v1::JobConsent>(answer.consent));
     proto.set_reason(reason(answer.reason));
   }
   void operator()(const SessionProgress& progress) const {
@@ -226,7 +236,7 @@ struct CoordinatorWriter {
     auto& proto = *out.mutable_job_offer();
     proto.set_job_id(offer.job_id);
     proto.set_spec(offer.spec);
-    proto.set_researcher(name(offer.researcher));
+    *proto.mutable_signature() = wire::to_proto(offer.signature);
   }
   void operator()(const SessionOffer& offer) const {
     auto& proto = *out.mutable_session_offer();
@@ -310,6 +320,23 @@ Result<job::SessionKey> from_proto(const v1::SessionKey& proto) {
     return malformed("key.round", fmt::format("at most {}", kMaxRounds), std::to_string(proto.round()));
   if (proto.attempt() == 0) return malformed("key.attempt", "at least 1", "0");
   return job::SessionKey{proto.job_id(), static_cast<job::SumKind>(proto.kind()), proto.round(), proto.attempt()};
+}
+
+v1::JobSignature to_proto(const job::JobSignature& signature) {
+  v1::JobSignature proto;
+  proto.set_coordinator(signature.coordinator);
+  proto.set_not_after(signature.not_after);
+  proto.set_certificate(signature.certificate);
+  proto.set_signature(signature.signature.data(), signature.signature.size());
+  return proto;
+}
+
+Result<job::JobSignature> from_proto(const v1::JobSignature& proto) {
+  CONSILIUM_TRY(check_text_field(proto.coordinator(), job::kMaxCoordinatorBytes, "signature.coordinator"));
+  CONSILIUM_TRY(check_size(proto.certificate(), job::kMaxResearcherCertificateBytes, "signature.certificate"));
+  CONSILIUM_TRY(check_size(proto.signature(), job::kMaxJobSignatureBytes, "signature.signature"));
+  const auto bytes = std::as_bytes(std::span(proto.signature()));
+  return job::JobSignature{proto.coordinator(), proto.not_after(), proto.certificate(), {bytes.begin(), bytes.end()}};
 }
 
 v1::SiteMessage to_proto(const SiteMessage& message) {

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "common/crypto/sha256.h"
+#include "common/error/error.h"
+#include "common/job/job_signature.h"
 #include "common/job/round_order.h"
 
 /// What travels on a site's stream, as plain values: gRPC and protobuf stop at common/wire, coordinator/service and
@@ -33,8 +35,8 @@ struct KeyAgreement {
 /// A job that the site may take part in.
 struct JobOffer {
   std::string job_id;
-  std::string spec;        ///< job::canonical_text(); the site parses it and computes the digest itself
-  std::string researcher;  ///< name from the submitter's certificate
+  std::string spec;  ///< job::canonical_text(); the site parses it and computes the digest itself
+  job::JobSignature signature;
   bool operator==(const JobOffer&) const = default;
 };
 /// Take part in one session: fetch the model, do what the order says, upload the vector.
@@ -88,10 +90,15 @@ struct SiteHello {
   std::vector<std::string> datasets;  ///< names it maps; nothing about what is in them
   bool operator==(const SiteHello&) const = default;
 };
+enum class JobConsent : std::uint8_t {
+  kDeclined = 1,
+  kAccepted = 2,
+  kWaits = 3,  ///< for a person at the hospital; another answer follows
+};
 struct JobAnswer {
   std::string job_id;
-  bool accepted = false;
-  std::string reason;  ///< why not
+  JobConsent consent = JobConsent::kDeclined;
+  std::string reason;  ///< of a refusal: keys of the site's policy, no value of it
   bool operator==(const JobAnswer&) const = default;
 };
 enum class SitePhase : std::uint8_t { kFetching = 1, kTraining = 2, kEvaluating = 3, kUploading = 4 };

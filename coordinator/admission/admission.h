@@ -6,7 +6,10 @@
 #include <vector>
 
 #include "common/error/error.h"
+#include "common/job/job_signature.h"
 #include "common/job/job_spec.h"
+#include "common/pki/identity.h"
+#include "common/pki/trust.h"
 #include "coordinator/journal/blob_store.h"
 
 namespace consilium::admission {
@@ -20,6 +23,13 @@ struct AdmittedJob {
 /// Decides whether a submitted job may run at all, and lays out its initial model: the weights that the researcher
 /// uploaded, or those that the spec and its seed give. Errors name the key path.
 Result<AdmittedJob> admit(const std::string& spec_text, journal::BlobStore& blobs);
+
+/// Checks that whoever submits a job signed it themselves, for this coordinator: sites would decline it otherwise.
+/// @param researcher  name in the certificate of the connection
+/// kPermissionDenied, kUnauthenticated or kDeadlineExceeded say what is wrong.
+Result<void> check_submitter(const std::string& researcher, const job::JobSpec& spec,
+                             const job::JobSignature& signature, const pki::Identity& self,
+                             const pki::TrustStore& trust);
 
 /// What the scheduler knows of a job: which sites it occupies.
 struct Occupancy {

@@ -20,7 +20,7 @@ constexpr Clock::duration kKeyAgreementLimit = std::chrono::seconds(60);
 
 }  // namespace
 
-Result<std::unique_ptr<JobDriver>> JobDriver::create(std::string job_id, std::string researcher,
+Result<std::unique_ptr<JobDriver>> JobDriver::create(std::string job_id, job::JobSignature signature,
                                                      const job::JobSpec& spec, const crypto::Digest& initial_model,
                                                      Parts parts) {
   if (job::is_masked(spec) && !parts.authenticator && !parts.simulated) {
@@ -33,14 +33,14 @@ Result<std::unique_ptr<JobDriver>> JobDriver::create(std::string job_id, std::st
     return fail(ErrorCode::kInvalidArgument, fmt::format("job {}: initial weights of {} bytes, the model needs {}",
                                                          job_id, size, manifest.parameter_count() * sizeof(float)));
   }
-  return std::unique_ptr<JobDriver>(new JobDriver(std::move(job_id), std::move(researcher), spec, std::move(manifest),
+  return std::unique_ptr<JobDriver>(new JobDriver(std::move(job_id), std::move(signature), spec, std::move(manifest),
                                                   initial_model, std::move(parts)));
 }
 
-JobDriver::JobDriver(std::string job_id, std::string researcher, const job::JobSpec& spec, ParameterManifest manifest,
-                     const crypto::Digest& initial_model, Parts parts)
+JobDriver::JobDriver(std::string job_id, job::JobSignature signature, const job::JobSpec& spec,
+                     ParameterManifest manifest, const crypto::Digest& initial_model, Parts parts)
     : job_id_(std::move(job_id)),
-      researcher_(std::move(researcher)),
+      signature_(std::move(signature)),
       spec_(spec),
       spec_text_(job::canonical_text(spec)),
       parts_(std::move(parts)),
@@ -58,12 +58,18 @@ void JobDriver::site_connected(const std::string& site, TimePoint now) {
   remind(site);
 }
 
-void JobDriver::job_answer(const std::string& site, bool accepted, const std::string& reason, TimePoint now) {
-  if (accepted) {
-    if (runs_) deliver(runs_->returned(site));
-    handle(SiteAccepted{site}, now);
-  } else {
-    handle(SiteDeclined{site, reason}, now);
+void JobDriver::job_answer(const std::string& site, const wire::JobAnswer& answer, TimePoint now) {
+  switch (answer.consent) {
+    case wire::JobConsent::kAccepted:
+      if (runs_) deliver(runs_->returned(site));
+      handle(SiteAccepted{site}, now);
+      break;
+    case wire::JobConsent::kWaits:
+      handle(SiteWaits{site}, now);
+      break;
+    case wire::JobConsent::kDeclined:
+      connection_changed(SiteDeclined{site, answer.reason}, site, now);
+      break;
   }
 }
 
@@ -294,7 +300,7 @@ void JobDriver::put_out(const std::string& site, const job::SessionKey& key, con
 // Effects.
 
 void JobDriver::carry_out(const OfferJob& action, TimePoint) {
-  parts_.gateway.send(action.site, wire::JobOffer{job_id_, spec_text_, researcher_});
+  parts_.gateway.send(action.site, wire::JobOffer{job_id_, spec_text_, signature_});
 }
 
 void JobDriver::carry_out(const OpenSession& action, TimePoint now) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/job/job_signature.h"
 #include "common/job/job_spec.h"
 #include "common/job/round_order.h"
 #include "common/report/job_status.h"
@@ -41,8 +42,10 @@ class JobDriver {
   };
 
   /// @param initial_model digest of the blob with the initial weights, already in the store
-  static Result<std::unique_ptr<JobDriver>> create(std::string job_id, std::string researcher, const job::JobSpec& spec,
-                                                   const crypto::Digest& initial_model, Parts parts);
+  /// @param signature     the researcher's, which every offer carries
+  static Result<std::unique_ptr<JobDriver>> create(std::string job_id, job::JobSignature signature,
+                                                   const job::JobSpec& spec, const crypto::Digest& initial_model,
+                                                   Parts parts);
   JobDriver(const JobDriver&) = delete;
   JobDriver& operator=(const JobDriver&) = delete;
 
@@ -52,7 +55,7 @@ class JobDriver {
   void begin(TimePoint now) { handle(Begin{}, now); }           ///< leaves the queue
   void site_connected(const std::string& site, TimePoint now);  ///< offers the job
   void site_left(const std::string& site, TimePoint now) { connection_changed(SiteLeft{site}, site, now); }
-  void job_answer(const std::string& site, bool accepted, const std::string& reason, TimePoint now);
+  void job_answer(const std::string& site, const wire::JobAnswer& answer, TimePoint now);
   void progress(const std::string& site, const wire::SessionProgress& progress);
   /// A vector arrived whole; its digest is verified. Refused (and the site told why) where the session isn't open to
   /// it.
@@ -79,7 +82,7 @@ class JobDriver {
   [[nodiscard]] bool ended() const { return std::holds_alternative<Ended>(state_.phase); }
 
  private:
-  JobDriver(std::string job_id, std::string researcher, const job::JobSpec& spec, ParameterManifest manifest,
+  JobDriver(std::string job_id, job::JobSignature signature, const job::JobSpec& spec, ParameterManifest manifest,
             const crypto::Digest& initial_model, Parts parts);
 
   /// Is the session open to this site, with a sum to take its vector?
@@ -89,7 +92,7 @@ class JobDriver {
   std::optional<Error> apply(const Event& event, TimePoint now);
   /// Applies what has followed, until nothing more follows, and shows what came of it.
   void go_on(TimePoint now);
-  /// The site's stream has ended, or a new one has taken its place: what it was at is lost.
+  /// The site's stream has ended, a new one has taken its place, or it declined the job: what it was at is lost.
   void connection_changed(const Event& event, const std::string& site, TimePoint now);
   /// Does the round that was committed last still wait for its metrics?
   [[nodiscard]] bool evaluates() const;
@@ -130,7 +133,7 @@ class JobDriver {
   void release_total();
 
   std::string job_id_;
-  std::string researcher_;
+  job::JobSignature signature_;
   job::JobSpec spec_;
   std::string spec_text_;
   Parts parts_;

@@ -63,7 +63,7 @@ void open_census(Step& step, const Names& cohort, bool counts_all) {
 bool answers_owed(Step& step) {
   bool owed = false;
   for (auto& [name, site] : step.state.sites) {
-    if (!site.connected || site.consent != Consent::kAsked || site.overdue) continue;
+    if (!site.undecided() || site.overdue) continue;
     if (step.now >= site.asked_at + step.state.rules.answer_limit) {
       site.overdue = true;
     } else {
@@ -152,9 +152,15 @@ void give_up_where_vain(Step& step) {
 
 }  // namespace
 
+bool awaits_approval(const State& state) {
+  if (!state.rules.masked || members_are_fixed(state)) return false;
+  return count_where(state, [](const SiteState& site) { return site.consent == Consent::kWaits; }) > 0;
+}
+
 bool awaits_all(const State& state) {
   if (!state.rules.masked || members_are_fixed(state)) return false;
   if (taking_part(state) < state.rules.minimum_sites) return false;  // then it waits for these, however long
+  if (awaits_approval(state)) return true;
   const auto settled = [&](const std::string& name) {
     const auto found = state.sites.find(name);
     if (found == state.sites.end()) return false;
@@ -182,7 +188,9 @@ void continue_recruiting(Step& step) {
     return;
   }
   if (owed) return;
-  if (awaits_all(state) && step.now < std::get<Recruiting>(state.phase).since + state.rules.deadline) return;
+  const TimePoint since = std::get<Recruiting>(state.phase).since;
+  if (awaits_approval(state) && step.now < since + state.rules.recruiting_limit) return;
+  if (awaits_all(state) && step.now < since + state.rules.deadline) return;
   if (state.normaliser == 0 || state.recount) {
     open_census(step, names_where(state, fit), true);
   } else if (!state.rules.masked && count_where(state, newcomer) > 0) {
@@ -220,6 +228,8 @@ std::string waiting_for(const State& state) {
       reasons.add(name, "census failed: " + site.reason);
     } else if (site.connected && site.consent == Consent::kAsked) {
       reasons.add(name, "has not answered yet");
+    } else if (site.consent == Consent::kWaits) {
+      reasons.add(name, "waits for approval at " + name);
     }
   }
   const std::string listed = reasons.text();

@@ -35,6 +35,10 @@ struct SiteLeft {
 struct SiteAccepted {
   std::string site;
 };
+/// A person at the site has to approve the job first.
+struct SiteWaits {
+  std::string site;
+};
 struct SiteDeclined {
   std::string site;
   std::string reason;
@@ -85,8 +89,8 @@ struct Fault {
   std::string reason;
 };
 struct Tick {};
-using Event = std::variant<Begin, SiteConnected, SiteLeft, SiteAccepted, SiteDeclined, Answered, Failed, SumSpoiled,
-                           Unmasked, UnmaskingFailed, Committed, CommitFailed, Stop, Fault, Tick>;
+using Event = std::variant<Begin, SiteConnected, SiteLeft, SiteAccepted, SiteWaits, SiteDeclined, Answered, Failed,
+                           SumSpoiled, Unmasked, UnmaskingFailed, Committed, CommitFailed, Stop, Fault, Tick>;
 
 // Effects.
 

@@ -62,15 +62,26 @@ class Machine {
     return {};
   }
 
-  Refusal operator()(const SiteDeclined& event) {
+  Refusal operator()(const SiteWaits& event) {
     SiteState* site = nullptr;
     if (auto no = unasked(event.site, site)) return no;
-    site->consent = Consent::kDeclined;
-    site->reason = shorten(event.reason, kMaxReason);
-    if (site->member && !state().rules.masked) {
-      state().member_examples -= std::min(state().member_examples, site->examples.value_or(0));
-      site->member = false;
+    site->consent = Consent::kWaits;
+    go_on();
+    return {};
+  }
+
+  /// A person may take an approval back, so that a site declines a job that it takes part in.
+  Refusal operator()(const SiteDeclined& event) {
+    const auto found = state().sites.find(event.site);
+    if (found == state().sites.end() || !found->second.may_decline()) return awaits_no_answer(event.site);
+    SiteState& site = found->second;
+    site.consent = Consent::kDeclined;
+    site.reason = shorten(event.reason, kMaxReason);
+    if (site.member && !state().rules.masked) {
+      state().member_examples -= std::min(state().member_examples, site.examples.value_or(0));
+      site.member = false;
     }
+    fail_pending(event.site, "declined the job: " + site.reason);
     go_on();
     return {};
   }
@@ -169,12 +180,14 @@ class Machine {
                    fmt::format("job {} doesn't list the site {}", state().rules.job_id, site));
   }
 
+  Refusal awaits_no_answer(const std::string& name) {
+    return refusal(ErrorCode::kFailedPrecondition,
+                   fmt::format("job {} awaits no answer of {}", state().rules.job_id, name));
+  }
+
   Refusal unasked(const std::string& name, SiteState*& site) {
     const auto found = state().sites.find(name);
-    if (found == state().sites.end() || !found->second.connected || found->second.consent != Consent::kAsked) {
-      return refusal(ErrorCode::kFailedPrecondition,
-                     fmt::format("job {} awaits no answer of {}", state().rules.job_id, name));
-    }
+    if (found == state().sites.end() || !found->second.undecided()) return awaits_no_answer(name);
     site = &found->second;
     return {};
   }
@@ -314,12 +327,13 @@ std::optional<TimePoint> next_wakeup(const State& state) {
   TimePoint next = recruiting->since + state.rules.recruiting_limit;
   bool owed = false;
   for (const auto& [name, site] : state.sites) {
-    if (!site.connected || site.consent != Consent::kAsked || site.overdue) continue;
+    if (!site.undecided() || site.overdue) continue;
     owed = true;
     next = std::min(next, site.asked_at + state.rules.answer_limit);
   }
   // As long as an answer is owed, nothing begins, whoever else is awaited.
-  if (!owed && awaits_all(state)) next = std::min(next, recruiting->since + state.rules.deadline);
+  if (!owed && awaits_all(state) && !awaits_approval(state))
+    next = std::min(next, recruiting->since + state.rules.deadline);
   return next;
 }
 

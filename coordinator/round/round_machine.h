@@ -46,7 +46,7 @@ struct Rules {
 [[nodiscard]] inline bool sums_whole_groups(const Rules& rules) { return !rules.groups.empty(); }
 [[nodiscard]] Rules rules_of(const std::string& job_id, const job::JobSpec& spec);
 
-enum class Consent : std::uint8_t { kUnasked, kAsked, kAccepted, kDeclined };
+enum class Consent : std::uint8_t { kUnasked, kAsked, kAccepted, kDeclined, kWaits };
 
 /// A site that the job wants, as far as it has been heard of.
 struct SiteState {
@@ -59,6 +59,11 @@ struct SiteState {
   std::optional<std::uint64_t> examples;  ///< n_i of a member, in a plain job
   std::string reason;                     ///< why it declined, or why it is unfit
 
+  /// Has been asked over this connection, and hasn't said yes or no: a person may have to look at the job first.
+  [[nodiscard]] bool undecided() const {
+    return connected && (consent == Consent::kAsked || consent == Consent::kWaits);
+  }
+  [[nodiscard]] bool may_decline() const { return undecided() || ready(); }
   /// May be asked to work: connected, and has accepted over this connection.
   [[nodiscard]] bool ready() const { return connected && consent == Consent::kAccepted; }
   /// A member that has something to train on, as far as the coordinator is told.

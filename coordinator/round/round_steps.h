@@ -39,6 +39,9 @@ class ReasonList {
 
 /// Does the job still wait for every listed site? The census of a masked job makes its members, for good.
 [[nodiscard]] bool awaits_all(const State& state);
+/// Does a masked job wait for a person at some site to approve it? Its members are fixed for good afterwards, so it
+/// waits as long as it recruits.
+[[nodiscard]] bool awaits_approval(const State& state);
 
 /// Starts the next session where it can, else waits; ends the job after its last round, or where waiting is vain.
 void continue_recruiting(Step& step);

@@ -90,6 +90,7 @@ std::string text_of(const SiteState& site, const Answer* answer, const std::stri
   if (!site.connected) return "disconnected";
   if (site.unfit) return "census failed: " + site.reason;
   if (site.consent == Consent::kAsked) return "asked";
+  if (site.consent == Consent::kWaits) return "waits for approval";
   if (answer == nullptr) return "idle";
   if (answer->standing == Standing::kUpdate) return "answered";
   if (answer->standing == Standing::kPartial) return "partial";

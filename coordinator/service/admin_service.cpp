@@ -128,7 +128,13 @@ class AdminService final : public v1::Admin::CallbackService {
         return fail(ErrorCode::kInvalidArgument,
                     fmt::format("job of {} bytes: expected 1 to {}", request->spec().size(), job::kMaxJobBytes));
       }
-      CONSILIUM_ASSIGN(const std::string job_id, parts_.handler.submit(peer.name, request->spec()));
+      if (!request->has_signature()) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "submit.signature: expected the researcher's signature, found nothing; submit the job with this "
+                    "version's 'consilium submit'");
+      }
+      CONSILIUM_ASSIGN(const job::JobSignature signature, wire::from_proto(request->signature()));
+      CONSILIUM_ASSIGN(const std::string job_id, parts_.handler.submit(peer.name, request->spec(), signature));
       spdlog::info("researcher {} submitted {}", peer.name, job_id);
       reply->set_job_id(job_id);
       return {};

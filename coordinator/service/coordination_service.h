@@ -41,8 +41,9 @@ class CoordinationHandler {
   virtual bool may_fetch(const std::string& site, const crypto::Digest& digest) = 0;
 
   // Researchers and operators.
-  /// @param initial_weights digest of an uploaded blob, where the job brings its own
-  virtual Result<std::string> submit(const std::string& researcher, const std::string& spec_text) = 0;
+  /// @param signature  under the job, as the researcher sent it
+  virtual Result<std::string> submit(const std::string& researcher, const std::string& spec_text,
+                                     const job::JobSignature& signature) = 0;
   virtual std::vector<report::JobStatus> jobs() = 0;
   /// Returns the job's status once its version exceeds `seen` (at once for 0), or after `timeout`.
   struct Versioned {

@@ -2,6 +2,9 @@
 #include <thread>
 
 #include "cli/admin_client.h"
+#include "common/job/job_signature.h"
+#include "common/job/job_text.h"
+#include "common/pki/signer.h"
 #include "tests/contract/link/federation_fixture.h"
 
 using Catch::Matchers::Contains;
@@ -9,6 +12,12 @@ using namespace consilium;
 using namespace consilium::testing;
 
 namespace {
+
+constexpr const char* kJob =
+    "{name: tiny, model: {name: mlp_2nn, input: [1, 8, 8], classes: 2}, data: {dataset: chest},\n"
+    " training: {local_epochs: 1, batch_size: 8, optimizer: {name: sgd, learning_rate: 0.1}},\n"
+    " federation: {rounds: 2, minimum_sites: 1}, strategy: {name: fedavg},\n"
+    " privacy: {secure_aggregation: off}, seed: 7}\n";
 
 cli::AdminClient client_of(Federation& federation, const Member& member) {
   return cli::AdminClient::create({"127.0.0.1:" + std::to_string(federation.port()), "localhost", "", member.root,
@@ -66,9 +75,16 @@ TEST_CASE("a researcher submits, lists, reads and stops jobs, and lists sites") 
   federation.handler.site_list = {{"north", true, "consilium-client 0.1.0", {"chest", "skin"}, "idle"},
                                   {"south", false, "", {}, ""}};
 
-  CHECK(client.submit("{\"name\":\"chest-xray\"}").value() == "job-1");
+  const job::JobSpec spec = job::parse_job(kJob, "job.yaml").value();
+  CHECK(client.submit(spec).value() == "job-1");
   CHECK(federation.handler.submitted ==
-        std::vector<std::pair<std::string, std::string>>{{"marie", "{\"name\":\"chest-xray\"}"}});
+        std::vector<std::pair<std::string, std::string>>{{"marie", job::canonical_text(spec)}});
+  const job::JobSignature& signature = federation.handler.signatures.at(0);
+  CHECK(signature.coordinator == "spiffe://lung/coordinator/hub");
+  const Member marie = federation.enroll(pki::Role::kResearcher, "marie");
+  CHECK(signature.certificate == pki::text_of(marie.certificate));
+  const auto statement = job::job_statement("lung", signature.coordinator, job::job_digest(spec), signature.not_after);
+  CHECK(pki::verify(signature.certificate, statement, signature.signature));
   CHECK(client.spec("job-1").value() == "the spec of job-1");
   CHECK(client.stop("job-1"));
   CHECK(federation.handler.stopped == std::vector<std::string>{"spiffe://lung/researcher/marie job-1"});
@@ -190,7 +206,7 @@ TEST_CASE("initial weights are put before the job is submitted, and a model is f
   const auto weights = federation.folder / "weights.bin";
   const auto bytes = std::as_bytes(std::span(words));
   pki::write_text(weights, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-  REQUIRE(client.submit("{}", weights));
+  REQUIRE(client.submit(job::parse_job(kJob, "job.yaml").value(), weights));
   const auto digest = crypto::sha256(bytes);
   CHECK(federation.blobs->size(digest).value() == bytes.size());
 

@@ -59,8 +59,12 @@ bool RecordingHandler::may_fetch(const std::string&, const crypto::Digest& diges
   return board.read([&] { return fetchable.contains(digest); });
 }
 
-Result<std::string> RecordingHandler::submit(const std::string& researcher, const std::string& spec_text) {
-  board.post([&] { submitted.emplace_back(researcher, spec_text); });
+Result<std::string> RecordingHandler::submit(const std::string& researcher, const std::string& spec_text,
+                                             const job::JobSignature& signature) {
+  board.post([&] {
+    submitted.emplace_back(researcher, spec_text);
+    signatures.push_back(signature);
+  });
   return std::string("job-1");
 }
 
@@ -92,7 +96,12 @@ std::vector<service::SiteStatus> RecordingHandler::sites() {
 }
 
 transport::LinkEvents RecordingEvents::events() {
-  return {[this] { board.post([&] { ++connected; }); },
+  return {[this](std::string who) {
+            board.post([&] {
+              ++connected;
+              coordinator = std::move(who);
+            });
+          },
           [this](wire::CoordinatorMessage message) { board.post([&] { received.push_back(std::move(message)); }); },
           [this](Error why) { board.post([&] { lost.push_back(std::move(why)); }); }};
 }

@@ -59,6 +59,7 @@ class RecordingHandler final : public service::CoordinationHandler {
   std::map<std::string, std::uint64_t> expected;              ///< words, by "site key"
   std::set<crypto::Digest> fetchable;
   std::vector<std::pair<std::string, std::string>> submitted;
+  std::vector<job::JobSignature> signatures;  ///< of `submitted`
   std::vector<std::string> stopped;
   Versioned current;
   std::vector<service::SiteStatus> site_list;
@@ -70,7 +71,8 @@ class RecordingHandler final : public service::CoordinationHandler {
   Result<void> vector_received(const std::string& site, const job::SessionKey& key,
                                const std::filesystem::path& file) override;
   bool may_fetch(const std::string& site, const crypto::Digest& digest) override;
-  Result<std::string> submit(const std::string& researcher, const std::string& spec_text) override;
+  Result<std::string> submit(const std::string& researcher, const std::string& spec_text,
+                             const job::JobSignature& signature) override;
   std::vector<report::JobStatus> jobs() override;
   Result<Versioned> watch(const std::string& job_id, std::uint64_t seen, std::chrono::milliseconds timeout) override;
   Result<std::string> job_spec(const std::string& job_id) override;
@@ -83,6 +85,7 @@ class RecordingEvents {
  public:
   Board board;
   unsigned connected = 0;
+  std::string coordinator;  ///< the last that it connected to
   std::vector<wire::CoordinatorMessage> received;
   std::vector<Error> lost;
 

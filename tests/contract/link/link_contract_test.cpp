@@ -65,7 +65,9 @@ TEST_CASE("messages travel both ways on a site's stream, in order") {
 TEST_CASE("the largest messages pass: a job and a round order of 1 MiB each") {
   Federation federation;
   Attending north(federation, "north");
-  federation.service->send("north", wire::JobOffer{"job-1", std::string(1 << 20, 'x'), "marie"});
+  federation.service->send(
+      "north",
+      wire::JobOffer{"job-1", std::string(1 << 20, 'x'), {"spiffe://lung/coordinator/hub", 1, "c", {std::byte{1}}}});
   federation.service->send("north", wire::SessionOffer{kKey, std::vector<std::byte>(1 << 20), 7});
   REQUIRE(north.events.board.wait([&] { return north.events.received.size() == 2; }));
   CHECK(std::get<wire::JobOffer>(north.events.received[0]).spec.size() == 1 << 20);

@@ -16,6 +16,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto client = consilium::client::parse_client_config(text, "fuzz", "/etc");
   if (client && client->site.empty()) std::abort();
   const auto policy = consilium::policy::parse_policy(text, "fuzz");
-  if (policy && policy->accepted_digests().empty() && policy->accepts({}, {}, "")) std::abort();
+  if (policy && policy->accepted_digests().empty() && policy->judge({}, {}, "").refusals.empty()) std::abort();
   return 0;
 }

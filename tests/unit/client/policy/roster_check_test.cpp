@@ -96,7 +96,7 @@ TEST_CASE("a job that the policy accepts by its digest is held to the roster all
   job.federation.roster["west"] = crypto::sha256("minted");
   const auto policy = parse_policy("accept_digests: [" + crypto::to_hex(job::job_digest(job)) + "]\n", "policy.yaml");
   REQUIRE(policy);
-  CHECK(policy->accepts(job, job::job_digest(job), "anyone"));
+  CHECK(policy->judge(job, job::job_digest(job), "anyone").refusals.empty());
   CHECK_FALSE(check_roster(job, own_roster(), "north", kNorth));
 }
 

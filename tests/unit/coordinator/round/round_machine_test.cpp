@@ -65,6 +65,17 @@ TEST_CASE("the census starts when enough sites have accepted and no connected on
     play.tell(SiteLeft{"west"});
     CHECK(play.cohort() == Names{"east", "north", "south"});
   }
+  SECTION("a person at the last one has to approve the job: five seconds, then it begins without that site") {
+    play.tell(SiteWaits{"west"});
+    CHECK(play.session() == nullptr);
+    play.wait(std::chrono::milliseconds(5000));
+    CHECK(play.cohort() == Names{"east", "north", "south"});
+  }
+  SECTION("the last one's person approves at once") {
+    play.tell(SiteWaits{"west"});
+    play.tell(SiteAccepted{"west"});
+    CHECK(play.cohort() == Names{"east", "north", "south", "west"});
+  }
   SECTION("the last one says nothing for five seconds") {
     CHECK(next_wakeup(play.state) == play.now + std::chrono::seconds(5));
     play.wait(std::chrono::milliseconds(4999));
@@ -282,7 +293,8 @@ TEST_CASE("late, repeated and foreign messages are refused with a reason and cha
   refused(Answered{"north", {"chest-1", SumKind::kTrain, 1, 2}, Standing::kUpdate, {}}, "isn't open");
   refused(Answered{"north", {"chest-1", SumKind::kEvaluate, 1, 1}, Standing::kUpdate, {}}, "isn't open");
   refused(SiteAccepted{"north"}, "awaits no answer");
-  refused(SiteDeclined{"north", "no"}, "awaits no answer");
+  refused(SiteWaits{"north"}, "awaits no answer");
+  refused(SiteDeclined{"elsewhere", "no"}, "awaits no answer");
   refused(Committed{key, 0, {}}, "isn't at that point");
   refused(CommitFailed{key, "disk full"}, "isn't at that point");
   refused(SumSpoiled{{"chest-1", SumKind::kTrain, 9, 1}, "x"}, "isn't at that point");
@@ -467,4 +479,17 @@ TEST_CASE("long reasons are cut between characters, and of many only the first a
   const std::string waiting = waiting_for(play.state);
   CHECK(waiting.size() < 3000);
   CHECK_THAT(waiting, Catch::EndsWith("; and 12 more"));
+}
+
+TEST_CASE("a site whose people take their approval back has failed the round, and is asked no more") {
+  Play play = in_round_one();
+  play.tell(SiteDeclined{"east", "declined"});
+  CHECK(play.session()->answers.at("east").standing == Standing::kFailed);
+  CHECK_THAT(play.session()->answers.at("east").reason, Catch::Contains("declined the job"));
+  CHECK(play.state.sites.at("east").consent == Consent::kDeclined);
+  play.tell(SiteDeclined{"east", "declined"});
+  CHECK(play.refused.has_value());
+  for (const char* site : {"north", "south", "west"}) play.answer(site);
+  play.commit();
+  for (const std::string& site : play.cohort()) CHECK(site != "east");
 }
