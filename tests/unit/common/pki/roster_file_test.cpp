@@ -37,6 +37,16 @@ TEST_CASE("a roster that the authority wrote reads back to its sites and keys") 
   CHECK(parse_roster(roster_text("lung", {}), "roster.yaml")->keys.empty());
 }
 
+TEST_CASE("a roster lists researchers beside the sites, with keys of their own") {
+  const auto roster = parse_roster(roster_text("lung", {{"north", kNorth}}, {{"ada", kSouth}}), "roster.yaml");
+  REQUIRE(roster);
+  CHECK(roster->researchers == std::map<std::string, crypto::Digest>{{"ada", crypto::digest_from_hex(kSouth).value()}});
+  CHECK(roster->keys.size() == 1);
+  const auto shared = parse_roster(roster_text("lung", {{"north", kNorth}}, {{"ada", kNorth}}), "roster.yaml");
+  REQUIRE_FALSE(shared);
+  CHECK(shared.error().message.find("'north' has the same key") != std::string::npos);
+}
+
 TEST_CASE("the authority's JSON is the same roster") {
   CHECK(parse_roster(R"({"consortium":"lung","sites":[{"name":"north","fingerprint":")" + kNorth +
                          R"("},{"name":"south","fingerprint":")" + kSouth + "\"}]}",
