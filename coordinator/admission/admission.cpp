@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
@@ -11,12 +13,6 @@
 
 namespace consilium::admission {
 namespace {
-
-bool overlap(const Occupancy& a, const Occupancy& b) {
-  if (a.sites.empty() || b.sites.empty()) return true;
-  return std::ranges::any_of(
-      a.sites, [&b](const std::string& site) { return std::ranges::find(b.sites, site) != b.sites.end(); });
-}
 
 /// Checks an uploaded vector: the size that the model has, and no NaN or infinity.
 Result<void> check_initial_weights(const crypto::Digest& digest, std::size_t parameter_count,
@@ -65,25 +61,6 @@ Result<AdmittedJob> admit(const std::string& spec_text, journal::BlobStore& blob
   CONSILIUM_ASSIGN(const ParameterVector weights, model::initial_weights(spec.model, spec.seed));
   CONSILIUM_ASSIGN(const crypto::Digest digest, blobs.put(std::as_bytes(std::span(weights))));
   return AdmittedJob{std::move(spec), digest};
-}
-
-std::vector<std::string> choose_startable(const std::vector<Occupancy>& queue, const std::vector<Occupancy>& running,
-                                          std::size_t max_running) {
-  std::vector<Occupancy> occupied = running;
-  std::vector<Occupancy> passed_over;
-  std::vector<std::string> startable;
-  for (const Occupancy& candidate : queue) {
-    const auto collides = [&candidate](const Occupancy& other) { return overlap(candidate, other); };
-    // A job that waits for sites is not overtaken by a later one that wants the same sites.
-    if (occupied.size() < max_running && std::ranges::none_of(occupied, collides) &&
-        std::ranges::none_of(passed_over, collides)) {
-      startable.push_back(candidate.job_id);
-      occupied.push_back(candidate);
-    } else {
-      passed_over.push_back(candidate);
-    }
-  }
-  return startable;
 }
 
 }  // namespace consilium::admission

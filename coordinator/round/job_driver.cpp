@@ -369,7 +369,7 @@ void JobDriver::carry_out(const Publish& action, TimePoint) {
 void JobDriver::carry_out(const EndJob& action, TimePoint) {
   sum_.reset();
   former_.reset();
-  model_.forget();
+  kept_model_ = model_.end();
   board_.finish_round();
   for (const std::string& site : action.sites) {
     parts_.gateway.send(site, wire::JobEnded{job_id_, outcome_text(action.outcome, action.message)});

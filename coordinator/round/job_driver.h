@@ -48,7 +48,17 @@ class JobDriver {
   /// May this site be offered the job: it is listed, or the job lists none.
   [[nodiscard]] bool wants(const std::string& site) const { return round::wants(state_.rules, site); }
 
-  void begin(TimePoint now) { handle(Begin{}, now); }           ///< leaves the queue
+  /// Offers the job to its sites.
+  /// @param with_slot  sessions may open; else give_slot() lets them
+  void begin(TimePoint now, bool with_slot = true) { handle(Begin{with_slot}, now); }
+  void give_slot(TimePoint now) { handle(SlotGiven{}, now); }
+  /// Between sessions only (readiness()): opens no further session until give_slot().
+  void take_slot(TimePoint now) { handle(SlotTaken{}, now); }
+  /// Whether the job could go on, where it waits between sessions.
+  [[nodiscard]] std::optional<Readiness> readiness() const { return readiness_of(state_); }
+  /// When a job that lacks sites fails.
+  [[nodiscard]] std::optional<TimePoint> gives_up() const { return gives_up_at(state_); }
+  [[nodiscard]] bool has_slot() const { return state_.has_slot; }
   void site_connected(const std::string& site, TimePoint now);  ///< offers the job
   void site_left(const std::string& site, TimePoint now) { connection_changed(SiteLeft{site}, site, now); }
   void job_answer(const std::string& site, bool accepted, const std::string& reason, TimePoint now);
@@ -69,6 +79,9 @@ class JobDriver {
 
   [[nodiscard]] const report::JobStatus& status() const { return board_.status(); }
   [[nodiscard]] const job::JobSpec& spec() const { return spec_; }
+  /// The model of the last committed round, once the job has ended: it stays retained in the store, and whoever owns the
+  /// driver releases it. Nothing before the end, or where no round was committed; its blobs are released by then.
+  [[nodiscard]] const std::optional<crypto::Digest>& kept_model() const { return kept_model_; }
   [[nodiscard]] bool ended() const { return std::holds_alternative<Ended>(state_.phase); }
 
  private:
@@ -124,6 +137,7 @@ class JobDriver {
   unsigned key_phase_ = 0;            ///< of sum_
   TimePoint key_phase_since_{};
   std::deque<Event> follow_up_;  ///< what carrying effects out led to
+  std::optional<crypto::Digest> kept_model_;
   bool journal_failed_ = false;
 };
 

@@ -58,15 +58,15 @@ void open_census(Step& step, const Names& cohort, bool counts_all) {
   open(step, {state.rules.job_id, job::SumKind::kCensus, 0, ++state.census_attempt}, cohort, counts_all);
 }
 
-/// Is some connected site's answer to the job still to be waited for?
-bool answers_owed(Step& step) {
-  bool owed = false;
+/// Counts the connected sites whose answers to the job are still to be waited for.
+std::size_t answers_owed(Step& step) {
+  std::size_t owed = 0;
   for (auto& [name, site] : step.state.sites) {
     if (!site.connected || site.consent != Consent::kAsked || site.overdue) continue;
     if (step.now >= site.asked_at + step.state.rules.answer_limit) {
       site.overdue = true;
     } else {
-      owed = true;
+      ++owed;
     }
   }
   return owed;
@@ -101,6 +101,12 @@ Names to_evaluate(const State& state) {
   return names;
 }
 
+/// Is there somebody to count or to train with?
+bool has_work(const State& state) {
+  return state.normaliser == 0 || state.recount || (!state.rules.masked && count_where(state, newcomer) > 0) ||
+         count_where(state, can_train) > 0;
+}
+
 void give_up_where_vain(Step& step) {
   const State& state = step.state;
   if (hopeless(state)) {
@@ -110,6 +116,24 @@ void give_up_where_vain(Step& step) {
                 waiting_for(state)));
   } else if (step.now >= std::get<Recruiting>(state.phase).since + state.rules.recruiting_limit) {
     end_job(step, Outcome::kFailed, fmt::format("not enough sites came: {}", waiting_for(state)));
+  }
+}
+
+/// Opens the next session, with whoever is there.
+void open_next(Step& step) {
+  State& state = step.state;
+  if (state.normaliser == 0 || state.recount) {
+    open_census(step, names_where(state, fit), true);
+  } else if (!state.rules.masked && count_where(state, newcomer) > 0) {
+    open_census(step, names_where(state, newcomer), false);
+  } else if (const Names present = names_where(state, can_train); !present.empty()) {
+    const std::size_t trainers = count_where(state, [](const SiteState& site) { return site.trains(); });
+    const std::uint32_t round = state.round + 1;
+    const Names cohort =
+        draw_cohort(state.rules.seed, round, present, job::cohort_size(state.rules.fraction, trainers));
+    open(step, {state.rules.job_id, job::SumKind::kTrain, round, state.attempt}, cohort, false);
+  } else {
+    give_up_where_vain(step);
   }
 }
 
@@ -138,26 +162,23 @@ void recruit(Step& step) {
 
 void continue_recruiting(Step& step) {
   State& state = step.state;
-  const bool owed = answers_owed(step);
-  if (taking_part(state) < state.rules.minimum_sites) {
+  auto& recruiting = std::get<Recruiting>(state.phase);
+  // The time that a job waits for a slot doesn't count as time that it waits for sites.
+  if (std::exchange(recruiting.readiness, Readiness::kLacking) == Readiness::kAble) recruiting.since = step.now;
+  const std::size_t owed = answers_owed(step);
+  const std::size_t taking = taking_part(state);
+  if (owed > 0 && taking + owed >= state.rules.minimum_sites) recruiting.readiness = Readiness::kAsking;
+  if (taking < state.rules.minimum_sites) {
     give_up_where_vain(step);
     return;
   }
-  if (owed) return;
-  if (awaits_all(state) && step.now < std::get<Recruiting>(state.phase).since + state.rules.deadline) return;
-  if (state.normaliser == 0 || state.recount) {
-    open_census(step, names_where(state, fit), true);
-  } else if (!state.rules.masked && count_where(state, newcomer) > 0) {
-    open_census(step, names_where(state, newcomer), false);
-  } else if (const Names present = names_where(state, can_train); !present.empty()) {
-    const std::size_t trainers = count_where(state, [](const SiteState& site) { return site.trains(); });
-    const std::uint32_t round = state.round + 1;
-    const Names cohort =
-        draw_cohort(state.rules.seed, round, present, job::cohort_size(state.rules.fraction, trainers));
-    open(step, {state.rules.job_id, job::SumKind::kTrain, round, state.attempt}, cohort, false);
-  } else {
-    give_up_where_vain(step);
+  if (owed > 0) return;
+  if (awaits_all(state) && step.now < recruiting.since + state.rules.deadline) return;
+  if (!state.has_slot && has_work(state)) {
+    recruiting.readiness = Readiness::kAble;
+    return;
   }
+  open_next(step);
 }
 
 void evaluate_or_recruit(Step& step) {
@@ -181,7 +202,12 @@ std::string waiting_for(const State& state) {
       reasons.add(name, "census failed: " + site.reason);
     } else if (site.connected && site.consent == Consent::kAsked) {
       reasons.add(name, "has not answered yet");
+    } else if (!site.connected && (site.member || state.rules.listed.contains(name))) {
+      reasons.add(name, "is not connected");
     }
+  }
+  for (const std::string& name : state.rules.listed) {
+    if (!state.sites.contains(name)) reasons.add(name, "is not connected");
   }
   const std::string listed = reasons.text();
   return fmt::format("waiting for {} sites, {} accepted{}{}", state.rules.minimum_sites, taking_part(state),

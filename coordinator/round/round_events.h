@@ -25,7 +25,13 @@ using Answers = std::map<std::string, Answer>;  ///< by site
 
 // Events.
 
-struct Begin {};  ///< the job leaves the queue
+/// The job begins: it is offered to its sites. Without a slot it opens no session until it is given one.
+struct Begin {
+  bool with_slot = true;
+};
+/// Between sessions: the job may open the next one (again), or may not.
+struct SlotGiven {};
+struct SlotTaken {};
 struct SiteConnected {
   std::string site;
 };
@@ -85,7 +91,7 @@ struct Fault {
   std::string reason;
 };
 struct Tick {};
-using Event = std::variant<Begin, SiteConnected, SiteLeft, SiteAccepted, SiteDeclined, Answered, Failed, SumSpoiled,
+using Event = std::variant<Begin, SlotGiven, SlotTaken, SiteConnected, SiteLeft, SiteAccepted, SiteDeclined, Answered, Failed, SumSpoiled,
                            Unmasked, UnmaskingFailed, Committed, CommitFailed, Stop, Fault, Tick>;
 
 // Effects.

@@ -21,13 +21,27 @@ class Machine {
  public:
   Machine(State& state, TimePoint now) : step_{state, now, {}} {}
 
-  Refusal operator()(const Begin&) {
+  Refusal operator()(const Begin& event) {
     if (!std::holds_alternative<Queued>(state().phase))
       return refusal(ErrorCode::kFailedPrecondition, "the job has begun already");
+    state().has_slot = event.with_slot;
     for (auto& [name, site] : state().sites) {
       if (site.connected) ask(name, site);
     }
     recruit(step_);
+    return {};
+  }
+
+  Refusal operator()(const SlotGiven&) {
+    if (auto no = between_sessions()) return no;
+    state().has_slot = true;
+    go_on();
+    return {};
+  }
+
+  Refusal operator()(const SlotTaken&) {
+    if (auto no = between_sessions()) return no;
+    state().has_slot = false;
     return {};
   }
 
@@ -163,6 +177,12 @@ class Machine {
     step_.emit(OfferJob{name});
   }
 
+  Refusal between_sessions() {
+    if (std::holds_alternative<Recruiting>(state().phase)) return {};
+    return refusal(ErrorCode::kFailedPrecondition,
+                   fmt::format("job {} is not between two sessions", state().rules.job_id));
+  }
+
   Refusal unwanted(const std::string& site) {
     if (wants(state().rules, site)) return {};
     return refusal(ErrorCode::kPermissionDenied,
@@ -289,12 +309,23 @@ Result<void> admits(const State& state, const std::string& site, const job::Sess
 
 bool wants(const Rules& rules, const std::string& site) { return rules.listed.empty() || rules.listed.contains(site); }
 
+std::optional<Readiness> readiness_of(const State& state) {
+  const auto* recruiting = std::get_if<Recruiting>(&state.phase);
+  return recruiting == nullptr ? std::nullopt : std::optional(recruiting->readiness);
+}
+
+std::optional<TimePoint> gives_up_at(const State& state) {
+  const auto* recruiting = std::get_if<Recruiting>(&state.phase);
+  if (recruiting == nullptr || recruiting->readiness == Readiness::kAble) return std::nullopt;
+  return recruiting->since + state.rules.recruiting_limit;
+}
+
 std::optional<TimePoint> next_wakeup(const State& state) {
   if (const auto* session = std::get_if<Collecting>(&state.phase)) return session->deadline;
   if (const auto* unmasking = std::get_if<Unmasking>(&state.phase)) return unmasking->until;
   if (const auto* closing = std::get_if<Closing>(&state.phase)) return closing->until;
   const auto* recruiting = std::get_if<Recruiting>(&state.phase);
-  if (recruiting == nullptr) return {};
+  if (recruiting == nullptr || recruiting->readiness == Readiness::kAble) return {};
   TimePoint next = recruiting->since + state.rules.recruiting_limit;
   bool owed = false;
   for (const auto& [name, site] : state.sites) {

@@ -27,17 +27,19 @@ bool ended(report::JobPhase phase) {
          phase == report::JobPhase::kFailed;
 }
 
-/// Sends a job's changes to one researcher. Its thread waits for them; a change is sent when the former is written,
+std::string text_of(const pki::Identity& caller) { return fmt::format("{} {}", pki::name_of(caller.role), caller.name); }
+
+/// Sends a job's changes to one watcher. Its thread waits for them; a change is sent when the former is written,
 /// what comes in between is left out.
 class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
  public:
-  WatchStream(ServiceParts& parts, grpc::CallbackServerContext& context, std::string researcher, std::string job_id,
+  WatchStream(ServiceParts& parts, grpc::CallbackServerContext& context, pki::Identity caller, std::string job_id,
               std::unique_ptr<Slots::Hold> slot)
       : parts_(parts),
         context_(context),
-        researcher_(std::move(researcher)),
+        caller_(std::move(caller)),
         job_id_(std::move(job_id)),
-        certificate_(parts.trust, context, pki::Role::kResearcher),
+        certificate_(parts.trust, context, caller_.role),
         slot_(std::move(slot)) {
     wait_for_change();
   }
@@ -65,9 +67,9 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
   void run() {
     while (!cancelled_ && !parts_.ending) {
       if (const auto good = certificate_.check(); !good)
-        return Finish(refuse(context_, "researcher " + researcher_, good.error().within("the watch ends")));
-      const auto found = parts_.handler.watch(job_id_, seen_, kWatchSlice);
-      if (!found) return Finish(refuse(context_, "researcher " + researcher_, found.error()));
+        return Finish(refuse(context_, text_of(caller_), good.error().within("the watch ends")));
+      const auto found = parts_.handler.watch(caller_, job_id_, seen_, kWatchSlice);
+      if (!found) return Finish(refuse(context_, text_of(caller_), found.error()));
       if (seen_ != 0 && found->version <= seen_) continue;
       seen_ = found->version;
       last_ = ended(found->status.phase);
@@ -79,7 +81,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
 
   ServiceParts& parts_;
   grpc::CallbackServerContext& context_;
-  const std::string researcher_;
+  const pki::Identity caller_;
   const std::string job_id_;
   PeerCertificate certificate_;
   const std::unique_ptr<Slots::Hold> slot_;
@@ -98,13 +100,13 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* context, const v1::SubmitRequest* request,
                                    v1::SubmitReply* reply) override {
-    return answer(context, [this, request, reply](const std::string& researcher) -> Result<void> {
+    return answer(context, [this, request, reply](const pki::Identity& caller) -> Result<void> {
       if (request->spec().empty() || request->spec().size() > job::kMaxJobBytes) {
         return fail(ErrorCode::kInvalidArgument,
                     fmt::format("job of {} bytes: expected 1 to {}", request->spec().size(), job::kMaxJobBytes));
       }
-      CONSILIUM_ASSIGN(const std::string job_id, parts_.handler.submit(researcher, request->spec()));
-      spdlog::info("researcher {} submitted {}", researcher, job_id);
+      CONSILIUM_ASSIGN(const std::string job_id, parts_.handler.submit(caller.name, request->spec()));
+      spdlog::info("researcher {} submitted {}", caller.name, job_id);
       reply->set_job_id(job_id);
       return {};
     });
@@ -112,8 +114,8 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context, const v1::ListJobsRequest*,
                                      v1::ListJobsReply* reply) override {
-    return answer(context, [this, reply](const std::string&) -> Result<void> {
-      for (auto& status : parts_.handler.jobs()) {
+    return answer(context, [this, reply](const pki::Identity& caller) -> Result<void> {
+      for (auto& status : parts_.handler.jobs(caller)) {
         if (status.history.size() > 1) status.history.erase(status.history.begin(), status.history.end() - 1);
         *reply->add_jobs() = wire::to_proto(status);
       }
@@ -126,7 +128,7 @@ class AdminService final : public v1::Admin::CallbackService {
     using Refused = RefusedCall<grpc::ServerWriteReactor<v1::JobUpdate>>;
     const auto peer = authenticate(parts_, *context, {pki::Role::kResearcher});
     if (!peer) return new Refused(wire::to_status(peer.error()));
-    const std::string who = "researcher " + peer->name;
+    const std::string who = text_of(*peer);
     if (const auto named = wire::check_name_field(request->job_id(), "watch.job_id"); !named) {
       return new Refused(refuse(*context, who, named.error()));
     }
@@ -135,29 +137,37 @@ class AdminService final : public v1::Admin::CallbackService {
       const Error error{ErrorCode::kResourceExhausted, fmt::format("more than {} watches at a time", kWatchesPerPeer)};
       return new Refused(refuse(*context, who, error));
     }
-    return new WatchStream(parts_, *context, peer->name, request->job_id(), std::move(slot));
+    return new WatchStream(parts_, *context, *peer, request->job_id(), std::move(slot));
   }
 
   grpc::ServerUnaryReactor* GetSpec(grpc::CallbackServerContext* context, const v1::GetSpecRequest* request,
                                     v1::GetSpecReply* reply) override {
-    return answer(context, [this, request, reply](const std::string&) -> Result<void> {
+    return answer(context, [this, request, reply](const pki::Identity& caller) -> Result<void> {
       CONSILIUM_TRY(wire::check_name_field(request->job_id(), "get_spec.job_id"));
-      CONSILIUM_ASSIGN(*reply->mutable_spec(), parts_.handler.job_spec(request->job_id()));
+      CONSILIUM_ASSIGN(*reply->mutable_spec(), parts_.handler.job_spec(caller, request->job_id()));
       return {};
     });
   }
 
   grpc::ServerUnaryReactor* Stop(grpc::CallbackServerContext* context, const v1::StopRequest* request,
                                  v1::StopReply*) override {
-    return answer(context, [this, request](const std::string& researcher) -> Result<void> {
+    return answer(context, [this, request](const pki::Identity& caller) -> Result<void> {
       CONSILIUM_TRY(wire::check_name_field(request->job_id(), "stop.job_id"));
-      return parts_.handler.stop(researcher, request->job_id());
+      return parts_.handler.stop(caller, request->job_id());
+    });
+  }
+
+  grpc::ServerUnaryReactor* RemoveJob(grpc::CallbackServerContext* context, const v1::RemoveJobRequest* request,
+                                      v1::RemoveJobReply*) override {
+    return answer(context, [this, request](const pki::Identity& caller) -> Result<void> {
+      CONSILIUM_TRY(wire::check_name_field(request->job_id(), "remove_job.job_id"));
+      return parts_.handler.remove(caller, request->job_id());
     });
   }
 
   grpc::ServerUnaryReactor* ListSites(grpc::CallbackServerContext* context, const v1::ListSitesRequest*,
                                       v1::ListSitesReply* reply) override {
-    return answer(context, [this, reply](const std::string&) -> Result<void> {
+    return answer(context, [this, reply](const pki::Identity&) -> Result<void> {
       for (const auto& site : parts_.handler.sites()) *reply->add_sites() = wire::to_proto(site);
       return {};
     });
@@ -173,9 +183,9 @@ class AdminService final : public v1::Admin::CallbackService {
       reactor->Finish(wire::to_status(peer.error()));
       return reactor;
     }
-    parts_.workers.post([context, reactor, researcher = peer->name, body = std::move(body)] {
-      const Result<void> outcome = body(researcher);
-      reactor->Finish(outcome ? grpc::Status::OK : refuse(*context, "researcher " + researcher, outcome.error()));
+    parts_.workers.post([context, reactor, caller = *peer, body = std::move(body)] {
+      const Result<void> outcome = body(caller);
+      reactor->Finish(outcome ? grpc::Status::OK : refuse(*context, text_of(caller), outcome.error()));
     });
     return reactor;
   }
