@@ -468,3 +468,54 @@ TEST_CASE("long reasons are cut between characters, and of many only the first a
   CHECK(waiting.size() < 3000);
   CHECK_THAT(waiting, Catch::EndsWith("; and 12 more"));
 }
+
+TEST_CASE("a job without a slot asks its sites, says that it could work, and opens no session") {
+  Play play(four_sites());
+  play.tell(Begin{false});
+  CHECK(readiness_of(play.state) == Readiness::kLacking);
+  for (const char* site : {"east", "north", "south"}) play.tell(SiteConnected{site});
+  CHECK(readiness_of(play.state) == Readiness::kAsking);
+  for (const char* site : {"east", "north", "south"}) play.tell(SiteAccepted{site});
+  CHECK(readiness_of(play.state) == Readiness::kAble);
+  CHECK(play.session() == nullptr);
+  play.tell(SlotGiven{});
+  CHECK(play.collecting(SumKind::kCensus, 0));
+  CHECK_FALSE(readiness_of(play.state).has_value());
+  play.tell(SlotTaken{});  // not in the middle of a session
+  CHECK(play.refused.has_value());
+  CHECK(play.state.has_slot);
+}
+
+TEST_CASE("a job that waits for a slot doesn't fail for lack of sites, and its time begins when they leave") {
+  Play play(four_sites());
+  play.tell(Begin{false});
+  for (const char* site : {"east", "north", "south"}) play.join(site);
+  REQUIRE(readiness_of(play.state) == Readiness::kAble);
+  CHECK_FALSE(next_wakeup(play.state).has_value());
+  CHECK_FALSE(gives_up_at(play.state).has_value());
+  play.wait(std::chrono::hours(30));
+  CHECK(play.ended() == nullptr);
+  play.tell(SiteLeft{"east"});
+  CHECK(readiness_of(play.state) == Readiness::kLacking);
+  CHECK(gives_up_at(play.state) == play.now + std::chrono::hours(24));
+  play.wait(std::chrono::hours(24));
+  CHECK(play.ended() != nullptr);
+}
+
+TEST_CASE("a job that loses its slot between rounds goes on with the next round once it has one again") {
+  Play play = in_round_one();
+  for (const char* site : {"east", "north", "south"}) play.answer(site);
+  play.tell(SiteLeft{"west"});
+  play.tell(SiteLeft{"east"});
+  play.tell(SiteLeft{"north"});
+  play.commit();
+  REQUIRE(readiness_of(play.state) == Readiness::kLacking);
+  CHECK_THAT(waiting_for(play.state), Catch::Contains("west: is not connected"));
+  play.tell(SlotTaken{});
+  play.join("west");
+  play.join("north");
+  CHECK(play.session() == nullptr);
+  CHECK(readiness_of(play.state) == Readiness::kAble);
+  play.tell(SlotGiven{});
+  CHECK(play.collecting(SumKind::kTrain, 2));
+}
