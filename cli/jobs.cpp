@@ -55,8 +55,8 @@ Result<int> jobs(const JobsOptions& options) {
     fmt::print("no jobs yet; submit one with: consilium submit JOB.yaml\n");
     return kSuccess;
   }
-  fmt::print("{:<28} {:<14} {:<16} {:<11} {:>9} {:>9}  {}\n", "job", "owner", "submitted (UTC)", "phase", "round", "ETA",
-             "reason or last evaluation");
+  fmt::print("{:<28} {:<14} {:<16} {:<11} {:>9} {:>9}  {}\n", "job", "owner", "submitted (UTC)", "phase", "round",
+             "ETA", "reason or last evaluation");
   for (const report::JobStatus& status : all) {
     const std::string eta = status.eta_seconds ? format_duration(*status.eta_seconds) : "";
     fmt::print("{:<28} {:<14} {:<16} {:<11} {:>9} {:>9}  {}\n", printable(status.job_id), printable(status.researcher),

@@ -115,7 +115,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config) {
     spdlog::info("removed {} bytes of models of jobs that ended before this start", freed);
   CONSILIUM_ASSIGN(journal::JobNumbers numbers, journal::JobNumbers::open(config.state_dir / "job_numbers.json"));
   CONSILIUM_ASSIGN(auto trust, pki::TrustStore::open(config.tls.root, config.tls.revocation_list));
-  auto impl = std::make_unique<Impl>(std::move(config), std::move(lock), std::move(blobs), std::move(numbers), std::move(trust));
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(lock), std::move(blobs), std::move(numbers),
+                                     std::move(trust));
   CONSILIUM_TRY(impl->start());
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
 }

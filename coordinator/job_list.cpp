@@ -97,10 +97,11 @@ Result<void> JobList::may_fetch(const pki::Identity& caller, const crypto::Diges
         std::ranges::any_of(history, [&](const auto& record) { return record.model == digest; }))
       return {};
   }
-  return fail(ErrorCode::kPermissionDenied,
-              fmt::format("blob {} is no model of a job that {} may read; ask the job's researcher, whom 'consilium jobs' "
-                          "names, for it",
-                          crypto::to_hex(digest), caller.name));
+  return fail(
+      ErrorCode::kPermissionDenied,
+      fmt::format("blob {} is no model of a job that {} may read; ask the job's researcher, whom 'consilium jobs' "
+                  "names, for it",
+                  crypto::to_hex(digest), caller.name));
 }
 
 Result<void> JobList::permit(const pki::Identity& caller, const std::string& job_id, Access access) const {

@@ -128,8 +128,8 @@ void Scheduler::assign_slots(Time now) {
     candidates.push_back({job->id, job->researcher, job->driver->spec().federation.sites,
                           job->driver->readiness().value_or(round::Readiness::kLacking), job->driver->has_slot()});
   }
-  const auto plan =
-      admission::choose_startable(candidates, {parts_.max_running_jobs, static_cast<std::size_t>(parts_.quotas.running)});
+  const auto plan = admission::choose_startable(
+      candidates, {parts_.max_running_jobs, static_cast<std::size_t>(parts_.quotas.running)});
   for (const std::string& job_id : plan.start) {
     Job& job = *find(job_id);
     spdlog::info("job {}: {}", job.id, job.has_worked ? "goes on" : "started");
@@ -269,9 +269,8 @@ Result<void> Scheduler::expect_weights(const std::string& researcher, std::uint6
 
 Result<void> Scheduler::weights_received(const std::string& researcher, const crypto::Digest& digest,
                                          std::uint64_t bytes) {
-  return ask<void>([this, researcher, digest, bytes] {
-    return weights_.add(researcher, digest, bytes, round::Clock::now());
-  });
+  return ask<void>(
+      [this, researcher, digest, bytes] { return weights_.add(researcher, digest, bytes, round::Clock::now()); });
 }
 
 Result<std::string> Scheduler::submit(const std::string& researcher, const std::string& spec_text) {
@@ -284,14 +283,16 @@ Result<std::string> Scheduler::submit(const std::string& researcher, const std::
 }
 
 Result<void> Scheduler::check_weights(const std::string& researcher, const admission::AdmittedJob& admitted) const {
-  if (!admitted.spec.initial_weights_digest || weights_.has(researcher, *admitted.spec.initial_weights_digest)) return {};
+  if (!admitted.spec.initial_weights_digest || weights_.has(researcher, *admitted.spec.initial_weights_digest))
+    return {};
   // A model of a job that they may read is theirs to start from. Other researchers' weights are not, even for one who
   // knows the digest: the job's own model could then be fetched.
   if (list_.may_fetch(researcher_named(researcher), *admitted.spec.initial_weights_digest)) return {};
-  return fail(ErrorCode::kNotFound,
-              fmt::format("initial_weights: the vector {} was not uploaded by {}, or more than an hour ago; submit the job "
-                          "with 'consilium submit', which uploads it",
-                          crypto::to_hex(*admitted.spec.initial_weights_digest), researcher));
+  return fail(
+      ErrorCode::kNotFound,
+      fmt::format("initial_weights: the vector {} was not uploaded by {}, or more than an hour ago; submit the job "
+                  "with 'consilium submit', which uploads it",
+                  crypto::to_hex(*admitted.spec.initial_weights_digest), researcher));
 }
 
 Result<std::unique_ptr<Scheduler::Job>> Scheduler::make_job(const std::string& researcher,
@@ -380,7 +381,8 @@ std::vector<service::SiteStatus> Scheduler::sites() {
       for (const auto& job : jobs_) {
         const auto& activities = job->driver->status().sites;
         const auto activity = activities.find(name);
-        if (job->driver->has_slot() && activity != activities.end()) status.activity = job->id + ": " + activity->second;
+        if (job->driver->has_slot() && activity != activities.end())
+          status.activity = job->id + ": " + activity->second;
       }
       statuses.push_back(std::move(status));
     }

@@ -29,9 +29,9 @@ namespace consilium::coordinator {
 /// behind another one.
 inline constexpr std::chrono::seconds kSlotGrace{30};
 
-/// Owns every job on one thread: which jobs hold a slot (admission/slots.h), which sites are connected. A job is offered
-/// to its sites as soon as it is submitted, so that hospitals can decide while it waits. gRPC's threads only post to
-/// the owner (or wait for its answer); what researchers see are copies in a JobList.
+/// Owns every job on one thread: which jobs hold a slot (admission/slots.h), which sites are connected. A job is
+/// offered to its sites as soon as it is submitted, so that hospitals can decide while it waits. gRPC's threads only
+/// post to the owner (or wait for its answer); what researchers see are copies in a JobList.
 class Scheduler final : public service::CoordinationHandler {
  public:
   struct Parts {
@@ -83,10 +83,10 @@ class Scheduler final : public service::CoordinationHandler {
     std::string researcher;
     std::uint64_t weights_bytes = 0;  ///< of initial weights that the researcher uploaded
     std::unique_ptr<round::JobDriver> driver;
-    bool has_worked = false;                        ///< held a slot at some time
-    std::optional<Time> lacking_since;              ///< holds a slot, and can't use it
+    bool has_worked = false;                         ///< held a slot at some time
+    std::optional<Time> lacking_since;               ///< holds a slot, and can't use it
     std::optional<round::Readiness> last_readiness;  ///< when slots were assigned last
-    std::optional<admission::Obstacle> obstacle;    ///< jobs that it waits for
+    std::optional<admission::Obstacle> obstacle;     ///< jobs that it waits for
   };
   struct Site {
     bool connected = false;

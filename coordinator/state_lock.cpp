@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -17,10 +16,8 @@ namespace {
 /// Returns who holds the lock: "process 4711", as that process has written it.
 std::string holder_of(int descriptor) {
   std::array<char, 16> text{};
-  const ssize_t count = ::pread(descriptor, text.data(), text.size(), 0);
-  std::string digits;
-  for (ssize_t index = 0; index < count && std::isdigit(static_cast<unsigned char>(text.at(static_cast<std::size_t>(index)))) != 0; ++index)
-    digits += text.at(static_cast<std::size_t>(index));
+  const ssize_t count = ::pread(descriptor, text.data(), text.size() - 1, 0);
+  const std::string digits = count <= 0 ? "" : std::string(text.data(), std::strspn(text.data(), "0123456789"));
   return digits.empty() ? "another process" : "process " + digits;
 }
 
@@ -30,11 +27,13 @@ Result<StateLock> StateLock::acquire(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "lock";
   const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (descriptor < 0)
-    return fail(ErrorCode::kInternal, fmt::format("state_dir: cannot open {}: {}", file.string(), std::strerror(errno)));
+    return fail(ErrorCode::kInternal,
+                fmt::format("state_dir: cannot open {}: {}", file.string(), std::strerror(errno)));
   StateLock lock(descriptor);
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK)
-      return fail(ErrorCode::kInternal, fmt::format("state_dir: cannot lock {}: {}", file.string(), std::strerror(errno)));
+      return fail(ErrorCode::kInternal,
+                  fmt::format("state_dir: cannot lock {}: {}", file.string(), std::strerror(errno)));
     return fail(ErrorCode::kFailedPrecondition,
                 fmt::format("state_dir: {} is in use by another coordinator, {}; stop that one, or give this one a "
                             "state_dir of its own",
@@ -42,7 +41,8 @@ Result<StateLock> StateLock::acquire(const std::filesystem::path& folder) {
   }
   const std::string text = std::to_string(::getpid()) + "\n";
   if (::ftruncate(descriptor, 0) != 0 || ::pwrite(descriptor, text.data(), text.size(), 0) < 0)
-    return fail(ErrorCode::kInternal, fmt::format("state_dir: cannot write {}: {}", file.string(), std::strerror(errno)));
+    return fail(ErrorCode::kInternal,
+                fmt::format("state_dir: cannot write {}: {}", file.string(), std::strerror(errno)));
   return lock;
 }
 

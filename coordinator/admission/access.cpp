@@ -12,10 +12,11 @@ Result<void> permit(const pki::Identity& caller, const Parties& job, Access acce
   switch (access) {
     case Access::kRead:
       if (researcher && std::ranges::find(job.readers, caller.name) != job.readers.end()) return {};
-      return fail(ErrorCode::kPermissionDenied,
-                  fmt::format("job '{}' is read by {}, who submitted it, and by the readers that it names; ask {} for its "
-                              "results, or to list {} under 'readers' in the next job",
-                              job.job_id, job.researcher, job.researcher, caller.name));
+      return fail(
+          ErrorCode::kPermissionDenied,
+          fmt::format("job '{}' is read by {}, who submitted it, and by the readers that it names; ask {} for its "
+                      "results, or to list {} under 'readers' in the next job",
+                      job.job_id, job.researcher, job.researcher, caller.name));
     case Access::kStop:
       return fail(ErrorCode::kPermissionDenied, fmt::format("job '{}' was submitted by {}; ask {} to stop it",
                                                             job.job_id, job.researcher, job.researcher));

@@ -16,11 +16,12 @@ Result<void> check_job_quota(const Quotas& quotas, const std::string& researcher
 
 Result<void> UploadedWeights::make_room(const std::string& researcher, std::uint64_t bytes, std::uint64_t in_jobs) {
   if (bytes > quota_ || in_jobs > quota_ - bytes) {
-    return fail(ErrorCode::kResourceExhausted,
-                fmt::format("initial weights of {} bytes: the jobs of {} use {} bytes already, and this coordinator keeps "
-                            "{} bytes for one researcher (quotas.weights); wait until such a job ends, end one with "
-                            "'consilium stop JOB_ID', or ask the coordinator's operator for more",
-                            bytes, researcher, in_jobs, quota_));
+    return fail(
+        ErrorCode::kResourceExhausted,
+        fmt::format("initial weights of {} bytes: the jobs of {} use {} bytes already, and this coordinator keeps "
+                    "{} bytes for one researcher (quotas.weights); wait until such a job ends, end one with "
+                    "'consilium stop JOB_ID', or ask the coordinator's operator for more",
+                    bytes, researcher, in_jobs, quota_));
   }
   while (unused_bytes(researcher) > quota_ - bytes - in_jobs) {
     auto oldest = entries_.end();

@@ -15,9 +15,9 @@ namespace consilium::admission {
 
 /// What one researcher may occupy of a coordinator (coordinator.yaml: quotas).
 struct Quotas {
-  std::uint64_t jobs = 16;                              ///< queued and running
-  std::uint64_t running = 4;                            ///< at a time
-  std::uint64_t weights = std::uint64_t{16} << 30;      ///< bytes of weights that were uploaded, of these jobs and unused
+  std::uint64_t jobs = 16;                          ///< queued and running
+  std::uint64_t running = 4;                        ///< at a time
+  std::uint64_t weights = std::uint64_t{16} << 30;  ///< bytes of weights that were uploaded, of these jobs and unused
   bool operator==(const Quotas&) const = default;
 };
 

@@ -71,8 +71,8 @@ SlotPlan choose_startable(const std::vector<Candidate>& jobs, const SlotLimits& 
 
 std::string text_of(const Obstacle& obstacle) {
   const auto named = std::min(obstacle.jobs.size(), kNamedJobs);
-  std::string jobs =
-      fmt::format("{}", fmt::join(obstacle.jobs.begin(), obstacle.jobs.begin() + static_cast<std::ptrdiff_t>(named), ", "));
+  std::string jobs = fmt::format(
+      "{}", fmt::join(obstacle.jobs.begin(), obstacle.jobs.begin() + static_cast<std::ptrdiff_t>(named), ", "));
   if (obstacle.jobs.size() > named) jobs += fmt::format(" and {} more", obstacle.jobs.size() - named);
   switch (obstacle.kind) {
     case Obstacle::Kind::kSites:

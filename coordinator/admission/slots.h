@@ -34,8 +34,9 @@ struct Obstacle {
 };
 
 struct SlotPlan {
-  std::vector<std::string> start;            ///< jobs that get a slot now, in order of submission
-  std::map<std::string, Obstacle> obstacles;  ///< by the id of a job that has no slot and that others stand in the way of
+  std::vector<std::string> start;  ///< jobs that get a slot now, in order of submission
+  std::map<std::string, Obstacle>
+      obstacles;  ///< by the id of a job that has no slot and that others stand in the way of
 };
 
 /// Chooses which jobs get a slot. The rules:

@@ -244,7 +244,8 @@ std::uint64_t BlobStore::remove_unretained() {
   std::uint64_t freed = 0;
   std::error_code ignored;
   std::vector<fs::path> unretained;
-  for (fs::directory_iterator entry(shared_->folder, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
+  for (fs::directory_iterator entry(shared_->folder, ignored), end; !ignored && entry != end;
+       entry.increment(ignored)) {
     const auto digest = crypto::digest_from_hex(entry->path().filename().string());
     if (digest && !shared_->retained.contains(*digest)) unretained.push_back(entry->path());
   }

@@ -79,8 +79,8 @@ class JobDriver {
 
   [[nodiscard]] const report::JobStatus& status() const { return board_.status(); }
   [[nodiscard]] const job::JobSpec& spec() const { return spec_; }
-  /// The model of the last committed round, once the job has ended: it stays retained in the store, and whoever owns the
-  /// driver releases it. Nothing before the end, or where no round was committed; its blobs are released by then.
+  /// The model of the last committed round, once the job has ended: it stays retained in the store, and whoever owns
+  /// the driver releases it. Nothing before the end, or where no round was committed; its blobs are released by then.
   [[nodiscard]] const std::optional<crypto::Digest>& kept_model() const { return kept_model_; }
   [[nodiscard]] bool ended() const { return std::holds_alternative<Ended>(state_.phase); }
 

@@ -91,8 +91,8 @@ struct Fault {
   std::string reason;
 };
 struct Tick {};
-using Event = std::variant<Begin, SlotGiven, SlotTaken, SiteConnected, SiteLeft, SiteAccepted, SiteDeclined, Answered, Failed, SumSpoiled,
-                           Unmasked, UnmaskingFailed, Committed, CommitFailed, Stop, Fault, Tick>;
+using Event = std::variant<Begin, SlotGiven, SlotTaken, SiteConnected, SiteLeft, SiteAccepted, SiteDeclined, Answered,
+                           Failed, SumSpoiled, Unmasked, UnmaskingFailed, Committed, CommitFailed, Stop, Fault, Tick>;
 
 // Effects.
 

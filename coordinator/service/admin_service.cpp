@@ -27,7 +27,9 @@ bool ended(report::JobPhase phase) {
          phase == report::JobPhase::kFailed;
 }
 
-std::string text_of(const pki::Identity& caller) { return fmt::format("{} {}", pki::name_of(caller.role), caller.name); }
+std::string text_of(const pki::Identity& caller) {
+  return fmt::format("{} {}", pki::name_of(caller.role), caller.name);
+}
 
 /// Sends a job's changes to one watcher. Its thread waits for them; a change is sent when the former is written,
 /// what comes in between is left out.

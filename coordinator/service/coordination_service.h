@@ -38,8 +38,8 @@ class CoordinationHandler {
   virtual Result<void> vector_received(const std::string& site, const job::SessionKey& key,
                                        const std::filesystem::path& file) = 0;
 
-  /// May this peer fetch that blob? A site: the model of a job that it takes part in. A researcher: a model of a job that
-  /// they may read. kPermissionDenied otherwise.
+  /// May this peer fetch that blob? A site: the model of a job that it takes part in. A researcher: a model of a job
+  /// that they may read. kPermissionDenied otherwise.
   virtual Result<void> may_fetch(const pki::Identity& peer, const crypto::Digest& digest) = 0;
 
   // Researchers. `caller` is whoever calls; what they may do, the implementation decides.

@@ -34,7 +34,8 @@ void remove_spools_of(const fs::path& spool, const std::string& job_id) {
   const std::string prefix = prefix_of(job_id);
   std::vector<fs::path> files;
   std::error_code ignored;
-  for (fs::recursive_directory_iterator entry(spool, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
+  for (fs::recursive_directory_iterator entry(spool, ignored), end; !ignored && entry != end;
+       entry.increment(ignored)) {
     const std::string name = entry->path().filename().string();
     if (name.starts_with(prefix) && name.ends_with(".part")) files.push_back(entry->path());
   }

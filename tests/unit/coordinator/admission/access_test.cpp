@@ -27,8 +27,8 @@ TEST_CASE("a job's researcher may do everything with it, its readers may read, a
 TEST_CASE("a refusal says whom to ask") {
   const auto read = permit(researcher("eve"), kJob, Access::kRead);
   CHECK(read.error().code == ErrorCode::kPermissionDenied);
-  CHECK_THAT(read.error().message, Catch::Contains("'chest-1'") && Catch::Contains("ask ada") &&
-                                       Catch::Contains("list eve under 'readers'"));
+  CHECK_THAT(read.error().message,
+             Catch::Contains("'chest-1'") && Catch::Contains("ask ada") && Catch::Contains("list eve under 'readers'"));
   CHECK_THAT(permit(researcher("eve"), kJob, Access::kStop).error().message, Catch::Contains("ask ada to stop it"));
   CHECK_THAT(permit(researcher("eve"), kJob, Access::kRemove).error().message, Catch::Contains("ask ada to remove it"));
 }

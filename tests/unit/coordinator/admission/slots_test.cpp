@@ -1,7 +1,7 @@
 #include "coordinator/admission/slots.h"
 
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <map>
 #include <random>
 #include <set>
@@ -136,7 +136,8 @@ TEST_CASE("whatever comes and goes, the limits hold and an able job isn't overta
 }
 
 TEST_CASE("an able job starts once the jobs that ran when it became able have ended, however many come later") {
-  std::vector<Candidate> jobs = {holding(able("old-1", {"a"})), holding(able("old-2", {"b"})), able("wide", {"a", "b"})};
+  std::vector<Candidate> jobs = {holding(able("old-1", {"a"})), holding(able("old-2", {"b"})),
+                                 able("wide", {"a", "b"})};
   for (int later = 0; later < 20; ++later) {
     jobs.push_back(able("later-" + std::to_string(later), {later % 2 == 0 ? "a" : "b"}));
     CHECK(choose_startable(jobs, kRoomy).start.empty());

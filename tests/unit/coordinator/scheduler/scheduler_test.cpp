@@ -1,7 +1,7 @@
 #include "coordinator/scheduler.h"
 
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <fstream>
 #include <mutex>
 #include <set>
@@ -239,7 +239,8 @@ TEST_CASE("the weights of a researcher's unended jobs count against the quota of
   const std::vector<float> weights(8, 0.5F);
   const auto digest = bench.blobs.put(std::as_bytes(std::span(weights))).value();
   REQUIRE(bench.scheduler.weights_received("ada", digest, 32));
-  const auto job_id = bench.submit("mine", "north", "ada", ", initial_weights: {sha256: " + crypto::to_hex(digest) + "}");
+  const auto job_id =
+      bench.submit("mine", "north", "ada", ", initial_weights: {sha256: " + crypto::to_hex(digest) + "}");
   CHECK(bench.scheduler.expect_weights("ada", 9).error().code == ErrorCode::kResourceExhausted);
   CHECK(bench.scheduler.expect_weights("ada", 8));
   CHECK(bench.scheduler.expect_weights("grace", 40));

@@ -21,7 +21,8 @@ TEST_CASE("each session of each job and site has a spool file of its own, in its
   const auto file = spool_path("/spool", "north", key);
   CHECK(file.parent_path() == "/spool/north");
   for (const job::SessionKey& other :
-       {job::SessionKey{"chest-2", job::SumKind::kTrain, 3, 1}, job::SessionKey{"chest-1", job::SumKind::kEvaluate, 3, 1},
+       {job::SessionKey{"chest-2", job::SumKind::kTrain, 3, 1},
+        job::SessionKey{"chest-1", job::SumKind::kEvaluate, 3, 1},
         job::SessionKey{"chest-1", job::SumKind::kTrain, 4, 1}, job::SessionKey{"chest-1", job::SumKind::kTrain, 3, 2},
         job::SessionKey{"../../chest-1", job::SumKind::kTrain, 3, 1}}) {
     CHECK(spool_path("/spool", "north", other) != file);
