@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace consilium::admission {
 namespace {
@@ -53,18 +54,25 @@ SlotPlan choose_startable(const std::vector<Candidate>& jobs, const SlotLimits& 
     if (job.holds_slot) ahead.holding.push_back(&job);
   }
   SlotPlan plan;
+  std::vector<const Candidate*> left;
   for (const Candidate& job : jobs) {
     if (job.holds_slot) continue;
-    auto obstacle = obstacle_of(job, ahead, limits);
+    const auto obstacle = obstacle_of(job, ahead, limits);
     if (!obstacle && job.readiness == round::Readiness::kAble) {
       plan.start.push_back(job.job_id);
       ahead.holding.push_back(&job);
       continue;
     }
+    left.push_back(&job);
     // Its own researcher's jobs are what it waits for: nobody else should wait with it.
     const bool own_quota = obstacle && obstacle->kind == Obstacle::Kind::kQuota;
     if (job.readiness != round::Readiness::kLacking && !own_quota) ahead.passed_over.push_back(&job);
-    if (obstacle) plan.obstacles.emplace(job.job_id, *std::move(obstacle));
+  }
+  // Looked at again now that all slots are given: a job that lacks sites may be behind one that came later.
+  const auto passed_over = std::exchange(ahead.passed_over, {});
+  for (const Candidate* job : left) {
+    if (auto obstacle = obstacle_of(*job, ahead, limits)) plan.obstacles.emplace(job->job_id, *std::move(obstacle));
+    if (std::ranges::find(passed_over, job) != passed_over.end()) ahead.passed_over.push_back(job);
   }
   return plan;
 }

@@ -1,5 +1,7 @@
 #include "coordinator/scheduler.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -65,6 +67,7 @@ struct Bench {
 
   explicit Bench(std::size_t slots = 1, admission::Quotas quotas = {}, std::chrono::milliseconds grace = 0ms)
       : scheduler({journal, blobs, numbers, slots, nullptr, quotas, folder / "spool", grace}) {
+    spdlog::set_level(spdlog::level::warn);
     scheduler.start(gateway);
   }
 
