@@ -151,8 +151,9 @@ report::JobStatus Scheduler::status_of(const Job& job) {
   const auto readiness = job.driver->readiness();
   if (!readiness) return status;  // a session is open, or the job has ended
   if (*readiness == round::Readiness::kAble) {
+    if (!job.obstacle) return status;  // slots are about to be assigned
     status.phase = report::JobPhase::kQueued;
-    status.detail = job.obstacle ? admission::text_of(*job.obstacle) : "queued";
+    status.detail = admission::text_of(*job.obstacle);
     return status;
   }
   if (const auto until = job.driver->gives_up()) {
@@ -276,9 +277,10 @@ Result<void> Scheduler::weights_received(const std::string& researcher, const cr
 Result<std::string> Scheduler::submit(const std::string& researcher, const std::string& spec_text) {
   spdlog::info("researcher {}: submits a job", researcher);
   CONSILIUM_ASSIGN(admission::AdmittedJob admitted, admission::admit(spec_text, parts_.blobs));
+  const crypto::Digest initial_model = admitted.initial_model;
   const auto shared = std::make_shared<admission::AdmittedJob>(std::move(admitted));
   auto job_id = ask<std::string>([this, researcher, shared] { return enqueue(researcher, std::move(*shared)); });
-  if (!job_id) parts_.blobs.remove(shared->initial_model);
+  if (!job_id) parts_.blobs.remove(initial_model);
   return job_id;
 }
 
