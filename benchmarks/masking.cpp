@@ -2,18 +2,15 @@
 // the same buffer in the same run. Every figure is the fastest of 15 rounds that alternate with the floor's;
 // nanoseconds are of CPU time, so that others on the machine count for as little as can be.
 //   masking_throughput [--json]
-#include <time.h>
-
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <span>
 #include <vector>
 
+#include "benchmarks/fastest.h"
 #include "common/crypto/openssl.h"
 #include "common/crypto/random_source.h"
 #include "common/secagg/mask.h"
@@ -21,30 +18,12 @@
 namespace {
 
 using namespace consilium;
+using benchmarks::Cost;
+using benchmarks::measure_once;
 
 constexpr std::size_t kRounds = 15;
 constexpr std::array<std::uint8_t, 32> kKey{};
 constexpr std::array<std::uint8_t, 16> kCounter{};
-
-struct Cost {
-  double wall = std::numeric_limits<double>::infinity();  ///< seconds
-  double cpu = std::numeric_limits<double>::infinity();   ///< seconds of all threads
-};
-
-double cpu_now() {
-  timespec time{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-template <class Task>
-void measure_once(Cost& fastest, const Task& task) {
-  const double cpu = cpu_now();
-  const auto begin = std::chrono::steady_clock::now();
-  task();
-  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
-  fastest = {std::min(fastest.wall, wall.count()), std::min(fastest.cpu, cpu_now() - cpu)};
-}
 
 void check(bool good) {
   if (good) return;

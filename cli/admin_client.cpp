@@ -5,8 +5,16 @@
 #include <grpcpp/security/credentials.h>
 #include <spdlog/fmt/fmt.h>
 
+#include <mutex>
+
+#include "common/job/job_signature.h"
+#include "common/job/job_text.h"
+#include "common/pki/files.h"
+#include "common/pki/signer.h"
+#include "common/pki/trust.h"
 #include "common/wire/bulk_transfer.h"
 #include "common/wire/channel.h"
+#include "common/wire/conversions.h"
 #include "common/wire/report_conversions.h"
 #include "common/wire/status.h"
 #include "common/wire/tls_credentials.h"
@@ -18,13 +26,56 @@ namespace {
 
 constexpr auto kDeadline = std::chrono::seconds(30);
 constexpr int kTransferAttempts = 6;
+/// Largest certificate file, in bytes.
+constexpr std::size_t kMaxPemBytes = 1 << 20;
+
+/// Why the coordinator's certificate was refused last: gRPC's own status doesn't say. Thread-safe.
+class Refusal {
+ public:
+  void set(const Error& why) {
+    const std::lock_guard lock(mutex_);
+    why_ = why;
+  }
+  [[nodiscard]] std::optional<Error> get() const {
+    const std::lock_guard lock(mutex_);
+    return why_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::optional<Error> why_;
+};
 
 }  // namespace
 
 class AdminClient::Impl {
  public:
-  Impl(std::string coordinator, std::shared_ptr<grpc::Channel> where)
-      : channel(std::move(where)), stub(v1::Admin::NewStub(channel)), coordinator_(std::move(coordinator)) {}
+  Impl(AdminConfig config, std::shared_ptr<grpc::Channel> where, std::shared_ptr<const Refusal> refusal)
+      : channel(std::move(where)),
+        stub(v1::Admin::NewStub(channel)),
+        config_(std::move(config)),
+        refusal_(std::move(refusal)) {}
+
+  /// Asks the coordinator something, so as to learn from the connection who it is.
+  Result<pki::Identity> coordinator() {
+    CONSILIUM_ASSIGN(const auto trust, pki::TrustStore::open(config_.root, config_.revocation_list));
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    v1::ListSitesReply reply;
+    const grpc::Status status = stub->ListSites(&context, v1::ListSitesRequest(), &reply);
+    if (!status.ok()) return fail(explain(wire::error_from(status)));
+    return wire::identity_of_peer(*context.auth_context(), *trust, {pki::Role::kCoordinator});
+  }
+
+  /// Signs a job for the coordinator that the channel leads to.
+  Result<job::JobSignature> sign(const job::JobSpec& spec, std::chrono::seconds valid_for) {
+    CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config_.certificate, kMaxPemBytes));
+    CONSILIUM_ASSIGN(const auto signer, pki::make_file_signer(config_.key));
+    CONSILIUM_ASSIGN(const pki::Identity coordinator, this->coordinator());
+    const auto until = std::chrono::system_clock::now() + valid_for;
+    return job::sign_job(*signer, certificate, pki::to_uri(coordinator), job::job_digest(spec),
+                         std::chrono::duration_cast<std::chrono::seconds>(until.time_since_epoch()).count());
+  }
 
   /// One call that is answered once.
   template <class Request, class Reply>
@@ -62,14 +113,21 @@ class AdminClient::Impl {
   /// Says where the trouble is, where the coordinator itself couldn't.
   [[nodiscard]] Error explain(Error error) const {
     if (error.code != ErrorCode::kUnavailable) return error;
-    return error.within(fmt::format("cannot reach the coordinator at {}", coordinator_));
+    if (const auto refusal = refusal_->get()) {
+      return {ErrorCode::kUnauthenticated,
+              fmt::format("the coordinator at {} isn't trusted, and nothing was sent to it: {}. If your own files are "
+                          "the newest, ask whoever runs the consortium's authority which coordinator is theirs",
+                          config_.coordinator, refusal->message)};
+    }
+    return error.within(fmt::format("cannot reach the coordinator at {}", config_.coordinator));
   }
 
   const std::shared_ptr<grpc::Channel> channel;
   const std::unique_ptr<v1::Admin::Stub> stub;
 
  private:
-  const std::string coordinator_;
+  const AdminConfig config_;
+  const std::shared_ptr<const Refusal> refusal_;
 };
 
 AdminClient::AdminClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -79,12 +137,14 @@ AdminClient::~AdminClient() = default;
 
 Result<AdminClient> AdminClient::create(const AdminConfig& config) {
   CONSILIUM_TRY(wire::check_proxy(config.proxy));
-  const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list};
-  CONSILIUM_ASSIGN(const auto credentials,
-                   wire::make_channel_credentials(files, config.server_name, [](const Error&) {}));
+  const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list, config.list_memory};
+  const auto refusal = std::make_shared<Refusal>();
+  CONSILIUM_ASSIGN(
+      const auto credentials,
+      wire::make_channel_credentials(files, config.server_name, [refusal](const Error& why) { refusal->set(why); }));
   return AdminClient(std::make_unique<Impl>(
-      config.coordinator,
-      wire::make_report_channel(config.coordinator, config.server_name, config.proxy, credentials)));
+      config, wire::make_report_channel(config.coordinator, config.server_name, config.proxy, credentials),
+      refusal));
 }
 
 Result<crypto::Digest> AdminClient::put_blob(const std::filesystem::path& file, std::stop_token stop) {
@@ -97,12 +157,14 @@ Result<crypto::Digest> AdminClient::put_blob(const std::filesystem::path& file, 
   return digest;
 }
 
-Result<std::string> AdminClient::submit(const std::string& spec,
+Result<std::string> AdminClient::submit(const job::JobSpec& spec,
                                         const std::optional<std::filesystem::path>& initial_weights,
-                                        std::stop_token stop) {
+                                        std::chrono::seconds valid_for, std::stop_token stop) {
+  CONSILIUM_ASSIGN(const job::JobSignature signature, impl_->sign(spec, valid_for));
   if (initial_weights) CONSILIUM_TRY(put_blob(*initial_weights, std::move(stop)));
   v1::SubmitRequest request;
-  request.set_spec(spec);
+  request.set_spec(job::canonical_text(spec));
+  *request.mutable_signature() = wire::to_proto(signature);
   CONSILIUM_ASSIGN(const auto reply, impl_->ask(&v1::Admin::Stub::Submit, request));
   return reply.job_id();
 }

@@ -2,19 +2,21 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <cstdint>
 #include <ctime>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
 
+#include "cli/ca_roster.h"
 #include "common/pki/authority.h"
 #include "common/pki/enrollment.h"
 #include "common/pki/files.h"
 #include "common/pki/index.h"
-#include "common/pki/roster.h"
 
 namespace consilium::cli {
 namespace {
@@ -23,6 +25,7 @@ using Action = std::function<Result<int>()>;
 
 constexpr int kRootDays = 3650;
 constexpr int kCertificateDays = 365;
+constexpr std::chrono::days kShortList{7};  // a list that ends sooner isn't worth handing out
 
 constexpr const char* kExamples =
     "Examples:\n"
@@ -31,7 +34,8 @@ constexpr const char* kExamples =
     "  consilium ca sign keys/main.csr --role coordinator --name main --host fl.example.org --out main.pem\n"
     "  consilium ca sign north.csr --role site --name north --fingerprint 5c0f... --out north.pem\n"
     "  consilium ca revoke --role site --name north\n"
-    "  consilium ca roster --out roster.yaml";
+    "  consilium ca renew-list\n"
+    "  consilium ca roster --consortium consortium.yaml --previous roster.yaml --out roster-2.yaml";
 
 /// What the subcommands are told; each uses some of it.
 struct Options {
@@ -44,17 +48,23 @@ struct Options {
   std::string out;
   std::vector<std::string> hosts;
   int days = 0;
+  int list_days = static_cast<int>(pki::kListValidity.count());
+  std::uint64_t above = 0;
+  bool again = false;
   bool json = false;
 };
 
 Result<int> init(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const pki::Authority authority,
-                   pki::Authority::create(options.folder, options.consortium, std::chrono::days{options.days}));
+                   pki::Authority::create(options.folder, options.consortium, std::chrono::days{options.days},
+                                          std::chrono::days{options.list_days}));
   out << "Made the authority of consortium '" << authority.consortium() << "' in " << options.folder << ".\n"
       << "Keep " << (std::filesystem::path(options.folder) / "root.key").string()
       << " off the coordinator, and keep a copy of the folder: whoever has the key can mint members.\n"
       << "Everyone needs " << authority.root_certificate().string() << " and " << authority.revocation_list().string()
       << ".\n"
+      << "The list ends after " << options.list_days
+      << " days: write and hand out a new one before, with consilium ca renew-list.\n"
       << "Next: consilium-client enroll at each site, then consilium ca sign --ca " << options.folder << "\n";
   return 0;
 }
@@ -73,8 +83,10 @@ Result<int> sign(const Options& options, std::ostream& out) {
                                                     "; this is not the request that the other side made");
   }
   const pki::Identity identity{authority.consortium(), role, options.name};
-  CONSILIUM_ASSIGN(const std::string certificate,
-                   authority.sign(request, identity, options.hosts, std::chrono::days{options.days}));
+  CONSILIUM_ASSIGN(
+      const std::string certificate,
+      authority.sign(request, identity, options.hosts, std::chrono::days{options.days},
+                     options.again ? pki::Authority::RevokedKey::kSignAgain : pki::Authority::RevokedKey::kRefuse));
   CONSILIUM_TRY(pki::replace_file(options.out, certificate));
   out << "Signed " << options.out << " for " << pki::to_uri(identity) << ", valid for " << options.days << " days.\n"
       << "Fingerprint of its key: " << *fingerprint << "\n";
@@ -83,7 +95,19 @@ Result<int> sign(const Options& options, std::ostream& out) {
   }
   out << "Send back: " << options.out << ", " << authority.root_certificate().string() << ", "
       << authority.revocation_list().string() << "\n";
+  CONSILIUM_ASSIGN(const pki::Authority::ListState list, authority.list_state());
+  if (list.end != 0 && list.end - std::time(nullptr) < std::chrono::seconds(kShortList).count()) {
+    out << "The revocation list ends " << pki::to_iso(list.end)
+        << "; write a new one first: consilium ca renew-list --ca " << options.folder << "\n";
+  }
   return 0;
+}
+
+/// Says which list the members need from now on.
+void announce_list(const pki::Authority& authority, const pki::Authority::ListState& list, std::ostream& out) {
+  out << "Revocation list " << list.number << " ends " << pki::to_iso(list.end) << ". It counts where it lies: copy "
+      << authority.revocation_list().string()
+      << " to the coordinator, the sites and the researchers; no restart is needed.\n";
 }
 
 std::string state_of(const pki::Authority::Issued& issued) {
@@ -94,6 +118,8 @@ std::string state_of(const pki::Authority::Issued& issued) {
 Result<int> list(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const pki::Authority authority, pki::Authority::open(options.folder));
   CONSILIUM_ASSIGN(const std::vector<pki::Authority::Issued> issued, authority.list());
+  CONSILIUM_ASSIGN(const pki::Authority::ListState newest, authority.list_state());
+  const std::string list_end = newest.end == 0 ? "with the root" : pki::to_iso(newest.end);
   if (options.json) {
     nlohmann::json certificates = nlohmann::json::array();
     for (const auto& entry : issued) {
@@ -104,7 +130,11 @@ Result<int> list(const Options& options, std::ostream& out) {
                               {"fingerprint", entry.fingerprint},
                               {"state", state_of(entry)}});
     }
-    out << nlohmann::json{{"consortium", authority.consortium()}, {"certificates", certificates}}.dump() << "\n";
+    nlohmann::json listed = {{"consortium", authority.consortium()},
+                             {"revocation_list", {{"number", newest.number}}},
+                             {"certificates", certificates}};
+    if (newest.end != 0) listed["revocation_list"]["not_after"] = pki::to_iso(newest.end);
+    out << listed.dump() << "\n";
     return 0;
   }
   if (issued.empty()) {
@@ -114,6 +144,7 @@ Result<int> list(const Options& options, std::ostream& out) {
     out << state_of(entry) << "  " << pki::name_of(entry.identity.role) << "  " << entry.identity.name << "  until "
         << entry.not_after << "  key " << entry.fingerprint << "\n";
   }
+  out << "revocation list " << newest.number << " ends " << list_end << "\n";
   return 0;
 }
 
@@ -121,31 +152,18 @@ Result<int> revoke(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(pki::Authority authority, pki::Authority::open(options.folder));
   CONSILIUM_ASSIGN(const pki::Role role, pki::role_from_name(options.role));
   CONSILIUM_TRY(authority.revoke(role, options.name));
-  out << "Revoked every certificate of " << options.role << " '" << options.name << "'.\n"
-      << "It counts where the new list lies: copy " << authority.revocation_list().string()
-      << " to the coordinator and the sites; no restart is needed.\n";
+  CONSILIUM_ASSIGN(const pki::Authority::ListState list, authority.list_state());
+  out << "Revoked every certificate of " << options.role << " '" << options.name << "'.\n";
+  announce_list(authority, list, out);
   return 0;
 }
 
-Result<int> roster(const Options& options, std::ostream& out) {
-  CONSILIUM_ASSIGN(const pki::Authority authority, pki::Authority::open(options.folder));
-  CONSILIUM_ASSIGN(const std::vector<pki::Authority::Issued> issued, authority.list());
-  const std::vector<pki::RosterEntry> entries = pki::roster_of(issued);
-  std::string text = pki::roster_text(authority.consortium(), entries);
-  if (options.json) {
-    nlohmann::json sites = nlohmann::json::array();
-    for (const pki::RosterEntry& entry : entries) {
-      sites.push_back({{"name", entry.name}, {"fingerprint", entry.fingerprint}});
-    }
-    text = nlohmann::json{{"consortium", authority.consortium()}, {"sites", sites}}.dump() + "\n";
-  }
-  if (options.out.empty()) {
-    out << text;
-    return 0;
-  }
-  CONSILIUM_TRY(pki::replace_file(options.out, text));
-  out << "Wrote " << options.out << " with " << entries.size()
-      << " sites; hand it to each site over another channel than the coordinator.\n";
+Result<int> renew_list(const Options& options, std::ostream& out) {
+  CONSILIUM_ASSIGN(pki::Authority authority, pki::Authority::open(options.folder));
+  std::optional<std::chrono::days> validity;
+  if (options.days != 0) validity = std::chrono::days{options.days};
+  CONSILIUM_ASSIGN(const pki::Authority::ListState list, authority.renew_list(validity, options.above));
+  announce_list(authority, list, out);
   return 0;
 }
 
@@ -175,9 +193,9 @@ void add_folder(CLI::App& command, Options& options) {
 }
 
 void add_member(CLI::App& command, Options& options) {
-  command.add_option("--role", options.role, "site, researcher or coordinator")
+  command.add_option("--role", options.role, "site, researcher, operator or coordinator")
       ->required()
-      ->check(CLI::IsMember({"site", "researcher", "coordinator"}));
+      ->check(CLI::IsMember({"site", "researcher", "operator", "coordinator"}));
   command.add_option("--name", options.name, "name in the consortium: a-z, 0-9 and '-'")->required();
 }
 
@@ -190,6 +208,9 @@ void add_init(CLI::App& ca, Action& action, std::ostream& out) {
   command->add_option("--days", options->days, "how long the root is valid")
       ->capture_default_str()
       ->check(CLI::Range(1, 36500));
+  command->add_option("--list-days", options->list_days, "how long each revocation list is valid")
+      ->capture_default_str()
+      ->check(CLI::Range(1, static_cast<int>(pki::kLongestList.count())));
 }
 
 void add_sign(CLI::App& ca, Action& action, std::ostream& out) {
@@ -204,13 +225,14 @@ void add_sign(CLI::App& ca, Action& action, std::ostream& out) {
       ->capture_default_str()
       ->check(CLI::Range(1, 36500));
   command->add_option("--fingerprint", options->fingerprint, "sign only this key, as enrolment printed it");
+  command->add_flag("--again", options->again, "sign a key that was revoked: only where nobody else can have it");
   command->add_option("--out", options->out, "where the certificate goes")->required();
 }
 
 void add_request(CLI::App& ca, Action& action, std::ostream& out) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = add(ca, "request", "make a key and a certificate request (researchers, coordinators)", options,
-                          action, out, request);
+  CLI::App* command = add(ca, "request", "make a key and a certificate request (researchers, operators, coordinators)",
+                          options, action, out, request);
   command->add_option("--consortium", options->consortium, "name of the consortium")->required();
   add_member(*command, *options);
   command->add_option("--out", options->out, "folder for the key and the request")->required();
@@ -227,12 +249,14 @@ void add_rest(CLI::App& ca, Action& action, std::ostream& out) {
   add_folder(*command, *revoked);
   add_member(*command, *revoked);
 
-  const auto rostered = std::make_shared<Options>();
+  const auto renewed = std::make_shared<Options>();
   command =
-      add(ca, "roster", "list the sites in force with the fingerprints of their keys", rostered, action, out, roster);
-  add_folder(*command, *rostered);
-  command->add_flag("--json", rostered->json, "write JSON for programs");
-  command->add_option("--out", rostered->out, "write it to this file");
+      add(ca, "renew-list", "write a new revocation list before the last one ends", renewed, action, out, renew_list);
+  add_folder(*command, *renewed);
+  command->add_option("--days", renewed->days, "how long this list and later ones are valid (default: as before)")
+      ->check(CLI::Range(1, static_cast<int>(pki::kLongestList.count())));
+  command->add_option("--above", renewed->above,
+                      "give it a number above this one, where the authority came back from an older backup");
 }
 
 }  // namespace
@@ -245,6 +269,7 @@ void add_ca_command(CLI::App& app, Action& action, std::ostream& out) {
   add_sign(*ca, action, out);
   add_request(*ca, action, out);
   add_rest(*ca, action, out);
+  add_ca_roster_command(*ca, action, out);
 }
 
 }  // namespace consilium::cli

@@ -8,6 +8,7 @@
 
 #include "common/config/daemon_sections.h"
 #include "common/config/section.h"
+#include "common/pki/trust.h"
 
 namespace consilium::cli {
 namespace {
@@ -34,14 +35,17 @@ void add_connection_options(CLI::App& command, ConnectionOptions& options) {
   command.add_option("--root", options.given.root, "the consortium's root certificate, PEM")->group(group);
   command.add_option("--certificate", options.given.certificate, "your certificate, PEM")->group(group);
   command.add_option("--key", options.given.key, "your key, PEM, readable by you alone")->group(group);
-  command.add_option("--config", options.config, "file with the keys coordinator, root, certificate, key")
+  command.add_option("--revocation-list", options.given.revocation_list, "the authority's newest crl.pem")
+      ->group(group);
+  command
+      .add_option("--config", options.config, "file with the keys coordinator, root, certificate, key, revocation_list")
       ->group(group);
 }
 
 Result<Connection> read_connection_file(const std::filesystem::path& file) {
   CONSILIUM_ASSIGN(const config::Value root, config::read(file));
   Connection connection;
-  config::Section section(root, {}, {"coordinator", "root", "certificate", "key"});
+  config::Section section(root, {}, {"coordinator", "root", "certificate", "key", "revocation_list"});
   CONSILIUM_TRY(section.result());
   if (section.has("coordinator")) {
     CONSILIUM_ASSIGN(connection.coordinator, config::read_address(section.at("coordinator"), 1));
@@ -49,6 +53,7 @@ Result<Connection> read_connection_file(const std::filesystem::path& file) {
   section.file("root", connection.root);
   section.file("certificate", connection.certificate);
   section.file("key", connection.key);
+  section.file("revocation_list", connection.revocation_list);
   CONSILIUM_TRY(section.result());
   return connection;
 }
@@ -56,8 +61,10 @@ Result<Connection> read_connection_file(const std::filesystem::path& file) {
 Result<Connection> resolve_connection(const ConnectionOptions& options) {
   Connection connection = options.given;
   const bool complete = !connection.coordinator.empty() && !connection.root.empty() &&
-                        !connection.certificate.empty() && !connection.key.empty();
+                        !connection.certificate.empty() && !connection.key.empty() &&
+                        !connection.revocation_list.empty();
   const std::filesystem::path file = options.config.empty() ? default_file() : std::filesystem::path(options.config);
+  if (!file.empty()) connection.list_memory = std::filesystem::absolute(file).parent_path();
   std::error_code ignored;
   const bool named = !options.config.empty() || environment("CONSILIUM_CONFIG") != nullptr;
   if (!complete && (named || std::filesystem::exists(file, ignored))) {
@@ -66,6 +73,7 @@ Result<Connection> resolve_connection(const ConnectionOptions& options) {
     if (connection.root.empty()) connection.root = read.root;
     if (connection.certificate.empty()) connection.certificate = read.certificate;
     if (connection.key.empty()) connection.key = read.key;
+    if (connection.revocation_list.empty()) connection.revocation_list = read.revocation_list;
   }
   const std::pair<const char*, bool> parts[] = {{"coordinator", connection.coordinator.empty()},
                                                 {"root", connection.root.empty()},
@@ -77,6 +85,23 @@ Result<Connection> resolve_connection(const ConnectionOptions& options) {
                   fmt::format("which {0}? Give --{0}, or the key '{0}' in {1}", name, file.string()));
   }
   return connection;
+}
+
+Result<std::optional<std::string>> revocation_warning(const Connection& connection,
+                                                      const std::function<std::time_t()>& clock) {
+  if (connection.revocation_list.empty()) {
+    return "no revocation list: a coordinator whose key was stolen is not noticed. Get crl.pem from whoever runs the "
+           "consortium's authority, and give it as --revocation-list, or as the key 'revocation_list' in the "
+           "configuration file";
+  }
+  CONSILIUM_ASSIGN(const auto trust,
+                   pki::TrustStore::open(connection.root, connection.revocation_list, {connection.list_memory, clock}));
+  if (auto warning = trust->warning_due()) return warning;
+  if (connection.list_memory.empty()) {
+    return "an older revocation list isn't noticed: the newest is remembered in the folder of the configuration file, "
+           "and none is known; set HOME, or give --config";
+  }
+  return std::nullopt;
 }
 
 }  // namespace consilium::cli

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <ctime>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "common/error/error.h"
@@ -15,6 +18,8 @@ namespace consilium::cli {
 struct Connection {
   std::string coordinator;  ///< host:port
   std::filesystem::path root, certificate, key;
+  std::filesystem::path revocation_list{};  ///< crl.pem; empty: a revoked coordinator isn't noticed
+  std::filesystem::path list_memory{};  ///< folder that remembers the newest list seen; empty: nothing is remembered
 };
 
 /// What the command line says of it.
@@ -24,10 +29,18 @@ struct ConnectionOptions {
 };
 void add_connection_options(CLI::App& command, ConnectionOptions& options);
 
-/// Reads a file of the keys coordinator, root, certificate, key (none is required; paths start at the file's folder).
+/// Reads a file of the keys coordinator, root, certificate, key, revocation_list (none is required; paths start at the
+/// file's folder).
 Result<Connection> read_connection_file(const std::filesystem::path& file);
 
-/// Puts options and file together. Fails where one of the four is still missing, saying which and where to put it.
+/// Puts options and file together; the file's folder, read or not, is the memory of revocation lists. Fails where one
+/// of the four is still missing, saying which and where to put it.
 Result<Connection> resolve_connection(const ConnectionOptions& options);
+
+/// Returns what to warn of before connecting: that there is no revocation list, that it ends soon, or that nothing can
+/// be remembered of it. Fails where the list lets no coordinator through.
+/// @param clock  UTC seconds
+Result<std::optional<std::string>> revocation_warning(const Connection& connection,
+                                                      const std::function<std::time_t()>& clock);
 
 }  // namespace consilium::cli

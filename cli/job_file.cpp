@@ -1,5 +1,7 @@
 #include "cli/job_file.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <span>
 #include <utility>
 
@@ -8,9 +10,34 @@
 #include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
 #include "common/parameters/safetensors.h"
-#include "common/pki/roster_file.h"
+#include "common/roster/roster_file.h"
 
 namespace consilium::cli {
+namespace {
+
+/// Takes from the roster what the population of the job's data set says.
+Result<job::JobSpec> fill(job::JobSpec spec, const roster::Roster& known) {
+  if (known.populations.empty()) return job::with_roster(std::move(spec), known.sites);
+  const roster::Population* population = roster::population_of(known, spec.data.dataset);
+  if (population == nullptr) {
+    return fail(
+        ErrorCode::kNotFound,
+        fmt::format("data.dataset: the roster has '{}' in no population; ask whoever runs the authority to add it",
+                    spec.data.dataset));
+  }
+  if (population->mode == roster::Mode::kPlain) {
+    return fail(
+        ErrorCode::kFailedPrecondition,
+        fmt::format("privacy.secure_aggregation: the roster's population '{}' is for jobs without masks; write off",
+                    population->name));
+  }
+  if (population->mode == roster::Mode::kMaskedThreshold) return job::with_roster(std::move(spec), known.sites);
+  return job::with_population(
+      std::move(spec), known.sites, known.colluding,
+      {population->name, population->examples, population->groups, roster::history_digest(*population)});
+}
+
+}  // namespace
 
 Result<JobFile> read_job_file(const std::filesystem::path& file) {
   JobFile job;
@@ -27,8 +54,8 @@ Result<JobFile> read_job_file(const std::filesystem::path& file) {
 }
 
 Result<void> fill_roster(JobFile& job, const std::filesystem::path& file, const std::filesystem::path& roster) {
-  CONSILIUM_ASSIGN(const pki::Roster known, pki::read_roster(roster));
-  auto filled = job::with_roster(std::move(job.spec), known.keys);
+  CONSILIUM_ASSIGN(const roster::Roster known, roster::read_roster(roster));
+  auto filled = fill(std::move(job.spec), known);
   if (!filled) {
     return fail(Error{filled.error().code, filled.error().message + " (--roster " + roster.string() + ")"}.within(
         file.filename().string()));

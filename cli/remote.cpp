@@ -3,7 +3,9 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <optional>
 #include <span>
@@ -18,17 +20,20 @@ namespace consilium::cli {
 
 Result<AdminClient> connect(const ConnectionOptions& options) {
   CONSILIUM_ASSIGN(const Connection connection, resolve_connection(options));
+  CONSILIUM_ASSIGN(const auto warning, revocation_warning(connection, [] { return std::time(nullptr); }));
+  if (warning) fmt::print(stderr, "consilium: warning: {}\n", *warning);
   AdminConfig config;
   config.coordinator = connection.coordinator;
   config.root = connection.root;
   config.certificate = connection.certificate;
   config.key = connection.key;
+  config.revocation_list = connection.revocation_list;
+  config.list_memory = connection.list_memory;
   return AdminClient::create(config);
 }
 
-Result<std::string> submit_job(AdminClient& client, const JobFile& job) {
-  const std::string spec = job::canonical_text(job.spec);
-  if (job.initial_weights.empty()) return client.submit(spec);
+Result<std::string> submit_job(AdminClient& client, const JobFile& job, std::chrono::seconds valid_for) {
+  if (job.initial_weights.empty()) return client.submit(job.spec, std::nullopt, valid_for);
   CONSILIUM_ASSIGN(const simulation::TemporaryFolder folder, simulation::TemporaryFolder::create("consilium-submit"));
   const std::filesystem::path file = folder.path() / "weights";
   const auto bytes = std::as_bytes(std::span(job.initial_weights));
@@ -37,7 +42,7 @@ Result<std::string> submit_job(AdminClient& client, const JobFile& job) {
   out.close();
   if (!out)
     return fail(ErrorCode::kInternal, fmt::format("{}: cannot be written: {}", file.string(), std::strerror(errno)));
-  return client.submit(spec, file);
+  return client.submit(job.spec, file, valid_for);
 }
 
 Result<report::JobStatus> follow(AdminClient& client, const std::string& job_id, LiveView& view, std::stop_token stop) {

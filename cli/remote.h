@@ -16,8 +16,9 @@ namespace consilium::cli {
 /// Opens a client for the coordinator that the options name.
 Result<AdminClient> connect(const ConnectionOptions& options);
 
-/// Submits a job, its initial weights with it; returns its id.
-Result<std::string> submit_job(AdminClient& client, const JobFile& job);
+/// Signs and submits a job, its initial weights with it; returns its id.
+Result<std::string> submit_job(AdminClient& client, const JobFile& job,
+                               std::chrono::seconds valid_for = kSignatureValidity);
 
 /// Shows a job until it has ended; returns its last status. kCancelled where `stop` was asked for first.
 Result<report::JobStatus> follow(AdminClient& client, const std::string& job_id, LiveView& view, std::stop_token stop);

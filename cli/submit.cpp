@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/job_file.h"
 #include "cli/remote.h"
+#include "common/config/scalars.h"
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 
@@ -18,16 +19,27 @@ struct SubmitOptions {
   ConnectionOptions connection;
   std::string job;
   std::string roster;
+  std::string valid_for = "7d";
   bool json = false;
 };
+
+/// Reads how long a signature is valid: at least a minute, at most a year.
+Result<std::chrono::seconds> read_validity(const std::string& text) {
+  const auto duration = config::to_duration(text);
+  if (duration && *duration >= std::chrono::minutes(1) && *duration <= std::chrono::days(365))
+    return std::chrono::duration_cast<std::chrono::seconds>(*duration);
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("--valid-for: expected 1m to 365d, e.g. 12h or 7d, found {}", config::in_quotes(text)));
+}
 
 Result<int> submit(const SubmitOptions& options) {
   // The job is checked here first: a mistake in it shouldn't need a coordinator to be found.
   CONSILIUM_ASSIGN(JobFile job, read_job_file(options.job));
   if (!options.roster.empty()) CONSILIUM_TRY(fill_roster(job, options.job, options.roster));
   CONSILIUM_TRY(job::check_masked(job.spec));
+  CONSILIUM_ASSIGN(const std::chrono::seconds valid_for, read_validity(options.valid_for));
   CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
-  CONSILIUM_ASSIGN(const std::string job_id, submit_job(client, job));
+  CONSILIUM_ASSIGN(const std::string job_id, submit_job(client, job, valid_for));
   if (options.json) {
     fmt::print("{}\n",
                nlohmann::json{{"job_id", job_id}, {"job_digest", crypto::to_hex(job::job_digest(job.spec))}}.dump());
@@ -48,6 +60,10 @@ void add_submit(CLI::App& app, Action& action) {
       ->add_option("--roster", options->roster,
                    "the sites' keys, for a job with secure aggregation: what 'consilium ca roster' writes")
       ->check(CLI::ExistingFile);
+  command
+      ->add_option("--valid-for", options->valid_for,
+                   "how long hospitals may be offered the job for the first time, e.g. 12h or 7d")
+      ->capture_default_str();
   add_connection_options(*command, options->connection);
   add_json_option(*command, options->json);
   command->footer(

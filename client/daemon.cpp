@@ -2,17 +2,25 @@
 
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+#include <chrono>
 #include <optional>
 #include <system_error>
 #include <tuple>
 #include <utility>
 
+#include "client/approval/control_socket.h"
+#include "client/approval/desk.h"
+#include "client/approval/job_gate.h"
+#include "client/masking/group_mode.h"
 #include "client/masking/masked_sessions.h"
+#include "client/policy/accepted_roster.h"
 #include "client/policy/policy.h"
 #include "client/policy/roster_check.h"
 #include "client/session/session_machine.h"
 #include "client/session/session_worker.h"
 #include "client/transport/coordinator_link.h"
+#include "client/watched_file.h"
 #include "common/crypto/secret_bytes.h"
 #include "common/pki/authority.h"
 #include "common/pki/files.h"
@@ -47,13 +55,23 @@ trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::
   return trainer;
 }
 
+/// Events that may wait to be handled; a message has up to 2 MiB (common/wire/limits.h).
+constexpr std::size_t kMaxEvents = 32;
+/// How often the daemon looks whether policy or roster changed.
+constexpr std::chrono::seconds kLookEvery{2};
+
+std::int64_t unix_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 /// Largest certificate file, in bytes.
 constexpr std::size_t kMaxPemBytes = 1 << 20;
 
 /// What this site is to others, and what it knows of them, read before anybody asks.
 struct Identity {
+  std::string consortium;
   crypto::Digest key{};
-  pki::Roster roster;
+  roster::Roster roster;
 };
 
 /// Checks that the certificate is this site's, and the roster its consortium's.
@@ -65,6 +83,7 @@ Result<Identity> read_identity(const ClientConfig& config) {
     return fail(ErrorCode::kInvalidArgument, "client.yaml: tls.certificate: expected the certificate of site '" +
                                                  config.site + "', found that of " + pki::to_uri(identity));
   }
+  self.consortium = identity.consortium;
   CONSILIUM_ASSIGN(const std::string key, pki::key_fingerprint(certificate));
   CONSILIUM_ASSIGN(self.key, crypto::digest_from_hex(key));
   CONSILIUM_ASSIGN(self.roster, policy::read_own_roster(config.roster, identity.consortium));
@@ -77,28 +96,49 @@ Result<masking::SiteTrust> site_trust(const ClientConfig& config, const policy::
   trust.site = config.site;
   trust.certificate = config.tls.certificate;
   trust.key = config.tls.key;
-  CONSILIUM_ASSIGN(trust.authorities, pki::TrustStore::open(config.tls.root, config.tls.revocation_list));
+  CONSILIUM_ASSIGN(trust.authorities, pki::TrustStore::open(config.tls.root, config.tls.revocation_list,
+                                                            pki::TrustOptions{config.state_dir}));
   CONSILIUM_TRY(pki::make_file_signer(config.tls.key));  // said now, not at the first masked session
   trust.minimum_survivors = policy.rules().minimum_survivors.value_or(0);
   trust.allow_changed_cohort = policy.rules().allow_changed_cohort;
   return trust;
 }
 
+/// The groups over which this site has given vectors, by population.
+Result<roster::LedgerGroups> groups_given(masking::GroupMode& mode, const roster::Roster& roster) {
+  roster::LedgerGroups given;
+  for (const roster::Population& population : roster.populations) {
+    CONSILIUM_ASSIGN(given[population.name], mode.ledger().groups(population.name));
+  }
+  return given;
+}
+
 }  // namespace
 
 class Daemon::Impl {
  public:
-  Impl(ClientConfig config, policy::Policy policy, Identity self, masking::MaskedSessions masked,
-       std::unique_ptr<transport::CoordinatorLink> link)
+  Impl(ClientConfig config, policy::Policy policy, Identity self, std::shared_ptr<const pki::TrustStore> trust,
+       std::unique_ptr<approval::Approvals> approvals, masking::MaskedSessions masked,
+       std::unique_ptr<masking::GroupMode> groups, std::unique_ptr<transport::CoordinatorLink> link)
       : config_(std::move(config)),
         policy_(std::move(policy)),
-        context_{policy_, {}, "consilium-client " CONSILIUM_VERSION, config_.site, self.key, std::move(self.roster)},
+        approvals_(std::move(approvals)),
+        gate_({*approvals_, std::move(trust), self.consortium, unix_now}),
+        desk_({*approvals_, [this] { return maximum_sums(); }, unix_now, nullptr,
+               [this] { events_.post(session::Reconsider{}); }}),
+        consortium_(self.consortium),
+        context_{policy_, {}, "consilium-client " CONSILIUM_VERSION, config_.site, self.key, std::move(self.roster),
+                 &gate_},
         masked_(std::move(masked)),
-        link_(std::move(link)) {
+        groups_(std::move(groups)),
+        link_(std::move(link)),
+        policy_file_(config_.policy),
+        roster_file_(config_.roster),
+        maximum_sums_(policy_.rules().maximum_sums.value_or(0)) {
     for (const auto& [name, source] : config_.datasets) context_.datasets.push_back(name);
     worker_.emplace(session::SessionWorker::Parts{
         *link_, trainer_config(config_, policy_), config_.datasets, config_.site, config_.state_dir / "models",
-        masked_.ledger(), [this](session::SiteEvent event) { events_.post(std::move(event)); }});
+        masked_.ledger(), *groups_, [this](session::SiteEvent event) { events_.post(std::move(event)); }});
   }
 
   void run() {
@@ -106,19 +146,95 @@ class Daemon::Impl {
       spdlog::warn(
           "the keys of masked sums can't be locked in memory and may be swapped out: raise RLIMIT_MEMLOCK to 16 MiB");
     worker_->start([](const Error& error) { spdlog::error("the trainer doesn't start: {}", error.message); });
-    link_->start({[this] { events_.post(session::Connected{}); },
-                  [this](wire::CoordinatorMessage message) { events_.post(session::Received{std::move(message)}); },
-                  [this](const Error&) { events_.post(session::Disconnected{}); }});  // the link logs why
-    while (const auto event = events_.take()) handle(*event);
+    if (context_.roster.researchers.empty())
+      spdlog::warn(
+          "the roster lists no researcher, so this site takes part in no job: get one with 'researchers' from whoever "
+          "runs the authority (client.yaml: roster)");
+    // A coordinator that sends faster than this thread handles waits: the link's thread stands still here, the stream
+    // is read no further, and HTTP/2's flow control holds the coordinator up.
+    link_->start(
+        {[this](std::string coordinator) {
+           ++connections_;
+           events_.post_when_room(session::Connected{std::move(coordinator)});
+         },
+         [this](wire::CoordinatorMessage message) { events_.post_when_room(session::Received{std::move(message)}); },
+         [this](const Error&) { events_.post_when_room(session::Disconnected{}); }});  // the link logs why
+    auto next_look = std::chrono::steady_clock::now() + kLookEvery;
+    while (!events_.closed()) {
+      const auto event = events_.take(next_look);
+      if (event) handle(*event);
+      if (!reload_.exchange(false) && std::chrono::steady_clock::now() < next_look) continue;
+      next_look = std::chrono::steady_clock::now() + kLookEvery;
+      look_at_files();
+    }
     spdlog::info("stopping");
-    link_->stop();
+    socket_.reset();
+    link_->stop();  // the queue is closed: the link's thread no longer waits for room in it
     worker_.reset();
   }
 
   void stop() { events_.close(); }
 
+  void reload() {
+    reload_all_ = true;
+    reload_ = true;
+    events_.post(session::Reconsider{});
+  }
+
+  /// Begins to answer `consilium-client jobs` and its kin.
+  Result<void> listen() {
+    CONSILIUM_ASSIGN(socket_, approval::ControlSocket::listen(
+                                  config_.state_dir, [this](const std::string& request, const std::string& user) {
+                                    return desk_.answer(request, user);
+                                  }));
+    return {};
+  }
+
  private:
+  [[nodiscard]] std::optional<std::uint64_t> maximum_sums() const {
+    const std::uint64_t most = maximum_sums_;
+    return most == 0 ? std::nullopt : std::optional(most);
+  }
+
+  /// Reads policy and roster anew where they changed. One that can't be read leaves the old one in force.
+  void look_at_files() {
+    const bool all = reload_all_.exchange(false);
+    const bool policy_changed = policy_file_.changed() || all;
+    const bool roster_changed = roster_file_.changed() || all;
+    if (policy_changed) take_policy(policy::read_policy(config_.policy));
+    if (roster_changed) take_roster(policy::read_own_roster(config_.roster, consortium_));
+    if (policy_changed || roster_changed) handle(session::Reconsider{});
+  }
+
+  void take_policy(Result<policy::Policy> read) {
+    if (!read) return spdlog::error("{}; the policy read before stays in force", read.error().message);
+    const policy::Policy::Rules& now = read->rules();
+    const policy::Policy::Rules& before = policy_.rules();
+    if (now.minimum_survivors != before.minimum_survivors || now.allow_changed_cohort != before.allow_changed_cohort ||
+        read->sandbox_required() != policy_.sandbox_required()) {
+      spdlog::warn(
+          "policy.yaml: minimum_survivors, allow_changed_cohort and sandbox take effect when the client starts "
+          "again");
+    }
+    policy_ = *std::move(read);
+    maximum_sums_ = policy_.rules().maximum_sums.value_or(0);
+    spdlog::info("read {} again", config_.policy.string());
+  }
+
+  void take_roster(Result<roster::Roster> read) {
+    if (read) {
+      const auto given = groups_given(*groups_, *read);
+      const auto accepted = given ? policy::accept_roster(config_.state_dir, *read, *given, config_.site)
+                                  : Result<void>(fail(given.error()));
+      if (!accepted) read = fail(accepted.error());
+    }
+    if (!read) return spdlog::error("{}; the roster read before stays in force", read.error().message);
+    context_.roster = *std::move(read);
+    if (!config_.roster.empty()) spdlog::info("read {} again", config_.roster.string());
+  }
+
   void handle(const session::SiteEvent& event) {
+    if (std::holds_alternative<session::Connected>(event)) ++greeted_;
     auto [state, effects] = session::advance(std::move(state_), event, context_);
     state_ = std::move(state);
     for (session::SiteEffect& effect : effects) carry_out(std::move(effect));
@@ -126,15 +242,26 @@ class Daemon::Impl {
 
   void carry_out(session::SiteEffect effect) {
     std::visit(Overloaded{[this](session::Send& send) { say(send.message); },
-                          [this](session::BeginMasking& begin) {
-                            const auto& [key, order] = std::tie(begin.session.key, begin.session.order);
-                            auto advert = masked_.begin(key, order, begin.job.spec);
-                            if (!advert) return handle(session::MaskingRefused{key, advert.error()});
-                            say(wire::Masking{key, *std::move(advert)});
-                          },
+                          [this](session::BeginMasking& begin) { begin_masking(begin); },
                           [this](session::Mask& mask) { answer(mask.message); },
-                          [this](session::EndMasking& end) { masked_.end(end.key); },
-                          [this](session::ForgetJob& job) { masked_.end_job(job.job_id); },
+                          [this](session::EndMasking& end) {
+                            masked_.end(end.key);
+                            groups_->sessions().end(end.key);
+                          },
+                          [this](session::ForgetJob& job) {
+                            masked_.end_job(job.job_id);
+                            groups_->end_job(job.job_id, job.job);
+                          },
+                          [this](session::Agree& agree) { answer(agree); },
+                          [this](session::TakeCommit& take) {
+                            const auto& [key, commit] = take.commit;
+                            const auto taken = groups_->accept_commit(take.job.spec, take.job.digest, key, commit);
+                            if (!taken) handle(session::TotalRefused{key, taken.error()});
+                          },
+                          [this](session::LeaveJob& leave) {
+                            if (const auto noted = groups_->ledger().end_job(leave.job, leave.reason); !noted)
+                              spdlog::error("{}", noted.error().message);
+                          },
                           [this](session::Upload& upload) { begin_upload(std::move(upload)); },
                           [this](session::Abandon& abandon) {
                             spdlog::info("{}: abandoned: {}", job::to_string(abandon.key), abandon.reason);
@@ -148,11 +275,39 @@ class Daemon::Impl {
   }
 
   void say(const wire::SiteMessage& message) {
+    // An answer to an earlier stream's message is too late: the new stream has to begin with this site's hello.
+    if (greeted_ != connections_) return;
     // A lost stream is noticed by the link; the coordinator offers again after a reconnection.
     if (const auto sent = link_->send(message); !sent) spdlog::debug("not sent: {}", sent.error().message);
   }
 
+  void begin_masking(const session::BeginMasking& begin) {
+    const auto& [key, order] = std::tie(begin.session.key, begin.session.order);
+    auto advert = begin.session.whole_group ? groups_->sessions().begin(key, order, begin.job.spec)
+                                            : masked_.begin(key, order, begin.job.spec);
+    if (!advert) return handle(session::MaskingRefused{key, advert.error()});
+    say(wire::Masking{key, *std::move(advert)});
+  }
+
+  void answer(const session::Agree& agree) {
+    const wire::KeyAgreement& step = agree.message;
+    const crypto::Digest& digest = agree.job.digest;
+    masking::Agreements& agreements = groups_->agreements();
+    auto answer = step.message.empty() ? agreements.begin(agree.job.spec, digest, step.attempt)
+                                       : agreements.receive(digest, step.attempt, step.message);
+    if (!answer) {
+      spdlog::warn("job {}: left the agreement on a key: {}", step.job_id, answer.error().message);
+    } else if (!answer->empty()) {
+      say(wire::KeyAgreement{step.job_id, step.attempt, *std::move(answer)});
+    }
+  }
+
   void answer(const wire::Masking& masking) {
+    if (groups_->sessions().holds(masking.key)) {
+      const auto taken = groups_->sessions().receive(masking.key, masking.message);
+      if (!taken) return handle(session::MaskingRefused{masking.key, taken.error()});
+      return handle(session::Keyed{masking.key});
+    }
     auto answer = masked_.receive(masking.key, masking.message);
     if (!answer) return handle(session::MaskingRefused{masking.key, answer.error()});
     if (!answer->bytes.empty()) say(wire::Masking{masking.key, std::move(answer->bytes)});
@@ -162,6 +317,11 @@ class Daemon::Impl {
   }
 
   void begin_upload(session::Upload upload) {
+    if (upload.session.whole_group) {
+      auto masks = groups_->sessions().take_masks(upload.session.key);
+      if (!masks) return handle(session::StepFailed{upload.session.key, masks.error()});
+      return worker_->run(std::move(upload), *std::move(masks));
+    }
     std::vector<secagg::MaskTerm> masks;
     if (upload.session.masked) {
       auto taken = masked_.take_masks(upload.session.key);
@@ -173,12 +333,25 @@ class Daemon::Impl {
 
   ClientConfig config_;
   policy::Policy policy_;
+  process::EventQueue<session::SiteEvent> events_{kMaxEvents};
+  std::unique_ptr<approval::Approvals> approvals_;
+  approval::JobGate gate_;
+  approval::Desk desk_;
+  std::string consortium_;
   session::SiteContext context_;
   masking::MaskedSessions masked_;
-  process::EventQueue<session::SiteEvent> events_;
+  std::unique_ptr<masking::GroupMode> groups_;
+  std::atomic<unsigned> connections_ = 0;  ///< streams that were opened, counted by the link's thread
+  unsigned greeted_ = 0;                   ///< those whose Connected was handled
   session::SiteState state_;
   std::unique_ptr<transport::CoordinatorLink> link_;
   std::optional<session::SessionWorker> worker_;
+  WatchedFile policy_file_;
+  WatchedFile roster_file_;
+  std::atomic<std::uint64_t> maximum_sums_;  ///< 0: none; the socket's thread reads it
+  std::atomic<bool> reload_ = false;
+  std::atomic<bool> reload_all_ = false;
+  std::unique_ptr<approval::ControlSocket> socket_;
 };
 
 Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
@@ -197,7 +370,14 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   std::filesystem::permissions(config.state_dir, std::filesystem::perms::owner_all, problem);
 
   CONSILIUM_ASSIGN(masking::Ledger ledger, masking::Ledger::open(config.state_dir));
+  CONSILIUM_ASSIGN(auto approvals, approval::Approvals::open(config.state_dir));
   CONSILIUM_ASSIGN(masking::SiteTrust trust, site_trust(config, policy));
+  std::shared_ptr<const pki::TrustStore> authorities = trust.authorities;
+  const std::filesystem::path secret =
+      config.site_secret.empty() ? config.state_dir / "site.secret" : config.site_secret;
+  CONSILIUM_ASSIGN(auto groups, masking::GroupMode::open(config.state_dir, secret, trust));
+  CONSILIUM_ASSIGN(const roster::LedgerGroups given, groups_given(*groups, self.roster));
+  CONSILIUM_TRY(policy::accept_roster(config.state_dir, self.roster, given, config.site));
   masking::MaskedSessions masked(std::move(trust), std::move(ledger));
 
   transport::LinkConfig link_config;
@@ -209,14 +389,18 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   link_config.key = config.tls.key;
   link_config.revocation_list = config.tls.revocation_list;
   link_config.site = config.site;
+  link_config.list_memory = config.state_dir;
   CONSILIUM_ASSIGN(auto link, transport::make_grpc_link(link_config));
-  return std::unique_ptr<Daemon>(new Daemon(std::make_unique<Impl>(
-      std::move(config), std::move(policy), std::move(self), std::move(masked), std::move(link))));
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(policy), std::move(self), std::move(authorities),
+                                     std::move(approvals), std::move(masked), std::move(groups), std::move(link));
+  CONSILIUM_TRY(impl->listen());
+  return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
 }
 
 Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Daemon::~Daemon() = default;
 void Daemon::run() { impl_->run(); }
+void Daemon::reload() { impl_->reload(); }
 void Daemon::stop() { impl_->stop(); }
 
 }  // namespace consilium::client

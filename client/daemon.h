@@ -19,6 +19,8 @@ class Daemon {
 
   /// Takes part until stop(); returns once everything is wound up.
   void run();
+  /// Makes run() read policy and roster again now, and not only when it sees them change. Thread-safe.
+  void reload();
   /// Asks run() to return. Thread-safe; may be called before run().
   void stop();
 

@@ -72,12 +72,13 @@ Result<std::map<std::string, trainer::DataSource>> read_datasets(const Value& va
 Result<ClientConfig> from_root(const Value& root) {
   ClientConfig config;
   Section section(root, {"site", "coordinator", "tls", "policy", "state_dir", "datasets"},
-                  {"server_name", "proxy", "roster", "trainer", "log"});
+                  {"server_name", "proxy", "roster", "site_secret", "trainer", "log"});
   section.name("site", config.site);
   section.text("server_name", config.server_name, 253);
   section.file("policy", config.policy);
   section.file("roster", config.roster);
   section.file("state_dir", config.state_dir);
+  section.file("site_secret", config.site_secret);
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(config.coordinator, config::read_address(section.at("coordinator"), 1));
   if (section.has("proxy")) {

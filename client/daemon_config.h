@@ -35,6 +35,8 @@ struct ClientConfig {
   std::filesystem::path policy;  ///< policy.yaml; whether it is there is the policy's to say
   std::filesystem::path roster;  ///< the consortium's sites and their keys; empty: none, and no masked job is accepted
   std::filesystem::path state_dir;
+  /// 32 secret bytes from which all randomness of the site's training follows; empty: state_dir/site.secret.
+  std::filesystem::path site_secret;
   TrainerSettings trainer;
   std::map<std::string, trainer::DataSource> datasets;  ///< by the name that jobs give
   config::LogConfig log;

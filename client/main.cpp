@@ -4,8 +4,10 @@
 #include <functional>
 #include <iostream>
 
+#include "client/approval/commands.h"
 #include "client/daemon.h"
 #include "client/enroll.h"
+#include "client/roster_command.h"
 #include "common/logging/logging.h"
 #include "common/process/core_dumps.h"
 #include "common/process/termination.h"
@@ -25,7 +27,7 @@ Result<int> run_daemon(const std::string& config_file, bool check_only) {
     std::cout << config_file << ": ok\n";
     return 0;
   }
-  termination.on_signal([&daemon] { daemon->stop(); });
+  termination.on_signal([&daemon] { daemon->stop(); }, [&daemon] { daemon->reload(); });
   daemon->run();
   return 0;
 }
@@ -39,7 +41,9 @@ int main(int argc, char** argv) {
   app.footer(
       "Examples:\n  consilium-client enroll --site north --consortium lung --out /etc/consilium\n"
       "  consilium-client --config /etc/consilium/client.yaml --check\n  consilium-client --config "
-      "/etc/consilium/client.yaml\n\n"
+      "/etc/consilium/client.yaml\n"
+      "  consilium-client roster check --config /etc/consilium/client.yaml roster-4.yaml\n"
+      "  consilium-client jobs\n  consilium-client approve chest-xray-1\n\n"
       "Exit codes: 0 stopped on request, 1 failure, 2 usage.");
   app.set_version_flag("--version", CONSILIUM_VERSION);
   std::string config_file;
@@ -48,6 +52,8 @@ int main(int argc, char** argv) {
   app.add_flag("--check", check_only, "only check configuration, policy, certificate and data sets' paths");
   std::function<Result<int>()> action = [&] { return run_daemon(config_file, check_only); };
   client::add_enroll_command(app, action, std::cout);
+  client::add_roster_command(app, action, std::cout);
+  approval::add_approval_commands(app, action, std::cout);
   try {
     app.parse(argc, argv);
     if (app.get_subcommands().empty() && config_file.empty()) throw CLI::RequiredError("--config");

@@ -22,6 +22,9 @@ target_include_directories(consilium_options INTERFACE ${CMAKE_SOURCE_DIR})
 # No contraction: the fixed-point encoding must round alike on every machine.
 target_compile_definitions(consilium_options INTERFACE CONSILIUM_VERSION="${PROJECT_VERSION}")
 target_compile_options(consilium_options INTERFACE -Wall -Wextra -Wconversion -Werror -ffp-contract=off -fno-omit-frame-pointer)
+# Symbols are bound when a program starts: binding one at its first call saves the vector registers on the stack, and with
+# them whatever key was copied last.
+target_link_options(consilium_options INTERFACE -Wl,-z,relro,-z,now)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # At -O3 GCC 12 sees overlaps and uninitialised parts in std::string that are not there (GCC bugs 105651, 105562).
   target_compile_options(consilium_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized)

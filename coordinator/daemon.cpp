@@ -54,13 +54,14 @@ Result<void> write_port(const std::filesystem::path& state_dir, int port) {
 class Daemon::Impl {
  public:
   Impl(CoordinatorConfig config, StateLock lock, journal::BlobStore blobs, journal::JobNumbers numbers,
-       std::shared_ptr<const pki::TrustStore> trust)
+       std::shared_ptr<const pki::TrustStore> trust, pki::Identity self)
       : config_(std::move(config)),
         lock_(std::move(lock)),
         blobs_(std::move(blobs)),
         numbers_(std::move(numbers)),
-        scheduler_({journal_, blobs_, numbers_, config_.max_running_jobs, std::move(trust), config_.quotas,
-                    spool_of(config_)}) {}
+        scheduler_({journal_, blobs_, numbers_, config_.max_running_jobs, std::move(trust), self, config_.quotas,
+                    spool_of(config_)}),
+        self_(std::move(self)) {}
 
   Result<void> start() {
     service::ServiceConfig service;
@@ -70,9 +71,8 @@ class Daemon::Impl {
     service.key = config_.tls.key;
     service.revocation_list = config_.tls.revocation_list;
     service.spool = spool_of(config_);
-    CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config_.tls.certificate, kMaxPemBytes));
-    CONSILIUM_ASSIGN(const pki::Identity self, pki::identity_of_certificate(certificate));
-    service.consortium = self.consortium;
+    service.list_memory = config_.state_dir;
+    service.consortium = self_.consortium;
     CONSILIUM_ASSIGN(service_, service::CoordinationService::start(service, scheduler_, blobs_));
     scheduler_.start(*service_);
     CONSILIUM_TRY(write_port(config_.state_dir, service_->port()));
@@ -100,6 +100,7 @@ class Daemon::Impl {
   journal::JobNumbers numbers_;
   journal::MemoryJournal journal_;
   Scheduler scheduler_;
+  pki::Identity self_;
   std::unique_ptr<service::CoordinationService> service_;
   std::latch stopped_{1};
   std::once_flag once_;
@@ -114,9 +115,12 @@ Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config) {
   if (const std::uint64_t freed = blobs.remove_unretained(); freed > 0)
     spdlog::info("removed {} bytes of models of jobs that ended before this start", freed);
   CONSILIUM_ASSIGN(journal::JobNumbers numbers, journal::JobNumbers::open(config.state_dir / "job_numbers.json"));
-  CONSILIUM_ASSIGN(auto trust, pki::TrustStore::open(config.tls.root, config.tls.revocation_list));
+  CONSILIUM_ASSIGN(auto trust, pki::TrustStore::open(config.tls.root, config.tls.revocation_list,
+                                                     pki::TrustOptions{config.state_dir}));
+  CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config.tls.certificate, kMaxPemBytes));
+  CONSILIUM_ASSIGN(pki::Identity self, pki::identity_of_certificate(certificate));
   auto impl = std::make_unique<Impl>(std::move(config), std::move(lock), std::move(blobs), std::move(numbers),
-                                     std::move(trust));
+                                     std::move(trust), std::move(self));
   CONSILIUM_TRY(impl->start());
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
 }

@@ -53,8 +53,7 @@ std::vector<report::JobStatus> JobList::jobs(const pki::Identity& caller) const 
   statuses.reserve(order_.size());
   for (const std::string& job_id : order_) {
     const Entry& entry = entries_.at(job_id);
-    const bool readable = admission::permit(caller, entry.parties, Access::kRead).has_value();
-    statuses.push_back(readable ? entry.status : admission::outline_of(entry.status));
+    statuses.push_back(admission::visible_to(caller, entry.parties, entry.status));
   }
   return statuses;
 }

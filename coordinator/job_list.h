@@ -35,7 +35,7 @@ class JobList {
   /// Answers everybody who waits, now and from now on, with kCancelled: the coordinator shuts down.
   void close();
 
-  /// Every job in order of submission; of those that the caller may not read an outline.
+  /// Every job in order of submission, each as far as the caller may see it (admission::visible_to()).
   [[nodiscard]] std::vector<report::JobStatus> jobs(const pki::Identity& caller) const;
   /// See CoordinationHandler::watch().
   Result<Versioned> watch(const pki::Identity& caller, const std::string& job_id, std::uint64_t seen,

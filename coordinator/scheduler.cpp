@@ -18,6 +18,11 @@ namespace {
 
 Error shutting_down() { return {ErrorCode::kCancelled, "the coordinator is shutting down"}; }
 
+/// "ada", "operator olga": who did something to a job, as its researcher is told.
+std::string name_of(const pki::Identity& caller) {
+  return caller.role == pki::Role::kOperator ? "operator " + caller.name : caller.name;
+}
+
 pki::Identity researcher_named(const std::string& name) { return {{}, pki::Role::kResearcher, name}; }
 
 }  // namespace
@@ -205,17 +210,25 @@ void Scheduler::site_message(const std::string& site, wire::SiteMessage message)
           if constexpr (std::is_same_v<Message, wire::SiteHello>) {
             sites_[site].hello = said;
           } else if constexpr (std::is_same_v<Message, wire::JobAnswer>) {
-            if (!said.accepted) spdlog::warn("job {}: site {} declined: {}", said.job_id, site, said.reason);
-            if (auto* driver = driver_of(said.job_id)) driver->job_answer(site, said.accepted, said.reason, now);
+            if (said.consent == wire::JobConsent::kDeclined)
+              spdlog::warn("job {}: site {} declined: {}", said.job_id, site, said.reason);
+            if (said.consent == wire::JobConsent::kWaits)
+              spdlog::info("job {}: waits for approval at {}", said.job_id, site);
+            if (auto* driver = driver_of(said.job_id)) driver->job_answer(site, said, now);
           } else if constexpr (std::is_same_v<Message, wire::SessionProgress>) {
             if (auto* driver = driver_of(said.key.job_id)) driver->progress(site, said);
           } else if constexpr (std::is_same_v<Message, wire::SessionPartial>) {
             if (auto* driver = driver_of(said.key.job_id)) driver->partial_received(site, said.key, now);
           } else if constexpr (std::is_same_v<Message, wire::Masking>) {
             if (auto* driver = driver_of(said.key.job_id)) driver->masking_received(site, said, now);
+          } else if constexpr (std::is_same_v<Message, wire::KeyAgreement>) {
+            if (auto* driver = driver_of(said.job_id)) driver->key_agreement_received(site, said, now);
+          } else if constexpr (std::is_same_v<Message, wire::Endorsement>) {
+            if (auto* driver = driver_of(said.key.job_id)) driver->endorsement_received(site, said, now);
           } else {
             // Masked jobs' sites tell the kind of failure alone.
-            const std::string reason = said.reason.empty() ? "failed: " + std::string(name_of(said.code)) : said.reason;
+            const std::string reason =
+                said.reason.empty() ? "failed: " + std::string(consilium::name_of(said.code)) : said.reason;
             spdlog::warn("{}: site {}: {}", job::to_string(said.key), site, reason);
             if (auto* driver = driver_of(said.key.job_id)) driver->site_failed(site, said.key, reason, now);
           }
@@ -248,7 +261,7 @@ Result<void> Scheduler::may_fetch(const pki::Identity& peer, const crypto::Diges
   if (peer.role != pki::Role::kSite) return list_.may_fetch(peer, digest);
   return ask<void>([this, site = peer.name, digest]() -> Result<void> {
     const bool allowed = std::ranges::any_of(jobs_, [&](const auto& job) {
-      return job->driver->has_slot() && job->driver->wants(site) && job->driver->status().model == digest;
+      return job->driver->has_slot() && job->driver->wants(site) && job->driver->offers(digest);
     });
     if (allowed) return {};
     return fail(ErrorCode::kPermissionDenied,
@@ -274,12 +287,15 @@ Result<void> Scheduler::weights_received(const std::string& researcher, const cr
       [this, researcher, digest, bytes] { return weights_.add(researcher, digest, bytes, round::Clock::now()); });
 }
 
-Result<std::string> Scheduler::submit(const std::string& researcher, const std::string& spec_text) {
+Result<std::string> Scheduler::submit(const std::string& researcher, const std::string& spec_text,
+                                      const job::JobSignature& signature) {
   spdlog::info("researcher {}: submits a job", researcher);
   CONSILIUM_ASSIGN(admission::AdmittedJob admitted, admission::admit(spec_text, parts_.blobs));
+  CONSILIUM_TRY(admission::check_submitter(researcher, admitted.spec, signature, parts_.self, *parts_.trust));
   const crypto::Digest initial_model = admitted.initial_model;
   const auto shared = std::make_shared<admission::AdmittedJob>(std::move(admitted));
-  auto job_id = ask<std::string>([this, researcher, shared] { return enqueue(researcher, std::move(*shared)); });
+  auto job_id = ask<std::string>(
+      [this, researcher, signature, shared] { return enqueue(researcher, signature, std::move(*shared)); });
   if (!job_id) parts_.blobs.remove(initial_model);
   return job_id;
 }
@@ -298,6 +314,7 @@ Result<void> Scheduler::check_weights(const std::string& researcher, const admis
 }
 
 Result<std::unique_ptr<Scheduler::Job>> Scheduler::make_job(const std::string& researcher,
+                                                            const job::JobSignature& signature,
                                                             const admission::AdmittedJob& admitted) {
   auto job = std::make_unique<Job>();
   CONSILIUM_ASSIGN(const std::uint64_t number, parts_.numbers.next(admitted.spec.name));
@@ -312,16 +329,17 @@ Result<std::unique_ptr<Scheduler::Job>> Scheduler::make_job(const std::string& r
   if (job::is_masked(admitted.spec)) {
     parts.authenticator = std::make_shared<secagg::RosterAuthenticator>(parts_.trust, admitted.spec.federation.roster);
   }
-  CONSILIUM_ASSIGN(job->driver, round::JobDriver::create(job->id, researcher, admitted.spec, admitted.initial_model,
+  CONSILIUM_ASSIGN(job->driver, round::JobDriver::create(job->id, signature, admitted.spec, admitted.initial_model,
                                                          std::move(parts)));
   return job;
 }
 
-Result<std::string> Scheduler::enqueue(const std::string& researcher, admission::AdmittedJob admitted) {
+Result<std::string> Scheduler::enqueue(const std::string& researcher, const job::JobSignature& signature,
+                                       admission::AdmittedJob admitted) {
   const auto unended = std::ranges::count_if(jobs_, [&](const auto& job) { return job->researcher == researcher; });
   CONSILIUM_TRY(admission::check_job_quota(parts_.quotas, researcher, static_cast<std::uint64_t>(unended)));
   CONSILIUM_TRY(check_weights(researcher, admitted));
-  CONSILIUM_ASSIGN(std::unique_ptr<Job> made, make_job(researcher, admitted));
+  CONSILIUM_ASSIGN(std::unique_ptr<Job> made, make_job(researcher, signature, admitted));
   Job& job = *jobs_.emplace_back(std::move(made));
   jobs_changed_ = true;
   weights_.used(researcher, admitted.initial_model);
@@ -359,10 +377,10 @@ Result<std::string> Scheduler::job_spec(const pki::Identity& caller, const std::
 
 Result<void> Scheduler::stop(const pki::Identity& caller, const std::string& job_id) {
   CONSILIUM_TRY(list_.permit(caller, job_id, admission::Access::kStop));
-  return ask<void>([this, name = caller.name, job_id]() -> Result<void> {
+  return ask<void>([this, caller, job_id]() -> Result<void> {
     Job* job = find(job_id);
     if (job == nullptr) return fail(ErrorCode::kFailedPrecondition, "job '" + job_id + "' has ended already");
-    job->driver->stop("stopped by " + name, round::Clock::now());
+    job->driver->stop("stopped by " + name_of(caller), round::Clock::now());
     return {};
   });
 }
@@ -370,7 +388,7 @@ Result<void> Scheduler::stop(const pki::Identity& caller, const std::string& job
 Result<void> Scheduler::remove(const pki::Identity& caller, const std::string& job_id) {
   CONSILIUM_ASSIGN(const std::optional<crypto::Digest> kept, list_.remove(caller, job_id));
   if (kept) parts_.blobs.release(*kept);
-  spdlog::info("job {}: removed by {}", job_id, caller.name);
+  spdlog::info("job {}: removed by {}", job_id, name_of(caller));
   return {};
 }
 

@@ -39,7 +39,8 @@ class Scheduler final : public service::CoordinationHandler {
     journal::BlobStore& blobs;
     journal::JobNumbers& numbers;
     std::size_t max_running_jobs = 1;
-    std::shared_ptr<const pki::TrustStore> trust;  ///< of the sites' certificates, for masked jobs
+    std::shared_ptr<const pki::TrustStore> trust;  ///< of the sites' and researchers' certificates
+    pki::Identity self;                            ///< whom researchers sign their jobs for
     admission::Quotas quotas{};
     std::filesystem::path spool{};  ///< of the service
     std::chrono::milliseconds slot_grace = kSlotGrace;
@@ -66,7 +67,8 @@ class Scheduler final : public service::CoordinationHandler {
   Result<void> expect_weights(const std::string& researcher, std::uint64_t bytes) override;
   Result<void> weights_received(const std::string& researcher, const crypto::Digest& digest,
                                 std::uint64_t bytes) override;
-  Result<std::string> submit(const std::string& researcher, const std::string& spec_text) override;
+  Result<std::string> submit(const std::string& researcher, const std::string& spec_text,
+                             const job::JobSignature& signature) override;
   std::vector<report::JobStatus> jobs(const pki::Identity& caller) override;
   Result<Versioned> watch(const pki::Identity& caller, const std::string& job_id, std::uint64_t seen,
                           std::chrono::milliseconds timeout) override;
@@ -105,9 +107,11 @@ class Scheduler final : public service::CoordinationHandler {
   void publish(const Job& job);
   /// The driver's status; of a job that waits, with what or whom it waits for.
   [[nodiscard]] static report::JobStatus status_of(const Job& job);
-  Result<std::string> enqueue(const std::string& researcher, admission::AdmittedJob admitted);
+  Result<std::string> enqueue(const std::string& researcher, const job::JobSignature& signature,
+                              admission::AdmittedJob admitted);
   Result<void> check_weights(const std::string& researcher, const admission::AdmittedJob& admitted) const;
-  Result<std::unique_ptr<Job>> make_job(const std::string& researcher, const admission::AdmittedJob& admitted);
+  Result<std::unique_ptr<Job>> make_job(const std::string& researcher, const job::JobSignature& signature,
+                                        const admission::AdmittedJob& admitted);
   Job* find(const std::string& job_id);
   /// Runs a function on the owner's thread and returns what it returns.
   template <class T>

@@ -20,7 +20,7 @@ Result<std::unique_ptr<Federation>> Federation::create(Plan plan, Parts parts) {
   driver.simulated = true;
   if (kept.masked != nullptr) driver.authenticator = kept.masked->authenticator();
   driver.threads = std::max(1U, std::thread::hardware_concurrency());
-  CONSILIUM_ASSIGN(federation->driver_, round::JobDriver::create(kept.job_id, "simulation", kept.job->spec,
+  CONSILIUM_ASSIGN(federation->driver_, round::JobDriver::create(kept.job_id, job::JobSignature{}, kept.job->spec,
                                                                  kept.initial_model, std::move(driver)));
   return federation;
 }
@@ -185,7 +185,8 @@ void Federation::settle() {
 }
 
 void Federation::answer_offers() {
-  for (const std::string& site : std::exchange(offered_, {})) driver_->job_answer(site, true, "", now());
+  for (const std::string& site : std::exchange(offered_, {}))
+    driver_->job_answer(site, {{}, wire::JobConsent::kAccepted, {}}, now());
 }
 
 void Federation::post_sessions() {

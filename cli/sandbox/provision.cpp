@@ -15,7 +15,8 @@
 #include "common/pki/authority.h"
 #include "common/pki/enrollment.h"
 #include "common/pki/identity.h"
-#include "common/pki/roster.h"
+#include "common/roster/members.h"
+#include "common/roster/roster_file.h"
 
 namespace consilium::cli {
 namespace {
@@ -114,20 +115,20 @@ std::string client_yaml(const simulation::SimulatedSite& site, const job::JobSpe
 
 std::string policy_yaml(const job::JobSpec& job, bool confined) {
   return fmt::format(
-      "# What this hospital agrees to. A job that breaks one of these rules is declined, and both sides hear why.\n\n"
-      "researchers: [{0}]          # names in their certificates\n"
-      "datasets: [{1}]\n"
+      "# What this hospital agrees to. A job that breaks one of these rules is declined; within them a person "
+      "approves\n"
+      "# each job: consilium-client jobs, show, approve, decline.\n\n"
+      "datasets: [{0}]\n"
       "tasks: [classification]\n"
       "strategies: [fedavg, fedprox]\n"
-      "max_rounds: {2}\n"
-      "max_local_epochs: {3}\n\n"
+      "max_rounds: {1}\n"
+      "max_local_epochs: {2}\n\n"
       "# The fewest updates that a sum may have. The higher, the less one hospital shows in it.\n"
-      "minimum_cohort: {4}\n\n"
-      "# May updates reach the coordinator unmasked? It could look at a single one.{5}\n"
-      "allow_unmasked: {6}\n{7}",
-      kSandboxResearcher, job.data.dataset, std::max(100U, job.federation.rounds),
-      std::max(10U, job.training.local_epochs), policy::fewest_updates(job),
-      job::is_masked(job) ? "" : " This job asks for it.", !job::is_masked(job),
+      "minimum_cohort: {3}\n\n"
+      "# May updates reach the coordinator unmasked? It could look at a single one.{4}\n"
+      "allow_unmasked: {5}\n{6}",
+      job.data.dataset, std::max(100U, job.federation.rounds), std::max(10U, job.training.local_epochs),
+      policy::fewest_updates(job), job::is_masked(job) ? "" : " This job asks for it.", !job::is_masked(job),
       confined ? ""
                : "\n# This kernel lacks Landlock, seccomp or network namespaces. A real hospital leaves this line "
                  "out.\nsandbox: optional\n");
@@ -139,7 +140,9 @@ std::string researcher_yaml(int port) {
       "coordinator: 127.0.0.1:{0}\n"
       "root: root.pem\n"
       "certificate: {1}.pem\n"
-      "key: {1}.key\n",
+      "key: {1}.key\n"
+      "# A coordinator whose key was stolen is refused. The list ends after 30 days: `consilium ca renew-list`.\n"
+      "revocation_list: crl.pem\n",
       port, kSandboxResearcher);
 }
 
@@ -160,8 +163,8 @@ constexpr const char* kReadme =
 /// What `consilium ca roster` writes, for everybody who holds a job against it.
 Result<void> write_rosters(const pki::Authority& authority, const SandboxLayout& layout,
                            const std::vector<simulation::SimulatedSite>& sites) {
-  CONSILIUM_ASSIGN(const std::vector<pki::Authority::Issued> issued, authority.list());
-  const std::string roster = pki::roster_text(kConsortium, pki::roster_of(issued));
+  CONSILIUM_ASSIGN(const roster::Roster members, roster::members_of(authority));
+  const std::string roster = roster::roster_text(members);
   for (const auto& site : sites) CONSILIUM_TRY(write_text(layout.site(site.name) / "roster.yaml", roster));
   return write_text(layout.roster(), roster);
 }

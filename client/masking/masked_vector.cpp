@@ -48,13 +48,14 @@ MaskedVector::~MaskedVector() {
 
 Result<MaskedVector> MaskedVector::create(const std::filesystem::path& file, std::uint64_t count,
                                           std::span<const secagg::MaskTerm> masks,
-                                          const std::function<Result<void>(const WordSink&)>& write, unsigned threads) {
+                                          const std::function<Result<void>(const WordSink&)>& write, unsigned threads,
+                                          const VectorTail& tail) {
   CONSILIUM_ASSIGN(secagg::Masker masker, secagg::Masker::create(masks));
-  CONSILIUM_ASSIGN(const std::span<std::uint32_t> mapped, map_new_file(file, count));
+  CONSILIUM_ASSIGN(const std::span<std::uint32_t> mapped, map_new_file(file, count + tail.words));
   MaskedVector vector(mapped);
   crypto::Sha256 hash;
-  std::span<std::uint32_t> rest = mapped;
-  const auto written = write([&](std::span<std::uint32_t> words) -> Result<void> {
+  std::span<std::uint32_t> rest = mapped.first(count);
+  auto written = write([&](std::span<std::uint32_t> words) -> Result<void> {
     if (words.size() > rest.size()) return fail(ErrorCode::kInternal, "a vector has more words than its layout");
     CONSILIUM_TRY(threads > 1 ? secagg::add_masks(masks, count - rest.size(), words, threads) : masker.add(words));
     hash.update(std::as_bytes(words));
@@ -62,6 +63,10 @@ Result<MaskedVector> MaskedVector::create(const std::filesystem::path& file, std
     rest = rest.subspan(words.size());
     return {};
   });
+  if (written && rest.empty() && tail.words > 0) {
+    written = tail.write(mapped.last(tail.words));
+    hash.update(std::as_bytes(mapped.last(tail.words)));
+  }
   std::error_code ignored;
   if (!written || !rest.empty()) {
     std::filesystem::remove(file, ignored);

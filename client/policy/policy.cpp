@@ -5,11 +5,12 @@
 #include <algorithm>
 
 #include "common/job/cohort_rules.h"
+#include "common/model/model_parameters.h"
 
 namespace consilium::policy {
 namespace {
 
-using Refusals = std::vector<std::string>;
+using Refusals = std::vector<Refusal>;
 
 std::string joined(const std::vector<std::string>& words, std::string_view separator) {
   std::string text;
@@ -21,15 +22,16 @@ void check_listed(std::string_view rule, const std::string& found, const std::ve
                   Refusals& refusals) {
   if (std::find(listed.begin(), listed.end(), found) != listed.end()) return;
   const std::string allowed = listed.empty() ? "the policy lists none" : "the policy lists " + joined(listed, ", ");
-  refusals.push_back(fmt::format("{}: '{}' ({})", rule, found, allowed));
+  refusals.push_back({std::string(rule), fmt::format("{}: '{}' ({})", rule, found, allowed)});
 }
 
 void check_at_most(std::string_view rule, std::uint32_t found, const std::optional<std::uint32_t>& most,
                    Refusals& refusals) {
   if (!most) {
-    refusals.push_back(fmt::format("{}: {} (the policy states no limit, so it allows none)", rule, found));
+    refusals.push_back(
+        {std::string(rule), fmt::format("{}: {} (the policy states no limit, so it allows none)", rule, found)});
   } else if (found > *most) {
-    refusals.push_back(fmt::format("{}: {} (the policy allows at most {})", rule, found, *most));
+    refusals.push_back({std::string(rule), fmt::format("{}: {} (the policy allows at most {})", rule, found, *most)});
   }
 }
 
@@ -45,21 +47,73 @@ void check_cohort(const job::JobSpec& job, const Policy::Rules& rules, Refusals&
   const std::uint32_t promised = fewest_updates(job);
   const std::uint32_t insisted = job::is_masked(job) ? rules.minimum_survivors.value_or(0) : 0;
   if (!rules.minimum_cohort) {
-    refusals.push_back("minimum_cohort: the policy states none");
+    refusals.push_back({"minimum_cohort", "minimum_cohort: the policy states none"});
   } else if (std::max(promised, insisted) < *rules.minimum_cohort) {
     refusals.push_back(
-        fmt::format("minimum_cohort: a round may sum as few as {} updates ({}), the policy wants at least {}{}",
-                    promised, promise_of(job), *rules.minimum_cohort,
-                    job::is_masked(job) ? " (this site can insist on them: minimum_survivors)" : ""));
+        {"minimum_cohort",
+         fmt::format("minimum_cohort: a round may sum as few as {} updates ({}), the policy wants at least {}{}",
+                     promised, promise_of(job), *rules.minimum_cohort,
+                     job::is_masked(job) ? " (this site can insist on them: minimum_survivors)" : "")});
   }
   std::size_t largest = job::planned_cohort(job);
   if (job::is_masked(job)) {
     for (const auto& group : job::count_groups(job)) largest = std::min(largest, group.size());
   }
   if (insisted > largest) {
-    refusals.push_back(fmt::format("minimum_survivors: {} (a round or a count group of the job sums no more than {})",
-                                   insisted, largest));
+    refusals.push_back({"minimum_survivors",
+                        fmt::format("minimum_survivors: {} (a round or a count group of the job sums no more than {})",
+                                    insisted, largest)});
   }
+}
+
+void check_range(std::string_view key, double lowest, double highest, const Range& range, Refusals& refusals) {
+  if (range.at_least && lowest < *range.at_least) {
+    refusals.push_back(
+        {std::string(key), fmt::format("{}: {} (the policy allows at least {})", key, lowest, *range.at_least)});
+  }
+  if (range.at_most && highest > *range.at_most) {
+    refusals.push_back(
+        {std::string(key), fmt::format("{}: {} (the policy allows at most {})", key, highest, *range.at_most)});
+  }
+}
+
+void check_training(const job::JobSpec& job, const Policy::Rules& rules, Refusals& refusals) {
+  const double batch = job.training.batch_size;
+  check_range("batch_size", batch, batch, rules.batch_size, refusals);
+  if (rules.learning_rate == Range{}) return;
+  double lowest = job::learning_rate_at(job, 1);
+  double highest = lowest;
+  for (std::uint32_t round = 2; round <= job.federation.rounds; ++round) {
+    const double rate = job::learning_rate_at(job, round);
+    lowest = std::min(lowest, rate);
+    highest = std::max(highest, rate);
+  }
+  check_range("learning_rate", lowest, highest, rules.learning_rate, refusals);
+}
+
+/// What holds against a listed digest, too: the coordinator sees no vector alone, and no model exhausts the memory.
+void check_always(const job::JobSpec& job, const Policy::Rules& rules, Refusals& refusals) {
+  if (!job::is_masked(job) && !rules.allow_unmasked) {
+    refusals.push_back(
+        {"allow_unmasked", "allow_unmasked: the job switches secure aggregation off (the policy does not allow it)"});
+  }
+  if (!rules.max_parameters) return;
+  const auto manifest = model::build_manifest(job.model);  // names and shapes: no parameter is laid out
+  if (!manifest) {
+    refusals.push_back({"max_parameters", "max_parameters: " + manifest.error().message});
+  } else if (manifest->parameter_count() > *rules.max_parameters) {
+    refusals.push_back({"max_parameters", fmt::format("max_parameters: {} (the policy allows at most {})",
+                                                      manifest->parameter_count(), *rules.max_parameters)});
+  }
+}
+
+/// Why a job within every rule still needs a person; "" where it doesn't.
+std::string approval_needed(const job::JobSpec& job, const std::string& researcher, const Policy::Rules& rules) {
+  if (job.initial_weights_digest || job.initial_weights) return "it starts from weights of the researcher's own";
+  if (job.model.name.empty()) return "its model is a list of the researcher's own layers";
+  if (std::ranges::find(rules.researchers, researcher) == rules.researchers.end())
+    return fmt::format("the policy accepts no job of '{}' without approval", researcher);
+  return "";
 }
 
 }  // namespace
@@ -67,11 +121,11 @@ void check_cohort(const job::JobSpec& job, const Policy::Rules& rules, Refusals&
 Policy::Policy(Rules rules, std::vector<crypto::Digest> accepted, bool sandbox_required)
     : rules_(std::move(rules)), accepted_(std::move(accepted)), sandbox_required_(sandbox_required) {}
 
-Result<void> Policy::accepts(const job::JobSpec& job, const crypto::Digest& digest,
-                             const std::string& researcher) const {
-  if (std::find(accepted_.begin(), accepted_.end(), digest) != accepted_.end()) return {};
-  Refusals refusals;
-  check_listed("researchers", researcher, rules_.researchers, refusals);
+Judgement Policy::judge(const job::JobSpec& job, const crypto::Digest& digest, const std::string& researcher) const {
+  Judgement judgement;
+  Refusals& refusals = judgement.refusals;
+  check_always(job, rules_, refusals);
+  if (std::ranges::find(accepted_, digest) != accepted_.end()) return judgement;
   check_listed("datasets", job.data.dataset, rules_.datasets, refusals);
   // Every job classifies: cross-entropy is the only loss that a job can name.
   check_listed("tasks", "classification", rules_.tasks, refusals);
@@ -82,16 +136,27 @@ Result<void> Policy::accepts(const job::JobSpec& job, const crypto::Digest& dige
   check_at_most("max_rounds", job.federation.rounds, rules_.max_rounds, refusals);
   check_at_most("max_local_epochs", job.training.local_epochs, rules_.max_local_epochs, refusals);
   check_cohort(job, rules_, refusals);
+  check_training(job, rules_, refusals);
   if (rules_.maximum_clip && job.privacy.clip > *rules_.maximum_clip) {
-    refusals.push_back(
-        fmt::format("maximum_clip: {} (the policy allows at most {})", job.privacy.clip, *rules_.maximum_clip));
+    refusals.push_back({"maximum_clip", fmt::format("maximum_clip: {} (the policy allows at most {})", job.privacy.clip,
+                                                    *rules_.maximum_clip)});
   }
-  if (!job::is_masked(job) && !rules_.allow_unmasked) {
-    refusals.push_back("allow_unmasked: the job switches secure aggregation off (the policy does not allow it)");
+  judgement.approval = approval_needed(job, researcher, rules_);
+  return judgement;
+}
+
+std::string keys_of(const std::vector<Refusal>& refusals) {
+  std::vector<std::string> keys;
+  for (const Refusal& refusal : refusals) {
+    if (std::ranges::find(keys, refusal.key) == keys.end()) keys.push_back(refusal.key);
   }
-  if (refusals.empty()) return {};
-  return fail(ErrorCode::kPermissionDenied, fmt::format("this site's policy declines job '{}' ({}): {}", job.name,
-                                                        crypto::to_hex(digest), joined(refusals, "; ")));
+  return joined(keys, ", ");
+}
+
+std::string texts_of(const std::vector<Refusal>& refusals) {
+  std::vector<std::string> texts;
+  for (const Refusal& refusal : refusals) texts.push_back(refusal.text);
+  return joined(texts, "; ");
 }
 
 std::uint32_t fewest_updates(const job::JobSpec& job) {

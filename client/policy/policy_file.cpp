@@ -12,6 +12,7 @@ using config::Section;
 using config::Value;
 
 constexpr std::size_t kMaxListed = 10'000;
+constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 40;
 
 /// Words that must be among `known`, so that a misspelt rule is an error and not a rule that never holds.
 template <std::size_t N>
@@ -48,12 +49,28 @@ void read_limit(Section& section, std::string_view key, std::optional<std::uint3
   if (section.ok() && section.has(key)) section.integer(key, to.emplace(), {1, most});
 }
 
+void read_count(Section& section, std::string_view key, std::optional<std::uint64_t>& to) {
+  if (section.ok() && section.has(key)) section.integer(key, to.emplace(), {1, kMaxCount});
+}
+
+/// Reads {at_least, at_most}; either may be left out, both not.
+Result<void> read_range(const Value& value, Range& range) {
+  if (!value.present()) return {};
+  Section section(value, {}, {"at_least", "at_most"});
+  if (section.ok() && section.has("at_least")) section.number("at_least", range.at_least.emplace(), config::kPositive);
+  if (section.ok() && section.has("at_most")) section.number("at_most", range.at_most.emplace(), config::kPositive);
+  CONSILIUM_TRY(section.result());
+  if (range == Range{} || (range.at_least && range.at_most && *range.at_least > *range.at_most))
+    return fail(value.expected("at_least, at_most or both, the lower one first"));
+  return {};
+}
+
 Result<Policy> from_root(const Value& root) {
   Policy::Rules rules;
-  Section section(
-      root, {},
-      {"researchers", "datasets", "tasks", "models", "strategies", "max_rounds", "max_local_epochs", "minimum_cohort",
-       "maximum_clip", "allow_unmasked", "minimum_survivors", "allow_changed_cohort", "accept_digests", "sandbox"});
+  Section section(root, {},
+                  {"researchers", "datasets", "tasks", "models", "strategies", "max_rounds", "max_local_epochs",
+                   "minimum_cohort", "maximum_clip", "max_parameters", "batch_size", "learning_rate", "maximum_sums",
+                   "allow_unmasked", "minimum_survivors", "allow_changed_cohort", "accept_digests", "sandbox"});
   section.names("researchers", rules.researchers, 0, kMaxListed);
   section.names("datasets", rules.datasets, 0, kMaxListed);
   read_limit(section, "max_rounds", rules.max_rounds, job::kMaxRounds);
@@ -61,6 +78,10 @@ Result<Policy> from_root(const Value& root) {
   read_limit(section, "minimum_cohort", rules.minimum_cohort, job::kMaxSites);
   if (section.ok() && section.has("maximum_clip"))
     section.number("maximum_clip", rules.maximum_clip.emplace(), config::kPositive);
+  read_count(section, "max_parameters", rules.max_parameters);
+  read_count(section, "maximum_sums", rules.maximum_sums);
+  section.check(read_range(section.at("batch_size"), rules.batch_size));
+  section.check(read_range(section.at("learning_rate"), rules.learning_rate));
   section.boolean("allow_unmasked", rules.allow_unmasked);
   read_limit(section, "minimum_survivors", rules.minimum_survivors, job::kMaxMaskedSites);
   section.boolean("allow_changed_cohort", rules.allow_changed_cohort);

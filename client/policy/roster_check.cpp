@@ -3,9 +3,12 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <span>
 #include <vector>
 
+#include "common/job/cohort_rules.h"
 #include "common/job/masked_job.h"
+#include "common/roster/roster_file.h"
 
 namespace consilium::policy {
 namespace {
@@ -14,9 +17,9 @@ namespace {
 constexpr std::size_t kMostNamed = 3;
 
 /// What is wrong with one site of the job's roster; "" where nothing is.
-std::string difference(const std::string& site, const crypto::Digest& key, const pki::Roster& own) {
-  const auto known = own.keys.find(site);
-  if (known == own.keys.end()) return fmt::format("site '{}' isn't in this site's roster file", site);
+std::string difference(const std::string& site, const crypto::Digest& key, const roster::Roster& own) {
+  const auto known = own.sites.find(site);
+  if (known == own.sites.end()) return fmt::format("site '{}' isn't in this site's roster file", site);
   if (known->second == key) return "";
   return fmt::format("site '{}' has the key {} in the job and {} in this site's roster file", site, crypto::to_hex(key),
                      crypto::to_hex(known->second));
@@ -30,11 +33,70 @@ std::string listed(const std::vector<std::string>& differences) {
   return text;
 }
 
+/// The mode that a job's sums have.
+roster::Mode mode_of(const job::JobSpec& job) {
+  if (!job::is_masked(job)) return roster::Mode::kPlain;
+  return job::sums_whole_groups(job) ? roster::Mode::kMasked : roster::Mode::kMaskedThreshold;
+}
+
+/// Holds a job to the mode that the roster gives the population of its data set: a sum of another mode over the same
+/// patients could be subtracted from the sums that the mode protects.
+Result<void> check_mode(const job::JobSpec& job, const roster::Roster& own) {
+  if (own.populations.empty() && !job::sums_whole_groups(job)) return {};
+  const roster::Population* population = roster::population_of(own, job.data.dataset);
+  if (population == nullptr) {
+    return fail(
+        ErrorCode::kFailedPrecondition,
+        fmt::format("this site's roster file has the data set '{}' in no population; get a roster that names it "
+                    "from whoever runs the authority",
+                    job.data.dataset));
+  }
+  if (population->mode == mode_of(job)) return {};
+  return fail(ErrorCode::kPermissionDenied,
+              fmt::format("the job's sums are {}, but the roster's population '{}' is summed as {} only",
+                          roster::name_of(mode_of(job)), population->name,
+                          roster::name_of(population->mode)));  // check: population-mode
+}
+
+/// Is the job's history the population's, or an earlier state of it (a job goes on when groups are added), and are the
+/// job's groups in it?
+bool knows_history(const job::PopulationTerms& terms, const roster::Population& population) {
+  for (std::size_t count = population.history.size(); count > 0; --count) {
+    const auto earlier = std::span(population.history).first(count);
+    if (roster::history_digest(earlier) != terms.history) continue;
+    return std::ranges::all_of(
+        terms.groups, [&](const roster::Group& group) { return std::ranges::find(earlier, group) != earlier.end(); });
+  }
+  return false;
+}
+
+/// Mode masked: everything that decides about whose sums are made is as this site's own roster says.
+Result<void> check_population(const job::JobSpec& job, const roster::Roster& own) {
+  if (!job.population) return {};
+  const job::PopulationTerms& terms = *job.population;
+  const roster::Population& population = *roster::population_of(own, job.data.dataset);
+  const auto refuse = [&](const std::string& why) {
+    return fail(ErrorCode::kPermissionDenied,
+                fmt::format("the population of job '{}' isn't the one in this site's roster file: {}", job.name, why));
+  };
+  if (terms.name != population.name)
+    return refuse(fmt::format("the job names '{}', the roster '{}'", terms.name, population.name));
+  if (job::colluding_sites(job) < own.colluding)
+    return refuse(fmt::format("at most {} colluding sites in the job, {} in the roster", job::colluding_sites(job),
+                              own.colluding));  // check: population-colluding
+  if (!knows_history(terms, population))
+    return refuse("its groups or their history are others");  // check: population-history
+  if (terms.examples > population.examples)
+    return refuse(fmt::format("a bound of {} examples in the job, {} in the roster", terms.examples,
+                              population.examples));  // check: population-examples
+  return {};
+}
+
 }  // namespace
 
-Result<pki::Roster> read_own_roster(const std::filesystem::path& file, const std::string& consortium) {
-  if (file.empty()) return pki::Roster{};
-  auto roster = pki::read_roster(file);
+Result<roster::Roster> read_own_roster(const std::filesystem::path& file, const std::string& consortium) {
+  if (file.empty()) return roster::Roster{};
+  auto roster = roster::read_roster(file);
   if (!roster) return fail(roster.error().within("client.yaml: roster"));
   if (roster->consortium != consortium) {
     return fail(
@@ -45,15 +107,16 @@ Result<pki::Roster> read_own_roster(const std::filesystem::path& file, const std
   return roster;
 }
 
-Result<void> check_roster(const job::JobSpec& job, const pki::Roster& own, const std::string& site,
+Result<void> check_roster(const job::JobSpec& job, const roster::Roster& own, const std::string& site,
                           const crypto::Digest& own_key) {
+  CONSILIUM_TRY(check_mode(job, own));
   if (!job::is_masked(job)) return {};
   CONSILIUM_TRY(job::check_masked(job));
-  if (own.keys.empty()) {
+  if (own.sites.empty()) {
     return fail(
         ErrorCode::kFailedPrecondition,
         "client.yaml: roster: names no file with the consortium's sites, so this site takes part in no job with "
-        "secure aggregation; get the roster from who runs the authority and compare its keys by telephone");
+        "secure aggregation; get the roster from whoever runs the authority and compare its keys by telephone");
   }
   std::vector<std::string> differences;
   const auto self = job.federation.roster.find(site);
@@ -66,7 +129,7 @@ Result<void> check_roster(const job::JobSpec& job, const pki::Roster& own, const
   for (const auto& [name, key] : job.federation.roster) {
     if (std::string what = difference(name, key, own); !what.empty()) differences.push_back(std::move(what));
   }
-  if (differences.empty()) return {};
+  if (differences.empty()) return check_population(job, own);
   return fail(ErrorCode::kPermissionDenied,
               fmt::format("federation.roster of job '{}' isn't this site's: {}", job.name, listed(differences)));
 }

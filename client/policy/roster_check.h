@@ -6,7 +6,7 @@
 #include "common/crypto/sha256.h"
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
-#include "common/pki/roster_file.h"
+#include "common/roster/roster.h"
 
 namespace consilium::policy {
 
@@ -14,7 +14,7 @@ namespace consilium::policy {
 /// masked job.
 /// @param file        empty: none
 /// @param consortium  of this site's certificate; another one's roster is refused
-Result<pki::Roster> read_own_roster(const std::filesystem::path& file, const std::string& consortium);
+Result<roster::Roster> read_own_roster(const std::filesystem::path& file, const std::string& consortium);
 
 /// Checks the sites of a masked job against what this site knows of them: the job must name this site with its own key,
 /// and every other site with the key that this site's roster file has. Whoever runs the authority could otherwise mint
@@ -23,7 +23,7 @@ Result<pki::Roster> read_own_roster(const std::filesystem::path& file, const std
 /// @param site     this site's name
 /// @param own_key  SHA-256 of the SubjectPublicKeyInfo of its certificate
 /// kFailedPrecondition where the job has no roster or client.yaml names none, kPermissionDenied where they differ.
-Result<void> check_roster(const job::JobSpec& job, const pki::Roster& own, const std::string& site,
+Result<void> check_roster(const job::JobSpec& job, const roster::Roster& own, const std::string& site,
                           const crypto::Digest& own_key);
 
 }  // namespace consilium::policy

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "common/crypto/aes_ctr.h"
 #include "common/encoding/fixed_point.h"
 
 namespace consilium::session {
@@ -134,6 +135,8 @@ Result<void> encode_update(const job::RoundOrder& order, const ParameterManifest
       CONSILIUM_TRY(encoding::encode_counts(std::span(&clipped, 1), field, words));
     } else if (field.name == encoding::kExamples) {
       CONSILIUM_TRY(encoding::encode_counts(std::span(&report.examples, 1), field, words));
+    } else if (field.name == encoding::kUnusable) {
+      std::ranges::fill(words, 0U);
     } else {
       return refuse_unknown(field);
     }
@@ -205,7 +208,8 @@ Result<Words> census_contribution(const job::RoundOrder& order, const trainer::P
       CONSILIUM_TRY(encoding::encode_counts(splits, field, words_of(field, words)));
     } else if (field.name == encoding::kClassExamples) {
       CONSILIUM_TRY(encoding::encode_counts(prepared.class_examples, field, words_of(field, words)));
-    } else {
+    } else if (field.name != encoding::kUnusable) {  // whose word is 0
+
       return refuse_unknown(field);
     }
   }
@@ -237,6 +241,7 @@ Result<Words> evaluate_contribution(const job::RoundOrder& order, std::span<cons
   EvaluationCounts found;
   std::span<const std::uint64_t> rest = own;
   for (const Field& field : order.layout.fields()) {
+    if (field.name == encoding::kUnusable) continue;  // its word is 0
     if (field.elements > rest.size())
       return fail(ErrorCode::kInvalidArgument, "the trainer's evaluation has too few counts");
     const auto values = rest.first(field.elements);
@@ -258,6 +263,17 @@ Result<Words> evaluate_contribution(const job::RoundOrder& order, std::span<cons
   }
   if (!rest.empty()) return fail(ErrorCode::kInvalidArgument, "the trainer's evaluation has too many counts");
   CONSILIUM_TRY(check_consistent(found));
+  return words;
+}
+
+Result<Words> unusable_contribution(const job::RoundOrder& order, const crypto::SecretBytes& key) {
+  const Field* unusable = order.layout.find(encoding::kUnusable);
+  if (unusable == nullptr)
+    return fail(ErrorCode::kInternal, "a sum in which no site can say that its result is unusable");
+  Words words(order.layout.word_count());
+  CONSILIUM_ASSIGN(crypto::AesCtrStream stream, crypto::AesCtrStream::begin(key, {}));
+  CONSILIUM_TRY(stream.next({reinterpret_cast<std::uint8_t*>(words.data()), words.size() * sizeof(words[0])}));
+  words[unusable->offset] = 1;
   return words;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "client/trainer/protocol/messages.h"
+#include "common/crypto/secret_bytes.h"
 #include "common/error/error.h"
 #include "common/job/round_order.h"
 #include "common/parameters/parameter_manifest.h"
@@ -39,5 +40,11 @@ Result<void> stream_train_contribution(const job::RoundOrder& order, const Param
 ///                the examples)
 Result<std::vector<std::uint32_t>> evaluate_contribution(const job::RoundOrder& order,
                                                          std::span<const std::uint64_t> counts);
+
+/// Mode masked: what a site contributes in the place of a result that can't be used (the errors with kInvalidArgument
+/// above). The count `unusable` is 1, and every other word is uniform, so that neither the sum without it nor anything
+/// about the result is to be had.
+/// @param key  SiteSecret::unusable_key()
+Result<std::vector<std::uint32_t>> unusable_contribution(const job::RoundOrder& order, const crypto::SecretBytes& key);
 
 }  // namespace consilium::session

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "client/policy/roster_check.h"
 #include "common/job/cohort_rules.h"
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
@@ -39,7 +38,16 @@ class Machine {
 
   Transition take() { return {std::move(state_), std::move(effects_)}; }
 
-  void on(const Connected&) { emit(Send{wire::SiteHello{context_.software, context_.datasets}}); }
+  void on(const Connected& event) {
+    state_.coordinator = event.coordinator;
+    emit(Send{wire::SiteHello{context_.software, context_.datasets}});
+  }
+
+  /// Looks at every offer again: one that waited may be approved, one that was accepted may be declined by now.
+  void on(const Reconsider&) {
+    const auto offers = state_.offers;
+    for (const auto& [job_id, offer] : offers) receive(offer);
+  }
 
   void on(const Disconnected&) {
     // The coordinator counts a site that left as failed and offers everything again after a reconnection.
@@ -81,7 +89,9 @@ class Machine {
 
   void on(const Uploaded& event) {
     if (!is_active(event.key, Step::kUploading)) return;
-    if (state_.active->masked && !state_.active->revealed) state_.confirming.emplace(event.key, Confirming{});
+    const bool confirms = state_.active->masked && !state_.active->whole_group;
+    if (confirms && !state_.active->revealed) state_.confirming.emplace(event.key, Confirming{});
+    if (state_.active->whole_group) emit(EndMasking{event.key});
     finish();
   }
 
@@ -109,6 +119,20 @@ class Machine {
     emit(Note{true, "left the masked session: " + what});
     emit(Send{wire::SessionFailed{event.key, event.error.code, {}}});
     leave(event.key, "masking refused");
+  }
+
+  void on(const Endorsed& event) { emit(Send{wire::Endorsement{event.key, event.commit}}); }
+
+  void on(const TotalRefused& event) {
+    const std::string what = job::to_string(event.key) + ": " + event.error.message;
+    if (event.error.code == ErrorCode::kUnavailable || event.error.code == ErrorCode::kCancelled) {
+      emit(Note{true, "the total wasn't checked: " + what});
+      return;
+    }
+    emit(Note{true, "this site takes no further part in the job: " + what});
+    emit(Send{wire::SessionFailed{event.key, event.error.code, {}}});
+    if (const auto found = state_.jobs.find(event.key.job_id); found != state_.jobs.end())
+      emit(LeaveJob{found->second.digest, event.error.message});
   }
 
   void on(const StepFailed& event) {
@@ -171,44 +195,62 @@ class Machine {
   void begin_upload() {
     state_.active->step = Step::kUploading;
     emit(Send{wire::SessionProgress{state_.active->key, wire::SitePhase::kUploading}});
-    emit(Upload{*state_.active});
+    emit(Upload{*state_.active, state_.jobs.at(state_.active->key.job_id)});
   }
 
   void receive(const wire::JobOffer& offer) {
-    auto accepted = examine(offer);
-    if (!accepted) {
-      emit(Note{true, "declined job " + offer.job_id + " of " + offer.researcher + ": " + accepted.error().message});
-      emit(Send{wire::JobAnswer{offer.job_id, false, accepted.error().message}});
+    const auto known = state_.jobs.find(offer.job_id);
+    if (known != state_.jobs.end() && known->second.digest != job::digest_of_text(offer.spec)) {
+      return decline(offer.job_id, "job_id",
+                     ": the coordinator offers another job under an id that is taken");  // check: job-swap
+    }
+    if (!state_.offers.contains(offer.job_id) && state_.offers.size() >= kMaxJobs) {
+      decline(offer.job_id, "busy", ": this site takes part in " + std::to_string(kMaxJobs) + " jobs already");
       return;
     }
-    const bool known = state_.jobs.contains(offer.job_id);
-    state_.jobs.insert_or_assign(offer.job_id, *accepted);
-    emit(Note{false, "accepted job " + offer.job_id + " of " + offer.researcher + ", digest " +
-                         crypto::to_hex(accepted->digest) + privacy_remark(accepted->spec)});
-    emit(Send{wire::JobAnswer{offer.job_id, true, {}}});
-    if (!known) emit(Warm{offer.job_id, std::move(*accepted)});
+    approval::Verdict verdict = context_.gate->examine(
+        offer, state_.coordinator, {context_.policy, context_.roster, context_.datasets, context_.site, context_.key});
+    if (verdict.consent == wire::JobConsent::kWaits && known != state_.jobs.end()) {
+      // The policy no longer accepts what runs: its researcher has to submit it again for a person to decide.
+      verdict.consent = wire::JobConsent::kDeclined;
+      verdict.reason = "researchers";
+    }
+    if (verdict.consent == wire::JobConsent::kDeclined) {
+      decline(offer.job_id, verdict.reason,
+              of_researcher(verdict) + ", digest " + crypto::to_hex(verdict.digest) + ": " + verdict.log);
+      end_job(offer.job_id, "this site declined it");
+      return;
+    }
+    state_.offers.insert_or_assign(offer.job_id, offer);
+    if (verdict.consent == wire::JobConsent::kAccepted) return accept(offer.job_id, std::move(verdict));
+    emit(Note{false, "job " + offer.job_id + of_researcher(verdict) + " waits for approval: " + verdict.log});
+    emit(Send{wire::JobAnswer{offer.job_id, wire::JobConsent::kWaits, {}}});
+  }
+
+  static std::string of_researcher(const approval::Verdict& verdict) {
+    return verdict.researcher.empty() ? "" : " of " + verdict.researcher;
+  }
+
+  /// The log has the values; the coordinator hears the keys alone.
+  void decline(const std::string& job_id, const std::string& reason, const std::string& why) {
+    emit(Note{true, "declined job " + job_id + why});
+    emit(Send{wire::JobAnswer{job_id, wire::JobConsent::kDeclined, reason}});
+  }
+
+  void accept(const std::string& job_id, approval::Verdict verdict) {
+    emit(Send{wire::JobAnswer{job_id, wire::JobConsent::kAccepted, {}}});
+    if (state_.jobs.contains(job_id)) return;  // the session keeps the job that it was checked against
+    emit(Note{false, "accepted job " + job_id + of_researcher(verdict) + " (" + verdict.log + "), digest " +
+                         crypto::to_hex(verdict.digest) + privacy_remark(verdict.spec)});
+    const AcceptedJob job{std::move(verdict.spec), verdict.digest};
+    state_.jobs.emplace(job_id, job);
+    emit(Warm{job_id, job});
   }
 
   static std::string privacy_remark(const job::JobSpec& spec) {
     return spec.privacy.secure_aggregation == job::SecureAggregation::kOff
                ? "; secure aggregation is OFF: the coordinator sees this site's updates"
                : "";
-  }
-
-  Result<AcceptedJob> examine(const wire::JobOffer& offer) const {
-    if (state_.jobs.size() >= kMaxJobs && !state_.jobs.contains(offer.job_id)) {
-      return fail(ErrorCode::kResourceExhausted,
-                  "this site takes part in " + std::to_string(kMaxJobs) + " jobs already");
-    }
-    CONSILIUM_ASSIGN(job::JobSpec spec, job::parse_job(offer.spec, "job " + offer.job_id));
-    const crypto::Digest digest = job::job_digest(spec);
-    CONSILIUM_TRY(context_.policy.accepts(spec, digest, offer.researcher));
-    if (std::ranges::find(context_.datasets, spec.data.dataset) == context_.datasets.end()) {
-      return fail(ErrorCode::kNotFound,
-                  "this site has no data set '" + spec.data.dataset + "' (client.yaml: datasets)");
-    }
-    CONSILIUM_TRY(policy::check_roster(spec, context_.roster, context_.site, context_.key));  // check: roster
-    return AcceptedJob{std::move(spec), digest};
   }
 
   void receive(const wire::SessionOffer& offer) {
@@ -257,29 +299,66 @@ class Machine {
       return fail(ErrorCode::kInvalidArgument, "the global model has " + std::to_string(offer.model_bytes) +
                                                    " bytes, the job's model has " + std::to_string(expected_bytes));
     }
-    return ActiveSession{offer.key, std::move(order), offer.model_bytes, Step::kFetching, false, masked};
+    return ActiveSession{offer.key,
+                         std::move(order),
+                         offer.model_bytes,
+                         Step::kFetching,
+                         false,
+                         masked,
+                         job::sums_whole_groups(accepted.spec)};
   }
 
-  /// Counts are summed over this site's own group; a round of training over its cohort.
+  /// Counts are summed over this site's own group; a round of training too in mode masked, else over its cohort.
   [[nodiscard]] std::uint32_t group_of(const job::JobSpec& spec, const job::SessionKey& key) const {
-    const bool counts = job::is_masked(spec) && key.kind != job::SumKind::kTrain;
-    return counts ? job::count_group_of(spec, context_.site) : 0;
+    const bool grouped = job::is_masked(spec) && (key.kind != job::SumKind::kTrain || job::sums_whole_groups(spec));
+    return grouped ? job::count_group_of(spec, context_.site) : 0;
   }
 
   void receive(const wire::Masking& masking) { emit(Mask{masking}); }
+
+  /// The accepted job in mode masked that a message is about; nullptr where there is none, which the log says.
+  const AcceptedJob* grouped_job(const std::string& job_id, std::string_view what) {
+    const auto found = state_.jobs.find(job_id);
+    if (found != state_.jobs.end() && job::sums_whole_groups(found->second.spec)) return &found->second;
+    emit(Note{true, "ignored a " + std::string(what) + " of job " + job_id + ", which this site hasn't accepted"});
+    return nullptr;
+  }
+
+  void receive(const wire::KeyAgreement& step) {
+    if (const AcceptedJob* job = grouped_job(step.job_id, "step of a key agreement")) emit(Agree{step, *job});
+  }
+
+  void receive(const wire::GroupTotal& total) {
+    const bool checked = total.key.kind != job::SumKind::kEvaluate && total.key.attempt == 1;
+    if (const AcceptedJob* job = checked ? grouped_job(total.key.job_id, "total") : nullptr)
+      emit(CheckTotal{total, *job});
+  }
+
+  void receive(const wire::RoundCommitted& commit) {
+    if (const AcceptedJob* job = grouped_job(commit.key.job_id, "commit")) emit(TakeCommit{commit, *job});
+  }
 
   void receive(const wire::SessionClosed& closed) {
     if (takes_part_in(closed.key)) leave(closed.key, closed.reason);
   }
 
   void receive(const wire::JobEnded& ended) {
-    const bool masked = is_masked(ended.job_id);
-    if (state_.jobs.erase(ended.job_id) == 0) return;
-    std::erase_if(state_.confirming, [&](const auto& entry) { return entry.first.job_id == ended.job_id; });
-    if (masked) emit(ForgetJob{ended.job_id});
-    emit(Note{false, "job " + ended.job_id + " ended: " + ended.outcome});
-    std::erase_if(state_.waiting, [&](const ActiveSession& session) { return session.key.job_id == ended.job_id; });
-    if (state_.active && state_.active->key.job_id == ended.job_id) {
+    if (const auto noted = context_.gate->ended(ended.job_id); !noted) emit(Note{true, noted.error().message});
+    end_job(ended.job_id, ended.outcome);
+  }
+
+  void end_job(const std::string& job_id, const std::string& outcome) {
+    state_.offers.erase(job_id);
+    const auto found = state_.jobs.find(job_id);
+    if (found == state_.jobs.end()) return;
+    const bool masked = job::is_masked(found->second.spec);
+    const crypto::Digest digest = found->second.digest;
+    state_.jobs.erase(found);
+    std::erase_if(state_.confirming, [&](const auto& entry) { return entry.first.job_id == job_id; });
+    if (masked) emit(ForgetJob{job_id, digest});
+    emit(Note{false, "job " + job_id + " ended: " + outcome});
+    std::erase_if(state_.waiting, [&](const ActiveSession& session) { return session.key.job_id == job_id; });
+    if (state_.active && state_.active->key.job_id == job_id) {
       emit(Abandon{state_.active->key, "the job ended"});
       finish();
     }

@@ -8,11 +8,12 @@
 #include <variant>
 #include <vector>
 
+#include "client/approval/job_gate.h"
 #include "client/policy/policy.h"
 #include "common/crypto/sha256.h"
 #include "common/job/job_spec.h"
 #include "common/job/round_order.h"
-#include "common/pki/roster_file.h"
+#include "common/roster/roster.h"
 #include "common/wire/messages.h"
 
 /// What a site does, as a pure function over values: messages and finished steps go in, the next state and the effects
@@ -23,6 +24,7 @@ namespace consilium::session {
 struct AcceptedJob {
   job::JobSpec spec;
   crypto::Digest digest{};
+  std::string researcher{};
   bool operator==(const AcceptedJob&) const = default;
 };
 
@@ -36,8 +38,9 @@ struct ActiveSession {
   Step step = Step::kFetching;
   bool retried = false;  ///< the trainer was killed by a signal once already
   bool masked = false;
-  bool keyed = false;     ///< its masks are agreed on
-  bool revealed = false;  ///< all was said before the vector's receipt came
+  bool whole_group = false;  ///< mode masked: nothing is left to say once the vector is sent
+  bool keyed = false;        ///< its masks are agreed on
+  bool revealed = false;     ///< all was said before the vector's receipt came
   bool operator==(const ActiveSession&) const = default;
 };
 
@@ -48,9 +51,12 @@ struct Confirming {
 };
 
 struct SiteState {
+  std::string coordinator{};                ///< URI in its certificate; "" without a connection
   std::map<std::string, AcceptedJob> jobs;  ///< by job id
-  std::optional<ActiveSession> active;      ///< a site has one trainer: one session at a time
-  std::deque<ActiveSession> waiting;        ///< offered meanwhile, first come first served
+  /// Offers of jobs that are accepted or wait for a person, by job id: looked at again when something is decided.
+  std::map<std::string, wire::JobOffer> offers;
+  std::optional<ActiveSession> active;  ///< a site has one trainer: one session at a time
+  std::deque<ActiveSession> waiting;    ///< offered meanwhile, first come first served
   /// Masked sessions whose vector is sent, until the site has revealed what takes the masks off. They outlive a lost
   /// connection.
   std::map<job::SessionKey, Confirming> confirming;
@@ -62,12 +68,17 @@ struct SiteContext {
   std::vector<std::string> datasets;
   std::string software;
   std::string site{};
-  crypto::Digest key{};  ///< SHA-256 of the site's own SubjectPublicKeyInfo
-  pki::Roster roster{};  ///< what client.yaml names
+  crypto::Digest key{};               ///< SHA-256 of the site's own SubjectPublicKeyInfo
+  roster::Roster roster{};            ///< what client.yaml names
+  approval::JobGate* gate = nullptr;  ///< decides about offered jobs; outlives the machine
 };
 
 // Events.
-struct Connected {};
+struct Connected {
+  std::string coordinator;  ///< URI in its certificate
+};
+/// A person decided about a job, or policy or roster changed.
+struct Reconsider {};
 struct Disconnected {};
 struct Received {
   wire::CoordinatorMessage message;
@@ -101,13 +112,24 @@ struct MaskingRefused {
   job::SessionKey key;
   Error error;
 };
+/// Mode masked: what the site signs of a total that it has checked.
+struct Endorsed {
+  job::SessionKey key;
+  std::vector<std::byte> commit;
+};
+/// Mode masked: the site doesn't sign a total, or a commit isn't one: it takes no further part in the job. With
+/// kUnavailable the total couldn't be fetched, and the coordinator announces it again after a reconnection.
+struct TotalRefused {
+  job::SessionKey key;
+  Error error;
+};
 /// The step under way failed.
 struct StepFailed {
   job::SessionKey key;
   Error error;
 };
-using SiteEvent = std::variant<Connected, Disconnected, Received, Fetched, Worked, Uploaded, Keyed, Confirmed, Revealed,
-                               MaskingRefused, StepFailed>;
+using SiteEvent = std::variant<Connected, Disconnected, Reconsider, Received, Fetched, Worked, Uploaded, Keyed,
+                               Confirmed, Revealed, MaskingRefused, Endorsed, TotalRefused, StepFailed>;
 
 // Effects.
 struct Send {
@@ -134,6 +156,27 @@ struct EndMasking {
 /// A job is over: so is all that is kept of its sessions.
 struct ForgetJob {
   std::string job_id;
+  crypto::Digest job{};
+};
+/// Mode masked: let the agreement on a job's key go on by a message of the coordinator; the first one is empty.
+struct Agree {
+  wire::KeyAgreement message;
+  AcceptedJob job;
+};
+/// Mode masked: fetch a total, check it and sign what follows; ends in Endorsed or TotalRefused.
+struct CheckTotal {
+  wire::GroupTotal total;
+  AcceptedJob job;
+};
+/// Mode masked: enough sites have signed what follows from a total.
+struct TakeCommit {
+  wire::RoundCommitted commit;
+  AcceptedJob job;
+};
+/// Mode masked: this site takes no further part in a job, for good.
+struct LeaveJob {
+  crypto::Digest job{};
+  std::string reason;
 };
 struct Fetch {
   ActiveSession session;
@@ -145,6 +188,7 @@ struct Work {
 };
 struct Upload {
   ActiveSession session;
+  AcceptedJob job;
 };
 /// Stop the step under way; nothing more is heard of its session.
 struct Abandon {
@@ -156,8 +200,8 @@ struct Note {
   bool warning = false;
   std::string text;
 };
-using SiteEffect =
-    std::variant<Send, Warm, BeginMasking, Mask, EndMasking, ForgetJob, Fetch, Work, Upload, Abandon, Note>;
+using SiteEffect = std::variant<Send, Warm, BeginMasking, Mask, EndMasking, ForgetJob, Agree, CheckTotal, TakeCommit,
+                                LeaveJob, Fetch, Work, Upload, Abandon, Note>;
 
 struct Transition {
   SiteState state;

@@ -1,10 +1,12 @@
 #include "client/session/session_worker.h"
 
 #include <fcntl.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 #include <optional>
@@ -16,6 +18,8 @@
 
 #include "client/masking/masked_vector.h"
 #include "client/session/contribution.h"
+#include "client/session/total_check.h"
+#include "common/job/cohort_rules.h"
 #include "common/model/model_parameters.h"
 #include "common/process/event_queue.h"
 
@@ -24,6 +28,8 @@ namespace {
 
 /// Global models kept on disk: the current one and the one before it.
 constexpr std::size_t kCachedModels = 2;
+/// Steps that may wait for the trainer. A site has one session under way, so honest coordinators leave a few.
+constexpr std::size_t kMaxSteps = 64;
 
 Result<void> read_file_into(const std::filesystem::path& file, std::span<std::byte> out) {
   const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
@@ -75,7 +81,13 @@ class SessionWorker::Impl {
     std::function<Result<std::optional<SiteEvent>>(std::stop_token)> call;
   };
 
-  void post(StepCall step) { steps_.post(std::move(step)); }
+  /// Queues a step; one that finds no room fails at once, so that a coordinator which opens and closes sessions without
+  /// end can't fill the memory.
+  void post(StepCall step) {
+    const std::optional<job::SessionKey> key = step.key;
+    if (steps_.post_if_room(std::move(step)) || !key || steps_.closed()) return;
+    parts_.report(StepFailed{*key, {ErrorCode::kResourceExhausted, "too many steps wait for this site's trainer"}});
+  }
 
   void abandon(const job::SessionKey& key) {
     const std::scoped_lock lock(mutex_);
@@ -106,6 +118,7 @@ class SessionWorker::Impl {
 
   Result<std::optional<SiteEvent>> work(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop) {
     words_.clear();
+    if (session.whole_group) return work_for_group(session, job, stop);
     CONSILIUM_TRY(prepare(job, stop));
     bool has_vector = true;
     switch (session.order.kind) {
@@ -124,6 +137,37 @@ class SessionWorker::Impl {
     return std::optional<SiteEvent>(Worked{session.key, has_vector});
   }
 
+  /// Mode masked: the attempt's masks hide the sealed vector of its sum on the way out.
+  Result<std::optional<SiteEvent>> upload_group(const Upload& upload, masking::GroupMasks masks, std::stop_token stop) {
+    const ActiveSession& session = upload.session;
+    const job::JobSpec& spec = upload.job.spec;
+    masking::Release release{spec.population->name,
+                             {},
+                             0,
+                             spec.name,
+                             upload.job.researcher,
+                             job::count_groups(spec).at(session.order.group),
+                             {},
+                             std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())};
+    masking::GroupVectors& vectors = parts_.groups.vectors();
+    CONSILIUM_ASSIGN(const masking::MaskedVector vector,
+                     vectors.mask(session.order, std::move(masks), std::move(release), parts_.trainer.threads));
+    const auto sent = parts_.link.upload(session.key, vector.words(), stop, vector.digest());
+    vectors.forget_masked(session.order);  // another attempt has masks of its own
+    CONSILIUM_TRY(sent);
+    return std::optional<SiteEvent>(Uploaded{session.key});
+  }
+
+  Result<std::optional<SiteEvent>> check_total(const CheckTotal& effect, const std::stop_token& stop) {
+    TotalCheck check({parts_.groups.trust(), parts_.groups.ledger(), parts_.groups.keys(), parts_.models,
+                      [&](const crypto::Digest& digest, std::uint64_t bytes, const std::filesystem::path& file) {
+                        return parts_.link.fetch(digest, bytes, file, stop);
+                      }});
+    auto signed_commit = check.endorse(effect.total, effect.job.spec, effect.job.digest);
+    if (!signed_commit) return std::optional<SiteEvent>(TotalRefused{effect.total.key, signed_commit.error()});
+    return std::optional<SiteEvent>(Endorsed{effect.total.key, *std::move(signed_commit)});
+  }
+
   Result<std::optional<SiteEvent>> upload(const ActiveSession& session, std::span<const secagg::MaskTerm> masks,
                                           std::stop_token stop) {
     if (session.masked) {
@@ -136,6 +180,56 @@ class SessionWorker::Impl {
   }
 
  private:
+  /// Mode masked: makes and seals this site's vector of the sum, unless an earlier attempt has.
+  Result<std::optional<SiteEvent>> work_for_group(const ActiveSession& session, const AcceptedJob& job,
+                                                  std::stop_token stop) {
+    masking::GroupVectors& vectors = parts_.groups.vectors();
+    const job::RoundOrder& order = session.order;
+    CONSILIUM_ASSIGN(const bool there, vectors.has(order));
+    if (there) return std::optional<SiteEvent>(Worked{session.key, true});
+    CONSILIUM_TRY(prepare(job, stop));
+    if (prepared_.train_examples > job.spec.population->examples) {
+      return fail(ErrorCode::kFailedPrecondition,
+                  "this site has " + std::to_string(prepared_.train_examples) +
+                      " training examples, and the bound of '" + job.spec.population->name + "' is " +
+                      std::to_string(job.spec.population->examples) +
+                      ": ask whoever runs the authority for a roster with a higher bound");  // check: group-bound
+    }
+    auto sealed = seal(session, job, stop);
+    if (!sealed && sealed.error().code == ErrorCode::kInvalidArgument) {
+      spdlog::error("{}: this site's result can't be used: {}", job::to_string(session.key), sealed.error().message);
+      CONSILIUM_ASSIGN(const crypto::SecretBytes key, parts_.groups.secret().unusable_key(order));
+      CONSILIUM_ASSIGN(std::vector<std::uint32_t> words, unusable_contribution(order, key));
+      sealed = vectors.seal(order, [&](const masking::WordSink& sink) { return sink(words); });
+      if (sealed) CONSILIUM_TRY(parts_.groups.ledger().end_after(masking::sum_of(order), "its result was unusable"));
+    }
+    CONSILIUM_TRY(sealed);
+    return std::optional<SiteEvent>(Worked{session.key, true});
+  }
+
+  Result<void> seal(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop) {
+    const job::RoundOrder& order = session.order;
+    masking::GroupVectors& vectors = parts_.groups.vectors();
+    switch (order.kind) {
+      case job::SumKind::kCensus: {
+        CONSILIUM_ASSIGN(words_, census_contribution(order, prepared_));
+        break;
+      }
+      case job::SumKind::kTrain: {
+        CONSILIUM_ASSIGN(const std::uint64_t seed, parts_.groups.secret().training_seed(order, job.spec.data.dataset));
+        CONSILIUM_ASSIGN(const trainer::Trained trained, run_training(session, seed, stop));
+        return vectors.seal(order, [&](const masking::WordSink& sink) {
+          return stream_train_contribution(order, *manifest_, prepared_.train_examples, trained, delta_->floats(), sink,
+                                           parts_.trainer.threads);
+        });
+      }
+      case job::SumKind::kEvaluate:
+        CONSILIUM_TRY(evaluate(session, job, stop));
+        break;
+    }
+    return vectors.seal(order, [&](const masking::WordSink& sink) { return sink(words_); });
+  }
+
   void loop() {
     while (auto step = steps_.take()) {
       std::stop_source stop;
@@ -222,10 +316,8 @@ class SessionWorker::Impl {
     return order;
   }
 
-  /// Returns whether there is a vector to upload.
-  Result<bool> train(const ActiveSession& session, std::stop_token stop) {
-    // An attempt whose masks failed is made again with fresh keys and the same update.
-    if (session.masked && trained_ && trained_->order == any_attempt(session.order)) return true;
+  /// Trains from the session's global model; the delta then lies in delta_.
+  Result<trainer::Trained> run_training(const ActiveSession& session, std::uint64_t seed, std::stop_token stop) {
     trained_.reset();
     CONSILIUM_TRY(load_model(session));
     if (!delta_) {
@@ -233,11 +325,19 @@ class SessionWorker::Impl {
       delta_.emplace(std::move(created));
     }
     const job::RoundOrder& order = session.order;
-    const trainer::Train request{parts_.site,      order.round,     order.seed,        order.local_epochs,
-                                 order.batch_size, order.optimizer, order.proximal_mu, order.time_limit_ms};
-    CONSILIUM_ASSIGN(const trainer::Trained trained,
-                     trainer_.train(
-                         request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
+    const trainer::Train request{parts_.site,        order.round,        seed,
+                                 order.local_epochs, order.batch_size,   order.optimizer,
+                                 order.proximal_mu,  order.time_limit_ms};
+    return trainer_.train(
+        request, *global_, *delta_, [](const trainer::Progress&) {}, stop);
+  }
+
+  /// Returns whether there is a vector to upload.
+  Result<bool> train(const ActiveSession& session, std::stop_token stop) {
+    // An attempt whose masks failed is made again with fresh keys and the same update.
+    if (session.masked && trained_ && trained_->order == any_attempt(session.order)) return true;
+    const job::RoundOrder& order = session.order;
+    CONSILIUM_ASSIGN(const trainer::Trained trained, run_training(session, order.seed, stop));
     if (trained.partial && !order.keep_partial) return false;
     if (session.masked) {
       trained_ = Kept{any_attempt(order), trained, prepared_.train_examples, *manifest_};
@@ -279,7 +379,7 @@ class SessionWorker::Impl {
   std::vector<std::uint32_t>
       words_;  ///< keeps its memory from round to round: touching it anew costs more than encoding
 
-  process::EventQueue<StepCall> steps_;
+  process::EventQueue<StepCall> steps_{kMaxSteps};
   std::mutex mutex_;
   std::optional<job::SessionKey> current_;
   std::optional<job::SessionKey> abandoned_;
@@ -319,6 +419,19 @@ void SessionWorker::run(Upload effect, std::vector<secagg::MaskTerm> masks) {
   impl_->post({key, [this, effect = std::move(effect), kept](std::stop_token stop) {
                  return impl_->upload(effect.session, *kept, stop);
                }});
+}
+
+void SessionWorker::run(Upload effect, masking::GroupMasks masks) {
+  const job::SessionKey key = effect.session.key;
+  const auto kept = std::make_shared<masking::GroupMasks>(std::move(masks));
+  impl_->post({key, [this, effect = std::move(effect), kept](std::stop_token stop) {
+                 return impl_->upload_group(effect, std::move(*kept), stop);
+               }});
+}
+
+void SessionWorker::run(CheckTotal effect) {
+  impl_->post({std::nullopt,
+               [this, effect = std::move(effect)](std::stop_token stop) { return impl_->check_total(effect, stop); }});
 }
 
 void SessionWorker::abandon(const job::SessionKey& key) { impl_->abandon(key); }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "client/masking/group_mode.h"
 #include "client/masking/ledger.h"
 #include "client/session/session_machine.h"
 #include "client/trainer_process/trainer_process.h"
@@ -25,6 +26,7 @@ class SessionWorker {
     std::string site;
     std::filesystem::path models;  ///< cache of global models; the last few are kept
     masking::Ledger& ledger;       ///< records masked vectors before they leave
+    masking::GroupMode& groups;    ///< mode masked; outlives the worker
     std::function<void(SiteEvent)> report;
   };
 
@@ -39,6 +41,9 @@ class SessionWorker {
   void run(Work effect);
   /// @param masks  of a masked session: hide the vector on its way out
   void run(Upload effect, std::vector<secagg::MaskTerm> masks = {});
+  /// The same for an attempt at a sum over a whole group.
+  void run(Upload effect, masking::GroupMasks masks);
+  void run(CheckTotal effect);
   /// Cancels the session's step under way or queued.
   void abandon(const job::SessionKey& key);
 

@@ -42,7 +42,7 @@ int exit_code_of(const Error& error) {
 
 Result<void> serve(int socket, const std::string& device_name, unsigned threads) {
   CONSILIUM_ASSIGN(const at::Device device, set_up_device(device_name, threads));
-  const Result<void> filtered = deny_system_calls();
+  const Result<void> filtered = deny_calls_after_setup();
   if (!filtered) {
     fmt::print(stderr, "consilium-trainer: {}; the client daemon decides whether to go on\n", filtered.error().message);
   }

@@ -18,6 +18,8 @@
 
 #include "client/trainer_process/confinement.h"
 #include "client/trainer_process/launch.h"
+#include "client/trainer_process/observed_confinement.h"
+#include "client/trainer_process/process_usage.h"
 
 namespace consilium::trainer {
 
@@ -26,20 +28,13 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kWatchInterval = 50ms;
-constexpr auto kIdleInterval = 1000ms;  // without a memory limit: the end is told by the pidfd
+constexpr auto kIdleInterval = 250ms;  // without a memory limit: threads alone are watched
+/// Threads that a trainer may have besides those it computes with: LibTorch and CUDA have a few dozen.
+constexpr std::uint64_t kMaxOtherThreads = 1024;
 constexpr auto kTerminationGrace = 1s;
 constexpr std::size_t kMaxLineBytes = 1024;
 constexpr std::size_t kMaxLines = 10'000;
 constexpr std::uint64_t kMebibyte = 1 << 20;
-
-/// Resident bytes of a process now; 0 where it is gone.
-std::uint64_t resident_bytes(int pid) {
-  std::ifstream file(fmt::format("/proc/{}/statm", pid));
-  std::uint64_t total = 0;
-  std::uint64_t resident = 0;
-  file >> total >> resident;
-  return file ? resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
-}
 
 /// Highest resident bytes since exec (VmHWM); 0 where the process is gone.
 std::uint64_t high_water_bytes(int pid) {
@@ -117,6 +112,7 @@ void TrainerChild::run(Launching& launching) {
   if (launched) {
     const std::lock_guard lock(mutex_);
     pid_ = *pid;
+    single_ = observe_confinement(pid_).system_call_filter;
   }
   launching.started.set_value(std::move(pid));
   if (launched) watch(log.get());
@@ -142,7 +138,7 @@ void TrainerChild::watch(int log) {
     const auto now = std::chrono::steady_clock::now();
     if (now >= next_check) {
       next_check = now + interval;
-      check_memory();
+      check_usage();
     }
     siginfo_t ended{};
     if (waitid(P_PID, static_cast<id_t>(pid()), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0) break;
@@ -173,19 +169,32 @@ void TrainerChild::pass_on_line() {
   line_.clear();
 }
 
-void TrainerChild::check_memory() {
+void TrainerChild::check_usage() {
   const std::lock_guard lock(mutex_);
-  const std::uint64_t resident = resident_bytes(pid_);
-  peak_ = std::max(peak_, resident);
-  if (config_.memory_limit_bytes == 0 || resident <= config_.memory_limit_bytes || over_limit_ != 0) return;
-  over_limit_ = resident;
+  if (excess_) return;
+  // Its filter lets a confined trainer have one process alone; the whole of /proc is read for the others only.
+  const std::vector<pid_t> members = single_ ? std::vector<pid_t>{pid_} : processes_of(pid_);
+  const ProcessUsage usage = usage_of(members);
+  peak_ = std::max(peak_, usage.memory_bytes);
+  const std::uint64_t max_threads = kMaxOtherThreads + config_.threads;
+  if (config_.memory_limit_bytes > 0 && usage.memory_bytes > config_.memory_limit_bytes) {
+    excess_ = fmt::format("the trainer used {} MiB, its limit is {} MiB", usage.memory_bytes / kMebibyte,
+                          config_.memory_limit_bytes / kMebibyte);
+  } else if (usage.threads > max_threads) {
+    excess_ = fmt::format("the trainer ran {} threads, its limit is {}", usage.threads, max_threads);
+  } else {
+    return;
+  }
   ::kill(-pid_, SIGKILL);
-  ::kill(pid_, SIGKILL);
+  for (const pid_t member : members) ::kill(member, SIGKILL);
 }
 
 void TrainerChild::reap() {
   const std::lock_guard lock(mutex_);
   ::kill(-pid_, SIGKILL);  // whatever it forked; the group lives as long as the unreaped leader
+  if (!single_) {
+    for (const pid_t member : processes_of(pid_)) ::kill(member, SIGKILL);
+  }
   while (waitpid(pid_, &status_, 0) < 0 && errno == EINTR) {
   }
   pid_ = -1;
@@ -224,10 +233,7 @@ bool TrainerChild::wait_ended(std::chrono::milliseconds timeout) {
 Error TrainerChild::cause_of_death() const {
   const std::lock_guard lock(mutex_);
   const std::uint64_t limit = config_.memory_limit_bytes / kMebibyte;
-  if (over_limit_ > 0) {
-    return {ErrorCode::kResourceExhausted,
-            fmt::format("the trainer used {} MiB, its limit is {} MiB", over_limit_ / kMebibyte, limit)};
-  }
+  if (excess_) return {ErrorCode::kResourceExhausted, *excess_};
   if (group_ && group_->killed_for_memory()) {
     return {ErrorCode::kResourceExhausted, fmt::format("the trainer used more than its limit of {} MiB", limit)};
   }

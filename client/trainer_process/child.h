@@ -49,7 +49,7 @@ class TrainerChild {
   void watch(int log);
   void pass_on(std::string_view bytes);
   void pass_on_line();
-  void check_memory();
+  void check_usage();
   void reap();
   void signal(int number);
 
@@ -64,7 +64,8 @@ class TrainerChild {
   int pid_ = -1;
   int status_ = 0;  ///< as waitpid() gives it
   std::string last_line_;
-  std::uint64_t over_limit_ = 0;  ///< resident bytes when it was killed for them
+  bool single_ = true;                 ///< its system call filter lets it have no other process
+  std::optional<std::string> excess_;  ///< for what it was killed
   mutable std::uint64_t peak_ = 0;
 
   std::jthread watcher_;

@@ -117,6 +117,7 @@ Result<void> confine(const TrainerConfig& config, LaunchPlan& plan) {
     plan.arguments.push_back(argument);
   }
   plan.environment = environment_of(config);
+  plan.gpu = config.device != "cpu";
   plan.require_confinement = config.require_sandbox;
   if (!has_seccomp_filters() && config.require_sandbox) {
     return fail(ErrorCode::kFailedPrecondition, "the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)");

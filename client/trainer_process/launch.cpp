@@ -7,6 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,15 +16,18 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
+#include <span>
+#include <utility>
 
 #include "client/trainer_process/landlock.h"
-#include "client/trainer_process/system_calls.h"
+#include "client/trainer_process/launch_filter.h"
 
 namespace consilium::trainer {
 
 namespace {
 
-/// The step at which a child failed, with its errno; travels through a pipe.
+/// The step at which a child failed, with its errno; travels through a socket.
 enum class Step : int {
   kDescriptors,
   kSession,
@@ -53,6 +57,7 @@ struct ChildPlan {
   char* const* environment;
   int null, socket, log, ruleset, memory_group, report;
   bool require_confinement;
+  std::span<sock_filter> filter;
   pid_t parent;
   std::array<char, 32> user_map;
   std::array<char, 32> group_map;
@@ -114,6 +119,35 @@ bool drop_capabilities() {
   return syscall(SYS_capset, &header, none.data()) == 0;
 }
 
+/// Passes the filter's listener to the daemon through the report socket.
+bool send_listener(int listener) {
+  Failure none{Step::kExec, 0};
+  iovec bytes{&none, sizeof none};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof listener);
+  std::memcpy(CMSG_DATA(header), &listener, sizeof listener);
+  return sendmsg(kReportDescriptor, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof none);
+}
+
+void restrict_system_calls(const ChildPlan& plan) {
+  const int listener = install_launch_filter(plan.filter);
+  if (listener >= 0) {
+    if (!send_listener(listener)) give_up(Step::kSystemCalls);
+    close(listener);
+    return;
+  }
+  if (plan.require_confinement) give_up(Step::kSystemCalls);
+  [[maybe_unused]] const int without = install_launch_filter_without_listener(plan.filter);
+}
+
 /// Runs between fork and exec: async-signal-safe calls only.
 [[noreturn]] void run_child(const ChildPlan& plan) {
   place_descriptors(plan);
@@ -130,8 +164,7 @@ bool drop_capabilities() {
     if (errno != 0 && plan.require_confinement) give_up(Step::kLandlock);
   }
   if (!drop_capabilities()) give_up(Step::kCapabilities);
-  errno = deny_system_calls();
-  if (errno != 0 && plan.require_confinement) give_up(Step::kSystemCalls);
+  restrict_system_calls(plan);  // check: launch-filter
   reset_signals();
   sigset_t none;
   sigemptyset(&none);
@@ -163,7 +196,10 @@ Error explain(const Failure& failure, const std::string& program) {
       return {ErrorCode::kFailedPrecondition, fmt::format("the kernel has no no_new_privs: {}", reason)};
     case Step::kSystemCalls:
       return {ErrorCode::kFailedPrecondition,
-              fmt::format("the kernel refused the trainer's seccomp filter: {}", reason)};
+              fmt::format("the kernel refused the trainer's seccomp filter: {}{}", reason,
+                          failure.number == EBUSY ? " (a filter of this container listens to system calls already: "
+                                                    "run the client where none does)"
+                                                  : "")};
     case Step::kMemoryGroup:
       return {ErrorCode::kFailedPrecondition, fmt::format("the trainer cannot enter its cgroup: {}", reason)};
     case Step::kDescriptors:
@@ -190,11 +226,68 @@ std::array<char, 32> identity_map(unsigned id) {
   return text;
 }
 
+/// What came through the report socket: a failure, a listener, or neither at its end.
+struct Report {
+  std::optional<Failure> failure;
+  Descriptor listener;
+};
+
+Report next_report(int socket) {
+  Failure failure{};
+  iovec bytes{&failure, sizeof failure};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  ssize_t count = -1;
+  do {
+    count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  } while (count < 0 && errno == EINTR);
+  Report report;
+  if (count != static_cast<ssize_t>(sizeof failure)) return report;
+  if (const cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr && header->cmsg_type == SCM_RIGHTS) {
+    int listener = -1;
+    std::memcpy(&listener, CMSG_DATA(header), sizeof listener);
+    report.listener = Descriptor(listener);
+  } else {
+    report.failure = failure;
+  }
+  return report;
+}
+
+/// Waits until the child runs its program.
+Result<void> await_exec(int socket, const std::string& program) {
+  while (true) {
+    const Report report = next_report(socket);
+    if (report.failure) return fail(explain(*report.failure, program));
+    if (!report.listener) return {};
+    CONSILIUM_TRY(let_one_exec_pass(report.listener.get(), socket));
+  }
+}
+
+/// Forks with all signals blocked, so that no handler of the daemon runs in the child.
+pid_t fork_child(const ChildPlan& child) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const pid_t pid = fork();
+  if (pid == 0) run_child(child);
+  const int fork_error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = fork_error;
+  return pid;
+}
+
 }  // namespace
 
 Result<pid_t> launch(const LaunchPlan& plan) {
   std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) return fail(ErrorCode::kInternal, "the trainer's process: pipe");
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return fail(ErrorCode::kInternal, fmt::format("the trainer's process: socketpair: {}", std::strerror(errno)));
+  }
   const Descriptor report(ends[0]);
   Descriptor report_end(ends[1]);
   const Descriptor null_device(open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -207,6 +300,7 @@ Result<pid_t> launch(const LaunchPlan& plan) {
   report_end.close();
   const auto arguments = pointers(plan.arguments);
   const auto environment = pointers(plan.environment);
+  std::vector<sock_filter> filter = launch_filter(plan.gpu);
   const ChildPlan child{plan.program.c_str(),
                         arguments.data(),
                         environment.data(),
@@ -217,32 +311,23 @@ Result<pid_t> launch(const LaunchPlan& plan) {
                         group.get(),
                         report_moved.get(),
                         plan.require_confinement,
+                        filter,
                         getpid(),
                         identity_map(geteuid()),
                         identity_map(getegid())};
 
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);  // no handler of the daemon runs in the child
-  const pid_t pid = fork();
-  if (pid == 0) run_child(child);
-  const int fork_error = errno;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  const pid_t pid = fork_child(child);
   if (pid < 0) {
-    return fail(ErrorCode::kResourceExhausted,
-                fmt::format("the trainer's process: fork: {}", std::strerror(fork_error)));
+    return fail(ErrorCode::kResourceExhausted, fmt::format("the trainer's process: fork: {}", std::strerror(errno)));
   }
   report_moved.close();
-  Failure failure{};
-  ssize_t count = -1;
-  do {
-    count = read(report.get(), &failure, sizeof failure);
-  } while (count < 0 && errno == EINTR);
-  if (count != sizeof failure) return pid;
-  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  if (auto running = await_exec(report.get(), plan.program); !running) {
+    kill(pid, SIGKILL);
+    while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    return fail(std::move(running).error());
   }
-  return fail(explain(failure, plan.program));
+  return pid;
 }
 
 }  // namespace consilium::trainer

@@ -20,6 +20,7 @@ struct LaunchPlan {
   Descriptor log;                        ///< becomes standard output and error
   Descriptor ruleset;                    ///< Landlock's; none: not confined
   Descriptor memory_group;               ///< cgroup.procs of a cgroup to enter, or none
+  bool gpu = true;                       ///< the system calls that CUDA needs are left
   bool require_confinement = true;       ///< false: go on where the kernel refuses a part of it
 };
 

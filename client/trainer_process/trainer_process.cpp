@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "client/trainer_process/child.h"
+#include "client/trainer_process/observed_confinement.h"
 
 namespace consilium::trainer {
 
@@ -74,6 +75,7 @@ class TrainerProcess::Impl {
  private:
   Result<void> drop_if_dead();
   Result<Hello> await_hello(const std::stop_token& stop);
+  Result<void> refuse_unconfined(const Hello& hello);
   Result<void> ensure_prepared(const std::stop_token& stop);
   Result<Prepared> send_prepare(const std::stop_token& stop);
   template <class Expected>
@@ -143,8 +145,24 @@ Result<Hello> TrainerProcess::Impl::await_hello(const std::stop_token& stop) {
                                         "install a trainer that fits",
                                         hello->protocol, kProtocolVersion))));
   }
+  if (config_.require_sandbox) CONSILIUM_TRY(refuse_unconfined(*hello));  // check: trainer-hello
   hello_ = *hello;
   return hello_;
+}
+
+/// Ends a child that isn't confined as the policy demands: by what the kernel shows of it, and by what it says itself.
+Result<void> TrainerProcess::Impl::refuse_unconfined(const Hello& hello) {
+  if (auto confined = check_confined(child_->pid()); !confined) {
+    if (child_->wait_ended(kLastRecordGrace)) return fail(bury());  // of a process that has ended nothing is seen
+    return fail(condemn(confined.error()));
+  }
+  if (!hello.sandboxed) {
+    return fail(condemn({ErrorCode::kFailedPrecondition,
+                         fmt::format("the trainer ({}) says in its hello that it isn't confined, and policy.yaml "
+                                     "requires it to be: the trainer's lines in the log say why",
+                                     hello.software)}));
+  }
+  return {};
 }
 
 /// Receives and decodes one reply; whatever is wrong with it, or with the child, ends the child (kCancelled and

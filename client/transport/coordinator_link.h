@@ -15,9 +15,11 @@
 
 namespace consilium::transport {
 
-/// What a link reports; called from the link's own thread, one call at a time. Must not block.
+/// What a link reports; called from the link's own thread, one call at a time. A call that takes its time holds up the
+/// coordinator: the stream is read no further until it returns. It must return before stop() can.
 struct LinkEvents {
-  std::function<void()> connected;  ///< the stream is open; send SiteHello first
+  /// The stream is open; send SiteHello first. The URI in the coordinator's certificate says who is at its other end.
+  std::function<void(std::string coordinator)> connected;
   std::function<void(wire::CoordinatorMessage)> received;
   std::function<void(Error)> disconnected;  ///< it reconnects by itself, with jittered back-off
 };
@@ -51,6 +53,7 @@ struct LinkConfig {
   std::string proxy;        ///< "http://host:port" for HTTP CONNECT, or empty
   std::filesystem::path root, certificate, key, revocation_list;  ///< PEM files; the list may be empty
   std::string site;                                               ///< this site's name
+  std::filesystem::path list_memory{};  ///< folder that remembers the newest revocation list; empty: this process alone
 };
 
 /// Makes the link over gRPC and mutual TLS.

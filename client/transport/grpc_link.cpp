@@ -124,11 +124,11 @@ class GrpcLink final : public CoordinatorLink {
         return connected;
       }
       if (stop.stop_requested()) continue;
-      if (std::holds_alternative<SiteStream::Connected>(event)) {
+      if (auto* peer = std::get_if<SiteStream::Connected>(&event)) {
         connected = true;
         last_reason_.clear();
         spdlog::info("connected to the coordinator at {}", config_.coordinator);
-        if (events_.connected) events_.connected();
+        if (events_.connected) events_.connected(std::move(peer->coordinator));
       } else if (events_.received) {
         events_.received(std::move(std::get<wire::CoordinatorMessage>(event)));
       }
@@ -169,11 +169,12 @@ class GrpcLink final : public CoordinatorLink {
 
 Result<std::unique_ptr<CoordinatorLink>> make_grpc_link(const LinkConfig& config) {
   CONSILIUM_TRY(wire::check_proxy(config.proxy));
-  const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list};
+  const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list, config.list_memory};
   CONSILIUM_ASSIGN(auto credentials, wire::make_channel_credentials(files, config.server_name, [](const Error& why) {
                      spdlog::warn("refused the coordinator: {}", why.message);
                    }));
-  CONSILIUM_ASSIGN(auto trust, pki::TrustStore::open(config.root, config.revocation_list));
+  CONSILIUM_ASSIGN(auto trust,
+                   pki::TrustStore::open(config.root, config.revocation_list, pki::TrustOptions{config.list_memory}));
   return std::unique_ptr<CoordinatorLink>(std::make_unique<GrpcLink>(config, std::move(credentials), std::move(trust)));
 }
 

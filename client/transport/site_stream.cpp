@@ -3,6 +3,7 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
+#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -23,6 +24,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxQueued = 1024;
+/// Messages that may wait to be taken; beyond them the stream isn't read. A message has up to 2 MiB.
+constexpr std::size_t kMaxUntaken = 8;
 constexpr auto kRevocationsEvery = std::chrono::seconds(2);
 
 class GrpcStream final : public SiteStream, public grpc::ClientBidiReactor<v1::SiteMessage, v1::CoordinatorMessage> {
@@ -40,9 +43,10 @@ class GrpcStream final : public SiteStream, public grpc::ClientBidiReactor<v1::S
   void OnDone(const grpc::Status& status) override;
 
  private:
-  void push(Event event);
+  bool push_message(wire::CoordinatorMessage message);
+  void resume_reading(std::unique_lock<std::mutex>& lock);
   void write_next();
-  void end_if_revoked();
+  void check_trust();
 
   const std::shared_ptr<const pki::TrustStore> trust_;
   grpc::ClientContext context_;
@@ -55,6 +59,7 @@ class GrpcStream final : public SiteStream, public grpc::ClientBidiReactor<v1::S
   std::deque<v1::SiteMessage> outgoing_;
   bool open_ = false;
   bool read_ended_ = false;
+  bool read_paused_ = false;  ///< no read is under way until next() has made room
   bool writing_ = false;
   Clock::time_point next_check_ = Clock::now() + kRevocationsEvery;
   std::optional<Error> refused_;  ///< why this end gave the stream up
@@ -72,15 +77,18 @@ SiteStream::Event GrpcStream::next(const std::stop_token& stop) {
   const std::stop_callback cancel(stop, [this] { context_.TryCancel(); });
   std::unique_lock lock(mutex_);
   do {
-    if (Clock::now() >= next_check_) end_if_revoked();
+    if (Clock::now() >= next_check_) check_trust();
   } while (!changed_.wait_until(lock, next_check_, [this] { return !events_.empty(); }));
   Event event = std::move(events_.front());
   events_.pop_front();
+  resume_reading(lock);
   return event;
 }
 
-void GrpcStream::end_if_revoked() {
+/// Ends the stream where the coordinator's certificate proves nothing any more, and warns of a list that ends.
+void GrpcStream::check_trust() {
   next_check_ = Clock::now() + kRevocationsEvery;
+  if (const auto warning = trust_->warning_due()) spdlog::warn("{}", *warning);
   if (!open_) return;
   const auto good = wire::identity_of_peer(*context_.auth_context(), *trust_, {pki::Role::kCoordinator});
   if (good) return;
@@ -106,17 +114,33 @@ void GrpcStream::write_next() {
   StartWrite(&outgoing_.front());
 }
 
-void GrpcStream::push(Event event) {
+/// Returns whether the next message may be read; if not, next() goes on with it.
+bool GrpcStream::push_message(wire::CoordinatorMessage message) {
   const std::lock_guard lock(mutex_);
-  events_.push_back(std::move(event));
+  events_.emplace_back(std::move(message));
   changed_.notify_all();
+  read_paused_ = events_.size() >= kMaxUntaken;
+  return !read_paused_;
+}
+
+void GrpcStream::resume_reading(std::unique_lock<std::mutex>& lock) {
+  if (!read_paused_ || events_.size() >= kMaxUntaken) return;
+  read_paused_ = false;
+  lock.unlock();  // gRPC may call OnReadDone before StartRead returns
+  StartRead(&incoming_);
 }
 
 void GrpcStream::OnReadInitialMetadataDone(bool ok) {
   const std::lock_guard lock(mutex_);
   if (!ok || read_ended_) return;
+  const auto peer = wire::identity_of_peer(*context_.auth_context(), *trust_, {pki::Role::kCoordinator});
+  if (!peer) {
+    refused_ = peer.error().within("the site ends the stream");
+    context_.TryCancel();
+    return;
+  }
   open_ = true;
-  events_.push_back(Connected{});
+  events_.push_back(Connected{pki::to_uri(*peer)});
   changed_.notify_all();
 }
 
@@ -124,8 +148,8 @@ void GrpcStream::OnReadDone(bool ok) {
   if (ok) {
     auto message = wire::from_proto(incoming_);
     if (message) {
-      push(std::move(*message));
-      return StartRead(&incoming_);
+      if (push_message(std::move(*message))) StartRead(&incoming_);
+      return;
     }
     const std::lock_guard lock(mutex_);
     refused_ = message.error().within("the coordinator sent a malformed message");

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <stop_token>
+#include <string>
 #include <variant>
 
 #include "common/error/error.h"
@@ -18,7 +19,9 @@ namespace consilium::transport {
 /// taken by the link's.
 class SiteStream {
  public:
-  struct Connected {};
+  struct Connected {
+    std::string coordinator;  ///< URI in its certificate
+  };
   using Event = std::variant<Connected, wire::CoordinatorMessage, Error>;  ///< an Error is the last one
 
   /// Opens a stream. Its owner keeps it until next() returned an Error: gRPC is through with it then. It may not end in

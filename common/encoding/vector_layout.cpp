@@ -95,14 +95,15 @@ Field count_field(std::string name, std::uint64_t elements, std::uint64_t max_va
   return field;
 }
 
-Result<VectorLayout> census_layout(std::uint64_t classes) {
+Result<VectorLayout> census_layout(std::uint64_t classes, Extras extras) {
   CONSILIUM_TRY(check_classes(classes));
-  return VectorLayout::create({count_field(std::string(kExamples), 3, kMaxSiteExamples),
-                               count_field(std::string(kClassExamples), classes, kMaxSiteExamples)});
+  std::vector<Field> fields{count_field(std::string(kExamples), 3, kMaxSiteExamples),
+                            count_field(std::string(kClassExamples), classes, kMaxSiteExamples)};
+  if (extras.unusable) fields.push_back(count_field(std::string(kUnusable), 1, 1));
+  return VectorLayout::create(std::move(fields));
 }
 
-Result<VectorLayout> train_layout(const ParameterManifest& manifest, double clip, double buffer_clip,
-                                  bool with_counts) {
+Result<VectorLayout> train_layout(const ParameterManifest& manifest, double clip, double buffer_clip, Extras extras) {
   std::vector<Field> fields;
   const auto& tensors = manifest.tensors();
   for (std::size_t first = 0; first < tensors.size();) {
@@ -115,19 +116,22 @@ Result<VectorLayout> train_layout(const ParameterManifest& manifest, double clip
   }
   fields.push_back(fixed_point_field(std::string(kLoss), 1, kMaxTrainLoss));
   fields.push_back(count_field(std::string(kClipped), 1, ParameterManifest::kMaxParameters));
-  if (with_counts) fields.push_back(count_field(std::string(kExamples), 1, kMaxSiteExamples));
+  if (extras.examples) fields.push_back(count_field(std::string(kExamples), 1, kMaxSiteExamples));
+  if (extras.unusable) fields.push_back(count_field(std::string(kUnusable), 1, 1));
   return VectorLayout::create(std::move(fields));
 }
 
-Result<VectorLayout> evaluate_layout(std::uint64_t classes) {
+Result<VectorLayout> evaluate_layout(std::uint64_t classes, Extras extras) {
   CONSILIUM_TRY(check_classes(classes));
-  return VectorLayout::create({
+  std::vector<Field> fields{
       count_field(std::string(kExamples), 1, kMaxSiteExamples),
       count_field(std::string(kLoss), 1, ~std::uint64_t{0}),
       count_field(std::string(kConfusion), classes * classes, kMaxSiteExamples),
       count_field(std::string(kPositives), classes * kScoreBins, kMaxSiteExamples),
       count_field(std::string(kNegatives), classes * kScoreBins, kMaxSiteExamples),
-  });
+  };
+  if (extras.unusable) fields.push_back(count_field(std::string(kUnusable), 1, 1));
+  return VectorLayout::create(std::move(fields));
 }
 
 }  // namespace consilium::encoding

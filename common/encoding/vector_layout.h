@@ -65,7 +65,9 @@ class VectorLayout {
 inline constexpr std::string_view kExamples = "examples";             // count: 1 (census: train, val, test)
 inline constexpr std::string_view kClassExamples = "class_examples";  // census, count: classes, of the training split
 inline constexpr std::string_view kLoss = "loss";  // train: mean loss, fixed point; evaluate: summed loss x 2^20, count
-inline constexpr std::string_view kClipped = "clipped";            // train, count: coordinates clipped
+inline constexpr std::string_view kClipped = "clipped";  // train, count: coordinates clipped
+/// Mode masked, every kind, count: sites whose result was unusable; any makes the sum void.
+inline constexpr std::string_view kUnusable = "unusable";
 inline constexpr std::string_view kConfusion = "confusion";        // evaluate, count: classes x classes, row = truth
 inline constexpr std::string_view kPositives = "positive_scores";  // evaluate, count: classes x kScoreBins
 inline constexpr std::string_view kNegatives = "negative_scores";  // evaluate, count: classes x kScoreBins
@@ -81,12 +83,17 @@ inline constexpr double kLossUnit = 1048576.0;
 /// Largest mean training loss that is reported (clipped beyond).
 inline constexpr double kMaxTrainLoss = 1024.0;
 
+/// What a sum carries beside what it is for.
+struct Extras {
+  bool examples = false;  ///< train: the site's examples, as the divisor of the mean
+  bool unusable = false;  ///< may a site say that its result was unusable?
+};
 /// Lays out a census: examples (train, val, test), class examples. 1 to 16,384 classes here and below.
-Result<VectorLayout> census_layout(std::uint64_t classes);
+Result<VectorLayout> census_layout(std::uint64_t classes, Extras extras = {});
 /// Lays out an update: the parameters first, so that the decoded sum is the mean delta in the manifest's order; then
-/// the loss and the clipped coordinates; then, `with_counts` (plain jobs), the examples.
-Result<VectorLayout> train_layout(const ParameterManifest& manifest, double clip, double buffer_clip, bool with_counts);
+/// the loss and the clipped coordinates; then the extras.
+Result<VectorLayout> train_layout(const ParameterManifest& manifest, double clip, double buffer_clip, Extras extras);
 /// Lays out an evaluation: examples, loss, confusion, positive scores, negative scores; all counts.
-Result<VectorLayout> evaluate_layout(std::uint64_t classes);
+Result<VectorLayout> evaluate_layout(std::uint64_t classes, Extras extras = {});
 
 }  // namespace consilium::encoding

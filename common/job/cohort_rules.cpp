@@ -28,13 +28,18 @@ std::uint32_t colluding_sites(const JobSpec& job) {
   return job.privacy.colluding_sites.value_or(std::max(1U, planned_cohort(job) / 3));
 }
 
+std::uint64_t weight_normaliser(const JobSpec& job) {
+  return job.population ? job.population->examples * job.federation.sites.size() : 0;
+}
+
 std::vector<std::vector<std::string>> count_groups(const JobSpec& job) {
+  if (job.population) return job.population->groups;
   if (!job.federation.count_groups.empty()) return job.federation.count_groups;
   return {job.federation.sites};
 }
 
 std::uint32_t count_group_of(const JobSpec& job, const std::string& site) {
-  const auto& groups = job.federation.count_groups;
+  const auto groups = count_groups(job);
   if (groups.size() < 2) return 0;
   const auto group =
       std::ranges::find_if(groups, [&](const auto& sites) { return std::ranges::find(sites, site) != sites.end(); });

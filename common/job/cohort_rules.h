@@ -28,8 +28,12 @@ namespace consilium::job {
 /// The smallest cohort, and the smallest count group, that c colluding sites leave safe: 2c + 1.
 [[nodiscard]] constexpr std::uint32_t smallest_cohort(std::uint32_t c) { return 2 * c + 1; }
 
-/// The disjoint groups of sites over which counts (census, evaluation) are summed: as the job says, else one of all the
-/// sites that it lists.
+/// The divisor of every weight in mode `masked`: w_i = n_i / (B k), B the population's bound and k all sites of the
+/// job. It follows from the job alone, so that nobody can choose what a site computes by choosing it.
+[[nodiscard]] std::uint64_t weight_normaliser(const JobSpec& job);
+
+/// The disjoint groups of sites over which counts (census, evaluation) are summed, and in mode `masked` updates too: as
+/// the job says, else one of all the sites that it lists.
 [[nodiscard]] std::vector<std::vector<std::string>> count_groups(const JobSpec& job);
 /// Which of count_groups() a site is in: always 0 where there is one group. For a site in none, the number of groups,
 /// which no session has.

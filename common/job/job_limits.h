@@ -16,6 +16,8 @@ inline constexpr std::uint32_t kMinMaskedSites = 3;
 inline constexpr std::uint32_t kMaxMaskedSites = 255;
 inline constexpr std::uint32_t kMaxColludingSites = (kMaxMaskedSites - 1) / 2;
 inline constexpr std::uint32_t kMaxCountGroups = kMaxMaskedSites / kMinMaskedSites;
+/// B: with more, a site's weight n_i / (B k) would be too small for the fixed point of a sum.
+inline constexpr std::uint64_t kMaxPopulationExamples = 1'000'000'000;
 inline constexpr double kMinClip = 1.0 / (1 << 20);
 inline constexpr double kMaxClip = 1 << 20;
 

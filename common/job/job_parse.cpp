@@ -159,7 +159,7 @@ Result<Roster> parse_roster(const Value& value) {
   return roster;
 }
 
-Result<std::vector<std::vector<std::string>>> parse_count_groups(const Value& value) {
+Result<std::vector<std::vector<std::string>>> parse_groups(const Value& value) {
   std::vector<std::vector<std::string>> groups;
   CONSILIUM_ASSIGN(const std::vector<Value> items, value.items(kMaxCountGroups));
   for (const Value& item : items) {
@@ -184,7 +184,7 @@ Result<void> parse_masked_federation(Section& section, bool masked, FederationSp
       return fail(section.at("roster").problem("expected sites and their keys, found none"));
   }
   if (section.ok() && section.has("count_groups")) {
-    CONSILIUM_ASSIGN(federation.count_groups, parse_count_groups(section.at("count_groups")));
+    CONSILIUM_ASSIGN(federation.count_groups, parse_groups(section.at("count_groups")));
   }
   return section.result();
 }
@@ -232,10 +232,10 @@ Result<PrivacySpec> parse_privacy(const Value& value) {
   return privacy;
 }
 
-Result<StrategySpec> parse_strategy(const Value& value, SecureAggregation mode) {
+/// @param hidden  are single sites' examples hidden while cohorts change, as in mode masked-threshold?
+Result<StrategySpec> parse_strategy(const Value& value, bool hidden) {
   StrategySpec strategy;
-  const bool masked = mode == SecureAggregation::kRequired;
-  strategy.weighting = masked ? Weighting::kPopulation : Weighting::kCohort;
+  strategy.weighting = hidden ? Weighting::kPopulation : Weighting::kCohort;
   if (!value.present()) return strategy;
   Section section(value, {"name"}, {"mu", "weighting"});
   section.choice<StrategyKind>("name", strategy.kind,
@@ -248,7 +248,7 @@ Result<StrategySpec> parse_strategy(const Value& value, SecureAggregation mode) 
   }
   section.choice<Weighting>("weighting", strategy.weighting,
                             {{"cohort", Weighting::kCohort}, {"population", Weighting::kPopulation}});
-  if (masked && strategy.weighting == Weighting::kCohort) {
+  if (hidden && strategy.weighting == Weighting::kCohort) {
     section.refuse(
         section.at("weighting")
             .problem("with cohort the sums of changing cohorts give every site's number of examples away, which "
@@ -256,6 +256,23 @@ Result<StrategySpec> parse_strategy(const Value& value, SecureAggregation mode) 
   }
   CONSILIUM_TRY(section.result());
   return strategy;
+}
+
+/// Of a job in its canonical form: researchers leave the key out, and submit takes it from the roster.
+Result<std::optional<PopulationTerms>> parse_population(const Value& value) {
+  if (!value.present()) return std::nullopt;
+  PopulationTerms terms;
+  Section section(value, {"name", "examples", "groups", "history"}, {});
+  std::string hex;
+  section.name("name", terms.name);
+  section.integer("examples", terms.examples, {1, kMaxPopulationExamples});
+  section.text("history", hex);
+  CONSILIUM_TRY(section.result());
+  CONSILIUM_ASSIGN(terms.groups, parse_groups(section.at("groups")));
+  const auto history = crypto::digest_from_hex(hex);
+  if (!history) return fail(section.at("history").expected("64 hexadecimal digits"));
+  terms.history = *history;
+  return terms;
 }
 
 Result<EvaluationSpec> parse_evaluation(const Value& value) {
@@ -285,10 +302,18 @@ Result<void> parse_initial_weights(const Value& value, JobSpec& job) {
   return {};
 }
 
+/// A job that has its population's terms already.
+Result<JobSpec> with_own_population(JobSpec job) {
+  const Roster roster = job.federation.roster;
+  const std::uint32_t colluding = *job.privacy.colluding_sites;
+  PopulationTerms terms = *std::move(job.population);
+  return with_population(std::move(job), roster, colluding, std::move(terms));
+}
+
 Result<JobSpec> parse_root(const Value& root) {
   JobSpec job;
   Section section(root, {"name", "model", "data", "training", "federation"},
-                  {"strategy", "privacy", "evaluation", "initial_weights", "seed", "readers"});
+                  {"strategy", "privacy", "evaluation", "initial_weights", "seed", "readers", "population"});
   section.name("name", job.name);
   section.integer("seed", job.seed, {});
   section.names("readers", job.readers, 1, kMaxReaders);
@@ -297,8 +322,14 @@ Result<JobSpec> parse_root(const Value& root) {
   CONSILIUM_ASSIGN(job.data, parse_data(section.at("data"), job.model));
   CONSILIUM_ASSIGN(job.training, parse_training(section.at("training")));
   CONSILIUM_ASSIGN(job.privacy, parse_privacy(section.at("privacy")));
+  if (is_masked(job)) {
+    CONSILIUM_ASSIGN(job.population, parse_population(section.at("population")));
+  } else {
+    refuse_key(section, "population", "privacy.secure_aggregation: required");
+    CONSILIUM_TRY(section.result());
+  }
   CONSILIUM_ASSIGN(job.federation, parse_federation(section.at("federation"), is_masked(job)));
-  CONSILIUM_ASSIGN(job.strategy, parse_strategy(section.at("strategy"), job.privacy.secure_aggregation));
+  CONSILIUM_ASSIGN(job.strategy, parse_strategy(section.at("strategy"), is_masked(job) && !job.population));
   CONSILIUM_ASSIGN(job.evaluation, parse_evaluation(section.at("evaluation")));
   CONSILIUM_TRY(parse_initial_weights(section.at("initial_weights"), job));
   if (!std::isnormal(learning_rate_at(job, job.federation.rounds))) {
@@ -306,9 +337,15 @@ Result<JobSpec> parse_root(const Value& root) {
                     .at("schedule")
                     .problem("the learning rate vanishes before the last round; expected a larger factor"));
   }
+  if (job.population && (job.federation.roster.empty() || !job.privacy.colluding_sites)) {
+    return fail(section.at("population")
+                    .problem("a job with a population states federation.roster and privacy.colluding_sites too; leave "
+                             "the key out, and let "
+                             "consilium submit --roster FILE fill it in"));
+  }
   if (job.federation.roster.empty()) return job;
   const Roster roster = job.federation.roster;
-  auto complete = with_roster(std::move(job), roster);
+  auto complete = job.population ? with_own_population(std::move(job)) : with_roster(std::move(job), roster);
   if (!complete) return fail(root.problem_below(complete.error().message, complete.error().code));
   return complete;
 }

@@ -94,6 +94,11 @@ std::string_view name_of(Split split) {
   return "unknown";
 }
 
+bool evaluates_after(const JobSpec& job, std::uint32_t round) {
+  const std::uint32_t every = job.evaluation.every;
+  return every > 0 && round > 0 && (round % every == 0 || round == job.federation.rounds);
+}
+
 double learning_rate_at(const JobSpec& job, std::uint32_t round) {
   const LearningRateSchedule& schedule = job.training.schedule;
   const double start = job.training.optimizer.learning_rate;

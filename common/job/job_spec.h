@@ -70,7 +70,8 @@ struct FederationSpec {
   std::uint32_t rounds = 1;
   std::vector<std::string> sites{};  ///< empty: every site that accepts the job
   Roster roster{};                   ///< of `sites`; empty without masks, and in a masked job before it is submitted
-  /// Disjoint groups of `sites`, names sorted, over which counts are summed; empty: one of all. See count_groups().
+  /// Mode `masked-threshold`: disjoint groups of `sites`, names sorted, over which counts are summed; empty: one of
+  /// all. See count_groups().
   std::vector<std::vector<std::string>> count_groups{};
   double fraction = 1.0;  ///< cohort = max(1, round(fraction x sites))
   /// Connected before a round starts. 0 in a masked job that doesn't state it and has no roster yet.
@@ -103,6 +104,17 @@ struct PrivacySpec {
   bool operator==(const PrivacySpec&) const = default;
 };
 
+/// What a job in mode `masked` takes from the roster: the population that its data set belongs to (roster::Population).
+/// A site compares it with its own roster file. Every sum of the job is over one whole group.
+struct PopulationTerms {
+  std::string name;
+  std::uint64_t examples = 0;  ///< B: no site has more training examples
+  /// Disjoint; names sorted. Together they are the job's sites.
+  std::vector<std::vector<std::string>> groups;
+  crypto::Digest history{};  ///< roster::history_digest()
+  bool operator==(const PopulationTerms&) const = default;
+};
+
 enum class Split : std::uint8_t { kTrain = 1, kVal = 2, kTest = 3 };
 
 struct EvaluationSpec {
@@ -121,6 +133,8 @@ struct JobSpec {
   StrategySpec strategy;
   PrivacySpec privacy;
   EvaluationSpec evaluation;
+  /// Mode `masked` of a masked job; without it a masked job is of mode `masked-threshold`.
+  std::optional<PopulationTerms> population;
   /// A path as written; the submitting command reads the file and puts its vector's digest in its place.
   std::optional<std::string> initial_weights;
   std::optional<crypto::Digest> initial_weights_digest;
@@ -135,6 +149,12 @@ struct JobSpec {
 [[nodiscard]] inline bool is_masked(const JobSpec& job) {
   return job.privacy.secure_aggregation == SecureAggregation::kRequired;
 }
+
+/// Is every sum of the job over one whole group of its population (mode `masked`)?
+[[nodiscard]] inline bool sums_whole_groups(const JobSpec& job) { return job.population.has_value(); }
+
+/// Is the model of this round (1-based) evaluated: every `evaluation.every` rounds, and after the last one?
+[[nodiscard]] bool evaluates_after(const JobSpec& job, std::uint32_t round);
 
 /// Names as jobs write them: "fedavg", "val", "sgd", ...
 [[nodiscard]] std::string_view name_of(OptimizerKind kind);

@@ -83,6 +83,15 @@ json privacy_json(const JobSpec& job) {
   return text;
 }
 
+json population_json(const JobSpec& job) {
+  if (!job.population) return {};
+  const PopulationTerms& terms = *job.population;
+  return {{"name", terms.name},
+          {"examples", terms.examples},
+          {"groups", terms.groups},
+          {"history", crypto::to_hex(terms.history)}};
+}
+
 json strategy_json(const StrategySpec& strategy) {
   json text{{"name", name_of(strategy.kind)}, {"weighting", name_of(strategy.weighting)}};
   if (strategy.kind == StrategyKind::kFedProx) text["mu"] = strategy.mu;
@@ -101,17 +110,18 @@ json initial_weights_json(const JobSpec& job) {
 }  // namespace
 
 std::string canonical_text(const JobSpec& job) {
-  const json text{{"name", job.name},
-                  {"model", model::to_json(job.model)},
-                  {"data", data_json(job.data)},
-                  {"training", training_json(job.training)},
-                  {"federation", federation_json(job)},
-                  {"strategy", strategy_json(job.strategy)},
-                  {"privacy", privacy_json(job)},
-                  {"evaluation", {{"every", job.evaluation.every}, {"split", name_of(job.evaluation.split)}}},
-                  {"initial_weights", initial_weights_json(job)},
-                  {"seed", job.seed},
-                  {"readers", job.readers.empty() ? json() : json(job.readers)}};
+  json text{{"name", job.name},
+            {"model", model::to_json(job.model)},
+            {"data", data_json(job.data)},
+            {"training", training_json(job.training)},
+            {"federation", federation_json(job)},
+            {"strategy", strategy_json(job.strategy)},
+            {"privacy", privacy_json(job)},
+            {"evaluation", {{"every", job.evaluation.every}, {"split", name_of(job.evaluation.split)}}},
+            {"initial_weights", initial_weights_json(job)},
+            {"seed", job.seed},
+            {"readers", job.readers.empty() ? json() : json(job.readers)}};
+  if (is_masked(job)) text["population"] = population_json(job);
   return text.dump();
 }
 
@@ -129,9 +139,10 @@ crypto::Digest labelled_digest(std::string_view label, std::span<const std::byte
   return hash.finish();
 }
 
-crypto::Digest job_digest(const JobSpec& job) {
-  const std::string text = canonical_text(job);
-  return labelled_digest("consilium/v1/job", std::as_bytes(std::span(text)));
+crypto::Digest job_digest(const JobSpec& job) { return digest_of_text(canonical_text(job)); }
+
+crypto::Digest digest_of_text(std::string_view canonical_text) {
+  return labelled_digest("consilium/v1/job", std::as_bytes(std::span(canonical_text)));
 }
 
 }  // namespace consilium::job

@@ -28,5 +28,7 @@ Result<JobSpec> read_job(const std::filesystem::path& file);
 
 /// SHA-256 of ("consilium/v1/job", canonical_text), length-prefixed: what a hospital's policy approves.
 [[nodiscard]] crypto::Digest job_digest(const JobSpec& job);
+/// The same of a text, which may be anything: whoever parses it then compares the job's own digest.
+[[nodiscard]] crypto::Digest digest_of_text(std::string_view canonical_text);
 
 }  // namespace consilium::job

@@ -65,26 +65,51 @@ Result<void> check_cohort(const JobSpec& job) {
   return {};
 }
 
+/// Mode `masked`: what a job has beside its population, and what the population has to be.
+Result<void> check_population(const JobSpec& job) {
+  const PopulationTerms& terms = *job.population;
+  const FederationSpec& federation = job.federation;
+  if (colluding_sites(job) < 1) return refuse("privacy.colluding_sites: expected 1 or more");
+  if (terms.examples < 1 || terms.examples > kMaxPopulationExamples) {
+    return refuse(
+        fmt::format("population.examples: expected 1 to {}, found {}", kMaxPopulationExamples, terms.examples));
+  }
+  if (!federation.count_groups.empty()) {
+    return refuse("federation.count_groups: in mode masked every sum is over the population's groups; leave it out");
+  }
+  if (job.training.time_limit) {
+    return refuse(
+        "training.time_limit: in mode masked every site does all of its work, so that no clock decides what is "
+        "summed; leave the key out, or lower training.local_epochs");
+  }
+  if (job.strategy.weighting != Weighting::kCohort) {
+    return refuse("strategy.weighting: in mode masked the mean is weighted by the examples in the sum; write cohort");
+  }
+  const auto groups = static_cast<double>(terms.groups.size());
+  if (answers_needed(federation.quorum, cohort_size(federation.fraction, terms.groups.size())) > groups)
+    return refuse("federation.quorum: expected a share of the groups that a round draws");
+  return {};
+}
+
 Result<void> check_groups(const JobSpec& job) {
   const std::uint32_t least = smallest_cohort(colluding_sites(job));
+  const std::string where = job.population ? "population.groups" : "federation.count_groups";
   const auto groups = count_groups(job);
   std::set<std::string> grouped;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     if (groups[i].size() < least) {
-      return refuse(
-          fmt::format("federation.count_groups[{}]: expected at least {} sites (2 x privacy.colluding_sites + "
-                      "1), found {}",
-                      i, least, groups[i].size()));
+      return refuse(fmt::format("{}[{}]: expected at least {} sites (2 x privacy.colluding_sites + 1), found {}", where,
+                                i, least, groups[i].size()));
     }
     for (const std::string& site : groups[i]) {
       if (!job.federation.roster.contains(site))
-        return refuse(fmt::format("federation.count_groups[{}]: '{}' isn't one of the job's sites", i, site));
+        return refuse(fmt::format("{}[{}]: '{}' isn't one of the job's sites", where, i, site));
       if (!grouped.insert(site).second)
-        return refuse(fmt::format("federation.count_groups[{}]: '{}' is in an earlier group too", i, site));
+        return refuse(fmt::format("{}[{}]: '{}' is in an earlier group too", where, i, site));
     }
   }
   for (const auto& [site, key] : job.federation.roster) {
-    if (!grouped.contains(site)) return refuse(fmt::format("federation.count_groups: '{}' is in no group", site));
+    if (!grouped.contains(site)) return refuse(fmt::format("{}: '{}' is in no group", where, site));
   }
   return {};
 }
@@ -102,7 +127,7 @@ Result<void> check_masked(const JobSpec& job) {
                     job.name));
   }
   CONSILIUM_TRY(check_roster(job.federation));
-  CONSILIUM_TRY(check_cohort(job));
+  CONSILIUM_TRY(job.population ? check_population(job) : check_cohort(job));
   return check_groups(job);
 }
 
@@ -142,8 +167,55 @@ Result<JobSpec> with_roster(JobSpec job, const Roster& known) {
   return job;
 }
 
+Result<JobSpec> with_population(JobSpec job, const Roster& keys, std::uint32_t colluding, PopulationTerms terms) {
+  if (!is_masked(job)) {
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("privacy.secure_aggregation: job '{}' says off, but the roster's population '{}' is summed "
+                            "under masks only; leave the key out",
+                            job.name, terms.name));
+  }
+  std::vector<std::string> sites;
+  for (const auto& group : terms.groups) sites.insert(sites.end(), group.begin(), group.end());
+  std::ranges::sort(sites);
+  if (!job.federation.sites.empty()) {
+    std::vector<std::string> stated = job.federation.sites;
+    std::ranges::sort(stated);
+    if (stated != sites) {
+      return refuse(
+          fmt::format("federation.sites: {}; a job on the population '{}' is over whole groups: {}; leave the key out",
+                      fmt::join(stated, ", "), terms.name, fmt::join(sites, ", ")));
+    }
+  }
+  if (job.privacy.colluding_sites && *job.privacy.colluding_sites != colluding) {
+    return refuse(fmt::format("privacy.colluding_sites: {}, but the roster says {}; leave the key out",
+                              *job.privacy.colluding_sites, colluding));
+  }
+  Roster roster;
+  for (const std::string& site : sites) {
+    const auto entry = keys.find(site);
+    if (entry == keys.end())
+      return fail(ErrorCode::kNotFound, fmt::format("population.groups: '{}' isn't in the roster", site));
+    roster.insert(*entry);
+  }
+  job.federation.sites = std::move(sites);
+  job.federation.roster = std::move(roster);
+  job.federation.minimum_sites = 1;  // groups decide
+  job.privacy.colluding_sites = colluding;
+  job.strategy.weighting = Weighting::kCohort;
+  job.population = std::move(terms);
+  CONSILIUM_TRY(check_masked(job));
+  return job;
+}
+
+PopulationTerms simulated_population(const std::vector<std::string>& sites, std::uint64_t examples) {
+  PopulationTerms terms{"simulation", examples, {sites}, {}};
+  std::ranges::sort(terms.groups.front());
+  return terms;
+}
+
 JobSpec without_masks(JobSpec job) {
   if (!is_masked(job)) return job;
+  job.population.reset();
   job.privacy.secure_aggregation = SecureAggregation::kOff;
   job.privacy.colluding_sites.reset();
   job.federation.roster.clear();

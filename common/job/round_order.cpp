@@ -15,7 +15,8 @@ Result<void> check_session(const JobSpec& job, const SessionKey& key, std::uint6
   };
   const std::uint32_t rounds = job.federation.rounds;
   if (key.attempt < 1) return refuse("attempts are counted from 1");
-  const std::size_t groups = key.kind == SumKind::kTrain ? 1 : count_groups(job).size();
+  const bool one_sum = key.kind == SumKind::kTrain && !sums_whole_groups(job);
+  const std::size_t groups = one_sum ? 1 : count_groups(job).size();
   if (group >= groups) return refuse(fmt::format("count group {}; expected 0 to {}", group, groups - 1));
   switch (key.kind) {
     case SumKind::kCensus:
@@ -28,15 +29,22 @@ Result<void> check_session(const JobSpec& job, const SessionKey& key, std::uint6
       return {};
     case SumKind::kEvaluate:
       if (key.round > rounds) return refuse(fmt::format("expected a round from 0 to {}", rounds));
+      if (sums_whole_groups(job) && !evaluates_after(job, key.round))
+        return refuse(fmt::format("the job evaluates every {} rounds, not after this one", job.evaluation.every));
       return {};
   }
   return refuse("unknown kind of sum");
 }
 
+/// Single sites' examples may be in the sum where they are no secret (plain), or where every sum is over a whole group.
+encoding::Extras extras_of(const JobSpec& job) {
+  return {!is_masked(job) || sums_whole_groups(job), sums_whole_groups(job)};
+}
+
 Result<void> fill_training(const JobSpec& job, RoundOrder& order) {
   CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(job.model));
-  const bool plain = job.privacy.secure_aggregation == SecureAggregation::kOff;
-  CONSILIUM_ASSIGN(order.layout, encoding::train_layout(manifest, job.privacy.clip, job.privacy.buffer_clip, plain));
+  CONSILIUM_ASSIGN(order.layout,
+                   encoding::train_layout(manifest, job.privacy.clip, job.privacy.buffer_clip, extras_of(job)));
   order.local_epochs = job.training.local_epochs;
   order.batch_size = job.training.batch_size;
   order.optimizer = job.training.optimizer;
@@ -68,6 +76,8 @@ std::string to_string(const SessionKey& key) {
 
 Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser,
                                   const crypto::Digest& model, std::uint32_t group) {
+  // In mode masked the divisor of the weights is the job's own, whatever anybody says.
+  if (sums_whole_groups(job)) normaliser = key.kind == SumKind::kTrain ? weight_normaliser(job) : 0;
   CONSILIUM_TRY(check_session(job, key, normaliser, group));
   RoundOrder order;
   order.kind = key.kind;
@@ -80,7 +90,7 @@ Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std
   const auto classes = static_cast<std::uint64_t>(job.model.classes);
   switch (key.kind) {
     case SumKind::kCensus: {
-      CONSILIUM_ASSIGN(order.layout, encoding::census_layout(classes));
+      CONSILIUM_ASSIGN(order.layout, encoding::census_layout(classes, extras_of(job)));
       break;
     }
     case SumKind::kTrain: {
@@ -91,7 +101,7 @@ Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std
     case SumKind::kEvaluate: {
       order.model = model;
       order.split = job.evaluation.split;
-      CONSILIUM_ASSIGN(order.layout, encoding::evaluate_layout(classes));
+      CONSILIUM_ASSIGN(order.layout, encoding::evaluate_layout(classes, extras_of(job)));
       break;
     }
   }

@@ -35,11 +35,14 @@ struct RoundOrder {
   SumKind kind = SumKind::kCensus;
   std::uint32_t round = 0;
   std::uint32_t attempt = 1;
-  std::uint32_t group = 0;  ///< which of the job's count groups is summed; 0 in training and in plain jobs
-  crypto::Digest job{};     ///< job_digest()
-  crypto::Digest model{};   ///< SHA-256 of the global model's float32 bytes, little-endian; zero for a census
+  std::uint32_t group =
+      0;                 ///< which of the job's groups is summed; 0 in training but for mode masked, and in plain jobs
+  crypto::Digest job{};  ///< job_digest()
+  crypto::Digest model{};  ///< SHA-256 of the global model's float32 bytes, little-endian; zero for a census
   std::uint64_t seed = 0;
-  std::uint64_t normaliser = 0;  ///< N: training examples of all members, from the census; 0 in a census
+  /// Divisor of the weights n_i / N: the training examples of all members, from the census; B k in mode masked; 0 in a
+  /// census.
+  std::uint64_t normaliser = 0;
   encoding::VectorLayout layout;
   // Training; zero otherwise.
   std::uint32_t local_epochs = 0;
@@ -66,9 +69,10 @@ Result<RoundOrder> decode_round_order(std::span<const std::byte> bytes);
 [[nodiscard]] crypto::Digest order_digest(std::span<const std::byte> encoded);
 
 /// The order that a job's spec gives for a session: the coordinator builds it, and every site checks what it was sent
-/// against it. A site has no N of its own, so `normaliser` and `model` are the coordinator's word (bound by the
-/// digest).
-/// @param group  of count_groups(), in a census or an evaluation; 0 in training, which sums over the cohort
+/// against it. In mode `masked` all but `model` and the attempt's number follows from the job. In the other modes a
+/// site has no N of its own, so `normaliser` is the coordinator's word too (bound by the digest).
+/// @param normaliser  N; ignored in mode `masked`, which has weight_normaliser()
+/// @param group       of count_groups(); 0 in training but for mode `masked`, since the sum is over the cohort there
 Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser,
                                   const crypto::Digest& model, std::uint32_t group = 0);
 

@@ -103,7 +103,7 @@ Result<RoundOrder> read_order(Reader& reader) {
   const bool training = order.kind == SumKind::kTrain;
   order.round = reader.integer<std::uint32_t>("round", training ? 1 : 0, kMaxRounds);
   order.attempt = reader.integer<std::uint32_t>("attempt", 1, UINT32_MAX);
-  order.group = reader.integer<std::uint32_t>("group", 0, training ? 0 : kMaxCountGroups - 1);
+  order.group = reader.integer<std::uint32_t>("group", 0, kMaxCountGroups - 1);
   order.job = reader.digest();
   order.model = reader.digest();
   order.seed = reader.integer<std::uint64_t>("seed", 0, UINT64_MAX);

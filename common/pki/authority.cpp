@@ -55,8 +55,7 @@ Result<Root> load_root(const std::filesystem::path& folder) {
   return Root{std::move(*certificate), std::move(*key), end};
 }
 
-/// Writes crl.pem anew from what the index says. A list is good as long as the root: revocation replaces the file, and
-/// a list that grew stale by itself would stop the federation.
+/// Writes crl.pem from what the index says, after the index.
 Result<void> write_revocation_list(const std::filesystem::path& folder, const Root& root, const Index& index) {
   std::vector<crypto::Revoked> revoked;
   for (const IndexEntry& entry : index.certificates) {
@@ -66,9 +65,19 @@ Result<void> write_revocation_list(const std::filesystem::path& folder, const Ro
   }
   CONSILIUM_ASSIGN(const crypto::RevocationListPtr list,
                    crypto::issue_revocation_list(revoked, index.list_number, std::time(nullptr) - kClockSkew,
-                                                 root.not_after, root.certificate.get(), root.key.get()));
+                                                 index.list_end, root.certificate.get(), root.key.get()));
   CONSILIUM_ASSIGN(const std::string pem, crypto::to_pem(list.get()));
   return replace_file(list_in(folder), pem);
+}
+
+/// Gives the list its next number and end, then writes index and list. A list ends soon, so that a member who gets no
+/// new ones notices; and not after the root.
+Result<void> write_next_list(const std::filesystem::path& folder, const Root& root, Index& index) {
+  ++index.list_number;
+  index.list_end =
+      std::min<std::time_t>(std::time(nullptr) + std::chrono::seconds(index.list_validity).count(), root.not_after);
+  CONSILIUM_TRY(write_index(index_in(folder), index));
+  return write_revocation_list(folder, root, index);
 }
 
 Result<Root> make_root(const std::string& consortium, std::chrono::days validity) {
@@ -96,9 +105,11 @@ Result<void> check_hosts(const Identity& identity, const std::vector<std::string
     return {};
   }
   if (hosts.empty() || hosts.size() > kMaxHosts) {
-    return fail(ErrorCode::kInvalidArgument, "a coordinator's certificate names 1 to " + std::to_string(kMaxHosts) +
-                                                 " hosts by which clients reach it, found " +
-                                                 std::to_string(hosts.size()));
+    return fail(ErrorCode::kInvalidArgument,
+                "a coordinator's certificate carries 1 to " + std::to_string(kMaxHosts) + " hosts, found " +
+                    std::to_string(hosts.size()) +
+                    ": clients refuse a coordinator whose certificate doesn't carry the host that they connect to; "
+                    "give each DNS name and IP address by which they reach it, e.g. --host fl.example.org");
   }
   for (const std::string& host : hosts) {
     CONSILIUM_TRY(crypto::check_host(host));
@@ -122,6 +133,29 @@ Result<void> check_name_is_free(const Index& index, const Identity& identity, co
   return {};
 }
 
+/// One key, one name: whoever holds a key could otherwise speak for both.
+Result<void> check_key_is_free(const Index& index, const Identity& identity, const std::string& fingerprint,
+                               Authority::RevokedKey revoked_key) {
+  for (const IndexEntry& entry : index.certificates) {
+    if (entry.fingerprint != fingerprint) {
+      continue;
+    }
+    const std::string holder = std::string(name_of(entry.role)) + " '" + entry.name + "'";
+    if (in_force(entry) && (entry.role != identity.role || entry.name != identity.name)) {
+      return fail(ErrorCode::kAlreadyExists, "the request's key is that of " + holder + ", in force until " +
+                                                 to_iso(entry.not_after) + "; every name has a key of its own: let " +
+                                                 identity.name + " make a new key and request");
+    }
+    if (entry.revoked_at != 0 && revoked_key == Authority::RevokedKey::kRefuse) {
+      return fail(ErrorCode::kFailedPrecondition,
+                  "the request's key was revoked " + to_iso(entry.revoked_at) + ", as that of " + holder +
+                      "; whoever took the key then could use the new certificate. Let them make a new key and "
+                      "request, or, where you know that nobody else has the key, sign it with --again");
+    }
+  }
+  return {};
+}
+
 crypto::CertificateContents contents_for(const Identity& identity, const std::vector<std::string>& hosts,
                                          std::chrono::seconds validity) {
   crypto::CertificateContents contents;
@@ -140,7 +174,7 @@ crypto::CertificateContents contents_for(const Identity& identity, const std::ve
 }  // namespace
 
 Result<Authority> Authority::create(const std::filesystem::path& folder, const std::string& consortium,
-                                    std::chrono::days validity) {
+                                    std::chrono::days validity, std::chrono::days list_validity) {
   CONSILIUM_TRY(check_name(consortium));
   if (validity.count() < 1 || validity > kLongestRoot) {
     return fail(ErrorCode::kInvalidArgument, "a root is valid for 1 to " + std::to_string(kLongestRoot.count()) +
@@ -162,9 +196,8 @@ Result<Authority> Authority::create(const std::filesystem::path& folder, const s
   CONSILIUM_TRY(replace_file(root_in(folder), pem));
   Index index;
   index.consortium = consortium;
-  index.list_number = 1;
-  CONSILIUM_TRY(write_revocation_list(folder, root, index));
-  CONSILIUM_TRY(write_index(index_in(folder), index));
+  index.list_validity = list_validity;
+  CONSILIUM_TRY(write_next_list(folder, root, index));
   return open(folder);
 }
 
@@ -184,7 +217,8 @@ Result<Authority> Authority::open(const std::filesystem::path& folder) {
 }
 
 Result<std::string> Authority::sign(const std::string& csr_pem, const Identity& identity,
-                                    const std::vector<std::string>& hosts, std::chrono::seconds validity) {
+                                    const std::vector<std::string>& hosts, std::chrono::seconds validity,
+                                    RevokedKey revoked_key) {
   CONSILIUM_TRY(check_name(identity.name));
   if (identity.consortium != consortium_) {
     return fail(ErrorCode::kInvalidArgument,
@@ -201,6 +235,7 @@ Result<std::string> Authority::sign(const std::string& csr_pem, const Identity& 
   CONSILIUM_ASSIGN(const crypto::Digest digest, crypto::fingerprint(X509_REQ_get_X509_PUBKEY(request->get())));
   const std::string fingerprint = crypto::to_hex(digest);
   CONSILIUM_TRY(check_name_is_free(index, identity, fingerprint));
+  CONSILIUM_TRY(check_key_is_free(index, identity, fingerprint, revoked_key));
   crypto::CertificateContents contents = contents_for(identity, hosts, validity);
   if (contents.not_after > root.not_after) {
     return fail(ErrorCode::kInvalidArgument,
@@ -235,9 +270,22 @@ Result<void> Authority::revoke(Role role, const std::string& name) {
                                           "'; see what was: consilium ca list");
   }
   // Revoking again writes the list again: that heals a crash between the two writes.
-  ++index.list_number;
-  CONSILIUM_TRY(write_index(index_in(folder_), index));
-  return write_revocation_list(folder_, root, index);
+  return write_next_list(folder_, root, index);
+}
+
+Result<Authority::ListState> Authority::list_state() const {
+  CONSILIUM_ASSIGN(const Index index, read_index(index_in(folder_)));
+  return ListState{index.list_number, index.list_end};
+}
+
+Result<Authority::ListState> Authority::renew_list(std::optional<std::chrono::days> validity, std::uint64_t above) {
+  CONSILIUM_ASSIGN(const FolderLock lock, FolderLock::take(folder_));
+  CONSILIUM_ASSIGN(const Root root, load_root(folder_));
+  CONSILIUM_ASSIGN(Index index, read_index(index_in(folder_)));
+  index.list_validity = validity.value_or(index.list_validity);
+  index.list_number = std::max(index.list_number, above);
+  CONSILIUM_TRY(write_next_list(folder_, root, index));
+  return ListState{index.list_number, index.list_end};
 }
 
 Result<std::vector<Authority::Issued>> Authority::list() const {

@@ -1,7 +1,5 @@
 #include "common/pki/identity.h"
 
-#include <array>
-
 namespace consilium::pki {
 namespace {
 
@@ -29,18 +27,20 @@ std::string_view name_of(Role role) {
       return "site";
     case Role::kResearcher:
       return "researcher";
+    case Role::kOperator:
+      return "operator";
   }
   return "unknown";
 }
 
 Result<Role> role_from_name(std::string_view name) {
-  for (const Role role : {Role::kCoordinator, Role::kSite, Role::kResearcher}) {
+  for (const Role role : kRoles) {
     if (name == name_of(role)) {
       return role;
     }
   }
   return fail(ErrorCode::kInvalidArgument,
-              "'" + shown(name) + "' is no role; expected coordinator, site or researcher");
+              "'" + shown(name) + "' is no role; expected coordinator, site, researcher or operator");
 }
 
 Result<void> check_name(std::string_view name) {
@@ -66,7 +66,7 @@ Result<Identity> identity_from_uri(std::string_view uri) {
   const auto refuse = [&](std::string_view why) {
     return fail(ErrorCode::kInvalidArgument,
                 "'" + shown(uri) + "' is no identity (" + std::string(why) +
-                    "); expected spiffe://<consortium>/<coordinator|site|researcher>/<name>");
+                    "); expected spiffe://<consortium>/<coordinator|site|researcher|operator>/<name>");
   };
   if (!uri.starts_with(kScheme)) {
     return refuse("it does not begin with spiffe://");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -7,9 +8,11 @@
 
 namespace consilium::pki {
 
-enum class Role { kCoordinator, kSite, kResearcher };
+enum class Role { kCoordinator, kSite, kResearcher, kOperator };
+/// Every role, in the order of the enumeration.
+inline constexpr std::array<Role, 4> kRoles = {Role::kCoordinator, Role::kSite, Role::kResearcher, Role::kOperator};
 [[nodiscard]] std::string_view name_of(Role role);
-/// Reads "coordinator", "site" or "researcher".
+/// Reads "coordinator", "site", "researcher" or "operator".
 Result<Role> role_from_name(std::string_view name);
 
 /// Who a certificate speaks for: spiffe://<consortium>/<role>/<name>.

@@ -54,6 +54,14 @@ Result<Index> index_from(const std::string& text) {
     index.consortium = value.at("consortium").get<std::string>();
     CONSILIUM_TRY(check_name(index.consortium));
     index.list_number = value.at("list_number").get<std::uint64_t>();
+    index.list_validity = std::chrono::days{value.value("list_days", std::int64_t{kListValidity.count()})};
+    if (index.list_validity.count() < 0 || index.list_validity > kLongestList) {
+      return fail(ErrorCode::kInvalidArgument, "list_days: expected 0 to " + std::to_string(kLongestList.count()) +
+                                                   ", found " + std::to_string(index.list_validity.count()));
+    }
+    if (value.contains("list_end")) {
+      CONSILIUM_ASSIGN(index.list_end, from_iso(value.at("list_end").get<std::string>()));
+    }
     for (const json& entry : value.at("certificates")) {
       CONSILIUM_ASSIGN(IndexEntry read, entry_from(entry));
       index.certificates.push_back(std::move(read));
@@ -79,7 +87,11 @@ Result<void> write_index(const std::filesystem::path& file, const Index& index) 
   json value = {{"version", kVersion},
                 {"consortium", index.consortium},
                 {"list_number", index.list_number},
+                {"list_days", index.list_validity.count()},
                 {"certificates", json::array()}};
+  if (index.list_end != 0) {
+    value["list_end"] = to_iso(index.list_end);
+  }
   for (const IndexEntry& entry : index.certificates) {
     value["certificates"].push_back(to_json(entry));
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <ctime>
 #include <filesystem>
@@ -22,10 +23,16 @@ struct IndexEntry {
   std::time_t revoked_at = 0;  ///< 0: not revoked
 };
 
+/// How long a revocation list is valid where nobody says otherwise, and the longest that may be asked for.
+inline constexpr std::chrono::days kListValidity{30};
+inline constexpr std::chrono::days kLongestList{3650};
+
 /// The index.json of an authority's folder.
 struct Index {
   std::string consortium;
-  std::uint64_t list_number = 0;  ///< CRL number of the newest revocation list
+  std::uint64_t list_number = 0;      ///< CRL number of the newest revocation list
+  std::time_t list_end = 0;           ///< when that list ends, UTC seconds; 0: written before lists had an end
+  std::chrono::days list_validity{};  ///< how long each new list is valid
   std::vector<IndexEntry> certificates;
 };
 

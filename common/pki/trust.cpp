@@ -11,6 +11,8 @@
 #include "common/crypto/x509.h"
 #include "common/pki/authority.h"
 #include "common/pki/files.h"
+#include "common/pki/index.h"
+#include "common/pki/list_memory.h"
 
 namespace consilium::pki {
 namespace {
@@ -31,8 +33,16 @@ std::optional<FileState> state_of(const std::filesystem::path& file) {
 struct Anchors {
   crypto::StorePtr store;
   std::string consortium;
+  std::string fingerprint;  ///< of the root's key
+  bool has_list = false;
   std::uint64_t list_number = 0;
+  std::time_t list_end = 0;  ///< UTC seconds
 };
+
+constexpr std::time_t kWarnBefore = 7 * 86400;
+constexpr std::time_t kWarnEvery = 86400;
+constexpr const char* kWhomToAsk =
+    "ask whoever runs the consortium's authority for a newer one (they write it with: consilium ca renew-list)";
 
 Result<std::uint64_t> number_of(const X509_CRL* list) {
   const crypto::IntegerPtr integer(
@@ -42,6 +52,16 @@ Result<std::uint64_t> number_of(const X509_CRL* list) {
     return fail(crypto::openssl_error(ErrorCode::kInvalidArgument, "the revocation list has no number"));
   }
   return number;
+}
+
+Result<std::time_t> end_of(const X509_CRL* list) {
+  std::tm parts{};
+  const ASN1_TIME* end = X509_CRL_get0_nextUpdate(list);
+  if (end == nullptr || ASN1_TIME_to_tm(end, &parts) != 1) {
+    return fail(crypto::openssl_error(ErrorCode::kInvalidArgument,
+                                      std::string("the revocation list has no end (nextUpdate); ") + kWhomToAsk));
+  }
+  return timegm(&parts);
 }
 
 Result<std::string> common_name_of(const X509* certificate) {
@@ -64,6 +84,8 @@ Result<void> add_list(Anchors& anchors, X509* root, const std::filesystem::path&
     return fail(crypto::openssl_error(ErrorCode::kUnauthenticated, "the revocation list is not signed by the root"));
   }
   CONSILIUM_ASSIGN(anchors.list_number, number_of(list.get()));
+  CONSILIUM_ASSIGN(anchors.list_end, end_of(list.get()));
+  anchors.has_list = true;
   if (X509_STORE_add_crl(anchors.store.get(), list.get()) != 1 ||
       X509_STORE_set_flags(anchors.store.get(), X509_V_FLAG_CRL_CHECK) != 1) {
     return fail(crypto::openssl_error(ErrorCode::kInternal, "the revocation list cannot be used"));
@@ -88,6 +110,8 @@ Result<std::shared_ptr<const Anchors>> read_anchors(const std::filesystem::path&
     return fail(consortium.error().within(root_file.string()));
   }
   anchors->consortium = *consortium;
+  CONSILIUM_ASSIGN(const crypto::Digest key, crypto::fingerprint(X509_get_X509_PUBKEY(root->get())));
+  anchors->fingerprint = crypto::to_hex(key);
   anchors->store.reset(X509_STORE_new());
   if (!anchors->store || X509_STORE_add_cert(anchors->store.get(), root->get()) != 1 ||
       X509_STORE_set_flags(anchors->store.get(), X509_V_FLAG_X509_STRICT) != 1) {
@@ -101,11 +125,12 @@ Result<std::shared_ptr<const Anchors>> read_anchors(const std::filesystem::path&
   return std::shared_ptr<const Anchors>(std::move(anchors));
 }
 
-Result<void> check_chain(const Anchors& anchors, X509* certificate) {
+Result<void> check_chain(const Anchors& anchors, X509* certificate, std::time_t now) {
   const crypto::StoreContextPtr context(X509_STORE_CTX_new());
   if (!context || X509_STORE_CTX_init(context.get(), anchors.store.get(), certificate, nullptr) != 1) {
     return fail(crypto::openssl_error(ErrorCode::kInternal, "a certificate could not be checked"));
   }
+  X509_STORE_CTX_set_time(context.get(), 0, now);
   if (X509_verify_cert(context.get()) != 1) {
     const int reason = X509_STORE_CTX_get_error(context.get());
     return fail(crypto::openssl_error(ErrorCode::kUnauthenticated, std::string("the certificate is refused: ") +
@@ -117,26 +142,17 @@ Result<void> check_chain(const Anchors& anchors, X509* certificate) {
 /// Reads its files when they change; `mutex_` guards what it has read.
 class FileTrustStore final : public TrustStore {
  public:
-  FileTrustStore(std::filesystem::path root, std::filesystem::path list)
-      : root_(std::move(root)), list_(std::move(list)) {}
+  FileTrustStore(std::filesystem::path root, std::filesystem::path list, TrustOptions options)
+      : root_(std::move(root)),
+        list_(std::move(list)),
+        clock_(std::move(options.clock)),
+        memory_(std::move(options.memory)) {}
 
+  /// Returns what the files say now, or why nobody may be let in.
   Result<std::shared_ptr<const Anchors>> anchors() const {
     const std::lock_guard lock(mutex_);
-    const auto now = std::pair(state_of(root_), list_.empty() ? std::nullopt : state_of(list_));
-    if (anchors_ && now == seen_) {
-      return anchors_;
-    }
-    anchors_.reset();
-    CONSILIUM_ASSIGN(std::shared_ptr<const Anchors> fresh, read_anchors(root_, list_));
-    if (fresh->list_number < newest_list_) {
-      return fail(ErrorCode::kFailedPrecondition,
-                  list_.string() + ": is revocation list " + std::to_string(fresh->list_number) + ", older than " +
-                      std::to_string(newest_list_) + " read before; install the authority's newest crl.pem");
-    }
-    newest_list_ = fresh->list_number;
-    ++version_;
-    anchors_ = std::move(fresh);
-    seen_ = now;
+    CONSILIUM_TRY(refresh());
+    CONSILIUM_TRY(check_not_ended(*anchors_));  // check: list-ended
     return anchors_;
   }
 
@@ -144,7 +160,7 @@ class FileTrustStore final : public TrustStore {
     CONSILIUM_ASSIGN(const std::shared_ptr<const Anchors> trusted, anchors());
     CONSILIUM_ASSIGN(Identity identity, identity_of_certificate(certificate_pem));
     CONSILIUM_ASSIGN(const crypto::CertificatePtr certificate, crypto::read_certificate(certificate_pem));
-    if (auto good = check_chain(*trusted, certificate.get()); !good) {
+    if (auto good = check_chain(*trusted, certificate.get(), clock_()); !good) {
       return fail(ErrorCode::kUnauthenticated, to_uri(identity) + ": " + good.error().message);
     }
     if (identity.consortium != trusted->consortium) {
@@ -156,8 +172,9 @@ class FileTrustStore final : public TrustStore {
       return fail(ErrorCode::kUnauthenticated, to_uri(identity) + ": its certificate is not meant for this use");
     }
     if (std::find(roles.begin(), roles.end(), identity.role) == roles.end()) {
-      return fail(ErrorCode::kPermissionDenied,
-                  to_uri(identity) + ": a " + std::string(name_of(identity.role)) + " has no business here");
+      return fail(ErrorCode::kPermissionDenied, to_uri(identity) + ": " +
+                                                    (identity.role == Role::kOperator ? "an " : "a ") +
+                                                    std::string(name_of(identity.role)) + " has no business here");
     }
     return identity;
   }
@@ -168,21 +185,76 @@ class FileTrustStore final : public TrustStore {
     return version_;
   }
 
+  std::optional<std::string> warning_due() const override {
+    const auto trusted = anchors();
+    const std::time_t now = clock_();
+    std::string warning;
+    if (!trusted) {
+      warning = trusted.error().message;
+    } else if ((*trusted)->has_list && now >= (*trusted)->list_end - kWarnBefore) {
+      warning = list_.string() + ": the revocation list ends " + to_iso((*trusted)->list_end) +
+                ", and then nobody is let in: " + kWhomToAsk;
+    }
+    const std::lock_guard lock(mutex_);
+    if (warning.empty() || (warning == last_warning_ && now < last_warned_ + kWarnEvery)) {
+      return std::nullopt;
+    }
+    last_warning_ = warning;
+    last_warned_ = now;
+    return warning;
+  }
+
  private:
+  Result<void> check_not_ended(const Anchors& anchors) const {
+    if (anchors.has_list && clock_() >= anchors.list_end) {
+      return fail(ErrorCode::kFailedPrecondition,
+                  list_.string() + ": the revocation list ended " + to_iso(anchors.list_end) +
+                      "; nobody is let in on a list that may lack the newest revocations: " + kWhomToAsk);
+    }
+    return {};
+  }
+
+  Result<void> check_not_older(const Anchors& fresh) const {
+    if (!fresh.has_list) {
+      return {};
+    }
+    auto admitted = memory_.admit(fresh.fingerprint, fresh.list_number);
+    return admitted ? admitted : fail(admitted.error().within(list_.string()));
+  }
+
+  /// Reads the files where they have changed; the caller holds `mutex_`.
+  Result<void> refresh() const {
+    const auto now = std::pair(state_of(root_), list_.empty() ? std::nullopt : state_of(list_));
+    if (anchors_ && now == seen_) {
+      return {};
+    }
+    anchors_.reset();
+    CONSILIUM_ASSIGN(std::shared_ptr<const Anchors> fresh, read_anchors(root_, list_));
+    CONSILIUM_TRY(check_not_older(*fresh));  // check: list-older
+    ++version_;
+    anchors_ = std::move(fresh);
+    seen_ = now;
+    return {};
+  }
+
   std::filesystem::path root_;
   std::filesystem::path list_;
+  const std::function<std::time_t()> clock_;
   mutable std::mutex mutex_;
+  mutable ListMemory memory_;
   mutable std::shared_ptr<const Anchors> anchors_;
   mutable std::pair<std::optional<FileState>, std::optional<FileState>> seen_;
-  mutable std::uint64_t newest_list_ = 0;
   mutable std::uint64_t version_ = 0;
+  mutable std::string last_warning_;
+  mutable std::time_t last_warned_ = 0;
 };
 
 }  // namespace
 
 Result<std::shared_ptr<TrustStore>> TrustStore::open(const std::filesystem::path& root,
-                                                     const std::filesystem::path& revocation_list) {
-  auto store = std::make_shared<FileTrustStore>(root, revocation_list);
+                                                     const std::filesystem::path& revocation_list,
+                                                     TrustOptions options) {
+  auto store = std::make_shared<FileTrustStore>(root, revocation_list, std::move(options));
   CONSILIUM_TRY(store->anchors());
   return std::shared_ptr<TrustStore>(std::move(store));
 }

@@ -38,15 +38,21 @@ class Termination::Impl {
     waiter_.join();
   }
 
-  void wait_for_signal(std::function<void()> stop) {
-    waiter_ = std::thread([this, stop = std::move(stop)] {
+  void wait_for_signal(std::function<void()> stop, std::function<void()> reload) {
+    waiter_ = std::thread([this, stop = std::move(stop), reload = std::move(reload)] {
       const sigset_t signals = termination_signals();
       int signal_number = 0;
-      for (bool told = false;; told = true) {
+      bool told = false;
+      while (true) {
         sigwait(&signals, &signal_number);
         if (ending_) return;
+        if (signal_number == SIGHUP && reload) {
+          reload();
+          continue;
+        }
         if (told) std::_Exit(128 + signal_number);
         stop();
+        told = true;
       }
     });
   }
@@ -58,6 +64,8 @@ class Termination::Impl {
 
 Termination::Termination() : impl_(std::make_unique<Impl>()) {}
 Termination::~Termination() = default;
-void Termination::on_signal(std::function<void()> stop) { impl_->wait_for_signal(std::move(stop)); }
+void Termination::on_signal(std::function<void()> stop, std::function<void()> reload) {
+  impl_->wait_for_signal(std::move(stop), std::move(reload));
+}
 
 }  // namespace consilium::process

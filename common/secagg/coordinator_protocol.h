@@ -12,6 +12,7 @@
 #include "common/secagg/authenticator.h"
 #include "common/secagg/mask.h"
 #include "common/secagg/messages.h"
+#include "common/secagg/output.h"
 
 namespace consilium::secagg {
 
@@ -27,20 +28,7 @@ struct CoordinatorSetup {
 enum class Phase : std::uint8_t { kAdvertising = 1, kSharing, kUploading, kConfirming, kUnmasking, kUnmasked, kFailed };
 [[nodiscard]] std::string_view name_of(Phase phase);
 
-/// What follows from an event: messages to sites, and sites that are out of the attempt, with the reason.
-struct Output {
-  struct Addressed {
-    std::string site;
-    CoordinatorMessage message;
-  };
-  struct Lost {
-    std::string site;
-    Error error;
-  };
-  std::vector<Addressed> messages;
-  std::vector<Lost> lost;
-  std::vector<std::string> notes;  ///< for the log: shares that had to be left out
-};
+using Output = OutputOf<CoordinatorMessage>;
 
 /// The coordinator's side of one attempt at a masked sum (Bonawitz et al. 2017, figure 4): it relays, counts, and at
 /// the end rebuilds the masks that are left in the sum of the survivors. It sees no site's vector and no site's secrets

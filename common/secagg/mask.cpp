@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "common/crypto/aes_ctr.h"
+#include "common/secagg/mask_stream.h"
 
 namespace consilium::secagg {
 namespace {
@@ -55,18 +55,18 @@ std::span<std::uint8_t> bytes_of(std::span<std::uint32_t> words) {
   return {reinterpret_cast<std::uint8_t*>(words.data()), words.size_bytes()};
 }
 
-Result<Stream> begin(const MaskTerm& term, std::uint64_t first_word) {
+}  // namespace
+
+Result<crypto::AesCtrStream> begin_mask(const crypto::SecretBytes& key, std::uint64_t first_word) {
   crypto::AesCtrStream::Counter block{};  // the number of the block, big-endian
   for (std::size_t i = 0; i < 8; ++i) {
     block[15 - i] = static_cast<std::uint8_t>((first_word / kWordsPerBlock) >> (8 * i));
   }
-  CONSILIUM_ASSIGN(crypto::AesCtrStream words, crypto::AesCtrStream::begin(term.key, block));
+  CONSILIUM_ASSIGN(crypto::AesCtrStream words, crypto::AesCtrStream::begin(key, block));
   std::array<std::uint32_t, kWordsPerBlock> skipped{};
   CONSILIUM_TRY(words.next(bytes_of(skipped).first(first_word % kWordsPerBlock * sizeof(std::uint32_t))));
-  return Stream{std::move(words), term.subtract ? ~0u : 0u};
+  return words;
 }
-
-}  // namespace
 
 struct Masker::State {
   std::vector<Stream> streams;
@@ -82,8 +82,8 @@ Result<Masker> Masker::create(std::span<const MaskTerm> terms, std::uint64_t fir
   auto state = std::make_unique<State>();
   state->streams.reserve(terms.size());
   for (const MaskTerm& term : terms) {
-    CONSILIUM_ASSIGN(Stream stream, begin(term, first_word));
-    state->streams.push_back(std::move(stream));
+    CONSILIUM_ASSIGN(crypto::AesCtrStream words, begin_mask(term.key, first_word));
+    state->streams.push_back({std::move(words), term.subtract ? ~0u : 0u});
   }
   CONSILIUM_ASSIGN(state->keystream, crypto::SecretBytes::allocate(kChunk * sizeof(std::uint32_t)));
   return Masker(std::move(state));

@@ -1,39 +1,13 @@
 #include "common/secagg/transcript.h"
 
 #include <algorithm>
-#include <array>
+#include <utility>
 
-#include "common/crypto/hkdf.h"
 #include "common/encoding/byte_writer.h"
+#include "common/secagg/statement.h"
 
 namespace consilium::secagg {
 namespace {
-
-std::span<const std::byte> bytes_of(std::span<const std::uint8_t> from) { return std::as_bytes(from); }
-
-/// A label and what follows it, each after its length as 8 bytes.
-class Statement {
- public:
-  explicit Statement(std::string_view label) { out_.prefixed<std::uint64_t>(label); }
-  Statement& add(std::span<const std::byte> part) {
-    out_.prefixed<std::uint64_t>(part);
-    return *this;
-  }
-  Statement& add(std::span<const std::uint8_t> part) { return add(bytes_of(part)); }
-  Statement& add(const crypto::Digest& digest) { return add(std::span<const std::uint8_t>(digest)); }
-  Statement& add(std::string_view part) { return add(std::as_bytes(std::span(part))); }
-  template <class Unsigned>
-  Statement& number(Unsigned value) {
-    out_.integer(std::uint64_t{sizeof(Unsigned)});
-    out_.integer(value);
-    return *this;
-  }
-  [[nodiscard]] std::vector<std::byte> take() { return out_.take(); }
-  [[nodiscard]] crypto::Digest digest() { return crypto::sha256(take()); }
-
- private:
-  encoding::ByteWriter out_;
-};
 
 /// As Statement hashes, for parts that are secret: nothing of them stays in memory of its own.
 crypto::Digest commitment(Statement header, std::span<const std::uint8_t> secret) {
@@ -42,14 +16,12 @@ crypto::Digest commitment(Statement header, std::span<const std::uint8_t> secret
   encoding::ByteWriter length;
   length.integer(std::uint64_t{secret.size()});
   hash.update(length.take());
-  hash.update(bytes_of(secret));
+  hash.update(std::as_bytes(secret));
   return hash.finish();
 }
 
 Result<crypto::SecretBytes> derive(const crypto::SecretBytes& key, const crypto::Digest& cohort, Statement info) {
-  const std::vector<std::byte> bytes = info.take();
-  const std::span<const std::uint8_t> octets(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  return crypto::hkdf_sha256(key, cohort, octets, kSecretBytes);
+  return secagg::derive(key, cohort, std::move(info), kSecretBytes);
 }
 
 }  // namespace

@@ -195,4 +195,13 @@ Result<void> Database::execute(std::string_view sql, const std::vector<Value>& v
   return {};
 }
 
+Result<void> Database::transact(const std::function<Result<void>()>& work) const {
+  CONSILIUM_TRY(execute("BEGIN IMMEDIATE"));
+  auto done = work();
+  if (done) done = execute("COMMIT");
+  // A rollback that fails leaves the transaction open, and the next BEGIN says so.
+  if (!done) static_cast<void>(execute("ROLLBACK"));
+  return done;
+}
+
 }  // namespace consilium::sqlite

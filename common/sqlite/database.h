@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -65,6 +66,10 @@ class Database {
   Result<Rows> query(std::string_view sql, const std::vector<Value>& values = {}) const;
   /// Carries out a statement that gives no rows.
   Result<void> execute(std::string_view sql, const std::vector<Value>& values = {}) const;
+
+  /// Carries out what `work` does as one transaction: all of it is on the disk when the call returns, or, where `work`
+  /// or the commit fails, nothing of it.
+  Result<void> transact(const std::function<Result<void>()>& work) const;
 
   [[nodiscard]] const std::filesystem::path& file() const { return file_; }
 

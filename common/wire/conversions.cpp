@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/job/job_limits.h"
 #include "common/job/job_text.h"
 #include "common/wire/limits.h"
 #include "common/wire/text.h"
@@ -26,6 +27,11 @@ v1::FailureCode failure_code(ErrorCode code) { return static_cast<v1::FailureCod
 static_assert(static_cast<int>(ErrorCode::kInvalidArgument) + 1 == v1::FAILURE_CODE_INVALID_ARGUMENT);
 static_assert(static_cast<int>(ErrorCode::kUnavailable) + 1 == v1::FAILURE_CODE_UNAVAILABLE);
 static_assert(static_cast<int>(ErrorCode::kInternal) + 1 == v1::FAILURE_CODE_INTERNAL);
+
+Result<void> check_size(std::string_view bytes, std::size_t most, std::string_view field) {
+  if (!bytes.empty() && bytes.size() <= most) return {};
+  return malformed(field, fmt::format("1 to {} bytes", most), std::to_string(bytes.size()));
+}
 
 Result<ErrorCode> error_code(v1::FailureCode code, std::string_view field) {
   if (code < v1::FAILURE_CODE_INVALID_ARGUMENT || code > v1::FAILURE_CODE_INTERNAL) {
@@ -54,7 +60,10 @@ Result<SiteMessage> site_hello(const v1::SiteHello& proto) {
 Result<SiteMessage> job_answer(const v1::JobAnswer& proto) {
   CONSILIUM_TRY(check_name_field(proto.job_id(), "job_answer.job_id"));
   CONSILIUM_TRY(check_text_field(proto.reason(), kMaxReasonBytes, "job_answer.reason"));
-  return JobAnswer{proto.job_id(), proto.accepted(), proto.reason()};
+  if (proto.consent() < v1::JOB_CONSENT_DECLINED || proto.consent() > v1::JOB_CONSENT_WAITS) {
+    return malformed("job_answer.consent", "1 to 3", std::to_string(static_cast<int>(proto.consent())));
+  }
+  return JobAnswer{proto.job_id(), static_cast<JobConsent>(proto.consent()), proto.reason()};
 }
 
 Result<SiteMessage> session_progress(const v1::SessionProgress& proto) {
@@ -93,11 +102,71 @@ void write(const Masking& masking, v1::Masking& proto) {
   proto.set_message(masking.message.data(), masking.message.size());
 }
 
+Result<KeyAgreement> key_agreement(const v1::KeyAgreement& proto, std::size_t max_bytes) {
+  CONSILIUM_TRY(check_name_field(proto.job_id(), "key_agreement.job_id"));
+  if (proto.attempt() == 0) return malformed("key_agreement.attempt", "at least 1", "0");
+  if (proto.message().size() > max_bytes) {
+    return malformed("key_agreement.message", fmt::format("at most {} bytes", max_bytes),
+                     std::to_string(proto.message().size()));
+  }
+  const auto bytes = std::as_bytes(std::span(proto.message()));
+  return KeyAgreement{proto.job_id(), proto.attempt(), {bytes.begin(), bytes.end()}};
+}
+
+void write(const KeyAgreement& step, v1::KeyAgreement& proto) {
+  proto.set_job_id(step.job_id);
+  proto.set_attempt(step.attempt);
+  proto.set_message(step.message.data(), step.message.size());
+}
+
+Result<std::vector<std::byte>> commit_bytes(const std::string& commit, std::size_t max_bytes, std::string_view field) {
+  if (commit.empty() || commit.size() > max_bytes)
+    return malformed(field, fmt::format("1 to {} bytes", max_bytes), std::to_string(commit.size()));
+  const auto bytes = std::as_bytes(std::span(commit));
+  return std::vector<std::byte>{bytes.begin(), bytes.end()};
+}
+
+Result<SiteMessage> endorsement(const v1::Endorsement& proto) {
+  CONSILIUM_ASSIGN(auto key, key_of(proto.has_key(), proto.key(), "endorsement"));
+  CONSILIUM_ASSIGN(auto bytes, commit_bytes(proto.commit(), kMaxSiteMessageBytes, "endorsement.commit"));
+  return Endorsement{std::move(key), std::move(bytes)};
+}
+
+Result<CoordinatorMessage> round_committed(const v1::RoundCommitted& proto) {
+  CONSILIUM_ASSIGN(auto key, key_of(proto.has_key(), proto.key(), "round_committed"));
+  CONSILIUM_ASSIGN(auto bytes, commit_bytes(proto.commit(), kMaxMaskingBytes, "round_committed.commit"));
+  return RoundCommitted{std::move(key), std::move(bytes)};
+}
+
+Result<CoordinatorMessage> group_total(const v1::GroupTotal& proto) {
+  GroupTotal total;
+  CONSILIUM_ASSIGN(total.key, key_of(proto.has_key(), proto.key(), "group_total"));
+  CONSILIUM_ASSIGN(total.total, digest_from_field(proto.total(), "group_total.total"));
+  total.words = proto.words();
+  if (total.words == 0 || total.words > kMaxBlobBytes / sizeof(std::uint32_t)) {
+    return malformed("group_total.words", fmt::format("1 to {}", kMaxBlobBytes / sizeof(std::uint32_t)),
+                     std::to_string(total.words));
+  }
+  if (proto.sums_size() < 1 || static_cast<std::size_t>(proto.sums_size()) > job::kMaxCountGroups) {
+    return malformed("group_total.sums", fmt::format("1 to {} groups", job::kMaxCountGroups),
+                     std::to_string(proto.sums_size()));
+  }
+  for (const v1::IncludedSum& sum : proto.sums()) {
+    CONSILIUM_ASSIGN(const crypto::Digest cohort, digest_from_field(sum.cohort(), "group_total.sums.cohort"));
+    if (!total.sums.empty() && sum.group() <= total.sums.back().group)
+      return malformed("group_total.sums.group", "ascending numbers", std::to_string(sum.group()));
+    total.sums.push_back({sum.group(), cohort, sum.tag()});
+  }
+  return total;
+}
+
 Result<CoordinatorMessage> job_offer(const v1::JobOffer& proto) {
   CONSILIUM_TRY(check_name_field(proto.job_id(), "job_offer.job_id"));
   CONSILIUM_TRY(check_text_field(proto.spec(), job::kMaxJobBytes, "job_offer.spec"));
-  CONSILIUM_TRY(check_name_field(proto.researcher(), "job_offer.researcher"));
-  return JobOffer{proto.job_id(), proto.spec(), proto.researcher()};
+  if (!proto.has_signature()) return malformed("job_offer.signature", "a researcher's signature", "nothing");
+  auto signature = wire::from_proto(proto.signature());
+  if (!signature) return fail(signature.error().within("job_offer"));
+  return JobOffer{proto.job_id(), proto.spec(), std::move(*signature)};
 }
 
 Result<CoordinatorMessage> session_offer(const v1::SessionOffer& proto) {
@@ -137,7 +206,7 @@ struct SiteWriter {
   void operator()(const JobAnswer& answer) const {
     auto& proto = *out.mutable_job_answer();
     proto.set_job_id(answer.job_id);
-    proto.set_accepted(answer.accepted);
+    proto.set_consent(static_cast<v1::JobConsent>(answer.consent));
     proto.set_reason(reason(answer.reason));
   }
   void operator()(const SessionProgress& progress) const {
@@ -153,6 +222,11 @@ struct SiteWriter {
     out.mutable_failed()->set_reason(reason(failed.reason));
   }
   void operator()(const Masking& masking) const { write(masking, *out.mutable_masking()); }
+  void operator()(const KeyAgreement& step) const { write(step, *out.mutable_key_agreement()); }
+  void operator()(const Endorsement& endorsement) const {
+    *out.mutable_endorsement()->mutable_key() = wire::to_proto(endorsement.key);
+    out.mutable_endorsement()->set_commit(endorsement.commit.data(), endorsement.commit.size());
+  }
 };
 
 /// The same for the coordinator's messages.
@@ -162,7 +236,7 @@ struct CoordinatorWriter {
     auto& proto = *out.mutable_job_offer();
     proto.set_job_id(offer.job_id);
     proto.set_spec(offer.spec);
-    proto.set_researcher(name(offer.researcher));
+    *proto.mutable_signature() = wire::to_proto(offer.signature);
   }
   void operator()(const SessionOffer& offer) const {
     auto& proto = *out.mutable_session_offer();
@@ -179,6 +253,23 @@ struct CoordinatorWriter {
     out.mutable_job_ended()->set_outcome(reason(ended.outcome));
   }
   void operator()(const Masking& masking) const { write(masking, *out.mutable_masking()); }
+  void operator()(const KeyAgreement& step) const { write(step, *out.mutable_key_agreement()); }
+  void operator()(const GroupTotal& total) const {
+    auto& proto = *out.mutable_group_total();
+    *proto.mutable_key() = wire::to_proto(total.key);
+    for (const IncludedSum& sum : total.sums) {
+      v1::IncludedSum& one = *proto.add_sums();
+      one.set_group(sum.group);
+      one.set_cohort(sum.cohort.data(), sum.cohort.size());
+      one.set_tag(sum.tag);
+    }
+    proto.set_total(total.total.data(), total.total.size());
+    proto.set_words(total.words);
+  }
+  void operator()(const RoundCommitted& committed) const {
+    *out.mutable_round_committed()->mutable_key() = wire::to_proto(committed.key);
+    out.mutable_round_committed()->set_commit(committed.commit.data(), committed.commit.size());
+  }
 };
 
 template <class Proto>
@@ -231,6 +322,23 @@ Result<job::SessionKey> from_proto(const v1::SessionKey& proto) {
   return job::SessionKey{proto.job_id(), static_cast<job::SumKind>(proto.kind()), proto.round(), proto.attempt()};
 }
 
+v1::JobSignature to_proto(const job::JobSignature& signature) {
+  v1::JobSignature proto;
+  proto.set_coordinator(signature.coordinator);
+  proto.set_not_after(signature.not_after);
+  proto.set_certificate(signature.certificate);
+  proto.set_signature(signature.signature.data(), signature.signature.size());
+  return proto;
+}
+
+Result<job::JobSignature> from_proto(const v1::JobSignature& proto) {
+  CONSILIUM_TRY(check_text_field(proto.coordinator(), job::kMaxCoordinatorBytes, "signature.coordinator"));
+  CONSILIUM_TRY(check_size(proto.certificate(), job::kMaxResearcherCertificateBytes, "signature.certificate"));
+  CONSILIUM_TRY(check_size(proto.signature(), job::kMaxJobSignatureBytes, "signature.signature"));
+  const auto bytes = std::as_bytes(std::span(proto.signature()));
+  return job::JobSignature{proto.coordinator(), proto.not_after(), proto.certificate(), {bytes.begin(), bytes.end()}};
+}
+
 v1::SiteMessage to_proto(const SiteMessage& message) {
   v1::SiteMessage proto;
   std::visit(SiteWriter{proto}, message);
@@ -259,10 +367,18 @@ Result<SiteMessage> from_proto(const v1::SiteMessage& proto) {
       CONSILIUM_ASSIGN(Masking step, masking(proto.masking(), kMaxSiteMessageBytes));
       return SiteMessage(std::move(step));
     }
+    case v1::SiteMessage::kKeyAgreement: {
+      CONSILIUM_ASSIGN(KeyAgreement step, key_agreement(proto.key_agreement(), kMaxSiteMessageBytes));
+      return SiteMessage(std::move(step));
+    }
+    case v1::SiteMessage::kEndorsement:
+      return endorsement(proto.endorsement());
     case v1::SiteMessage::MESSAGE_NOT_SET:
       break;
   }
-  return malformed("message", "one of hello, job_answer, progress, partial, failed, masking", "none of them");
+  return malformed("message",
+                   "one of hello, job_answer, progress, partial, failed, masking, key_agreement, endorsement",
+                   "none of them");
 }
 
 Result<CoordinatorMessage> from_proto(const v1::CoordinatorMessage& proto) {
@@ -279,10 +395,21 @@ Result<CoordinatorMessage> from_proto(const v1::CoordinatorMessage& proto) {
       CONSILIUM_ASSIGN(Masking step, masking(proto.masking(), kMaxMaskingBytes));
       return CoordinatorMessage(std::move(step));
     }
+    case v1::CoordinatorMessage::kKeyAgreement: {
+      CONSILIUM_ASSIGN(KeyAgreement step, key_agreement(proto.key_agreement(), kMaxMaskingBytes));
+      return CoordinatorMessage(std::move(step));
+    }
+    case v1::CoordinatorMessage::kGroupTotal:
+      return group_total(proto.group_total());
+    case v1::CoordinatorMessage::kRoundCommitted:
+      return round_committed(proto.round_committed());
     case v1::CoordinatorMessage::MESSAGE_NOT_SET:
       break;
   }
-  return malformed("message", "one of job_offer, session_offer, session_closed, job_ended, masking", "none of them");
+  return malformed("message",
+                   "one of job_offer, session_offer, session_closed, job_ended, masking, key_agreement, group_total, "
+                   "round_committed",
+                   "none of them");
 }
 
 std::string encode(const SiteMessage& message) { return to_proto(message).SerializeAsString(); }

@@ -11,6 +11,7 @@
 
 namespace consilium::v1 {
 class SessionKey;
+class JobSignature;
 class SiteMessage;
 class CoordinatorMessage;
 }  // namespace consilium::v1
@@ -21,10 +22,12 @@ class CoordinatorMessage;
 namespace consilium::wire {
 
 [[nodiscard]] v1::SessionKey to_proto(const job::SessionKey& key);
+[[nodiscard]] v1::JobSignature to_proto(const job::JobSignature& signature);
 [[nodiscard]] v1::SiteMessage to_proto(const SiteMessage& message);
 [[nodiscard]] v1::CoordinatorMessage to_proto(const CoordinatorMessage& message);
 
 Result<job::SessionKey> from_proto(const v1::SessionKey& key);
+Result<job::JobSignature> from_proto(const v1::JobSignature& signature);
 Result<SiteMessage> from_proto(const v1::SiteMessage& message);
 Result<CoordinatorMessage> from_proto(const v1::CoordinatorMessage& message);
 

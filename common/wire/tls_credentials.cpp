@@ -80,7 +80,8 @@ Result<OwnEnd> check_own_end(const TlsFiles& files, const std::vector<pki::Role>
     return fail(ErrorCode::kFailedPrecondition, "TLS 1.2 is not barred: restrict_to_tls13() must come first in main");
   }
   OwnEnd end;
-  CONSILIUM_ASSIGN(end.trust, pki::TrustStore::open(files.root, files.revocation_list));
+  CONSILIUM_ASSIGN(end.trust,
+                   pki::TrustStore::open(files.root, files.revocation_list, pki::TrustOptions{files.list_memory}));
   CONSILIUM_ASSIGN(const std::string pem, pki::check_key_pair(files.certificate, files.key));
   auto self = end.trust->authenticate(pem, roles);
   if (!self) {
@@ -115,7 +116,7 @@ Result<ServerTls> make_server_tls(const TlsFiles& files, const std::vector<pki::
 Result<std::shared_ptr<grpc::ChannelCredentials>> make_channel_credentials(const TlsFiles& files,
                                                                            const std::string& server_name,
                                                                            RefusedPeer refused) {
-  CONSILIUM_ASSIGN(OwnEnd end, check_own_end(files, {pki::Role::kSite, pki::Role::kResearcher}));
+  CONSILIUM_ASSIGN(OwnEnd end, check_own_end(files, {pki::Role::kSite, pki::Role::kResearcher, pki::Role::kOperator}));
   tls::TlsChannelCredentialsOptions options;
   options.set_certificate_provider(watch(files));
   options.watch_root_certs();

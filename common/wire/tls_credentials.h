@@ -30,6 +30,7 @@ struct TlsFiles {
   std::filesystem::path certificate;
   std::filesystem::path key;              ///< mode 0600
   std::filesystem::path revocation_list;  ///< crl.pem; empty: nothing is ever revoked
+  std::filesystem::path list_memory{};    ///< folder that remembers the newest list seen; empty: this process alone
 };
 
 /// Hears of every certificate that the handshake refuses, and why: fit for the log. (A client without one, and a server
@@ -48,8 +49,9 @@ struct ServerTls {
 /// coordinator's, or it has ended.
 Result<ServerTls> make_server_tls(const TlsFiles& files, const std::vector<pki::Role>& roles, RefusedPeer refused);
 
-/// Makes a site's or researcher's credentials. The server must prove to be a coordinator of the same consortium, not
-/// revoked, with a certificate for `server_name` (empty: the host in the channel's target); no call reaches it before.
+/// Makes the credentials of a site, researcher or operator. The server must prove to be a coordinator of the same
+/// consortium, not revoked, with a certificate for `server_name` (empty: the host in the channel's target); no call
+/// reaches it before.
 Result<std::shared_ptr<grpc::ChannelCredentials>> make_channel_credentials(const TlsFiles& files,
                                                                            const std::string& server_name,
                                                                            RefusedPeer refused);

@@ -1,6 +1,7 @@
 #include "coordinator/admission/admission.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <span>
 #include <string>
@@ -10,6 +11,7 @@
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
+#include "common/pki/authority.h"
 
 namespace consilium::admission {
 namespace {
@@ -61,6 +63,24 @@ Result<AdmittedJob> admit(const std::string& spec_text, journal::BlobStore& blob
   CONSILIUM_ASSIGN(const ParameterVector weights, model::initial_weights(spec.model, spec.seed));
   CONSILIUM_ASSIGN(const crypto::Digest digest, blobs.put(std::as_bytes(std::span(weights))));
   return AdmittedJob{std::move(spec), digest};
+}
+
+Result<void> check_submitter(const std::string& researcher, const job::JobSpec& spec,
+                             const job::JobSignature& signature, const pki::Identity& self,
+                             const pki::TrustStore& trust) {
+  CONSILIUM_ASSIGN(const pki::Identity signer, pki::identity_of_certificate(signature.certificate));
+  if (signer.name != researcher) {
+    return fail(ErrorCode::kPermissionDenied, "the job is signed by '" + signer.name + "', but '" + researcher +
+                                                  "' submits it; submit it with the certificate that signs it");
+  }
+  CONSILIUM_ASSIGN(const std::string fingerprint, pki::key_fingerprint(signature.certificate));
+  CONSILIUM_ASSIGN(const crypto::Digest key, crypto::digest_from_hex(fingerprint));
+  const std::map<std::string, crypto::Digest> researchers{{researcher, key}};
+  const std::int64_t now =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  CONSILIUM_TRY(job::check_job_signature(signature, job::job_digest(spec), true,
+                                         {self.consortium, pki::to_uri(self), &researchers, &trust, now}));
+  return {};
 }
 
 }  // namespace consilium::admission

@@ -5,14 +5,16 @@
 #include <chrono>
 #include <utility>
 
+#include "common/aggregation/weighting.h"
 #include "common/encoding/vector_layout.h"
-#include "coordinator/aggregation/weighting.h"
+#include "common/job/cohort_rules.h"
 
 namespace consilium::round {
 
 GlobalModel::GlobalModel(const job::JobSpec& spec, ParameterManifest manifest, const crypto::Digest& initial,
                          journal::BlobStore& blobs)
     : spec_(spec.strategy),
+      normaliser_(job::weight_normaliser(spec)),
       manifest_(std::move(manifest)),
       strategy_(aggregation::make_strategy(spec.strategy)),
       blobs_(blobs),
@@ -32,7 +34,7 @@ Result<StatusBoard::Training> GlobalModel::next(aggregation::StreamingSum& sum, 
   aggregation::WeightingFacts facts;
   facts.contributors = sum.contributors();
   facts.members = action.members;
-  facts.normaliser = action.normaliser;
+  facts.normaliser = normaliser_ > 0 ? normaliser_ : action.normaliser;
   facts.member_examples = action.member_examples;
   if (sum.layout().find(encoding::kExamples) != nullptr) {
     CONSILIUM_ASSIGN(const std::vector<std::uint64_t> examples, sum.counts(encoding::kExamples));

@@ -5,12 +5,12 @@
 #include <optional>
 #include <span>
 
+#include "common/aggregation/strategy.h"
+#include "common/aggregation/streaming_sum.h"
 #include "common/crypto/sha256.h"
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
 #include "common/parameters/parameter_manifest.h"
-#include "coordinator/aggregation/strategy.h"
-#include "coordinator/aggregation/streaming_sum.h"
 #include "coordinator/journal/blob_store.h"
 #include "coordinator/round/round_events.h"
 #include "coordinator/round/status_board.h"
@@ -36,6 +36,8 @@ class GlobalModel {
   /// Divides the sum, lets the strategy make the next model of it, and stores that durably; it isn't published yet. The
   /// sum's words are gone afterwards. After an error the object is of no use: the job ends.
   Result<StatusBoard::Training> next(aggregation::StreamingSum& sum, const CloseSum& action);
+  /// SHA-256 of the strategy's state after the last next(): what sites sign beside the model.
+  [[nodiscard]] crypto::Digest state_digest() const { return aggregation::state_digest(server_state_); }
   /// Makes a model that next() stored the latest. The last two stay in the store: sites may
   /// still be fetching the one before.
   void publish(const crypto::Digest& model);
@@ -48,6 +50,7 @@ class GlobalModel {
   Result<void> load();
 
   job::StrategySpec spec_;
+  std::uint64_t normaliser_;  ///< B k of the weights in mode masked; 0 where the census gives it
   ParameterManifest manifest_;
   std::unique_ptr<aggregation::MeanStrategy> strategy_;
   aggregation::ServerState server_state_;

@@ -20,7 +20,7 @@ constexpr Clock::duration kKeyAgreementLimit = std::chrono::seconds(60);
 
 }  // namespace
 
-Result<std::unique_ptr<JobDriver>> JobDriver::create(std::string job_id, std::string researcher,
+Result<std::unique_ptr<JobDriver>> JobDriver::create(std::string job_id, job::JobSignature signature,
                                                      const job::JobSpec& spec, const crypto::Digest& initial_model,
                                                      Parts parts) {
   if (job::is_masked(spec) && !parts.authenticator && !parts.simulated) {
@@ -33,21 +33,23 @@ Result<std::unique_ptr<JobDriver>> JobDriver::create(std::string job_id, std::st
     return fail(ErrorCode::kInvalidArgument, fmt::format("job {}: initial weights of {} bytes, the model needs {}",
                                                          job_id, size, manifest.parameter_count() * sizeof(float)));
   }
-  return std::unique_ptr<JobDriver>(new JobDriver(std::move(job_id), std::move(researcher), spec, std::move(manifest),
+  return std::unique_ptr<JobDriver>(new JobDriver(std::move(job_id), std::move(signature), spec, std::move(manifest),
                                                   initial_model, std::move(parts)));
 }
 
-JobDriver::JobDriver(std::string job_id, std::string researcher, const job::JobSpec& spec, ParameterManifest manifest,
-                     const crypto::Digest& initial_model, Parts parts)
+JobDriver::JobDriver(std::string job_id, job::JobSignature signature, const job::JobSpec& spec,
+                     ParameterManifest manifest, const crypto::Digest& initial_model, Parts parts)
     : job_id_(std::move(job_id)),
-      researcher_(std::move(researcher)),
+      signature_(std::move(signature)),
       spec_(spec),
       spec_text_(job::canonical_text(spec)),
       parts_(std::move(parts)),
-      masked_(job::is_masked(spec) && parts_.authenticator),
+      masked_(job::is_masked(spec) && !job::sums_whole_groups(spec) && parts_.authenticator),
       state_(initial_state(rules_of(job_id_, spec))),
       board_(job_id_, spec, initial_model),
-      model_(spec, std::move(manifest), initial_model, parts_.blobs) {}
+      model_(spec, std::move(manifest), initial_model, parts_.blobs) {
+  if (job::sums_whole_groups(spec_)) runs_.emplace(job_id_, spec_, job::job_digest(spec_), parts_.authenticator);
+}
 
 // What sites say, and time.
 
@@ -56,16 +58,23 @@ void JobDriver::site_connected(const std::string& site, TimePoint now) {
   remind(site);
 }
 
-void JobDriver::job_answer(const std::string& site, bool accepted, const std::string& reason, TimePoint now) {
-  if (accepted) {
-    handle(SiteAccepted{site}, now);
-  } else {
-    handle(SiteDeclined{site, reason}, now);
+void JobDriver::job_answer(const std::string& site, const wire::JobAnswer& answer, TimePoint now) {
+  switch (answer.consent) {
+    case wire::JobConsent::kAccepted:
+      if (runs_) deliver(runs_->returned(site));
+      handle(SiteAccepted{site}, now);
+      break;
+    case wire::JobConsent::kWaits:
+      handle(SiteWaits{site}, now);
+      break;
+    case wire::JobConsent::kDeclined:
+      connection_changed(SiteDeclined{site, answer.reason}, site, now);
+      break;
   }
 }
 
 void JobDriver::progress(const std::string& site, const wire::SessionProgress& progress) {
-  if (!admits(state_, site, progress.key)) return;
+  if (runs_ ? runs_->attempt_of(site) != progress.key : !admits(state_, site, progress.key)) return;
   board_.progress(site, progress.phase);
   board_.show_site(state_, site);
   if (parts_.changed) parts_.changed(board_.status());
@@ -73,6 +82,7 @@ void JobDriver::progress(const std::string& site, const wire::SessionProgress& p
 
 Result<void> JobDriver::vector_received(const std::string& site, const job::SessionKey& key, WordSource& words,
                                         TimePoint now) {
+  if (runs_) return group_vector_received(site, key, words, now);
   CONSILIUM_TRY(check_open(site, key));
   auto taken = sum_->take(site, words);
   if (!taken) {
@@ -94,6 +104,11 @@ void JobDriver::partial_received(const std::string& site, const job::SessionKey&
 }
 
 void JobDriver::masking_received(const std::string& site, const wire::Masking& step, TimePoint now) {
+  if (runs_) {
+    board_.add_bytes(step.message.size());
+    deliver(runs_->receive(site, step, now));
+    return go_on(now);
+  }
   if (!sum_ || sum_->key() != step.key) return;  // of a session that is over
   board_.add_bytes(step.message.size());
   auto message = secagg::decode_site_message(step.message);
@@ -107,6 +122,10 @@ void JobDriver::masking_received(const std::string& site, const wire::Masking& s
 
 void JobDriver::site_failed(const std::string& site, const job::SessionKey& key, const std::string& reason,
                             TimePoint now) {
+  if (runs_) {
+    deliver(runs_->failed(site, key, reason, now));
+    return go_on(now);
+  }
   handle(Failed{site, key, reason}, now);
   lose(site, key, now);
 }
@@ -121,11 +140,12 @@ void JobDriver::tick(TimePoint now) {
 
 std::optional<TimePoint> JobDriver::next_deadline() const {
   const auto machine = next_wakeup(state_);
-  const auto keys = keys_due();
+  const auto keys = runs_ ? runs_->wakeup() : keys_due();
   return machine && keys ? std::min(*machine, *keys) : (keys ? keys : machine);
 }
 
 Result<std::uint64_t> JobDriver::expected_words(const std::string& site, const job::SessionKey& key) const {
+  if (runs_) return runs_->expected_words(site, key);
   CONSILIUM_TRY(check_open(site, key));
   CONSILIUM_TRY(sum_->admits(site));
   return sum_->word_count();
@@ -143,16 +163,24 @@ std::optional<Error> JobDriver::handle(Event event, TimePoint now) {
   const std::uint64_t effects_before = state_.last_effect;
   std::optional<Error> refused = apply(event, now);
   if (refused) return refused;
-  if (std::holds_alternative<Tick>(event) && state_.last_effect == effects_before) return {};
-  while (!follow_up_.empty()) {
-    const Event next = std::move(follow_up_.front());
-    follow_up_.pop_front();
-    apply(next, now);
-  }
+  if (std::holds_alternative<Tick>(event) && state_.last_effect == effects_before && !runs_) return {};
+  go_on(now);
+  return {};
+}
+
+void JobDriver::go_on(TimePoint now) {
+  do {
+    while (!follow_up_.empty()) {
+      const Event next = std::move(follow_up_.front());
+      follow_up_.pop_front();
+      apply(next, now);
+    }
+    if (runs_ && !ended()) deliver(runs_->advance([this](const std::string& site) { return may_work(site); }, now));
+  } while (!follow_up_.empty());
   if (!evaluates()) board_.finish_round();
+  if (runs_) board_.waits(runs_->waiting([this](const std::string& site) { return ready(site); }));
   board_.show(state_);
   if (parts_.changed) parts_.changed(board_.status());
-  return {};
 }
 
 std::optional<Error> JobDriver::apply(const Event& event, TimePoint now) {
@@ -177,6 +205,11 @@ std::optional<Error> JobDriver::apply(const Event& event, TimePoint now) {
 }
 
 void JobDriver::connection_changed(const Event& event, const std::string& site, TimePoint now) {
+  if (runs_) {
+    deliver(runs_->left(site, std::holds_alternative<SiteConnected>(event), now));
+    handle(event, now);
+    return;
+  }
   // One that is asked to confirm or reveal may come back and do so.
   const bool may_return = !sum_ || std::holds_alternative<Unmasking>(state_.phase);
   const job::SessionKey key = sum_ ? sum_->key() : job::SessionKey{};
@@ -267,10 +300,11 @@ void JobDriver::put_out(const std::string& site, const job::SessionKey& key, con
 // Effects.
 
 void JobDriver::carry_out(const OfferJob& action, TimePoint) {
-  parts_.gateway.send(action.site, wire::JobOffer{job_id_, spec_text_, researcher_});
+  parts_.gateway.send(action.site, wire::JobOffer{job_id_, spec_text_, signature_});
 }
 
 void JobDriver::carry_out(const OpenSession& action, TimePoint now) {
+  if (runs_) return open_groups(action, now);
   const bool with_model = action.key.kind != job::SumKind::kCensus;
   auto groups = groups_of(spec_, state_.rules, action, with_model ? model_.digest() : crypto::Digest{});
   const auto opened = groups ? open_sum(action, *groups, now) : Result<void>(fail(groups.error()));
@@ -301,6 +335,7 @@ Result<void> JobDriver::open_sum(const OpenSession& action, std::vector<SessionS
 }
 
 void JobDriver::carry_out(const CancelSession& action, TimePoint) {
+  if (runs_) return deliver(runs_->close(action.reason));
   for (const std::string& site : action.sites)
     parts_.gateway.send(site, wire::SessionClosed{action.key, action.reason});
 }
@@ -321,7 +356,13 @@ void JobDriver::carry_out(const UnmaskSum& action, TimePoint) {
 }
 
 void JobDriver::carry_out(const CloseSum& action, TimePoint now) {
-  auto outcome = close(action, now);
+  if (runs_) {
+    if (const auto closed = close_groups(action, now); !closed)
+      follow_up_.push_back(CommitFailed{action.key, closed.error().message});
+    return;
+  }
+  auto outcome = sum_ && sum_->key() == action.key ? close(action, sum_->sum(), now)
+                                                   : Result<Committed>(fail(ErrorCode::kInternal, "the sum is gone"));
   retire_sum();
   if (outcome) {
     follow_up_.push_back(*std::move(outcome));
@@ -330,21 +371,22 @@ void JobDriver::carry_out(const CloseSum& action, TimePoint now) {
   }
 }
 
-Result<Committed> JobDriver::close(const CloseSum& action, TimePoint now) {
-  if (!sum_ || sum_->key() != action.key) return fail(ErrorCode::kInternal, "the sum is gone");
+Result<Committed> JobDriver::close(const CloseSum& action, aggregation::StreamingSum& sum, TimePoint now) {
+  const auto classes = static_cast<std::uint64_t>(spec_.model.classes);
   switch (action.key.kind) {
     case job::SumKind::kCensus: {
-      CONSILIUM_ASSIGN(const std::uint64_t examples, sum_->training_examples());
-      return Committed{action.key, examples, {}};
+      CONSILIUM_ASSIGN(const std::vector<std::uint64_t> splits, sum.counts(encoding::kExamples));
+      return Committed{action.key, splits[0], {}};
     }
     case job::SumKind::kTrain: {
-      CONSILIUM_ASSIGN(const StatusBoard::Training training, model_.next(sum_->sum(), action));
+      CONSILIUM_ASSIGN(const StatusBoard::Training training, model_.next(sum, action));
       board_.trained(action, training, now);
       return Committed{action.key, 0, training.model};
     }
     case job::SumKind::kEvaluate: {
-      CONSILIUM_ASSIGN(report::Metrics metrics, sum_->metrics());
-      board_.evaluated(action, std::move(metrics), sum_->site_metrics(), now);
+      CONSILIUM_ASSIGN(report::Metrics metrics, report::metrics_from_words(sum.layout(), classes, sum.words()));
+      board_.evaluated(action, std::move(metrics),
+                       sum_ ? sum_->site_metrics() : std::map<std::string, report::Metrics>(), now);
       return Committed{action.key, 0, {}};
     }
   }
@@ -357,6 +399,7 @@ void JobDriver::retire_sum() {
 }
 
 void JobDriver::carry_out(const DropSum& action, TimePoint) {
+  if (runs_) runs_->drop();
   if (sum_ && sum_->key() == action.key) sum_.reset();
   if (action.key.kind == job::SumKind::kEvaluate) board_.evaluation_missed(action.answers, action.reason);
 }
@@ -369,6 +412,8 @@ void JobDriver::carry_out(const Publish& action, TimePoint) {
 void JobDriver::carry_out(const EndJob& action, TimePoint) {
   sum_.reset();
   former_.reset();
+  if (runs_) runs_->drop();
+  release_total();
   kept_model_ = model_.end();
   board_.finish_round();
   for (const std::string& site : action.sites) {

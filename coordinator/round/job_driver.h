@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/job/job_signature.h"
 #include "common/job/job_spec.h"
 #include "common/job/round_order.h"
 #include "common/report/job_status.h"
@@ -15,6 +16,7 @@
 #include "coordinator/journal/blob_store.h"
 #include "coordinator/journal/journal.h"
 #include "coordinator/round/global_model.h"
+#include "coordinator/round/group_runs.h"
 #include "coordinator/round/round_machine.h"
 #include "coordinator/round/session_sum.h"
 #include "coordinator/round/site_gateway.h"
@@ -40,8 +42,10 @@ class JobDriver {
   };
 
   /// @param initial_model digest of the blob with the initial weights, already in the store
-  static Result<std::unique_ptr<JobDriver>> create(std::string job_id, std::string researcher, const job::JobSpec& spec,
-                                                   const crypto::Digest& initial_model, Parts parts);
+  /// @param signature     the researcher's, which every offer carries
+  static Result<std::unique_ptr<JobDriver>> create(std::string job_id, job::JobSignature signature,
+                                                   const job::JobSpec& spec, const crypto::Digest& initial_model,
+                                                   Parts parts);
   JobDriver(const JobDriver&) = delete;
   JobDriver& operator=(const JobDriver&) = delete;
 
@@ -52,16 +56,18 @@ class JobDriver {
   /// @param with_slot  sessions may open; else give_slot() lets them
   void begin(TimePoint now, bool with_slot = true) { handle(Begin{with_slot}, now); }
   void give_slot(TimePoint now) { handle(SlotGiven{}, now); }
-  /// Between sessions only (readiness()): opens no further session until give_slot().
+  /// Only while the job waits (readiness()): opens no further session, and lets nobody work in the one that waits,
+  /// until give_slot().
   void take_slot(TimePoint now) { handle(SlotTaken{}, now); }
-  /// Whether the job could go on, where it waits between sessions.
-  [[nodiscard]] std::optional<Readiness> readiness() const { return readiness_of(state_); }
+  /// Whether the job could go on, where it waits between sessions, or in a session over whole groups where nobody
+  /// works.
+  [[nodiscard]] std::optional<Readiness> readiness() const;
   /// When a job that lacks sites fails.
   [[nodiscard]] std::optional<TimePoint> gives_up() const { return gives_up_at(state_); }
   [[nodiscard]] bool has_slot() const { return state_.has_slot; }
   void site_connected(const std::string& site, TimePoint now);  ///< offers the job
   void site_left(const std::string& site, TimePoint now) { connection_changed(SiteLeft{site}, site, now); }
-  void job_answer(const std::string& site, bool accepted, const std::string& reason, TimePoint now);
+  void job_answer(const std::string& site, const wire::JobAnswer& answer, TimePoint now);
   void progress(const std::string& site, const wire::SessionProgress& progress);
   /// A vector arrived whole; its digest is verified. Refused (and the site told why) where the session isn't open to
   /// it.
@@ -69,6 +75,9 @@ class JobDriver {
   void partial_received(const std::string& site, const job::SessionKey& key, TimePoint now);
   /// A step of secure aggregation.
   void masking_received(const std::string& site, const wire::Masking& step, TimePoint now);
+  /// Mode masked: a step of the agreement on the job's key, and what a site signs of a total.
+  void key_agreement_received(const std::string& site, const wire::KeyAgreement& step, TimePoint now);
+  void endorsement_received(const std::string& site, const wire::Endorsement& endorsement, TimePoint now);
   void site_failed(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now);
   void stop(const std::string& reason, TimePoint now) { handle(Stop{reason}, now); }
   void tick(TimePoint now);
@@ -76,6 +85,9 @@ class JobDriver {
 
   /// Does the session take a vector from this site, and of how many words: asked before any byte is spooled.
   Result<std::uint64_t> expected_words(const std::string& site, const job::SessionKey& key) const;
+
+  /// May a site of the job fetch this blob: the model, or the total that is to be checked?
+  [[nodiscard]] bool offers(const crypto::Digest& blob) const;
 
   [[nodiscard]] const report::JobStatus& status() const { return board_.status(); }
   [[nodiscard]] const job::JobSpec& spec() const { return spec_; }
@@ -85,7 +97,7 @@ class JobDriver {
   [[nodiscard]] bool ended() const { return std::holds_alternative<Ended>(state_.phase); }
 
  private:
-  JobDriver(std::string job_id, std::string researcher, const job::JobSpec& spec, ParameterManifest manifest,
+  JobDriver(std::string job_id, job::JobSignature signature, const job::JobSpec& spec, ParameterManifest manifest,
             const crypto::Digest& initial_model, Parts parts);
 
   /// Is the session open to this site, with a sum to take its vector?
@@ -93,7 +105,9 @@ class JobDriver {
   /// Applies an event and whatever follows from it. Returns why the event itself was refused, if it was.
   std::optional<Error> handle(Event event, TimePoint now);
   std::optional<Error> apply(const Event& event, TimePoint now);
-  /// The site's stream has ended, or a new one has taken its place: what it was at is lost.
+  /// Applies what has followed, until nothing more follows, and shows what came of it.
+  void go_on(TimePoint now);
+  /// The site's stream has ended, a new one has taken its place, or it declined the job: what it was at is lost.
   void connection_changed(const Event& event, const std::string& site, TimePoint now);
   /// Does the round that was committed last still wait for its metrics?
   [[nodiscard]] bool evaluates() const;
@@ -111,6 +125,17 @@ class JobDriver {
   /// Tells the site that the session goes on without it, and the machine too.
   void put_out(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now);
 
+  // Mode masked (job_driver_groups.cpp).
+  /// Sends messages, logs notes, and queues events.
+  void deliver(GroupRuns::Output output);
+  [[nodiscard]] bool ready(const std::string& site) const;
+  /// ready(), and the job has a slot to let it work.
+  [[nodiscard]] bool may_work(const std::string& site) const { return state_.has_slot && ready(site); }
+  Result<void> group_vector_received(const std::string& site, const job::SessionKey& key, WordSource& words,
+                                     TimePoint now);
+  void open_groups(const OpenSession& action, TimePoint now);
+  Result<void> close_groups(const CloseSum& action, TimePoint now);
+
   void carry_out(const OfferJob& action, TimePoint now);
   void carry_out(const OpenSession& action, TimePoint now);
   void carry_out(const CancelSession& action, TimePoint now);
@@ -120,18 +145,21 @@ class JobDriver {
   void carry_out(const Publish& action, TimePoint now);
   void carry_out(const EndJob& action, TimePoint now);
   Result<void> open_sum(const OpenSession& action, std::vector<SessionSum::Group> groups, TimePoint now);
-  Result<Committed> close(const CloseSum& action, TimePoint now);
+  Result<Committed> close(const CloseSum& action, aggregation::StreamingSum& sum, TimePoint now);
   void retire_sum();
+  void release_total();
 
   std::string job_id_;
-  std::string researcher_;
+  job::JobSignature signature_;
   job::JobSpec spec_;
   std::string spec_text_;
   Parts parts_;
-  bool masked_;  ///< do vectors come masked: not where a masked job is simulated by its plain sum
+  bool masked_;  ///< mode masked-threshold, and vectors come masked: not where it is simulated by its plain sum
   State state_;
   StatusBoard board_;
   GlobalModel model_;
+  std::optional<GroupRuns> runs_;        ///< mode masked; sum_ isn't used then
+  std::optional<crypto::Digest> total_;  ///< the blob that sites check, in the store
   std::optional<SessionSum> sum_;
   std::optional<SessionSum> former_;  ///< the last sum of updates: the next one takes its memory
   unsigned key_phase_ = 0;            ///< of sum_

@@ -29,7 +29,8 @@ using Answers = std::map<std::string, Answer>;  ///< by site
 struct Begin {
   bool with_slot = true;
 };
-/// Between sessions: the job may open the next one (again), or may not.
+/// Between sessions: the job may open the next one (again), or may not. In a session over whole groups: attempts may
+/// begin, or may not.
 struct SlotGiven {};
 struct SlotTaken {};
 struct SiteConnected {
@@ -39,6 +40,10 @@ struct SiteLeft {
   std::string site;
 };
 struct SiteAccepted {
+  std::string site;
+};
+/// A person at the site has to approve the job first.
+struct SiteWaits {
   std::string site;
 };
 struct SiteDeclined {
@@ -91,8 +96,9 @@ struct Fault {
   std::string reason;
 };
 struct Tick {};
-using Event = std::variant<Begin, SlotGiven, SlotTaken, SiteConnected, SiteLeft, SiteAccepted, SiteDeclined, Answered,
-                           Failed, SumSpoiled, Unmasked, UnmaskingFailed, Committed, CommitFailed, Stop, Fault, Tick>;
+using Event =
+    std::variant<Begin, SlotGiven, SlotTaken, SiteConnected, SiteLeft, SiteAccepted, SiteWaits, SiteDeclined, Answered,
+                 Failed, SumSpoiled, Unmasked, UnmaskingFailed, Committed, CommitFailed, Stop, Fault, Tick>;
 
 // Effects.
 

@@ -33,14 +33,15 @@ class Machine {
   }
 
   Refusal operator()(const SlotGiven&) {
-    if (auto no = between_sessions()) return no;
+    if (auto no = not_waiting()) return no;
     state().has_slot = true;
+    if (auto* session = std::get_if<Collecting>(&state().phase)) restart_wait(*session);
     go_on();
     return {};
   }
 
   Refusal operator()(const SlotTaken&) {
-    if (auto no = between_sessions()) return no;
+    if (auto no = not_waiting()) return no;
     state().has_slot = false;
     return {};
   }
@@ -76,15 +77,26 @@ class Machine {
     return {};
   }
 
-  Refusal operator()(const SiteDeclined& event) {
+  Refusal operator()(const SiteWaits& event) {
     SiteState* site = nullptr;
     if (auto no = unasked(event.site, site)) return no;
-    site->consent = Consent::kDeclined;
-    site->reason = shorten(event.reason, kMaxReason);
-    if (site->member && !state().rules.masked) {
-      state().member_examples -= std::min(state().member_examples, site->examples.value_or(0));
-      site->member = false;
+    site->consent = Consent::kWaits;
+    go_on();
+    return {};
+  }
+
+  /// A person may take an approval back, so that a site declines a job that it takes part in.
+  Refusal operator()(const SiteDeclined& event) {
+    const auto found = state().sites.find(event.site);
+    if (found == state().sites.end() || !found->second.may_decline()) return awaits_no_answer(event.site);
+    SiteState& site = found->second;
+    site.consent = Consent::kDeclined;
+    site.reason = shorten(event.reason, kMaxReason);
+    if (site.member && !state().rules.masked) {
+      state().member_examples -= std::min(state().member_examples, site.examples.value_or(0));
+      site.member = false;
     }
+    fail_pending(event.site, "declined the job: " + site.reason);
     go_on();
     return {};
   }
@@ -152,7 +164,7 @@ class Machine {
 
   Refusal operator()(const Tick&) {
     if (auto* session = std::get_if<Collecting>(&state().phase); session != nullptr && step_.now >= session->deadline) {
-      conclude(step_);
+      overdue(*session);
     } else if (auto* unmasking = std::get_if<Unmasking>(&state().phase);
                unmasking != nullptr && step_.now >= unmasking->until) {
       commit_failed(step_, take_session(*unmasking), "too few of the sites that had confirmed came back in time");
@@ -177,10 +189,18 @@ class Machine {
     step_.emit(OfferJob{name});
   }
 
-  Refusal between_sessions() {
+  /// A session over whole groups waits for sites too, and may do so without a slot.
+  Refusal not_waiting() {
     if (std::holds_alternative<Recruiting>(state().phase)) return {};
+    if (std::holds_alternative<Collecting>(state().phase) && sums_whole_groups(state().rules)) return {};
     return refusal(ErrorCode::kFailedPrecondition,
                    fmt::format("job {} is not between two sessions", state().rules.job_id));
+  }
+
+  /// The time that a session waited for a slot doesn't count as time that it waited for sites.
+  void restart_wait(Collecting& session) {
+    session.opened = step_.now;
+    session.deadline = step_.now + state().rules.deadline;
   }
 
   Refusal unwanted(const std::string& site) {
@@ -189,12 +209,14 @@ class Machine {
                    fmt::format("job {} doesn't list the site {}", state().rules.job_id, site));
   }
 
+  Refusal awaits_no_answer(const std::string& name) {
+    return refusal(ErrorCode::kFailedPrecondition,
+                   fmt::format("job {} awaits no answer of {}", state().rules.job_id, name));
+  }
+
   Refusal unasked(const std::string& name, SiteState*& site) {
     const auto found = state().sites.find(name);
-    if (found == state().sites.end() || !found->second.connected || found->second.consent != Consent::kAsked) {
-      return refusal(ErrorCode::kFailedPrecondition,
-                     fmt::format("job {} awaits no answer of {}", state().rules.job_id, name));
-    }
+    if (found == state().sites.end() || !found->second.undecided()) return awaits_no_answer(name);
     site = &found->second;
     return {};
   }
@@ -223,9 +245,25 @@ class Machine {
     return session;
   }
 
+  /// A session's deadline has passed.
+  void overdue(Collecting& session) {
+    if (may_conclude(state(), session)) {
+      conclude(step_);
+    } else if (!state().has_slot && readiness_of(state()) == Readiness::kAble) {
+      restart_wait(session);
+    } else if (step_.now >= session.opened + state().rules.recruiting_limit) {
+      end_job(step_, Outcome::kFailed,
+              fmt::format("{}: not enough groups were complete in time", job::to_string(session.key)));
+    } else {
+      session.deadline = session.opened + state().rules.recruiting_limit;
+    }
+  }
+
   void fail_pending(const std::string& site, std::string reason) {
     auto* session = std::get_if<Collecting>(&state().phase);
-    if (session == nullptr) return;
+    // Over whole groups a site that comes back goes on: its group is waited for, or given up by whoever counts
+    // attempts.
+    if (session == nullptr || sums_whole_groups(state().rules)) return;
     const auto found = session->answers.find(site);
     if (found == session->answers.end() || found->second.standing != Standing::kPending) return;
     settle(site, {Standing::kFailed, std::move(reason), {}});
@@ -234,7 +272,8 @@ class Machine {
   void settle(const std::string& site, Answer answer) {
     auto& session = std::get<Collecting>(state().phase);
     session.answers[site] = std::move(answer);
-    if (--session.pending == 0) conclude(step_);
+    --session.pending;
+    if (session.pending == 0 || (step_.now >= session.deadline && may_conclude(state(), session))) conclude(step_);
   }
 
   /// Between sessions, anything may be what was waited for.
@@ -262,6 +301,7 @@ Rules rules_of(const std::string& job_id, const job::JobSpec& spec) {
   if (rules.masked) {
     for (const std::string& site : spec.federation.sites) rules.count_groups[site] = job::count_group_of(spec, site);
   }
+  if (spec.population) rules.groups = spec.population->groups;
   return rules;
 }
 
@@ -310,11 +350,16 @@ Result<void> admits(const State& state, const std::string& site, const job::Sess
 bool wants(const Rules& rules, const std::string& site) { return rules.listed.empty() || rules.listed.contains(site); }
 
 std::optional<Readiness> readiness_of(const State& state) {
+  if (const auto* session = std::get_if<Collecting>(&state.phase); session != nullptr && sums_whole_groups(state.rules))
+    return readiness_over_groups(state, session->answers);
   const auto* recruiting = std::get_if<Recruiting>(&state.phase);
   return recruiting == nullptr ? std::nullopt : std::optional(recruiting->readiness);
 }
 
 std::optional<TimePoint> gives_up_at(const State& state) {
+  if (const auto* session = std::get_if<Collecting>(&state.phase); session != nullptr && sums_whole_groups(state.rules))
+    return readiness_of(state) == Readiness::kAble ? std::nullopt
+                                                   : std::optional(session->opened + state.rules.recruiting_limit);
   const auto* recruiting = std::get_if<Recruiting>(&state.phase);
   if (recruiting == nullptr || recruiting->readiness == Readiness::kAble) return std::nullopt;
   return recruiting->since + state.rules.recruiting_limit;
@@ -329,12 +374,13 @@ std::optional<TimePoint> next_wakeup(const State& state) {
   TimePoint next = recruiting->since + state.rules.recruiting_limit;
   bool owed = false;
   for (const auto& [name, site] : state.sites) {
-    if (!site.connected || site.consent != Consent::kAsked || site.overdue) continue;
+    if (!site.undecided() || site.overdue) continue;
     owed = true;
     next = std::min(next, site.asked_at + state.rules.answer_limit);
   }
   // As long as an answer is owed, nothing begins, whoever else is awaited.
-  if (!owed && awaits_all(state)) next = std::min(next, recruiting->since + state.rules.deadline);
+  if (!owed && awaits_all(state) && !awaits_approval(state))
+    next = std::min(next, recruiting->since + state.rules.deadline);
   return next;
 }
 

@@ -37,13 +37,17 @@ struct Rules {
   /// Masked jobs: a census happens once and makes the members for good, and a sum has to be unmasked before it is read.
   bool masked = false;
   std::map<std::string, std::uint32_t> count_groups;  ///< masked: which group's counts a site is in
+  /// Mode masked: the groups, each summed as a whole or not at all. With a slot a session opens at once and waits until
+  /// enough groups are complete (GroupSums makes the attempts); `minimum_sites` doesn't count.
+  std::vector<std::vector<std::string>> groups;
   Clock::duration answer_limit =
       std::chrono::seconds(5);  ///< how long a round waits for a connected site's answer to the job
   Clock::duration recruiting_limit = std::chrono::hours(24);  ///< how long a job waits for enough sites before it fails
 };
+[[nodiscard]] inline bool sums_whole_groups(const Rules& rules) { return !rules.groups.empty(); }
 [[nodiscard]] Rules rules_of(const std::string& job_id, const job::JobSpec& spec);
 
-enum class Consent : std::uint8_t { kUnasked, kAsked, kAccepted, kDeclined };
+enum class Consent : std::uint8_t { kUnasked, kAsked, kAccepted, kDeclined, kWaits };
 
 /// A site that the job wants, as far as it has been heard of.
 struct SiteState {
@@ -56,6 +60,11 @@ struct SiteState {
   std::optional<std::uint64_t> examples;  ///< n_i of a member, in a plain job
   std::string reason;                     ///< why it declined, or why it is unfit
 
+  /// Has been asked over this connection, and hasn't said yes or no: a person may have to look at the job first.
+  [[nodiscard]] bool undecided() const {
+    return connected && (consent == Consent::kAsked || consent == Consent::kWaits);
+  }
+  [[nodiscard]] bool may_decline() const { return undecided() || ready(); }
   /// May be asked to work: connected, and has accepted over this connection.
   [[nodiscard]] bool ready() const { return connected && consent == Consent::kAccepted; }
   /// A member that has something to train on, as far as the coordinator is told.
@@ -76,7 +85,8 @@ struct Collecting {
   Answers answers;
   std::size_t pending = 0;
   bool counts_all = false;  ///< census: over all, not newcomers alone
-  TimePoint deadline{};
+  TimePoint opened{};
+  TimePoint deadline{};  ///< over whole groups: from then on the quorum of groups is enough
 };
 /// A masked session's vectors are in, and its survivors are asked to take the masks off. Never given up for another
 /// attempt: the sums of two attempts would differ by one site.
@@ -130,6 +140,7 @@ Result<void> admits(const State& state, const std::string& site, const job::Sess
 [[nodiscard]] std::optional<TimePoint> next_wakeup(const State& state);
 
 /// Does the job wait for a session to begin, and could it? Nothing while a session is open, or once the job has ended.
+/// A session over whole groups waits for sites itself: then, can enough of its groups be complete?
 [[nodiscard]] std::optional<Readiness> readiness_of(const State& state);
 
 /// When a job that lacks sites fails, unless enough of them come before.

@@ -70,11 +70,14 @@ void close_readable(Step& step, Collecting session) {
   };
   close.members = static_cast<std::uint64_t>(std::count_if(state.sites.begin(), state.sites.end(), counts));
   step.emit(std::move(close));
-  state.phase = Closing{std::move(session), step.now + state.rules.deadline};
+  // Over whole groups sites check the sum first, and whoever is away is waited for.
+  const auto limit = sums_whole_groups(state.rules) ? state.rules.recruiting_limit : state.rules.deadline;
+  state.phase = Closing{std::move(session), step.now + limit};
 }
 
 void close(Step& step, Collecting session) {
-  if (!step.state.rules.masked) return close_readable(step, std::move(session));
+  const Rules& rules = step.state.rules;
+  if (!rules.masked || sums_whole_groups(rules)) return close_readable(step, std::move(session));
   step.emit(UnmaskSum{session.key});
   step.state.phase = Unmasking{std::move(session), step.now + step.state.rules.deadline};
 }
@@ -115,7 +118,9 @@ void conclude_training(Step& step, Collecting session) {
   State& state = step.state;
   const Tally counted = tally(session.answers);
   const bool quorum =
-      counted.updates + counted.partial >= job::answers_needed(state.rules.quorum, session.answers.size());
+      sums_whole_groups(state.rules)
+          ? may_conclude(state, session)
+          : counted.updates + counted.partial >= job::answers_needed(state.rules.quorum, session.answers.size());
   if (quorum && counted.updates > 0) {
     close(step, std::move(session));
     return;
@@ -129,7 +134,7 @@ void conclude_training(Step& step, Collecting session) {
                 session.key.round)
           : quorum_missed(state, session, counted);
   drop(step, std::move(session), reason);
-  if (all_partial || state.attempt >= kMaxAttempts) {
+  if (all_partial || state.attempt >= kMaxAttempts || sums_whole_groups(state.rules)) {
     end_job(step, Outcome::kFailed, reason);
     return;
   }
@@ -157,6 +162,20 @@ void count_members(Step& step, const Collecting& session, std::uint64_t examples
 
 }  // namespace
 
+bool may_conclude(const State& state, const Collecting& session) {
+  if (!sums_whole_groups(state.rules)) return true;
+  std::size_t drawn = 0, complete = 0;
+  for (const auto& group : state.rules.groups) {
+    if (!session.answers.contains(group.front())) continue;
+    ++drawn;
+    const auto answered = [&](const std::string& site) {
+      return session.answers.at(site).standing == Standing::kUpdate;
+    };
+    if (std::all_of(group.begin(), group.end(), answered)) ++complete;
+  }
+  return drawn > 0 && complete >= job::answers_needed(state.rules.quorum, drawn);
+}
+
 void conclude(Step& step) {
   State& state = step.state;
   Collecting session = take_session(step);
@@ -169,15 +188,18 @@ void conclude(Step& step) {
     conclude_training(step, std::move(session));
     return;
   }
-  if (tally(session.answers).updates > 0) {
+  const bool enough = session.key.kind == job::SumKind::kEvaluate || may_conclude(state, session);
+  if (enough && tally(session.answers).updates > 0) {
     close(step, std::move(session));
     return;
   }
   const std::string reason =
-      fmt::format("{}: no site answered: {}", job::to_string(session.key), reasons_of(session.answers));
+      fmt::format("{}: {}: {}", job::to_string(session.key),
+                  enough ? "no site answered" : "too few groups are complete", reasons_of(session.answers));
   const bool census = session.key.kind == job::SumKind::kCensus;
   if (census) leave_out_failed(state, session.answers);
   drop(step, std::move(session), reason);
+  if (census && sums_whole_groups(state.rules)) return end_job(step, Outcome::kFailed, reason);
   recruit(step);
 }
 

@@ -39,6 +39,13 @@ class ReasonList {
 
 /// Does the job still wait for every listed site? The census of a masked job makes its members, for good.
 [[nodiscard]] bool awaits_all(const State& state);
+/// Does a masked job wait for a person at some site to approve it? Its members are fixed for good afterwards, so it
+/// waits as long as it recruits.
+[[nodiscard]] bool awaits_approval(const State& state);
+
+/// Says whether enough groups of a session's cohort can be complete: they are, or all their members are there. Where a
+/// group has failed and nobody of the others is away, the session can end, which is as good.
+[[nodiscard]] Readiness readiness_over_groups(const State& state, const Answers& answers);
 
 /// Starts the next session where it can, else waits; ends the job after its last round, or where waiting is vain.
 void continue_recruiting(Step& step);
@@ -48,6 +55,10 @@ void recruit(Step& step);
 void evaluate_or_recruit(Step& step);
 
 // round_outcome.cpp
+
+/// May a session be concluded though not everybody has answered? Over whole groups only with the quorum of groups, for
+/// any other session at its deadline.
+[[nodiscard]] bool may_conclude(const State& state, const Collecting& session);
 
 /// Closes the session under way with what there is: a sum to be committed, another attempt, or the job's end.
 void conclude(Step& step);

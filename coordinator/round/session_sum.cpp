@@ -204,16 +204,6 @@ Result<std::map<std::string, std::string>> SessionSum::unmask(unsigned threads) 
   return left_out;
 }
 
-Result<std::uint64_t> SessionSum::training_examples() const {
-  CONSILIUM_ASSIGN(const std::vector<std::uint64_t> splits, parts_.front().sum.counts(encoding::kExamples));
-  return splits[0];
-}
-
-Result<report::Metrics> SessionSum::metrics() const {
-  const aggregation::StreamingSum& sum = parts_.front().sum;
-  return report::metrics_from_words(sum.layout(), classes_, sum.words());
-}
-
 Result<std::vector<SessionSum::Group>> groups_of(const job::JobSpec& spec, const Rules& rules,
                                                  const OpenSession& action, const crypto::Digest& model) {
   std::map<std::uint32_t, std::vector<std::string>> sites;

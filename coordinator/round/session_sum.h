@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "common/aggregation/streaming_sum.h"
 #include "common/job/round_order.h"
 #include "common/report/metrics.h"
 #include "common/secagg/coordinator_protocol.h"
-#include "coordinator/aggregation/streaming_sum.h"
 #include "coordinator/round/round_machine.h"
 
 namespace consilium::round {
@@ -72,10 +72,6 @@ class SessionSum {
   /// Takes the masks off and joins the groups. @return the sites of groups that failed, with the reason
   Result<std::map<std::string, std::string>> unmask(unsigned threads);
 
-  /// Training examples in a census's sum.
-  Result<std::uint64_t> training_examples() const;
-  /// The federation's metrics from an evaluation's sum.
-  Result<report::Metrics> metrics() const;
   [[nodiscard]] const std::map<std::string, report::Metrics>& site_metrics() const { return site_metrics_; }
 
  private:

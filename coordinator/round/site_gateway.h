@@ -2,9 +2,9 @@
 
 #include <string>
 
+#include "common/aggregation/word_source.h"
 #include "common/error/error.h"
 #include "common/wire/messages.h"
-#include "coordinator/aggregation/word_source.h"
 
 namespace consilium::round {
 

@@ -90,6 +90,7 @@ std::string text_of(const SiteState& site, const Answer* answer, const std::stri
   if (!site.connected) return "disconnected";
   if (site.unfit) return "census failed: " + site.reason;
   if (site.consent == Consent::kAsked) return "asked";
+  if (site.consent == Consent::kWaits) return "waits for approval";
   if (answer == nullptr) return "idle";
   if (answer->standing == Standing::kUpdate) return "answered";
   if (answer->standing == Standing::kPartial) return "partial";
@@ -227,6 +228,7 @@ void StatusBoard::show_phase(const State& state) {
     status_.phase = phase_of(session->key.kind);
     status_.detail = detail_of(state, *session);
     if (std::holds_alternative<Unmasking>(state.phase)) status_.detail += "; taking the masks off";
+    if (!waiting_.empty()) status_.detail += "; " + waiting_;
     if (session->key.kind == job::SumKind::kTrain) status_.round = session->key.round;
   } else if (const auto* ended = std::get_if<Ended>(&state.phase)) {
     status_.phase = phase_of(ended->outcome);

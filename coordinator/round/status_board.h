@@ -48,6 +48,8 @@ class StatusBoard {
   /// Moves the record of a round that is over, evaluation included, to the history.
   void finish_round();
 
+  /// Mode masked: whom the session waits for, in words; "" for nobody.
+  void waits(std::string text) { waiting_ = std::move(text); }
   /// Brings phase, detail, sites and ETA in line with the state.
   void show(const State& state);
   void show_site(const State& state, const std::string& site);
@@ -65,6 +67,7 @@ class StatusBoard {
   std::map<std::string, std::string> activity_;  ///< of the cohort under way
   std::set<std::string> touched_;
   bool all_touched_ = false;
+  std::string waiting_;
 };
 
 }  // namespace consilium::round

@@ -12,12 +12,15 @@
 #include "common/wire/report_conversions.h"
 #include "common/wire/status.h"
 #include "consilium/v1/admin.grpc.pb.h"
+#include "coordinator/admission/access.h"
 #include "coordinator/service/peer_certificate.h"
 #include "coordinator/service/service_parts.h"
 
 namespace consilium::service {
 
 namespace {
+
+using admission::Access;
 
 /// How long a watcher waits for a change before it looks whether its peer is still there.
 constexpr auto kWatchSlice = std::chrono::milliseconds(250);
@@ -102,12 +105,18 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* context, const v1::SubmitRequest* request,
                                    v1::SubmitReply* reply) override {
-    return answer(context, [this, request, reply](const pki::Identity& caller) -> Result<void> {
+    return answer(context, Access::kSubmit, [this, request, reply](const pki::Identity& caller) -> Result<void> {
       if (request->spec().empty() || request->spec().size() > job::kMaxJobBytes) {
         return fail(ErrorCode::kInvalidArgument,
                     fmt::format("job of {} bytes: expected 1 to {}", request->spec().size(), job::kMaxJobBytes));
       }
-      CONSILIUM_ASSIGN(const std::string job_id, parts_.handler.submit(caller.name, request->spec()));
+      if (!request->has_signature()) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "submit.signature: expected the researcher's signature, found nothing; submit the job with this "
+                    "version's 'consilium submit'");
+      }
+      CONSILIUM_ASSIGN(const job::JobSignature signature, wire::from_proto(request->signature()));
+      CONSILIUM_ASSIGN(const std::string job_id, parts_.handler.submit(caller.name, request->spec(), signature));
       spdlog::info("researcher {} submitted {}", caller.name, job_id);
       reply->set_job_id(job_id);
       return {};
@@ -116,7 +125,7 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context, const v1::ListJobsRequest*,
                                      v1::ListJobsReply* reply) override {
-    return answer(context, [this, reply](const pki::Identity& caller) -> Result<void> {
+    return answer(context, Access::kList, [this, reply](const pki::Identity& caller) -> Result<void> {
       for (auto& status : parts_.handler.jobs(caller)) {
         if (status.history.size() > 1) status.history.erase(status.history.begin(), status.history.end() - 1);
         *reply->add_jobs() = wire::to_proto(status);
@@ -128,7 +137,7 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerWriteReactor<v1::JobUpdate>* Watch(grpc::CallbackServerContext* context,
                                                  const v1::WatchRequest* request) override {
     using Refused = RefusedCall<grpc::ServerWriteReactor<v1::JobUpdate>>;
-    const auto peer = authenticate(parts_, *context, {pki::Role::kResearcher});
+    const auto peer = authenticate(parts_, *context, admission::allowed_roles(Access::kRead));
     if (!peer) return new Refused(wire::to_status(peer.error()));
     const std::string who = text_of(*peer);
     if (const auto named = wire::check_name_field(request->job_id(), "watch.job_id"); !named) {
@@ -144,7 +153,7 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerUnaryReactor* GetSpec(grpc::CallbackServerContext* context, const v1::GetSpecRequest* request,
                                     v1::GetSpecReply* reply) override {
-    return answer(context, [this, request, reply](const pki::Identity& caller) -> Result<void> {
+    return answer(context, Access::kRead, [this, request, reply](const pki::Identity& caller) -> Result<void> {
       CONSILIUM_TRY(wire::check_name_field(request->job_id(), "get_spec.job_id"));
       CONSILIUM_ASSIGN(*reply->mutable_spec(), parts_.handler.job_spec(caller, request->job_id()));
       return {};
@@ -153,7 +162,7 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerUnaryReactor* Stop(grpc::CallbackServerContext* context, const v1::StopRequest* request,
                                  v1::StopReply*) override {
-    return answer(context, [this, request](const pki::Identity& caller) -> Result<void> {
+    return answer(context, Access::kStop, [this, request](const pki::Identity& caller) -> Result<void> {
       CONSILIUM_TRY(wire::check_name_field(request->job_id(), "stop.job_id"));
       return parts_.handler.stop(caller, request->job_id());
     });
@@ -161,7 +170,7 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerUnaryReactor* RemoveJob(grpc::CallbackServerContext* context, const v1::RemoveJobRequest* request,
                                       v1::RemoveJobReply*) override {
-    return answer(context, [this, request](const pki::Identity& caller) -> Result<void> {
+    return answer(context, Access::kRemove, [this, request](const pki::Identity& caller) -> Result<void> {
       CONSILIUM_TRY(wire::check_name_field(request->job_id(), "remove_job.job_id"));
       return parts_.handler.remove(caller, request->job_id());
     });
@@ -169,7 +178,7 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerUnaryReactor* ListSites(grpc::CallbackServerContext* context, const v1::ListSitesRequest*,
                                       v1::ListSitesReply* reply) override {
-    return answer(context, [this, reply](const pki::Identity&) -> Result<void> {
+    return answer(context, Access::kList, [this, reply](const pki::Identity&) -> Result<void> {
       for (const auto& site : parts_.handler.sites()) *reply->add_sites() = wire::to_proto(site);
       return {};
     });
@@ -178,9 +187,9 @@ class AdminService final : public v1::Admin::CallbackService {
  private:
   /// Checks who calls, then answers on a worker.
   template <class Answer>
-  grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, Answer body) {
+  grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, Access access, Answer body) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    const auto peer = authenticate(parts_, *context, {pki::Role::kResearcher});
+    const auto peer = authenticate(parts_, *context, admission::allowed_roles(access));
     if (!peer) {
       reactor->Finish(wire::to_status(peer.error()));
       return reactor;

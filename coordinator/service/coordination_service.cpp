@@ -70,7 +70,10 @@ class GrpcService final : public CoordinationService {
           fmt::format("cannot listen on {}: is another program listening there? (coordinator.yaml: listen)", address));
     }
     revocations_ = std::jthread([this](const std::stop_token& stop) {
-      while (wire::sleep_for(kRevocationsEvery, stop)) streams_.end_revoked();
+      while (wire::sleep_for(kRevocationsEvery, stop)) {
+        streams_.end_revoked();
+        if (const auto warning = parts_.trust->warning_due()) spdlog::warn("{}", *warning);
+      }
     });
     return {};
   }
@@ -105,11 +108,10 @@ Result<std::unique_ptr<CoordinationService>> CoordinationService::start(const Se
   raise_descriptor_limit();
   gpr_set_log_function(&log_of_grpc);
   google::protobuf::SetLogHandler(nullptr);  // malformed messages are refused and logged with their peer's name
-  const wire::TlsFiles files{given.root, given.certificate, given.key, given.revocation_list};
-  CONSILIUM_ASSIGN(const auto tls,
-                   wire::make_server_tls(files, {pki::Role::kSite, pki::Role::kResearcher}, [](const Error& why) {
-                     spdlog::warn("refused a handshake: {}", why.message);
-                   }));
+  const wire::TlsFiles files{given.root, given.certificate, given.key, given.revocation_list, given.list_memory};
+  CONSILIUM_ASSIGN(const auto tls, wire::make_server_tls(
+                                       files, {pki::Role::kSite, pki::Role::kResearcher, pki::Role::kOperator},
+                                       [](const Error& why) { spdlog::warn("refused a handshake: {}", why.message); }));
   ServiceConfig config = given;
   if (config.consortium.empty()) config.consortium = tls.self.consortium;
   if (tls.self.consortium != config.consortium) {

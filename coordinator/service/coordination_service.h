@@ -42,15 +42,16 @@ class CoordinationHandler {
   /// that they may read. kPermissionDenied otherwise.
   virtual Result<void> may_fetch(const pki::Identity& peer, const crypto::Digest& digest) = 0;
 
-  // Researchers. `caller` is whoever calls; what they may do, the implementation decides.
+  // Researchers and operators. `caller` is whoever calls; what they may do, the implementation decides.
   /// Asked before a byte of a researcher's initial weights is spooled: is there room for them in the quota?
   virtual Result<void> expect_weights(const std::string& researcher, std::uint64_t bytes) = 0;
   /// The weights are in the blob store; the handler retains them while they are needed.
   virtual Result<void> weights_received(const std::string& researcher, const crypto::Digest& digest,
                                         std::uint64_t bytes) = 0;
-  /// @param initial_weights digest of an uploaded blob, where the job brings its own
-  virtual Result<std::string> submit(const std::string& researcher, const std::string& spec_text) = 0;
-  /// Every job; of those that the caller may not read an outline.
+  /// @param signature  under the job, as the researcher sent it
+  virtual Result<std::string> submit(const std::string& researcher, const std::string& spec_text,
+                                     const job::JobSignature& signature) = 0;
+  /// Every job, each as far as the caller may see it.
   virtual std::vector<report::JobStatus> jobs(const pki::Identity& caller) = 0;
   /// Returns the job's status once its version exceeds `seen` (at once for 0), or after `timeout`.
   struct Versioned {
@@ -61,6 +62,7 @@ class CoordinationHandler {
                                   std::chrono::milliseconds timeout) = 0;
   /// The canonical text of a job's spec.
   virtual Result<std::string> job_spec(const pki::Identity& caller, const std::string& job_id) = 0;
+  /// Stops a job; kPermissionDenied where the caller may not.
   virtual Result<void> stop(const pki::Identity& caller, const std::string& job_id) = 0;
   /// Takes an ended job off the list, and releases its model.
   virtual Result<void> remove(const pki::Identity& caller, const std::string& job_id) = 0;
@@ -72,6 +74,7 @@ struct ServiceConfig {
   std::filesystem::path root, certificate, key, revocation_list;  ///< PEM; the list is read again when it changes
   std::string consortium;       ///< trust domain that every peer's SPIFFE id must have; empty: our certificate's
   std::filesystem::path spool;  ///< folder of uploads under way
+  std::filesystem::path list_memory{};  ///< folder that remembers the newest revocation list; empty: this process alone
 };
 
 /// The coordinator's gRPC server, and its way to the sites.

@@ -9,8 +9,11 @@
 
 #include "common/crypto/random_source.h"
 #include "common/crypto/secret_bytes.h"
+#include "common/secagg/group_transcript.h"
 #include "common/secagg/mask.h"
 #include "common/secagg/shamir.h"
+#include "common/secagg/sum_keys.h"
+#include "common/secagg/tag.h"
 
 namespace {
 
@@ -105,6 +108,50 @@ bool mask() {
   return secagg::add_masks(terms, 3, words).has_value();
 }
 
+/// The job's key, what follows from it, and the key of a mask.
+bool group_keys() {
+  const auto key = tainted_secret(secagg::kSumKeyBytes);
+  const auto r = secagg::tag_key(key, job::SumKind::kTrain, 1);
+  const auto s = secagg::tag_offset(key, job::SumKind::kTrain, 1, 0, {});
+  const auto confirmation = secagg::key_confirmation(key, {});
+  const auto mask = secagg::pair_mask_key(tainted_secret(32), {}, "east", "north");
+  return r && s && confirmation && mask;
+}
+
+/// The two sides of one comparison of public values, where everything that they were made of is secret.
+bool fits(const SecretBytes& r, std::span<const std::uint32_t> words, std::span<const secagg::GroupTag> groups) {
+  const auto value = secagg::accumulate_tag(r, words);
+  bool same = value && secagg::check_tag(*value, groups);
+  declassify(std::span(&same, 1));
+  return same;
+}
+
+/// A site's masked tag from secret words under secret keys, and the check of a total, which others may know.
+bool tag() {
+  const auto r = tainted_secret(secagg::kFieldSecretBytes);
+  std::vector<secagg::MaskTerm> terms;
+  terms.push_back({tainted_secret(32), false});
+  terms.push_back({tainted_secret(32), true});
+  std::vector<std::uint32_t> words(5000);
+  taint(std::span(words));
+  const auto value = secagg::accumulate_tag(r, words);
+  const auto mask = secagg::tag_mask(terms, words.size());
+  if (!value || !mask) return false;
+  auto masked = secagg::masked_tag(tainted_secret(secagg::kFieldSecretBytes), *value, *mask);
+  if (!masked) return false;
+  declassify(std::span(&*masked, 1));
+
+  std::vector<secagg::GroupTag> groups;
+  groups.push_back({1, tainted_secret(secagg::kFieldSecretBytes), 0});
+  auto tag = secagg::masked_tag(groups[0].offset, *value, 0);
+  if (!tag) return false;
+  declassify(std::span(&*tag, 1));
+  groups[0].tag = *tag;
+  const bool fitted = fits(r, words, groups);
+  groups[0].tag ^= 1;
+  return fitted && *masked < secagg::kFieldPrime && !fits(r, words, groups);
+}
+
 /// Must be reported: a branch on a secret.
 bool control_branch() {
   const auto secret = tainted_secret(32);
@@ -141,6 +188,8 @@ constexpr Case kCases[] = {
     {"combine", combine},
     {"compare", compare},
     {"mask", mask},
+    {"group_keys", group_keys},
+    {"tag", tag},
     {"control_branch", control_branch},
     {"control_table", control_table},
     {"control_memcmp", control_memcmp},

@@ -5,13 +5,16 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
+#include "client/approval/control_socket.h"
 #include "client/trainer/data/npz_writer.h"
 #include "common/crypto/issue.h"
 #include "common/crypto/x509.h"
+#include "common/job/job_signature.h"
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
-#include "common/pki/roster.h"
+#include "common/roster/members.h"
+#include "common/roster/roster_file.h"
 
 namespace consilium::rogue {
 
@@ -85,6 +88,7 @@ Stage::Stage(const StageOptions& options) : options_(options), sites_(options.si
     roster_.emplace(site, crypto::digest_from_hex(pki::key_fingerprint(certificate).value()).value());
     if (site != kNorth) played_[site] = {certificate, pki::make_file_signer(files.key).value()};
   }
+  ada_ = researcher("ada");
   trust_ = pki::TrustStore::open(folder / "ca" / "root.pem", folder / "ca" / "crl.pem").value();
   configure();
   start_client();
@@ -93,7 +97,7 @@ Stage::Stage(const StageOptions& options) : options_(options), sites_(options.si
 void Stage::configure() {
   const fs::path folder = federation_.folder.path();
   const pki::Authority authority = pki::Authority::open(folder / "ca").value();
-  pki::write_text(folder / "roster.yaml", pki::roster_text("lung", pki::roster_of(authority.list().value())));
+  pki::write_text(folder / "roster.yaml", roster::roster_text(roster::members_of(authority).value()));
   pki::write_text(folder / "policy.yaml", std::string(kPolicy) + options_.policy);
   REQUIRE(data::write_npz(folder / "chest.npz", {{1, 8, 8}, 2, split(40), split(16), split(16)}));
   pki::write_text(folder / "client.yaml",
@@ -160,19 +164,47 @@ crypto::Digest Stage::model(std::size_t number) {
   return digest;
 }
 
-bool Stage::offer(const std::string& job_id, const job::JobSpec& job) {
+job::JobSignature Stage::sign(const Credentials& researcher, const crypto::Digest& digest,
+                              std::chrono::seconds valid_for, const std::string& coordinator) {
+  const auto until = (std::chrono::system_clock::now() + valid_for).time_since_epoch();
+  return job::sign_job(*researcher.signer, researcher.certificate, coordinator, digest,
+                       std::chrono::duration_cast<std::chrono::seconds>(until).count())
+      .value();
+}
+
+Credentials Stage::researcher(const std::string& name) {
+  const testing::Member files = federation_.enroll(pki::Role::kResearcher, name);
+  return {pki::text_of(files.certificate), pki::make_file_signer(files.key).value()};
+}
+
+wire::JobAnswer Stage::answer_to(const wire::JobOffer& offer) {
   const std::size_t before = said().size();
-  send(wire::JobOffer{job_id, job::canonical_text(job), "ada"});
-  std::optional<bool> accepted;
+  send(offer);
+  return next_job_answer(offer.job_id, before);
+}
+
+wire::JobAnswer Stage::next_job_answer(const std::string& job_id, std::size_t after) {
+  std::optional<wire::JobAnswer> found;
   REQUIRE(federation_.handler.board.wait([&] {
     const auto& messages = federation_.handler.messages;
-    for (std::size_t i = before; i < messages.size(); ++i) {
+    for (std::size_t i = after; i < messages.size() && !found; ++i) {
       const auto* answer = std::get_if<wire::JobAnswer>(&messages[i].second);
-      if (answer != nullptr && answer->job_id == job_id) accepted = answer->accepted;
+      if (answer != nullptr && answer->job_id == job_id) found = *answer;
     }
-    return accepted.has_value();
+    return found.has_value();
   }));
-  return *accepted;
+  return *found;
+}
+
+bool Stage::offer(const std::string& job_id, const job::JobSpec& job) {
+  const wire::JobOffer offer{job_id, job::canonical_text(job), sign(ada_, job::job_digest(job))};
+  wire::JobAnswer answer = answer_to(offer);
+  if (answer.consent == wire::JobConsent::kWaits) {
+    const std::size_t before = said().size();
+    REQUIRE(approval::ask_daemon(folder() / "state", approval::request_text("approve", job_id)));
+    answer = next_job_answer(job_id, before);
+  }
+  return answer.consent == wire::JobConsent::kAccepted;
 }
 
 void Stage::expect_upload(const job::SessionKey& key, std::uint64_t words) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/crypto/random_source.h"
+#include "common/job/job_signature.h"
 #include "common/job/job_spec.h"
 #include "common/pki/signer.h"
 #include "common/pki/trust.h"
@@ -81,7 +82,17 @@ class Stage {
 
   // What the coordinator does.
   void send(const wire::CoordinatorMessage& message) { federation_.service->send(kNorth, message); }
-  /// Offers a job; returns whether north takes part.
+  /// Signs a job as a researcher does, for the coordinator that north is connected to or another.
+  [[nodiscard]] static job::JobSignature sign(const Credentials& researcher, const crypto::Digest& digest,
+                                              std::chrono::seconds valid_for = std::chrono::hours(1),
+                                              const std::string& coordinator = "spiffe://lung/coordinator/hub");
+  /// The researcher whose jobs north is offered, who is on its roster.
+  [[nodiscard]] const Credentials& ada() const { return ada_; }
+  /// Certifies a researcher; north's roster doesn't list one that comes after its file was written.
+  Credentials researcher(const std::string& name);
+  /// Sends an offer and returns north's first answer to it.
+  wire::JobAnswer answer_to(const wire::JobOffer& offer);
+  /// Offers a job that ada signed, and approves it at north where it waits; returns whether north takes part.
   bool offer(const std::string& job_id, const job::JobSpec& job);
   void expect_upload(const job::SessionKey& key, std::uint64_t words);
   /// Breaks the connection, and waits until the client has made another.
@@ -109,12 +120,14 @@ class Stage {
   void start_client();
   void configure();
   void await_connection();
+  wire::JobAnswer next_job_answer(const std::string& job_id, std::size_t after);
 
   testing::Federation federation_;
   StageOptions options_;
   std::vector<std::string> sites_;
   std::map<std::string, Credentials> played_;
   job::Roster roster_;
+  Credentials ada_;
   std::optional<Minting> corrupt_, foreign_;
   std::shared_ptr<const pki::TrustStore> trust_;
   crypto::SystemRandom random_;

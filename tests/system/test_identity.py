@@ -72,11 +72,114 @@ class Identity(unittest.TestCase):
             with self.assertRaisesRegex(AssertionError, "site/west"):
                 consortium.start_coordinator(tls=consortium.tls("west"))
 
+    def hand_list(self, consortium, member):
+        """Gives a member the authority's newest revocation list."""
+        fresh = consortium.folder / member / "crl.new"
+        fresh.write_bytes((consortium.folder / "ca" / "crl.pem").read_bytes())
+        fresh.rename(consortium.folder / member / "crl.pem")
+
     def revoke(self, consortium, site):
         run("consilium", "ca", "revoke", "--ca", consortium.folder / "ca", "--role", "site", "--name", site)
-        fresh = consortium.folder / "coordinator" / "crl.new"
-        fresh.write_bytes((consortium.folder / "ca" / "crl.pem").read_bytes())
-        fresh.rename(consortium.folder / "coordinator" / "crl.pem")
+        self.hand_list(consortium, "coordinator")
+
+    def test_a_researcher_refuses_a_revoked_coordinator_and_reads_what_to_do(self):
+        with Consortium([]) as consortium:
+            consortium.start_coordinator()
+            listed = consortium.command("jobs")
+            self.assertEqual(listed.stderr, "")
+            run("consilium", "ca", "revoke", "--ca", consortium.folder / "ca", "--role", "coordinator", "--name", "coordinator")
+            self.hand_list(consortium, "ada")
+            refused = consortium.command("jobs", check=False)
+            self.assertEqual(refused.returncode, 5)
+            self.assertIn("certificate revoked", refused.stderr)
+            self.assertIn("ask whoever runs the consortium's authority", refused.stderr)
+
+    def test_a_researcher_without_a_list_is_warned_once_and_with_an_old_one_refused(self):
+        with Consortium([]) as consortium:
+            consortium.start_coordinator()
+            tls = consortium.tls("ada")
+            bare = ["--coordinator", f"127.0.0.1:{consortium.port}", "--root", tls["root"], "--certificate", tls["certificate"], "--key", tls["key"],
+                    "--config", consortium.folder / "ada" / "empty.yaml"]
+            (consortium.folder / "ada" / "empty.yaml").write_text("{}")
+            self.assertEqual(run("consilium", "jobs", *bare).stderr.count("warning: no revocation list"), 1)
+
+            old = (consortium.folder / "ada" / "crl.pem").read_bytes()
+            run("consilium", "ca", "renew-list", "--ca", consortium.folder / "ca")
+            self.hand_list(consortium, "ada")
+            consortium.command("jobs")
+            (consortium.folder / "ada" / "crl.pem").write_bytes(old)
+            refused = consortium.command("jobs", check=False)
+            self.assertNotEqual(refused.returncode, 0)
+            self.assertRegex(refused.stderr, "crl.pem: this is revocation list 1, older than list 2")
+
+    def test_a_list_that_ends_within_a_week_is_warned_of_in_both_logs_and_on_stderr(self):
+        with Consortium(["east"]) as consortium:
+            data = write_sites(consortium.folder, ["east"])
+            run("consilium", "ca", "renew-list", "--ca", consortium.folder / "ca", "--days", "3")
+            for member in ("coordinator", "east", "ada"):
+                self.hand_list(consortium, member)
+            daemons = [consortium.start_coordinator(), consortium.start_site("east", {"chest": data["east"]})]
+            for daemon in daemons:
+                daemon.wait_for_log("crl.pem: the revocation list ends 20")
+            self.assertEqual(consortium.command("jobs").stderr.count("warning: "), 1)
+            self.assertIn("the revocation list ends 20", consortium.command("jobs").stderr)
+
+    def test_a_list_that_has_ended_lets_nobody_in_until_a_new_one_lies_there(self):
+        with Consortium(["east"]) as consortium:
+            data = write_sites(consortium.folder, ["east"])
+            coordinator = consortium.start_coordinator()
+            site = consortium.start_site("east", {"chest": data["east"]})
+            consortium.wait_connected()
+            ended = consortium.write_ended_list(number=2)
+            ended.rename(consortium.folder / "coordinator" / "crl.pem")
+            refused = consortium.command("jobs", check=False)
+            self.assertEqual(refused.returncode, 5)
+            coordinator.wait_for_log("crl.pem: the revocation list ended 20")
+            run("consilium", "ca", "renew-list", "--ca", consortium.folder / "ca", "--above", "2")
+            self.hand_list(consortium, "coordinator")
+            consortium.wait_connected()
+
+            consortium.write_ended_list(number=2).rename(consortium.folder / "east" / "crl.pem")
+            site.wait_for_log("lost the coordinator at")
+            self.assertIn("crl.pem: the revocation list ended 20", site.log)
+            self.hand_list(consortium, "east")
+            consortium.wait_connected()
+
+    def test_an_older_list_is_refused_over_restarts_by_coordinator_and_client(self):
+        with Consortium(["east"]) as consortium:
+            data = write_sites(consortium.folder, ["east"])
+            old = (consortium.folder / "ca" / "crl.pem").read_bytes()
+            run("consilium", "ca", "renew-list", "--ca", consortium.folder / "ca")
+            for member in ("coordinator", "east"):
+                self.hand_list(consortium, member)
+            coordinator = consortium.start_coordinator()
+            site = consortium.start_site("east", {"chest": data["east"]})
+            consortium.wait_connected()
+            for daemon in (site, coordinator):
+                daemon.terminate()
+            for member in ("coordinator", "east"):
+                (consortium.folder / member / "crl.pem").write_bytes(old)
+            words = "crl.pem: this is revocation list 1, older than list 2"
+            with self.assertRaisesRegex(AssertionError, words):
+                consortium.start_coordinator()
+            site = consortium.start_site("east", {"chest": data["east"]})
+            eventually(lambda: site.process.poll() is not None, "the client gives up")
+            self.assertIn(words, site.log)
+
+    def test_an_operator_lists_and_stops_any_job_and_gets_nothing_else(self):
+        with Consortium(["east"]) as consortium:
+            consortium.start_coordinator()
+            consortium.certify("operator", "olga")
+            job_id = consortium.submit(job())
+            self.assertIn(job_id, consortium.command("jobs", researcher="olga").stdout)
+            self.assertEqual(consortium.command("sites", researcher="olga").returncode, 0)
+            for arguments in (["watch", job_id], ["fetch", job_id, "--out", consortium.folder / "fetched"]):
+                refused = consortium.command(*arguments, researcher="olga", check=False)
+                self.assertEqual(refused.returncode, 6, refused.stderr)
+                self.assertIn("an operator has no business here", refused.stderr)
+            consortium.command("stop", job_id, researcher="olga")
+            stopped = eventually(lambda: next((job for job in consortium.query("jobs") if job["phase"] == "stopped"), None), "the job is stopped")
+            self.assertIn("operator olga", stopped["detail"])
 
     def test_a_revoked_site_is_put_out_and_kept_out_without_a_restart(self):
         with Consortium(["east", "west"]) as consortium:

@@ -104,13 +104,13 @@ class Jobs(unittest.TestCase):
             consortium.start_coordinator()
             consortium.start_site("east", {"chest": file})
             consortium.wait_connected()
-            self.assertEqual(self.examples(consortium), 32)
+            self.assertEqual(self.examples(consortium, seed=1), 32)
             write_sites(consortium.folder, ["east"], evaluation=48)
-            self.assertEqual(self.examples(consortium), 48)
+            self.assertEqual(self.examples(consortium, seed=2), 48)
 
-    def examples(self, consortium):
+    def examples(self, consortium, seed):
         """How many examples a new job evaluates on."""
-        ended = consortium.wait_ended(consortium.submit(job(federation={"rounds": 1})))
+        ended = consortium.wait_ended(consortium.submit(job(federation={"rounds": 1}, seed=seed)))
         self.assertEqual(ended["phase"], "finished", ended["detail"])
         return ended["history"][0]["test"]["examples"]
 

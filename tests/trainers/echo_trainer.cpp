@@ -80,7 +80,7 @@ int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
   if (options.socket < 0) return 2;
   RecordChannel channel{Descriptor(options.socket)};
-  if (!channel.send(encode(Reply(Hello{kProtocolVersion, "consilium-echo-trainer", "cpu", false})))) return 1;
+  if (!channel.send(encode(Reply(Hello{kProtocolVersion, "consilium-echo-trainer", "cpu", true})))) return 1;
   while (true) {
     const auto record = channel.receive();
     if (!record) return 1;

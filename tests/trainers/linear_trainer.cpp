@@ -167,7 +167,7 @@ int main(int argc, char** argv) {
   }
   if (socket < 0) return 2;
   RecordChannel channel{Descriptor(socket)};
-  if (!channel.send(encode(Reply(Hello{kProtocolVersion, "consilium-linear-trainer", "cpu", false})))) return 1;
+  if (!channel.send(encode(Reply(Hello{kProtocolVersion, "consilium-linear-trainer", "cpu", true})))) return 1;
   Trainer trainer;
   while (true) {
     const auto record = channel.receive();

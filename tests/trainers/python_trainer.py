@@ -34,7 +34,7 @@ def send(**record):
     sock.sendall(struct.pack("<I", len(body)) + body)
 
 
-send(type="hello", protocol=1, software="python_trainer.py", device="cpu", sandboxed=False)
+send(type="hello", protocol=1, software="python_trainer.py", device="cpu", sandboxed=True)
 while True:
     request, fds = receive()
     if request["type"] == "prepare":

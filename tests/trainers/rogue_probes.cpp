@@ -2,15 +2,21 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -91,17 +97,110 @@ std::string attach_to(const std::string& pid) {
 
 std::string signal_to(const std::string& pid) { return outcome(::kill(static_cast<pid_t>(std::stol(pid)), 0) == 0); }
 
-std::string run_program(const std::string& path) {
-  errno = 0;
+/// Executes in a child; where there can be none, in its own place, and is gone if that is let pass.
+template <class Exec>
+std::string try_exec(const Exec& exec) {
   const pid_t child = fork();
+  if (child < 0) {
+    exec();
+    return outcome(false);
+  }
   if (child == 0) {
-    execl(path.c_str(), path.c_str(), nullptr);
-    _exit(errno == EACCES ? 126 : 127);
+    exec();
+    _exit(127);
   }
   int status = 0;
   waitpid(child, &status, 0);
   errno = EACCES;
   return outcome(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+std::string run_program(const std::string& path) {
+  return try_exec([&path] { execl(path.c_str(), path.c_str(), nullptr); });
+}
+
+/// A program of memory alone lies in no folder that rules are about: tried by descriptor, and by its name in /proc.
+std::string run_memory(const std::string& program) {
+  const int file = open(program.c_str(), O_RDONLY);
+  const int memory = memfd_create("program", 0);
+  struct stat status {};
+  if (file < 0 || memory < 0 || fstat(file, &status) != 0) return outcome(false);
+  if (sendfile(memory, file, nullptr, static_cast<std::size_t>(status.st_size)) < 0) return outcome(false);
+  const std::string name = "/proc/self/fd/" + std::to_string(memory);
+  std::string arguments[] = {"true"};
+  char* argv[] = {arguments[0].data(), nullptr};
+  return try_exec([&] {
+    execve(name.c_str(), argv, environ);
+    syscall(SYS_execveat, memory, "", argv, environ, AT_EMPTY_PATH);
+  });
+}
+
+/// Forks so many times; the children end at once.
+std::string fork_often(const std::string& times) {
+  for (int left = std::stoi(times); left > 0; --left) {
+    const pid_t child = fork();
+    if (child == 0) _exit(0);
+    if (child < 0) return outcome(false);
+    waitpid(child, nullptr, 0);
+  }
+  return outcome(true);
+}
+
+/// A child in a user namespace of its own, by clone and by clone3.
+std::string clone_namespace(const std::string&) {
+  const long child = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+  if (child == 0) _exit(0);
+  if (child > 0) waitpid(static_cast<pid_t>(child), nullptr, 0);
+  return outcome(child > 0);
+}
+
+/// Asks for clone3 with arguments that no kernel takes: EINVAL says that it would have looked at others.
+std::string call_clone3(const std::string&) {
+  const long result = syscall(SYS_clone3, nullptr, 0);
+  return outcome(result >= 0 || errno == EINVAL);
+}
+
+std::string limits_of(const std::string& pid) {
+  rlimit limit{};
+  return outcome(prlimit(static_cast<pid_t>(std::stol(pid)), RLIMIT_NOFILE, nullptr, &limit) == 0);
+}
+
+sockaddr_un unix_address(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof address.sun_path - 1));
+  return address;
+}
+
+std::string connect_unix(const std::string& path) {
+  const sockaddr_un address = unix_address(path);
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  return outcome(fd >= 0 && connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+}
+
+/// A datagram socket needs no connect to send; one of a pair, or opened as raw, is a datagram socket too.
+std::string send_unix(const std::string& path) {
+  const sockaddr_un address = unix_address(path);
+  std::array<int, 2> pair{-1, -1};
+  static_cast<void>(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair.data()));
+  for (const int fd : {socket(AF_UNIX, SOCK_DGRAM, 0), socket(AF_UNIX, SOCK_RAW, 0), pair[0]}) {
+    if (fd >= 0 && sendto(fd, "x", 1, 0, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 1)
+      return outcome(true);
+  }
+  return outcome(false);
+}
+
+/// Makes system calls by their numbers, "1 2 3", with arguments that none of them takes. Lists those that the kernel
+/// looked into: any error but EPERM and ENOSYS.
+std::string make_calls(const std::string& numbers) {
+  std::istringstream words(numbers);
+  std::string reached;
+  for (long call = 0; words >> call;) {
+    errno = 0;
+    const long result = syscall(call, -1L, -1L, -1L, -1L, -1L, -1L);
+    if (result >= 0 || (errno != EPERM && errno != ENOSYS)) reached += std::to_string(call) + " ";
+  }
+  return reached.empty() ? "none" : reached;
 }
 
 std::string open_descriptors() {
@@ -156,6 +255,14 @@ std::string probe(const std::string& name, const std::string& target) {
       {"exec", run_program},
       {"socket", open_socket},
       {"uring", set_up_uring},
+      {"fork", fork_often},
+      {"clone", clone_namespace},
+      {"clone3", call_clone3},
+      {"limits", limits_of},
+      {"unix-stream", connect_unix},
+      {"unix-datagram", send_unix},
+      {"exec-memory", run_memory},
+      {"calls", make_calls},
       {"descriptors", [](const std::string&) { return open_descriptors(); }},
       {"privileges", [](const std::string&) { return privileges(); }},
       {"environment", [](const std::string&) { return environment(); }},

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -43,6 +44,32 @@ std::string target;
     eaten.push_back(piece);
     std::this_thread::sleep_for(1ms);
   }
+}
+
+/// Lets a child of a session of its own do the eating.
+[[noreturn]] void let_child_eat_memory() {
+  const pid_t child = fork();
+  if (child < 0) {
+    std::perror("fork");
+    std::exit(5);
+  }
+  if (child == 0) {
+    setsid();
+    eat_memory();
+  }
+  hang();
+}
+
+[[noreturn]] void start_threads() {
+  while (true) std::thread(hang).detach();
+}
+
+void call_foreign_table() {
+#if defined(__x86_64__)
+  if (target == "x32") syscall(0x40000000L + SYS_getpid);
+  int result = SYS_getpid;  // any number of the i386 table
+  if (target == "i386") __asm__ volatile("int $0x80" : "+a"(result) : : "memory");
+#endif
 }
 
 void send_raw(const RecordChannel& channel, std::string_view bytes) {
@@ -97,6 +124,9 @@ void train(RecordChannel& channel, const Train& request, const Record& record) {
     std::exit(4);
   }
   if (mode == "eat-memory") eat_memory();
+  if (mode == "child-eats-memory") let_child_eat_memory();
+  if (mode == "threads") start_threads();
+  if (mode == "foreign-table") call_foreign_table();
   if (mode == "hang") hang();
   if (mode == "garbage") return send_raw(channel, std::string("\x05\0\0\0{{{{{", 9));
   if (mode == "oversized") return send_raw(channel, std::string("\xff\xff\xff\x7fx", 5));
@@ -157,6 +187,7 @@ void prepare(RecordChannel& channel, const Prepare& request) {
 void greet(RecordChannel& channel) {
   Hello hello{kProtocolVersion, "rogue", "cpu", true};
   if (mode == "old-version") hello.protocol = kProtocolVersion + 6;
+  if (mode == "says-unconfined") hello.sandboxed = false;
   if (mode == "silent") hang();
   if (mode == "dies-at-once") std::exit(7);
   if (mode == "prints") std::printf("line one\nline\x1b[31m two\n"), std::fflush(stdout);

@@ -2,12 +2,22 @@
 #include <thread>
 
 #include "cli/admin_client.h"
+#include "common/job/job_signature.h"
+#include "common/job/job_text.h"
+#include "common/pki/signer.h"
 #include "tests/contract/link/federation_fixture.h"
 
+using Catch::Matchers::Contains;
 using namespace consilium;
 using namespace consilium::testing;
 
 namespace {
+
+constexpr const char* kJob =
+    "{name: tiny, model: {name: mlp_2nn, input: [1, 8, 8], classes: 2}, data: {dataset: chest},\n"
+    " training: {local_epochs: 1, batch_size: 8, optimizer: {name: sgd, learning_rate: 0.1}},\n"
+    " federation: {rounds: 2, minimum_sites: 1}, strategy: {name: fedavg},\n"
+    " privacy: {secure_aggregation: off}, seed: 7}\n";
 
 cli::AdminClient client_of(Federation& federation, const Member& member) {
   return cli::AdminClient::create({"127.0.0.1:" + std::to_string(federation.port()), "localhost", "", member.root,
@@ -67,14 +77,21 @@ TEST_CASE("a researcher submits, lists, reads and stops jobs, and lists sites") 
   federation.handler.site_list = {{"north", true, "consilium-client 0.1.0", {"chest", "skin"}, "idle"},
                                   {"south", false, "", {}, ""}};
 
-  CHECK(client.submit("{\"name\":\"chest-xray\"}").value() == "job-1");
+  const job::JobSpec spec = job::parse_job(kJob, "job.yaml").value();
+  CHECK(client.submit(spec).value() == "job-1");
   CHECK(federation.handler.submitted ==
-        std::vector<std::pair<std::string, std::string>>{{"marie", "{\"name\":\"chest-xray\"}"}});
+        std::vector<std::pair<std::string, std::string>>{{"marie", job::canonical_text(spec)}});
+  const job::JobSignature& signature = federation.handler.signatures.at(0);
+  CHECK(signature.coordinator == "spiffe://lung/coordinator/hub");
+  const Member marie = federation.enroll(pki::Role::kResearcher, "marie");
+  CHECK(signature.certificate == pki::text_of(marie.certificate));
+  const auto statement = job::job_statement("lung", signature.coordinator, job::job_digest(spec), signature.not_after);
+  CHECK(pki::verify(signature.certificate, statement, signature.signature));
   CHECK(client.spec("job-1").value() == "the spec of job-1");
   CHECK(client.stop("job-1"));
-  CHECK(federation.handler.stopped == std::vector<std::string>{"marie job-1"});
+  CHECK(federation.handler.stopped == std::vector<std::string>{"spiffe://lung/researcher/marie job-1"});
   CHECK(client.remove("job-1"));
-  CHECK(federation.handler.removed == std::vector<std::string>{"marie job-1"});
+  CHECK(federation.handler.removed == std::vector<std::string>{"spiffe://lung/researcher/marie job-1"});
   CHECK(client.sites().value() == federation.handler.site_list);
 
   const auto jobs = client.jobs().value();
@@ -87,6 +104,51 @@ TEST_CASE("a researcher submits, lists, reads and stops jobs, and lists sites") 
   CHECK(client.status("chest-xray-1").value().history.size() == 3);
   CHECK_FALSE(federation.handler.callers.empty());
   for (const std::string& caller : federation.handler.callers) CHECK(caller == "researcher marie");
+}
+
+TEST_CASE("an operator lists and stops jobs and sees sites, and gets nothing that a job learned") {
+  Federation federation;
+  auto client = client_of(federation, federation.enroll(pki::Role::kOperator, "olga"));
+  federation.handler.current = {1, status_of(3)};
+  federation.handler.site_list = {{"north", true, "consilium-client 0.1.0", {"chest", "skin"}, "idle"}};
+
+  const auto jobs = client.jobs().value();
+  REQUIRE(jobs.size() == 1);
+  CHECK(jobs[0].phase == report::JobPhase::kTraining);
+  CHECK(jobs[0].sites == federation.handler.current.status.sites);
+  CHECK(federation.handler.callers == std::vector<std::string>{"operator olga"});  // who gets what, the handler decides
+  CHECK(client.stop("job-1"));
+  CHECK(federation.handler.stopped == std::vector<std::string>{"spiffe://lung/operator/olga job-1"});
+  CHECK(client.remove("job-1"));
+  CHECK(federation.handler.removed == std::vector<std::string>{"spiffe://lung/operator/olga job-1"});
+  CHECK(client.sites().value() == federation.handler.site_list);
+
+  const auto refused = [](const auto& outcome) {
+    REQUIRE_FALSE(outcome);
+    CHECK(outcome.error().code == ErrorCode::kPermissionDenied);
+    CHECK(outcome.error().message.find("an operator has no business here") != std::string::npos);
+  };
+  refused(client.submit("{}"));
+  refused(client.spec("job-1"));
+  refused(client.status("chest-xray-1"));
+  const auto weights = federation.folder / "weights.bin";
+  pki::write_text(weights, "1234");
+  refused(client.put_blob(weights));
+  const auto digest = federation.blobs->put(std::as_bytes(std::span("model"))).value();
+  refused(client.fetch_model(digest, federation.folder / "fetched.bin"));
+  CHECK(federation.handler.submitted.empty());
+}
+
+TEST_CASE("a coordinator that is refused is named with the reason and what to do") {
+  Federation federation;
+  auto client = client_of(federation);
+  federation.revoke(pki::Role::kCoordinator, "hub");
+  const auto refused = client.jobs();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kUnauthenticated);
+  CHECK_THAT(refused.error().message, Contains("spiffe://lung/coordinator/hub: the certificate is refused: "
+                                               "certificate revoked") &&
+                                          Contains("ask whoever runs the consortium's authority"));
 }
 
 TEST_CASE("a watcher hears every state it is in time for, with the whole history, until the job has ended") {
@@ -152,7 +214,7 @@ TEST_CASE("initial weights are put before the job is submitted, and a model is f
   const auto weights = federation.folder / "weights.bin";
   const auto bytes = std::as_bytes(std::span(words));
   pki::write_text(weights, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-  REQUIRE(client.submit("{}", weights));
+  REQUIRE(client.submit(job::parse_job(kJob, "job.yaml").value(), weights));
   const auto digest = crypto::sha256(bytes);
   CHECK(federation.blobs->size(digest).value() == bytes.size());
 

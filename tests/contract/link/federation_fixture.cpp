@@ -80,8 +80,12 @@ Result<void> RecordingHandler::weights_received(const std::string& researcher, c
   return {};
 }
 
-Result<std::string> RecordingHandler::submit(const std::string& researcher, const std::string& spec_text) {
-  board.post([&] { submitted.emplace_back(researcher, spec_text); });
+Result<std::string> RecordingHandler::submit(const std::string& researcher, const std::string& spec_text,
+                                             const job::JobSignature& signature) {
+  board.post([&] {
+    submitted.emplace_back(researcher, spec_text);
+    signatures.push_back(signature);
+  });
   return std::string("job-1");
 }
 
@@ -112,12 +116,12 @@ Result<std::string> RecordingHandler::job_spec(const pki::Identity& caller, cons
 }
 
 Result<void> RecordingHandler::stop(const pki::Identity& caller, const std::string& job_id) {
-  board.post([&] { stopped.push_back(caller.name + " " + job_id); });
+  board.post([&] { stopped.push_back(pki::to_uri(caller) + " " + job_id); });
   return {};
 }
 
 Result<void> RecordingHandler::remove(const pki::Identity& caller, const std::string& job_id) {
-  board.post([&] { removed.push_back(caller.name + " " + job_id); });
+  board.post([&] { removed.push_back(pki::to_uri(caller) + " " + job_id); });
   return {};
 }
 
@@ -126,7 +130,12 @@ std::vector<service::SiteStatus> RecordingHandler::sites() {
 }
 
 transport::LinkEvents RecordingEvents::events() {
-  return {[this] { board.post([&] { ++connected; }); },
+  return {[this](std::string who) {
+            board.post([&] {
+              ++connected;
+              coordinator = std::move(who);
+            });
+          },
           [this](wire::CoordinatorMessage message) { board.post([&] { received.push_back(std::move(message)); }); },
           [this](Error why) { board.post([&] { lost.push_back(std::move(why)); }); }};
 }

@@ -59,6 +59,7 @@ class RecordingHandler final : public service::CoordinationHandler {
   std::map<std::string, std::uint64_t> expected;              ///< words, by "site key"
   std::set<crypto::Digest> fetchable;
   std::vector<std::pair<std::string, std::string>> submitted;
+  std::vector<job::JobSignature> signatures;  ///< of `submitted`
   std::vector<std::string> stopped;
   std::vector<std::string> removed;
   std::vector<std::string> callers;     ///< who asked for jobs, a spec or a watch: "researcher marie"
@@ -77,7 +78,8 @@ class RecordingHandler final : public service::CoordinationHandler {
   Result<void> expect_weights(const std::string& researcher, std::uint64_t bytes) override;
   Result<void> weights_received(const std::string& researcher, const crypto::Digest& digest,
                                 std::uint64_t bytes) override;
-  Result<std::string> submit(const std::string& researcher, const std::string& spec_text) override;
+  Result<std::string> submit(const std::string& researcher, const std::string& spec_text,
+                             const job::JobSignature& signature) override;
   std::vector<report::JobStatus> jobs(const pki::Identity& caller) override;
   Result<Versioned> watch(const pki::Identity& caller, const std::string& job_id, std::uint64_t seen,
                           std::chrono::milliseconds timeout) override;
@@ -92,6 +94,7 @@ class RecordingEvents {
  public:
   Board board;
   unsigned connected = 0;
+  std::string coordinator;  ///< the last that it connected to
   std::vector<wire::CoordinatorMessage> received;
   std::vector<Error> lost;
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <future>
 #include <thread>
 
 #include "common/wire/messages.h"
@@ -64,7 +65,9 @@ TEST_CASE("messages travel both ways on a site's stream, in order") {
 TEST_CASE("the largest messages pass: a job and a round order of 1 MiB each") {
   Federation federation;
   Attending north(federation, "north");
-  federation.service->send("north", wire::JobOffer{"job-1", std::string(1 << 20, 'x'), "marie"});
+  federation.service->send(
+      "north",
+      wire::JobOffer{"job-1", std::string(1 << 20, 'x'), {"spiffe://lung/coordinator/hub", 1, "c", {std::byte{1}}}});
   federation.service->send("north", wire::SessionOffer{kKey, std::vector<std::byte>(1 << 20), 7});
   REQUIRE(north.events.board.wait([&] { return north.events.received.size() == 2; }));
   CHECK(std::get<wire::JobOffer>(north.events.received[0]).spec.size() == 1 << 20);
@@ -91,6 +94,32 @@ TEST_CASE("a site ends its open stream to a coordinator that was revoked, and op
   CHECK(federation.handler.board.wait([&] { return !federation.handler.connected.contains("north"); }));
   CHECK(north.events.board.wait([&] { return north.events.lost.size() >= 2; }));
   CHECK(north.events.board.read([&] { return north.events.connected; }) == 1);
+}
+
+TEST_CASE("a site that takes its time with a message holds the coordinator up, and keeps few messages in its memory") {
+  Federation federation;
+  RecordingEvents events;
+  std::promise<void> gate;
+  auto link = federation.link("north");
+  auto told = events.events();
+  told.connected = [&] { REQUIRE(link->send(kHello)); };
+  told.received = [&, held = gate.get_future().share(), record = told.received](wire::CoordinatorMessage message) {
+    held.wait();
+    record(std::move(message));
+  };
+  link->start(std::move(told));
+  REQUIRE(federation.handler.board.wait([&] { return federation.handler.connected.contains("north"); }));
+  constexpr std::size_t kSent = 400;  // of half a MiB
+  for (std::size_t i = 0; i < kSent; ++i) {
+    federation.service->send("north", wire::JobOffer{"job-1", std::string(1 << 19, 'x'), "marie"});
+    std::this_thread::sleep_for(std::chrono::milliseconds(4));
+  }
+  // The coordinator's own queue is full: it gives the site up.
+  CHECK(federation.handler.board.wait([&] { return !federation.handler.left.empty(); }));
+  gate.set_value();
+  CHECK(events.board.wait([&] { return !events.lost.empty(); }));
+  CHECK(events.board.read([&] { return events.received.size(); }) < kSent / 4);
+  link->stop();
 }
 
 TEST_CASE("a second stream of the same site is refused while the first lives, and let in when it has ended") {

@@ -5,10 +5,9 @@
 
 #include "client/daemon_config.h"
 #include "client/policy/policy.h"
-#include "common/pki/roster_file.h"
 #include "coordinator/daemon_config.h"
 
-/// Any text is refused or read, by every reader of a configuration and of a roster; a policy without a digest never
+/// Any text is refused or read, by every reader of a configuration; a policy without a digest never
 /// accepts an empty job.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
@@ -17,8 +16,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto client = consilium::client::parse_client_config(text, "fuzz", "/etc");
   if (client && client->site.empty()) std::abort();
   const auto policy = consilium::policy::parse_policy(text, "fuzz");
-  if (policy && policy->accepted_digests().empty() && policy->accepts({}, {}, "")) std::abort();
-  const auto roster = consilium::pki::parse_roster(text, "fuzz");
-  if (roster && roster->consortium.empty()) std::abort();
+  if (policy && policy->accepted_digests().empty() && policy->judge({}, {}, "").refusals.empty()) std::abort();
   return 0;
 }

@@ -4,10 +4,15 @@
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
+
+#include "common/pki/authority.h"
 
 namespace consilium::cli {
 namespace {
+
+using Catch::Matchers::Contains;
 
 struct Folder {
   Folder() {
@@ -27,7 +32,8 @@ struct Folder {
 };
 
 constexpr const char* kWhole =
-    "coordinator: example.org:8470\nroot: root.pem\ncertificate: ada.pem\nkey: /keys/ada.key\n";
+    "coordinator: example.org:8470\nroot: root.pem\ncertificate: ada.pem\nkey: /keys/ada.key\n"
+    "revocation_list: crl.pem\n";
 
 TEST_CASE("a connection comes from the file that --config names, its paths relative to it") {
   const Folder folder;
@@ -38,6 +44,54 @@ TEST_CASE("a connection comes from the file that --config names, its paths relat
   CHECK(connection->coordinator == "example.org:8470");
   CHECK(connection->root == folder.path / "root.pem");
   CHECK(connection->key == "/keys/ada.key");
+  CHECK(connection->revocation_list == folder.path / "crl.pem");
+  CHECK(connection->list_memory == folder.path);
+  options.given.revocation_list = "/other/crl.pem";
+  CHECK(resolve_connection(options)->revocation_list == "/other/crl.pem");
+}
+
+TEST_CASE("a connection without a revocation list is warned of, with the remedy") {
+  const Folder folder;
+  ConnectionOptions options;
+  options.given = {"example.org:1", "root.pem", "ada.pem", "ada.key"};
+  const auto connection = resolve_connection(options);
+  REQUIRE(connection);
+  CHECK(connection->list_memory == folder.path / "xdg/consilium");
+  const auto warning = revocation_warning(*connection, [] { return std::time(nullptr); });
+  REQUIRE(warning);
+  REQUIRE(warning->has_value());
+  CHECK_THAT(**warning, Contains("no revocation list") && Contains("--revocation-list"));
+}
+
+TEST_CASE("a list that is near its end is warned of; one that ended, or is older than the last, ends the command") {
+  const Folder folder;
+  constexpr auto kDay = std::chrono::days{1};
+  auto authority = pki::Authority::create(folder.path / "ca", "lung", 100 * kDay).value();
+  Connection connection;
+  connection.root = authority.root_certificate();
+  connection.revocation_list = folder.path / "crl.pem";
+  connection.list_memory = folder.path / "memory";
+  std::filesystem::copy_file(authority.revocation_list(), connection.revocation_list);
+  const std::time_t end = authority.list_state().value().end;
+  const auto warned_at = [&](std::time_t now) { return revocation_warning(connection, [now] { return now; }); };
+
+  CHECK_FALSE(warned_at(end - 8 * 86400).value());
+  CHECK_THAT(warned_at(end - 6 * 86400).value().value(), Contains("crl.pem: the revocation list ends"));
+  const auto ended = warned_at(end);
+  REQUIRE_FALSE(ended);
+  CHECK_THAT(ended.error().message, Contains("crl.pem: the revocation list ended") && Contains("renew-list"));
+
+  REQUIRE(authority.renew_list({}));
+  connection.revocation_list = authority.revocation_list();
+  CHECK_FALSE(warned_at(end - 8 * 86400).value());
+  connection.revocation_list = folder.path / "crl.pem";
+  const auto older = warned_at(end - 8 * 86400);
+  REQUIRE_FALSE(older);
+  CHECK_THAT(older.error().message, Contains("crl.pem: this is revocation list 1, older than list 2"));
+
+  connection.revocation_list = authority.revocation_list();
+  connection.list_memory.clear();
+  CHECK_THAT(warned_at(end - 8 * 86400).value().value(), Contains("--config"));
 }
 
 TEST_CASE("the command line wins over the file, the environment's file over the home folder's") {

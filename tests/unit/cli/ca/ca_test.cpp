@@ -12,6 +12,7 @@
 #include "common/pki/trust.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
+using Catch::Matchers::Contains;
 using consilium::ErrorCode;
 using consilium::Result;
 using consilium::pki::TemporaryFolder;
@@ -75,6 +76,83 @@ TEST_CASE("an authority, a coordinator, a site and a researcher come to be by co
   REQUIRE(run({"ca", "revoke", "--ca", ca, "--role", "site", "--name", "north"}));
   CHECK_FALSE(store->authenticate(text_of(folder / "n/north.pem"), {Role::kSite}));
   CHECK(run({"ca", "list", "--ca", ca})->find("revoked  site  north") != std::string::npos);
+}
+
+TEST_CASE("an operator comes to be by the same commands as a researcher") {
+  const TemporaryFolder folder;
+  const std::string ca = folder / "ca";
+  REQUIRE(run({"ca", "init", ca, "--name", "lung"}));
+  const auto asked =
+      run({"ca", "request", "--consortium", "lung", "--role", "operator", "--name", "olga", "--out", folder / "o"});
+  REQUIRE(asked);
+  CHECK_THAT(*asked, Contains("consilium ca sign olga.csr --role operator --name olga --fingerprint"));
+  REQUIRE(run({"ca", "sign", folder / "o/olga.csr", "--ca", ca, "--role", "operator", "--name", "olga", "--out",
+               folder / "o/olga.pem"}));
+  using namespace consilium::pki;
+  const auto store = TrustStore::open(folder / "ca/root.pem", folder / "ca/crl.pem").value();
+  CHECK(store->authenticate(text_of(folder / "o/olga.pem"), {Role::kOperator}).value() ==
+        Identity{"lung", Role::kOperator, "olga"});
+  CHECK(store->authenticate(text_of(folder / "o/olga.pem"), {Role::kResearcher}).error().code ==
+        ErrorCode::kPermissionDenied);
+}
+
+TEST_CASE("a list is renewed before it ends, and every command that writes one says its number and end") {
+  const TemporaryFolder folder;
+  const std::string ca = folder / "ca";
+  const auto made = run({"ca", "init", ca, "--name", "lung", "--list-days", "3"});
+  REQUIRE(made);
+  CHECK_THAT(*made, Contains("ends after 3 days") && Contains("consilium ca renew-list"));
+  REQUIRE(run({"enroll", "--site", "north", "--consortium", "lung", "--out", folder / "n"}));
+  const auto sign = [&] {
+    return run({"ca", "sign", folder / "n/north.csr", "--ca", ca, "--role", "site", "--name", "north", "--out",
+                folder / "n/north.pem"})
+        .value();
+  };
+  CHECK_THAT(sign(), Contains("write a new one first: consilium ca renew-list --ca " + ca));
+  const auto renewed = run({"ca", "renew-list", "--ca", ca, "--days", "30"});
+  REQUIRE(renewed);
+  CHECK_THAT(*renewed, Contains("Revocation list 2 ends 20") && Contains("crl.pem to the coordinator, the sites"));
+  CHECK_THAT(sign(), !Contains("renew-list"));
+  CHECK_THAT(run({"ca", "revoke", "--ca", ca, "--role", "site", "--name", "north"}).value(),
+             Contains("Revocation list 3 ends 20"));
+  CHECK_THAT(run({"ca", "renew-list", "--ca", ca, "--above", "41"}).value(), Contains("Revocation list 42 ends 20"));
+  CHECK_THAT(run({"ca", "list", "--ca", ca}).value(), Contains("revocation list 42 ends 20"));
+  const auto listed = nlohmann::json::parse(run({"ca", "list", "--ca", ca, "--json"}).value());
+  CHECK(listed.at("revocation_list").at("number") == 42);
+  CHECK(listed.at("revocation_list").at("not_after").get<std::string>().size() == 20);
+  CHECK(run({"ca", "renew-list", "--ca", ca, "--days", "0"}).error().message.find("usage") == 0);
+}
+
+TEST_CASE("a revoked key is signed with --again alone, and a key in force for one name alone") {
+  const TemporaryFolder folder;
+  const std::string ca = folder / "ca";
+  REQUIRE(run({"ca", "init", ca, "--name", "lung"}));
+  REQUIRE(run({"enroll", "--site", "north", "--consortium", "lung", "--out", folder / "n"}));
+  const auto sign = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = {"ca", "sign", folder / "n/north.csr", "--ca", ca, "--out", folder / "x.pem"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words);
+  };
+  REQUIRE(sign({"--role", "site", "--name", "north"}));
+  CHECK(sign({"--role", "site", "--name", "south", "--again"}).error().code == ErrorCode::kAlreadyExists);
+  REQUIRE(run({"ca", "revoke", "--ca", ca, "--role", "site", "--name", "north"}));
+  const auto refused = sign({"--role", "site", "--name", "north"});
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message, Contains("site 'north'") && Contains("--again"));
+  CHECK(sign({"--role", "site", "--name", "north", "--again"}));
+}
+
+TEST_CASE("a coordinator's certificate without a host is not signed, and the remedy is said") {
+  const TemporaryFolder folder;
+  const std::string ca = folder / "ca";
+  REQUIRE(run({"ca", "init", ca, "--name", "lung"}));
+  REQUIRE(
+      run({"ca", "request", "--consortium", "lung", "--role", "coordinator", "--name", "main", "--out", folder / "c"}));
+  const auto forgotten = run({"ca", "sign", folder / "c/main.csr", "--ca", ca, "--role", "coordinator", "--name",
+                              "main", "--out", folder / "main.pem"});
+  REQUIRE_FALSE(forgotten);
+  CHECK_THAT(forgotten.error().message, Contains("--host fl.example.org"));
+  CHECK_FALSE(std::filesystem::exists(folder / "main.pem"));
 }
 
 TEST_CASE("the roster lists the sites in force, as text, as JSON and in a file") {

@@ -1,11 +1,14 @@
 #include "client/policy/policy.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
+#include "common/model/model_parameters.h"
 
 namespace consilium::policy {
 namespace {
@@ -27,6 +30,10 @@ job::JobSpec chest_job() {
   return job::without_masks(*job::read_job(CONSILIUM_SOURCE_DIR "/examples/chest-xray.yaml"));
 }
 
+std::size_t parameters_of(const job::JobSpec& job) {
+  return model::build_manifest(job.model).value().parameter_count();
+}
+
 Policy parsed(const std::string& text) {
   auto policy = parse_policy(text, "policy.yaml");
   INFO((policy ? "" : policy.error().message));
@@ -41,10 +48,13 @@ std::string with(std::string text, const std::string& from, const std::string& t
 std::string with(const std::string& from, const std::string& to) { return with(kPolicy, from, to); }
 
 std::string refusal(const Policy& policy, const job::JobSpec& job, const std::string& researcher = "alice") {
-  const auto accepted = policy.accepts(job, job::job_digest(job), researcher);
-  if (accepted) return "";
-  CHECK(accepted.error().code == ErrorCode::kPermissionDenied);
-  return accepted.error().message;
+  return texts_of(policy.judge(job, job::job_digest(job), researcher).refusals);
+}
+/// Why a person has to approve the job, which is within every rule.
+std::string approval(const Policy& policy, const job::JobSpec& job, const std::string& researcher = "alice") {
+  const Judgement judgement = policy.judge(job, job::job_digest(job), researcher);
+  CHECK(judgement.refusals.empty());
+  return judgement.approval;
 }
 
 TEST_CASE("a job within every rule is accepted") {
@@ -56,8 +66,6 @@ TEST_CASE("a job within every rule is accepted") {
 
 TEST_CASE("each rule refuses by itself, and the refusal names it") {
   const Policy policy = parsed(kPolicy);
-  CHECK(refusal(policy, chest_job(), "mallory").find("researchers: 'mallory' (the policy lists alice, bob)") !=
-        std::string::npos);
   const auto refused = [&](auto change) {
     job::JobSpec job = chest_job();
     change(job);
@@ -86,15 +94,15 @@ TEST_CASE("each rule refuses by itself, and the refusal names it") {
   CHECK(refusal(parsed(with("allow_unmasked: true", "allow_unmasked: false")), masked) == "");
 }
 
-TEST_CASE("a refusal names every rule that refused, the job and its digest") {
+TEST_CASE("a refusal names every rule that refused, and its keys hold no value") {
   job::JobSpec job = chest_job();
   job.data.dataset = "ct";
   job.federation.rounds = 1000;
   job.training.local_epochs = 50;
-  const std::string message = refusal(parsed(kPolicy), job, "mallory");
-  for (const std::string& part :
-       {std::string("researchers"), std::string("datasets"), std::string("max_rounds"), std::string("max_local_epochs"),
-        std::string("'chest-xray'"), crypto::to_hex(job::job_digest(job))}) {
+  const Judgement judgement = parsed(kPolicy).judge(job, job::job_digest(job), "alice");
+  CHECK(keys_of(judgement.refusals) == "datasets, max_rounds, max_local_epochs");
+  const std::string message = texts_of(judgement.refusals);
+  for (const char* part : {"datasets: 'ct'", "max_rounds: 1000", "max_local_epochs: 50"}) {
     CHECK(message.find(part) != std::string::npos);
   }
   CHECK(message.find("strategies") == std::string::npos);
@@ -104,15 +112,15 @@ TEST_CASE("a policy accepts nothing where it is empty, and every rule that is le
   for (const Policy& policy :
        {Policy(), parsed(""), parsed("{}"), parsed("# nothing yet\n"), parsed("accept_digests: []\n")}) {
     const std::string message = refusal(policy, chest_job());
-    for (const char* rule : {"researchers", "datasets", "tasks", "strategies", "max_rounds", "max_local_epochs",
-                             "minimum_cohort", "allow_unmasked"}) {
+    for (const char* rule :
+         {"datasets", "tasks", "strategies", "max_rounds", "max_local_epochs", "minimum_cohort", "allow_unmasked"}) {
       CHECK(message.find(rule) != std::string::npos);
     }
     CHECK(policy.sandbox_required());
   }
   for (const char* rule :
-       {"researchers: [alice, bob]\n", "datasets: [chest]\n", "tasks: [classification]\n", "strategies: [fedavg]\n",
-        "max_rounds: 20\n", "max_local_epochs: 2\n", "minimum_cohort: 3\n", "allow_unmasked: true\n"}) {
+       {"datasets: [chest]\n", "tasks: [classification]\n", "strategies: [fedavg]\n", "max_rounds: 20\n",
+        "max_local_epochs: 2\n", "minimum_cohort: 3\n", "allow_unmasked: true\n"}) {
     const std::string text = rule;
     CHECK(refusal(parsed(with(text, "")), chest_job()).find(text.substr(0, text.find(':')) + ":") != std::string::npos);
   }
@@ -120,10 +128,61 @@ TEST_CASE("a policy accepts nothing where it is empty, and every rule that is le
 
 TEST_CASE("a listed digest is accepted as it stands, and no other job is") {
   job::JobSpec job = chest_job();
-  const Policy policy = parsed("accept_digests: [" + crypto::to_hex(job::job_digest(job)) + "]\n");
-  CHECK(refusal(policy, job, "anyone") == "");
+  const Policy policy =
+      parsed("allow_unmasked: true\naccept_digests: [" + crypto::to_hex(job::job_digest(job)) + "]\n");
+  CHECK(approval(policy, job, "anyone") == "");
   job.seed += 1;
   CHECK(refusal(policy, job, "anyone") != "");
+}
+
+TEST_CASE("a listed digest doesn't bring in a job without masks, nor a model that is too large") {
+  job::JobSpec job = chest_job();
+  const std::string listed = "accept_digests: [" + crypto::to_hex(job::job_digest(job)) + "]\n";
+  CHECK(keys_of(parsed(listed).judge(job, job::job_digest(job), "alice").refusals) == "allow_unmasked");
+  CHECK(refusal(parsed(listed + "allow_unmasked: true\nmax_parameters: 1000\n"), job)
+            .find(fmt::format("max_parameters: {} (the policy allows at most 1000)", parameters_of(job))) !=
+        std::string::npos);
+}
+
+TEST_CASE("a job within every rule waits for a person, unless its researcher is listed") {
+  CHECK(approval(parsed(kPolicy), chest_job(), "mallory") == "the policy accepts no job of 'mallory' without approval");
+  CHECK(approval(parsed(with("researchers: [alice, bob]\n", "")), chest_job()) ==
+        "the policy accepts no job of 'alice' without approval");
+  job::JobSpec job = chest_job();
+  SECTION("weights of a listed researcher's own wait, too") {
+    job.initial_weights_digest = crypto::sha256("weights");
+    CHECK(approval(parsed(kPolicy), job) == "it starts from weights of the researcher's own");
+  }
+  SECTION("layers of a listed researcher's own wait, too") {
+    job.model.name.clear();
+    CHECK(approval(parsed(kPolicy), job) == "its model is a list of the researcher's own layers");
+  }
+  SECTION("a digest that the file lists was approved by whoever wrote it there") {
+    job.initial_weights_digest = crypto::sha256("weights");
+    CHECK(approval(parsed(kPolicy + "accept_digests: [" + crypto::to_hex(job::job_digest(job)) + "]\n"), job) == "");
+  }
+}
+
+TEST_CASE("a policy pins what a job may choose") {
+  job::JobSpec job = chest_job();
+  job.training.batch_size = 32;
+  job.training.optimizer.learning_rate = 0.1;
+  CHECK(refusal(parsed(kPolicy + "batch_size: {at_least: 32, at_most: 32}\nlearning_rate: {at_least: 0.1}\n"), job) ==
+        "");
+  CHECK(refusal(parsed(kPolicy + "batch_size: {at_least: 33}\n"), job) ==
+        "batch_size: 32 (the policy allows at least 33)");
+  CHECK(refusal(parsed(kPolicy + "batch_size: {at_most: 31}\n"), job) ==
+        "batch_size: 32 (the policy allows at most 31)");
+  CHECK(refusal(parsed(kPolicy + "learning_rate: {at_most: 0.05}\n"), job) ==
+        "learning_rate: 0.1 (the policy allows at most 0.05)");
+  // Every round's rate counts: a schedule may lead out of the range.
+  job.training.schedule = {job::ScheduleKind::kStep, 1, 0.1, 0.0};
+  CHECK(refusal(parsed(kPolicy + "learning_rate: {at_least: 0.05}\n"), job).starts_with("learning_rate: 1"));
+  const std::size_t size = parameters_of(job);
+  CHECK(refusal(parsed(kPolicy + fmt::format("max_parameters: {}\n", size)), job) == "");
+  CHECK(refusal(parsed(kPolicy + fmt::format("max_parameters: {}\n", size - 1)), job) ==
+        fmt::format("max_parameters: {} (the policy allows at most {})", size, size - 1));
+  CHECK(parsed(kPolicy + "maximum_sums: 400\n").rules().maximum_sums == 400U);
 }
 
 TEST_CASE("the smallest cohort is what a job can promise") {
@@ -220,6 +279,10 @@ TEST_CASE("a malformed policy is an error, never a policy") {
       {"minimum_cohort: 3", {"0", "-1", "1.5", "many", "'3'", "[3]", "{}"}},
       {"maximum_clip: 16", {"0", "-1", "nan", "inf", "many", "'16'", "[16]"}},
       {"minimum_survivors: 3", {"0", "-1", "1.5", "256", "many", "'3'", "[3]", "{}"}},
+      {"max_parameters: 1000", {"0", "-1", "1.5", "many", "'3'", "[3]", "{}"}},
+      {"maximum_sums: 1000", {"0", "-1", "1.5", "many", "'3'", "[3]", "{}"}},
+      {"batch_size: {at_least: 1}", {"0", "[1]", "{}", "{at_last: 1}", "{at_least: 0}", "{at_least: 2, at_most: 1}"}},
+      {"learning_rate: {at_most: 1}", {"0", "[1]", "{}", "{at_most: x}", "{at_most: 0}", "{at_least: 2, at_most: 1}"}},
       {"allow_changed_cohort: false", {"yes", "on", "1", "'true'", "True", "[true]", "{}"}},
       {"allow_unmasked: true", {"yes", "on", "1", "'true'", "True", "[true]", "{}"}}};
   for (const auto& [written, wrongs] : keys) {

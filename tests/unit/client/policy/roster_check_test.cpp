@@ -27,9 +27,11 @@ job::JobSpec masked_job() {
   return job::with_roster(*job, job::simulated_roster(kSites)).value();
 }
 
-pki::Roster own_roster() { return {"lung", job::simulated_roster({"centre", "east", "north", "south", "west"})}; }
+roster::Roster own_roster() {
+  return {.consortium = "lung", .sites = job::simulated_roster({"centre", "east", "north", "south", "west"})};
+}
 
-std::string refusal(const job::JobSpec& job, const pki::Roster& own, const crypto::Digest& key = kNorth) {
+std::string refusal(const job::JobSpec& job, const roster::Roster& own, const crypto::Digest& key = kNorth) {
   const auto checked = check_roster(job, own, "north", key);
   REQUIRE_FALSE(checked);
   return checked.error().message;
@@ -62,8 +64,8 @@ TEST_CASE("a job of numbers that a coordinator made too small is declined") {
 }
 
 TEST_CASE("a minted hospital, which the site's own roster doesn't have, is refused by name") {
-  pki::Roster own = own_roster();
-  own.keys.erase("west");
+  roster::Roster own = own_roster();
+  own.sites.erase("west");
   CHECK_THAT(refusal(masked_job(), own), Contains("site 'west' isn't in this site's roster file"));
 }
 
@@ -72,11 +74,11 @@ TEST_CASE("a second key for a known hospital is refused with both keys") {
   job.federation.roster["west"] = crypto::sha256("minted");
   CHECK_THAT(refusal(job, own_roster()),
              Contains("site 'west' has the key " + crypto::to_hex(crypto::sha256("minted")) + " in the job and " +
-                      crypto::to_hex(own_roster().keys.at("west"))));
+                      crypto::to_hex(own_roster().sites.at("west"))));
 }
 
 TEST_CASE("a job must name this site, with this site's own key") {
-  const auto absent = check_roster(masked_job(), own_roster(), "centre", own_roster().keys.at("centre"));
+  const auto absent = check_roster(masked_job(), own_roster(), "centre", own_roster().sites.at("centre"));
   REQUIRE_FALSE(absent);
   CHECK(absent.error().code == ErrorCode::kPermissionDenied);
   CHECK_THAT(absent.error().message, Contains("the job doesn't list this site ('centre')"));
@@ -85,7 +87,7 @@ TEST_CASE("a job must name this site, with this site's own key") {
 }
 
 TEST_CASE("a job of strangers names the first of them and says how many there are") {
-  CHECK_THAT(refusal(masked_job(), {"lung", job::simulated_roster({"a"})}),
+  CHECK_THAT(refusal(masked_job(), {.consortium = "lung", .sites = job::simulated_roster({"a"})}),
              Contains("'east'") && Contains("'south'") && !Contains("'west'") && Contains("and 1 more"));
 }
 
@@ -94,18 +96,18 @@ TEST_CASE("a job that the policy accepts by its digest is held to the roster all
   job.federation.roster["west"] = crypto::sha256("minted");
   const auto policy = parse_policy("accept_digests: [" + crypto::to_hex(job::job_digest(job)) + "]\n", "policy.yaml");
   REQUIRE(policy);
-  CHECK(policy->accepts(job, job::job_digest(job), "anyone"));
+  CHECK(policy->judge(job, job::job_digest(job), "anyone").refusals.empty());
   CHECK_FALSE(check_roster(job, own_roster(), "north", kNorth));
 }
 
 TEST_CASE("a site's roster file is read with its configuration, and must be its consortium's") {
   const auto file =
       std::filesystem::temp_directory_path() / ("consilium-roster-" + std::to_string(::getpid()) + ".yaml");
-  CHECK(read_own_roster({}, "lung")->keys.empty());
+  CHECK(read_own_roster({}, "lung")->sites.empty());
   CHECK_THAT(read_own_roster(file, "lung").error().message,
              Contains("client.yaml: roster: ") && Contains(file.filename().string()));
   std::ofstream(file) << "consortium: lung\nsites: [{name: north, fingerprint: " << crypto::to_hex(kNorth) << "}]\n";
-  CHECK(read_own_roster(file, "lung")->keys.at("north") == kNorth);
+  CHECK(read_own_roster(file, "lung")->sites.at("north") == kNorth);
   CHECK_THAT(read_own_roster(file, "heart").error().message,
              Contains("expected 'heart', that of this site's certificate, found 'lung'"));
   std::filesystem::remove(file);

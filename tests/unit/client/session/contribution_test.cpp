@@ -22,7 +22,7 @@ job::RoundOrder train_order(std::uint64_t normaliser, bool with_counts = true) {
   job::RoundOrder order;
   order.kind = job::SumKind::kTrain;
   order.normaliser = normaliser;
-  order.layout = encoding::train_layout(small_manifest(), 16.0, 1024.0, with_counts).value();
+  order.layout = encoding::train_layout(small_manifest(), 16.0, 1024.0, {.examples = with_counts}).value();
   return order;
 }
 
@@ -117,7 +117,7 @@ TEST_CASE("an update in pieces has the words of one that is whole, for however m
                             {{"w", {700, 300}, TensorRole::kTrainable, 0, 0}, {"m", {99}, TensorRole::kBuffer, 0, 0}})
                             .value();
   job::RoundOrder order = train_order(10, false);
-  order.layout = encoding::train_layout(manifest, 16.0, 1024.0, false).value();
+  order.layout = encoding::train_layout(manifest, 16.0, 1024.0, {.examples = false}).value();
   std::vector<float> delta(manifest.parameter_count());
   for (std::size_t i = 0; i < delta.size(); ++i) delta[i] = static_cast<float>(i % 1000) * 0.03F - 15.0F;
   const trainer::Trained trained{1.0, 1, false, 0.1};

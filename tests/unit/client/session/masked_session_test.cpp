@@ -40,28 +40,29 @@ job::JobSpec spec() {
 }
 
 wire::SessionOffer session_offer(SumKind kind, std::uint32_t round, std::uint32_t attempt = 1,
-                                 const std::string& job_id = "tiny-1") {
+                                 const std::string& job_id = "tiny-1", const job::JobSpec& job = spec()) {
   const job::SessionKey key{job_id, kind, round, attempt};
   const bool census = kind == SumKind::kCensus;
   const auto order =
-      job::expected_order(spec(), key, census ? 0 : 100, census ? crypto::Digest{} : crypto::sha256("model")).value();
+      job::expected_order(job, key, census ? 0 : 100, census ? crypto::Digest{} : crypto::sha256("model")).value();
   return {key, job::encode(order), census ? 0U : 8 * sizeof(float)};
 }
 
 struct Site : PlayedSite {
-  explicit Site(pki::Roster roster = {"lung", job::simulated_roster(kSites)})
+  explicit Site(roster::Roster roster = {.consortium = "lung", .sites = job::simulated_roster(kSites)})
       : PlayedSite(kPolicy, "north", job::simulated_roster({"north"}).at("north"), std::move(roster)) {
-    feed(Connected{});
+    feed(Connected{approval::kHub});
+    approve(spec());
   }
   /// Offers the job and returns the site's answer to it.
   wire::JobAnswer offer(const job::JobSpec& job = spec(), const std::string& job_id = "tiny-1") {
-    return sent<wire::JobAnswer>(receive(wire::JobOffer{job_id, job::canonical_text(job), "ada"})).at(0);
+    return sent<wire::JobAnswer>(receive(approval::signing().offer(job_id, job))).at(0);
   }
 };
 
 Site accepted_site() {
   Site site;
-  REQUIRE(site.offer().accepted);
+  REQUIRE(site.offer().consent == wire::JobConsent::kAccepted);
   return site;
 }
 
@@ -166,8 +167,11 @@ TEST_CASE("no session of a job begins while another is confirmed and its masks a
   CHECK(sent<wire::SessionFailed>(effects)[0].reason.empty());
   CHECK_THAT(notes(effects), Catch::Contains("is confirmed, and its masks are still on"));
 
-  REQUIRE(run.site.offer(spec(), "tiny-2").accepted);
-  CHECK(only<BeginMasking>(run.site.receive(session_offer(SumKind::kTrain, 1, 1, "tiny-2"))).size() == 1);
+  job::JobSpec other = spec();
+  other.seed += 1;
+  run.site.approve(other);
+  REQUIRE(run.site.offer(other, "tiny-2").consent == wire::JobConsent::kAccepted);
+  CHECK(only<BeginMasking>(run.site.receive(session_offer(SumKind::kTrain, 1, 1, "tiny-2", other))).size() == 1);
   run.site.feed(Revealed{run.key});
   CHECK(only<BeginMasking>(run.site.receive(next)).size() == 1);
 }
@@ -222,8 +226,8 @@ TEST_CASE("after a reconnection what was sent can still be confirmed and reveale
   const bool confirmed = GENERATE(false, true);
   if (confirmed) run.site.feed(Confirmed{run.key});
   CHECK(only<EndMasking>(run.site.feed(Disconnected{})).empty());
-  run.site.feed(Connected{});
-  REQUIRE(run.site.offer().accepted);
+  run.site.feed(Connected{approval::kHub});
+  REQUIRE(run.site.offer().consent == wire::JobConsent::kAccepted);
   CHECK(only<Mask>(run.site.receive(wire::Masking{run.key, {}})).size() == 1);
   REQUIRE(run.site.state().confirming.contains(run.key));
   CHECK(only<BeginMasking>(run.site.receive(session_offer(SumKind::kTrain, 2))).size() == 1);
@@ -336,24 +340,24 @@ TEST_CASE("an ended job is forgotten, with all that its sessions had open") {
 }
 
 TEST_CASE("a masked job is declined where the site's own roster has other sites or keys, and where there is none") {
-  pki::Roster roster{"lung", job::simulated_roster(kSites)};
+  roster::Roster roster{.consortium = "lung", .sites = job::simulated_roster(kSites)};
   std::string why;
   SECTION("no roster file") {
     roster = {};
     why = "client.yaml: roster";
   }
   SECTION("a site that it doesn't have") {
-    roster.keys.erase("west");
+    roster.sites.erase("west");
     why = "'west' isn't in this site's roster file";
   }
   SECTION("another key of a site") {
-    roster.keys["west"] = crypto::sha256("west's own");
+    roster.sites["west"] = crypto::sha256("west's own");
     why = "'west'";
   }
   Site site(roster);
-  const wire::JobAnswer answer = site.offer();
-  CHECK_FALSE(answer.accepted);
-  CHECK_THAT(answer.reason, Catch::Contains(why));
+  const auto effects = site.receive(approval::signing().offer("tiny-1", spec()));
+  CHECK(sent<wire::JobAnswer>(effects).at(0) == wire::JobAnswer{"tiny-1", wire::JobConsent::kDeclined, "roster"});
+  CHECK_THAT(notes(effects), Catch::Contains(why));
 }
 
 TEST_CASE("a job without masks is declined by a policy that doesn't allow it: there is no fallback") {
@@ -365,8 +369,7 @@ TEST_CASE("a job without masks is declined by a policy that doesn't allow it: th
   plain.privacy.colluding_sites.reset();
   plain.strategy.weighting = job::Weighting::kCohort;
   const wire::JobAnswer answer = site.offer(plain);
-  CHECK_FALSE(answer.accepted);
-  CHECK_THAT(answer.reason, Catch::Contains("secure_aggregation") || Catch::Contains("allow_unmasked"));
+  CHECK(answer == wire::JobAnswer{"tiny-1", wire::JobConsent::kDeclined, "allow_unmasked"});
 }
 
 TEST_CASE("a site takes part in the sums of its own count group alone") {
@@ -378,8 +381,9 @@ TEST_CASE("a site takes part in the sums of its own count group alone") {
   grouped.federation.count_groups = {{"centre", "coast", "east"}, {"north", "south", "west"}};
   grouped.privacy.colluding_sites = 1;
   grouped.federation.minimum_sites = 3;
-  Site site(pki::Roster{"lung", job::simulated_roster(six)});
-  REQUIRE(site.offer(grouped).accepted);
+  Site site(roster::Roster{.consortium = "lung", .sites = job::simulated_roster(six)});
+  site.approve(grouped);
+  REQUIRE(site.offer(grouped).consent == wire::JobConsent::kAccepted);
   const auto census_of = [&](std::uint32_t group) {
     const job::SessionKey key{"tiny-1", SumKind::kCensus, 0, group + 1};
     return wire::SessionOffer{key, job::encode(job::expected_order(grouped, key, 0, {}, group).value()), 0};

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "client/session/session_machine.h"
+#include "tests/unit/client/approval/signing.h"
 
 namespace consilium::session {
 
@@ -12,10 +13,17 @@ namespace consilium::session {
 class PlayedSite {
  public:
   explicit PlayedSite(const std::string& policy, std::string name = {}, crypto::Digest key = {},
-                      pki::Roster roster = {})
-      : policy_(policy::parse_policy(policy, "policy.yaml").value()), context_{policy_, {"chest"},
-                                                                               "test",  std::move(name),
-                                                                               key,     std::move(roster)} {}
+                      roster::Roster roster = {})
+      : policy_(policy::parse_policy(policy, "policy.yaml").value()),
+        desk_(std::make_unique<Desk>()),
+        context_{policy_, {"chest"}, "test", std::move(name), key, std::move(roster), &desk_->gate} {
+    context_.roster.researchers = approval::signing().roster;
+    state_.coordinator = approval::kHub;
+  }
+
+  /// Approves a researcher's job, as a person at the site does.
+  void approve(const job::JobSpec& job, const std::string& researcher = "ada") { decide(job, researcher, true); }
+  void decline(const job::JobSpec& job, const std::string& researcher = "ada") { decide(job, researcher, false); }
 
   /// Feeds an event and returns what the site does.
   std::vector<SiteEffect> feed(const SiteEvent& event) {
@@ -28,7 +36,18 @@ class PlayedSite {
   [[nodiscard]] const SiteState& state() const { return state_; }
 
  private:
+  struct Desk {
+    pki::TemporaryFolder folder;
+    std::unique_ptr<approval::Approvals> approvals = approval::Approvals::open(folder.path()).value();
+    approval::JobGate gate{{*approvals, approval::signing().trust, "lung", [] { return approval::kNow; }}};
+  };
+
+  void decide(const job::JobSpec& job, const std::string& researcher, bool approved) {
+    REQUIRE(desk_->approvals->decide({{job::job_digest(job), researcher}, approved, "root", approval::kNow}));
+  }
+
   policy::Policy policy_;
+  std::unique_ptr<Desk> desk_;
   SiteContext context_;
   SiteState state_;
 };

@@ -35,12 +35,14 @@ allow_unmasked: true
 
 /// With the policy above, unless another is given.
 struct Site : PlayedSite {
-  explicit Site(const std::string& policy = kPolicy) : PlayedSite(policy) {}
+  explicit Site(const std::string& policy = kPolicy) : PlayedSite(policy) {
+    approve(job::parse_job(kJob, "job.yaml").value());
+  }
 };
 
 job::JobSpec spec() { return job::parse_job(kJob, "job.yaml").value(); }
 wire::JobOffer job_offer(const std::string& researcher = "ada") {
-  return {"tiny-1", job::canonical_text(spec()), researcher};
+  return approval::signing().offer("tiny-1", spec(), researcher);
 }
 
 wire::SessionOffer session_offer(job::SumKind kind, std::uint32_t round, std::uint32_t attempt = 1) {
@@ -60,7 +62,7 @@ Site accepted_site() {
 
 TEST_CASE("a site introduces itself when it is connected") {
   Site site;
-  const auto hello = sent<wire::SiteHello>(site.feed(Connected{}));
+  const auto hello = sent<wire::SiteHello>(site.feed(Connected{approval::kHub}));
   REQUIRE(hello.size() == 1);
   CHECK(hello[0].datasets == std::vector<std::string>{"chest"});
 }
@@ -69,17 +71,16 @@ TEST_CASE("a job that the policy allows is accepted and warmed up, once") {
   Site site;
   const auto effects = site.receive(job_offer());
   REQUIRE(sent<wire::JobAnswer>(effects).size() == 1);
-  CHECK(sent<wire::JobAnswer>(effects)[0].accepted);
+  CHECK(sent<wire::JobAnswer>(effects)[0].consent == wire::JobConsent::kAccepted);
   CHECK(only<Warm>(effects).size() == 1);
   CHECK(only<Warm>(site.receive(job_offer())).empty());
 }
 
-TEST_CASE("a job that the policy forbids is declined with the reason, and its sessions refused") {
-  Site site;
-  const auto effects = site.receive(job_offer("mallory"));
+TEST_CASE("a job that the policy forbids is declined with its key, and its sessions refused") {
+  Site site(std::string(kPolicy).replace(kPolicy.find("max_rounds: 100"), 15, "max_rounds: 1"));
+  const auto effects = site.receive(job_offer());
   REQUIRE(sent<wire::JobAnswer>(effects).size() == 1);
-  CHECK_FALSE(sent<wire::JobAnswer>(effects)[0].accepted);
-  CHECK(sent<wire::JobAnswer>(effects)[0].reason.find("mallory") != std::string::npos);
+  CHECK(sent<wire::JobAnswer>(effects)[0] == wire::JobAnswer{"tiny-1", wire::JobConsent::kDeclined, "max_rounds"});
   CHECK(only<Warm>(effects).empty());
 
   const auto refused = site.receive(session_offer(job::SumKind::kTrain, 1));
@@ -91,11 +92,9 @@ TEST_CASE("a job on data that the site hasn't is declined") {
   Site site(std::string(kPolicy).replace(kPolicy.find("[chest]"), 7, "[chest, other]"));
   auto other = spec();
   other.data.dataset = "other";
-  const auto answers =
-      sent<wire::JobAnswer>(site.receive(wire::JobOffer{"other-1", job::canonical_text(other), "ada"}));
+  const auto answers = sent<wire::JobAnswer>(site.receive(approval::signing().offer("other-1", other)));
   REQUIRE(answers.size() == 1);
-  CHECK_FALSE(answers[0].accepted);
-  CHECK(answers[0].reason.find("other") != std::string::npos);
+  CHECK(answers[0] == wire::JobAnswer{"other-1", wire::JobConsent::kDeclined, "datasets"});
 }
 
 TEST_CASE("a round goes from offer through fetch, training and upload to rest") {
@@ -243,4 +242,73 @@ TEST_CASE("a coordinator can't make a site keep sessions without bound") {
     site.receive(session_offer(job::SumKind::kTrain, 1, attempt));
   CHECK(site.state().waiting.size() == kMaxWaiting);
   CHECK(sent<wire::SessionFailed>(site.receive(session_offer(job::SumKind::kTrain, 1, kMaxWaiting + 2))).size() == 1);
+}
+
+TEST_CASE("a job waits for a person, and what they decide reaches the coordinator at once") {
+  PlayedSite site(kPolicy);
+  const auto waits = site.receive(job_offer());
+  CHECK(sent<wire::JobAnswer>(waits).at(0) == wire::JobAnswer{"tiny-1", wire::JobConsent::kWaits, ""});
+  CHECK(only<Warm>(waits).empty());
+  CHECK(sent<wire::SessionFailed>(site.receive(session_offer(job::SumKind::kTrain, 1))).size() == 1);
+  SECTION("approved") {
+    site.approve(spec());
+    const auto effects = site.feed(Reconsider{});
+    CHECK(sent<wire::JobAnswer>(effects).at(0) == wire::JobAnswer{"tiny-1", wire::JobConsent::kAccepted, ""});
+    CHECK(only<Warm>(effects).size() == 1);
+    CHECK(only<Fetch>(site.receive(session_offer(job::SumKind::kTrain, 1))).size() == 1);
+  }
+  SECTION("declined") {
+    site.decline(spec());
+    const auto effects = site.feed(Reconsider{});
+    CHECK(sent<wire::JobAnswer>(effects).at(0) == wire::JobAnswer{"tiny-1", wire::JobConsent::kDeclined, "declined"});
+    CHECK(site.state().offers.empty());
+  }
+  SECTION("for another researcher's copy of the job: that one is not approved") {
+    site.approve(spec(), "bob");
+    CHECK(sent<wire::JobAnswer>(site.feed(Reconsider{})).at(0).consent == wire::JobConsent::kWaits);
+  }
+  SECTION("the job ended meanwhile") {
+    site.receive(wire::JobEnded{"tiny-1", "stopped"});
+    site.approve(spec());
+    CHECK(site.feed(Reconsider{}).empty());
+  }
+}
+
+TEST_CASE("a person ends a job that runs by declining it") {
+  Site site = accepted_site();
+  site.receive(session_offer(job::SumKind::kTrain, 1));
+  site.decline(spec());
+  const auto effects = site.feed(Reconsider{});
+  CHECK(sent<wire::JobAnswer>(effects).at(0).consent == wire::JobConsent::kDeclined);
+  CHECK(only<Abandon>(effects).size() == 1);
+  CHECK(site.state().jobs.empty());
+}
+
+TEST_CASE("a second offer of an id doesn't swap the job") {
+  Site site = accepted_site();
+  job::JobSpec other = spec();
+  other.seed = 99;
+  site.approve(other);
+  const auto effects = site.receive(approval::signing().offer("tiny-1", other));
+  CHECK(sent<wire::JobAnswer>(effects).at(0) == wire::JobAnswer{"tiny-1", wire::JobConsent::kDeclined, "job_id"});
+  CHECK(site.state().jobs.at("tiny-1").digest == job::job_digest(spec()));
+  CHECK(only<Fetch>(site.receive(session_offer(job::SumKind::kTrain, 1))).size() == 1);
+}
+
+TEST_CASE("a job is served under its first id, over a lost connection too") {
+  Site site = accepted_site();
+  const auto again = approval::signing().offer("tiny-2", spec());
+  CHECK(sent<wire::JobAnswer>(site.receive(again)).at(0) ==
+        wire::JobAnswer{"tiny-2", wire::JobConsent::kDeclined, "job_id"});
+  site.feed(Disconnected{});
+  site.feed(Connected{approval::kHub});
+  CHECK(sent<wire::JobAnswer>(site.receive(again)).at(0).consent == wire::JobConsent::kDeclined);
+  CHECK(sent<wire::JobAnswer>(site.receive(job_offer())).at(0).consent == wire::JobConsent::kAccepted);
+}
+
+TEST_CASE("a job whose signature is another coordinator's is declined, whatever people approved") {
+  Site site;
+  site.feed(Connected{"spiffe://lung/coordinator/other"});
+  CHECK(sent<wire::JobAnswer>(site.receive(job_offer())).at(0) ==
+        wire::JobAnswer{"tiny-1", wire::JobConsent::kDeclined, "signature"});
 }

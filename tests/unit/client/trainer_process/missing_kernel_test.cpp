@@ -3,6 +3,7 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <string>
 
+#include "client/trainer_process/observed_confinement.h"
 #include "tests/unit/client/trainer_process/fixtures.h"
 
 using namespace consilium;
@@ -21,8 +23,9 @@ using namespace consilium::trainer;
 
 namespace {
 
-/// Starts the echo trainer where a system call fails with ENOSYS; returns "started" or the error.
-std::string start_without(long system_call, bool require_sandbox) {
+/// Starts the echo trainer where a system call does nothing and returns `error`, 0 for success; returns "started" or
+/// the error.
+std::string start_without(long system_call, bool require_sandbox, std::uint32_t error = ENOSYS) {
   std::array<int, 2> ends{};
   REQUIRE(pipe(ends.data()) == 0);
   const pid_t child = fork();
@@ -30,7 +33,7 @@ std::string start_without(long system_call, bool require_sandbox) {
     std::array<sock_filter, 4> code{{
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(system_call), 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     }};
     const sock_fprog program{code.size(), code.data()};
@@ -69,4 +72,37 @@ TEST_CASE("a kernel without a means of confinement is refused by name, unless th
   CHECK_THAT(refused, Catch::StartsWith("failed_precondition: "));
   CHECK_THAT(refused, Catch::Contains(name));
   CHECK(start_without(system_call, false) == "started");
+}
+
+TEST_CASE("a trainer that the kernel shows to be unconfined is refused, whatever its launch and its hello say") {
+  const std::string refused = start_without(SYS_unshare, true, 0);
+  CHECK_THAT(refused, Catch::StartsWith("failed_precondition: "));
+  CHECK_THAT(refused, Catch::Contains("lacks: a network namespace of its own, an IPC namespace of its own"));
+  CHECK(start_without(SYS_unshare, false, 0) == "started");
+}
+
+TEST_CASE("a trainer that says it isn't confined is refused, unless the policy goes without") {
+  auto config = rogue({"says-unconfined"});
+  const auto refused = TrainerProcess(config).start();
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code == ErrorCode::kFailedPrecondition);
+  CHECK_THAT(refused.error().message, Catch::Contains("the trainer (rogue) says in its hello that it isn't confined"));
+  config.require_sandbox = false;
+  CHECK(TrainerProcess(config).start().has_value());
+}
+
+TEST_CASE("a process without confinement lacks all of it") {
+  const pid_t child = fork();
+  if (child == 0) {
+    while (true) pause();
+  }
+  const auto checked = check_confined(child);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  REQUIRE_FALSE(checked.has_value());
+  for (const std::string name : {"no_new_privs", "seccomp filter", "network namespace", "IPC namespace"}) {
+    CHECK_THAT(checked.error().message, Catch::Contains(name));
+  }
+  if (geteuid() == 0) CHECK_THAT(checked.error().message, Catch::Contains("empty capability sets"));
+  CHECK_FALSE(check_confined(child).has_value());  // and so does one that is gone
 }

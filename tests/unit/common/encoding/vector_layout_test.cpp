@@ -91,7 +91,7 @@ TEST_CASE("a train layout has one parameter field for each run of tensors of one
   });
   REQUIRE(manifest.has_value());
   const bool with_counts = GENERATE(true, false);
-  const auto layout = train_layout(*manifest, 16.0, 1024.0, with_counts);
+  const auto layout = train_layout(*manifest, 16.0, 1024.0, {.examples = with_counts});
   REQUIRE(layout.has_value());
   CHECK(layout->find("parameters.0")->elements == 20);
   CHECK(layout->find("parameters.0")->bound == 16.0);

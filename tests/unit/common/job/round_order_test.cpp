@@ -41,7 +41,7 @@ TEST_CASE("a training order follows from the job, the round and the census") {
   CHECK(order.weighting == Weighting::kCohort);
   const auto manifest = model::build_manifest(job.model);
   REQUIRE(manifest);
-  CHECK(order.layout == *encoding::train_layout(*manifest, 16.0, 1024.0, true));
+  CHECK(order.layout == *encoding::train_layout(*manifest, 16.0, 1024.0, {.examples = true}));
 }
 
 TEST_CASE("FedAvg drops partial work, and masked jobs carry no counts beside the update") {
@@ -54,7 +54,7 @@ TEST_CASE("FedAvg drops partial work, and masked jobs carry no counts beside the
   CHECK_FALSE(order->keep_partial);
   CHECK(order->proximal_mu == 0.0);
   CHECK(order->time_limit_ms == 0);
-  CHECK(order->layout == *encoding::train_layout(*model::build_manifest(job.model), 16.0, 1024.0, false));
+  CHECK(order->layout == *encoding::train_layout(*model::build_manifest(job.model), 16.0, 1024.0, {.examples = false}));
 }
 
 TEST_CASE("census and evaluation orders hold nothing of training") {

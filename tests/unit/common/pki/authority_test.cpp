@@ -8,10 +8,10 @@
 
 #include "common/crypto/x509.h"
 #include "common/pki/enrollment.h"
-#include "common/pki/roster.h"
 #include "common/pki/signer.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
+using Catch::Matchers::Contains;
 using consilium::ErrorCode;
 using namespace consilium::pki;
 using namespace std::chrono_literals;
@@ -84,7 +84,9 @@ TEST_CASE("only a coordinator's certificate carries hosts, and it must") {
   const auto certificate = consilium::crypto::read_certificate(*pem).value();
   CHECK(X509_get_extended_key_usage(certificate.get()) == XKU_SSL_SERVER);
 
-  CHECK_FALSE(authority.sign(request, main, {}, kDay));
+  const auto forgotten = authority.sign(request, main, {}, kDay);
+  REQUIRE_FALSE(forgotten);
+  CHECK_THAT(forgotten.error().message, Contains("e.g. --host fl.example.org"));
   CHECK_FALSE(authority.sign(request, {"lung", Role::kSite, "north"}, {"fl.example.org"}, kDay));
   for (const std::string host : {"", "*.example.org", "a b", "fl..org", "-a.org", "a-.org", "300.1.1.1",
                                  "fl.example.org.", "a/b", "a\nb", "URI:x", "1.2.3.4/24"}) {
@@ -114,7 +116,7 @@ TEST_CASE("a name in force has one key: renewed with the same, refused for anoth
   const auto first = create_key_and_request(folder / "a.key", north).value();
   const auto second = create_key_and_request(folder / "b.key", north).value();
   REQUIRE(authority.sign(first, north, {}, kDay));
-  REQUIRE(authority.sign(first, north, {}, 2 * kDay));
+  REQUIRE(authority.sign(first, north, {}, 2 * kDay));  // its own key again
   const auto refused = authority.sign(second, north, {}, kDay);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::kAlreadyExists);
@@ -148,13 +150,85 @@ TEST_CASE("revocation marks every certificate of the identity and writes the lis
   REQUIRE(issued.size() == 2);
   CHECK(issued[0].revoked);
   CHECK_FALSE(issued[1].revoked);
-  const auto roster = roster_of(issued);
-  REQUIRE(roster.size() == 1);
-  CHECK(roster[0].name == "south");
-  CHECK(roster[0].fingerprint == key_fingerprint(text_of(folder / "ca/issued/site-south.pem")).value());
-  const std::string text = roster_text("lung", roster);
-  CHECK(text.find("- name: \"south\"\n    fingerprint: \"" + roster[0].fingerprint + "\"") != std::string::npos);
-  CHECK(text.find("north") == std::string::npos);
+}
+
+TEST_CASE("a key that was revoked is signed again only when that is asked for") {
+  const TemporaryFolder folder;
+  auto authority = Authority::create(folder / "ca", "lung", 10 * kDay).value();
+  const Identity north{"lung", Role::kSite, "north"};
+  const Identity ada{"lung", Role::kResearcher, "ada"};
+  const auto request = create_key_and_request(folder / "a.key", north).value();
+  REQUIRE(authority.sign(request, north, {}, kDay));
+  REQUIRE(authority.revoke(Role::kSite, "north"));
+  const std::string when = text_of(folder / "ca/index.json");
+  for (const Identity& identity : {north, ada}) {
+    const auto refused = authority.sign(request, identity, {}, kDay);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::kFailedPrecondition);
+    CHECK_THAT(refused.error().message, Contains("was revoked 20") && Contains("site 'north'") && Contains("--again"));
+  }
+  CHECK(text_of(folder / "ca/index.json") == when);
+  CHECK(authority.sign(request, north, {}, kDay, Authority::RevokedKey::kSignAgain));
+}
+
+TEST_CASE("a key in force speaks for one name alone, whatever is asked for") {
+  const TemporaryFolder folder;
+  auto authority = Authority::create(folder / "ca", "lung", 10 * kDay).value();
+  const Identity north{"lung", Role::kSite, "north"};
+  const auto request = create_key_and_request(folder / "a.key", north).value();
+  REQUIRE(authority.sign(request, north, {}, kDay));
+  for (const Identity& other : {Identity{"lung", Role::kSite, "south"}, Identity{"lung", Role::kResearcher, "north"}}) {
+    for (const auto revoked_key : {Authority::RevokedKey::kRefuse, Authority::RevokedKey::kSignAgain}) {
+      const auto refused = authority.sign(request, other, {}, kDay, revoked_key);
+      REQUIRE_FALSE(refused);
+      CHECK(refused.error().code == ErrorCode::kAlreadyExists);
+      CHECK_THAT(refused.error().message, Contains("site 'north'") && Contains("make a new key"));
+    }
+  }
+  CHECK(authority.sign(request, north, {}, 2 * kDay));
+}
+
+TEST_CASE("each list has the next number and its own end, never after the root's") {
+  const TemporaryFolder folder;
+  auto authority = Authority::create(folder / "ca", "lung", 10 * kDay, 3 * kDay).value();
+  const auto listed = [&] {
+    return consilium::crypto::read_revocation_list(text_of(authority.revocation_list())).value();
+  };
+  const auto ends_in_days = [&](const Authority::ListState& state, std::time_t days) {
+    const auto wanted = std::time(nullptr) + days * 86400;
+    std::tm parts{};
+    REQUIRE(ASN1_TIME_to_tm(X509_CRL_get0_nextUpdate(listed().get()), &parts) == 1);
+    CHECK(timegm(&parts) == state.end);
+    return state.end > wanted - 100 && state.end <= wanted;
+  };
+  const auto first = authority.list_state().value();
+  CHECK(first.number == 1);
+  CHECK(ends_in_days(first, 3));
+  const auto renewed = authority.renew_list({}).value();
+  CHECK(renewed.number == 2);
+  CHECK(ends_in_days(renewed, 3));
+  CHECK(ends_in_days(authority.renew_list(5 * kDay).value(), 5));
+  const Identity north{"lung", Role::kSite, "north"};
+  REQUIRE(authority.sign(create_key_and_request(folder / "a.key", north).value(), north, {}, kDay));
+  REQUIRE(authority.revoke(Role::kSite, "north"));
+  CHECK(ends_in_days(authority.list_state().value(), 5));
+  CHECK(sk_X509_REVOKED_num(X509_CRL_get_REVOKED(listed().get())) == 1);
+  const auto longest = authority.renew_list(40 * kDay).value();
+  CHECK(ends_in_days(longest, 10));
+  CHECK(longest.number == 5);
+  CHECK(authority.renew_list({}, 41)->number == 42);
+  CHECK(authority.renew_list({}, 7)->number == 43);
+}
+
+TEST_CASE("an authority of before lists had an end goes on") {
+  const TemporaryFolder folder;
+  REQUIRE(Authority::create(folder / "ca", "lung", 10 * kDay));
+  write_text(folder / "ca/index.json", R"({"version": 1, "consortium": "lung", "list_number": 4, "certificates": []})");
+  auto authority = Authority::open(folder / "ca").value();
+  CHECK(authority.list_state()->number == 4);
+  CHECK(authority.list_state()->end == 0);
+  CHECK(authority.renew_list({})->number == 5);
+  CHECK(authority.list_state()->end != 0);
 }
 
 TEST_CASE("a folder without an authority, or with a broken index, is named in the error") {
@@ -170,6 +244,8 @@ TEST_CASE("a folder without an authority, or with a broken index, is named in th
         std::string(R"({"version": 2, "consortium": "lung", "list_number": 1, "certificates": []})"),
         std::string(R"({"version": 1, "consortium": "../x", "list_number": 1, "certificates": []})"),
         std::string(R"({"version": 1, "consortium": "lung", "list_number": "x", "certificates": []})"),
+        std::string(R"({"version": 1, "consortium": "lung", "list_number": 1, "list_days": -1, "certificates": []})"),
+        std::string(R"({"version": 1, "consortium": "lung", "list_number": 1, "list_end": "x", "certificates": []})"),
         std::string(R"({"version": 1, "consortium": "lung", "list_number": 1, "certificates": [{}]})")}) {
     CAPTURE(bad);
     write_text(folder / "ca/index.json", bad);

@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::vector<Role> kEveryone = {Role::kCoordinator, Role::kSite, Role::kResearcher};
+const std::vector<Role> kEveryone(kRoles.begin(), kRoles.end());
 const Identity kNorth{"lung", Role::kSite, "north"};
 
 /// DER wrapped as PEM, so that a flipped byte reaches the parser and not only the base64.

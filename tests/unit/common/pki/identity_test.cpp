@@ -7,7 +7,7 @@ using consilium::ErrorCode;
 using namespace consilium::pki;
 
 TEST_CASE("an identity survives its URI") {
-  for (const Role role : {Role::kCoordinator, Role::kSite, Role::kResearcher}) {
+  for (const Role role : kRoles) {
     const Identity identity{"lung-study", role, "north-2"};
     CHECK(identity_from_uri(to_uri(identity)).value() == identity);
   }

@@ -3,20 +3,25 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "common/crypto/x509.h"
 #include "common/pki/authority.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
+using Catch::Matchers::Contains;
 using consilium::ErrorCode;
 using namespace consilium::pki;
 using namespace std::chrono_literals;
 
 namespace {
 
-const std::vector<Role> kEveryone = {Role::kCoordinator, Role::kSite, Role::kResearcher};
+const std::vector<Role> kEveryone(kRoles.begin(), kRoles.end());
 
 struct Consortium {
+  explicit Consortium(std::chrono::days lists = std::chrono::days{5})
+      : authority(Authority::create(folder / "ca", "lung", std::chrono::days{10}, lists).value()) {}
+
   TemporaryFolder folder;
-  Authority authority = Authority::create(folder / "ca", "lung", std::chrono::days{10}).value();
+  Authority authority;
   int keys = 0;
 
   std::string certificate(const Identity& identity, std::chrono::seconds validity = 1h) {
@@ -100,6 +105,155 @@ TEST_CASE("without a readable list of the root's, not older than the last, nobod
   CHECK_FALSE(store->version());
   write_text(list, second);
   CHECK(store->authenticate(pem, kEveryone));
+}
+
+TEST_CASE("a list that has ended lets nobody in, and says which file, when it ended and whom to ask") {
+  Consortium lung;
+  const std::string pem = lung.certificate({"lung", Role::kSite, "north"});
+  const std::time_t end = lung.authority.list_state().value().end;
+  const auto now = std::make_shared<std::time_t>(end - 1);
+  const auto store = TrustStore::open(lung.authority.root_certificate(), lung.authority.revocation_list(),
+                                      {{}, [now] { return *now; }})
+                         .value();
+  // Certificates last longer than the list here, so that the list alone decides.
+  const std::string lasting = lung.certificate({"lung", Role::kSite, "south"}, std::chrono::days{9});
+  CHECK(store->authenticate(lasting, kEveryone));
+  const auto expired = store->authenticate(pem, kEveryone);  // certificates are held against the same clock
+  REQUIRE_FALSE(expired);
+  CHECK_THAT(expired.error().message, Contains("certificate has expired"));
+  *now = end;
+  const auto refused = store->authenticate(lasting, kEveryone);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kFailedPrecondition);
+  CHECK_THAT(refused.error().message, Contains(lung.authority.revocation_list().string()) &&
+                                          Contains("ended " + to_iso(end)) && Contains("consilium ca renew-list"));
+  CHECK_FALSE(store->version());
+  CHECK_FALSE(TrustStore::open(lung.authority.root_certificate(), lung.authority.revocation_list(),
+                               {{}, [now] { return *now; }}));
+
+  REQUIRE(lung.authority.renew_list(std::chrono::days{9}));
+  CHECK(store->authenticate(lasting, kEveryone));
+}
+
+TEST_CASE("the end of a list is warned of from seven days before, once a day") {
+  Consortium lung(std::chrono::days{9});
+  const std::time_t end = lung.authority.list_state().value().end;
+  constexpr std::time_t kDay = 86400;
+  const auto now = std::make_shared<std::time_t>(end - 7 * kDay - 1);
+  const auto store = TrustStore::open(lung.authority.root_certificate(), lung.authority.revocation_list(),
+                                      {{}, [now] { return *now; }})
+                         .value();
+  CHECK_FALSE(store->warning_due());
+  *now = end - 7 * kDay;
+  const auto first = store->warning_due();
+  REQUIRE(first);
+  CHECK_THAT(*first, Contains(lung.authority.revocation_list().string()) && Contains("ends " + to_iso(end)) &&
+                         Contains("consilium ca renew-list"));
+  CHECK_FALSE(store->warning_due());
+  *now += kDay - 1;
+  CHECK_FALSE(store->warning_due());
+  *now += 1;
+  CHECK(store->warning_due());
+  *now = end;
+  const auto ended = store->warning_due();
+  REQUIRE(ended);
+  CHECK_THAT(*ended, Contains("ended " + to_iso(end)));
+  REQUIRE(lung.authority.renew_list(std::chrono::days{9}));
+  *now = end - 8 * kDay;
+  CHECK_FALSE(store->warning_due());
+}
+
+TEST_CASE("without a list there is no end to warn of") {
+  Consortium lung;
+  const auto store = TrustStore::open(lung.authority.root_certificate(), {}).value();
+  CHECK_FALSE(store->warning_due());
+  CHECK(store->authenticate(lung.certificate({"lung", Role::kSite, "north"}), kEveryone));
+}
+
+TEST_CASE("an older list than the last one seen is refused over restarts, and both numbers are named") {
+  Consortium lung;
+  const auto list = lung.folder / "copy.pem";
+  const std::filesystem::path memory = lung.folder / "state/nested";
+  const auto open = [&] { return TrustStore::open(lung.authority.root_certificate(), list, TrustOptions{memory}); };
+  const std::string first = text_of(lung.authority.revocation_list());
+  const std::string pem = lung.certificate({"lung", Role::kSite, "north"});
+  REQUIRE(lung.authority.revoke(Role::kSite, "north"));
+  const std::string second = text_of(lung.authority.revocation_list());
+
+  write_text(list, first);
+  CHECK(open().value()->authenticate(pem, kEveryone));  // the first list seen is taken as it is
+  write_text(list, second);
+  REQUIRE(open());
+  write_text(list, first);
+  const auto older = open();
+  REQUIRE_FALSE(older);
+  CHECK(older.error().code == ErrorCode::kFailedPrecondition);
+  CHECK_THAT(older.error().message, Contains(list.string()) && Contains("revocation list 1, older than list 2"));
+
+  // A store that runs notices what another one of the same folder has seen.
+  write_text(list, second);
+  const auto running = open().value();
+  REQUIRE(lung.authority.renew_list({}));
+  const std::string third = text_of(lung.authority.revocation_list());
+  write_text(list, third);
+  REQUIRE(open());
+  write_text(list, second);
+  CHECK_FALSE(running->version());
+  write_text(list, third);
+  CHECK(running->version());
+}
+
+TEST_CASE("the lists of two authorities in one folder are remembered apart") {
+  Consortium lung;
+  Consortium heart;
+  const TemporaryFolder memory;
+  REQUIRE(lung.authority.renew_list({}));
+  REQUIRE(TrustStore::open(lung.authority.root_certificate(), lung.authority.revocation_list(),
+                           TrustOptions{memory.path()}));
+  CHECK(TrustStore::open(heart.authority.root_certificate(), heart.authority.revocation_list(),
+                         TrustOptions{memory.path()}));
+}
+
+TEST_CASE("a memory of lists that can't be read or written lets nobody in, and is named") {
+  Consortium lung;
+  const TemporaryFolder memory;
+  const auto open = [&](const std::filesystem::path& folder) {
+    return TrustStore::open(lung.authority.root_certificate(), lung.authority.revocation_list(), TrustOptions{folder});
+  };
+  REQUIRE(open(memory.path()));
+  const auto file = std::filesystem::directory_iterator(memory.path())->path();
+  for (const std::string bad :
+       {"", "{", "[]", "7", R"({"version": 2, "number": 1})", R"({"version": 1})", R"({"version": 1, "number": -1})",
+        R"({"version": 1, "number": "1"})", R"({"version": 1, "number": 1e30})"}) {
+    CAPTURE(bad);
+    write_text(file, bad);
+    const auto refused = open(memory.path());
+    REQUIRE_FALSE(refused);
+    CHECK_THAT(refused.error().message, Contains(file.string()));
+  }
+  write_text(file, std::string(5000, ' '));
+  CHECK_FALSE(open(memory.path()));
+  CHECK_FALSE(open(file));  // no folder
+}
+
+TEST_CASE("a list without an end is refused") {
+  using namespace consilium::crypto;
+  Consortium lung;
+  const auto list = read_revocation_list(text_of(lung.authority.revocation_list())).value();
+  const auto key = read_private_key(text_of(lung.folder / "ca/root.key")).value();
+  const RevocationListPtr endless(X509_CRL_new());
+  const auto root = read_certificate(text_of(lung.authority.root_certificate())).value();
+  REQUIRE(X509_CRL_set_version(endless.get(), X509_CRL_VERSION_2) == 1);
+  REQUIRE(X509_CRL_set_issuer_name(endless.get(), X509_get_subject_name(root.get())) == 1);
+  REQUIRE(X509_CRL_set1_lastUpdate(endless.get(), X509_CRL_get0_lastUpdate(list.get())) == 1);
+  for (int i = 0; i < X509_CRL_get_ext_count(list.get()); ++i) {
+    REQUIRE(X509_CRL_add_ext(endless.get(), X509_CRL_get_ext(list.get(), i), -1) == 1);
+  }
+  REQUIRE(X509_CRL_sign(endless.get(), key.get(), EVP_sha256()) > 0);
+  write_text(lung.folder / "endless.pem", to_pem(endless.get()).value());
+  const auto refused = TrustStore::open(lung.authority.root_certificate(), lung.folder / "endless.pem");
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message, Contains("has no end") && Contains("endless.pem"));
 }
 
 TEST_CASE("a host is covered by the certificate's names alone") {

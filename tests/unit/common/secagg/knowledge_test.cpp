@@ -282,8 +282,8 @@ TEST_CASE("counts over fixed groups determine no site's; sums over each round's 
   // What a masked round sums holds no counts: only updates, which change each time.
   const auto manifest = ParameterManifest::create({{"w", {3}, TensorRole::kTrainable}});
   REQUIRE(manifest);
-  CHECK(encoding::train_layout(*manifest, 16.0, 1024.0, false)->find(encoding::kExamples) == nullptr);
-  CHECK(encoding::train_layout(*manifest, 16.0, 1024.0, true)->find(encoding::kExamples) != nullptr);
+  CHECK(encoding::train_layout(*manifest, 16.0, 1024.0, {.examples = false})->find(encoding::kExamples) == nullptr);
+  CHECK(encoding::train_layout(*manifest, 16.0, 1024.0, {.examples = true})->find(encoding::kExamples) != nullptr);
 
   const QuickConsortium consortium(kSites);
   Span counts(kLargePrime);

@@ -43,6 +43,14 @@ TEST_CASE("an expired certificate is refused, and one that was revoked since") {
   CHECK_THAT(refusal(bench, 0, bench.next<AdvertList>(0)), StartsWith("advert of site-001: ") && Contains("revoked"));
 }
 
+TEST_CASE("a revocation list that has ended lets no certificate into a sum, until a new one lies there") {
+  CertifiedConsortium lung(3);
+  REQUIRE(lung.authority().renew_list(std::chrono::days{0}));
+  CHECK_THAT(refusal_of(lung, lung.certificate(1), lung.signer(1)), Contains("crl.pem: the revocation list ended 20"));
+  REQUIRE(lung.authority().renew_list(std::chrono::days{5}));
+  CHECK(refusal_of(lung, lung.certificate(1), lung.signer(1)) == "ANSWERED");
+}
+
 TEST_CASE("a hospital that the authority minted is on no roster: neither a second of the name nor a new one") {
   CertifiedConsortium lung(3);
   REQUIRE(lung.authority().revoke(pki::Role::kSite, Consortium::name(1)));
@@ -70,8 +78,12 @@ TEST_CASE("a certificate speaks for its own site alone, though a roster gave two
 
 TEST_CASE("only certificates of sites count, and only certificates") {
   CertifiedConsortium lung(2);
-  const std::string researcher =
-      lung.authority().sign(lung.request(1), {"lung", pki::Role::kResearcher, "site-001"}, {}, 1h).value();
+  // The authority signs no key under a second name; one that was revoked is signed again where that is asked for.
+  REQUIRE(lung.authority().revoke(pki::Role::kSite, "site-001"));
+  const std::string researcher = lung.authority()
+                                     .sign(lung.request(1), {"lung", pki::Role::kResearcher, "site-001"}, {}, 1h,
+                                           pki::Authority::RevokedKey::kSignAgain)
+                                     .value();
   CHECK(lung.authenticator().check_certificate("site-001", researcher).error().code == ErrorCode::kPermissionDenied);
   CHECK_FALSE(lung.authenticator().check_certificate("site-001", "north"));
   CHECK_FALSE(lung.authenticator().check_certificate("site-001", lung.certificate(1) + lung.certificate(0)));

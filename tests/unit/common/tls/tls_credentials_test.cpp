@@ -29,7 +29,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::vector<Role> kClients = {Role::kSite, Role::kResearcher};
+const std::vector<Role> kClients = {Role::kSite, Role::kResearcher, Role::kOperator};
 
 /// A consortium's folder: an authority, and keys with certificates as <name>.key and <name>.pem.
 struct Consortium {
@@ -198,7 +198,7 @@ const bool kBarred = (restrict_to_tls13(), true);
 
 }  // namespace
 
-TEST_CASE("a site and a researcher of the consortium are let in, and known by name") {
+TEST_CASE("a site, a researcher and an operator of the consortium are let in, and known by name") {
   REQUIRE(kBarred);
   Consortium lung;
   Server server(lung.member(Role::kCoordinator, "main"));
@@ -206,6 +206,8 @@ TEST_CASE("a site and a researcher of the consortium are let in, and known by na
   CHECK(server.caller() == "spiffe://lung/site/north");
   CHECK(came_through(call_as(server.port(), lung.member(Role::kResearcher, "ada"))));
   CHECK(server.caller() == "spiffe://lung/researcher/ada");
+  CHECK(came_through(call_as(server.port(), lung.member(Role::kOperator, "olga"))));
+  CHECK(server.caller() == "spiffe://lung/operator/olga");
 }
 
 TEST_CASE("TLS 1.3 is spoken, TLS 1.2 refused") {
@@ -308,6 +310,69 @@ TEST_CASE("a client speaks to a coordinator of its consortium alone, under the n
   Server stranger(foreign.member(Role::kCoordinator, "main"));
   CHECK(reach(stranger, "") == grpc::StatusCode::UNAVAILABLE);
   CHECK(stranger.calls == 0);
+}
+
+TEST_CASE(
+    "a list that has ended lets nobody in on either end, on open connections neither, until a new one lies there") {
+  Consortium lung;
+  const TlsFiles main = lung.member(Role::kCoordinator, "main");
+  const TlsFiles north = lung.member(Role::kSite, "north");
+  // Each end has its own copy of the list, as machines have.
+  const auto copied = [&](TlsFiles files, const std::string& name) {
+    files.revocation_list = lung.folder / name;
+    write_text(files.revocation_list, text_of(lung.authority.revocation_list()));
+    return files;
+  };
+  const TlsFiles server_files = copied(main, "server.crl");
+  const TlsFiles client_files = copied(north, "client.crl");
+  Refusals refusals;
+  Server server(server_files);
+  const auto credentials = make_channel_credentials(client_files, "", refusals.recorder()).value();
+  const auto open_channel = channel_to(server.port(), credentials);
+  REQUIRE(came_through(call(*open_channel)));
+
+  REQUIRE(lung.authority.renew_list(std::chrono::days{0}));
+  const std::string ended = text_of(lung.authority.revocation_list());
+  REQUIRE(lung.authority.renew_list(std::chrono::days{5}));
+  const std::string fresh = text_of(lung.authority.revocation_list());
+
+  write_text(server_files.revocation_list, ended);
+  CHECK_FALSE(came_through(call(*open_channel)));
+  CHECK(server.caller().find("server.crl: the revocation list ended 20") != std::string::npos);
+  CHECK(call(*channel_to(server.port(), credentials)) == grpc::StatusCode::UNAVAILABLE);
+  CHECK(server.refusals.mention("server.crl: the revocation list ended 20"));
+  write_text(server_files.revocation_list, fresh);
+  CHECK(came_through(call(*channel_to(server.port(), credentials))));
+
+  write_text(client_files.revocation_list, ended);
+  CHECK(call(*channel_to(server.port(), credentials)) == grpc::StatusCode::UNAVAILABLE);
+  CHECK(refusals.mention("client.crl: the revocation list ended 20"));
+  CHECK(make_channel_credentials(client_files, "", {}).error().message.find("client.crl") != std::string::npos);
+  write_text(client_files.revocation_list, fresh);
+  CHECK(came_through(call(*channel_to(server.port(), credentials))));
+}
+
+TEST_CASE("credentials made after a restart refuse an older list than the last one seen") {
+  Consortium lung;
+  TlsFiles main = lung.member(Role::kCoordinator, "main");
+  TlsFiles north = lung.member(Role::kSite, "north");
+  const std::string first = text_of(lung.authority.revocation_list());
+  for (TlsFiles* files : {&main, &north}) {
+    files->revocation_list = lung.folder / "copy.crl";
+    files->list_memory = lung.folder / ("state-" + files->certificate.stem().string());
+  }
+  REQUIRE(lung.authority.revoke(Role::kSite, "north"));
+  TlsFiles south = lung.member(Role::kSite, "south");
+  south.revocation_list = main.revocation_list;
+  south.list_memory = north.list_memory;
+  write_text(main.revocation_list, text_of(lung.authority.revocation_list()));
+  REQUIRE(make_server_tls(main, kClients, {}));
+  REQUIRE(make_channel_credentials(south, "", {}));
+  write_text(main.revocation_list, first);
+  for (const Error& refused :
+       {make_server_tls(main, kClients, {}).error(), make_channel_credentials(south, "", {}).error()}) {
+    CHECK(refused.message.find("copy.crl: this is revocation list 1, older than list 2") != std::string::npos);
+  }
 }
 
 TEST_CASE("credentials are refused at once where the files do not fit") {

@@ -14,6 +14,7 @@ using namespace consilium::wire;
 namespace {
 
 std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+const job::JobSignature kSignature{"spiffe://lung/coordinator/hub", -1, "-----BEGIN\n", {std::byte{0}, std::byte{255}}};
 const job::SessionKey kKey{"chest-xray-1", job::SumKind::kEvaluate, 20, 3};
 
 }  // namespace
@@ -21,15 +22,16 @@ const job::SessionKey kKey{"chest-xray-1", job::SumKind::kEvaluate, 20, 3};
 TEST_CASE("every message comes back as it was sent") {
   const std::vector<std::byte> order{std::byte{0}, std::byte{255}, std::byte{10}};
   for (const SiteMessage& message : std::vector<SiteMessage>{
-           SiteHello{"consilium-client 0.1.0", {"chest", "Häute"}}, SiteHello{"x", {}}, JobAnswer{"job-1", true, ""},
-           JobAnswer{"job-1", false, "policy.yaml: rounds: 20 is more than 10"},
-           SessionProgress{kKey, SitePhase::kFetching}, SessionProgress{kKey, SitePhase::kUploading},
-           SessionPartial{kKey}, SessionFailed{kKey, ErrorCode::kInvalidArgument, ""},
+           SiteHello{"consilium-client 0.1.0", {"chest", "Häute"}}, SiteHello{"x", {}},
+           JobAnswer{"job-1", JobConsent::kAccepted, ""}, JobAnswer{"job-1", JobConsent::kWaits, ""},
+           JobAnswer{"job-1", JobConsent::kDeclined, "max_rounds"}, SessionProgress{kKey, SitePhase::kFetching},
+           SessionProgress{kKey, SitePhase::kUploading}, SessionPartial{kKey},
+           SessionFailed{kKey, ErrorCode::kInvalidArgument, ""},
            SessionFailed{kKey, ErrorCode::kInternal, "training failed: CUDA out of memory"}}) {
     CHECK(decode_site_message(bytes_of(encode(message))).value() == message);
   }
   for (const CoordinatorMessage& message :
-       std::vector<CoordinatorMessage>{JobOffer{"job-1", "{\"name\":\"chest\"}", "marie"},
+       std::vector<CoordinatorMessage>{JobOffer{"job-1", "{\"name\":\"chest\"}", kSignature},
                                        SessionOffer{kKey, order, 123'456'789'012 % kMaxBlobBytes},
                                        SessionOffer{{"job-1", job::SumKind::kCensus, 0, 1}, order, 0},
                                        SessionClosed{kKey, "deadline"}, JobEnded{"job-1", "stopped by marie"}}) {

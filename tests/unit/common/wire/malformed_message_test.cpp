@@ -72,6 +72,10 @@ std::vector<std::pair<std::string, Key>> bad_keys() {
   return table;
 }
 
+job::JobSignature signature() {
+  return {"spiffe://lung/coordinator/hub", 1'800'000'000, "a certificate", {std::byte{1}, std::byte{0}}};
+}
+
 std::vector<std::pair<std::string, v1::SiteMessage>> bad_site_messages() {
   using M = v1::SiteMessage;
   std::vector<std::pair<std::string, M>> table;
@@ -86,11 +90,16 @@ std::vector<std::pair<std::string, v1::SiteMessage>> bad_site_messages() {
   table.emplace_back("too many data sets", hello);
   for (std::size_t count = 0; count < kMaxDatasets; ++count) table.back().second.mutable_hello()->add_datasets("d");
 
-  const M answer = to_proto(SiteMessage(JobAnswer{"job-1", false, "no"}));
+  const M answer = to_proto(SiteMessage(JobAnswer{"job-1", JobConsent::kDeclined, "no"}));
   add_texts<M>(table, "answer's job", true, answer,
                [](M& m, const std::string& text) { m.mutable_job_answer()->set_job_id(text); });
   add_texts<M>(table, "answer's reason", false, answer,
                [](M& m, const std::string& text) { m.mutable_job_answer()->set_reason(text); });
+
+  for (const int consent : {0, 4, -1, 1000}) {
+    table.emplace_back("consent " + std::to_string(consent), answer);
+    table.back().second.mutable_job_answer()->set_consent(static_cast<v1::JobConsent>(consent));
+  }
 
   const M progress = to_proto(SiteMessage(SessionProgress{key, SitePhase::kTraining}));
   for (const int phase : {0, 5, -1, 1000}) {
@@ -130,11 +139,26 @@ std::vector<std::pair<std::string, v1::CoordinatorMessage>> bad_coordinator_mess
   std::vector<std::pair<std::string, M>> table;
   const job::SessionKey key{"job-1", job::SumKind::kTrain, 3, 1};
   table.emplace_back("nothing in it", M());
-  const M offer = to_proto(CoordinatorMessage(JobOffer{"job-1", "{}", "marie"}));
+  const M offer = to_proto(CoordinatorMessage(JobOffer{"job-1", "{}", signature()}));
   add_texts<M>(table, "offer's job", true, offer,
                [](M& m, const std::string& text) { m.mutable_job_offer()->set_job_id(text); });
-  add_texts<M>(table, "researcher", true, offer,
-               [](M& m, const std::string& text) { m.mutable_job_offer()->set_researcher(text); });
+  const auto with_signature = [&](const std::string& what, const auto& change) {
+    table.emplace_back(what, offer);
+    change(*table.back().second.mutable_job_offer()->mutable_signature());
+  };
+  for (const std::size_t size : {std::size_t{0}, job::kMaxResearcherCertificateBytes + 1}) {
+    with_signature("certificate of " + std::to_string(size),
+                   [&](v1::JobSignature& s) { s.set_certificate(std::string(size, 'c')); });
+  }
+  for (const std::size_t size : {std::size_t{0}, job::kMaxJobSignatureBytes + 1}) {
+    with_signature("signature of " + std::to_string(size),
+                   [&](v1::JobSignature& s) { s.set_signature(std::string(size, 's')); });
+  }
+  for (const std::string& name : {std::string(job::kMaxCoordinatorBytes + 1, 'c'), std::string("a\nb")}) {
+    with_signature("coordinator " + name.substr(0, 9), [&](v1::JobSignature& s) { s.set_coordinator(name); });
+  }
+  table.emplace_back("no signature", offer);
+  table.back().second.mutable_job_offer()->clear_signature();
   table.emplace_back("spec too long", offer);
   table.back().second.mutable_job_offer()->set_spec(std::string(job::kMaxJobBytes + 1, 'x'));
 

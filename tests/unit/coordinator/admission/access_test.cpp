@@ -24,13 +24,27 @@ TEST_CASE("a job's researcher may do everything with it, its readers may read, a
   }
 }
 
+TEST_CASE("an operator stops and removes every job, and submits and reads none") {
+  const pki::Identity olga{"lung", pki::Role::kOperator, "olga"};
+  const pki::Identity namesake{"lung", pki::Role::kOperator, "ada"};
+  for (const auto& caller : {olga, namesake}) {
+    CHECK(permit(caller, kJob, Access::kStop));
+    CHECK(permit(caller, kJob, Access::kRemove));
+    CHECK_FALSE(permit(caller, kJob, Access::kRead));
+    CHECK_FALSE(permit(caller, kJob, Access::kSubmit));
+  }
+  CHECK_FALSE(permit({"lung", pki::Role::kOperator, "grace"}, kJob, Access::kRead));
+}
+
 TEST_CASE("a refusal says whom to ask") {
   const auto read = permit(researcher("eve"), kJob, Access::kRead);
   CHECK(read.error().code == ErrorCode::kPermissionDenied);
   CHECK_THAT(read.error().message,
              Catch::Contains("'chest-1'") && Catch::Contains("ask ada") && Catch::Contains("list eve under 'readers'"));
-  CHECK_THAT(permit(researcher("eve"), kJob, Access::kStop).error().message, Catch::Contains("ask ada to stop it"));
-  CHECK_THAT(permit(researcher("eve"), kJob, Access::kRemove).error().message, Catch::Contains("ask ada to remove it"));
+  CHECK_THAT(permit(researcher("eve"), kJob, Access::kStop).error().message,
+             Catch::Contains("ask ada or an operator to stop it"));
+  CHECK_THAT(permit(researcher("eve"), kJob, Access::kRemove).error().message,
+             Catch::Contains("ask ada or an operator to remove it"));
 }
 
 TEST_CASE("an outline has no metrics, models, sites, reasons or times") {

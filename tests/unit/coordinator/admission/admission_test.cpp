@@ -8,9 +8,11 @@
 #include <limits>
 #include <span>
 
+#include "common/job/job_signature.h"
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
+#include "tests/unit/client/approval/signing.h"
 
 using namespace consilium;
 
@@ -45,6 +47,25 @@ std::string vector_line(const crypto::Digest& digest) {
 }
 
 }  // namespace
+
+TEST_CASE("a job is submitted by whoever signed it, for this coordinator, and no later than it is valid") {
+  const auto& people = approval::signing();
+  const job::JobSpec spec = job::parse_job(job_with("off"), "job.yaml").value();
+  const crypto::Digest digest = job::job_digest(spec);
+  const pki::Identity self{"lung", pki::Role::kCoordinator, "hub"};
+  constexpr std::int64_t kFar = 4'000'000'000;
+  const auto check = [&](const job::JobSignature& signature, const std::string& researcher = "ada") {
+    const auto good = admission::check_submitter(researcher, spec, signature, self, *people.trust);
+    return good ? std::string("good") : std::string(name_of(good.error().code));
+  };
+  CHECK(check(people.sign("ada", digest, kFar)) == "good");
+  CHECK(check(people.sign("bob", digest, kFar)) == "permission_denied");
+  CHECK(check(people.sign("bob", digest, kFar), "bob") == "good");
+  CHECK(check(people.sign("ada", crypto::sha256("another"), kFar)) == "unauthenticated");
+  CHECK(check(people.sign("ada", digest, kFar, "spiffe://lung/coordinator/other")) == "permission_denied");
+  CHECK(check(people.sign("ada", digest, 1)) == "deadline_exceeded");
+  CHECK(check({}) == "unauthenticated");
+}
 
 TEST_CASE("an admitted job starts from the weights that its spec and seed give") {
   TemporaryStore store;

@@ -98,7 +98,9 @@ struct Bench final : SiteGateway {
     initial_digest = blobs->put(std::as_bytes(std::span(initial))).value();
     JobDriver::Parts parts{*this, journal != nullptr ? *journal : memory_journal, *blobs,
                            [this](const report::JobStatus&) { ++changes; }, std::move(authenticator)};
-    driver = JobDriver::create("tiny-1", "alice", spec, initial_digest, std::move(parts)).value();
+    driver = JobDriver::create("tiny-1", job::JobSignature{"spiffe://lung/coordinator/hub", 1, "alice", {}}, spec,
+                               initial_digest, std::move(parts))
+                 .value();
   }
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
@@ -114,7 +116,8 @@ struct Bench final : SiteGateway {
   void start() {
     driver->begin(now);
     for (const auto& [site, count] : examples) driver->site_connected(site, now);
-    for (const auto& [site, count] : examples) driver->job_answer(site, true, "", now);
+    for (const auto& [site, count] : examples)
+      driver->job_answer(site, {"tiny-1", wire::JobConsent::kAccepted, ""}, now);
   }
 
   /// The last session offered to a site.

@@ -287,10 +287,11 @@ TEST_CASE("a declining site is shown with its reason, and the job goes on with t
   bench.driver->begin(bench.now);
   CHECK(bench.driver->status().phase == report::JobPhase::kRecruiting);
   for (const auto& site : kAll) bench.driver->site_connected(site, bench.now);
-  CHECK(std::get<wire::JobOffer>(bench.sent.at("a").at(0)).researcher == "alice");
-  for (const auto& site : {"a", "b", "c"}) bench.driver->job_answer(site, true, "", bench.now);
-  bench.driver->job_answer("d", false, "data set 'tiny' is not allowed", bench.now);
-  CHECK(bench.driver->status().sites.at("d") == "declined: data set 'tiny' is not allowed");
+  CHECK(std::get<wire::JobOffer>(bench.sent.at("a").at(0)).signature.certificate == "alice");
+  for (const auto& site : {"a", "b", "c"})
+    bench.driver->job_answer(site, {"tiny-1", wire::JobConsent::kAccepted, ""}, bench.now);
+  bench.driver->job_answer("d", {"tiny-1", wire::JobConsent::kDeclined, "datasets"}, bench.now);
+  CHECK(bench.driver->status().sites.at("d") == "declined: datasets");
   bench.complete({"a", "b", "c"});
   CHECK(bench.driver->status().examples == 60);
   CHECK(bench.driver->status().phase == report::JobPhase::kTraining);
@@ -334,8 +335,8 @@ TEST_CASE("a job whose initial weights don't fit its model is refused") {
   const std::vector<float> wrong(bench.initial.size() + 1);
   const auto digest = bench.blobs->put(std::as_bytes(std::span(wrong))).value();
   JobDriver::Parts parts{bench, bench.memory_journal, *bench.blobs, {}};
-  CHECK_FALSE(JobDriver::create("x", "alice", bench.spec, digest, parts).has_value());
-  CHECK_FALSE(JobDriver::create("x", "alice", bench.spec, crypto::sha256("nothing"), parts).has_value());
+  CHECK_FALSE(JobDriver::create("x", {}, bench.spec, digest, parts).has_value());
+  CHECK_FALSE(JobDriver::create("x", {}, bench.spec, crypto::sha256("nothing"), parts).has_value());
 }
 
 TEST_CASE(
@@ -365,11 +366,12 @@ TEST_CASE("a site that joins late is counted at the next boundary and sampled fr
   Bench bench(spec);
   bench.driver->begin(bench.now);
   for (const char* site : {"a", "b", "c"}) bench.driver->site_connected(site, bench.now);
-  for (const char* site : {"a", "b", "c"}) bench.driver->job_answer(site, true, "", bench.now);
+  for (const char* site : {"a", "b", "c"})
+    bench.driver->job_answer(site, {"tiny-1", wire::JobConsent::kAccepted, ""}, bench.now);
   bench.complete({"a", "b", "c"});
   CHECK(bench.order("a").normaliser == 60);
   bench.driver->site_connected("d", bench.now);
-  bench.driver->job_answer("d", true, "", bench.now);
+  bench.driver->job_answer("d", {"tiny-1", wire::JobConsent::kAccepted, ""}, bench.now);
   bench.complete({"a", "b", "c"});
   CHECK(bench.order("d").kind == SumKind::kCensus);
   bench.complete({"d"});

@@ -135,7 +135,7 @@ class MaskedBench {
   }
 
   void on(const std::string& name, Site&, const wire::JobOffer&) {
-    bench.driver->job_answer(name, true, "", bench.now);
+    bench.driver->job_answer(name, {"tiny-1", wire::JobConsent::kAccepted, ""}, bench.now);
   }
 
   void on(const std::string& name, Site& site, const wire::SessionOffer& offer) {

@@ -339,11 +339,11 @@ TEST_CASE("a masked job is refused by a coordinator that can't do it, unless it 
   const job::JobSpec spec = MaskedBench::job_of(5);
   MaskedBench other(spec);
   JobDriver::Parts parts{other.bench, other.bench.memory_journal, *other.bench.blobs, {}};
-  const auto refused = JobDriver::create("x", "alice", spec, other.bench.initial_digest, parts);
+  const auto refused = JobDriver::create("x", {}, spec, other.bench.initial_digest, parts);
   REQUIRE_FALSE(refused.has_value());
   CHECK_THAT(refused.error().message, Catch::Contains("secure aggregation"));
   parts.simulated = true;
-  CHECK(JobDriver::create("x", "alice", spec, other.bench.initial_digest, parts).has_value());
+  CHECK(JobDriver::create("x", {}, spec, other.bench.initial_digest, parts).has_value());
 }
 
 TEST_CASE("neither journal nor status of a masked job holds a site's count, loss or metric") {

@@ -92,6 +92,28 @@ TEST_CASE("a masked census waits for every listed site, up to the deadline") {
     play.tell(SiteDeclined{"west", "no roster"});
     CHECK(play.cohort() == Names{"east", "north", "south"});
   }
+  SECTION("a person at the last one has to approve the job: it waits, past the deadline") {
+    play.tell(SiteConnected{"west"});
+    play.tell(SiteWaits{"west"});
+    play.wait(std::chrono::hours(1));
+    CHECK(play.session() == nullptr);
+    CHECK_THAT(waiting_for(play.state), Catch::Contains("west: waits for approval at west"));
+    SECTION("and they approve") {
+      play.tell(SiteAccepted{"west"});
+      CHECK(play.cohort() == kSites);
+    }
+    SECTION("and they decline") {
+      play.tell(SiteDeclined{"west", "declined"});
+      CHECK(play.cohort() == Names{"east", "north", "south"});
+    }
+    SECTION("and they never do: the job waits as long as it recruits") {
+      CHECK(next_wakeup(play.state) > play.now + std::chrono::hours(22));
+      play.wait(std::chrono::hours(22));
+      CHECK(play.session() == nullptr);
+      play.wait(std::chrono::hours(1));
+      CHECK(play.cohort() == Names{"east", "north", "south"});
+    }
+  }
   SECTION("the last one never comes") {
     CHECK(next_wakeup(play.state) == play.now + std::chrono::minutes(15));
     play.wait(std::chrono::minutes(15) - std::chrono::milliseconds(1));

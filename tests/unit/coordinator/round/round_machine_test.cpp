@@ -65,6 +65,17 @@ TEST_CASE("the census starts when enough sites have accepted and no connected on
     play.tell(SiteLeft{"west"});
     CHECK(play.cohort() == Names{"east", "north", "south"});
   }
+  SECTION("a person at the last one has to approve the job: five seconds, then it begins without that site") {
+    play.tell(SiteWaits{"west"});
+    CHECK(play.session() == nullptr);
+    play.wait(std::chrono::milliseconds(5000));
+    CHECK(play.cohort() == Names{"east", "north", "south"});
+  }
+  SECTION("the last one's person approves at once") {
+    play.tell(SiteWaits{"west"});
+    play.tell(SiteAccepted{"west"});
+    CHECK(play.cohort() == Names{"east", "north", "south", "west"});
+  }
   SECTION("the last one says nothing for five seconds") {
     CHECK(next_wakeup(play.state) == play.now + std::chrono::seconds(5));
     play.wait(std::chrono::milliseconds(4999));
@@ -282,7 +293,8 @@ TEST_CASE("late, repeated and foreign messages are refused with a reason and cha
   refused(Answered{"north", {"chest-1", SumKind::kTrain, 1, 2}, Standing::kUpdate, {}}, "isn't open");
   refused(Answered{"north", {"chest-1", SumKind::kEvaluate, 1, 1}, Standing::kUpdate, {}}, "isn't open");
   refused(SiteAccepted{"north"}, "awaits no answer");
-  refused(SiteDeclined{"north", "no"}, "awaits no answer");
+  refused(SiteWaits{"north"}, "awaits no answer");
+  refused(SiteDeclined{"elsewhere", "no"}, "awaits no answer");
   refused(Committed{key, 0, {}}, "isn't at that point");
   refused(CommitFailed{key, "disk full"}, "isn't at that point");
   refused(SumSpoiled{{"chest-1", SumKind::kTrain, 9, 1}, "x"}, "isn't at that point");
@@ -518,4 +530,100 @@ TEST_CASE("a job that loses its slot between rounds goes on with the next round 
   CHECK(readiness_of(play.state) == Readiness::kAble);
   play.tell(SlotGiven{});
   CHECK(play.collecting(SumKind::kTrain, 2));
+}
+
+TEST_CASE("a site whose people take their approval back has failed the round, and is asked no more") {
+  Play play = in_round_one();
+  play.tell(SiteDeclined{"east", "declined"});
+  CHECK(play.session()->answers.at("east").standing == Standing::kFailed);
+  CHECK_THAT(play.session()->answers.at("east").reason, Catch::Contains("declined the job"));
+  CHECK(play.state.sites.at("east").consent == Consent::kDeclined);
+  play.tell(SiteDeclined{"east", "declined"});
+  CHECK(play.refused.has_value());
+  for (const char* site : {"north", "south", "west"}) play.answer(site);
+  play.commit();
+  for (const std::string& site : play.cohort()) CHECK(site != "east");
+}
+
+namespace {
+
+/// Three groups of two, two of which are enough.
+Rules three_groups() {
+  Rules rules = four_sites();
+  rules.groups = {{"a1", "a2"}, {"b1", "b2"}, {"c1", "c2"}};
+  rules.masked = true;
+  rules.listed = {"a1", "a2", "b1", "b2", "c1", "c2"};
+  rules.quorum = 0.6;
+  return rules;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a job over whole groups opens no session before it has a slot, and can use one once enough groups are there") {
+  Play play(three_groups());
+  play.tell(Begin{false});
+  for (const char* site : {"a1", "a2", "b1"}) play.join(site);
+  CHECK(readiness_of(play.state) == Readiness::kLacking);
+  CHECK_THAT(waiting_for(play.state), Catch::Contains("1 of 3 are") && Catch::Contains("b2: is not connected"));
+  play.tell(SiteConnected{"b2"});
+  CHECK(readiness_of(play.state) == Readiness::kAsking);
+  play.wait(play.state.rules.answer_limit);
+  CHECK(readiness_of(play.state) == Readiness::kLacking);
+  play.tell(SiteAccepted{"b2"});
+  CHECK(readiness_of(play.state) == Readiness::kAble);
+  CHECK(play.session() == nullptr);
+  CHECK_FALSE(next_wakeup(play.state).has_value());
+  play.tell(SlotGiven{});
+  CHECK(play.collecting(SumKind::kCensus, 0));
+  CHECK(play.cohort().size() == 6);
+}
+
+TEST_CASE(
+    "a job over whole groups whose groups don't come without a slot fails at the limit, and not while it could work") {
+  Play play(three_groups());
+  play.tell(Begin{false});
+  for (const char* site : {"a1", "a2", "b1", "b2"}) play.join(site);
+  REQUIRE(readiness_of(play.state) == Readiness::kAble);
+  play.wait(std::chrono::hours(30));
+  CHECK(play.ended() == nullptr);
+  play.tell(SiteLeft{"b2"});
+  CHECK(gives_up_at(play.state) == play.now + play.state.rules.recruiting_limit);
+  play.wait(play.state.rules.recruiting_limit);
+  REQUIRE(play.ended() != nullptr);
+  CHECK_THAT(play.ended()->message, Catch::Contains("not enough groups came"));
+}
+
+TEST_CASE("a session over whole groups that lacks sites may lose its slot, and goes on when it has one again") {
+  Play play(three_groups());
+  play.tell(Begin{true});
+  for (const char* site : {"a1", "a2", "b1", "b2"}) play.join(site);
+  REQUIRE(play.collecting(SumKind::kCensus, 0));
+  for (const char* site : {"a1", "a2"}) play.answer(site);
+  CHECK(readiness_of(play.state) == Readiness::kAble);
+  play.tell(SiteLeft{"b2"});
+  CHECK(readiness_of(play.state) == Readiness::kLacking);
+  CHECK(gives_up_at(play.state).has_value());
+  play.tell(SlotTaken{});
+  CHECK_FALSE(play.refused.has_value());
+  CHECK_FALSE(play.state.has_slot);
+  play.join("b2");
+  CHECK(readiness_of(play.state) == Readiness::kAble);
+  play.wait(std::chrono::hours(30));  // for a slot: that isn't its sites' fault
+  CHECK(play.ended() == nullptr);
+  play.tell(SlotGiven{});
+  CHECK(play.session()->deadline == play.now + play.state.rules.deadline);
+  for (const char* site : {"b1", "b2"}) play.answer(site);
+  play.wait(play.state.rules.deadline);
+  CHECK(std::holds_alternative<Closing>(play.state.phase));
+}
+
+TEST_CASE("a group that has failed isn't waited for: the session goes on with a slot as soon as the others are there") {
+  Play play(three_groups());
+  play.tell(Begin{true});
+  for (const char* site : {"b1", "b2"}) play.join(site);
+  for (const char* site : {"a1", "a2"}) play.fail_site(site, "gave up");
+  CHECK(readiness_of(play.state) == Readiness::kLacking);
+  for (const char* site : {"c1", "c2"}) play.fail_site(site, "gave up");
+  CHECK(readiness_of(play.state) == Readiness::kAble);
 }

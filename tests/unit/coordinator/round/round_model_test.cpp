@@ -93,7 +93,9 @@ class Model {
       case 3:
         return Tick{};
       case 4:
-        return below(10) == 0 ? Event(SiteDeclined{site, "no"}) : Event(SiteAccepted{site});
+        return below(10) == 0   ? Event(SiteDeclined{site, "no"})
+               : below(10) == 0 ? Event(SiteWaits{site})
+                                : Event(SiteAccepted{site});
       case 5:
         if (std::holds_alternative<Unmasking>(play_.state.phase)) return UnmaskingFailed{{"other"}, "of another job"};
         return below(20) == 0 ? Event(SumSpoiled{any_key(), "broken"}) : Event(Tick{});

@@ -57,6 +57,26 @@ TEST_CASE("a job's spec, status and models are for its researcher and its reader
   CHECK(bench.list.spec(kAda, "chest-2").error().code == ErrorCode::kNotFound);
 }
 
+TEST_CASE("an operator sees every job without what it learned, and may remove it, but not watch it") {
+  Bench bench;
+  const pki::Identity olga{"lung", pki::Role::kOperator, "olga"};
+  auto status = status_of(report::JobPhase::kTraining);
+  status.examples = 320;
+  status.sites = {{"north", "training"}};
+  bench.list.update(status);
+  const auto seen = bench.list.jobs(olga).at(0);
+  CHECK(seen.detail == "a detail");
+  CHECK(seen.sites == status.sites);
+  CHECK(seen.history.empty());
+  CHECK_FALSE(seen.model);
+  CHECK(seen.examples == 0);
+  CHECK(bench.list.spec(olga, "chest-1").error().code == ErrorCode::kPermissionDenied);
+  CHECK(bench.list.watch(olga, "chest-1", 0, milliseconds(0)).error().code == ErrorCode::kPermissionDenied);
+  CHECK(bench.list.may_fetch(olga, crypto::sha256("round 2")).error().code == ErrorCode::kPermissionDenied);
+  bench.list.ended("chest-1", std::nullopt);
+  CHECK(bench.list.remove(olga, "chest-1"));
+}
+
 TEST_CASE("an update keeps who submitted the job and when, and wakes those who watch") {
   Bench bench;
   auto changed = status_of(report::JobPhase::kEvaluating);

@@ -13,6 +13,7 @@
 #include "common/job/job_text.h"
 #include "coordinator/journal/memory_journal.h"
 #include "coordinator/service/spool_folder.h"
+#include "tests/unit/client/approval/signing.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 using namespace consilium;
@@ -46,6 +47,8 @@ class Gateway final : public round::SiteGateway {
   std::set<std::string> working_;
 };
 
+const pki::Identity kSelf{"lung", pki::Role::kCoordinator, "hub"};
+
 pki::Identity researcher(const std::string& name) { return {"lung", pki::Role::kResearcher, name}; }
 
 template <class Condition>
@@ -66,17 +69,23 @@ struct Bench {
   Scheduler scheduler;
 
   explicit Bench(std::size_t slots = 1, admission::Quotas quotas = {}, std::chrono::milliseconds grace = 0ms)
-      : scheduler({journal, blobs, numbers, slots, nullptr, quotas, folder / "spool", grace}) {
+      : scheduler({journal, blobs, numbers, slots, approval::signing().trust, kSelf, quotas, folder / "spool", grace}) {
     spdlog::set_level(spdlog::level::warn);
     scheduler.start(gateway);
   }
 
   std::string submit(const std::string& name, const std::string& sites, const std::string& who = "ada",
                      const std::string& more = "") {
-    const auto job_id = scheduler.submit(who, text(name, sites, more));
+    const auto job_id = try_submit(who, text(name, sites, more));
     INFO((job_id ? "" : job_id.error().message));
     REQUIRE(job_id);
     return *job_id;
+  }
+  /// Submits with the researcher's own signature.
+  Result<std::string> try_submit(const std::string& who, const std::string& text) {
+    constexpr std::int64_t kFar = 4'000'000'000;
+    const auto digest = job::job_digest(job::parse_job(text, "job").value());
+    return scheduler.submit(who, text, approval::signing().sign(who, digest, kFar));
   }
   static std::string text(const std::string& name, const std::string& sites, const std::string& more) {
     const auto count = 1 + std::count(sites.begin(), sites.end(), ',');
@@ -87,7 +96,7 @@ struct Bench {
   void connect(const std::string& site) { scheduler.site_connected(site, {}); }
   void accept(const std::string& site, const std::string& job_id) {
     REQUIRE(eventually([&] { return gateway.has_offered(site, job_id); }));
-    scheduler.site_message(site, wire::JobAnswer{job_id, true, {}});
+    scheduler.site_message(site, wire::JobAnswer{job_id, wire::JobConsent::kAccepted, {}});
   }
   [[nodiscard]] report::JobStatus status(const std::string& job_id, const std::string& who = "ada") {
     return scheduler.watch(researcher(who), job_id, 0, 0ms).value().status;
@@ -147,7 +156,7 @@ TEST_CASE("a job whose site leaves gives its slot up, and is next when the site 
   bench.scheduler.site_disconnected("north");
   CHECK(eventually([&] { return bench.gateway.works(second); }));
   bench.connect("north");
-  bench.scheduler.site_message("north", wire::JobAnswer{first, true, {}});
+  bench.scheduler.site_message("north", wire::JobAnswer{first, wire::JobConsent::kAccepted, {}});
   CHECK(bench.says(first, "queued behind second-1"));
 }
 
@@ -202,7 +211,7 @@ TEST_CASE("a researcher's jobs are counted until they end, and an ended job is r
   quotas.jobs = 1;
   Bench bench(1, quotas);
   const auto first = bench.submit("first", "north");
-  const auto refused = bench.scheduler.submit("ada", Bench::text("second", "north", ", seed: 9"));
+  const auto refused = bench.try_submit("ada", Bench::text("second", "north", ", seed: 9"));
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::kResourceExhausted);
   CHECK(bench.blob_count() == 1);  // what the refused job would have started from is gone
@@ -225,14 +234,14 @@ TEST_CASE("a job starts from weights that its researcher uploaded or may read, a
   REQUIRE(bench.scheduler.expect_weights("ada", 32));
   REQUIRE(bench.scheduler.weights_received("ada", digest, 32));
   const std::string from = ", initial_weights: {sha256: " + crypto::to_hex(digest) + "}";
-  const auto stolen = bench.scheduler.submit("eve", Bench::text("theft", "north", from));
+  const auto stolen = bench.try_submit("eve", Bench::text("theft", "north", from));
   REQUIRE_FALSE(stolen);
   CHECK(stolen.error().code == ErrorCode::kNotFound);
   CHECK(bench.blobs.size(digest).has_value());
   bench.submit("mine", "north", "ada", from + ", readers: [grace]");
   bench.submit("again", "north", "ada", from);
   bench.submit("ours", "north", "grace", from);
-  CHECK_FALSE(bench.scheduler.submit("eve", Bench::text("theft", "north", from)));
+  CHECK_FALSE(bench.try_submit("eve", Bench::text("theft", "north", from)));
 }
 
 TEST_CASE("the weights of a researcher's unended jobs count against the quota of bytes") {

@@ -1,0 +1,128 @@
+#include "cli/ca_roster.h"
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "common/pki/authority.h"
+#include "common/pki/files.h"
+#include "common/roster/consent.h"
+#include "common/roster/consortium_file.h"
+#include "common/roster/exposure.h"
+#include "common/roster/members.h"
+#include "common/roster/roster_change.h"
+#include "common/roster/roster_file.h"
+
+namespace consilium::cli {
+namespace {
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  consilium ca roster --out roster.yaml\n"
+    "  consilium ca roster --consortium consortium.yaml --out roster-1.yaml\n"
+    "  consilium ca roster --consortium consortium.yaml --previous roster-1.yaml --out roster-2.yaml\n"
+    "  consilium ca roster --consortium consortium.yaml --previous roster-1.yaml --consent west.yaml --out "
+    "roster-2.yaml";
+
+struct Options {
+  std::string folder = "ca";
+  std::string consortium;
+  std::string previous;
+  std::vector<std::string> consents;
+  std::string out;
+  bool json = false;
+};
+
+Result<std::string> text_of(const roster::Roster& roster, bool json) {
+  const std::string text = roster::roster_text(roster);
+  CONSILIUM_TRY(roster::parse_roster(text, "the new roster"));  // nobody gets a file that no site could read
+  return json ? roster::roster_json(roster) : text;
+}
+
+/// Puts signatures into a roster, each only where it is good.
+Result<void> add_consents(roster::Roster& next, const roster::Roster* previous, const std::vector<std::string>& files) {
+  for (const std::string& file : files) {
+    CONSILIUM_ASSIGN(const std::vector<roster::Consent> consents, roster::read_consents(file));
+    for (const roster::Consent& consent : consents) {
+      const crypto::Digest* key = roster::consent_key({.known = previous, .next = next}, consent.site);
+      if (key == nullptr) return fail(ErrorCode::kNotFound, file + ": '" + consent.site + "' isn't one of the sites");
+      const auto good = roster::check_consent(next, consent, *key);
+      if (!good) return fail(good.error().within(file));
+      next.consents.push_back(consent);
+    }
+  }
+  return {};
+}
+
+/// Says what the maker of a roster has to do before sites accept it.
+void print_exposures(const roster::Change& change, const std::string& file, std::ostream& out) {
+  bool missing = false;
+  for (const roster::Exposure& exposure : roster::find_exposures(change)) {
+    out << "In " << roster::describe(change.next, exposure) << ".\n";
+    if (exposure.missing.empty()) continue;
+    out << "  Sites refuse the roster until each of " << roster::set_text(exposure.missing) << " has signed.\n";
+    missing = true;
+  }
+  if (missing)
+    out << "To sign, a site runs consilium-client roster consent " << file
+        << " --out SITE.yaml; then repeat this command with --consent SITE.yaml for each.\n";
+}
+
+Result<int> write(const std::string& text, const roster::Roster& roster, const Options& options, std::ostream& out) {
+  CONSILIUM_TRY(pki::replace_file(options.out, text));
+  out << "Wrote " << options.out << " with " << roster.sites.size() << " sites and " << roster.researchers.size()
+      << " researchers; hand it to each site over another channel than the coordinator.\n";
+  return 0;
+}
+
+Result<int> list_members(const roster::Roster& members, const Options& options, std::ostream& out) {
+  CONSILIUM_ASSIGN(const std::string text, text_of(members, options.json));
+  if (!options.out.empty()) return write(text, members, options, out);
+  out << text;
+  return 0;
+}
+
+Result<int> make(const Options& options, std::ostream& out) {
+  CONSILIUM_ASSIGN(const pki::Authority authority, pki::Authority::open(options.folder));
+  CONSILIUM_ASSIGN(const roster::Roster members, roster::members_of(authority));
+  if (options.consortium.empty()) return list_members(members, options, out);
+  std::optional<roster::Roster> previous;
+  if (!options.previous.empty()) {
+    CONSILIUM_ASSIGN(previous, roster::read_roster(options.previous));
+  }
+  const roster::Roster* known = previous ? &*previous : nullptr;
+  CONSILIUM_ASSIGN(const roster::Consortium plan, roster::read_consortium(options.consortium, members));
+  auto made = roster::make_roster(members, plan, known);
+  if (!made) return fail(made.error().within(std::filesystem::path(options.consortium).filename().string()));
+  roster::Roster& next = made->roster;
+  CONSILIUM_TRY(add_consents(next, known, options.consents));
+  CONSILIUM_ASSIGN(const std::string text, text_of(next, options.json));
+  CONSILIUM_ASSIGN(const int code, write(text, next, options, out));
+  for (const std::string& note : made->notes) out << note << "\n";
+  print_exposures({.known = known, .next = next}, options.out, out);
+  return code;
+}
+
+}  // namespace
+
+void add_ca_roster_command(CLI::App& ca, std::function<Result<int>()>& action, std::ostream& out) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = ca.add_subcommand("roster", "list the members in force, and make the roster that sites get");
+  command->footer(kExamples);
+  command->add_option("--ca", options->folder, "folder of the authority")->capture_default_str();
+  CLI::Option* file = command->add_option("--out", options->out, "write it to this file");
+  CLI::Option* consortium = command->add_option("--consortium", options->consortium,
+                                                "the consortium's populations: makes a roster with groups and history");
+  consortium->needs(file);
+  command->add_option("--previous", options->previous, "the roster that sites have now; without it serial 1 is made")
+      ->needs(consortium);
+  command->add_option("--consent", options->consents, "a site's signature; may be repeated")->needs(consortium);
+  command->add_flag("--json", options->json, "write JSON for programs");
+  command->callback([options, &action, &out] { action = [options, &out] { return make(*options, out); }; });
+}
+
+}  // namespace consilium::cli

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <string>
+
+#include "common/error/error.h"
+
+namespace CLI {
+class App;
+}
+
+namespace consilium::approval {
+
+/// Adds `jobs`, `show`, `approve`, `decline` and `releases`. They ask the daemon that runs on the configuration's
+/// state_dir; where none runs, they open its records themselves.
+void add_approval_commands(CLI::App& app, std::function<Result<int>()>& action, std::ostream& out);
+
+/// Writes an answer of the Desk for a person.
+/// @param command  that was answered
+[[nodiscard]] std::string answer_in_words(const std::string& command, const std::string& answer);
+
+}  // namespace consilium::approval

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "client/approval/approvals.h"
+#include "client/approval/release.h"
+
+namespace consilium::approval {
+
+/// Fewest hexadecimal digits of a digest that may stand for it.
+inline constexpr std::size_t kShortestPrefix = 8;
+
+/// Answers what people ask about jobs: in the daemon over its socket, or in the command itself where no daemon runs.
+/// Requests and answers are JSON objects. Thread-safe where the functions are.
+class Desk {
+ public:
+  struct Parts {
+    Approvals& approvals;
+    std::function<std::optional<std::uint64_t>()> maximum_sums;  ///< of the policy
+    std::function<std::int64_t()> now;                           ///< seconds since 1970
+    ReleaseList releases = nullptr;                              ///< without it, nobody can be told
+    std::function<void()> decided = nullptr;                     ///< called after a decision is recorded
+  };
+  explicit Desk(Parts parts) : parts_(std::move(parts)) {}
+
+  /// Answers {"command": "jobs" | "show" | "approve" | "decline" | "releases", "job": "..."}. The job is a digest, at
+  /// least kShortestPrefix digits of one, or a job id. A failure is {"error": code, "message": text}.
+  /// @param user  Unix user who asks; stands in the decision
+  [[nodiscard]] std::string answer(std::string_view request, const std::string& user) const;
+
+ private:
+  class Answers;
+  Parts parts_;
+};
+
+}  // namespace consilium::approval

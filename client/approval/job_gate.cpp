@@ -1,0 +1,94 @@
+#include "client/approval/job_gate.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "client/approval/job_in_words.h"
+#include "client/policy/roster_check.h"
+#include "common/job/job_text.h"
+#include "common/pki/authority.h"
+
+namespace consilium::approval {
+namespace {
+
+Verdict declined(const SignedJob& job, std::string reason, std::string log) {
+  Verdict verdict;
+  verdict.reason = std::move(reason);
+  verdict.log = std::move(log);
+  verdict.researcher = job.researcher;
+  verdict.digest = job.digest;
+  return verdict;
+}
+
+/// Of the site's own trouble: the coordinator hears that there is some.
+Verdict failed(const SignedJob& job, const Error& error) { return declined(job, "internal", error.message); }
+
+std::string reason_of(const Error& error) {
+  return error.code == ErrorCode::kAlreadyExists       ? "job_id"
+         : error.code == ErrorCode::kResourceExhausted ? "maximum_sums"
+                                                       : "internal";
+}
+
+}  // namespace
+
+std::string population_of(const job::JobSpec& job) { return job.data.dataset; }
+
+Verdict JobGate::examine(const wire::JobOffer& offer, const std::string& coordinator, const SiteRules& rules) {
+  SignedJob job{job::digest_of_text(offer.spec), {}};
+  auto researcher = signer_of(offer, job.digest, coordinator, rules);
+  if (!researcher) return declined(job, "signature", researcher.error().message);
+  job.researcher = std::move(*researcher);
+  auto spec = job::parse_job(offer.spec, "job " + offer.job_id);
+  if (!spec) return declined(job, "spec", spec.error().message);
+  if (job::job_digest(*spec) != job.digest) {
+    return declined(job, "spec", "the job's text isn't its canonical one");  // check: canonical-offer
+  }
+  const policy::Judgement judgement = rules.policy.judge(*spec, job.digest, job.researcher);
+  if (!judgement.refusals.empty())
+    return declined(job, policy::keys_of(judgement.refusals), policy::texts_of(judgement.refusals));
+  if (std::ranges::find(rules.datasets, spec->data.dataset) == rules.datasets.end())
+    return declined(job, "datasets",
+                    fmt::format("this site has no data set '{}' (client.yaml: datasets)", spec->data.dataset));
+  if (const auto sites = policy::check_roster(*spec, rules.roster, rules.site, rules.key); !sites) {
+    return declined(job, "roster", sites.error().message);  // check: roster
+  }
+  return decide(offer, std::move(*spec), job, judgement.approval, rules.policy);
+}
+
+Result<std::string> JobGate::signer_of(const wire::JobOffer& offer, const crypto::Digest& digest,
+                                       const std::string& coordinator, const SiteRules& rules) const {
+  CONSILIUM_ASSIGN(const pki::Identity signer, pki::identity_of_certificate(offer.signature.certificate));
+  CONSILIUM_ASSIGN(const bool seen, parts_.approvals.has_seen({digest, signer.name}));
+  return job::check_job_signature(
+      offer.signature, digest, !seen,
+      {parts_.consortium, coordinator, &rules.roster.researchers, parts_.trust.get(), parts_.now()});
+}
+
+Verdict JobGate::decide(const wire::JobOffer& offer, job::JobSpec spec, const SignedJob& job,
+                        const std::string& approval, const policy::Policy& policy) {
+  const auto decision = parts_.approvals.decision(job);
+  if (!decision) return failed(job, decision.error());
+  if (*decision && !(*decision)->approved)
+    return declined(job, "declined", fmt::format("{} at this site declined it", (*decision)->by));
+  const auto kept = parts_.approvals.keep({job, offer.job_id, offer.spec, parts_.now()});
+  if (!kept) return declined(job, "busy", kept.error().message);
+  Verdict verdict;
+  verdict.researcher = job.researcher;
+  verdict.digest = job.digest;
+  if (!approval.empty() && !*decision) {
+    verdict.consent = wire::JobConsent::kWaits;
+    verdict.log = fmt::format("{}; see: consilium-client show {}", approval, crypto::to_hex(job.digest).substr(0, 8));
+    return verdict;
+  }
+  const Accepted accepted{job.digest, offer.job_id, population_of(spec), releases_of(spec).total()};
+  if (const auto bound = parts_.approvals.accept(accepted, policy.rules().maximum_sums); !bound)
+    return declined(job, reason_of(bound.error()), bound.error().message);
+  verdict.consent = wire::JobConsent::kAccepted;
+  verdict.log = *decision ? fmt::format("approved by {}", (*decision)->by) : "accepted by the policy";
+  verdict.spec = std::move(spec);
+  return verdict;
+}
+
+}  // namespace consilium::approval

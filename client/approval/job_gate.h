@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/approval/approvals.h"
+#include "client/policy/policy.h"
+#include "common/crypto/sha256.h"
+#include "common/job/job_spec.h"
+#include "common/pki/trust.h"
+#include "common/roster/roster.h"
+#include "common/wire/messages.h"
+
+namespace consilium::approval {
+
+/// What a site holds an offered job against; all of it may change between two offers.
+struct SiteRules {
+  const policy::Policy& policy;
+  const roster::Roster& roster;
+  const std::vector<std::string>& datasets;
+  const std::string& site;
+  const crypto::Digest& key;  ///< SHA-256 of the site's own SubjectPublicKeyInfo
+};
+
+/// What the site answers to an offer.
+struct Verdict {
+  wire::JobConsent consent = wire::JobConsent::kDeclined;
+  std::string reason;      ///< of a refusal, for the coordinator: keys, no value of the policy
+  std::string log;         ///< what the site's own log says, values included
+  std::string researcher;  ///< from the verified signature; "" where it is not good
+  crypto::Digest digest{};
+  job::JobSpec spec;  ///< of a job that is accepted
+};
+
+/// Decides about offered jobs: first the researcher's signature, then the policy, then what people decided. Used by one
+/// thread.
+class JobGate {
+ public:
+  struct Parts {
+    Approvals& approvals;
+    std::shared_ptr<const pki::TrustStore> trust;
+    std::string consortium;
+    std::function<std::int64_t()> now;  ///< seconds since 1970
+  };
+  explicit JobGate(Parts parts) : parts_(std::move(parts)) {}
+
+  /// Examines an offer, each time anew: a certificate may have been revoked since the last. An accepted job is bound to
+  /// its id and counted in `maximum_sums` when this returns; one that waits is recorded for `consilium-client jobs`.
+  /// @param coordinator  URI in the certificate of whoever offers the job
+  Verdict examine(const wire::JobOffer& offer, const std::string& coordinator, const SiteRules& rules);
+
+  /// Takes in that a job is over: an offer that nobody decided about leaves the list.
+  Result<void> ended(const std::string& job_id) { return parts_.approvals.withdraw(job_id); }
+
+ private:
+  Result<std::string> signer_of(const wire::JobOffer& offer, const crypto::Digest& digest,
+                                const std::string& coordinator, const SiteRules& rules) const;
+  /// @param approval  why a person has to approve the job; "" where nobody has to
+  Verdict decide(const wire::JobOffer& offer, job::JobSpec spec, const SignedJob& job, const std::string& approval,
+                 const policy::Policy& policy);
+
+  Parts parts_;
+};
+
+/// The population that a job's sums are counted in.
+[[nodiscard]] std::string population_of(const job::JobSpec& job);
+
+}  // namespace consilium::approval

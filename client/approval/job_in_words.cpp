@@ -1,0 +1,148 @@
+#include "client/approval/job_in_words.h"
+
+#include <spdlog/fmt/chrono.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "common/job/cohort_rules.h"
+#include "common/model/model_parameters.h"
+
+namespace consilium::approval {
+namespace {
+
+/// Below it, an update is little more than what the model answers on the data, scaled.
+constexpr double kTinyLearningRate = 1e-6;
+/// From it on, one step may be over all of a hospital's examples.
+constexpr std::uint32_t kLargeBatch = 1024;
+
+std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
+/// How many hospitals a sum of counts has: "4", or "6 or 7".
+std::string group_sizes(const job::JobSpec& job) {
+  std::vector<std::size_t> sizes;
+  for (const auto& group : job::count_groups(job)) sizes.push_back(group.size());
+  std::ranges::sort(sizes);
+  const auto [first, last] = std::ranges::unique(sizes);
+  sizes.erase(first, last);
+  return fmt::format("{}", fmt::join(sizes, " or "));
+}
+
+}  // namespace
+
+ReleaseCount releases_of(const job::JobSpec& job) {
+  const std::uint64_t rounds = job.federation.rounds;
+  const std::uint64_t every = job.evaluation.every;
+  const std::uint64_t evaluations = every == 0 ? 0 : rounds / every + (rounds % every == 0 ? 0 : 1);
+  return {rounds, 1 + evaluations};
+}
+
+std::string releases_in_words(const job::JobSpec& job) {
+  const ReleaseCount releases = releases_of(job);
+  if (!job::is_masked(job)) {
+    return fmt::format("{} and {} of this hospital, each seen by the coordinator by itself",
+                       counted(releases.updates, "update", "updates"), counted(releases.counts, "count", "counts"));
+  }
+  const std::string updates = counted(releases.updates, "sum of updates", "sums of updates");
+  const std::string counts = counted(releases.counts, "sum of counts", "sums of counts");
+  const std::string cohort = fmt::format("{}", job::planned_cohort(job));
+  const std::string group = group_sizes(job);
+  if (cohort == group) return fmt::format("{} and {}, each over {} hospitals", updates, counts, cohort);
+  return fmt::format("{}, each over {} hospitals, and {}, each over {} hospitals", updates, cohort, counts, group);
+}
+
+std::string sites_in_words(const job::JobSpec& job) {
+  const auto& sites = job.federation.sites;
+  if (sites.empty()) return "every hospital that accepts the job";
+  const std::string names = fmt::format("{}: {}", sites.size(), fmt::join(sites, ", "));
+  const auto& groups = job.federation.count_groups;
+  if (groups.size() < 2) return names;
+  std::vector<std::string> listed;
+  for (const auto& group : groups) listed.push_back(fmt::format("{}", fmt::join(group, " + ")));
+  return fmt::format("{}; in {} groups: {}", names, groups.size(), fmt::join(listed, ", "));
+}
+
+std::string model_in_words(const job::JobSpec& job) {
+  const std::string name = job.model.name.empty()
+                               ? fmt::format("{} layers of the researcher's own", job.model.layers.size())
+                               : job.model.name;
+  const auto manifest = model::build_manifest(job.model);
+  if (!manifest) return name;
+  const std::size_t count = manifest->parameter_count();
+  return fmt::format("{}, {} parameters ({:.1f} MB)", name, count,
+                     static_cast<double>(count) * sizeof(float) / 1'000'000.0);
+}
+
+std::string weights_in_words(const job::JobSpec& job) {
+  if (job.initial_weights_digest) {
+    return fmt::format("a file of the researcher's own, SHA-256 {}", crypto::to_hex(*job.initial_weights_digest));
+  }
+  return fmt::format("random numbers that follow from the job's seed {}", job.seed);
+}
+
+std::string training_in_words(const job::JobSpec& job) {
+  return fmt::format("{} of {}, batches of {}, {} with learning rate {}, on the data set '{}'",
+                     counted(job.federation.rounds, "round", "rounds"),
+                     counted(job.training.local_epochs, "epoch", "epochs"), job.training.batch_size,
+                     job::name_of(job.training.optimizer.kind), job.training.optimizer.learning_rate, job.data.dataset);
+}
+
+std::vector<std::string> unusual_in(const job::JobSpec& job) {
+  std::vector<std::string> unusual;
+  if (!job::is_masked(job))
+    unusual.emplace_back("secure aggregation is off: the coordinator sees this hospital's updates by themselves");
+  if (job.model.name.empty())
+    unusual.emplace_back("a model of the researcher's own layers can be made to copy images out");
+  if (job.initial_weights_digest)
+    unusual.emplace_back("a model that starts from the researcher's own weights can be made to copy images out");
+  if (job.training.optimizer.learning_rate < kTinyLearningRate)
+    unusual.push_back(fmt::format(
+        "a learning rate of {} trains nothing: such updates tell what the model answers on the images, exactly",
+        job.training.optimizer.learning_rate));
+  if (job.training.batch_size >= kLargeBatch)
+    unusual.push_back(fmt::format("with batches of {} an update may be one exact sum over all images of a hospital",
+                                  job.training.batch_size));
+  return unusual;
+}
+
+std::string budget_in_words(const ReleaseCount& releases, const SumBudget& budget) {
+  const std::uint64_t before = budget.used - (budget.counted ? std::min(releases.total(), budget.used) : 0);
+  const std::string others =
+      fmt::format("other jobs have used {} over '{}'", counted(before, "sum", "sums"), budget.population);
+  if (!budget.maximum) return fmt::format("{}; policy.yaml states no maximum_sums; {}", releases.total(), others);
+  return fmt::format("{} of the {} that maximum_sums allows; {}", releases.total(), *budget.maximum, others);
+}
+
+std::string time_in_words(std::int64_t seconds) {
+  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(seconds)));
+}
+
+std::string state_in_words(const std::optional<Decision>& decision, bool accepted) {
+  if (!decision) return accepted ? "accepted by the policy" : "waits for approval";
+  return fmt::format("{} by {} on {}", decision->approved ? "approved" : "declined", decision->by,
+                     time_in_words(decision->at));
+}
+
+Facts facts_of(const Offer& offer, const job::JobSpec& job, const std::optional<Decision>& decision, bool accepted,
+               const SumBudget& budget) {
+  Facts facts{
+      {"job", fmt::format("{} ('{}'), first offered on {}", offer.job_id, job.name, time_in_words(offer.seen_at))},
+      {"state", state_in_words(decision, accepted)},
+      {"who asks", fmt::format("{} (signature verified)", offer.job.researcher)},
+      {"digest", crypto::to_hex(offer.job.digest)},
+      {"hospitals", sites_in_words(job)},
+      {"model", model_in_words(job)},
+      {"starts from", weights_in_words(job)},
+      {"training", training_in_words(job)},
+      {"what leaves", releases_in_words(job)},
+      {"sums used", budget_in_words(releases_of(job), budget)}};
+  const std::vector<std::string> unusual = unusual_in(job);
+  facts.emplace_back("unusual", unusual.empty() ? "nothing" : unusual.front());
+  for (std::size_t i = 1; i < unusual.size(); ++i) facts.emplace_back("", unusual[i]);
+  return facts;
+}
+
+}  // namespace consilium::approval

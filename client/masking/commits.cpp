@@ -1,0 +1,57 @@
+#include "client/masking/commits.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include "common/job/cohort_rules.h"
+#include "common/model/model_parameters.h"
+#include "common/secagg/commit.h"
+#include "common/secagg/roster_authenticator.h"
+
+namespace consilium::masking {
+
+Result<void> accept_commit(const SiteTrust& trust, GroupLedger& ledger, const job::JobSpec& job,
+                           const crypto::Digest& digest, const job::SessionKey& key, std::span<const std::byte> bytes) {
+  CONSILIUM_ASSIGN(const secagg::SignedCommit commit, secagg::decode_commit(bytes));
+  const secagg::CommitStatement& statement = commit.statement;
+  if (statement.job != digest || statement.kind != key.kind || statement.round != key.round) {
+    return fail(ErrorCode::kPermissionDenied,
+                fmt::format("{}: the commit is that of another sum", job::to_string(key)));  // check: commit-sum
+  }
+  const secagg::RosterAuthenticator authenticator(trust.authorities, job.federation.roster);
+  CONSILIUM_TRY(secagg::check_commit(commit, job::count_groups(job), job::colluding_sites(job),
+                                     authenticator));  // check: commit-signatures
+  return ledger.commit({digest, statement.kind, statement.round}, crypto::sha256(secagg::commit_bytes(statement)),
+                       statement.model);
+}
+
+Result<void> check_predecessor(const GroupLedger& ledger, const job::RoundOrder& order, const crypto::Digest& initial) {
+  CONSILIUM_ASSIGN(const auto own, ledger.committed_model(sum_of(order)));
+  if (own) {
+    return fail(ErrorCode::kPermissionDenied,
+                "this sum is committed, so there is no other attempt at it");  // check: commit-final
+  }
+  if (order.kind == job::SumKind::kCensus) return {};
+  const bool first = order.kind == job::SumKind::kTrain && order.round == 1;
+  SumId before{order.job, job::SumKind::kTrain, order.kind == job::SumKind::kTrain ? order.round - 1 : order.round};
+  if (first) before.kind = job::SumKind::kCensus;
+  CONSILIUM_ASSIGN(const auto committed, ledger.committed_model(before));
+  if (!committed) {
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("{} {} isn't committed, as far as this site knows, so nothing follows it",
+                            job::name_of(before.kind), before.round));  // check: commit-predecessor
+  }
+  const crypto::Digest& expected = first ? initial : *committed;
+  if (order.model == expected) return {};
+  return fail(ErrorCode::kPermissionDenied,
+              fmt::format("the order names the model {}, expected {}, {}", crypto::to_hex(order.model),
+                          crypto::to_hex(expected),
+                          first ? "the job's initial weights" : "which is committed"));  // check: commit-model
+}
+
+Result<crypto::Digest> initial_model(const job::JobSpec& job) {
+  if (job.initial_weights_digest) return *job.initial_weights_digest;
+  CONSILIUM_ASSIGN(const ParameterVector weights, model::initial_weights(job.model, job.seed));
+  return crypto::sha256(std::as_bytes(std::span(weights)));
+}
+
+}  // namespace consilium::masking

@@ -1,0 +1,36 @@
+#include "client/masking/group_mode.h"
+
+#include <utility>
+
+#include "client/masking/commits.h"
+
+namespace consilium::masking {
+
+Result<std::unique_ptr<GroupMode>> GroupMode::open(const std::filesystem::path& state_dir,
+                                                   const std::filesystem::path& secret, const SiteTrust& trust) {
+  CONSILIUM_ASSIGN(GroupLedger ledger, GroupLedger::open(state_dir));
+  CONSILIUM_ASSIGN(JobKeys keys, JobKeys::open(state_dir / "keys"));
+  CONSILIUM_ASSIGN(SiteSecret bytes, SiteSecret::open(secret));
+  std::unique_ptr<GroupMode> mode(new GroupMode(trust, std::move(ledger), std::move(keys), std::move(bytes)));
+  CONSILIUM_ASSIGN(GroupVectors vectors,
+                   GroupVectors::open(mode->ledger_, mode->secret_, trust.site, state_dir / "sums"));
+  mode->vectors_ = std::move(vectors);
+  mode->sessions_.emplace(trust, mode->ledger_, mode->keys_);
+  mode->agreements_.emplace(trust, mode->ledger_, mode->keys_, mode->secret_, state_dir / "keys");
+  return mode;
+}
+
+Result<void> GroupMode::accept_commit(const job::JobSpec& job, const crypto::Digest& digest, const job::SessionKey& key,
+                                      std::span<const std::byte> bytes) {
+  CONSILIUM_TRY(masking::accept_commit(trust_, ledger_, job, digest, key, bytes));
+  vectors_->forget({digest, key.kind, key.round});
+  return {};
+}
+
+void GroupMode::end_job(const std::string& job_id, const crypto::Digest& digest) {
+  sessions_->end_job(job_id);
+  agreements_->end(digest);
+  vectors_->forget_job(digest);
+}
+
+}  // namespace consilium::masking

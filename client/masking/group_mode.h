@@ -1,0 +1,54 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "client/masking/agreements.h"
+#include "client/masking/group_ledger.h"
+#include "client/masking/group_sessions.h"
+#include "client/masking/group_vectors.h"
+#include "client/masking/job_keys.h"
+#include "client/masking/site_secret.h"
+
+namespace consilium::masking {
+
+/// All that a site keeps and does for jobs in mode `masked`. The parts refer to each other, so it stays where it is.
+class GroupMode {
+ public:
+  /// @param state_dir  of the client
+  /// @param secret     file of the site's secret bytes; made where it is missing
+  static Result<std::unique_ptr<GroupMode>> open(const std::filesystem::path& state_dir,
+                                                 const std::filesystem::path& secret, const SiteTrust& trust);
+  GroupMode(const GroupMode&) = delete;
+  GroupMode& operator=(const GroupMode&) = delete;
+
+  [[nodiscard]] GroupLedger& ledger() { return ledger_; }
+  [[nodiscard]] JobKeys& keys() { return keys_; }
+  [[nodiscard]] const SiteSecret& secret() const { return secret_; }
+  [[nodiscard]] GroupVectors& vectors() { return *vectors_; }
+  [[nodiscard]] GroupSessions& sessions() { return *sessions_; }
+  [[nodiscard]] Agreements& agreements() { return *agreements_; }
+  [[nodiscard]] const SiteTrust& trust() const { return trust_; }
+
+  /// Takes a commit (commits.h). The sum's vector isn't needed any more then.
+  Result<void> accept_commit(const job::JobSpec& job, const crypto::Digest& digest, const job::SessionKey& key,
+                             std::span<const std::byte> bytes);
+  /// A job is over: its attempts and vectors go. What it has given stays in the ledger, and its key for good, so that a
+  /// coordinator that offers it once more gains nothing.
+  void end_job(const std::string& job_id, const crypto::Digest& digest);
+
+ private:
+  GroupMode(SiteTrust trust, GroupLedger ledger, JobKeys keys, SiteSecret secret)
+      : trust_(std::move(trust)), ledger_(std::move(ledger)), keys_(std::move(keys)), secret_(std::move(secret)) {}
+
+  SiteTrust trust_;
+  GroupLedger ledger_;
+  JobKeys keys_;
+  SiteSecret secret_;
+  std::optional<GroupVectors> vectors_;
+  std::optional<GroupSessions> sessions_;
+  std::optional<Agreements> agreements_;
+};
+
+}  // namespace consilium::masking

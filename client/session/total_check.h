@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "client/masking/group_ledger.h"
+#include "client/masking/job_keys.h"
+#include "client/masking/masked_sessions.h"
+#include "common/aggregation/strategy.h"
+#include "common/aggregation/streaming_sum.h"
+#include "common/error/error.h"
+#include "common/job/job_spec.h"
+#include "common/parameters/parameter_manifest.h"
+#include "common/wire/messages.h"
+
+namespace consilium::session {
+
+/// Checks totals of sums over whole groups (mode `masked`), makes the next model of them as the coordinator does, and
+/// signs what follows. One thread at a time.
+class TotalCheck {
+ public:
+  struct Parts {
+    masking::SiteTrust trust;
+    masking::GroupLedger& ledger;
+    masking::JobKeys& keys;
+    std::filesystem::path models;  ///< cache of global models, by digest
+    /// Fetches a blob of so many bytes into a file, as CoordinatorLink::fetch().
+    std::function<Result<void>(const crypto::Digest&, std::uint64_t, const std::filesystem::path&)> fetch;
+  };
+  explicit TotalCheck(Parts parts) : parts_(std::move(parts)) {}
+
+  /// Fetches a total and checks it: it is of enough of the job's groups, this site's own under its own attempt, no
+  /// site's result was unusable, and the tags fit. Of a round, the next model then lies in the cache.
+  /// @return a commit with this site's signature, encoded
+  /// kDataLoss where the total isn't the true sum, kFailedPrecondition where a result was unusable, kPermissionDenied
+  /// where the site may not sign it: the job is over for this site. kUnavailable where the total couldn't be fetched.
+  Result<std::vector<std::byte>> endorse(const wire::GroupTotal& total, const job::JobSpec& job,
+                                         const crypto::Digest& digest);
+
+ private:
+  Result<void> check_groups(const wire::GroupTotal& total, const job::JobSpec& job, const masking::SumId& sum) const;
+  Result<void> check_words(const wire::GroupTotal& total, const job::JobSpec& job, const masking::SumId& sum,
+                           std::span<const std::uint32_t> words) const;
+  /// Makes the model that follows from a round's total, and puts it into the cache.
+  Result<crypto::Digest> next_model(const job::JobSpec& job, const masking::SumId& sum,
+                                    aggregation::StreamingSum& total, aggregation::ServerState& state) const;
+  Result<ParameterVector> last_model(const job::JobSpec& job, const masking::SumId& sum, std::size_t parameters) const;
+
+  Parts parts_;
+};
+
+}  // namespace consilium::session

@@ -1,0 +1,57 @@
+#include <spdlog/fmt/fmt.h>
+
+#include "common/aggregation/strategy.h"
+
+namespace consilium::aggregation {
+
+namespace {
+
+Result<void> add(std::span<const float> mean_delta, std::span<float> global_model) {
+  if (mean_delta.size() != global_model.size()) {
+    return fail(ErrorCode::kInternal,
+                fmt::format("a mean of {} parameters for a model of {}", mean_delta.size(), global_model.size()));
+  }
+  const float* delta = mean_delta.data();
+  float* model = global_model.data();
+  const std::size_t count = global_model.size();
+  for (std::size_t i = 0; i < count; ++i) model[i] += delta[i];
+  return {};
+}
+
+/// McMahan et al. 2017, Algorithm 1: the next model is the weighted mean of the local ones.
+class FedAvg final : public MeanStrategy {
+ public:
+  Result<void> apply(std::span<const float> mean_delta, std::span<float> global_model, ServerState&) const override {
+    return add(mean_delta, global_model);
+  }
+  [[nodiscard]] bool keeps_partial_work() const override { return false; }
+};
+
+/// Li et al. 2020, "Federated optimization in heterogeneous networks", Algorithm 2: the proximal term is the trainer's;
+/// the server averages as FedAvg does, and keeps partial work.
+class FedProx final : public MeanStrategy {
+ public:
+  Result<void> apply(std::span<const float> mean_delta, std::span<float> global_model, ServerState&) const override {
+    return add(mean_delta, global_model);
+  }
+  [[nodiscard]] bool keeps_partial_work() const override { return true; }
+};
+
+}  // namespace
+
+crypto::Digest state_digest(const ServerState& state) {
+  crypto::Sha256 hash;
+  for (const std::vector<float>& values : state) {
+    const std::uint64_t size = values.size();
+    hash.update(std::as_bytes(std::span(&size, 1)));
+    hash.update(std::as_bytes(std::span(values)));
+  }
+  return hash.finish();
+}
+
+std::unique_ptr<MeanStrategy> make_strategy(const job::StrategySpec& spec) {
+  if (spec.kind == job::StrategyKind::kFedProx) return std::make_unique<FedProx>();
+  return std::make_unique<FedAvg>();
+}
+
+}  // namespace consilium::aggregation

@@ -1,0 +1,72 @@
+#include "common/pki/list_memory.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "common/pki/files.h"
+
+namespace consilium::pki {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMaxBytes = 4096;
+constexpr int kVersion = 1;
+
+/// Reads the number that a file remembers; 0 where there is no file.
+Result<std::uint64_t> read_number(const std::filesystem::path& file) {
+  const auto text = read_file(file, kMaxBytes);
+  if (!text && text.error().code == ErrorCode::kNotFound) {
+    return 0;
+  }
+  if (!text) {
+    return fail(text.error());
+  }
+  const json value = json::parse(*text, nullptr, false);
+  if (!value.is_object() || value.value("version", json()) != kVersion ||
+      !value.value("number", json()).is_number_unsigned()) {
+    return fail(ErrorCode::kDataLoss,
+                file.string() +
+                    ": expected {\"version\": 1, \"number\": N}, the newest revocation list that was seen; "
+                    "found something else. Install the authority's newest crl.pem, then remove this file");
+  }
+  return value["number"].get<std::uint64_t>();
+}
+
+/// Raises `highest` to `number`, and refuses a lower one.
+Result<void> raise(std::uint64_t& highest, std::uint64_t number) {
+  if (number < highest) {
+    return fail(ErrorCode::kFailedPrecondition, "this is revocation list " + std::to_string(number) +
+                                                    ", older than list " + std::to_string(highest) +
+                                                    ", which was seen here before; install the authority's newest "
+                                                    "crl.pem");
+  }
+  highest = number;
+  return {};
+}
+
+}  // namespace
+
+Result<void> ListMemory::admit(const std::string& authority, std::uint64_t number) {
+  std::uint64_t& highest = seen_[authority];
+  if (folder_.empty()) {
+    return raise(highest, number);
+  }
+  const std::filesystem::path file = folder_ / ("revocation-list-" + authority + ".json");
+  CONSILIUM_TRY(make_private_folder(folder_));
+  CONSILIUM_ASSIGN(const FolderLock lock, FolderLock::take(folder_));
+  CONSILIUM_ASSIGN(const std::uint64_t remembered, read_number(file));
+  highest = std::max(highest, remembered);
+  CONSILIUM_TRY(raise(highest, number));
+  if (number == remembered) {
+    return {};
+  }
+  if (auto written = replace_file(file, json{{"version", kVersion}, {"number", number}}.dump() + "\n"); !written) {
+    return fail(written.error().code, written.error().message +
+                                          "; this file remembers the newest revocation list that was seen, and has to "
+                                          "be writable");
+  }
+  return {};
+}
+
+}  // namespace consilium::pki

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/aggregation/streaming_sum.h"
+#include "common/job/job_spec.h"
+#include "common/secagg/group_coordinator.h"
+#include "common/secagg/tag.h"
+#include "common/wire/messages.h"
+#include "coordinator/round/round_machine.h"
+
+namespace consilium::round {
+
+/// What one sum of a job in mode `masked` is about.
+struct GroupSumPlan {
+  job::SumKind kind = job::SumKind::kCensus;
+  std::uint32_t round = 0;
+  crypto::Digest model{};  ///< of the orders; zero in a census
+  std::uint64_t model_bytes = 0;
+  std::vector<std::uint32_t> groups;  ///< that are summed, by index, ascending
+  Clock::duration deadline{};         ///< of one attempt
+};
+
+/// Whose adverts count. Without it vectors come without masks and tags, as in the simulator.
+struct GroupMasks {
+  std::shared_ptr<const secagg::Authenticator> authenticator;
+  crypto::Digest confirmation{};  ///< of the job's key, by key_confirmation()
+};
+
+/// What follows from an event.
+struct GroupOutput {
+  std::vector<std::pair<std::string, wire::CoordinatorMessage>> messages;
+  std::vector<std::uint32_t> complete;            ///< groups whose every vector is in the sum now
+  std::map<std::uint32_t, std::string> given_up;  ///< groups that failed too often, and why
+  std::vector<std::string> notes;                 ///< for the log
+};
+
+/// The attempts at one sum of a job in mode `masked`. Each group works at its own pace: an attempt begins when all of
+/// its members are there, fails when one is lost before its vector is in, and is made again when that one is back, with
+/// fresh masks and everybody's same vector. What is complete is added to one total. Not thread-safe.
+class GroupSums {
+ public:
+  /// @param spec  of a job in mode `masked`; outlives the object, as the masks' authenticator does
+  /// @param former  a sum that is over, for its memory
+  static Result<GroupSums> create(std::string job_id, const job::JobSpec& spec, GroupSumPlan plan,
+                                  std::optional<GroupMasks> masks,
+                                  std::optional<aggregation::StreamingSum> former = {});
+
+  using Ready = std::function<bool(const std::string&)>;  ///< is the site connected, and takes it part?
+  /// Begins attempts where all members are ready, and ends phases that have lasted too long.
+  GroupOutput advance(const Ready& ready, TimePoint now);
+  /// Takes a step of secure aggregation.
+  GroupOutput receive(const std::string& site, const wire::Masking& step, TimePoint now);
+  /// Is the site's vector of this attempt awaited?
+  Result<void> admits(const std::string& site, const job::SessionKey& key) const;
+  /// How many words a vector has, the tag's among them.
+  [[nodiscard]] std::uint64_t word_count() const;
+  /// Folds one site's vector. An error spoils the group's attempt, which begins anew.
+  Result<GroupOutput> take(const std::string& site, const job::SessionKey& key, aggregation::WordSource& words,
+                           TimePoint now);
+  /// The site failed in this attempt; with `gone` it isn't connected any more.
+  GroupOutput lose(const std::string& site, const std::string& reason, bool gone, TimePoint now);
+  /// Is an attempt under way?
+  [[nodiscard]] bool working() const;
+  /// Which attempt the site is in, if any.
+  [[nodiscard]] std::optional<job::SessionKey> attempt_of(const std::string& site) const;
+  /// Ends every attempt that isn't complete; messages go to their members.
+  GroupOutput close(const std::string& reason);
+
+  [[nodiscard]] std::optional<TimePoint> wakeup() const;
+  [[nodiscard]] const GroupSumPlan& plan() const { return plan_; }
+  /// "waits for west, gone since 14:02", "2 of 4 vectors are in", for each group that isn't complete; "" where all are.
+  using Naming = std::function<std::string(const std::string&)>;  ///< a site that isn't ready, in words
+  [[nodiscard]] std::string waiting(const Ready& ready, const Naming& named) const;
+  /// The sum over the complete groups.
+  [[nodiscard]] aggregation::StreamingSum& total() { return *total_; }
+  /// Each complete group's part, ascending.
+  [[nodiscard]] std::vector<wire::IncludedSum> included() const;
+
+ private:
+  enum class Stage : std::uint8_t { kWaiting, kOpen, kComplete, kGivenUp };
+  struct Group {
+    std::uint32_t index = 0;
+    std::vector<std::string> members;
+    Stage stage = Stage::kWaiting;
+    std::uint32_t attempt = 0;
+    std::uint32_t failures = 0;  ///< in a row, without disconnections
+    TimePoint next_try{};
+    TimePoint phase_since{};
+    TimePoint deadline{};
+    std::optional<secagg::GroupCoordinator> masks;
+    std::optional<aggregation::StreamingSum> sum;
+    std::set<std::string> uploaded;
+    secagg::FieldElement tag = 0;
+    crypto::Digest cohort{};
+    std::string last_failure;
+  };
+
+  GroupSums(std::string job_id, const job::JobSpec& spec, GroupSumPlan plan, std::optional<GroupMasks> masks)
+      : job_id_(std::move(job_id)), spec_(&spec), plan_(std::move(plan)), masks_(std::move(masks)) {}
+  [[nodiscard]] job::SessionKey key_of(const Group& group) const;
+  [[nodiscard]] Group* group_of(const std::string& site);
+  [[nodiscard]] const Group* group_of(const std::string& site) const;
+  void begin(Group& group, TimePoint now, GroupOutput& output);
+  void follow(Group& group, secagg::GroupOutput from, TimePoint now, GroupOutput& output);
+  void end_attempt(Group& group, const std::string& reason, bool counts, TimePoint now, GroupOutput& output);
+  void check_time(Group& group, TimePoint now, GroupOutput& output);
+  Result<void> fold(Group& group, aggregation::WordSource& words);
+  Result<void> complete(Group& group, GroupOutput& output);
+  [[nodiscard]] std::optional<TimePoint> due(const Group& group) const;
+  [[nodiscard]] static std::string waiting(const Group& group, const Ready& ready, const Naming& named);
+
+  std::string job_id_;
+  const job::JobSpec* spec_;
+  GroupSumPlan plan_;
+  std::optional<GroupMasks> masks_;
+  encoding::VectorLayout layout_;
+  std::vector<Group> groups_;
+  std::optional<aggregation::StreamingSum> total_;
+};
+
+}  // namespace consilium::round

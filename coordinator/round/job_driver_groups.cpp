@@ -1,0 +1,96 @@
+// What the driver does in mode masked: sums over whole groups, which sites check and endorse.
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "common/aggregation/strategy.h"
+#include "coordinator/round/job_driver.h"
+
+namespace consilium::round {
+
+bool JobDriver::ready(const std::string& site) const {
+  const auto found = state_.sites.find(site);
+  return found != state_.sites.end() && found->second.ready();
+}
+
+std::optional<Readiness> JobDriver::readiness() const {
+  if (runs_ && runs_->working()) return std::nullopt;
+  return readiness_of(state_);
+}
+
+void JobDriver::deliver(GroupRuns::Output output) {
+  for (const std::string& note : output.notes) spdlog::warn("{}", note);
+  for (auto& [site, message] : output.messages) {
+    if (const auto* masking = std::get_if<wire::Masking>(&message)) board_.add_bytes(masking->message.size());
+    parts_.gateway.send(site, std::move(message));
+  }
+  for (Event& event : output.events) follow_up_.push_back(std::move(event));
+}
+
+Result<void> JobDriver::group_vector_received(const std::string& site, const job::SessionKey& key, WordSource& words,
+                                              TimePoint now) {
+  const std::uint64_t bytes = words.word_count() * sizeof(std::uint32_t);
+  auto taken = runs_->take(site, key, words, now);
+  if (!taken) return fail(std::move(taken).error());
+  board_.add_bytes(bytes);
+  deliver(*std::move(taken));
+  go_on(now);
+  return {};
+}
+
+void JobDriver::key_agreement_received(const std::string& site, const wire::KeyAgreement& step, TimePoint now) {
+  if (!runs_) return;
+  board_.add_bytes(step.message.size());
+  deliver(runs_->receive(site, step, now));
+  go_on(now);
+}
+
+void JobDriver::endorsement_received(const std::string& site, const wire::Endorsement& endorsement, TimePoint now) {
+  if (!runs_) return;
+  deliver(runs_->receive(site, endorsement));
+  if (!runs_->offered_total()) release_total();
+  go_on(now);
+}
+
+void JobDriver::open_groups(const OpenSession& action, TimePoint now) {
+  const std::uint64_t model_bytes = action.key.kind == job::SumKind::kCensus ? 0 : model_.bytes();
+  board_.opened(action, model_.digest(), model_bytes, now);
+  deliver(runs_->open(action, model_.digest(), model_bytes, state_.rules.deadline, now));
+}
+
+Result<void> JobDriver::close_groups(const CloseSum& action, TimePoint now) {
+  CONSILIUM_ASSIGN(aggregation::StreamingSum* const sum, runs_->total());
+  CONSILIUM_ASSIGN(const std::vector<std::uint64_t> unusable, sum->counts(encoding::kUnusable));
+  if (unusable[0] > 0) {
+    follow_up_.push_back(Fault{
+        fmt::format("{}: a site's result was unusable (not a finite number); look for a learning rate that is too high "
+                    "or a data set with wrong values, and ask the hospitals: each one's own log says whether it was it",
+                    job::to_string(action.key))});
+    return {};
+  }
+  crypto::Digest total{};
+  const std::uint64_t words = sum->layout().word_count();
+  if (runs_->masked() && action.key.kind != job::SumKind::kEvaluate) {
+    CONSILIUM_ASSIGN(total, parts_.blobs.put(std::as_bytes(sum->words())));
+    parts_.blobs.retain(total);
+    release_total();
+    total_ = total;
+  }
+  CONSILIUM_ASSIGN(const Committed committed, close(action, *sum, now));
+  // What a census leads to is its counts; they stand in the place of a model.
+  const crypto::Digest& model = action.key.kind == job::SumKind::kTrain ? committed.model : total;
+  deliver(runs_->announce(committed, total, words, model, model_.state_digest(),
+                          [this](const std::string& site) { return ready(site); }));
+  return {};
+}
+
+void JobDriver::release_total() {
+  if (const auto done = std::exchange(total_, std::nullopt)) parts_.blobs.release(*done);
+}
+
+bool JobDriver::offers(const crypto::Digest& blob) const {
+  return board_.status().model == blob || (total_ && *total_ == blob);
+}
+
+}  // namespace consilium::round

@@ -1,0 +1,17 @@
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+
+#include "common/secagg/group_messages.h"
+
+/// Any bytes are refused, or they are what encode() writes for the message that was read.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto bytes = std::as_bytes(std::span(data, size));
+  const auto message = consilium::secagg::decode_group_advert(bytes);
+  if (!message) return 0;
+  if (!consilium::secagg::is_group_message(bytes)) std::abort();
+  if (!std::ranges::equal(consilium::secagg::encode(*message), bytes)) std::abort();
+  return 0;
+}

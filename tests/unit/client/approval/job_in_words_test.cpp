@@ -1,0 +1,97 @@
+#include "client/approval/job_in_words.h"
+
+#include <catch2/catch.hpp>
+
+#include "common/job/job_text.h"
+#include "common/job/masked_job.h"
+
+namespace consilium::approval {
+namespace {
+
+/// The example's 20 rounds over four hospitals.
+job::JobSpec chest_job() {
+  const job::JobSpec job = job::read_job(CONSILIUM_SOURCE_DIR "/examples/chest-xray.yaml").value();
+  return job::with_roster(job, job::simulated_roster({"east", "north", "south", "west"})).value();
+}
+
+TEST_CASE("what leaves a hospital is said with its number") {
+  job::JobSpec job = chest_job();
+  job.federation.rounds = 20;
+  job.evaluation.every = 1;
+  CHECK(releases_of(job) == ReleaseCount{20, 21});
+  CHECK(releases_in_words(job) == "20 sums of updates and 21 sums of counts, each over 4 hospitals");
+  job.evaluation.every = 0;
+  CHECK(releases_in_words(job) == "20 sums of updates and 1 sum of counts, each over 4 hospitals");
+  job.evaluation.every = 7;  // after rounds 7, 14 and 20
+  CHECK(releases_of(job).counts == 4);
+  job.federation.rounds = 21;
+  CHECK(releases_of(job).counts == 4);
+  CHECK(releases_in_words(job::without_masks(job)) ==
+        "21 updates and 4 counts of this hospital, each seen by the coordinator by itself");
+}
+
+TEST_CASE("groups are said apart where their sums are over fewer hospitals") {
+  job::JobSpec job = chest_job();
+  const std::vector<std::string> seven{"a", "b", "c", "d", "e", "f", "g"};
+  job.federation.sites = seven;
+  job.federation.roster = job::simulated_roster(seven);
+  job.federation.count_groups = {{"a", "b", "c"}, {"d", "e", "f", "g"}};
+  job.federation.rounds = 2;
+  CHECK(releases_in_words(job) ==
+        "2 sums of updates, each over 7 hospitals, and 3 sums of counts, each over 3 or 4 hospitals");
+  CHECK(sites_in_words(job) == "7: a, b, c, d, e, f, g; in 2 groups: a + b + c, d + e + f + g");
+  CHECK(sites_in_words(chest_job()) == "4: north, south, east, west");
+}
+
+TEST_CASE("a model is said with its size, and weights with where they come from") {
+  job::JobSpec job = chest_job();
+  job.model = job::parse_job(
+                  "{name: t, model: {layers: [{linear: 2}], input: [3], classes: 2}, data: {dataset: chest}, training: "
+                  "{local_epochs: 1, batch_size: 8, optimizer: {name: sgd, learning_rate: 0.1}}, federation: {rounds: "
+                  "1, minimum_sites: 1}, strategy: {name: fedavg}, privacy: {secure_aggregation: off}, seed: 1}",
+                  "job.yaml")
+                  .value()
+                  .model;
+  CHECK(model_in_words(job) == "1 layers of the researcher's own, 8 parameters (0.0 MB)");
+  job.seed = 42;
+  CHECK(weights_in_words(job) == "random numbers that follow from the job's seed 42");
+  job.initial_weights_digest = crypto::sha256("weights");
+  CHECK(weights_in_words(job).starts_with("a file of the researcher's own, SHA-256 "));
+}
+
+TEST_CASE("what is unusual is said, and an ordinary job has nothing of it") {
+  job::JobSpec job = chest_job();
+  CHECK(unusual_in(job).empty());
+  job.model.name.clear();
+  CHECK(unusual_in(job).at(0) == "a model of the researcher's own layers can be made to copy images out");
+  job.initial_weights_digest = crypto::sha256("weights");
+  job.training.optimizer.learning_rate = 1e-30;
+  job.training.batch_size = 100'000;
+  job.privacy.secure_aggregation = job::SecureAggregation::kOff;
+  CHECK(unusual_in(job).size() == 5);
+}
+
+TEST_CASE("the sums that a job uses are told from those of other jobs") {
+  CHECK(budget_in_words({20, 21}, {"chest", 0, false, 400}) ==
+        "41 of the 400 that maximum_sums allows; other jobs have used 0 sums over 'chest'");
+  CHECK(budget_in_words({20, 21}, {"chest", 141, true, 400}) ==
+        "41 of the 400 that maximum_sums allows; other jobs have used 100 sums over 'chest'");
+  CHECK(budget_in_words({20, 21}, {"chest", 1, false, std::nullopt}) ==
+        "41; policy.yaml states no maximum_sums; other jobs have used 1 sum over 'chest'");
+}
+
+TEST_CASE("a job's facts begin with what it is and where it stands") {
+  const job::JobSpec job = chest_job();
+  const Offer offer{{job::job_digest(job), "ada"}, "chest-xray-1", job::canonical_text(job), 1'800'000'000};
+  const Facts facts = facts_of(offer, job, std::nullopt, false, {"chest", 0, false, {}});
+  CHECK(facts.at(0).second == "chest-xray-1 ('chest-xray'), first offered on 2027-01-15 08:00 UTC");
+  CHECK(facts.at(1).second == "waits for approval");
+  CHECK(facts.at(2).second == "ada (signature verified)");
+  CHECK(facts.back() == std::pair<std::string, std::string>{"unusual", "nothing"});
+  CHECK(state_in_words(Decision{offer.job, false, "anna", 1'800'000'000}, false) ==
+        "declined by anna on 2027-01-15 08:00 UTC");
+  CHECK(state_in_words(std::nullopt, true) == "accepted by the policy");
+}
+
+}  // namespace
+}  // namespace consilium::approval

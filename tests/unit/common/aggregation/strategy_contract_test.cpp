@@ -1,0 +1,67 @@
+// What every strategy of means promises, whichever it is.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "common/aggregation/strategy.h"
+
+using namespace consilium;
+using namespace consilium::aggregation;
+
+namespace {
+
+std::unique_ptr<MeanStrategy> every_strategy() {
+  const auto kind = GENERATE(job::StrategyKind::kFedAvg, job::StrategyKind::kFedProx);
+  job::StrategySpec spec;
+  spec.kind = kind;
+  spec.mu = kind == job::StrategyKind::kFedProx ? 1.0 : 0.0;
+  return make_strategy(spec);
+}
+
+}  // namespace
+
+TEST_CASE("a mean of zeros leaves the model as it is") {
+  const auto strategy = every_strategy();
+  const std::vector<float> before = {1.5f, -3e-20f, 0.0f, 1e30f};
+  std::vector<float> model = before;
+  ServerState state;
+  REQUIRE(strategy->apply(std::vector<float>(4, 0.0f), model, state).has_value());
+  CHECK(model == before);
+}
+
+TEST_CASE("the first round moves the model by the mean delta") {
+  const auto strategy = every_strategy();
+  std::vector<float> model = {1.0f, 2.0f, -4.0f};
+  ServerState state;
+  REQUIRE(strategy->apply(std::vector<float>{0.5f, -0.25f, 4.0f}, model, state).has_value());
+  CHECK(model == std::vector<float>{1.5f, 1.75f, 0.0f});
+}
+
+TEST_CASE("the same inputs and state give the same model and state") {
+  const auto strategy = every_strategy();
+  std::vector<float> delta(5000), first(5000), second(5000);
+  for (std::size_t i = 0; i < delta.size(); ++i) {
+    delta[i] = std::sin(static_cast<float>(i));
+    first[i] = second[i] = std::cos(static_cast<float>(i));
+  }
+  ServerState first_state, second_state;
+  for (int round = 0; round < 3; ++round) {
+    REQUIRE(strategy->apply(delta, first, first_state).has_value());
+    REQUIRE(strategy->apply(delta, second, second_state).has_value());
+  }
+  CHECK(first == second);
+  CHECK(first_state == second_state);
+}
+
+TEST_CASE("a mean of another size is refused and changes nothing") {
+  const auto strategy = every_strategy();
+  std::vector<float> model = {1.0f, 2.0f};
+  ServerState state;
+  CHECK_FALSE(strategy->apply(std::vector<float>{1.0f}, model, state).has_value());
+  CHECK_FALSE(strategy->apply(std::vector<float>{1.0f, 1.0f, 1.0f}, model, state).has_value());
+  CHECK(model == std::vector<float>{1.0f, 2.0f});
+}
+
+TEST_CASE("FedAvg drops partial work, FedProx keeps it") {
+  CHECK_FALSE(make_strategy({job::StrategyKind::kFedAvg, 0.0, job::Weighting::kCohort})->keeps_partial_work());
+  CHECK(make_strategy({job::StrategyKind::kFedProx, 0.1, job::Weighting::kCohort})->keeps_partial_work());
+}
