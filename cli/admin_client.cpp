@@ -143,8 +143,7 @@ Result<AdminClient> AdminClient::create(const AdminConfig& config) {
       const auto credentials,
       wire::make_channel_credentials(files, config.server_name, [refusal](const Error& why) { refusal->set(why); }));
   return AdminClient(std::make_unique<Impl>(
-      config, wire::make_report_channel(config.coordinator, config.server_name, config.proxy, credentials),
-      refusal));
+      config, wire::make_report_channel(config.coordinator, config.server_name, config.proxy, credentials), refusal));
 }
 
 Result<crypto::Digest> AdminClient::put_blob(const std::filesystem::path& file, std::stop_token stop) {

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -16,10 +17,12 @@
 #include "cli/live_view.h"
 #include "cli/simulation_options.h"
 #include "cli/version.h"
+#include "common/job/cohort_rules.h"
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/process/termination.h"
 #include "common/report/report_files.h"
+#include "common/roster/consortium_file.h"
 #include "simulation/simulator.h"
 #include "simulation/site_data.h"
 
@@ -35,6 +38,8 @@ constexpr const char* kExamples =
 
 struct SimulateOptions : SimulationOptions {
   std::string site_data;
+  std::string roster;
+  std::string site_secrets;
   double stragglers = 0.0;
   bool secure = false;
   std::string drop_at;
@@ -88,13 +93,42 @@ class Simulation {
     return {};
   }
 
-  /// The sites of a simulation have no keys: a job with secure aggregation gets made-up ones, so that it is complete.
-  /// No randomness depends on them.
+  /// The sites of a simulation have no keys: a job with secure aggregation gets made-up ones, so that it is complete,
+  /// and one population of all sites. With --roster it is the job that `submit` would send.
   Result<void> make_roster() {
-    if (!job::is_masked(job_.spec) || !job_.spec.federation.roster.empty()) return {};
+    if (!options_.roster.empty()) {
+      CONSILIUM_TRY(fill_roster(job_file_, options_.job, options_.roster));
+      job_.spec = job_file_.spec;
+    } else if (job::is_masked(job_.spec) && job_.spec.federation.roster.empty()) {
+      CONSILIUM_TRY(make_population());
+    }
+    if (options_.site_secrets.empty()) return {};
+    for (auto& site : job_.sites) {
+      site.secret = std::filesystem::path(options_.site_secrets) / (site.name + ".secret");
+      std::error_code code;
+      if (!std::filesystem::exists(site.secret, code)) {
+        return fail(ErrorCode::kNotFound,
+                    fmt::format("--site-secrets: expected {}, the site's secret bytes (client.yaml: site_secret)",
+                                site.secret.string()));
+      }
+    }
+    return {};
+  }
+
+  Result<void> make_population() {
     std::vector<std::string> names;
     for (const auto& site : job_.sites) names.push_back(site.name);
-    auto complete = job::with_roster(job_.spec, job::simulated_roster(names));
+    std::ranges::sort(names);
+    const std::uint32_t colluding = job_.spec.privacy.colluding_sites.value_or(1);
+    job::PopulationTerms terms{"simulation", 0, roster::default_groups(names, colluding), {}};
+    CONSILIUM_ASSIGN(terms.examples, simulation::largest_training_set(job_.sites, job_.spec));
+    auto complete =
+        terms.groups.empty()
+            ? Result<job::JobSpec>(fail(ErrorCode::kInvalidArgument,
+                                        fmt::format("{} sites; secure aggregation needs at least {}, or say privacy: "
+                                                    "{{secure_aggregation: off}}",
+                                                    names.size(), job::smallest_cohort(colluding))))
+            : job::with_population(job_.spec, job::simulated_roster(names), colluding, std::move(terms));
     if (!complete) return fail(complete.error().within(std::filesystem::path(options_.job).filename().string()));
     job_.spec = std::move(*complete);
     return {};
@@ -112,6 +146,11 @@ class Simulation {
     if (options_.stragglers > 0 && job_file_.spec.training.local_epochs < 2) {
       return fail(ErrorCode::kInvalidArgument,
                   "--stragglers: a straggler does 1 to E-1 of E local epochs; set training.local_epochs to 2 or more");
+    }
+    if (options_.stragglers > 0 && job::is_masked(job_file_.spec)) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "--stragglers: with secure aggregation every site does all of its work; say privacy: "
+                  "{secure_aggregation: off}");
     }
     if (options_.secure && !job::is_masked(job_file_.spec)) {
       return fail(ErrorCode::kInvalidArgument,
@@ -219,6 +258,15 @@ void add_simulate(CLI::App& app, Action& action) {
   const auto options = std::make_shared<SimulateOptions>();
   add_simulation_options(*command, *options);
   command->add_option("--site-data", options->site_data, "folder with one .npz a site, named after it")
+      ->check(CLI::ExistingDirectory);
+  command
+      ->add_option("--roster", options->roster,
+                   "make the job the one that 'submit --roster' sends, instead of one with made-up keys")
+      ->check(CLI::ExistingFile);
+  command
+      ->add_option("--site-secrets", options->site_secrets,
+                   "folder with NAME.secret of each site (client.yaml: site_secret): with --roster, the same bytes as "
+                   "the daemons")
       ->check(CLI::ExistingDirectory);
   command
       ->add_option("--stragglers", options->stragglers,

@@ -124,7 +124,7 @@ class Daemon::Impl {
         policy_(std::move(policy)),
         approvals_(std::move(approvals)),
         gate_({*approvals_, std::move(trust), self.consortium, unix_now}),
-        desk_({*approvals_, [this] { return maximum_sums(); }, unix_now, nullptr,
+        desk_({*approvals_, [this] { return maximum_sums(); }, unix_now, [this] { return releases(); },
                [this] { events_.post(session::Reconsider{}); }}),
         consortium_(self.consortium),
         context_{policy_, {}, "consilium-client " CONSILIUM_VERSION, config_.site, self.key, std::move(self.roster),
@@ -191,6 +191,17 @@ class Daemon::Impl {
   }
 
  private:
+  /// What `consilium-client releases` lists; asked by the socket's thread.
+  Result<std::vector<approval::Release>> releases() {
+    CONSILIUM_ASSIGN(const std::vector<masking::Release> given, groups_->ledger().releases());
+    std::vector<approval::Release> list;
+    for (const masking::Release& one : given) {
+      list.push_back({one.population, one.job_id, one.researcher, std::string(job::name_of(one.sum.kind)),
+                      one.sum.round, one.group_index, one.at});
+    }
+    return list;
+  }
+
   [[nodiscard]] std::optional<std::uint64_t> maximum_sums() const {
     const std::uint64_t most = maximum_sums_;
     return most == 0 ? std::nullopt : std::optional(most);

@@ -170,6 +170,15 @@ Result<std::vector<SimulatedSite>> split_to_folder(const SplitRequest& request, 
   return sites;
 }
 
+Result<std::uint64_t> largest_training_set(const std::vector<SimulatedSite>& sites, const job::JobSpec& job) {
+  std::uint64_t largest = 1;
+  for (const SimulatedSite& site : sites) {
+    CONSILIUM_ASSIGN(const data::Dataset dataset, data::read_dataset(site.data, job.model.input, job.model.classes));
+    largest = std::max<std::uint64_t>(largest, dataset.train.labels.size());
+  }
+  return largest;
+}
+
 Result<SimulatedSite> write_pool(const std::vector<SimulatedSite>& sites, const job::JobSpec& job,
                                  const std::filesystem::path& file) {
   data::Dataset pool;

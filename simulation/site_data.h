@@ -38,6 +38,9 @@ Result<std::vector<SimulatedSite>> split_to_folder(const SplitRequest& request, 
 /// those.
 Result<std::vector<SimulatedSite>> read_site_folder(const std::filesystem::path& folder, const job::JobSpec& job);
 
+/// Counts the training examples of the largest site: the least bound B of a population that all of them fit in.
+Result<std::uint64_t> largest_training_set(const std::vector<SimulatedSite>& sites, const job::JobSpec& job);
+
 /// Writes everybody's examples into one .npz file, site after site in order of name.
 Result<SimulatedSite> write_pool(const std::vector<SimulatedSite>& sites, const job::JobSpec& job,
                                  const std::filesystem::path& file);

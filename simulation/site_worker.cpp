@@ -3,6 +3,7 @@
 #include <span>
 #include <utility>
 
+#include "client/masking/site_secret.h"
 #include "client/session/contribution.h"
 
 namespace consilium::simulation {
@@ -15,6 +16,11 @@ Result<void> resize(std::optional<trainer::SharedVector>& vector, std::size_t by
   CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(bytes));
   vector.emplace(std::move(created));
   return {};
+}
+
+Result<masking::SiteSecret> secret_of(const Task& task) {
+  if (!task.site.secret.empty()) return masking::SiteSecret::open(task.site.secret);
+  return masking::SiteSecret::simulated(task.site.name, task.job->spec.seed);
 }
 
 }  // namespace
@@ -33,8 +39,29 @@ Result<Answer> SiteWorker::perform(const Task& task, std::stop_token stop) {
   return answer;
 }
 
+/// What a task's randomness begins with: the job's seed, or in mode masked the site's own secret.
+Result<std::uint64_t> SiteWorker::seed_of(const Task& task) {
+  if (!job::sums_whole_groups(task.job->spec)) return task.order.seed;
+  CONSILIUM_ASSIGN(const masking::SiteSecret secret, secret_of(task));
+  return secret.training_seed(task.order, task.job->spec.data.dataset);
+}
+
+/// Mode masked: a result that can't be used is contributed as a daemon would.
+Result<Answer> SiteWorker::or_unusable(const Task& task, Result<Answer> answer) {
+  const bool unusable = !answer && answer.error().code == ErrorCode::kInvalidArgument;
+  if (!unusable || !job::sums_whole_groups(task.job->spec)) return answer;
+  CONSILIUM_ASSIGN(const masking::SiteSecret secret, secret_of(task));
+  CONSILIUM_ASSIGN(const crypto::SecretBytes key, secret.unusable_key(task.order));
+  CONSILIUM_ASSIGN(std::vector<std::uint32_t> words, session::unusable_contribution(task.order, key));
+  return Answer{false, std::move(words)};
+}
+
 Result<Answer> SiteWorker::attempt(const Task& task, std::stop_token stop) {
   CONSILIUM_TRY(prepare(task, stop));
+  if (task.job->spec.population && prepared_.train_examples > task.job->spec.population->examples) {
+    return fail(ErrorCode::kFailedPrecondition,
+                "more training examples than the bound of the population: " + std::to_string(prepared_.train_examples));
+  }
   const auto failed = [this](Result<Answer> answer) {
     // Whatever went wrong, the next task finds out for itself what the trainer still has.
     if (!answer) request_.reset();
@@ -46,9 +73,9 @@ Result<Answer> SiteWorker::attempt(const Task& task, std::stop_token stop) {
       return Answer{false, std::move(words)};
     }
     case job::SumKind::kTrain:
-      return failed(train(task, stop));
+      return or_unusable(task, failed(train(task, stop)));
     case job::SumKind::kEvaluate:
-      return failed(evaluate(task, stop));
+      return or_unusable(task, failed(evaluate(task, stop)));
   }
   return fail(ErrorCode::kInternal, "a session of an unknown kind");
 }
@@ -80,9 +107,15 @@ Result<Answer> SiteWorker::train(const Task& task, std::stop_token stop) {
   CONSILIUM_TRY(load_model(task));
   CONSILIUM_TRY(resize(delta_, global_->bytes().size()));
   const job::RoundOrder& order = task.order;
-  const trainer::Train request{
-      task.site.name,   order.round,     order.seed,        task.epochs.value_or(order.local_epochs),
-      order.batch_size, order.optimizer, order.proximal_mu, order.time_limit_ms};
+  CONSILIUM_ASSIGN(const std::uint64_t seed, seed_of(task));
+  const trainer::Train request{task.site.name,
+                               order.round,
+                               seed,
+                               task.epochs.value_or(order.local_epochs),
+                               order.batch_size,
+                               order.optimizer,
+                               order.proximal_mu,
+                               order.time_limit_ms};
   CONSILIUM_ASSIGN(trainer::Trained trained, trainer_.train(
                                                  request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
   trained.partial = trained.partial || task.epochs.has_value();

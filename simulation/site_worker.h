@@ -27,6 +27,8 @@ class SiteWorker {
   Result<Answer> attempt(const Task& task, std::stop_token stop);
   Result<void> prepare(const Task& task, std::stop_token stop);
   Result<void> load_model(const Task& task);
+  static Result<std::uint64_t> seed_of(const Task& task);
+  static Result<Answer> or_unusable(const Task& task, Result<Answer> answer);
   Result<Answer> train(const Task& task, std::stop_token stop);
   Result<Answer> evaluate(const Task& task, std::stop_token stop);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,6 +22,8 @@ namespace consilium::simulation {
 struct SimulatedSite {
   std::string name;
   trainer::DataSource data;
+  /// The file of its secret bytes (masking::SiteSecret); empty: made up from its name and the job's seed.
+  std::filesystem::path secret{};
   bool operator==(const SimulatedSite&) const = default;
 };
 

@@ -15,8 +15,10 @@
 #include "common/pki/authority.h"
 #include "common/pki/enrollment.h"
 #include "common/pki/identity.h"
+#include "common/roster/consortium_file.h"
 #include "common/roster/members.h"
 #include "common/roster/roster_file.h"
+#include "simulation/site_data.h"
 
 namespace consilium::cli {
 namespace {
@@ -101,6 +103,10 @@ std::string client_yaml(const simulation::SimulatedSite& site, const job::JobSpe
       "telephone.\n"
       "roster: roster.yaml\n\n"
       "state_dir: state\n\n"
+      "# All randomness of this hospital's training follows from these 32 bytes, which nobody else has. A consortium "
+      "keeps\n"
+      "# them in state_dir; here they are beside the key, for simulate --site-secrets.\n"
+      "site_secret: {0}.secret\n\n"
       "# The process that sees images: it has no network and no key.\n"
       "trainer:\n"
       "  command: [{2}]\n"
@@ -161,17 +167,24 @@ constexpr const char* kReadme =
     "it from who runs the authority, never through the coordinator, and compares the keys by telephone.\n";
 
 /// What `consilium ca roster` writes, for everybody who holds a job against it.
-Result<void> write_rosters(const pki::Authority& authority, const SandboxLayout& layout,
+Result<void> write_rosters(const pki::Authority& authority, const SandboxLayout& layout, const job::JobSpec& job,
                            const std::vector<simulation::SimulatedSite>& sites) {
   CONSILIUM_ASSIGN(const roster::Roster members, roster::members_of(authority));
-  const std::string roster = roster::roster_text(members);
+  roster::Consortium plan;
+  plan.colluding = job.privacy.colluding_sites.value_or(1);
+  CONSILIUM_ASSIGN(const std::uint64_t largest, simulation::largest_training_set(sites, job));
+  const roster::Mode mode = job::is_masked(job) ? roster::Mode::kMasked : roster::Mode::kPlain;
+  plan.populations.push_back({job.data.dataset, {job.data.dataset}, mode, largest});
+  CONSILIUM_ASSIGN(const roster::MadeRoster made, roster::make_roster(members, plan, nullptr));
+  const std::string roster = roster::roster_text(made.roster);
   for (const auto& site : sites) CONSILIUM_TRY(write_text(layout.site(site.name) / "roster.yaml", roster));
   return write_text(layout.roster(), roster);
 }
 
 }  // namespace
 
-Result<void> provision(const SandboxLayout& layout, const std::vector<simulation::SimulatedSite>& sites) {
+Result<void> provision(const SandboxLayout& layout, const job::JobSpec& job,
+                       const std::vector<simulation::SimulatedSite>& sites) {
   CONSILIUM_ASSIGN(pki::Authority authority, pki::Authority::create(layout.authority(), kConsortium, kRootValidity));
   CONSILIUM_TRY(certify(authority, {kConsortium, pki::Role::kCoordinator, "coordinator"}, {"127.0.0.1", "localhost"},
                         layout.coordinator()));
@@ -181,7 +194,7 @@ Result<void> provision(const SandboxLayout& layout, const std::vector<simulation
     std::filesystem::create_directories(layout.site(site.name).parent_path(), code);
     CONSILIUM_TRY(certify(authority, {kConsortium, pki::Role::kSite, site.name}, {}, layout.site(site.name)));
   }
-  CONSILIUM_TRY(write_rosters(authority, layout, sites));
+  CONSILIUM_TRY(write_rosters(authority, layout, job, sites));
   CONSILIUM_TRY(write_text(layout.root / "README.txt", kReadme));
   return write_text(layout.coordinator() / "coordinator.yaml", coordinator_yaml());
 }

@@ -41,7 +41,9 @@ struct SandboxTrainer {
 
 /// Makes the consortium's root, a key and certificate for everybody, the roster of each site and of the researcher, a
 /// README and coordinator.yaml: everything that is there before the first daemon starts.
-Result<void> provision(const SandboxLayout& layout, const std::vector<simulation::SimulatedSite>& sites);
+/// @param job  its data set is the consortium's only population, bounded by the largest site's training examples
+Result<void> provision(const SandboxLayout& layout, const job::JobSpec& job,
+                       const std::vector<simulation::SimulatedSite>& sites);
 
 /// Writes each site's client.yaml and policy.yaml, and the researcher's config.yaml.
 /// @param port that the coordinator listens on

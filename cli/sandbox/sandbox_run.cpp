@@ -88,7 +88,7 @@ class Sandbox {
     std::error_code ignored;
     std::filesystem::copy_file(options_.job, layout_.root / "job.yaml",
                                std::filesystem::copy_options::overwrite_existing, ignored);
-    CONSILIUM_TRY(provision(layout_, job_.sites));
+    CONSILIUM_TRY(provision(layout_, job_.spec, job_.sites));
     if (job::is_masked(job_file_.spec)) CONSILIUM_TRY(fill_roster(job_file_, options_.job, layout_.roster()));
     job_.spec = job_file_.spec;
     return {};

@@ -33,7 +33,7 @@ std::string reason_of(const Error& error) {
 
 }  // namespace
 
-std::string population_of(const job::JobSpec& job) { return job.data.dataset; }
+std::string population_of(const job::JobSpec& job) { return job.population ? job.population->name : job.data.dataset; }
 
 Verdict JobGate::examine(const wire::JobOffer& offer, const std::string& coordinator, const SiteRules& rules) {
   SignedJob job{job::digest_of_text(offer.spec), {}};

@@ -50,7 +50,8 @@ std::string releases_in_words(const job::JobSpec& job) {
   const std::string counts = counted(releases.counts, "sum of counts", "sums of counts");
   const std::string cohort = fmt::format("{}", job::planned_cohort(job));
   const std::string group = group_sizes(job);
-  if (cohort == group) return fmt::format("{} and {}, each over {} hospitals", updates, counts, cohort);
+  if (cohort == group || job::sums_whole_groups(job))
+    return fmt::format("{} and {}, each over {} hospitals", updates, counts, group);
   return fmt::format("{}, each over {} hospitals, and {}, each over {} hospitals", updates, cohort, counts, group);
 }
 

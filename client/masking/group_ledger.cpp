@@ -25,7 +25,7 @@ constexpr sqlite::Format kFormat{
         PRIMARY KEY(job, step)) STRICT, WITHOUT ROWID;
       CREATE TABLE releases(job BLOB NOT NULL, step INTEGER NOT NULL, attempt INTEGER NOT NULL, kind INTEGER NOT NULL,
         round INTEGER NOT NULL, masked BLOB NOT NULL CHECK(length(masked) = 32), population TEXT NOT NULL,
-        name TEXT NOT NULL, researcher TEXT NOT NULL, members TEXT NOT NULL, at INTEGER NOT NULL,
+        job_id TEXT NOT NULL, researcher TEXT NOT NULL, group_index INTEGER NOT NULL, members TEXT NOT NULL, at INTEGER NOT NULL,
         cohort BLOB NOT NULL, PRIMARY KEY(job, step, attempt)) STRICT, WITHOUT ROWID;
       CREATE TABLE totals(job BLOB NOT NULL, step INTEGER NOT NULL, digest BLOB NOT NULL CHECK(length(digest) = 32),
         PRIMARY KEY(job, step)) STRICT, WITHOUT ROWID;
@@ -246,17 +246,13 @@ Result<void> GroupLedger::release(const Release& release, const Digest& vector, 
                                    "another vector of this site belongs to this sum"));  // check: group-one-vector
     CONSILIUM_TRY(impl_->check_masked(release.sum, release.attempt, masked));            // check: group-one-masked
     CONSILIUM_TRY(impl_->keep_seen(lines, release.group, self, others));                 // check: group-seen
-    CONSILIUM_TRY(
-        impl_->database->execute("INSERT INTO vectors(job, step, digest) VALUES(?, ?, ?) ON CONFLICT DO NOTHING",
-                                 {bytes_of(release.sum.job), step, bytes_of(vector)}));
     return impl_->database->execute(
-        "INSERT INTO releases(job, step, attempt, kind, round, masked, population, name, researcher, members, at, "
-        "cohort) "
-        "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO releases(job, step, attempt, kind, round, masked, population, job_id, researcher, group_index, "
+        "members, at, cohort) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         {bytes_of(release.sum.job), step, std::int64_t{release.attempt},
          std::int64_t{static_cast<int>(release.sum.kind)}, std::int64_t{release.sum.round}, bytes_of(masked),
-         std::string_view(release.population), std::string_view(release.job_name), std::string_view(release.researcher),
-         std::string_view(lines), release.at});
+         std::string_view(release.population), std::string_view(release.job_id), std::string_view(release.researcher),
+         std::int64_t{release.group_index}, std::string_view(lines), release.at, bytes_of(release.cohort)});
   });
 }
 
@@ -324,8 +320,9 @@ Result<std::vector<Release>> GroupLedger::releases() const {
   const std::lock_guard lock(impl_->mutex);
   CONSILIUM_ASSIGN(
       sqlite::Rows rows,
-      impl_->database->query("SELECT population, job, kind, round, attempt, name, researcher, members, at, cohort "
-                             "FROM releases ORDER BY at, job, step, attempt"));
+      impl_->database->query(
+          "SELECT population, job, kind, round, attempt, job_id, researcher, group_index, members, at, cohort "
+          "FROM releases ORDER BY at, job, step, attempt"));
   std::vector<Release> releases;
   for (;;) {
     CONSILIUM_ASSIGN(const bool any, rows.next());
@@ -335,11 +332,12 @@ Result<std::vector<Release>> GroupLedger::releases() const {
     one.sum = {digest_in(rows, 1), static_cast<job::SumKind>(rows.integer(2)),
                static_cast<std::uint32_t>(rows.integer(3))};
     one.attempt = static_cast<std::uint32_t>(rows.integer(4));
-    one.job_name = rows.text(5);
+    one.job_id = rows.text(5);
     one.researcher = rows.text(6);
-    one.group = names_in(rows.text(7));
-    one.at = rows.integer(8);
-    one.cohort = digest_in(rows, 9);
+    one.group_index = static_cast<std::uint32_t>(rows.integer(7));
+    one.group = names_in(rows.text(8));
+    one.at = rows.integer(9);
+    one.cohort = digest_in(rows, 10);
     releases.push_back(std::move(one));
   }
 }

@@ -29,7 +29,8 @@ struct Release {
   std::string population;
   SumId sum;
   std::uint32_t attempt = 0;
-  std::string job_name, researcher;
+  std::string job_id, researcher;
+  std::uint32_t group_index = 0;   ///< of the job's groups
   std::vector<std::string> group;  ///< whose sum it is, names in order
   crypto::Digest cohort{};         ///< ctx2 of the attempt
   std::int64_t at = 0;             ///< seconds since 1970, UTC

@@ -90,6 +90,7 @@ Result<MaskedVector> GroupVectors::mask(const job::RoundOrder& order, GroupMasks
   if (!vector) return fail(vector.error());
   release.sum = sum;
   release.attempt = order.attempt;
+  release.group_index = order.group;
   release.cohort = masks.cohort;
   CONSILIUM_TRY(ledger_->release(release, digest, vector->digest(), site_, masks.others));  // check: group-released
   return vector;

@@ -242,7 +242,7 @@ class Machine {
     if (state_.jobs.contains(job_id)) return;  // the session keeps the job that it was checked against
     emit(Note{false, "accepted job " + job_id + of_researcher(verdict) + " (" + verdict.log + "), digest " +
                          crypto::to_hex(verdict.digest) + privacy_remark(verdict.spec)});
-    const AcceptedJob job{std::move(verdict.spec), verdict.digest};
+    const AcceptedJob job{std::move(verdict.spec), verdict.digest, verdict.researcher};
     state_.jobs.emplace(job_id, job);
     emit(Warm{job_id, job});
   }

@@ -141,14 +141,12 @@ class SessionWorker::Impl {
   Result<std::optional<SiteEvent>> upload_group(const Upload& upload, masking::GroupMasks masks, std::stop_token stop) {
     const ActiveSession& session = upload.session;
     const job::JobSpec& spec = upload.job.spec;
-    masking::Release release{spec.population->name,
-                             {},
-                             0,
-                             spec.name,
-                             upload.job.researcher,
-                             job::count_groups(spec).at(session.order.group),
-                             {},
-                             std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())};
+    masking::Release release;
+    release.population = spec.population->name;
+    release.job_id = session.key.job_id;
+    release.researcher = upload.job.researcher;
+    release.group = job::count_groups(spec).at(session.order.group);
+    release.at = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     masking::GroupVectors& vectors = parts_.groups.vectors();
     CONSILIUM_ASSIGN(const masking::MaskedVector vector,
                      vectors.mask(session.order, std::move(masks), std::move(release), parts_.trainer.threads));

@@ -207,12 +207,6 @@ Result<JobSpec> with_population(JobSpec job, const Roster& keys, std::uint32_t c
   return job;
 }
 
-PopulationTerms simulated_population(const std::vector<std::string>& sites, std::uint64_t examples) {
-  PopulationTerms terms{"simulation", examples, {sites}, {}};
-  std::ranges::sort(terms.groups.front());
-  return terms;
-}
-
 JobSpec without_masks(JobSpec job) {
   if (!is_masked(job)) return job;
   job.population.reset();

@@ -29,10 +29,6 @@ Result<JobSpec> with_roster(JobSpec job, const Roster& known);
 /// Errors: kFailedPrecondition for a job without masks; kInvalidArgument where the job states something else.
 Result<JobSpec> with_population(JobSpec job, const Roster& keys, std::uint32_t colluding, PopulationTerms terms);
 
-/// The terms of a simulation, whose sites are on no roster: one group of all.
-/// @param examples  B
-[[nodiscard]] PopulationTerms simulated_population(const std::vector<std::string>& sites, std::uint64_t examples);
-
 /// The same training with plain sums: no masks, and none of the keys that only masked jobs have.
 [[nodiscard]] JobSpec without_masks(JobSpec job);
 

@@ -8,7 +8,11 @@ import unittest
 from consortium import POLICY, Consortium, eventually, job, run
 from sitedata import write_sites
 
-NAMED = {"model": {"name": "mlp_2nn", "input": [1, 28, 28], "classes": 2}}
+
+
+def named_job(**sections):
+    """A job with a known model."""
+    return {**job(**sections), "model": {"name": "mlp_2nn", "input": [1, 28, 28], "classes": 2}}
 
 
 def consortium_of(*sites, **options):
@@ -71,7 +75,7 @@ class Approval(unittest.TestCase):
     def test_a_listed_researcher_needs_no_approval_but_for_layers(self):
         with consortium_of("east") as consortium:
             self.start(consortium, "researchers: [ada]\n" + POLICY)
-            named = consortium.submit(job(federation={"rounds": 1}, **NAMED))
+            named = consortium.submit(named_job(federation={"rounds": 1}))
             self.assertEqual(consortium.wait_ended(named)["phase"], "finished")
             layered = consortium.submit(job(federation={"rounds": 1}))
             self.wait_offered(consortium, "east", layered)
@@ -79,7 +83,7 @@ class Approval(unittest.TestCase):
     def test_the_same_job_is_not_served_under_a_second_id(self):
         with consortium_of("east") as consortium:
             self.start(consortium, "researchers: [ada]\n" + POLICY)
-            spec = job(federation={"rounds": 1, "sites": ["east"]}, **NAMED)
+            spec = named_job(federation={"rounds": 1, "sites": ["east"]})
             self.assertEqual(consortium.wait_ended(consortium.submit(spec))["phase"], "finished")
             again = consortium.wait_ended(consortium.submit(spec))
             self.assertIn("east: declined: job_id", again["detail"])
@@ -92,7 +96,7 @@ class Approval(unittest.TestCase):
             roster.write_text(whole[:whole.index("researchers:")])
             os.kill(consortium.daemons["east"].pid, signal.SIGHUP)
             eventually(lambda: "roster.yaml again" in consortium.daemons["east"].log, "the roster is read again")
-            spec = job(federation={"rounds": 1, "sites": ["east"]}, **NAMED)
+            spec = named_job(federation={"rounds": 1, "sites": ["east"]})
             self.assertIn("east: declined: signature", consortium.wait_ended(consortium.submit(spec))["detail"])
 
             roster.write_text("sites: 7\n")

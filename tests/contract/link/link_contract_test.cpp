@@ -25,9 +25,9 @@ struct Attending {
   Attending(Federation& where, const std::string& name, int port = 0)
       : federation(where), site(name), link(where.link(name, port)) {
     auto told = events.events();
-    told.connected = [this, counted = told.connected] {
+    told.connected = [this, counted = told.connected](std::string coordinator) {
       REQUIRE(link->send(kHello));
-      counted();
+      counted(std::move(coordinator));
     };
     link->start(std::move(told));
     REQUIRE(federation.handler.board.wait([&] { return federation.handler.connected.contains(site); }));
@@ -49,6 +49,7 @@ TEST_CASE("messages travel both ways on a site's stream, in order") {
   Federation federation;
   Attending north(federation, "north");
   CHECK(federation.handler.board.read([&] { return federation.handler.connected.at("north"); }) == kHello);
+  CHECK(north.events.board.read([&] { return north.events.coordinator; }) == "spiffe://lung/coordinator/hub");
 
   for (unsigned round = 1; round <= 50; ++round) {
     REQUIRE(north.link->send(wire::SessionPartial{{"job-1", job::SumKind::kTrain, round, 1}}));
@@ -167,13 +168,13 @@ TEST_CASE("a site that says something before hello, or hello twice, is cut off w
   auto link = federation.link("north");
   auto told = events.events();
   SECTION("something before hello") {
-    told.connected = [&] { static_cast<void>(link->send(wire::SessionPartial{kKey})); };
+    told.connected = [&](const std::string&) { static_cast<void>(link->send(wire::SessionPartial{kKey})); };
     link->start(std::move(told));
     CHECK(lost_with(events, ErrorCode::kInvalidArgument, "expected hello"));
     CHECK(federation.handler.messages.empty());
   }
   SECTION("hello twice") {
-    told.connected = [&] {
+    told.connected = [&](const std::string&) {
       static_cast<void>(link->send(kHello));
       static_cast<void>(link->send(kHello));
     };
@@ -233,7 +234,7 @@ TEST_CASE("two hundred idle streams stay open, and each hears what is meant for 
     links.push_back(federation.link("site-" + std::to_string(index)));
     events.push_back(std::make_unique<RecordingEvents>());
     auto told = events.back()->events();
-    told.connected = [link = links.back().get()] { static_cast<void>(link->send(kHello)); };
+    told.connected = [link = links.back().get()](const std::string&) { static_cast<void>(link->send(kHello)); };
     links.back()->start(std::move(told));
   }
   auto& handler = federation.handler;
