@@ -128,7 +128,7 @@ TEST_CASE("an operator lists and stops jobs and sees sites, and gets nothing tha
     CHECK(outcome.error().code == ErrorCode::kPermissionDenied);
     CHECK(outcome.error().message.find("an operator has no business here") != std::string::npos);
   };
-  refused(client.submit("{}"));
+  refused(client.submit(job::parse_job(kJob, "job.yaml").value()));
   refused(client.spec("job-1"));
   refused(client.status("chest-xray-1"));
   const auto weights = federation.folder / "weights.bin";
