@@ -291,11 +291,14 @@ Result<std::string> Scheduler::submit(const std::string& researcher, const std::
                                       const job::JobSignature& signature) {
   spdlog::info("researcher {}: submits a job", researcher);
   CONSILIUM_ASSIGN(admission::AdmittedJob admitted, admission::admit(spec_text, parts_.blobs));
-  CONSILIUM_TRY(admission::check_submitter(researcher, admitted.spec, signature, parts_.self, *parts_.trust));
   const crypto::Digest initial_model = admitted.initial_model;
   const auto shared = std::make_shared<admission::AdmittedJob>(std::move(admitted));
-  auto job_id = ask<std::string>(
-      [this, researcher, signature, shared] { return enqueue(researcher, signature, std::move(*shared)); });
+  const auto submit_checked = [&]() -> Result<std::string> {
+    CONSILIUM_TRY(admission::check_submitter(researcher, shared->spec, signature, parts_.self, *parts_.trust));
+    return ask<std::string>(
+        [this, researcher, signature, shared] { return enqueue(researcher, signature, std::move(*shared)); });
+  };
+  auto job_id = submit_checked();
   if (!job_id) parts_.blobs.remove(initial_model);
   return job_id;
 }

@@ -514,6 +514,21 @@ TEST_CASE("a job that waits for a slot doesn't fail for lack of sites, and its t
   CHECK(play.ended() != nullptr);
 }
 
+TEST_CASE("a masked job waits for absent sites once, not again after it was given its slot") {
+  Rules rules = four_sites();
+  rules.masked = true;
+  Play play(rules);
+  play.tell(Begin{false});
+  for (const char* site : {"east", "north", "south"}) play.join(site);
+  CHECK(readiness_of(play.state) == Readiness::kLacking);
+  play.wait(rules.deadline);
+  CHECK(readiness_of(play.state) == Readiness::kAble);
+  play.wait(std::chrono::minutes(1));
+  CHECK(readiness_of(play.state) == Readiness::kAble);
+  play.tell(SlotGiven{});
+  CHECK(play.collecting(SumKind::kCensus, 0));
+}
+
 TEST_CASE("a job that loses its slot between rounds goes on with the next round once it has one again") {
   Play play = in_round_one();
   for (const char* site : {"east", "north", "south"}) play.answer(site);

@@ -260,3 +260,25 @@ TEST_CASE("the weights of a researcher's unended jobs count against the quota of
   CHECK(eventually([&] { return bench.scheduler.expect_weights("ada", 40).has_value(); }));
   CHECK(eventually([&] { return bench.blob_count() == 0; }));
 }
+
+TEST_CASE("an operator stops and removes another's job, whose researcher is told who it was") {
+  Bench bench;
+  const pki::Identity olga{"lung", pki::Role::kOperator, "olga"};
+  const auto job_id = bench.submit("chest", "north");
+  CHECK(bench.scheduler.jobs(olga).at(0).researcher == "ada");
+  CHECK(bench.scheduler.job_spec(olga, job_id).error().code == ErrorCode::kPermissionDenied);
+  REQUIRE(bench.scheduler.stop(olga, job_id));
+  CHECK(bench.says(job_id, "stopped by operator olga"));
+  CHECK(bench.scheduler.remove(olga, job_id));
+  CHECK(bench.scheduler.jobs(olga).empty());
+}
+
+TEST_CASE("a job that somebody else signed is refused, and none of its blobs stays") {
+  Bench bench;
+  const std::string text = Bench::text("chest", "north", "");
+  const auto digest = job::job_digest(job::parse_job(text, "job").value());
+  constexpr std::int64_t kFar = 4'000'000'000;
+  const auto refused = bench.scheduler.submit("eve", text, approval::signing().sign("ada", digest, kFar));
+  CHECK(refused.error().code == ErrorCode::kPermissionDenied);
+  CHECK(bench.blob_count() == 0);
+}
