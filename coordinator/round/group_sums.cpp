@@ -216,6 +216,10 @@ GroupOutput GroupSums::lose(const std::string& site, const std::string& reason, 
   return output;
 }
 
+bool GroupSums::working() const {
+  return std::ranges::any_of(groups_, [](const Group& group) { return group.stage == Stage::kOpen; });
+}
+
 std::optional<job::SessionKey> GroupSums::attempt_of(const std::string& site) const {
   const Group* group = group_of(site);
   if (group == nullptr || group->stage != Stage::kOpen) return std::nullopt;

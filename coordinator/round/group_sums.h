@@ -68,6 +68,8 @@ class GroupSums {
                            TimePoint now);
   /// The site failed in this attempt; with `gone` it isn't connected any more.
   GroupOutput lose(const std::string& site, const std::string& reason, bool gone, TimePoint now);
+  /// Is an attempt under way?
+  [[nodiscard]] bool working() const;
   /// Which attempt the site is in, if any.
   [[nodiscard]] std::optional<job::SessionKey> attempt_of(const std::string& site) const;
   /// Ends every attempt that isn't complete; messages go to their members.

@@ -175,7 +175,7 @@ void JobDriver::go_on(TimePoint now) {
       follow_up_.pop_front();
       apply(next, now);
     }
-    if (runs_ && !ended()) deliver(runs_->advance([this](const std::string& site) { return ready(site); }, now));
+    if (runs_ && !ended()) deliver(runs_->advance([this](const std::string& site) { return may_work(site); }, now));
   } while (!follow_up_.empty());
   if (!evaluates()) board_.finish_round();
   if (runs_) board_.waits(runs_->waiting([this](const std::string& site) { return ready(site); }));
@@ -414,7 +414,7 @@ void JobDriver::carry_out(const EndJob& action, TimePoint) {
   former_.reset();
   if (runs_) runs_->drop();
   release_total();
-  model_.forget();
+  kept_model_ = model_.end();
   board_.finish_round();
   for (const std::string& site : action.sites) {
     parts_.gateway.send(site, wire::JobEnded{job_id_, outcome_text(action.outcome, action.message)});

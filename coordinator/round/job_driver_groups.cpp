@@ -14,6 +14,11 @@ bool JobDriver::ready(const std::string& site) const {
   return found != state_.sites.end() && found->second.ready();
 }
 
+std::optional<Readiness> JobDriver::readiness() const {
+  if (runs_ && runs_->working()) return std::nullopt;
+  return readiness_of(state_);
+}
+
 void JobDriver::deliver(GroupRuns::Output output) {
   for (const std::string& note : output.notes) spdlog::warn("{}", note);
   for (auto& [site, message] : output.messages) {
