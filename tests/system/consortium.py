@@ -290,6 +290,10 @@ authorityKeyIdentifier = keyid:always
 
     # Daemons.
 
+    @staticmethod
+    def program(name):
+        return BIN / name
+
     def start_coordinator(self, **changes):
         folder = self.folder / "coordinator"
         config = {"listen": f"127.0.0.1:{self.port}", "state_dir": str(folder / "state"), "tls": self.tls("coordinator"),
@@ -375,11 +379,39 @@ authorityKeyIdentifier = keyid:always
 
         return eventually(there, f"job {job_id} is {phase}", seconds, every=0.02)
 
+    def simulate(self, spec):
+        """Simulates the job that submit() sends, with the sites' own secret bytes and data; returns the folder of its results."""
+        data, file = self.folder / f"data-{time.monotonic_ns()}", self.folder / f"job-{time.monotonic_ns()}.yaml"
+        data.mkdir()
+        for site in self.sites:
+            config = json.loads((self.folder / site / "client.yaml").read_text())
+            (data / f"{site}.npz").symlink_to(config["datasets"][spec["data"]["dataset"]]["path"])
+        file.write_text(json.dumps(spec))
+        out = self.folder / f"simulated-{time.monotonic_ns()}"
+        run("consilium", "simulate", file, "--site-data", data, "--roster", self.roster, "--site-secrets", self.secrets, "--out", out)
+        return out
+
     def fetch(self, job_id):
         """Fetches a job's results and returns their folder."""
         out = self.folder / f"fetched-{time.monotonic_ns()}"
         self.command("fetch", job_id, "--out", out)
         return out
+
+
+@contextlib.contextmanager
+def halted(pid):
+    """Stops a process for a while: it keeps its connections and says nothing."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def population(examples=64, **terms):
+    """The section `populations` of a consortium.yaml with one population over the data set of job()."""
+    return {"chest": {"datasets": ["chest"], "examples": examples, **terms}}
 
 
 def free_port():
