@@ -135,6 +135,13 @@ class Machine {
       emit(LeaveJob{found->second.digest, event.error.message});
   }
 
+  /// The coordinator learns that the bound is exceeded, and by how much it isn't told.
+  void on(const AboveBound& event) {
+    if (!is_active(event.key, Step::kWorking)) return;
+    decline(event.key.job_id, "examples", ": " + event.message);
+    end_job(event.key.job_id, "this site declined it");
+  }
+
   void on(const StepFailed& event) {
     if (!state_.active || state_.active->key != event.key) return;
     ActiveSession& session = *state_.active;

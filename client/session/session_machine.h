@@ -123,13 +123,18 @@ struct TotalRefused {
   job::SessionKey key;
   Error error;
 };
+/// Mode masked: the site has more training examples than the population's bound, so it takes no part in the job.
+struct AboveBound {
+  job::SessionKey key;
+  std::string message;  ///< for this site's own log
+};
 /// The step under way failed.
 struct StepFailed {
   job::SessionKey key;
   Error error;
 };
 using SiteEvent = std::variant<Connected, Disconnected, Reconsider, Received, Fetched, Worked, Uploaded, Keyed,
-                               Confirmed, Revealed, MaskingRefused, Endorsed, TotalRefused, StepFailed>;
+                               Confirmed, Revealed, MaskingRefused, Endorsed, TotalRefused, AboveBound, StepFailed>;
 
 // Effects.
 struct Send {

@@ -187,11 +187,11 @@ class SessionWorker::Impl {
     if (there) return std::optional<SiteEvent>(Worked{session.key, true});
     CONSILIUM_TRY(prepare(job, stop));
     if (prepared_.train_examples > job.spec.population->examples) {
-      return fail(ErrorCode::kFailedPrecondition,
-                  "this site has " + std::to_string(prepared_.train_examples) +
-                      " training examples, and the bound of '" + job.spec.population->name + "' is " +
-                      std::to_string(job.spec.population->examples) +
-                      ": ask whoever runs the authority for a roster with a higher bound");  // check: group-bound
+      return std::optional<SiteEvent>(AboveBound{
+          session.key, "this site has " + std::to_string(prepared_.train_examples) +
+                           " training examples, and the bound of '" + job.spec.population->name + "' is " +
+                           std::to_string(job.spec.population->examples) +
+                           ": ask whoever runs the authority for a roster with a higher bound"});  // check: group-bound
     }
     auto sealed = seal(session, job, stop);
     if (!sealed && sealed.error().code == ErrorCode::kInvalidArgument) {

@@ -51,7 +51,7 @@ GroupRuns::Output GroupRuns::agree(const Ready& ready, TimePoint now) {
   if (now < agreement_due_) return output;
   const auto whole = static_cast<std::size_t>(
       std::ranges::count_if(groups_, [&](const auto& group) { return std::ranges::all_of(group, ready); }));
-  const bool enough = now >= pending_->due ? 2 * whole > groups_.size() : whole == groups_.size();
+  const bool enough = now >= pending_->due ? 2 * whole > groups_.size() : whole + declined_.size() == groups_.size();
   if (!enough) return output;
   auto started = secagg::AgreementCoordinator::start({job_digest_, ++tries_, groups_, job::colluding_sites(*spec_)},
                                                      *authenticator_);
@@ -125,7 +125,9 @@ GroupRuns::Output GroupRuns::start_sums(TimePoint) {
   Pending pending = *std::exchange(pending_, std::nullopt);
   std::vector<std::uint32_t> groups;
   for (const std::uint32_t group : pending.plan.groups) {
-    if (std::ranges::binary_search(agreed_groups_, group)) {
+    if (const auto declined = declined_.find(group); declined != declined_.end()) {
+      fail_group(group, declined->second, output);
+    } else if (std::ranges::binary_search(agreed_groups_, group)) {
       groups.push_back(group);
     } else {
       fail_group(group, "its group took no part in the agreement on the job's key", output);
@@ -243,6 +245,30 @@ GroupRuns::Output GroupRuns::returned(const std::string& site) {
 GroupRuns::Output GroupRuns::left(const std::string& site, bool replaced, TimePoint now) {
   if (!replaced) gone_since_.emplace(site, std::chrono::system_clock::now());
   return sums_ ? from(sums_->lose(site, "disconnected", true, now)) : Output{};
+}
+
+std::size_t GroupRuns::groups_needed() const {
+  const std::size_t drawn = job::cohort_size(spec_->federation.fraction, groups_.size());
+  return std::max(groups_.size() / 2 + 1,
+                  static_cast<std::size_t>(job::answers_needed(spec_->federation.quorum, drawn)));
+}
+
+GroupRuns::Output GroupRuns::declined(const std::string& site, const std::string& reason, TimePoint now) {
+  Output output;
+  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
+    if (std::ranges::find(groups_[group], site) == groups_[group].end()) continue;
+    const std::string said = fmt::format("{} declined: {}", site, reason);
+    if (!declined_.emplace(group, said).second) continue;
+    if (groups_.size() - declined_.size() < groups_needed()) {
+      output.events.push_back(
+          Fault{fmt::format("{}; sums are over whole groups of sites, and too few groups are left without it: ask that "
+                            "hospital for its reason",
+                            said)});
+    } else if (sums_) {
+      output.append(from(sums_->give_up(group, said, now)));
+    }
+  }
+  return output;
 }
 
 GroupRuns::Output GroupRuns::failed(const std::string& site, const job::SessionKey& key, const std::string& reason,

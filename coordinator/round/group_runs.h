@@ -52,6 +52,8 @@ class GroupRuns {
   Output returned(const std::string& site);
   /// A site's connection is lost, or was replaced by a new one: its attempt is over.
   Output left(const std::string& site, bool replaced, TimePoint now);
+  /// A site declined the job, so no sum over its group comes about any more. A fault where too few groups are left.
+  Output declined(const std::string& site, const std::string& reason, TimePoint now);
   /// A site can't go on with an attempt, or refuses a total.
   Output failed(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now);
 
@@ -83,6 +85,8 @@ class GroupRuns {
   Output from(GroupOutput output);
   Output agree(const Ready& ready, TimePoint now);
   Output follow(secagg::AgreementOutput output, TimePoint now);
+  /// How many groups the job can't go on without: enough to commit a round, and to meet the quorum.
+  [[nodiscard]] std::size_t groups_needed() const;
   void end_try(TimePoint now, Output& output);
   Output start_sums(TimePoint now);
   [[nodiscard]] std::string since(const std::string& site) const;
@@ -120,6 +124,7 @@ class GroupRuns {
   std::optional<Announced> announced_;
   std::optional<wire::RoundCommitted> last_commit_;
   std::map<std::string, std::chrono::system_clock::time_point> gone_since_;
+  std::map<std::uint32_t, std::string> declined_;  ///< groups with a site that declined the job, and what it said
 };
 
 }  // namespace consilium::round

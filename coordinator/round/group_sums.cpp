@@ -220,6 +220,17 @@ bool GroupSums::working() const {
   return std::ranges::any_of(groups_, [](const Group& group) { return group.stage == Stage::kOpen; });
 }
 
+GroupOutput GroupSums::give_up(std::uint32_t index, const std::string& reason, TimePoint now) {
+  GroupOutput output;
+  const auto found = std::ranges::find(groups_, index, &Group::index);
+  if (found == groups_.end() || found->stage == Stage::kComplete || found->stage == Stage::kGivenUp) return output;
+  if (found->stage == Stage::kOpen) end_attempt(*found, reason, false, now, output);
+  found->stage = Stage::kGivenUp;
+  found->last_failure = reason;
+  output.given_up[index] = reason;
+  return output;
+}
+
 std::optional<job::SessionKey> GroupSums::attempt_of(const std::string& site) const {
   const Group* group = group_of(site);
   if (group == nullptr || group->stage != Stage::kOpen) return std::nullopt;

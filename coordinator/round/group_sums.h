@@ -70,6 +70,8 @@ class GroupSums {
   GroupOutput lose(const std::string& site, const std::string& reason, bool gone, TimePoint now);
   /// Is an attempt under way?
   [[nodiscard]] bool working() const;
+  /// No attempt of the group is begun any more: it counts as one that failed too often.
+  GroupOutput give_up(std::uint32_t index, const std::string& reason, TimePoint now);
   /// Which attempt the site is in, if any.
   [[nodiscard]] std::optional<job::SessionKey> attempt_of(const std::string& site) const;
   /// Ends every attempt that isn't complete; messages go to their members.

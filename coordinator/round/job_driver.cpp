@@ -68,6 +68,11 @@ void JobDriver::job_answer(const std::string& site, const wire::JobAnswer& answe
       handle(SiteWaits{site}, now);
       break;
     case wire::JobConsent::kDeclined:
+      if (runs_) {
+        deliver(runs_->declined(site, answer.reason, now));
+        handle(SiteDeclined{site, answer.reason}, now);
+        break;
+      }
       connection_changed(SiteDeclined{site, answer.reason}, site, now);
       break;
   }
@@ -177,7 +182,8 @@ void JobDriver::go_on(TimePoint now) {
     }
     if (runs_ && !ended()) deliver(runs_->advance([this](const std::string& site) { return may_work(site); }, now));
   } while (!follow_up_.empty());
-  if (!evaluates()) board_.finish_round();
+  const bool committing = runs_ && runs_->offered_total();
+  if (!evaluates() && !committing) board_.finish_round();
   if (runs_) board_.waits(runs_->waiting([this](const std::string& site) { return ready(site); }));
   board_.show(state_);
   if (parts_.changed) parts_.changed(board_.status());
@@ -401,6 +407,7 @@ void JobDriver::retire_sum() {
 void JobDriver::carry_out(const DropSum& action, TimePoint) {
   if (runs_) runs_->drop();
   if (sum_ && sum_->key() == action.key) sum_.reset();
+  if (action.key.kind == job::SumKind::kTrain) board_.withdraw_round();
   if (action.key.kind == job::SumKind::kEvaluate) board_.evaluation_missed(action.answers, action.reason);
 }
 

@@ -273,7 +273,9 @@ class Machine {
     auto& session = std::get<Collecting>(state().phase);
     session.answers[site] = std::move(answer);
     --session.pending;
-    if (session.pending == 0 || (step_.now >= session.deadline && may_conclude(state(), session))) conclude(step_);
+    // Over whole groups the quorum is enough from the job's deadline on, whenever it is reached.
+    const bool late = sums_whole_groups(state().rules) && step_.now >= session.opened + state().rules.deadline;
+    if (session.pending == 0 || (late && may_conclude(state(), session))) conclude(step_);
   }
 
   /// Between sessions, anything may be what was waited for.

@@ -47,6 +47,8 @@ class StatusBoard {
   void evaluation_missed(const Answers& answers, const std::string& reason);
   /// Moves the record of a round that is over, evaluation included, to the history.
   void finish_round();
+  /// Forgets the record of a round whose total the sites didn't sign: it isn't in the model.
+  void withdraw_round() { finished_.reset(); }
 
   /// Mode masked: whom the session waits for, in words; "" for nobody.
   void waits(std::string text) { waiting_ = std::move(text); }

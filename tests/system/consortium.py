@@ -4,6 +4,7 @@ Used by the system tests and by benchmarks/federation. Python's standard library
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -104,9 +105,14 @@ class Daemon:
 
 
 class Consortium:
-    """Use as a context manager: everything started is stopped, and the folder removed, at its end."""
+    """Use as a context manager: everything started is stopped, and the folder removed, at its end.
 
-    def __init__(self, sites, name="lung-consortium", max_running_jobs=4, approving=True):
+    With `populations` (of consortium.yaml) the roster has them, so that jobs on their data sets run in their mode; without,
+    the roster lists members alone, and masked jobs run in mode masked-threshold.
+    """
+
+    def __init__(self, sites, name="lung-consortium", max_running_jobs=4, approving=True, populations=None, colluding=1):
+        self.populations, self.colluding, self.serial = populations, colluding, 0
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="consilium-system-"))
         self.name, self.sites, self.daemons, self.max_running_jobs = name, list(sites), {}, max_running_jobs
         self.port = 0
@@ -165,6 +171,7 @@ class Consortium:
         self.certify("researcher", "ada")
         for site in self.sites:
             self.certify("site", site)
+        self.make_secrets()
         self.hand_out_rosters()
 
     @property
@@ -174,8 +181,36 @@ class Consortium:
 
     def hand_out_rosters(self, *members):
         """Gives the sites (or those named) and the researcher the authority's roster, as it is now."""
+        made = self.make_roster()
         for member in members or ["ada", *self.sites]:
-            run("consilium", "ca", "roster", "--ca", self.folder / "ca", "--out", self.folder / member / "roster.yaml")
+            shutil.copy(made, self.folder / member / "roster.new")
+            (self.folder / member / "roster.new").rename(self.folder / member / "roster.yaml")
+
+    def make_roster(self, *consents):
+        """Makes the authority's next roster, in a file of its own, and returns it."""
+        previous = [] if self.serial == 0 else ["--previous", self.folder / f"roster-{self.serial}.yaml"]
+        self.serial += 1
+        made = self.folder / f"roster-{self.serial}.yaml"
+        described = []
+        if self.populations is not None:
+            file = self.folder / "consortium.yaml"
+            file.write_text(json.dumps({"colluding": self.colluding, "populations": self.populations}))
+            described = ["--consortium", file, *previous, *(word for consent in consents for word in ("--consent", consent))]
+        run("consilium", "ca", "roster", "--ca", self.folder / "ca", "--out", made, *described)
+        return made
+
+    @property
+    def secrets(self):
+        """A folder with the secret bytes of each site, as `simulate --site-secrets` takes it."""
+        return self.folder / "secrets"
+
+    def make_secrets(self):
+        """Makes 32 bytes for each site. They follow from its name, so that two consortia of the same sites train alike."""
+        self.secrets.mkdir()
+        for site in self.sites:
+            file = self.secrets / f"{site}.secret"
+            file.touch(mode=0o600)
+            file.write_bytes(hashlib.sha256(site.encode()).digest())
 
     def certify(self, role, name, *more, folder=None, authority=None, days=30):
         """Makes a key and has the authority certify it; returns the folder with root.pem, key.pem and certificate.pem."""
@@ -255,6 +290,10 @@ authorityKeyIdentifier = keyid:always
 
     # Daemons.
 
+    @staticmethod
+    def program(name):
+        return BIN / name
+
     def start_coordinator(self, **changes):
         folder = self.folder / "coordinator"
         config = {"listen": f"127.0.0.1:{self.port}", "state_dir": str(folder / "state"), "tls": self.tls("coordinator"),
@@ -278,6 +317,7 @@ authorityKeyIdentifier = keyid:always
             (folder / "policy.yaml").write_text(policy)
         config = {"site": name, "coordinator": f"127.0.0.1:{self.port}", "tls": tls or self.tls(name),
                   "policy": str(folder / "policy.yaml"), "state_dir": str(folder / "state"),
+                  "site_secret": str(self.secrets / f"{name}.secret"),
                   **({"roster": str(folder / "roster.yaml")} if (folder / "roster.yaml").exists() else {}),
                   "trainer": {"command": [str(BIN / "consilium-trainer")], "device": "cpu", "threads": 1, **(trainer or {})},
                   "datasets": {key: {"type": "npz", "path": str(path)} for key, path in data.items()}, **changes}
@@ -339,11 +379,39 @@ authorityKeyIdentifier = keyid:always
 
         return eventually(there, f"job {job_id} is {phase}", seconds, every=0.02)
 
+    def simulate(self, spec):
+        """Simulates the job that submit() sends, with the sites' own secret bytes and data; returns the folder of its results."""
+        data, file = self.folder / f"data-{time.monotonic_ns()}", self.folder / f"job-{time.monotonic_ns()}.yaml"
+        data.mkdir()
+        for site in self.sites:
+            config = json.loads((self.folder / site / "client.yaml").read_text())
+            (data / f"{site}.npz").symlink_to(config["datasets"][spec["data"]["dataset"]]["path"])
+        file.write_text(json.dumps(spec))
+        out = self.folder / f"simulated-{time.monotonic_ns()}"
+        run("consilium", "simulate", file, "--site-data", data, "--roster", self.roster, "--site-secrets", self.secrets, "--out", out)
+        return out
+
     def fetch(self, job_id):
         """Fetches a job's results and returns their folder."""
         out = self.folder / f"fetched-{time.monotonic_ns()}"
         self.command("fetch", job_id, "--out", out)
         return out
+
+
+@contextlib.contextmanager
+def halted(pid):
+    """Stops a process for a while: it keeps its connections and says nothing."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def population(examples=64, **terms):
+    """The section `populations` of a consortium.yaml with one population over the data set of job()."""
+    return {"chest": {"datasets": ["chest"], "examples": examples, **terms}}
 
 
 def free_port():
