@@ -32,7 +32,7 @@ struct GroupSumPlan {
 /// Whose adverts count. Without it vectors come without masks and tags, as in the simulator.
 struct GroupMasks {
   std::shared_ptr<const secagg::Authenticator> authenticator;
-  crypto::Digest confirmation{};  ///< of the job's key, by key_confirmation()
+  crypto::Digest confirmation{};  ///< of the job's key, by agreement_confirmation()
 };
 
 /// What follows from an event.
