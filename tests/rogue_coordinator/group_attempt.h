@@ -42,6 +42,8 @@ class GroupJob {
   /// The same, up to north's last answer, which is not awaited: tell_last() then gives north its key.
   void agree_but_last(std::uint32_t attempt);
   void tell_last();
+  /// Gives north the same message, and awaits nothing.
+  void send_last() { tell(*last_); }
 
   /// The sum of a group that only played sites are in, as an honest coordinator gets it.
   [[nodiscard]] GroupSum played_sum(job::SumKind kind, std::uint32_t round, std::uint32_t group) const;
@@ -56,6 +58,10 @@ class GroupJob {
                                                const std::vector<std::string>& sites) const;
   /// The statement that follows from these sums by the job's own rules; of a round the model is then fetchable.
   secagg::CommitStatement statement(job::SumKind kind, std::uint32_t round, const std::vector<GroupSum>& sums);
+  /// What the played sites could sign of a round that north had no part in.
+  [[nodiscard]] secagg::CommitStatement outcome(std::uint32_t round, const crypto::Digest& next) const {
+    return {digest_, job::SumKind::kTrain, round, {{own_group(), digest_}}, next, digest_};
+  }
   void send(const secagg::SignedCommit& commit);
   /// One whole honest sum: everybody's vectors, north's endorsement, everybody's commit.
   std::vector<GroupSum> run(job::SumKind kind, std::uint32_t round, std::uint32_t attempt = 1);

@@ -124,7 +124,7 @@ void Stage::configure() {
 
 void Stage::write_data(int seed) {
   REQUIRE(data::write_npz(federation_.folder / "chest.npz",
-                          {{1, 8, 8}, 2, split(40, seed), split(16, seed), split(16, seed)}));
+                          {{1, 8, 8}, 2, split(options_.examples, seed), split(16, seed), split(16, seed)}));
 }
 
 void Stage::change_data() { write_data(4); }

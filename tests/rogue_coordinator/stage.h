@@ -57,6 +57,7 @@ struct StageOptions {
   std::vector<std::string> environment{};  ///< of the client, "NAME=value"
   unsigned training_ms = 0;                ///< how long a training takes, besides what it takes
   std::string trainer{};                   ///< further arguments of the trainer, each with ", " in front
+  std::size_t examples = kBound;           ///< of training that north has
   std::string datasets{};                  ///< lines that client.yaml has below `datasets`
   bool unprivileged = false;               ///< the client runs as nobody, if the test runs as root
   /// Of the one population, `chest`, in mode `masked` with a bound of kBound examples; without any, the roster has no
