@@ -27,12 +27,15 @@ Result<void> GroupSessions::check_order(const job::RoundOrder& order, const job:
 
 Result<std::vector<std::byte>> GroupSessions::begin(const job::SessionKey& key, const job::RoundOrder& order,
                                                     const job::JobSpec& job) {
-  CONSILIUM_TRY(check_order(order, job));                                    // check: group-order
-  CONSILIUM_ASSIGN(const crypto::SecretBytes agreed, keys_.key(order.job));  // check: group-key
+  CONSILIUM_TRY(check_order(order, job));  // check: group-follows
+  CONSILIUM_ASSIGN(crypto::SecretBytes agreed, keys_.key(order.job));
   CONSILIUM_ASSIGN(const crypto::Digest confirmation, secagg::agreement_confirmation(agreed, order.job));
-  Session session{order, job::count_groups(job).at(order.group),
-                  std::make_unique<secagg::RosterAuthenticator>(trust_.authorities, job.federation.roster), nullptr,
-                  std::nullopt};
+  Session session{order,
+                  job::count_groups(job).at(order.group),
+                  std::make_unique<secagg::RosterAuthenticator>(trust_.authorities, job.federation.roster),
+                  nullptr,
+                  std::nullopt,
+                  std::move(agreed)};
   CONSILIUM_ASSIGN(session.signer, pki::make_file_signer(trust_.key));
   secagg::GroupSiteSetup setup;
   setup.context = secagg::attempt_context(order, confirmation);
@@ -74,8 +77,10 @@ Result<GroupMasks> GroupSessions::take_masks(const job::SessionKey& key) {
     return fail(ErrorCode::kFailedPrecondition, fmt::format("{}: there are no masks any more", job::to_string(key)));
   Session& session = found->second;
   const job::RoundOrder& order = session.order;
+  // Not the job's key of this moment: the sites may have agreed on another one since the adverts. A tag made with it
+  // among tags made with the old one would tell whoever knows both 61 bits of this site's vector.
+  const crypto::SecretBytes& agreed = session.agreed;
   GroupMasks masks;
-  CONSILIUM_ASSIGN(const crypto::SecretBytes agreed, keys_.key(order.job));
   CONSILIUM_ASSIGN(masks.tag_key, secagg::tag_key(agreed, order.kind, order.round));
   masks.cohort = session.site->cohort();
   CONSILIUM_ASSIGN(masks.tag_offset, secagg::tag_offset(agreed, order.kind, order.round, order.group, masks.cohort));

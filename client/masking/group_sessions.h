@@ -59,6 +59,7 @@ class GroupSessions {
     std::unique_ptr<secagg::Authenticator> authenticator;
     std::unique_ptr<pki::Signer> signer;
     std::optional<secagg::GroupSite> site;  ///< uses both
+    crypto::SecretBytes agreed;             ///< K when the attempt began: the one that its context names
   };
   Result<void> receive(Session& session, std::span<const std::byte> message);
   Result<void> check_order(const job::RoundOrder& order, const job::JobSpec& job);

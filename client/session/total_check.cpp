@@ -139,6 +139,11 @@ Result<crypto::Digest> TotalCheck::next_model(const job::JobSpec& job, const mas
 Result<std::vector<std::byte>> TotalCheck::endorse(const wire::GroupTotal& total, const job::JobSpec& job,
                                                    const crypto::Digest& digest) {
   const masking::SumId sum{digest, total.key.kind, total.key.round};
+  CONSILIUM_ASSIGN(const auto ended, parts_.ledger.ended_before(sum));
+  if (ended) {
+    return fail(ErrorCode::kPermissionDenied,
+                "this site signs nothing more in the job: " + *ended);  // check: total-ended
+  }
   CONSILIUM_ASSIGN(const job::RoundOrder order, job::expected_order(job, total.key, 0, {}, 0));
   if (total.words != order.layout.word_count())
     return untrue(fmt::format("a total of {} words, expected {}", total.words, order.layout.word_count()));
