@@ -151,7 +151,10 @@ Result<std::vector<std::byte>> TotalCheck::endorse(const wire::GroupTotal& total
   CONSILIUM_TRY(parts_.ledger.try_total(sum, total_digest(total)));  // check: total-once
   const std::filesystem::path file = parts_.models / (crypto::to_hex(total.total) + ".total");
   const std::uint64_t bytes = total.words * sizeof(std::uint32_t);
-  CONSILIUM_TRY(parts_.fetch(total.total, bytes, file));
+  if (const auto fetched = parts_.fetch(total.total, bytes, file); !fetched) {
+    // The others may have committed the round in the meantime, and then nobody offers the total any more.
+    return fail(ErrorCode::kUnavailable, "the total can't be fetched: " + fetched.error().message);
+  }
   CONSILIUM_ASSIGN(aggregation::StreamingSum words, aggregation::StreamingSum::create(order.layout));
   const auto read = read_into(file, std::as_writable_bytes(words.masked_words()));
   std::error_code ignored;

@@ -385,7 +385,7 @@ authorityKeyIdentifier = keyid:always
         data.mkdir()
         for site in self.sites:
             config = json.loads((self.folder / site / "client.yaml").read_text())
-            (data / f"{site}.npz").symlink_to(config["datasets"][spec["data"]["dataset"]]["path"])
+            shutil.copy(config["datasets"][spec["data"]["dataset"]]["path"], data / f"{site}.npz")
         file.write_text(json.dumps(spec))
         out = self.folder / f"simulated-{time.monotonic_ns()}"
         run("consilium", "simulate", file, "--site-data", data, "--roster", self.roster, "--site-secrets", self.secrets, "--out", out)

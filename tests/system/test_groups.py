@@ -85,7 +85,7 @@ class OneGroup(unittest.TestCase):
             data = write_sites(consortium.folder, FOUR)
             start(consortium, *FOUR[:3], data=data)
             consortium.start_site("west", {"chest": data["west"]},
-                                  trainer={"command": [str(consortium.program("consilium-rogue-trainer")), "not-a-number"]})
+                                  trainer={"command": [str(consortium.program("consilium-rogue-trainer")), "nan-delta"]})
             consortium.wait_connected()
             job_id = consortium.submit(short_job())
             ended = consortium.wait_ended(job_id)
@@ -128,8 +128,8 @@ class Disturbed(unittest.TestCase):
     def restart(self, site):
         return self.consortium.start_site(site, {"chest": self.data[site]})
 
-    def submit(self, seed, **sections):
-        self.spec = short_job(seed=seed, **sections)
+    def submit(self, seed):
+        self.spec = short_job(seed=seed, federation={"rounds": 6}, evaluation={"every": 0})
         return self.consortium.submit(self.spec)
 
     def assert_undisturbed(self, job_id):
@@ -172,7 +172,7 @@ class Disturbed(unittest.TestCase):
         self.assert_undisturbed(job_id)
 
     def test_a_site_killed_after_its_upload_is_not_missed(self):
-        job_id = self.submit(2, evaluation={"every": 0})
+        job_id = self.submit(2)
         with self.all_but("east", job_id) as before:
             self.consortium.daemons["west"].kill()
         eventually(lambda: self.consortium.status(job_id)["round"] == before + 1, "the round is committed without west")
@@ -181,7 +181,7 @@ class Disturbed(unittest.TestCase):
         self.assert_undisturbed(job_id)
 
     def test_a_site_killed_while_it_checks_the_total_signs_once_it_is_back(self):
-        job_id = self.submit(3, evaluation={"every": 0})
+        job_id = self.submit(3)
         west = self.consortium.daemons["west"]
         with contextlib.ExitStack() as north:
             with contextlib.ExitStack() as stopped:

@@ -4,12 +4,11 @@ import contextlib
 import json
 import os
 import re
-import signal
 import time
 import unittest
 
 import npz
-from consortium import Consortium, children_of, eventually, job
+from consortium import Consortium, children_of, eventually, halted, job, population
 from sitedata import write_sites
 
 FOUR = ["east", "north", "south", "west"]
@@ -38,25 +37,28 @@ def start(consortium, *sites, train=64, slow=None):
     return data
 
 
-@contextlib.contextmanager
-def halted(pid):
-    """Stops a process for a while: it keeps its connections and says nothing."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+class InEitherMode:
+    """What holds of sums over whole groups (mode masked) and of sums over those that stay (mode masked-threshold)."""
 
+    populations = None  # of the consortium; without them the mode is masked-threshold
 
-class Masked(unittest.TestCase):
+    def consortium(self):
+        return Consortium(FOUR, populations=self.populations)
+
+    def job_of_four(self, federation=None, **sections):
+        if self.populations is None:
+            return masked_job(FOUR, federation, **sections)
+        spec = job(masked=True, model=MODEL, federation={"rounds": 2, **(federation or {})}, **sections)
+        del spec["privacy"]  # everything comes from the roster
+        return spec
+
     def assert_finished(self, ended):
         self.assertEqual(ended["phase"], "finished", ended["detail"])
 
     def test_four_sites_train_to_the_end_and_the_report_has_the_federations_metrics_alone(self):
-        with Consortium(FOUR) as consortium:
+        with self.consortium() as consortium:
             start(consortium)
-            job_id = consortium.submit(masked_job(FOUR, {"rounds": 3}))
+            job_id = consortium.submit(self.job_of_four({"rounds": 3}))
             self.assert_finished(consortium.wait_ended(job_id))
             report = json.loads((consortium.fetch(job_id) / "report.json").read_text())
             self.assertEqual([entry["round"] for entry in report["rounds"]], [1, 2, 3])
@@ -65,6 +67,79 @@ class Masked(unittest.TestCase):
                 self.assertEqual(entry["test"]["examples"], 4 * 32)
                 self.assertNotIn("sites", entry["test"])
             self.assertNotIn(" OFF", consortium.daemons["coordinator"].log)
+
+    # What the coordinator never holds.
+
+    def test_neither_the_coordinator_nor_another_site_holds_a_count_of_a_site(self):
+        rare = {"train": (531, 202), "test": (67, 46)}  # of each class, at west
+        canaries = {sum(rare["train"]), *rare["train"], sum(rare["test"]), *rare["test"]}
+        with self.consortium() as consortium:
+            data = write_sites(consortium.folder, FOUR)
+            images, labels = npz.striped_images(2 * max(rare["train"]), 7)
+
+            def draw(counts):
+                picked = [index for label in (0, 1) for index in [i for i, found in enumerate(labels) if found == label][:counts[label]]]
+                return [images[i] for i in picked], [labels[i] for i in picked]
+
+            npz.write(data["west"], npz.dataset(draw(rare["train"]), draw((3, 3)), draw(rare["test"])))
+            consortium.start_coordinator()
+            for site in FOUR:
+                consortium.start_site(site, {"chest": data[site]})
+            consortium.wait_connected()
+            job_id = consortium.submit(self.job_of_four())
+            self.assert_finished(consortium.wait_ended(job_id))
+            report = consortium.fetch(job_id) / "report.json"
+            examples = json.loads(report.read_text())["rounds"][0]["test"]["examples"]
+            self.assertEqual(examples, 3 * 32 + sum(rare["test"]))  # the sum is there
+
+            told = [consortium.command("jobs", "--json").stdout, consortium.command("watch", job_id, "--json", check=False).stdout,
+                    report.read_text()]
+            files = [file for file in (consortium.folder / "coordinator").rglob("*") if file.is_file() and file.suffix not in (".key", ".pem")]
+            files += [consortium.daemons[site].log_file for site in FOUR[:3]]
+            self.assertGreater(len(files), 3)
+            for source, content in [*((str(file), file.read_bytes()) for file in files), *(("command", text.encode()) for text in told)]:
+                for canary in canaries:
+                    as_text = re.search(rb"(?<![0-9A-Za-z.:])%d(?![0-9A-Za-z])" % canary, content)
+                    if source.endswith((".json", "log", "command")) or b"\0" not in content:
+                        self.assertIsNone(as_text, f"{canary} in {source}: {content[max(0, as_text.start() - 60):as_text.end() + 20] if as_text else b''}")
+                    self.assertNotIn(canary.to_bytes(8, "little"), content, f"{canary} in {source}")
+            self.assertNotRegex(told[-1], '"sites": *{')
+
+    # Stops and restarts.
+
+    def stop_in_training(self, who):
+        with self.consortium() as consortium:
+            start(consortium)
+            job_id = consortium.submit(self.job_of_four(training={"local_epochs": 300}))
+            consortium.wait_phase(job_id, "training", 1)
+            trainers = children_of(consortium.daemons["east"].pid)
+            for name in (who, "east" if who == "coordinator" else "coordinator"):
+                code, seconds = consortium.daemons[name].terminate()
+                self.assertEqual(code, 0, consortium.daemons[name].log)
+                self.assertLess(seconds, LIMIT)
+            eventually(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in trainers), "no trainer is left")
+
+    def test_a_coordinator_stops_cleanly_in_a_masked_round(self):
+        self.stop_in_training("coordinator")
+
+    def test_a_client_stops_cleanly_in_a_masked_round(self):
+        self.stop_in_training("east")
+
+    def test_after_a_restart_of_the_coordinator_a_job_of_the_same_name_gets_another_number(self):
+        with self.consortium() as consortium:
+            start(consortium)
+            first = consortium.submit(self.job_of_four({"rounds": 1}))
+            self.assert_finished(consortium.wait_ended(first))
+            consortium.daemons["coordinator"].terminate()
+            consortium.start_coordinator()
+            consortium.wait_connected()
+            second = consortium.submit(self.job_of_four({"rounds": 1}, seed=8))
+            self.assertEqual((first, second), ("stripes-1", "stripes-2"))
+            self.assert_finished(consortium.wait_ended(second))
+
+
+class OverThoseThatStay(InEitherMode, unittest.TestCase):
+    """Mode masked-threshold."""
 
     def test_two_masked_jobs_run_at_once(self):
         sites = [*FOUR, "coast", "hill"]
@@ -211,73 +286,22 @@ class Masked(unittest.TestCase):
             for site in FOUR:
                 self.assertNotIn(" OFF", consortium.daemons[site].log)
 
-    # What the coordinator never holds.
+class WholeGroups(InEitherMode, unittest.TestCase):
+    """Mode masked."""
 
-    def test_the_coordinator_holds_no_count_of_a_site(self):
-        rare = {"train": (531, 202), "test": (67, 46)}  # of each class, at west
-        canaries = {sum(rare["train"]), *rare["train"], sum(rare["test"]), *rare["test"]}
-        with Consortium(FOUR) as consortium:
-            data = write_sites(consortium.folder, FOUR)
-            images, labels = npz.striped_images(2 * max(rare["train"]), 7)
+    populations = population(examples=1000)
 
-            def draw(counts):
-                picked = [index for label in (0, 1) for index in [i for i, found in enumerate(labels) if found == label][:counts[label]]]
-                return [images[i] for i in picked], [labels[i] for i in picked]
-
-            npz.write(data["west"], npz.dataset(draw(rare["train"]), draw((3, 3)), draw(rare["test"])))
-            consortium.start_coordinator()
-            for site in FOUR:
-                consortium.start_site(site, {"chest": data[site]})
-            consortium.wait_connected()
-            job_id = consortium.submit(masked_job(FOUR))
-            self.assert_finished(consortium.wait_ended(job_id))
-            report = consortium.fetch(job_id) / "report.json"
-            examples = json.loads(report.read_text())["rounds"][0]["test"]["examples"]
-            self.assertEqual(examples, 3 * 32 + sum(rare["test"]))  # the sum is there
-
-            told = [consortium.command("jobs", "--json").stdout, consortium.command("watch", job_id, "--json", check=False).stdout,
-                    report.read_text()]
-            files = [file for file in (consortium.folder / "coordinator").rglob("*") if file.is_file() and file.suffix not in (".key", ".pem")]
-            self.assertGreater(len(files), 3)
-            for source, content in [*((str(file), file.read_bytes()) for file in files), *(("command", text.encode()) for text in told)]:
-                for canary in canaries:
-                    as_text = re.search(rb"(?<![0-9A-Za-z.:])%d(?![0-9A-Za-z])" % canary, content)
-                    if source.endswith((".json", "log", "command")) or b"\0" not in content:
-                        self.assertIsNone(as_text, f"{canary} in {source}: {content[max(0, as_text.start() - 60):as_text.end() + 20] if as_text else b''}")
-                    self.assertNotIn(canary.to_bytes(8, "little"), content, f"{canary} in {source}")
-            self.assertNotRegex(told[-1], '"sites": *{')
-
-    # Stops and restarts.
-
-    def stop_in_training(self, who):
-        with Consortium(FOUR) as consortium:
+    def test_a_site_without_a_roster_declines_and_the_job_ends_with_nothing_sent(self):
+        with self.consortium() as consortium:
+            (consortium.folder / "west" / "roster.yaml").unlink()
             start(consortium)
-            job_id = consortium.submit(masked_job(FOUR, training={"local_epochs": 300}))
-            consortium.wait_phase(job_id, "training", 1)
-            trainers = children_of(consortium.daemons["east"].pid)
-            for name in (who, "east" if who == "coordinator" else "coordinator"):
-                code, seconds = consortium.daemons[name].terminate()
-                self.assertEqual(code, 0, consortium.daemons[name].log)
-                self.assertLess(seconds, LIMIT)
-            eventually(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in trainers), "no trainer is left")
-
-    def test_a_coordinator_stops_cleanly_in_a_masked_round(self):
-        self.stop_in_training("coordinator")
-
-    def test_a_client_stops_cleanly_in_a_masked_round(self):
-        self.stop_in_training("east")
-
-    def test_after_a_restart_of_the_coordinator_a_job_of_the_same_name_gets_another_number(self):
-        with Consortium(FOUR) as consortium:
-            start(consortium)
-            first = consortium.submit(masked_job(FOUR, {"rounds": 1}))
-            self.assert_finished(consortium.wait_ended(first))
-            consortium.daemons["coordinator"].terminate()
-            consortium.start_coordinator()
-            consortium.wait_connected()
-            second = consortium.submit(masked_job(FOUR, {"rounds": 1}, seed=8))
-            self.assertEqual((first, second), ("stripes-1", "stripes-2"))
-            self.assert_finished(consortium.wait_ended(second))
+            ended = consortium.wait_ended(consortium.submit(self.job_of_four()))
+            self.assertEqual(ended["phase"], "failed")
+            self.assertIn("west declined: signature", ended["detail"])
+            self.assertEqual(ended["history"], [])
+            self.assertIn("isn't on this site's roster (client.yaml: roster)", consortium.daemons["west"].log)
+            for site in FOUR[:3]:
+                self.assertEqual(json.loads(consortium.at_site(site, "releases", "--json").stdout)["releases"], [])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from consortium import Consortium, job, run
+from consortium import Consortium, job, population, run
 from sitedata import write_sites
 
 SITES = ["east", "north", "south", "west"]
@@ -81,6 +81,47 @@ class Reproducibility(unittest.TestCase):
 
     def test_masked_fedprox(self):
         self.masked_and_plain(name="fedprox", mu=0.1)
+
+    def whole_groups_and_simulation(self, disturbed=False, **strategy):
+        """Mode masked: the daemons' model is that of a simulation with the same roster and the sites' secret bytes."""
+        spec = spec_of(**strategy)
+        spec = {**spec, "federation": {"rounds": 5}, "privacy": {"secure_aggregation": "required"}}
+        with Consortium(SITES, populations=population()) as consortium:
+            data = write_sites(consortium.folder, SITES)
+            consortium.start_coordinator()
+            for site in SITES:
+                consortium.start_site(site, {"chest": data[site]})
+            consortium.wait_connected()
+            job_id = consortium.submit(spec)
+            for number, site in enumerate(SITES[:2] if disturbed else [], 1):
+                consortium.wait_phase(job_id, "training", number)
+                consortium.daemons[site].kill()
+                consortium.start_site(site, {"chest": data[site]})
+            ended = consortium.wait_ended(job_id)
+            self.assertEqual(ended["phase"], "finished", ended["detail"])
+            out, simulated = consortium.fetch(job_id), consortium.simulate(spec)
+            self.assertEqual((out / "model.safetensors").read_bytes(), (simulated / "model.safetensors").read_bytes())
+            reports = [json.loads((folder / "report.json").read_text()) for folder in (out, simulated)]
+            for one, other in zip(*(report["rounds"] for report in reports), strict=True):
+                self.assertEqual(one["test"], other["test"])
+                self.assertEqual(one["model"], other["model"])
+
+    def test_whole_groups_fedavg(self):
+        self.whole_groups_and_simulation(name="fedavg")
+
+    def test_whole_groups_fedprox_with_sites_that_die_and_come_back(self):
+        self.whole_groups_and_simulation(disturbed=True, name="fedprox", mu=0.1)
+
+    def test_the_sites_own_bytes_shape_the_model(self):
+        with Consortium(SITES, populations=population()) as consortium:
+            for site, path in write_sites(consortium.folder, SITES).items():
+                consortium.configure_site(site, {"chest": path})
+            spec = {**spec_of(), "federation": {"rounds": 1}, "privacy": {"secure_aggregation": "required"}}
+            models = [parameters((consortium.simulate(spec) / "model.safetensors").read_bytes()) for _ in range(2)]
+            (consortium.secrets / "west.secret").write_bytes(bytes(32))
+            models.append(parameters((consortium.simulate(spec) / "model.safetensors").read_bytes()))
+            self.assertEqual(models[0], models[1])
+            self.assertNotEqual(models[0], models[2])
 
     def test_another_seed_gives_another_model(self):
         one, _ = self.run_simulation(spec_of(), 2)
