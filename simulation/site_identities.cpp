@@ -7,7 +7,6 @@
 #include "common/pki/authority.h"
 #include "common/pki/trust.h"
 #include "common/secagg/roster_authenticator.h"
-#include "simulation/temporary_folder.h"
 
 namespace consilium::simulation {
 namespace {
@@ -17,13 +16,13 @@ constexpr std::chrono::days kValidity{2};
 }  // namespace
 
 Result<SiteIdentities> SiteIdentities::create(const std::vector<std::string>& sites) {
-  CONSILIUM_ASSIGN(const TemporaryFolder folder, TemporaryFolder::create("consilium-identities"));
-  SiteIdentities made;
-  CONSILIUM_ASSIGN(pki::Authority authority,
-                   pki::Authority::create(folder.path() / "authority", "simulation", 2 * kValidity));
+  CONSILIUM_ASSIGN(TemporaryFolder folder, TemporaryFolder::create("consilium-identities"));
+  const std::filesystem::path root = folder.path();
+  SiteIdentities made(std::move(folder));
+  CONSILIUM_ASSIGN(pki::Authority authority, pki::Authority::create(root / "authority", "simulation", 2 * kValidity));
   for (const std::string& site : sites) {
     const pki::Identity identity{"simulation", pki::Role::kSite, site};
-    const std::filesystem::path key = folder.path() / (site + ".key");
+    const std::filesystem::path key = root / (site + ".key");
     CONSILIUM_ASSIGN(const std::string request, pki::create_key_and_request(key, identity));
     Identity& own = made.identities_[site];
     CONSILIUM_ASSIGN(own.certificate, authority.sign(request, identity, {}, kValidity));

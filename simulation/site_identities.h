@@ -3,17 +3,19 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
 #include "common/pki/signer.h"
 #include "common/secagg/authenticator.h"
+#include "simulation/temporary_folder.h"
 
 namespace consilium::simulation {
 
-/// A P-256 key and a certificate for each simulated site, of an authority made for the occasion. Nothing of it stays on
-/// the disk. Not thread-safe.
+/// A P-256 key and a certificate for each simulated site, of an authority made for the occasion, in a
+/// folder that goes with the object. Not thread-safe.
 class SiteIdentities {
  public:
   struct Identity {
@@ -30,8 +32,9 @@ class SiteIdentities {
   [[nodiscard]] std::shared_ptr<const secagg::Authenticator> authenticator() const { return authenticator_; }
 
  private:
-  SiteIdentities() = default;
+  explicit SiteIdentities(TemporaryFolder folder) : folder_(std::move(folder)) {}
 
+  TemporaryFolder folder_;  ///< trust is read from it again and again, as in a daemon
   std::map<std::string, Identity> identities_;
   job::Roster roster_;
   std::shared_ptr<const secagg::Authenticator> authenticator_;
