@@ -103,7 +103,9 @@ std::filesystem::path MaskedGroups::file_of(const std::string& site) const {
 
 Result<void> MaskedGroups::keep(const std::string& site, const job::RoundOrder& order,
                                 std::span<const std::uint32_t> words) {
+  std::error_code problem;
   if (order.kind != job::SumKind::kTrain || !repeated_groups_.contains(order.group)) return {};
+  if (std::filesystem::exists(file_of(site), problem)) return {};
   const auto bytes = std::as_bytes(words);
   std::ofstream out(file_of(site), std::ios::binary | std::ios::trunc);
   out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));

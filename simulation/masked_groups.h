@@ -60,7 +60,7 @@ class MaskedGroups {
   /// Masks the site's one vector of an attempt. @return the masked tag
   Result<secagg::FieldElement> mask(const std::string& site, std::span<std::uint32_t> words, unsigned threads);
 
-  /// Keeps a vector of a group in which somebody falls silent before the upload, for the next attempt.
+  /// Keeps the vector of a round for the next attempt, where somebody of the group falls silent before the upload.
   Result<void> keep(const std::string& site, const job::RoundOrder& order, std::span<const std::uint32_t> words);
   /// The vector of the sum that the site has made already, if any.
   [[nodiscard]] Result<std::optional<std::vector<std::uint32_t>>> kept(const std::string& site,

@@ -108,6 +108,7 @@ TEST_CASE("in mode masked the whole protocol gives the plain sum's model, byte f
   for (const char* federation : {"{rounds: 3}", "{rounds: 3, fraction: 0.5}"}) {
     const auto plain = run({grouped(federation), {}, sites});
     const auto secure = run({grouped(federation), {}, sites, 0.0, true});
+    INFO(federation);
     REQUIRE(plain.status.model);
     CHECK(plain.costs.empty());
     CHECK(secure.status.model == plain.status.model);
@@ -115,6 +116,8 @@ TEST_CASE("in mode masked the whole protocol gives the plain sum's model, byte f
     for (std::size_t round = 0; round < 3; ++round) {
       CHECK(secure.status.history[round].model == plain.status.history[round].model);
       CHECK(secure.status.history[round].contributed == plain.status.history[round].contributed);
+      INFO("round " << round);
+      REQUIRE(plain.status.history[round].metrics);
       REQUIRE(secure.status.history[round].metrics);
       CHECK(secure.status.history[round].metrics->loss == plain.status.history[round].metrics->loss);
     }
