@@ -182,8 +182,9 @@ void JobDriver::go_on(TimePoint now) {
     }
     if (runs_ && !ended()) deliver(runs_->advance([this](const std::string& site) { return may_work(site); }, now));
   } while (!follow_up_.empty());
-  const bool committing = runs_ && runs_->offered_total();
-  if (!evaluates() && !committing) board_.finish_round();
+  // A round that sites still check isn't over; its evaluation may follow.
+  const bool checked = !runs_ || !runs_->offered_total();
+  if (checked && !evaluates()) board_.finish_round();
   if (runs_) board_.waits(runs_->waiting([this](const std::string& site) { return ready(site); }));
   board_.show(state_);
   if (parts_.changed) parts_.changed(board_.status());
