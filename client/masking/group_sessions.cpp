@@ -68,7 +68,15 @@ Result<void> GroupSessions::receive(const job::SessionKey& key, std::span<const 
 Result<void> GroupSessions::receive(Session& session, std::span<const std::byte> message) {
   CONSILIUM_ASSIGN(const secagg::GroupAdvertList list, secagg::decode_group_advert_list(message));
   CONSILIUM_TRY(session.site->receive(list));
-  return ledger_.check_claims(session.group, session.site->claims());  // check: group-claims
+  CONSILIUM_TRY(check_claims(session));  // check: group-claims
+  return {};
+}
+
+Result<void> GroupSessions::check_claims(const Session& session) {
+  auto known = ledger_.check_claims(session.group, session.site->claims());
+  // Adverts to come would hide the disagreement: the site leaves the job for good.
+  if (!known) CONSILIUM_TRY(ledger_.end_job(session.order.job, known.error().message));
+  return known;
 }
 
 Result<GroupMasks> GroupSessions::take_masks(const job::SessionKey& key) {

@@ -57,8 +57,8 @@ Result<void> check_included(const wire::GroupTotal& total, const job::JobSpec& j
     if (included.group != own_group) continue;
     CONSILIUM_ASSIGN(const bool released, sent(included.cohort));
     if (!released) {
-      // check: total-cohort
-      return untrue("the total counts this site's group under an attempt in which this site sent nothing");
+      return untrue(
+          "it counts this site's group in an attempt to which this site sent nothing");  // check: total-cohort
     }
   }
   const std::size_t drawn =
