@@ -78,11 +78,20 @@ Result<void> TotalCheck::check_groups(const wire::GroupTotal& total, const job::
                                                                                                    // total-cohort
     }
   }
-  const std::size_t drawn =
-      sum.kind == job::SumKind::kTrain ? job::cohort_size(job.federation.fraction, groups.size()) : groups.size();
-  // Of the groups that take part; those that are absent from the job aren't known here, but they are less than half.
-  if (total.sums.size() * 2 >= job::answers_needed(job.federation.quorum, drawn)) return {};
-  return untrue(fmt::format("the total is over {} groups, fewer than the job's quorum asks for", total.sums.size()));
+  // Rounds are of the groups that the census counted. Of those that take part in the census no more is known here than
+  // that they are more than half of the job's (secagg::check_agreement_adverts).
+  std::size_t of = groups.size() / 2 + 1;
+  if (sum.kind == job::SumKind::kTrain) {
+    CONSILIUM_ASSIGN(const auto counted, parts_.ledger.committed_groups({sum.job, job::SumKind::kCensus, 0}));
+    if (!counted) return fail(ErrorCode::kPermissionDenied, "the census isn't committed");
+    of = job::cohort_size(job.federation.fraction, *counted);
+  }
+  const std::size_t needed = job::answers_needed(job.federation.quorum, of);
+  if (total.sums.size() < needed) {
+    return untrue(fmt::format("the total is over {} groups, the job's quorum asks for {}", total.sums.size(),
+                              needed));  // check: total-quorum
+  }
+  return {};
 }
 
 Result<void> TotalCheck::check_words(const wire::GroupTotal& total, const job::JobSpec& job, const masking::SumId& sum,
@@ -97,8 +106,10 @@ Result<void> TotalCheck::check_words(const wire::GroupTotal& total, const job::J
                      secagg::tag_offset(key, sum.kind, sum.round, included.group, included.cohort));
     tags.push_back({groups[included.group].size(), std::move(offset), included.tag});
   }
-  if (secagg::check_tag(value, tags)) return {};
-  return untrue("the total isn't the sum of what the sites sent: its tag doesn't fit");  // check: total-tag
+  if (!secagg::check_tag(value, tags)) {
+    return untrue("the total isn't the sum of what the sites sent: its tag doesn't fit");  // check: total-tag
+  }
+  return {};
 }
 
 Result<ParameterVector> TotalCheck::last_model(const job::JobSpec& job, const masking::SumId& sum,

@@ -77,6 +77,9 @@ TEST_CASE("a client whose ledger was put back from a copy is shown so by the oth
   GroupJob job(stage, stage.job());
   job.begin();
   stage.kill_client();
+  for (const auto& entry : fs::directory_iterator(stage.folder() / "state")) {
+    if (entry.is_socket()) fs::remove(entry.path());
+  }
   fs::copy(stage.folder() / "state", stage.folder() / "copy", fs::copy_options::recursive);
   stage.start_client();
   REQUIRE(stage.offer("rogue-1", job.job()));
