@@ -73,9 +73,8 @@ Result<void> TotalCheck::check_groups(const wire::GroupTotal& total, const job::
     if (included.group != own) continue;
     CONSILIUM_ASSIGN(const bool released, parts_.ledger.released_under(sum, included.cohort));
     if (!released) {
-      return untrue(
-          "the total counts this site's group under an attempt in which this site sent nothing");  // check:
-                                                                                                   // total-cohort
+      const char* why = "the total counts this site's group under an attempt in which this site sent nothing";
+      return untrue(why);  // check: total-cohort
     }
   }
   // Rounds are of the groups that the census counted. Of those that take part in the census no more is known here than
