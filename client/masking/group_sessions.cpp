@@ -68,7 +68,8 @@ Result<void> GroupSessions::receive(const job::SessionKey& key, std::span<const 
 Result<void> GroupSessions::receive(Session& session, std::span<const std::byte> message) {
   CONSILIUM_ASSIGN(const secagg::GroupAdvertList list, secagg::decode_group_advert_list(message));
   CONSILIUM_TRY(session.site->receive(list));
-  return ledger_.check_claims(session.group, session.site->claims());  // check: group-claims
+  CONSILIUM_TRY(ledger_.check_claims(session.group, session.site->claims()));  // check: group-claims
+  return {};
 }
 
 Result<GroupMasks> GroupSessions::take_masks(const job::SessionKey& key) {
