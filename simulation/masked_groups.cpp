@@ -200,7 +200,7 @@ Result<secagg::FieldElement> MaskedGroups::mask(const std::string& site, std::sp
 
 Result<void> MaskedGroups::check(const std::string& site, const wire::GroupTotal& total,
                                  const journal::BlobStore& blobs) {
-  CONSILIUM_TRY(session::check_included(total, spec_, job::count_group_of(spec_, site),
+  CONSILIUM_TRY(session::check_included(total, spec_, job::count_group_of(spec_, site), counted_,
                                         [&](const crypto::Digest& cohort) -> Result<bool> {
                                           return sent_.contains({site, cohort});
                                         }));
@@ -237,6 +237,7 @@ Result<void> MaskedGroups::committed(const wire::RoundCommitted& commit) {
   if (!checked_ || decoded.statement != checked_->second)
     return fail(ErrorCode::kPermissionDenied, "the commit isn't what the sites have signed");
   if (decoded.statement.kind == job::SumKind::kTrain) model_ = decoded.statement.model;
+  if (commit.key.kind == job::SumKind::kCensus) counted_ = decoded.statement.groups.size();
   committed_ = commit;
   sent_.clear();
   return {};

@@ -110,6 +110,7 @@ class MaskedGroups {
 
   crypto::Digest model_{};  ///< the last committed one
   std::optional<std::pair<wire::GroupTotal, secagg::CommitStatement>> checked_;
+  std::size_t counted_ = 0;  ///< groups in the committed census
   std::optional<wire::RoundCommitted> committed_;
 };
 

@@ -21,7 +21,7 @@ Result<void> accept_commit(const SiteTrust& trust, GroupLedger& ledger, const jo
   CONSILIUM_TRY(secagg::check_commit(commit, job::count_groups(job), job::colluding_sites(job),
                                      authenticator));  // check: commit-signatures
   return ledger.commit({digest, statement.kind, statement.round}, crypto::sha256(secagg::commit_bytes(statement)),
-                       statement.model);
+                       statement.model, statement.groups.size());
 }
 
 Result<void> check_predecessor(const GroupLedger& ledger, const job::RoundOrder& order, const crypto::Digest& initial) {
@@ -40,12 +40,14 @@ Result<void> check_predecessor(const GroupLedger& ledger, const job::RoundOrder&
                 fmt::format("{} {} isn't committed, as far as this site knows, so nothing follows it",
                             job::name_of(before.kind), before.round));  // check: commit-predecessor
   }
-  const crypto::Digest& expected = first ? initial : *committed;
-  if (order.model == expected) return {};
-  return fail(ErrorCode::kPermissionDenied,
-              fmt::format("the order names the model {}, expected {}, {}", crypto::to_hex(order.model),
-                          crypto::to_hex(expected),
-                          first ? "the job's initial weights" : "which is committed"));  // check: commit-model
+  const crypto::Digest expected = first ? initial : committed.value_or(crypto::Digest{});
+  if (order.model != expected) {
+    return fail(ErrorCode::kPermissionDenied,
+                fmt::format("the order names the model {}, expected {}, {}", crypto::to_hex(order.model),
+                            crypto::to_hex(expected),
+                            first ? "the job's initial weights" : "which is committed"));  // check: commit-model
+  }
+  return {};
 }
 
 Result<crypto::Digest> initial_model(const job::JobSpec& job) {

@@ -32,7 +32,7 @@ constexpr sqlite::Format kFormat{
       CREATE TABLE endorsed(job BLOB NOT NULL, step INTEGER NOT NULL, digest BLOB NOT NULL CHECK(length(digest) = 32),
         PRIMARY KEY(job, step)) STRICT, WITHOUT ROWID;
       CREATE TABLE commits(job BLOB NOT NULL, step INTEGER NOT NULL, digest BLOB NOT NULL CHECK(length(digest) = 32),
-        model BLOB NOT NULL CHECK(length(model) = 32), PRIMARY KEY(job, step)) STRICT, WITHOUT ROWID;
+        model BLOB NOT NULL CHECK(length(model) = 32), groups INTEGER NOT NULL, PRIMARY KEY(job, step)) STRICT, WITHOUT ROWID;
       CREATE TABLE ended(job BLOB PRIMARY KEY NOT NULL, step INTEGER NOT NULL, reason TEXT NOT NULL)
         STRICT, WITHOUT ROWID)",
     .remedy =
@@ -299,7 +299,7 @@ Result<void> GroupLedger::endorse(const SumId& sum, const Digest& statement) {
   return impl_->keep_only("endorsed", sum, statement, "this site has signed another outcome of this sum");
 }
 
-Result<void> GroupLedger::commit(const SumId& sum, const Digest& statement, const Digest& model) {
+Result<void> GroupLedger::commit(const SumId& sum, const Digest& statement, const Digest& model, std::size_t groups) {
   const std::lock_guard lock(impl_->mutex);
   CONSILIUM_ASSIGN(const auto endorsed, impl_->only("endorsed", sum));
   CONSILIUM_TRY(require(!endorsed || *endorsed == statement,
@@ -309,8 +309,15 @@ Result<void> GroupLedger::commit(const SumId& sum, const Digest& statement, cons
   CONSILIUM_TRY(require(!committed || *committed == statement,
                         fmt::format("{}: another outcome is committed", describe(sum))));  // check: group-commit-once
   return impl_->database->execute(
-      "INSERT INTO commits(job, step, digest, model) VALUES(?, ?, ?, ?) ON CONFLICT DO NOTHING",
-      {bytes_of(sum.job), step_of(sum), bytes_of(statement), bytes_of(model)});
+      "INSERT INTO commits(job, step, digest, model, groups) VALUES(?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+      {bytes_of(sum.job), step_of(sum), bytes_of(statement), bytes_of(model), static_cast<std::int64_t>(groups)});
+}
+
+Result<std::optional<std::size_t>> GroupLedger::committed_groups(const SumId& sum) const {
+  const std::lock_guard lock(impl_->mutex);
+  CONSILIUM_ASSIGN(const auto groups, impl_->number("SELECT groups FROM commits WHERE job = ? AND step = ?",
+                                                    {bytes_of(sum.job), step_of(sum)}));
+  return groups ? std::optional(static_cast<std::size_t>(*groups)) : std::nullopt;
 }
 
 Result<bool> GroupLedger::is_closed(const SumId& sum) const {

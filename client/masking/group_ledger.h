@@ -88,7 +88,11 @@ class GroupLedger {
   Result<void> endorse(const SumId& sum, const crypto::Digest& statement);
   /// Records that a statement is committed. kPermissionDenied where this site signed another one, or where another one
   /// is committed: the job is over for this site then.
-  Result<void> commit(const SumId& sum, const crypto::Digest& statement, const crypto::Digest& model);
+  /// @param groups  how many of the job's groups are in it
+  Result<void> commit(const SumId& sum, const crypto::Digest& statement, const crypto::Digest& model,
+                      std::size_t groups);
+  /// How many groups are in a committed sum.
+  Result<std::optional<std::size_t>> committed_groups(const SumId& sum) const;
   /// Is this sum committed, or a later one of its job? Then nothing more is given to it.
   Result<bool> is_closed(const SumId& sum) const;
   /// The model that a committed sum led to (of a census: its total).

@@ -49,10 +49,13 @@ Result<bool> GroupVectors::has(const job::RoundOrder& order) const {
   CONSILIUM_ASSIGN(const auto released, ledger_->vector_of(sum));
   if (!released) return sealed_of(sum).has_value();
   std::error_code problem;
-  if (std::filesystem::exists(sealed_file(sum), problem)) return true;
-  return fail(ErrorCode::kDataLoss, fmt::format("{}: this site's vector of the sum has left once and is lost here, so "
-                                                "no other is made; the site goes on when the sum is committed",
-                                                sealed_file(sum).string()));  // check: group-retrain
+  if (!std::filesystem::exists(sealed_file(sum), problem)) {
+    return fail(ErrorCode::kDataLoss,
+                fmt::format("{}: this site's vector of the sum has left once and is lost here, so "
+                            "no other is made; the site goes on when the sum is committed",
+                            sealed_file(sum).string()));  // check: group-retrain
+  }
+  return true;
 }
 
 Result<void> GroupVectors::seal(const job::RoundOrder& order,

@@ -50,7 +50,7 @@ Result<ParameterVector> next_model(const job::JobSpec& job, aggregation::Streami
 }  // namespace
 
 Result<void> check_included(const wire::GroupTotal& total, const job::JobSpec& job, std::uint32_t own_group,
-                            const SentUnder& sent) {
+                            std::size_t counted, const SentUnder& sent) {
   const auto groups = job::count_groups(job);
   for (const wire::IncludedSum& included : total.sums) {
     if (included.group >= groups.size()) return untrue(fmt::format("the job has no group {}", included.group));
@@ -61,11 +61,14 @@ Result<void> check_included(const wire::GroupTotal& total, const job::JobSpec& j
           "it counts this site's group in an attempt to which this site sent nothing");  // check: total-cohort
     }
   }
-  const std::size_t drawn =
-      total.key.kind == job::SumKind::kTrain ? job::cohort_size(job.federation.fraction, groups.size()) : groups.size();
-  // Of the groups that take part; those that are absent from the job aren't known here, but they are less than half.
-  if (total.sums.size() * 2 >= job::answers_needed(job.federation.quorum, drawn)) return {};
-  return untrue(fmt::format("the total is over {} groups, fewer than the job's quorum asks for", total.sums.size()));
+  const bool census = total.key.kind == job::SumKind::kCensus;
+  const std::size_t of = census ? groups.size() / 2 + 1 : job::cohort_size(job.federation.fraction, counted);
+  const std::size_t needed = job::answers_needed(job.federation.quorum, of);
+  if (total.sums.size() < needed) {
+    return untrue(fmt::format("it is over {} groups, the job's quorum asks for {}", total.sums.size(),
+                              needed));  // check: total-quorum
+  }
+  return {};
 }
 
 Result<aggregation::StreamingSum> room_for_total(const wire::GroupTotal& total, const job::JobSpec& job) {

@@ -80,8 +80,14 @@ Result<std::vector<std::byte>> TotalCheck::endorse(const wire::GroupTotal& total
                 "this site signs nothing more in the job: " + *ended);  // check: total-ended
   }
   CONSILIUM_ASSIGN(aggregation::StreamingSum words, room_for_total(total, job));
+  std::size_t counted = 0;
+  if (sum.kind == job::SumKind::kTrain) {
+    CONSILIUM_ASSIGN(const auto groups, parts_.ledger.committed_groups({digest, job::SumKind::kCensus, 0}));
+    if (!groups) return fail(ErrorCode::kPermissionDenied, "the census isn't committed");
+    counted = *groups;
+  }
   CONSILIUM_TRY(
-      check_included(total, job, job::count_group_of(job, parts_.trust.site),
+      check_included(total, job, job::count_group_of(job, parts_.trust.site), counted,
                      [&](const crypto::Digest& cohort) { return parts_.ledger.released_under(sum, cohort); }));
   CONSILIUM_TRY(parts_.ledger.try_total(sum, total_digest(total)));  // check: total-once
   const std::filesystem::path file = parts_.models / (crypto::to_hex(total.total) + ".total");

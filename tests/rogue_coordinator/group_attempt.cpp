@@ -234,6 +234,7 @@ CommitStatement GroupJob::statement(SumKind kind, std::uint32_t round, const std
 
 void GroupJob::send(const SignedCommit& commit) {
   stage.send(wire::RoundCommitted{key(commit.statement.kind, commit.statement.round), encode(commit)});
+  stage.offer(id_, job_);  // once it is answered, the commit was taken
 }
 
 std::vector<GroupSum> GroupJob::run(SumKind kind, std::uint32_t round, std::uint32_t attempt) {

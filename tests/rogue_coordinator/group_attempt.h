@@ -62,6 +62,7 @@ class GroupJob {
   [[nodiscard]] secagg::CommitStatement outcome(std::uint32_t round, const crypto::Digest& next) const {
     return {digest_, job::SumKind::kTrain, round, {{own_group(), digest_}}, next, digest_};
   }
+  /// Tells north of a commit, and returns once it was taken or refused.
   void send(const secagg::SignedCommit& commit);
   /// One whole honest sum: everybody's vectors, north's endorsement, everybody's commit.
   std::vector<GroupSum> run(job::SumKind kind, std::uint32_t round, std::uint32_t attempt = 1);

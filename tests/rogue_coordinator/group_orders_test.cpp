@@ -152,11 +152,17 @@ TEST_CASE("mode masked: what is committed has no other attempt, nor has what was
   SECTION("an attempt that had begun") {
     GroupAttempt attempt(job, SumKind::kTrain, 1);
     REQUIRE(attempt.offer());
-    const secagg::CommitStatement same = job.outcome(1, stage.model(5));
-    job.send(job.signed_by(same, job.played()));
+    job.send(job.signed_by(job.outcome(1, stage.model(5)), job.played()));
     attempt.list();
     CHECK_FALSE(attempt.upload().has_value());
-    attempt.check_refused("is committed by now");
+  }
+  SECTION("an attempt that had begun, when the next round is committed") {
+    GroupAttempt attempt(job, SumKind::kTrain, 1);
+    REQUIRE(attempt.offer());
+    job.send(job.signed_by(job.outcome(2, stage.model(5)), job.played()));
+    attempt.list();
+    CHECK_FALSE(attempt.upload().has_value());
+    attempt.check_refused("this sum, or a later one, is committed by now");
   }
 }
 

@@ -113,5 +113,73 @@ TEST_CASE("a site's roster file is read with its configuration, and must be its 
   std::filesystem::remove(file);
 }
 
+/// A roster with one population of five sites, and the job that follows from it.
+roster::Roster population_roster() {
+  roster::Roster roster = own_roster();
+  roster.populations.push_back(
+      {"chest", {"chest"}, roster::Mode::kMasked, 100, {{"east", "north", "south"}}, {{"east", "north", "south"}}});
+  return roster;
+}
+
+job::JobSpec population_job(const job::PopulationTerms& terms, std::uint32_t colluding = 1) {
+  auto job = job::parse_job(kJob, "job.yaml").value();
+  job.federation.sites.clear();
+  job.strategy.weighting = job::Weighting::kCohort;
+  auto complete = job::with_population(std::move(job), own_roster().sites, colluding, terms);
+  INFO((complete ? std::string() : complete.error().message));
+  REQUIRE(complete.has_value());
+  return *std::move(complete);
+}
+
+job::PopulationTerms terms_of(const roster::Roster& roster) {
+  const roster::Population& population = roster.populations.front();
+  return {population.name, population.examples, population.groups, roster::history_digest(population)};
+}
+
+TEST_CASE("a job in mode masked is summed as this site's own roster says, and in no other way") {
+  const roster::Roster own = population_roster();
+  const job::PopulationTerms good = terms_of(own);
+  CHECK(check_roster(population_job(good), own, "north", kNorth));
+  job::PopulationTerms terms = good;
+  terms.examples = 101;
+  CHECK_THAT(refusal(population_job(terms), own), Catch::Contains("a bound of 101 examples in the job, 100"));
+  terms = good;
+  terms.groups = {{"centre", "north", "west"}};
+  CHECK_THAT(refusal(population_job(terms), own), Catch::Contains("its groups or their history are others"));
+  terms = good;
+  terms.history = crypto::sha256("another history");
+  CHECK_THAT(refusal(population_job(terms), own), Catch::Contains("its groups or their history are others"));
+  terms = good;
+  terms.name = "lungs";
+  CHECK_THAT(refusal(population_job(terms), own), Catch::Contains("the job names 'lungs', the roster 'chest'"));
+}
+
+TEST_CASE("a job that reckons with fewer colluding sites than the roster is declined") {
+  roster::Roster own = population_roster();
+  own.colluding = 2;
+  CHECK_THAT(refusal(population_job(terms_of(own)), own),
+             Catch::Contains("at most 1 colluding sites in the job, 2 in the roster"));
+}
+
+TEST_CASE("a job goes on when the roster adds a group, and none begins over a group that isn't in its history") {
+  roster::Roster own = population_roster();
+  const job::JobSpec running = population_job(terms_of(own));
+  const roster::Group added{"centre", "west", "zoo"};
+  own.populations.front().groups.push_back(added);
+  own.populations.front().history.push_back(added);
+  CHECK(check_roster(running, own, "north", kNorth));
+}
+
+TEST_CASE("a data set whose population is summed in one mode is summed in no other") {
+  const roster::Roster own = population_roster();
+  CHECK_THAT(refusal(masked_job(), own),
+             Catch::Contains("the job's sums are masked-threshold") && Catch::Contains("summed as masked only"));
+  CHECK_FALSE(check_roster(job::without_masks(masked_job()), own, "north", kNorth));
+  roster::Roster other = own;
+  other.populations.front().datasets = {"skin"};
+  CHECK_THAT(refusal(population_job(terms_of(own)), other),
+             Catch::Contains("has the data set 'chest' in no population"));
+}
+
 }  // namespace
 }  // namespace consilium::policy
