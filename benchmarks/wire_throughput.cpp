@@ -47,14 +47,19 @@ class Sink final : public service::CoordinationHandler {
     fs::remove(file);
     return {};
   }
-  bool may_fetch(const std::string&, const crypto::Digest&) override { return true; }
+  Result<void> may_fetch(const pki::Identity&, const crypto::Digest&) override { return {}; }
+  Result<void> expect_weights(const std::string&, std::uint64_t) override { return {}; }
+  Result<void> weights_received(const std::string&, const crypto::Digest&, std::uint64_t) override { return {}; }
   Result<std::string> submit(const std::string&, const std::string&, const job::JobSignature&) override {
     return std::string();
   }
-  std::vector<report::JobStatus> jobs() override { return {}; }
-  Result<Versioned> watch(const std::string&, std::uint64_t, std::chrono::milliseconds) override { return Versioned{}; }
-  Result<std::string> job_spec(const std::string&) override { return std::string(); }
+  std::vector<report::JobStatus> jobs(const pki::Identity&) override { return {}; }
+  Result<Versioned> watch(const pki::Identity&, const std::string&, std::uint64_t, std::chrono::milliseconds) override {
+    return Versioned{};
+  }
+  Result<std::string> job_spec(const pki::Identity&, const std::string&) override { return std::string(); }
   Result<void> stop(const pki::Identity&, const std::string&) override { return {}; }
+  Result<void> remove(const pki::Identity&, const std::string&) override { return {}; }
   std::vector<service::SiteStatus> sites() override { return {}; }
 
  private:

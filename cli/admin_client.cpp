@@ -217,6 +217,13 @@ Result<void> AdminClient::stop(const std::string& job_id) {
   return {};
 }
 
+Result<void> AdminClient::remove(const std::string& job_id) {
+  v1::RemoveJobRequest request;
+  request.set_job_id(job_id);
+  CONSILIUM_TRY(impl_->ask(&v1::Admin::Stub::RemoveJob, request));
+  return {};
+}
+
 Result<std::vector<report::SiteStatus>> AdminClient::sites() {
   CONSILIUM_ASSIGN(const auto reply, impl_->ask(&v1::Admin::Stub::ListSites, v1::ListSitesRequest()));
   std::vector<report::SiteStatus> sites;

@@ -48,7 +48,9 @@ class AdminClient {
   Result<std::string> submit(const job::JobSpec& spec,
                              const std::optional<std::filesystem::path>& initial_weights = std::nullopt,
                              std::chrono::seconds valid_for = kSignatureValidity, std::stop_token stop = {});
-  /// Every job; of its history the last round only (watch() gives all of it).
+  /// Every job; of its history the last round only (watch() gives all of it). Of jobs that a researcher may not read:
+  /// id, researcher, name, phase, round and rounds alone. An operator gets of every job no history, no model and no
+  /// number of examples.
   Result<std::vector<report::JobStatus>> jobs();
   /// Calls back with the job's status, at once and after every change, until the job has ended, the stop token asks to
   /// end (kCancelled), or the connection breaks.
@@ -59,6 +61,8 @@ class AdminClient {
   /// The canonical text of a job's spec.
   Result<std::string> spec(const std::string& job_id);
   Result<void> stop(const std::string& job_id);
+  /// Takes an ended job off the coordinator's list, and releases its model.
+  Result<void> remove(const std::string& job_id);
   Result<std::vector<report::SiteStatus>> sites();
   /// Fetches a global model's vector (float32, little-endian, in the manifest's order), going on where a shorter file
   /// ends.

@@ -1,7 +1,9 @@
+#include <spdlog/fmt/chrono.h>
 #include <spdlog/fmt/fmt.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -26,6 +28,20 @@ std::string last_metric(const report::JobStatus& status) {
   return {};
 }
 
+/// A job that waits, or ended before its last round, says why; others what they have come to.
+std::string reason_or_metric(const report::JobStatus& status) {
+  using report::JobPhase;
+  const bool explains = status.phase == JobPhase::kQueued || status.phase == JobPhase::kRecruiting ||
+                        status.phase == JobPhase::kStopped || status.phase == JobPhase::kFailed;
+  const std::string last = last_metric(status);
+  return explains || last.empty() ? printable(status.detail) : last;
+}
+
+std::string submitted_text(const report::JobStatus& status) {
+  if (status.submitted_seconds == 0) return {};
+  return fmt::format("{:%Y-%m-%d %H:%M}", fmt::gmtime(static_cast<std::time_t>(status.submitted_seconds)));
+}
+
 Result<int> jobs(const JobsOptions& options) {
   CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
   CONSILIUM_ASSIGN(const std::vector<report::JobStatus> all, client.jobs());
@@ -39,12 +55,13 @@ Result<int> jobs(const JobsOptions& options) {
     fmt::print("no jobs yet; submit one with: consilium submit JOB.yaml\n");
     return kSuccess;
   }
-  fmt::print("{:<28} {:<11} {:>9} {:>9}  {}\n", "job", "phase", "round", "ETA", "last evaluation");
+  fmt::print("{:<28} {:<14} {:<16} {:<11} {:>9} {:>9}  {}\n", "job", "owner", "submitted (UTC)", "phase", "round",
+             "ETA", "reason or last evaluation");
   for (const report::JobStatus& status : all) {
     const std::string eta = status.eta_seconds ? format_duration(*status.eta_seconds) : "";
-    const std::string last = last_metric(status);
-    fmt::print("{:<28} {:<11} {:>9} {:>9}  {}\n", printable(status.job_id), report::name_of(status.phase),
-               fmt::format("{}/{}", status.round, status.rounds), eta, last.empty() ? printable(status.detail) : last);
+    fmt::print("{:<28} {:<14} {:<16} {:<11} {:>9} {:>9}  {}\n", printable(status.job_id), printable(status.researcher),
+               submitted_text(status), report::name_of(status.phase), fmt::format("{}/{}", status.round, status.rounds),
+               eta, reason_or_metric(status));
   }
   return kSuccess;
 }

@@ -32,7 +32,7 @@ namespace {
 constexpr const char* kExamples =
     "Examples:\n"
     "  consilium simulate job.yaml --data fashion.npz --sites 100 --partition shards:2 --out results\n"
-    "  consilium simulate job.yaml --data fashion.npz --sites 10 --secure --drop-at share:2 --out results\n"
+    "  consilium simulate job.yaml --data fashion.npz --sites 10 --secure --drop-at upload:2 --out results\n"
     "  consilium simulate job.yaml --site-data kept/data --compare alone,federated,pooled --out results\n"
     "Leaves model.safetensors, report.json, metrics.csv and curves.svg in the folder. Ctrl-C finishes the round first.";
 
@@ -273,9 +273,10 @@ void add_simulate(CLI::App& app, Action& action) {
                    "share of each round's cohort that is slow: 1 to E-1 of the E local epochs")
       ->check(CLI::Range(0.0, 1.0));
   command->add_flag("--secure", options->secure, "run the whole protocol of secure aggregation between the sites");
-  command->add_option("--drop-at", options->drop_at,
-                      "with --secure: sites that fall silent in each round, STEP:COUNT of advertise, share, upload, "
-                      "confirm, unmask, separated by commas");
+  command->add_option(
+      "--drop-at", options->drop_at,
+      "with --secure: sites that fall silent in each round, STEP:COUNT of advertise and upload, or in mode "
+      "masked-threshold advertise, share, upload, confirm, unmask, separated by commas");
   command->add_option("--compare", options->compare,
                       "alone, federated, pooled, separated by commas: evaluate each on the test split");
   command->add_option("--out", options->out, "folder for the model and the report")->required();

@@ -267,7 +267,7 @@ class Daemon::Impl {
                           [this](session::TakeCommit& take) {
                             const auto& [key, commit] = take.commit;
                             const auto taken = groups_->accept_commit(take.job.spec, take.job.digest, key, commit);
-                            if (!taken) handle(session::TotalRefused{key, taken.error()});
+                            if (!taken) handle(session::TotalRefused{key, take.job.digest, taken.error()});
                           },
                           [this](session::LeaveJob& leave) {
                             if (const auto noted = groups_->ledger().end_job(leave.job, leave.reason); !noted)

@@ -17,6 +17,8 @@
 #include "coordinator/journal/memory_journal.h"
 #include "coordinator/scheduler.h"
 #include "coordinator/service/coordination_service.h"
+#include "coordinator/service/spool_folder.h"
+#include "coordinator/state_lock.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -34,6 +36,8 @@ Result<void> make_folder(const std::filesystem::path& folder) {
   return {};
 }
 
+std::filesystem::path spool_of(const CoordinatorConfig& config) { return config.state_dir / "spool"; }
+
 /// Says where the daemon listens, for those who started it with port 0. Written beside and renamed: never seen half.
 Result<void> write_port(const std::filesystem::path& state_dir, int port) {
   const std::filesystem::path file = state_dir / "port";
@@ -49,22 +53,24 @@ Result<void> write_port(const std::filesystem::path& state_dir, int port) {
 
 class Daemon::Impl {
  public:
-  Impl(CoordinatorConfig config, journal::BlobStore blobs, journal::JobNumbers numbers,
+  Impl(CoordinatorConfig config, StateLock lock, journal::BlobStore blobs, journal::JobNumbers numbers,
        std::shared_ptr<const pki::TrustStore> trust, pki::Identity self)
       : config_(std::move(config)),
+        lock_(std::move(lock)),
         blobs_(std::move(blobs)),
         numbers_(std::move(numbers)),
-        scheduler_({journal_, blobs_, numbers_, config_.max_running_jobs, std::move(trust), self}),
+        scheduler_({journal_, blobs_, numbers_, config_.max_running_jobs, std::move(trust), self, config_.quotas,
+                    spool_of(config_)}),
         self_(std::move(self)) {}
 
-  Result<void> start(const std::filesystem::path& spool) {
+  Result<void> start() {
     service::ServiceConfig service;
     service.listen = config_.listen;
     service.root = config_.tls.root;
     service.certificate = config_.tls.certificate;
     service.key = config_.tls.key;
     service.revocation_list = config_.tls.revocation_list;
-    service.spool = spool;
+    service.spool = spool_of(config_);
     service.list_memory = config_.state_dir;
     service.consortium = self_.consortium;
     CONSILIUM_ASSIGN(service_, service::CoordinationService::start(service, scheduler_, blobs_));
@@ -89,6 +95,7 @@ class Daemon::Impl {
 
  private:
   CoordinatorConfig config_;
+  StateLock lock_;
   journal::BlobStore blobs_;
   journal::JobNumbers numbers_;
   journal::MemoryJournal journal_;
@@ -100,18 +107,21 @@ class Daemon::Impl {
 };
 
 Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config) {
-  const std::filesystem::path spool = config.state_dir / "spool";
   CONSILIUM_TRY(make_folder(config.state_dir));
-  CONSILIUM_TRY(make_folder(spool));
+  CONSILIUM_ASSIGN(StateLock lock, StateLock::acquire(config.state_dir));
+  CONSILIUM_TRY(service::clear_spool(spool_of(config)));
   CONSILIUM_ASSIGN(journal::BlobStore blobs, journal::BlobStore::open(config.state_dir / "blobs"));
+  // Jobs are forgotten when the coordinator stops, and their models can't be fetched any more.
+  if (const std::uint64_t freed = blobs.remove_unretained(); freed > 0)
+    spdlog::info("removed {} bytes of models of jobs that ended before this start", freed);
   CONSILIUM_ASSIGN(journal::JobNumbers numbers, journal::JobNumbers::open(config.state_dir / "job_numbers.json"));
   CONSILIUM_ASSIGN(auto trust, pki::TrustStore::open(config.tls.root, config.tls.revocation_list,
                                                      pki::TrustOptions{config.state_dir}));
   CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config.tls.certificate, kMaxPemBytes));
   CONSILIUM_ASSIGN(pki::Identity self, pki::identity_of_certificate(certificate));
-  auto impl = std::make_unique<Impl>(std::move(config), std::move(blobs), std::move(numbers), std::move(trust),
-                                     std::move(self));
-  CONSILIUM_TRY(impl->start(spool));
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(lock), std::move(blobs), std::move(numbers),
+                                     std::move(trust), std::move(self));
+  CONSILIUM_TRY(impl->start());
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
 }
 

@@ -5,9 +5,19 @@
 namespace consilium::coordinator {
 namespace {
 
+Result<admission::Quotas> read_quotas(const config::Value& value) {
+  admission::Quotas quotas;
+  config::Section section(value, {}, {"jobs", "running", "weights"});
+  section.integer("jobs", quotas.jobs, {1, 10'000});
+  section.integer("running", quotas.running, {1, 64});
+  section.size("weights", quotas.weights);
+  CONSILIUM_TRY(section.result());
+  return quotas;
+}
+
 Result<CoordinatorConfig> from_root(const config::Value& root) {
   CoordinatorConfig config;
-  config::Section section(root, {"state_dir", "tls"}, {"listen", "max_running_jobs", "log"});
+  config::Section section(root, {"state_dir", "tls"}, {"listen", "max_running_jobs", "quotas", "log"});
   CONSILIUM_TRY(section.result());
   if (section.has("listen")) {
     CONSILIUM_ASSIGN(config.listen, config::read_address(section.at("listen"), 0));
@@ -15,6 +25,7 @@ Result<CoordinatorConfig> from_root(const config::Value& root) {
   section.file("state_dir", config.state_dir);
   section.integer("max_running_jobs", config.max_running_jobs, {1, 64});
   CONSILIUM_TRY(section.result());
+  CONSILIUM_ASSIGN(config.quotas, read_quotas(section.at("quotas")));
   CONSILIUM_ASSIGN(config.tls, config::read_tls(section.at("tls")));
   CONSILIUM_ASSIGN(config.log, config::read_log(section.at("log")));
   return config;

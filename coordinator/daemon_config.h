@@ -7,6 +7,7 @@
 
 #include "common/config/daemon_sections.h"
 #include "common/error/error.h"
+#include "coordinator/admission/quotas.h"
 
 namespace consilium::coordinator {
 
@@ -16,6 +17,7 @@ struct CoordinatorConfig {
   std::filesystem::path state_dir;      ///< models, spool, journal
   config::TlsFiles tls;
   std::uint32_t max_running_jobs = 1;
+  admission::Quotas quotas;  ///< of each researcher
   config::LogConfig log;
   bool operator==(const CoordinatorConfig&) const = default;
 };

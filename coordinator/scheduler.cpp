@@ -1,5 +1,6 @@
 #include "coordinator/scheduler.h"
 
+#include <spdlog/fmt/chrono.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 
 #include "common/job/job_text.h"
 #include "common/secagg/roster_authenticator.h"
+#include "coordinator/service/spool_folder.h"
 #include "coordinator/spooled_words.h"
 
 namespace consilium::coordinator {
@@ -16,9 +18,16 @@ namespace {
 
 Error shutting_down() { return {ErrorCode::kCancelled, "the coordinator is shutting down"}; }
 
+/// "ada", "operator olga": who did something to a job, as its researcher is told.
+std::string name_of(const pki::Identity& caller) {
+  return caller.role == pki::Role::kOperator ? "operator " + caller.name : caller.name;
+}
+
+pki::Identity researcher_named(const std::string& name) { return {{}, pki::Role::kResearcher, name}; }
+
 }  // namespace
 
-Scheduler::Scheduler(Parts parts) : parts_(parts) {}
+Scheduler::Scheduler(Parts parts) : parts_(std::move(parts)), weights_(parts_.quotas.weights, parts_.blobs) {}
 Scheduler::~Scheduler() { stop(); }
 
 void Scheduler::start(round::SiteGateway& gateway) {
@@ -27,30 +36,34 @@ void Scheduler::start(round::SiteGateway& gateway) {
 }
 
 void Scheduler::stop() {
-  {
-    const std::scoped_lock lock(published_mutex_);
-    stopping_ = true;
-  }
-  published_changed_.notify_all();
+  list_.close();
   queue_.close();
   if (owner_.joinable()) owner_.join();
 }
 
 void Scheduler::own() {
   while (!queue_.closed()) {
-    std::optional<Time> deadline;
-    for (const auto& job : jobs_) {
-      const auto due = job->running ? job->driver->next_deadline() : std::nullopt;
-      if (due && (!deadline || *due < *deadline)) deadline = due;
-    }
-    if (auto task = queue_.take(deadline)) (*task)();
+    if (auto task = queue_.take(next_deadline())) (*task)();
     const Time now = round::Clock::now();
     for (const auto& job : jobs_) {
-      const auto due = job->running ? job->driver->next_deadline() : std::nullopt;
+      const auto due = job->driver->next_deadline();
       if (due && *due <= now) job->driver->tick(now);
     }
-    retire_ended(now);
+    weights_.expire(now);
+    settle(now);
   }
+}
+
+std::optional<Scheduler::Time> Scheduler::next_deadline() const {
+  std::optional<Time> deadline = weights_.next_expiry();
+  const auto consider = [&deadline](std::optional<Time> due) {
+    if (due && (!deadline || *due < *deadline)) deadline = due;
+  };
+  for (const auto& job : jobs_) {
+    consider(job->driver->next_deadline());
+    if (job->lacking_since) consider(*job->lacking_since + parts_.slot_grace);
+  }
+  return deadline;
 }
 
 template <class T>
@@ -73,44 +86,97 @@ Scheduler::Job* Scheduler::find(const std::string& job_id) {
   return found == jobs_.end() ? nullptr : found->get();
 }
 
-admission::Occupancy Scheduler::occupancy_of(const Job& job) { return {job.id, job.driver->spec().federation.sites}; }
-
-void Scheduler::start_queued(Time now) {
-  std::vector<admission::Occupancy> waiting;
-  std::vector<admission::Occupancy> running;
-  for (const auto& job : jobs_) (job->running ? running : waiting).push_back(occupancy_of(*job));
-  for (const std::string& job_id : admission::choose_startable(waiting, running, parts_.max_running_jobs)) {
-    Job& job = *find(job_id);
-    job.running = true;
-    spdlog::info("job {}: started", job.id);
-    job.driver->begin(now);
-    for (const auto& [name, site] : sites_) {
-      if (site.connected) job.driver->site_connected(name, now);
-    }
-  }
+void Scheduler::settle(Time now) {
+  do {
+    if (slots_may_change(now)) assign_slots(now);
+  } while (retire_ended());
 }
 
-void Scheduler::retire_ended(Time now) {
-  const auto ended = std::erase_if(jobs_, [](const std::unique_ptr<Job>& job) {
+bool Scheduler::retire_ended() {
+  const auto ended = std::erase_if(jobs_, [this](const std::unique_ptr<Job>& job) {
     if (!job->driver->ended()) return false;
     spdlog::info("job {}: {}", job->id, job->driver->status().detail);
+    service::remove_spools_of(parts_.spool, job->id);
     return true;
   });
-  if (ended > 0) start_queued(now);
+  jobs_changed_ = jobs_changed_ || ended > 0;
+  return ended > 0;
 }
 
-void Scheduler::publish(const std::string& job_id, const report::JobStatus& status) {
-  {
-    const std::scoped_lock lock(published_mutex_);
-    Published& published = published_[job_id];
-    if (status.phase == report::JobPhase::kTraining &&
-        (published.status.phase != status.phase || published.status.round != status.round)) {
-      spdlog::info("job {}: round {} of {}", job_id, status.round, status.rounds);
+bool Scheduler::slots_may_change(Time now) const {
+  return jobs_changed_ || std::ranges::any_of(jobs_, [&](const auto& job) {
+           return job->driver->readiness() != job->last_readiness ||
+                  (job->lacking_since && now >= *job->lacking_since + parts_.slot_grace);
+         });
+}
+
+void Scheduler::take_idle_slots(Time now) {
+  for (const auto& job : jobs_) {
+    const bool idle = job->driver->has_slot() && job->driver->readiness() == round::Readiness::kLacking;
+    if (!idle) {
+      job->lacking_since.reset();
+    } else if (!job->lacking_since) {
+      job->lacking_since = now;
     }
-    ++published.version;
-    published.status = status;
+    if (!job->lacking_since || now < *job->lacking_since + parts_.slot_grace) continue;
+    job->lacking_since.reset();
+    spdlog::info("job {}: gives its slot up until enough of its sites are there", job->id);
+    job->driver->take_slot(now);
   }
-  published_changed_.notify_all();
+}
+
+void Scheduler::assign_slots(Time now) {
+  take_idle_slots(now);
+  std::vector<admission::Candidate> candidates;
+  for (const auto& job : jobs_) {
+    if (job->driver->ended()) continue;
+    candidates.push_back({job->id, job->researcher, job->driver->spec().federation.sites,
+                          job->driver->readiness().value_or(round::Readiness::kLacking), job->driver->has_slot()});
+  }
+  const auto plan = admission::choose_startable(
+      candidates, {parts_.max_running_jobs, static_cast<std::size_t>(parts_.quotas.running)});
+  for (const std::string& job_id : plan.start) {
+    Job& job = *find(job_id);
+    spdlog::info("job {}: {}", job.id, job.has_worked ? "goes on" : "started");
+    job.has_worked = true;
+    job.obstacle.reset();
+    job.driver->give_slot(now);
+  }
+  for (const auto& job : jobs_) {
+    const auto found = plan.obstacles.find(job->id);
+    auto obstacle = found == plan.obstacles.end() ? std::nullopt : std::optional(found->second);
+    job->last_readiness = job->driver->readiness();
+    if (std::exchange(job->obstacle, obstacle) != obstacle) publish(*job);
+  }
+  jobs_changed_ = false;
+}
+
+report::JobStatus Scheduler::status_of(const Job& job) {
+  report::JobStatus status = job.driver->status();
+  const auto readiness = job.driver->readiness();
+  if (!readiness) return status;  // a session is open, or the job has ended
+  if (*readiness == round::Readiness::kAble) {
+    if (!job.obstacle) return status;  // slots are about to be assigned
+    status.phase = report::JobPhase::kQueued;
+    status.detail = admission::text_of(*job.obstacle);
+    return status;
+  }
+  if (const auto until = job.driver->gives_up()) {
+    const auto wall = std::chrono::system_clock::now() +
+                      std::chrono::duration_cast<std::chrono::seconds>(*until - round::Clock::now());
+    status.detail += fmt::format("; the job fails if too few come until {:%Y-%m-%d %H:%M} UTC",
+                                 fmt::gmtime(std::chrono::system_clock::to_time_t(wall)));
+  }
+  if (job.obstacle && !job.driver->has_slot()) {
+    if (!job.has_worked) status.phase = report::JobPhase::kQueued;
+    status.detail = admission::text_of(*job.obstacle) + "; " + status.detail;
+  }
+  return status;
+}
+
+void Scheduler::publish(const Job& job) {
+  if (job.driver->ended()) list_.ended(job.id, job.driver->kept_model());
+  list_.update(status_of(job));
 }
 
 void Scheduler::site_connected(const std::string& site, const wire::SiteHello& hello) {
@@ -118,9 +184,7 @@ void Scheduler::site_connected(const std::string& site, const wire::SiteHello& h
     spdlog::info("site {}: connected ({})", site, hello.software);
     sites_[site] = {true, hello};
     const Time now = round::Clock::now();
-    for (const auto& job : jobs_) {
-      if (job->running) job->driver->site_connected(site, now);
-    }
+    for (const auto& job : jobs_) job->driver->site_connected(site, now);
   });
 }
 
@@ -129,9 +193,7 @@ void Scheduler::site_disconnected(const std::string& site) {
     spdlog::warn("site {}: disconnected", site);
     sites_[site].connected = false;
     const Time now = round::Clock::now();
-    for (const auto& job : jobs_) {
-      if (job->running) job->driver->site_left(site, now);
-    }
+    for (const auto& job : jobs_) job->driver->site_left(site, now);
   });
 }
 
@@ -140,7 +202,7 @@ void Scheduler::site_message(const std::string& site, wire::SiteMessage message)
     const Time now = round::Clock::now();
     const auto driver_of = [this](const std::string& job_id) {
       Job* job = find(job_id);
-      return job != nullptr && job->running ? job->driver.get() : nullptr;
+      return job != nullptr ? job->driver.get() : nullptr;
     };
     std::visit(
         [&](const auto& said) {
@@ -165,7 +227,8 @@ void Scheduler::site_message(const std::string& site, wire::SiteMessage message)
             if (auto* driver = driver_of(said.key.job_id)) driver->endorsement_received(site, said, now);
           } else {
             // Masked jobs' sites tell the kind of failure alone.
-            const std::string reason = said.reason.empty() ? "failed: " + std::string(name_of(said.code)) : said.reason;
+            const std::string reason =
+                said.reason.empty() ? "failed: " + std::string(consilium::name_of(said.code)) : said.reason;
             spdlog::warn("{}: site {}: {}", job::to_string(said.key), site, reason);
             if (auto* driver = driver_of(said.key.job_id)) driver->site_failed(site, said.key, reason, now);
           }
@@ -177,7 +240,7 @@ void Scheduler::site_message(const std::string& site, wire::SiteMessage message)
 Result<std::uint64_t> Scheduler::expected_words(const std::string& site, const job::SessionKey& key) {
   return ask<std::uint64_t>([this, site, key]() -> Result<std::uint64_t> {
     const Job* job = find(key.job_id);
-    if (job == nullptr || !job->running) return fail(ErrorCode::kNotFound, "no job '" + key.job_id + "' is running");
+    if (job == nullptr) return fail(ErrorCode::kNotFound, "no job '" + key.job_id + "' is running");
     return job->driver->expected_words(site, key);
   });
 }
@@ -189,104 +252,147 @@ Result<void> Scheduler::vector_received(const std::string& site, const job::Sess
   const std::shared_ptr<SpooledWords> words = std::move(*opened);
   return ask<void>([this, site, key, words]() -> Result<void> {
     Job* job = find(key.job_id);
-    if (job == nullptr || !job->running) return fail(ErrorCode::kNotFound, "no job '" + key.job_id + "' is running");
+    if (job == nullptr) return fail(ErrorCode::kNotFound, "no job '" + key.job_id + "' is running");
     return job->driver->vector_received(site, key, *words, round::Clock::now());
   });
 }
 
-bool Scheduler::may_fetch(const std::string& site, const crypto::Digest& digest) {
-  const auto allowed = ask<bool>([this, site, digest]() -> Result<bool> {
-    return std::ranges::any_of(jobs_, [&](const auto& job) {
-      return job->running && job->driver->wants(site) && job->driver->offers(digest);
+Result<void> Scheduler::may_fetch(const pki::Identity& peer, const crypto::Digest& digest) {
+  if (peer.role != pki::Role::kSite) return list_.may_fetch(peer, digest);
+  return ask<void>([this, site = peer.name, digest]() -> Result<void> {
+    const bool allowed = std::ranges::any_of(jobs_, [&](const auto& job) {
+      return job->driver->has_slot() && job->driver->wants(site) && job->driver->offers(digest);
     });
+    if (allowed) return {};
+    return fail(ErrorCode::kPermissionDenied,
+                fmt::format("blob {} is no model of a job that {} takes part in", crypto::to_hex(digest), site));
   });
-  return allowed.value_or(false);
+}
+
+// What researchers ask.
+
+Result<void> Scheduler::expect_weights(const std::string& researcher, std::uint64_t bytes) {
+  return ask<void>([this, researcher, bytes]() -> Result<void> {
+    std::uint64_t in_jobs = 0;
+    for (const auto& job : jobs_) {
+      if (job->researcher == researcher) in_jobs += job->weights_bytes;
+    }
+    return weights_.make_room(researcher, bytes, in_jobs);
+  });
+}
+
+Result<void> Scheduler::weights_received(const std::string& researcher, const crypto::Digest& digest,
+                                         std::uint64_t bytes) {
+  return ask<void>(
+      [this, researcher, digest, bytes] { return weights_.add(researcher, digest, bytes, round::Clock::now()); });
 }
 
 Result<std::string> Scheduler::submit(const std::string& researcher, const std::string& spec_text,
                                       const job::JobSignature& signature) {
   spdlog::info("researcher {}: submits a job", researcher);
   CONSILIUM_ASSIGN(admission::AdmittedJob admitted, admission::admit(spec_text, parts_.blobs));
-  CONSILIUM_TRY(admission::check_submitter(researcher, admitted.spec, signature, parts_.self, *parts_.trust));
+  const crypto::Digest initial_model = admitted.initial_model;
   const auto shared = std::make_shared<admission::AdmittedJob>(std::move(admitted));
-  return ask<std::string>(
-      [this, researcher, signature, shared] { return enqueue(researcher, signature, std::move(*shared)); });
+  const auto submit_checked = [&]() -> Result<std::string> {
+    CONSILIUM_TRY(admission::check_submitter(researcher, shared->spec, signature, parts_.self, *parts_.trust));
+    return ask<std::string>(
+        [this, researcher, signature, shared] { return enqueue(researcher, signature, std::move(*shared)); });
+  };
+  auto job_id = submit_checked();
+  if (!job_id) parts_.blobs.remove(initial_model);
+  return job_id;
 }
 
-Result<std::string> Scheduler::enqueue(const std::string& researcher, const job::JobSignature& signature,
-                                       admission::AdmittedJob admitted) {
+Result<void> Scheduler::check_weights(const std::string& researcher, const admission::AdmittedJob& admitted) const {
+  if (!admitted.spec.initial_weights_digest || weights_.has(researcher, *admitted.spec.initial_weights_digest))
+    return {};
+  // A model of a job that they may read is theirs to start from. Other researchers' weights are not, even for one who
+  // knows the digest: the job's own model could then be fetched.
+  if (list_.may_fetch(researcher_named(researcher), *admitted.spec.initial_weights_digest)) return {};
+  return fail(
+      ErrorCode::kNotFound,
+      fmt::format("initial_weights: the vector {} was not uploaded by {}, or more than an hour ago; submit the job "
+                  "with 'consilium submit', which uploads it",
+                  crypto::to_hex(*admitted.spec.initial_weights_digest), researcher));
+}
+
+Result<std::unique_ptr<Scheduler::Job>> Scheduler::make_job(const std::string& researcher,
+                                                            const job::JobSignature& signature,
+                                                            const admission::AdmittedJob& admitted) {
   auto job = std::make_unique<Job>();
   CONSILIUM_ASSIGN(const std::uint64_t number, parts_.numbers.next(admitted.spec.name));
   job->id = admitted.spec.name + "-" + std::to_string(number);
   job->researcher = researcher;
-  job->spec_text = job::canonical_text(admitted.spec);
+  if (admitted.spec.initial_weights_digest) {
+    CONSILIUM_ASSIGN(job->weights_bytes, parts_.blobs.size(*admitted.spec.initial_weights_digest));
+  }
   round::JobDriver::Parts parts{*gateway_, parts_.journal, parts_.blobs,
-                                [this, id = job->id](const report::JobStatus& status) { publish(id, status); }};
+                                [this, made = job.get()](const report::JobStatus&) { publish(*made); }};
   parts.threads = std::thread::hardware_concurrency();
   if (job::is_masked(admitted.spec)) {
     parts.authenticator = std::make_shared<secagg::RosterAuthenticator>(parts_.trust, admitted.spec.federation.roster);
   }
   CONSILIUM_ASSIGN(job->driver, round::JobDriver::create(job->id, signature, admitted.spec, admitted.initial_model,
                                                          std::move(parts)));
-  spdlog::info("job {}: submitted by {}, digest {}", job->id, researcher,
+  return job;
+}
+
+Result<std::string> Scheduler::enqueue(const std::string& researcher, const job::JobSignature& signature,
+                                       admission::AdmittedJob admitted) {
+  const auto unended = std::ranges::count_if(jobs_, [&](const auto& job) { return job->researcher == researcher; });
+  CONSILIUM_TRY(admission::check_job_quota(parts_.quotas, researcher, static_cast<std::uint64_t>(unended)));
+  CONSILIUM_TRY(check_weights(researcher, admitted));
+  CONSILIUM_ASSIGN(std::unique_ptr<Job> made, make_job(researcher, signature, admitted));
+  Job& job = *jobs_.emplace_back(std::move(made));
+  jobs_changed_ = true;
+  weights_.used(researcher, admitted.initial_model);
+  spdlog::info("job {}: submitted by {}, digest {}", job.id, researcher,
                crypto::to_hex(job::job_digest(admitted.spec)));
   if (!job::is_masked(admitted.spec)) {
-    spdlog::warn("job {}: secure aggregation is OFF: this coordinator sees each site's update", job->id);
+    spdlog::warn("job {}: secure aggregation is OFF: this coordinator sees each site's update", job.id);
   }
-  std::string job_id = job->id;
-  {
-    const std::scoped_lock lock(published_mutex_);
-    published_order_.push_back(job_id);
-    published_[job_id] = {1, job->driver->status(), job->spec_text};
+  report::JobStatus status = job.driver->status();
+  status.researcher = researcher;
+  status.submitted_seconds = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+  list_.add({job.id, researcher, admitted.spec.readers}, job::canonical_text(admitted.spec), admitted.initial_model,
+            std::move(status));
+  const std::string job_id = job.id;
+  const Time now = round::Clock::now();
+  job.driver->begin(now, false);
+  for (const auto& [name, site] : sites_) {
+    if (site.connected) job.driver->site_connected(name, now);
   }
-  jobs_.push_back(std::move(job));
-  start_queued(round::Clock::now());
+  settle(now);
   return job_id;
 }
 
-std::vector<report::JobStatus> Scheduler::jobs() {
-  const std::scoped_lock lock(published_mutex_);
-  std::vector<report::JobStatus> statuses;
-  statuses.reserve(published_order_.size());
-  for (const std::string& job_id : published_order_) statuses.push_back(published_.at(job_id).status);
-  return statuses;
+std::vector<report::JobStatus> Scheduler::jobs(const pki::Identity& caller) { return list_.jobs(caller); }
+
+Result<Scheduler::Versioned> Scheduler::watch(const pki::Identity& caller, const std::string& job_id,
+                                              std::uint64_t seen, std::chrono::milliseconds timeout) {
+  return list_.watch(caller, job_id, seen, timeout);
 }
 
-Result<Scheduler::Versioned> Scheduler::watch(const std::string& job_id, std::uint64_t seen,
-                                              std::chrono::milliseconds timeout) {
-  std::unique_lock lock(published_mutex_);
-  const auto found = published_.find(job_id);
-  if (found == published_.end()) return fail(ErrorCode::kNotFound, "no job '" + job_id + "'; see consilium jobs");
-  const Published& published = found->second;  // map nodes stay where they are
-  published_changed_.wait_for(lock, timeout, [&] { return stopping_ || published.version > seen; });
-  if (stopping_) return fail(shutting_down());
-  return Versioned{published.version, published.status};
+Result<std::string> Scheduler::job_spec(const pki::Identity& caller, const std::string& job_id) {
+  return list_.spec(caller, job_id);
 }
 
-Result<std::string> Scheduler::job_spec(const std::string& job_id) {
-  const std::scoped_lock lock(published_mutex_);
-  const auto found = published_.find(job_id);
-  if (found == published_.end()) return fail(ErrorCode::kNotFound, "no job '" + job_id + "'; see consilium jobs");
-  return found->second.spec_text;
-}
-
-Result<void> Scheduler::stop(const pki::Identity& by, const std::string& job_id) {
-  return ask<void>([this, by, job_id]() -> Result<void> {
+Result<void> Scheduler::stop(const pki::Identity& caller, const std::string& job_id) {
+  CONSILIUM_TRY(list_.permit(caller, job_id, admission::Access::kStop));
+  return ask<void>([this, caller, job_id]() -> Result<void> {
     Job* job = find(job_id);
-    if (job == nullptr) {
-      const std::scoped_lock lock(published_mutex_);
-      const bool known = published_.contains(job_id);
-      return known ? fail(ErrorCode::kFailedPrecondition, "job '" + job_id + "' has ended already")
-                   : fail(ErrorCode::kNotFound, "no job '" + job_id + "'; see consilium jobs");
-    }
-    const bool theirs = by.role == pki::Role::kResearcher && by.name == job->researcher;
-    if (!theirs && by.role != pki::Role::kOperator) {
-      return fail(ErrorCode::kPermissionDenied, "job '" + job_id + "' was submitted by " + job->researcher +
-                                                    "; only they and an operator may stop it");
-    }
-    job->driver->stop("stopped by " + std::string(theirs ? "" : "operator ") + by.name, round::Clock::now());
+    if (job == nullptr) return fail(ErrorCode::kFailedPrecondition, "job '" + job_id + "' has ended already");
+    job->driver->stop("stopped by " + name_of(caller), round::Clock::now());
     return {};
   });
+}
+
+Result<void> Scheduler::remove(const pki::Identity& caller, const std::string& job_id) {
+  CONSILIUM_ASSIGN(const std::optional<crypto::Digest> kept, list_.remove(caller, job_id));
+  if (kept) parts_.blobs.release(*kept);
+  spdlog::info("job {}: removed by {}", job_id, name_of(caller));
+  return {};
 }
 
 std::vector<service::SiteStatus> Scheduler::sites() {
@@ -298,7 +404,8 @@ std::vector<service::SiteStatus> Scheduler::sites() {
       for (const auto& job : jobs_) {
         const auto& activities = job->driver->status().sites;
         const auto activity = activities.find(name);
-        if (job->running && activity != activities.end()) status.activity = job->id + ": " + activity->second;
+        if (job->driver->has_slot() && activity != activities.end())
+          status.activity = job->id + ": " + activity->second;
       }
       statuses.push_back(std::move(status));
     }

@@ -1,15 +1,12 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,6 +14,9 @@
 #include "common/pki/trust.h"
 #include "common/process/event_queue.h"
 #include "coordinator/admission/admission.h"
+#include "coordinator/admission/quotas.h"
+#include "coordinator/admission/slots.h"
+#include "coordinator/job_list.h"
 #include "coordinator/journal/blob_store.h"
 #include "coordinator/journal/job_numbers.h"
 #include "coordinator/journal/journal.h"
@@ -25,8 +25,13 @@
 
 namespace consilium::coordinator {
 
-/// Owns every job on one thread: the queue, which jobs run, which sites are connected. gRPC's threads only post to it
-/// (or wait for its answer); what watchers see are copies under a lock of their own.
+/// How long a job that suddenly lacks sites keeps its slot: a connection that breaks for a moment shouldn't put a job
+/// behind another one.
+inline constexpr std::chrono::seconds kSlotGrace{30};
+
+/// Owns every job on one thread: which jobs hold a slot (admission/slots.h), which sites are connected. A job is
+/// offered to its sites as soon as it is submitted, so that hospitals can decide while it waits. gRPC's threads only
+/// post to the owner (or wait for its answer); what researchers see are copies in a JobList.
 class Scheduler final : public service::CoordinationHandler {
  public:
   struct Parts {
@@ -36,6 +41,9 @@ class Scheduler final : public service::CoordinationHandler {
     std::size_t max_running_jobs = 1;
     std::shared_ptr<const pki::TrustStore> trust;  ///< of the sites' and researchers' certificates
     pki::Identity self;                            ///< whom researchers sign their jobs for
+    admission::Quotas quotas{};
+    std::filesystem::path spool{};  ///< of the service
+    std::chrono::milliseconds slot_grace = kSlotGrace;
   };
 
   explicit Scheduler(Parts parts);
@@ -54,14 +62,19 @@ class Scheduler final : public service::CoordinationHandler {
   Result<std::uint64_t> expected_words(const std::string& site, const job::SessionKey& key) override;
   Result<void> vector_received(const std::string& site, const job::SessionKey& key,
                                const std::filesystem::path& file) override;
-  bool may_fetch(const std::string& site, const crypto::Digest& digest) override;
+  Result<void> may_fetch(const pki::Identity& peer, const crypto::Digest& digest) override;
 
+  Result<void> expect_weights(const std::string& researcher, std::uint64_t bytes) override;
+  Result<void> weights_received(const std::string& researcher, const crypto::Digest& digest,
+                                std::uint64_t bytes) override;
   Result<std::string> submit(const std::string& researcher, const std::string& spec_text,
                              const job::JobSignature& signature) override;
-  std::vector<report::JobStatus> jobs() override;
-  Result<Versioned> watch(const std::string& job_id, std::uint64_t seen, std::chrono::milliseconds timeout) override;
-  Result<std::string> job_spec(const std::string& job_id) override;
-  Result<void> stop(const pki::Identity& by, const std::string& job_id) override;
+  std::vector<report::JobStatus> jobs(const pki::Identity& caller) override;
+  Result<Versioned> watch(const pki::Identity& caller, const std::string& job_id, std::uint64_t seen,
+                          std::chrono::milliseconds timeout) override;
+  Result<std::string> job_spec(const pki::Identity& caller, const std::string& job_id) override;
+  Result<void> stop(const pki::Identity& caller, const std::string& job_id) override;
+  Result<void> remove(const pki::Identity& caller, const std::string& job_id) override;
   std::vector<service::SiteStatus> sites() override;
 
  private:
@@ -70,47 +83,51 @@ class Scheduler final : public service::CoordinationHandler {
   struct Job {
     std::string id;
     std::string researcher;
-    std::string spec_text;
+    std::uint64_t weights_bytes = 0;  ///< of initial weights that the researcher uploaded
     std::unique_ptr<round::JobDriver> driver;
-    bool running = false;
+    bool has_worked = false;                         ///< held a slot at some time
+    std::optional<Time> lacking_since;               ///< holds a slot, and can't use it
+    std::optional<round::Readiness> last_readiness;  ///< when slots were assigned last
+    std::optional<admission::Obstacle> obstacle;     ///< jobs that it waits for
   };
   struct Site {
     bool connected = false;
     wire::SiteHello hello;
   };
-  /// What readers may see without waiting for the owner.
-  struct Published {
-    std::uint64_t version = 0;
-    report::JobStatus status;
-    std::string spec_text;
-  };
 
   void own();
-  void start_queued(Time now);
-  void retire_ended(Time now);
-  void publish(const std::string& job_id, const report::JobStatus& status);
+  [[nodiscard]] std::optional<Time> next_deadline() const;
+  /// After an event: retires jobs that have ended, and hands slots on, until nothing changes any more.
+  void settle(Time now);
+  bool retire_ended();
+  /// Takes the slots of jobs that have lacked sites for too long, and gives free slots to those that can work.
+  void assign_slots(Time now);
+  [[nodiscard]] bool slots_may_change(Time now) const;
+  void take_idle_slots(Time now);
+  void publish(const Job& job);
+  /// The driver's status; of a job that waits, with what or whom it waits for.
+  [[nodiscard]] static report::JobStatus status_of(const Job& job);
   Result<std::string> enqueue(const std::string& researcher, const job::JobSignature& signature,
                               admission::AdmittedJob admitted);
+  Result<void> check_weights(const std::string& researcher, const admission::AdmittedJob& admitted) const;
+  Result<std::unique_ptr<Job>> make_job(const std::string& researcher, const job::JobSignature& signature,
+                                        const admission::AdmittedJob& admitted);
   Job* find(const std::string& job_id);
-  [[nodiscard]] static admission::Occupancy occupancy_of(const Job& job);
   /// Runs a function on the owner's thread and returns what it returns.
   template <class T>
   Result<T> ask(std::function<Result<T>()> question);
 
   Parts parts_;
   round::SiteGateway* gateway_ = nullptr;
+  JobList list_;
   process::EventQueue<std::function<void()>> queue_;
   std::thread owner_;
 
   // The owner's alone.
-  std::vector<std::unique_ptr<Job>> jobs_;  ///< in the order of their submission
+  std::vector<std::unique_ptr<Job>> jobs_;  ///< that have not ended, in the order of their submission
+  bool jobs_changed_ = false;               ///< one came or went since slots were assigned last
   std::map<std::string, Site> sites_;
-
-  mutable std::mutex published_mutex_;
-  std::condition_variable published_changed_;
-  std::map<std::string, Published> published_;
-  std::vector<std::string> published_order_;
-  bool stopping_ = false;
+  admission::UploadedWeights weights_;
 };
 
 }  // namespace consilium::coordinator

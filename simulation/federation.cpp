@@ -3,14 +3,20 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <chrono>
 #include <span>
 #include <thread>
+#include <type_traits>
 #include <variant>
 
 #include "simulation/stragglers.h"
 
 namespace consilium::simulation {
+namespace {
+
+/// Steps of mode `masked-threshold`, by secagg::Phase.
+constexpr std::string_view kStepNames[] = {"advertise", "share", "upload", "confirm", "unmask"};
+
+}  // namespace
 
 Result<std::unique_ptr<Federation>> Federation::create(Plan plan, Parts parts) {
   std::unique_ptr<Federation> federation(new Federation(std::move(plan), std::move(parts)));
@@ -18,22 +24,18 @@ Result<std::unique_ptr<Federation>> Federation::create(Plan plan, Parts parts) {
   round::JobDriver::Parts driver{*federation, federation->parts_.journal, federation->parts_.blobs,
                                  federation->parts_.changed};
   driver.simulated = true;
-  if (kept.masked != nullptr) driver.authenticator = kept.masked->authenticator();
+  driver.authenticator = kept.authenticator;
   driver.threads = std::max(1U, std::thread::hardware_concurrency());
   CONSILIUM_ASSIGN(federation->driver_, round::JobDriver::create(kept.job_id, job::JobSignature{}, kept.job->spec,
                                                                  kept.initial_model, std::move(driver)));
   return federation;
 }
 
-template <class Work>
-auto Federation::count(secagg::Phase step, std::uint64_t bytes, Work work) {
-  report::MaskingCost& cost = costs_[step];
-  ++cost.messages;
-  cost.bytes += bytes;
-  const auto started = std::chrono::steady_clock::now();
-  auto outcome = work();
-  cost.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  return outcome;
+report::MaskingCost& Federation::cost_of(std::string_view step) {
+  const auto found = std::ranges::find(costs_, step, &report::MaskingCost::step);
+  if (found != costs_.end()) return *found;
+  costs_.push_back({std::string(step)});
+  return costs_.back();
 }
 
 void Federation::begin() {
@@ -51,7 +53,7 @@ void Federation::send(const std::string& site, wire::CoordinatorMessage message)
   } else if (auto* offer = std::get_if<wire::SessionOffer>(&message)) {
     const auto found = std::ranges::find(plan_.sites, site, &SimulatedSite::name);
     if (found != plan_.sites.end()) sessions_.push_back({*found, std::move(*offer)});
-  } else if (auto* step = std::get_if<wire::Masking>(&message)) {
+  } else if (auto* step = std::get_if<wire::Masking>(&message); step != nullptr && plan_.groups == nullptr) {
     masking_.emplace_back(site, std::move(*step));
   } else if (const auto* closed = std::get_if<wire::SessionClosed>(&message)) {
     std::erase_if(masking_, [&](const auto& step) { return step.first == site && step.second.key == closed->key; });
@@ -59,8 +61,16 @@ void Federation::send(const std::string& site, wire::CoordinatorMessage message)
     std::erase_if(sessions_, [&](const Session& session) {
       return session.site.name == site && session.offer.key == closed->key;
     });
+    std::erase_if(waiting_, [&](const Task& task) { return task.site.name == site && task.key == closed->key; });
     parts_.pool.cancel(site, closed->key);
     underway_.erase({site, closed->key});
+  } else if (plan_.groups != nullptr) {
+    std::visit(
+        [&](auto& sent) {
+          if constexpr (std::is_constructible_v<GroupMessage, decltype(std::move(sent))>)
+            messages_.emplace_back(site, std::move(sent));
+        },
+        message);
   }
 }
 
@@ -70,6 +80,8 @@ void Federation::take(Outcome outcome) {
     driver_->site_failed(outcome.site, outcome.key, outcome.answer.error().message, now());
   } else if (outcome.answer->partial) {
     driver_->partial_received(outcome.site, outcome.key, now());
+  } else if (plan_.groups != nullptr) {
+    upload(std::move(outcome));
   } else if (plan_.masked == nullptr) {
     deliver(std::move(outcome));
   } else {
@@ -83,22 +95,12 @@ void Federation::deliver(Outcome outcome) {
   Result<void> taken;
   if (plan_.masked != nullptr) {
     const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
-    taken = count(secagg::Phase::kUploading, vector.size() * sizeof(std::uint32_t),
+    taken = count(kStepNames[2], vector.size() * sizeof(std::uint32_t),
                   [&] { return plan_.masked->mask(outcome.site, vector, threads); });
   }
   aggregation::MemoryWords words(vector);
   if (taken) taken = driver_->vector_received(outcome.site, outcome.key, words, now());
   if (!taken) driver_->site_failed(outcome.site, outcome.key, taken.error().message, now());
-}
-
-std::vector<report::MaskingCost> Federation::masking_costs() const {
-  constexpr const char* kNames[] = {"advertise", "share", "upload", "confirm", "unmask"};
-  std::vector<report::MaskingCost> costs;
-  for (const auto& [step, cost] : costs_) {
-    costs.push_back(cost);
-    costs.back().step = kNames[static_cast<std::size_t>(step) - 1];
-  }
-  return costs;
 }
 
 void Federation::silence(const std::string& site, const job::SessionKey& key, secagg::Phase step) {
@@ -115,14 +117,14 @@ void Federation::begin_masks(const job::SessionKey& key, const job::RoundOrder& 
     return;
   }
   std::uint64_t bytes = 0;
-  const auto advertised = count(secagg::Phase::kAdvertising, 0, [&]() -> Result<void> {
+  const auto advertised = count(kStepNames[0], 0, [&]() -> Result<void> {
     CONSILIUM_ASSIGN(const secagg::SiteMessage advert, plan_.masked->begin(site, order, plan_.job->spec));
     std::vector<std::byte> message = secagg::encode(advert);
     bytes = message.size();
     driver_->masking_received(site, {key, std::move(message)}, now());
     return {};
   });
-  costs_[secagg::Phase::kAdvertising].bytes += bytes;
+  cost_of(kStepNames[0]).bytes += bytes;
   if (!advertised) driver_->site_failed(site, key, advertised.error().message, now());
 }
 
@@ -140,12 +142,13 @@ void Federation::pass_masking() {
     silence(site, step.key, asked);
     return;
   }
-  const auto answered = count(asked, step.message.size(), [&]() -> Result<void> {
+  const std::string_view step_name = kStepNames[static_cast<std::size_t>(asked) - 1];
+  const auto answered = count(step_name, step.message.size(), [&]() -> Result<void> {
     CONSILIUM_ASSIGN(const auto answer, plan_.masked->receive(site, *message));
     if (!answer) return {};
     std::vector<std::byte> bytes = secagg::encode(*answer);
-    costs_[asked].bytes += bytes.size();
-    ++costs_[asked].messages;
+    cost_of(step_name).bytes += bytes.size();
+    ++cost_of(step_name).messages;
     driver_->masking_received(site, {step.key, std::move(bytes)}, now());
     return {};
   });
@@ -164,8 +167,10 @@ void Federation::settle() {
   while (!ended()) {
     if (!offered_.empty()) {
       answer_offers();
+    } else if (!messages_.empty()) {
+      answer_message();
     } else if (!sessions_.empty()) {
-      post_sessions();
+      plan_.groups != nullptr ? begin_attempt() : post_sessions();
     } else if (!masking_.empty()) {
       pass_masking();
     } else if (const auto ready = std::ranges::find_if(
@@ -174,6 +179,8 @@ void Federation::settle() {
       Outcome outcome = std::move(*ready);
       unmasked_.erase(ready);
       deliver(std::move(outcome));
+    } else if (post_next()) {
+      continue;
     } else if (underway_.empty()) {
       pass_time();
     } else {
@@ -192,7 +199,8 @@ void Federation::answer_offers() {
 void Federation::post_sessions() {
   // The driver offers a session to its whole cohort in one call, so a session's offers are all here.
   std::map<job::SessionKey, std::vector<Session>> by_key;
-  for (Session& session : std::exchange(sessions_, {})) by_key[session.offer.key].push_back(std::move(session));
+  for (Session& session : sessions_) by_key[session.offer.key].push_back(std::move(session));
+  sessions_.clear();
   for (auto& [key, sessions] : by_key) {
     if (key.kind == job::SumKind::kTrain) {
       if (stop_reason_ && key.round > last_round_) return driver_->stop(*stop_reason_, now());
@@ -218,8 +226,9 @@ void Federation::post_sessions() {
     }
     for (Session& session : sessions) {
       const auto slow = stragglers.find(session.site.name);
+      const auto own = job::decode_round_order(session.offer.order);  // of its own group
       underway_.emplace(session.site.name, key);
-      parts_.pool.post({plan_.job, session.site, key, *order,
+      parts_.pool.post({plan_.job, session.site, key, own.value_or(*order),
                         slow == stragglers.end() ? std::nullopt : std::optional(slow->second)});
     }
     if (plan_.masked == nullptr) continue;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -7,7 +9,9 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "common/error/error.h"
@@ -15,6 +19,7 @@
 #include "common/report/masking_cost.h"
 #include "coordinator/journal/journal.h"
 #include "coordinator/round/job_driver.h"
+#include "simulation/masked_groups.h"
 #include "simulation/masked_sites.h"
 #include "simulation/worker_pool.h"
 
@@ -36,8 +41,11 @@ class Federation final : public round::SiteGateway {
     std::shared_ptr<const JobContext> job;
     crypto::Digest initial_model{};  ///< in the blob store
     std::vector<SimulatedSite> sites;
-    double stragglers = 0.0;        ///< share of each cohort, 0 to 1
-    MaskedSites* masked = nullptr;  ///< runs the sites' side of secure aggregation; null: plain sums, the same bytes
+    double stragglers = 0.0;  ///< share of each cohort, 0 to 1
+    /// Whose signatures count where the sites' side of secure aggregation is run; null: plain sums, the same bytes.
+    std::shared_ptr<const secagg::Authenticator> authenticator = nullptr;
+    MaskedSites* masked = nullptr;   ///< runs that side in mode `masked-threshold`
+    MaskedGroups* groups = nullptr;  ///< runs it in mode `masked`
   };
 
   static Result<std::unique_ptr<Federation>> create(Plan plan, Parts parts);
@@ -52,7 +60,7 @@ class Federation final : public round::SiteGateway {
   [[nodiscard]] bool ended() const { return driver_->ended(); }
   [[nodiscard]] const report::JobStatus& status() const { return driver_->status(); }
   /// What each step of secure aggregation has cost so far; empty without it.
-  [[nodiscard]] std::vector<report::MaskingCost> masking_costs() const;
+  [[nodiscard]] const std::vector<report::MaskingCost>& masking_costs() const { return costs_; }
 
   void send(const std::string& site, wire::CoordinatorMessage message) override;
 
@@ -70,7 +78,31 @@ class Federation final : public round::SiteGateway {
   void deliver(Outcome outcome);
   /// Adds to a step's cost what `work` takes, and the bytes of its message.
   template <class Work>
-  auto count(secagg::Phase step, std::uint64_t bytes, Work work);
+  auto count(std::string_view step, std::uint64_t bytes, Work work) {
+    const auto started = std::chrono::steady_clock::now();
+    auto outcome = work();
+    report::MaskingCost& cost = cost_of(step);
+    ++cost.messages;
+    cost.bytes += bytes;
+    cost.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    return outcome;
+  }
+  report::MaskingCost& cost_of(std::string_view step);
+
+  // Mode masked (federation_groups.cpp). A site's task is posted once its masks are agreed on, and no more tasks are
+  // under way than the workers can take: vectors wait for nothing but the loop, and few groups have a sum begun.
+  /// Begins the attempt of the first session that the driver has offered.
+  void begin_attempt();
+  /// Deals with the first message that the driver sent to a site.
+  void answer_message();
+  void answer(const std::string& site, const wire::KeyAgreement& step);
+  void answer(const std::string& site, const wire::Masking& step);
+  void answer(const std::string& site, const wire::GroupTotal& total);
+  void answer(const std::string& site, const wire::RoundCommitted& commit);
+  /// Posts the first waiting task whose site has its masks; returns whether there was one and room for it.
+  bool post_next();
+  void upload(Outcome outcome);
+  void drop_out(const std::string& site, const job::SessionKey& key, secagg::Phase step);
 
   struct Session {
     SimulatedSite site;
@@ -81,12 +113,15 @@ class Federation final : public round::SiteGateway {
   Parts parts_;
   std::unique_ptr<round::JobDriver> driver_;
   std::vector<std::string> offered_;                            ///< sites that have still to answer the job's offer
-  std::vector<Session> sessions_;                               ///< sent by the driver, not yet posted
+  std::deque<Session> sessions_;                                ///< sent by the driver, not yet posted
   std::set<std::pair<std::string, job::SessionKey>> underway_;  ///< posted
   std::deque<std::pair<std::string, wire::Masking>> masking_;   ///< steps that the driver sent to sites
   std::vector<Outcome> unmasked_;                               ///< done before their masks were agreed on
-  std::map<secagg::Phase, report::MaskingCost> costs_;
-  round::Clock::duration skipped_{};  ///< waiting that nobody had to do
+  using GroupMessage = std::variant<wire::KeyAgreement, wire::Masking, wire::GroupTotal, wire::RoundCommitted>;
+  std::deque<std::pair<std::string, GroupMessage>> messages_;  ///< mode masked: sent by the driver, not yet answered
+  std::deque<Task> waiting_;                                   ///< mode masked: begun, not yet posted
+  std::vector<report::MaskingCost> costs_;                     ///< in the order of the steps
+  round::Clock::duration skipped_{};                           ///< waiting that nobody had to do
   std::optional<std::string> stop_reason_;
   std::uint32_t last_round_ = 0;  ///< whose training was begun
 };

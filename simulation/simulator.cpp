@@ -26,6 +26,13 @@ using Event = std::variant<Outcome, Interrupted>;
 
 constexpr const char* kInterrupted = "interrupted";
 
+/// The sites' side of secure aggregation, in one of its two modes.
+struct SecureSites {
+  SiteIdentities identities;
+  std::optional<MaskedSites> masked{};
+  std::unique_ptr<MaskedGroups> groups{};
+};
+
 Error interrupted() { return {ErrorCode::kCancelled, "interrupted"}; }
 
 }  // namespace
@@ -60,14 +67,19 @@ class Simulator::Impl {
 
   Result<std::unique_ptr<Federation>> make_federation(const Job& job,
                                                       std::function<void(const report::JobStatus&)> changed,
-                                                      MaskedSites* masked = nullptr) {
+                                                      SecureSites* secure = nullptr) {
     if (!job.initial_weights.empty()) CONSILIUM_TRY(blobs_.put(std::as_bytes(std::span(job.initial_weights))));
     CONSILIUM_ASSIGN(const admission::AdmittedJob admitted, admission::admit(job::canonical_text(job.spec), blobs_));
     CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(job.spec.model));
     auto context = std::make_shared<const JobContext>(JobContext{job.spec, std::move(manifest)});
-    return Federation::create({job.spec.name + "-" + std::to_string(++jobs_), std::move(context),
-                               admitted.initial_model, job.sites, job.stragglers, masked},
-                              {pool_, journal_, blobs_, std::move(changed)});
+    Federation::Plan plan{job.spec.name + "-" + std::to_string(++jobs_), std::move(context), admitted.initial_model,
+                          job.sites, job.stragglers};
+    if (secure != nullptr) {
+      plan.authenticator = secure->identities.authenticator();
+      plan.masked = secure->masked ? &*secure->masked : nullptr;
+      plan.groups = secure->groups.get();
+    }
+    return Federation::create(std::move(plan), {pool_, journal_, blobs_, std::move(changed)});
   }
 
   /// Runs federations, as many at a time as there are workers, until all have ended.
@@ -170,14 +182,22 @@ Result<std::unique_ptr<Simulator>> Simulator::create(Config config) {
 
 Result<report::JobStatus> Simulator::federate(const Job& job, std::function<void(const report::JobStatus&)> changed,
                                               std::stop_token stop, std::vector<report::MaskingCost>* masking) {
-  std::unique_ptr<MaskedSites> masked;
+  std::optional<SecureSites> secure;
   Job keyed = job;
   if (job.secure) {
-    CONSILIUM_ASSIGN(masked, MaskedSites::create(job.spec.federation.sites, job.drops));
-    keyed.spec.federation.roster = masked->roster();
+    CONSILIUM_TRY(check_drop_plan(job.drops, job.spec));
+    CONSILIUM_ASSIGN(SiteIdentities identities, SiteIdentities::create(job.spec.federation.sites));
+    secure.emplace(SecureSites{std::move(identities)});
+    if (job::sums_whole_groups(job.spec)) {
+      // The job stays as it is, its roster too: its digest is part of what training draws from.
+      CONSILIUM_ASSIGN(secure->groups, MaskedGroups::create(job.spec, secure->identities, job.drops));
+    } else {
+      secure->masked.emplace(secure->identities, job.drops);
+      keyed.spec.federation.roster = secure->identities.roster();
+    }
   }
   std::vector<std::unique_ptr<Federation>> federations(1);
-  CONSILIUM_ASSIGN(federations[0], impl_->make_federation(keyed, std::move(changed), masked.get()));
+  CONSILIUM_ASSIGN(federations[0], impl_->make_federation(keyed, std::move(changed), secure ? &*secure : nullptr));
   CONSILIUM_TRY(impl_->drive(federations, stop));
   if (masking != nullptr) *masking = federations[0]->masking_costs();
   return federations[0]->status();

@@ -12,7 +12,7 @@
 #include "common/job/job_spec.h"
 #include "common/report/job_status.h"
 #include "common/report/report_files.h"
-#include "simulation/masked_sites.h"
+#include "simulation/drop_plan.h"
 #include "simulation/worker_pool.h"
 
 namespace consilium::simulation {

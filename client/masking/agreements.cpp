@@ -78,13 +78,18 @@ Result<Agreements::Try> Agreements::start(const job::JobSpec& job, const crypto:
   return one;
 }
 
-Result<std::vector<std::byte>> Agreements::begin(const job::JobSpec& job, const crypto::Digest& digest,
-                                                 std::uint32_t attempt) {
+Result<void> Agreements::check_open(const crypto::Digest& digest) const {
   CONSILIUM_ASSIGN(const auto census, ledger_.committed_model({digest, job::SumKind::kCensus, 0}));
   if (census) {
     return fail(ErrorCode::kPermissionDenied,
                 "the job's census is committed, so its key stands for good");  // check: agreement-closed
   }
+  return {};
+}
+
+Result<std::vector<std::byte>> Agreements::begin(const job::JobSpec& job, const crypto::Digest& digest,
+                                                 std::uint32_t attempt) {
+  CONSILIUM_TRY(check_open(digest));
   auto found = tries_.find(digest);
   if (found != tries_.end() && found->second.attempt > attempt) {
     return fail(ErrorCode::kPermissionDenied, fmt::format("try {} of the agreement refused: try {} has already begun",
@@ -103,7 +108,9 @@ Result<std::vector<std::byte>> Agreements::receive(const crypto::Digest& digest,
   const auto found = tries_.find(digest);
   if (found == tries_.end() || found->second.attempt != attempt)
     return fail(ErrorCode::kFailedPrecondition, fmt::format("this site isn't in try {} of the agreement", attempt));
-  auto answered = answer(digest, found->second, message);
+  // A try may have begun before the census was committed, and its last message come after.
+  const auto open = check_open(digest);
+  auto answered = open ? answer(digest, found->second, message) : fail(open.error());
   if (!answered) tries_.erase(found);
   return answered;
 }

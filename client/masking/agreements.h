@@ -36,7 +36,7 @@ class Agreements {
   /// begun.
   Result<std::vector<std::byte>> begin(const job::JobSpec& job, const crypto::Digest& digest, std::uint32_t attempt);
   /// Takes a message of a try; once the site has the key, JobKeys keeps it. An error ends the try: its secrets are
-  /// gone.
+  /// gone. kPermissionDenied where the job's census is committed by now.
   /// @return the answer's bytes; empty for none
   Result<std::vector<std::byte>> receive(const crypto::Digest& digest, std::uint32_t attempt,
                                          std::span<const std::byte> message);
@@ -52,6 +52,8 @@ class Agreements {
   };
   Result<Try> start(const job::JobSpec& job, const crypto::Digest& digest, std::uint32_t attempt);
   Result<std::vector<std::byte>> answer(const crypto::Digest& digest, Try& one, std::span<const std::byte> message);
+  /// Refuses where the job's key stands for good.
+  Result<void> check_open(const crypto::Digest& digest) const;
   Result<void> save(const crypto::Digest& digest, const Try& one) const;
   [[nodiscard]] std::filesystem::path file_of(const crypto::Digest& digest) const;
 

@@ -25,10 +25,10 @@ Result<void> accept_commit(const SiteTrust& trust, GroupLedger& ledger, const jo
 }
 
 Result<void> check_predecessor(const GroupLedger& ledger, const job::RoundOrder& order, const crypto::Digest& initial) {
-  CONSILIUM_ASSIGN(const auto own, ledger.committed_model(sum_of(order)));
-  if (own) {
+  CONSILIUM_ASSIGN(const bool closed, ledger.is_closed(sum_of(order)));
+  if (closed) {
     return fail(ErrorCode::kPermissionDenied,
-                "this sum is committed, so there is no other attempt at it");  // check: commit-final
+                "this sum is committed, or a later one, so there is no other attempt at it");  // check: commit-final
   }
   if (order.kind == job::SumKind::kCensus) return {};
   const bool first = order.kind == job::SumKind::kTrain && order.round == 1;

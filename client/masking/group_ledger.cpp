@@ -126,6 +126,28 @@ struct GroupLedger::Impl {
                    fmt::format("{}: attempt {} has masked another vector", describe(sum), attempt));
   }
 
+  Result<bool> is_closed(const SumId& sum) const {
+    CONSILIUM_ASSIGN(const auto found, number("SELECT 1 FROM commits WHERE job = ? AND step >= ? LIMIT 1",
+                                              {bytes_of(sum.job), step_of(sum)}));
+    return found.has_value();
+  }
+
+  Result<std::optional<std::string>> ended_before(const SumId& sum) const {
+    CONSILIUM_ASSIGN(sqlite::Rows rows, database->query("SELECT reason FROM ended WHERE job = ? AND step < ?",
+                                                        {bytes_of(sum.job), step_of(sum)}));
+    CONSILIUM_ASSIGN(const bool any, rows.next());
+    return any ? std::optional(rows.text(0)) : std::nullopt;
+  }
+
+  /// An attempt may have begun before what forbids it was recorded.
+  Result<void> check_wanted(const SumId& sum) const {
+    CONSILIUM_ASSIGN(const bool closed, is_closed(sum));
+    CONSILIUM_TRY(require(!closed, fmt::format("{}: this sum, or a later one, is committed by now", describe(sum))));
+    CONSILIUM_ASSIGN(const auto ended, ended_before(sum));
+    return require(
+        !ended, fmt::format("{}: this site takes no further part in the job: {}", describe(sum), ended.value_or("")));
+  }
+
   /// The digest that stands for a sum in a table; nullopt where none does.
   Result<std::optional<Digest>> only(std::string_view table, const SumId& sum) const {
     return digest(fmt::format("SELECT digest FROM {} WHERE job = ? AND step = ?", table),
@@ -242,10 +264,11 @@ Result<void> GroupLedger::release(const Release& release, const Digest& vector, 
   const std::int64_t step = step_of(release.sum);
   const std::lock_guard lock(impl_->mutex);
   return impl_->database->transact([&]() -> Result<void> {
+    CONSILIUM_TRY(impl_->check_wanted(release.sum));  // check: group-release-wanted
     CONSILIUM_TRY(impl_->keep_only("vectors", release.sum, vector,
                                    "another vector of this site belongs to this sum"));  // check: group-one-vector
     CONSILIUM_TRY(impl_->check_masked(release.sum, release.attempt, masked));            // check: group-one-masked
-    CONSILIUM_TRY(impl_->keep_seen(lines, release.group, self, others));                 // check: group-seen
+    CONSILIUM_TRY(impl_->keep_seen(lines, release.group, self, others));                 // check: group-seen-kept
     return impl_->database->execute(
         "INSERT INTO releases(job, step, attempt, kind, round, masked, population, job_id, researcher, group_index, "
         "members, at, cohort) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -290,6 +313,11 @@ Result<void> GroupLedger::commit(const SumId& sum, const Digest& statement, cons
       {bytes_of(sum.job), step_of(sum), bytes_of(statement), bytes_of(model)});
 }
 
+Result<bool> GroupLedger::is_closed(const SumId& sum) const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->is_closed(sum);
+}
+
 Result<std::optional<Digest>> GroupLedger::committed_model(const SumId& sum) const {
   const std::lock_guard lock(impl_->mutex);
   return impl_->digest("SELECT model FROM commits WHERE job = ? AND step = ?", {bytes_of(sum.job), step_of(sum)});
@@ -310,10 +338,7 @@ Result<void> GroupLedger::end_job(const Digest& job, const std::string& reason) 
 
 Result<std::optional<std::string>> GroupLedger::ended_before(const SumId& sum) const {
   const std::lock_guard lock(impl_->mutex);
-  CONSILIUM_ASSIGN(sqlite::Rows rows, impl_->database->query("SELECT reason FROM ended WHERE job = ? AND step < ?",
-                                                             {bytes_of(sum.job), step_of(sum)}));
-  CONSILIUM_ASSIGN(const bool any, rows.next());
-  return any ? std::optional(rows.text(0)) : std::nullopt;
+  return impl_->ended_before(sum);
 }
 
 Result<std::vector<Release>> GroupLedger::releases() const {

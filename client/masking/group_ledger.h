@@ -68,8 +68,8 @@ class GroupLedger {
   /// SHA-256 of the vector that belongs to a sum, once its first masked byte may have left.
   Result<std::optional<crypto::Digest>> vector_of(const SumId& sum) const;
   /// Records, before the first byte of a masked vector leaves, which vector it hides, its own digest, and what this
-  /// site has seen of the other members. kPermissionDenied where another vector belongs to the sum, or where another
-  /// masked vector belongs to the attempt.
+  /// site has seen of the other members. kPermissionDenied where another vector belongs to the sum, where another
+  /// masked vector belongs to the attempt, and where the sum is closed or the job over for this site by now.
   /// @param vector  SHA-256 of the vector that is hidden
   /// @param masked  SHA-256 of what leaves
   /// @param others  as GroupSite::others()
@@ -89,6 +89,8 @@ class GroupLedger {
   /// Records that a statement is committed. kPermissionDenied where this site signed another one, or where another one
   /// is committed: the job is over for this site then.
   Result<void> commit(const SumId& sum, const crypto::Digest& statement, const crypto::Digest& model);
+  /// Is this sum committed, or a later one of its job? Then nothing more is given to it.
+  Result<bool> is_closed(const SumId& sum) const;
   /// The model that a committed sum led to (of a census: its total).
   Result<std::optional<crypto::Digest>> committed_model(const SumId& sum) const;
   /// Notes that this site takes part in no sum of a job after this one, and why.

@@ -27,12 +27,15 @@ Result<void> GroupSessions::check_order(const job::RoundOrder& order, const job:
 
 Result<std::vector<std::byte>> GroupSessions::begin(const job::SessionKey& key, const job::RoundOrder& order,
                                                     const job::JobSpec& job) {
-  CONSILIUM_TRY(check_order(order, job));                                    // check: group-order
-  CONSILIUM_ASSIGN(const crypto::SecretBytes agreed, keys_.key(order.job));  // check: group-key
+  CONSILIUM_TRY(check_order(order, job));  // check: group-follows
+  CONSILIUM_ASSIGN(crypto::SecretBytes agreed, keys_.key(order.job));
   CONSILIUM_ASSIGN(const crypto::Digest confirmation, secagg::agreement_confirmation(agreed, order.job));
-  Session session{order, job::count_groups(job).at(order.group),
-                  std::make_unique<secagg::RosterAuthenticator>(trust_.authorities, job.federation.roster), nullptr,
-                  std::nullopt};
+  Session session{order,
+                  job::count_groups(job).at(order.group),
+                  std::make_unique<secagg::RosterAuthenticator>(trust_.authorities, job.federation.roster),
+                  nullptr,
+                  std::nullopt,
+                  std::move(agreed)};
   CONSILIUM_ASSIGN(session.signer, pki::make_file_signer(trust_.key));
   secagg::GroupSiteSetup setup;
   setup.context = secagg::attempt_context(order, confirmation);
@@ -65,7 +68,15 @@ Result<void> GroupSessions::receive(const job::SessionKey& key, std::span<const 
 Result<void> GroupSessions::receive(Session& session, std::span<const std::byte> message) {
   CONSILIUM_ASSIGN(const secagg::GroupAdvertList list, secagg::decode_group_advert_list(message));
   CONSILIUM_TRY(session.site->receive(list));
-  return ledger_.check_claims(session.group, session.site->claims());  // check: group-claims
+  CONSILIUM_TRY(check_claims(session));  // check: group-claims
+  return {};
+}
+
+Result<void> GroupSessions::check_claims(const Session& session) {
+  auto known = ledger_.check_claims(session.group, session.site->claims());
+  // Adverts to come would hide the disagreement: the site leaves the job for good.
+  if (!known) CONSILIUM_TRY(ledger_.end_job(session.order.job, known.error().message));
+  return known;
 }
 
 Result<GroupMasks> GroupSessions::take_masks(const job::SessionKey& key) {
@@ -74,8 +85,10 @@ Result<GroupMasks> GroupSessions::take_masks(const job::SessionKey& key) {
     return fail(ErrorCode::kFailedPrecondition, fmt::format("{}: there are no masks any more", job::to_string(key)));
   Session& session = found->second;
   const job::RoundOrder& order = session.order;
+  // Not the job's key of this moment: the sites may have agreed on another one since the adverts. A tag made with it
+  // among tags made with the old one would tell whoever knows both 61 bits of this site's vector.
+  const crypto::SecretBytes& agreed = session.agreed;
   GroupMasks masks;
-  CONSILIUM_ASSIGN(const crypto::SecretBytes agreed, keys_.key(order.job));
   CONSILIUM_ASSIGN(masks.tag_key, secagg::tag_key(agreed, order.kind, order.round));
   masks.cohort = session.site->cohort();
   CONSILIUM_ASSIGN(masks.tag_offset, secagg::tag_offset(agreed, order.kind, order.round, order.group, masks.cohort));

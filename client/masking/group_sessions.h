@@ -59,8 +59,11 @@ class GroupSessions {
     std::unique_ptr<secagg::Authenticator> authenticator;
     std::unique_ptr<pki::Signer> signer;
     std::optional<secagg::GroupSite> site;  ///< uses both
+    crypto::SecretBytes agreed;             ///< K when the attempt began: the one that its context names
   };
   Result<void> receive(Session& session, std::span<const std::byte> message);
+  /// Holds what the other members have seen of this site against its ledger; where they differ, the job is over for it.
+  Result<void> check_claims(const Session& session);
   Result<void> check_order(const job::RoundOrder& order, const job::JobSpec& job);
 
   SiteTrust trust_;

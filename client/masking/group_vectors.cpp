@@ -39,10 +39,15 @@ std::filesystem::path GroupVectors::masked_file(const job::RoundOrder& order) co
                                order.attempt);
 }
 
+std::optional<crypto::Digest> GroupVectors::sealed_of(const SumId& sum) const {
+  const std::lock_guard lock(last_->mutex);
+  return last_->sealed && last_->sealed->sum == sum ? std::optional(last_->sealed->digest) : std::nullopt;
+}
+
 Result<bool> GroupVectors::has(const job::RoundOrder& order) const {
   const SumId sum = sum_of(order);
   CONSILIUM_ASSIGN(const auto released, ledger_->vector_of(sum));
-  if (!released) return sealed_ && sealed_->sum == sum;
+  if (!released) return sealed_of(sum).has_value();
   std::error_code problem;
   if (std::filesystem::exists(sealed_file(sum), problem)) return true;
   return fail(ErrorCode::kDataLoss, fmt::format("{}: this site's vector of the sum has left once and is lost here, so "
@@ -53,10 +58,14 @@ Result<bool> GroupVectors::has(const job::RoundOrder& order) const {
 Result<void> GroupVectors::seal(const job::RoundOrder& order,
                                 const std::function<Result<void>(const WordSink&)>& write) {
   const SumId sum = sum_of(order);
-  sealed_.reset();
+  {
+    const std::lock_guard lock(last_->mutex);
+    last_->sealed.reset();
+  }
   CONSILIUM_ASSIGN(const crypto::SecretBytes key, secret_->sealing_key(order));
   CONSILIUM_ASSIGN(const crypto::Digest digest, seal_vector(sealed_file(sum), key, order.layout.word_count(), write));
-  sealed_ = Sealed{sum, digest};
+  const std::lock_guard lock(last_->mutex);
+  last_->sealed = Sealed{sum, digest};
   return {};
 }
 
@@ -64,9 +73,9 @@ Result<MaskedVector> GroupVectors::mask(const job::RoundOrder& order, GroupMasks
                                         unsigned threads) {
   const SumId sum = sum_of(order);
   CONSILIUM_ASSIGN(const auto released, ledger_->vector_of(sum));
-  if (!released && !(sealed_ && sealed_->sum == sum))
-    return fail(ErrorCode::kInternal, "there is no vector of this sum");
-  const crypto::Digest digest = released ? *released : sealed_->digest;
+  const std::optional<crypto::Digest> known = released ? released : sealed_of(sum);
+  if (!known) return fail(ErrorCode::kFailedPrecondition, "there is no vector of this sum any more");
+  const crypto::Digest digest = *known;
   const std::uint64_t count = order.layout.word_count();
   CONSILIUM_ASSIGN(const crypto::SecretBytes key, secret_->sealing_key(order));
   CONSILIUM_ASSIGN(secagg::TagAccumulator accumulator, secagg::TagAccumulator::create(masks.tag_key));
@@ -104,7 +113,8 @@ void GroupVectors::forget_masked(const job::RoundOrder& order) {
 void GroupVectors::forget(const SumId& sum) {
   std::error_code ignored;
   std::filesystem::remove(sealed_file(sum), ignored);
-  if (sealed_ && sealed_->sum == sum) sealed_.reset();
+  const std::lock_guard lock(last_->mutex);
+  if (last_->sealed && last_->sealed->sum == sum) last_->sealed.reset();
 }
 
 void GroupVectors::forget_job(const crypto::Digest& job) {
@@ -114,7 +124,8 @@ void GroupVectors::forget_job(const crypto::Digest& job) {
     if (entry.path().filename().string().starts_with(prefix_of(job))) files.push_back(entry.path());
   }
   for (const auto& file : files) std::filesystem::remove(file, ignored);
-  if (sealed_ && sealed_->sum.job == job) sealed_.reset();
+  const std::lock_guard lock(last_->mutex);
+  if (last_->sealed && last_->sealed->sum.job == job) last_->sealed.reset();
 }
 
 }  // namespace consilium::masking

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <optional>
 
 #include "client/masking/group_ledger.h"
@@ -16,7 +18,7 @@
 namespace consilium::masking {
 
 /// This site's vector of each sum over its group: sealed on the disk, and masked anew for each attempt. Every attempt
-/// hides the same words once one of them has left. One thread at a time.
+/// hides the same words once one of them has left. One thread makes and masks vectors; any may have them forgotten.
 class GroupVectors {
  public:
   /// @param ledger,secret  outlive the object
@@ -52,7 +54,13 @@ class GroupVectors {
     SumId sum;
     crypto::Digest digest{};
   };
-  std::optional<Sealed> sealed_;  ///< the vector that was sealed last, by this process
+  /// The vector that was sealed last, by this process.
+  struct Last {
+    std::mutex mutex;
+    std::optional<Sealed> sealed;
+  };
+  [[nodiscard]] std::optional<crypto::Digest> sealed_of(const SumId& sum) const;
+  std::unique_ptr<Last> last_ = std::make_unique<Last>();
 };
 
 }  // namespace consilium::masking

@@ -160,6 +160,11 @@ std::string texts_of(const std::vector<Refusal>& refusals) {
 }
 
 std::uint32_t fewest_updates(const job::JobSpec& job) {
+  if (job::sums_whole_groups(job)) {
+    std::size_t smallest = job.federation.sites.size();
+    for (const auto& group : job::count_groups(job)) smallest = std::min(smallest, group.size());
+    return static_cast<std::uint32_t>(smallest);
+  }
   if (job::is_masked(job)) {
     const std::uint32_t c = job::colluding_sites(job);
     return job::threshold(job::smallest_cohort(c), c);

@@ -131,8 +131,7 @@ class Machine {
     }
     emit(Note{true, "this site takes no further part in the job: " + what});
     emit(Send{wire::SessionFailed{event.key, event.error.code, {}}});
-    if (const auto found = state_.jobs.find(event.key.job_id); found != state_.jobs.end())
-      emit(LeaveJob{found->second.digest, event.error.message});
+    emit(LeaveJob{event.job, event.error.message});
   }
 
   /// The coordinator learns that the bound is exceeded, and by how much it isn't told.

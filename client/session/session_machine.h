@@ -121,6 +121,7 @@ struct Endorsed {
 /// kUnavailable the total couldn't be fetched, and the coordinator announces it again after a reconnection.
 struct TotalRefused {
   job::SessionKey key;
+  crypto::Digest job{};  ///< the coordinator may have taken the job back meanwhile, which changes nothing
   Error error;
 };
 /// Mode masked: the site has more training examples than the population's bound, so it takes no part in the job.

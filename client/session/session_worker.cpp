@@ -162,7 +162,8 @@ class SessionWorker::Impl {
                         return parts_.link.fetch(digest, bytes, file, stop);
                       }});
     auto signed_commit = check.endorse(effect.total, effect.job.spec, effect.job.digest);
-    if (!signed_commit) return std::optional<SiteEvent>(TotalRefused{effect.total.key, signed_commit.error()});
+    if (!signed_commit)
+      return std::optional<SiteEvent>(TotalRefused{effect.total.key, effect.job.digest, signed_commit.error()});
     return std::optional<SiteEvent>(Endorsed{effect.total.key, *std::move(signed_commit)});
   }
 

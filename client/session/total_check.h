@@ -3,14 +3,11 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
-#include <span>
 #include <vector>
 
 #include "client/masking/group_ledger.h"
 #include "client/masking/job_keys.h"
 #include "client/masking/masked_sessions.h"
-#include "common/aggregation/strategy.h"
-#include "common/aggregation/streaming_sum.h"
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
 #include "common/parameters/parameter_manifest.h"
@@ -41,12 +38,6 @@ class TotalCheck {
                                          const crypto::Digest& digest);
 
  private:
-  Result<void> check_groups(const wire::GroupTotal& total, const job::JobSpec& job, const masking::SumId& sum) const;
-  Result<void> check_words(const wire::GroupTotal& total, const job::JobSpec& job, const masking::SumId& sum,
-                           std::span<const std::uint32_t> words) const;
-  /// Makes the model that follows from a round's total, and puts it into the cache.
-  Result<crypto::Digest> next_model(const job::JobSpec& job, const masking::SumId& sum,
-                                    aggregation::StreamingSum& total, aggregation::ServerState& state) const;
   Result<ParameterVector> last_model(const job::JobSpec& job, const masking::SumId& sum, std::size_t parameters) const;
 
   Parts parts_;

@@ -10,9 +10,12 @@ inline constexpr std::uint32_t kMaxLocalEpochs = 10'000;
 inline constexpr std::uint32_t kMaxBatchSize = 1'000'000;
 inline constexpr std::uint64_t kMaxTimeLimitMs = 30ULL * 24 * 3600 * 1000;
 inline constexpr std::uint32_t kMaxSites = 10'000;
+inline constexpr std::uint32_t kMaxReaders = 100;
 /// Of a masked job: with fewer than three, a sum minus one's own update is another's; a site's rank is a byte.
 inline constexpr std::uint32_t kMinMaskedSites = 3;
 inline constexpr std::uint32_t kMaxMaskedSites = 255;
+/// Of a group in mode masked: lists of adverts grow with the square of it, and one absent site stops its whole group.
+inline constexpr std::uint32_t kMaxGroupSites = 128;
 inline constexpr std::uint32_t kMaxColludingSites = (kMaxMaskedSites - 1) / 2;
 inline constexpr std::uint32_t kMaxCountGroups = kMaxMaskedSites / kMinMaskedSites;
 /// B: with more, a site's weight n_i / (B k) would be too small for the fixed point of a sum.

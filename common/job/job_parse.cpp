@@ -313,9 +313,10 @@ Result<JobSpec> with_own_population(JobSpec job) {
 Result<JobSpec> parse_root(const Value& root) {
   JobSpec job;
   Section section(root, {"name", "model", "data", "training", "federation"},
-                  {"strategy", "privacy", "evaluation", "initial_weights", "seed", "population"});
+                  {"strategy", "privacy", "evaluation", "initial_weights", "seed", "readers", "population"});
   section.name("name", job.name);
   section.integer("seed", job.seed, {});
+  section.names("readers", job.readers, 1, kMaxReaders);
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(job.model, parse_model(section.at("model")));
   CONSILIUM_ASSIGN(job.data, parse_data(section.at("data"), job.model));

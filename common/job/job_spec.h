@@ -139,6 +139,8 @@ struct JobSpec {
   std::optional<std::string> initial_weights;
   std::optional<crypto::Digest> initial_weights_digest;
   std::uint64_t seed = 0;
+  /// Names of further researchers who may watch the job and fetch its models and its report.
+  std::vector<std::string> readers;
 
   bool operator==(const JobSpec&) const = default;
 };

@@ -119,7 +119,8 @@ std::string canonical_text(const JobSpec& job) {
             {"privacy", privacy_json(job)},
             {"evaluation", {{"every", job.evaluation.every}, {"split", name_of(job.evaluation.split)}}},
             {"initial_weights", initial_weights_json(job)},
-            {"seed", job.seed}};
+            {"seed", job.seed},
+            {"readers", job.readers.empty() ? json() : json(job.readers)}};
   if (is_masked(job)) text["population"] = population_json(job);
   return text.dump();
 }

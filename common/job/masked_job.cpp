@@ -85,9 +85,14 @@ Result<void> check_population(const JobSpec& job) {
   if (job.strategy.weighting != Weighting::kCohort) {
     return refuse("strategy.weighting: in mode masked the mean is weighted by the examples in the sum; write cohort");
   }
-  const auto groups = static_cast<double>(terms.groups.size());
-  if (answers_needed(federation.quorum, cohort_size(federation.fraction, terms.groups.size())) > groups)
-    return refuse("federation.quorum: expected a share of the groups that a round draws");
+  for (std::size_t i = 0; i < terms.groups.size(); ++i) {
+    if (terms.groups[i].size() > kMaxGroupSites) {
+      return refuse(
+          fmt::format("population.groups[{}]: expected at most {} sites, found {}; ask whoever runs the "
+                      "authority for a roster with smaller groups",
+                      i, kMaxGroupSites, terms.groups[i].size()));
+    }
+  }
   return {};
 }
 

@@ -21,6 +21,7 @@ Result<void> check_session(const JobSpec& job, const SessionKey& key, std::uint6
   switch (key.kind) {
     case SumKind::kCensus:
       if (key.round > rounds) return refuse(fmt::format("the job has {} rounds", rounds));
+      if (sums_whole_groups(job) && key.round > 0) return refuse("a job in mode masked has one census, of round 0");
       if (normaliser != 0) return refuse("a census has no number of examples yet");
       return {};
     case SumKind::kTrain:

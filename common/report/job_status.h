@@ -58,6 +58,8 @@ struct JobStatus {
   std::uint64_t examples = 0;           ///< N, from the census
   std::optional<double> eta_seconds;
   bool masked = false;
+  std::string researcher;               ///< who submitted it; empty where nobody did (a simulation)
+  std::uint64_t submitted_seconds = 0;  ///< Unix time; 0: not told
   bool operator==(const JobStatus&) const = default;
 };
 

@@ -238,6 +238,8 @@ Json to_json(const JobStatus& status) {
   json["examples"] = status.examples;
   json["eta_seconds"] = status.eta_seconds ? Json(*status.eta_seconds) : Json();
   json["masked"] = status.masked;
+  json["researcher"] = status.researcher;
+  json["submitted_seconds"] = status.submitted_seconds;
   return json;
 }
 
@@ -266,6 +268,8 @@ Result<JobStatus> job_status_from_json(const Json& json) {
   CONSILIUM_ASSIGN(const bool no_eta, reader.is_null("eta_seconds"));
   if (!no_eta) CONSILIUM_TRY(reader.number("eta_seconds", status.eta_seconds.emplace()));
   CONSILIUM_TRY(reader.boolean("masked", status.masked));
+  CONSILIUM_TRY(reader.text("researcher", status.researcher));
+  CONSILIUM_TRY(reader.integer("submitted_seconds", status.submitted_seconds));
   CONSILIUM_TRY(reader.done());
   return status;
 }

@@ -10,6 +10,7 @@
 #include "common/crypto/sha256.h"
 #include "common/crypto/x25519.h"
 #include "common/error/error.h"
+#include "common/job/job_limits.h"
 #include "common/secagg/messages.h"
 
 /// What the members of a group and the coordinator say to each other in one attempt at a masked sum over the whole
@@ -17,7 +18,7 @@
 namespace consilium::secagg {
 
 /// Largest group. A list of adverts grows with the square of it, and one absent site stops its whole group.
-inline constexpr std::size_t kMaxGroupMembers = 128;
+inline constexpr std::size_t kMaxGroupMembers = job::kMaxGroupSites;
 /// Largest encoded message accepted: the adverts of the largest group with the longest certificates.
 inline constexpr std::size_t kMaxGroupMessageBytes =
     kMaxGroupMembers * (kMaxCertificateBytes + 256 + kMaxGroupMembers * 40);

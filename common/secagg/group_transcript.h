@@ -15,7 +15,7 @@
 namespace consilium::secagg {
 
 /// ctx1: one attempt at one group's sum. The order names kind, job, round, group, attempt and model.
-/// @param confirmation  key_confirmation() of the job's key: sites with different keys share no context
+/// @param confirmation  agreement_confirmation() of the job's key: sites with different keys share no context
 [[nodiscard]] crypto::Digest attempt_context(const job::RoundOrder& order, const crypto::Digest& confirmation);
 
 /// ctx2: the attempt and every member's advert.

@@ -33,13 +33,4 @@ Result<crypto::SecretBytes> tag_offset(const crypto::SecretBytes& key, job::SumK
   return derive_from(key, std::move(info), kFieldSecretBytes);
 }
 
-Result<crypto::Digest> key_confirmation(const crypto::SecretBytes& key, const crypto::Digest& job) {
-  Statement info("consilium/v1/group/confirm");
-  info.add(job);
-  CONSILIUM_ASSIGN(const crypto::SecretBytes derived, derive_from(key, std::move(info), crypto::Digest{}.size()));
-  crypto::Digest confirmation{};
-  std::ranges::copy(derived.bytes(), confirmation.begin());
-  return confirmation;
-}
-
 }  // namespace consilium::secagg

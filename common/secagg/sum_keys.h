@@ -22,7 +22,4 @@ Result<crypto::SecretBytes> tag_key(const crypto::SecretBytes& key, job::SumKind
 Result<crypto::SecretBytes> tag_offset(const crypto::SecretBytes& key, job::SumKind kind, std::uint32_t round,
                                        std::uint32_t group, const crypto::Digest& cohort);
 
-/// What every site shows, in ctx1, of the K that it holds: sites with different ones share no attempt. Public.
-Result<crypto::Digest> key_confirmation(const crypto::SecretBytes& key, const crypto::Digest& job);
-
 }  // namespace consilium::secagg

@@ -26,5 +26,6 @@ inline constexpr std::size_t kMaxDatasets = 256;      ///< names in a hello
 inline constexpr std::size_t kMaxSites = 10'000;      ///< in a status
 inline constexpr std::size_t kMaxRounds = 1'000'000;  ///< in a history
 inline constexpr std::size_t kMaxConfusion = 1'000'000;
+inline constexpr std::uint64_t kMaxUnixSeconds = std::uint64_t{1} << 40;  ///< of a time in a status
 
 }  // namespace consilium::wire

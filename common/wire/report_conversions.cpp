@@ -144,6 +144,8 @@ v1::JobStatus summary_to(const report::JobStatus& status) {
   proto.set_examples(status.examples);
   if (status.eta_seconds) proto.set_eta_seconds(*status.eta_seconds);
   proto.set_masked(status.masked);
+  proto.set_researcher(name(status.researcher));
+  proto.set_submitted_seconds(status.submitted_seconds);
   return proto;
 }
 static_assert(static_cast<int>(report::JobPhase::kQueued) + 1 == v1::JOB_PHASE_QUEUED);
@@ -165,6 +167,10 @@ Result<report::JobStatus> from_proto(const v1::JobStatus& proto) {
   if (proto.phase() < v1::JOB_PHASE_QUEUED || proto.phase() > v1::JOB_PHASE_FAILED) {
     return malformed("status.phase", "1 to 8", std::to_string(static_cast<int>(proto.phase())));
   }
+  if (!proto.researcher().empty()) CONSILIUM_TRY(check_name_field(proto.researcher(), "status.researcher"));
+  if (proto.submitted_seconds() > kMaxUnixSeconds)
+    return malformed("status.submitted_seconds", fmt::format("at most {}", kMaxUnixSeconds),
+                     std::to_string(proto.submitted_seconds()));
   CONSILIUM_TRY(check_numbers({proto.eta_seconds()}, "status.eta_seconds"));
   CONSILIUM_TRY(check_count(proto.history(), kMaxRounds, "status.history"));
   status.job_id = proto.job_id();
@@ -184,6 +190,8 @@ Result<report::JobStatus> from_proto(const v1::JobStatus& proto) {
   status.examples = proto.examples();
   if (proto.has_eta_seconds()) status.eta_seconds = proto.eta_seconds();
   status.masked = proto.masked();
+  status.researcher = proto.researcher();
+  status.submitted_seconds = proto.submitted_seconds();
   return status;
 }
 

@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cmath>
 #include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
@@ -13,12 +15,6 @@
 
 namespace consilium::admission {
 namespace {
-
-bool overlap(const Occupancy& a, const Occupancy& b) {
-  if (a.sites.empty() || b.sites.empty()) return true;
-  return std::ranges::any_of(
-      a.sites, [&b](const std::string& site) { return std::ranges::find(b.sites, site) != b.sites.end(); });
-}
 
 /// Checks an uploaded vector: the size that the model has, and no NaN or infinity.
 Result<void> check_initial_weights(const crypto::Digest& digest, std::size_t parameter_count,
@@ -85,25 +81,6 @@ Result<void> check_submitter(const std::string& researcher, const job::JobSpec& 
   CONSILIUM_TRY(job::check_job_signature(signature, job::job_digest(spec), true,
                                          {self.consortium, pki::to_uri(self), &researchers, &trust, now}));
   return {};
-}
-
-std::vector<std::string> choose_startable(const std::vector<Occupancy>& queue, const std::vector<Occupancy>& running,
-                                          std::size_t max_running) {
-  std::vector<Occupancy> occupied = running;
-  std::vector<Occupancy> passed_over;
-  std::vector<std::string> startable;
-  for (const Occupancy& candidate : queue) {
-    const auto collides = [&candidate](const Occupancy& other) { return overlap(candidate, other); };
-    // A job that waits for sites is not overtaken by a later one that wants the same sites.
-    if (occupied.size() < max_running && std::ranges::none_of(occupied, collides) &&
-        std::ranges::none_of(passed_over, collides)) {
-      startable.push_back(candidate.job_id);
-      occupied.push_back(candidate);
-    } else {
-      passed_over.push_back(candidate);
-    }
-  }
-  return startable;
 }
 
 }  // namespace consilium::admission

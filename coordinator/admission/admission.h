@@ -1,9 +1,6 @@
 #pragma once
 
-#include <cstdint>
-#include <set>
 #include <string>
-#include <vector>
 
 #include "common/error/error.h"
 #include "common/job/job_signature.h"
@@ -30,16 +27,5 @@ Result<AdmittedJob> admit(const std::string& spec_text, journal::BlobStore& blob
 Result<void> check_submitter(const std::string& researcher, const job::JobSpec& spec,
                              const job::JobSignature& signature, const pki::Identity& self,
                              const pki::TrustStore& trust);
-
-/// What the scheduler knows of a job: which sites it occupies.
-struct Occupancy {
-  std::string job_id;
-  std::vector<std::string> sites;  ///< empty: all of them
-};
-
-/// Chooses which queued jobs start now, in the order of the queue: no two running jobs share a site (a site has one
-/// trainer), and at most `max_running` run at once. A job that must wait doesn't hold up later ones on other sites.
-[[nodiscard]] std::vector<std::string> choose_startable(const std::vector<Occupancy>& queue,
-                                                        const std::vector<Occupancy>& running, std::size_t max_running);
 
 }  // namespace consilium::admission

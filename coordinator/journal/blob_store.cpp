@@ -239,4 +239,21 @@ void BlobStore::remove(const crypto::Digest& digest) {
   if (!shared_->retained.contains(digest)) ::unlink(path(digest).c_str());
 }
 
+std::uint64_t BlobStore::remove_unretained() {
+  const std::lock_guard lock(shared_->mutex);
+  std::uint64_t freed = 0;
+  std::error_code ignored;
+  std::vector<fs::path> unretained;
+  for (fs::directory_iterator entry(shared_->folder, ignored), end; !ignored && entry != end;
+       entry.increment(ignored)) {
+    const auto digest = crypto::digest_from_hex(entry->path().filename().string());
+    if (digest && !shared_->retained.contains(*digest)) unretained.push_back(entry->path());
+  }
+  for (const fs::path& file : unretained) {
+    const std::uint64_t bytes = fs::file_size(file, ignored);
+    if (::unlink(file.c_str()) == 0) freed += bytes;
+  }
+  return freed;
+}
+
 }  // namespace consilium::journal

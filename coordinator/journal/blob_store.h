@@ -38,6 +38,9 @@ class BlobStore {
   void release(const crypto::Digest& digest);
   /// Removes a blob, unless somebody retains it.
   void remove(const crypto::Digest& digest);
+  /// Removes every blob that nobody retains; returns how many bytes that freed. To be called before others put blobs:
+  /// one that has just been put and isn't retained yet would go, too.
+  std::uint64_t remove_unretained();
 
  private:
   struct Shared;

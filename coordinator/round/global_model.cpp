@@ -19,8 +19,14 @@ GlobalModel::GlobalModel(const job::JobSpec& spec, ParameterManifest manifest, c
       strategy_(aggregation::make_strategy(spec.strategy)),
       blobs_(blobs),
       latest_(initial) {
-  blobs_.retain(initial);  // as the first model, until two newer ones are there,
-  blobs_.retain(initial);  // and as the initial one, for good
+  blobs_.retain(initial);
+}
+
+GlobalModel::~GlobalModel() {
+  for (const auto& held : {pending_, before_}) {
+    if (held) blobs_.release(*held);
+  }
+  if (latest_held_) blobs_.release(latest_);
 }
 
 Result<StatusBoard::Training> GlobalModel::next(aggregation::StreamingSum& sum, const CloseSum& action) {
@@ -56,6 +62,8 @@ Result<crypto::Digest> GlobalModel::apply(std::span<const float> delta) {
   CONSILIUM_TRY(strategy_->apply(delta, parameters_, server_state_));
   CONSILIUM_ASSIGN(const crypto::Digest digest, blobs_.put(std::as_bytes(std::span(parameters_))));
   blobs_.retain(digest);
+  if (pending_) blobs_.release(*pending_);
+  pending_ = digest;
   return digest;
 }
 
@@ -70,9 +78,17 @@ Result<void> GlobalModel::load() {
 }
 
 void GlobalModel::publish(const crypto::Digest& model) {
-  const crypto::Digest older = std::exchange(before_, latest_);
+  pending_.reset();
+  if (const auto older = std::exchange(before_, latest_)) blobs_.release(*older);
   latest_ = model;
-  if (older != crypto::Digest{}) blobs_.release(older);
+  published_ = true;
+}
+
+std::optional<crypto::Digest> GlobalModel::end() {
+  parameters_ = ParameterVector();
+  if (!published_) return std::nullopt;
+  latest_held_ = false;
+  return latest_;
 }
 
 }  // namespace consilium::round

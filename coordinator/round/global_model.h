@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "common/aggregation/strategy.h"
@@ -19,10 +20,14 @@ namespace consilium::round {
 /// A job's global model: the blob that sites fetch, and how a round's sum becomes the next one. Not thread-safe.
 class GlobalModel {
  public:
-  /// @param initial  in the store, and kept there for good
+  /// @param initial  in the store, and kept there until two newer models are published
   /// @param blobs    outlives the object
   GlobalModel(const job::JobSpec& spec, ParameterManifest manifest, const crypto::Digest& initial,
               journal::BlobStore& blobs);
+  /// Releases the models that it retains.
+  ~GlobalModel();
+  GlobalModel(const GlobalModel&) = delete;
+  GlobalModel& operator=(const GlobalModel&) = delete;
 
   /// Of the latest model that was published.
   [[nodiscard]] const crypto::Digest& digest() const { return latest_; }
@@ -33,10 +38,12 @@ class GlobalModel {
   Result<StatusBoard::Training> next(aggregation::StreamingSum& sum, const CloseSum& action);
   /// SHA-256 of the strategy's state after the last next(): what sites sign beside the model.
   [[nodiscard]] crypto::Digest state_digest() const { return aggregation::state_digest(server_state_); }
-  /// Makes a model that next() stored the latest. The last two and the initial one stay in the store.
+  /// Makes a model that next() stored the latest. The last two stay in the store: sites may
+  /// still be fetching the one before.
   void publish(const crypto::Digest& model);
-  /// Gives the parameters' memory back.
-  void forget() { parameters_ = ParameterVector(); }
+  /// Gives the parameters' memory back, once the job has ended. Returns the last model that was published, if there is
+  /// one: whoever calls this then ends its retain().
+  [[nodiscard]] std::optional<crypto::Digest> end();
 
  private:
   Result<crypto::Digest> apply(std::span<const float> delta);
@@ -52,7 +59,10 @@ class GlobalModel {
   /// anew costs more than their memory is worth.
   ParameterVector parameters_;
   crypto::Digest latest_;
-  crypto::Digest before_{};  ///< the one before, or zero
+  bool latest_held_ = true;                ///< is its retain() ours to end?
+  bool published_ = false;                 ///< is the latest one of a committed round?
+  std::optional<crypto::Digest> before_;   ///< the one before the latest
+  std::optional<crypto::Digest> pending_;  ///< stored, and not published yet
 };
 
 }  // namespace consilium::round

@@ -57,6 +57,8 @@ class GroupRuns {
   /// A site can't go on with an attempt, or refuses a total.
   Output failed(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now);
 
+  /// Is a site at work now, in an attempt or in the agreement on the key?
+  [[nodiscard]] bool working() const { return agreement_ || (sums_ && sums_->working()); }
   /// Which attempt the site is in, if any.
   [[nodiscard]] std::optional<job::SessionKey> attempt_of(const std::string& site) const;
   Result<std::uint64_t> expected_words(const std::string& site, const job::SessionKey& key) const;

@@ -216,6 +216,10 @@ GroupOutput GroupSums::lose(const std::string& site, const std::string& reason, 
   return output;
 }
 
+bool GroupSums::working() const {
+  return std::ranges::any_of(groups_, [](const Group& group) { return group.stage == Stage::kOpen; });
+}
+
 GroupOutput GroupSums::give_up(std::uint32_t index, const std::string& reason, TimePoint now) {
   GroupOutput output;
   const auto found = std::ranges::find(groups_, index, &Group::index);

@@ -32,7 +32,7 @@ struct GroupSumPlan {
 /// Whose adverts count. Without it vectors come without masks and tags, as in the simulator.
 struct GroupMasks {
   std::shared_ptr<const secagg::Authenticator> authenticator;
-  crypto::Digest confirmation{};  ///< of the job's key, by key_confirmation()
+  crypto::Digest confirmation{};  ///< of the job's key, by agreement_confirmation()
 };
 
 /// What follows from an event.
@@ -68,6 +68,8 @@ class GroupSums {
                            TimePoint now);
   /// The site failed in this attempt; with `gone` it isn't connected any more.
   GroupOutput lose(const std::string& site, const std::string& reason, bool gone, TimePoint now);
+  /// Is an attempt under way?
+  [[nodiscard]] bool working() const;
   /// No attempt of the group is begun any more: it counts as one that failed too often.
   GroupOutput give_up(std::uint32_t index, const std::string& reason, TimePoint now);
   /// Which attempt the site is in, if any.

@@ -180,10 +180,11 @@ void JobDriver::go_on(TimePoint now) {
       follow_up_.pop_front();
       apply(next, now);
     }
-    if (runs_ && !ended()) deliver(runs_->advance([this](const std::string& site) { return ready(site); }, now));
+    if (runs_ && !ended()) deliver(runs_->advance([this](const std::string& site) { return may_work(site); }, now));
   } while (!follow_up_.empty());
-  const bool committing = runs_ && runs_->offered_total();
-  if (!evaluates() && !committing) board_.finish_round();
+  // A round that sites still check isn't over; its evaluation may follow.
+  const bool checked = !runs_ || !runs_->offered_total();
+  if (checked && !evaluates()) board_.finish_round();
   if (runs_) board_.waits(runs_->waiting([this](const std::string& site) { return ready(site); }));
   board_.show(state_);
   if (parts_.changed) parts_.changed(board_.status());
@@ -421,7 +422,7 @@ void JobDriver::carry_out(const EndJob& action, TimePoint) {
   former_.reset();
   if (runs_) runs_->drop();
   release_total();
-  model_.forget();
+  kept_model_ = model_.end();
   board_.finish_round();
   for (const std::string& site : action.sites) {
     parts_.gateway.send(site, wire::JobEnded{job_id_, outcome_text(action.outcome, action.message)});

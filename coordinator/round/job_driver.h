@@ -52,7 +52,19 @@ class JobDriver {
   /// May this site be offered the job: it is listed, or the job lists none.
   [[nodiscard]] bool wants(const std::string& site) const { return round::wants(state_.rules, site); }
 
-  void begin(TimePoint now) { handle(Begin{}, now); }           ///< leaves the queue
+  /// Offers the job to its sites.
+  /// @param with_slot  sessions may open; else give_slot() lets them
+  void begin(TimePoint now, bool with_slot = true) { handle(Begin{with_slot}, now); }
+  void give_slot(TimePoint now) { handle(SlotGiven{}, now); }
+  /// Only while the job waits (readiness()): opens no further session, and lets nobody work in the one that waits,
+  /// until give_slot().
+  void take_slot(TimePoint now) { handle(SlotTaken{}, now); }
+  /// Whether the job could go on, where it waits between sessions, or in a session over whole groups where nobody
+  /// works.
+  [[nodiscard]] std::optional<Readiness> readiness() const;
+  /// When a job that lacks sites fails.
+  [[nodiscard]] std::optional<TimePoint> gives_up() const { return gives_up_at(state_); }
+  [[nodiscard]] bool has_slot() const { return state_.has_slot; }
   void site_connected(const std::string& site, TimePoint now);  ///< offers the job
   void site_left(const std::string& site, TimePoint now) { connection_changed(SiteLeft{site}, site, now); }
   void job_answer(const std::string& site, const wire::JobAnswer& answer, TimePoint now);
@@ -79,6 +91,9 @@ class JobDriver {
 
   [[nodiscard]] const report::JobStatus& status() const { return board_.status(); }
   [[nodiscard]] const job::JobSpec& spec() const { return spec_; }
+  /// The model of the last committed round, once the job has ended: it stays retained in the store, and whoever owns
+  /// the driver releases it. Nothing before the end, or where no round was committed; its blobs are released by then.
+  [[nodiscard]] const std::optional<crypto::Digest>& kept_model() const { return kept_model_; }
   [[nodiscard]] bool ended() const { return std::holds_alternative<Ended>(state_.phase); }
 
  private:
@@ -114,6 +129,8 @@ class JobDriver {
   /// Sends messages, logs notes, and queues events.
   void deliver(GroupRuns::Output output);
   [[nodiscard]] bool ready(const std::string& site) const;
+  /// ready(), and the job has a slot to let it work.
+  [[nodiscard]] bool may_work(const std::string& site) const { return state_.has_slot && ready(site); }
   Result<void> group_vector_received(const std::string& site, const job::SessionKey& key, WordSource& words,
                                      TimePoint now);
   void open_groups(const OpenSession& action, TimePoint now);
@@ -148,6 +165,7 @@ class JobDriver {
   unsigned key_phase_ = 0;            ///< of sum_
   TimePoint key_phase_since_{};
   std::deque<Event> follow_up_;  ///< what carrying effects out led to
+  std::optional<crypto::Digest> kept_model_;
   bool journal_failed_ = false;
 };
 

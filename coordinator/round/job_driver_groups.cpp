@@ -8,10 +8,22 @@
 #include "coordinator/round/job_driver.h"
 
 namespace consilium::round {
+namespace {
+
+/// Of an attempt whose sites are simulated: none is ever silent without saying so, however long its task waits for a
+/// worker.
+constexpr Clock::duration kUnlimited = Clock::duration::max() / 4;
+
+}  // namespace
 
 bool JobDriver::ready(const std::string& site) const {
   const auto found = state_.sites.find(site);
   return found != state_.sites.end() && found->second.ready();
+}
+
+std::optional<Readiness> JobDriver::readiness() const {
+  if (runs_ && runs_->working()) return std::nullopt;
+  return readiness_of(state_);
 }
 
 void JobDriver::deliver(GroupRuns::Output output) {
@@ -51,7 +63,8 @@ void JobDriver::endorsement_received(const std::string& site, const wire::Endors
 void JobDriver::open_groups(const OpenSession& action, TimePoint now) {
   const std::uint64_t model_bytes = action.key.kind == job::SumKind::kCensus ? 0 : model_.bytes();
   board_.opened(action, model_.digest(), model_bytes, now);
-  deliver(runs_->open(action, model_.digest(), model_bytes, state_.rules.deadline, now));
+  const Clock::duration deadline = parts_.simulated ? kUnlimited : state_.rules.deadline;
+  deliver(runs_->open(action, model_.digest(), model_bytes, deadline, now));
 }
 
 Result<void> JobDriver::close_groups(const CloseSum& action, TimePoint now) {

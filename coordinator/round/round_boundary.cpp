@@ -59,15 +59,15 @@ void open_census(Step& step, const Names& cohort, bool counts_all) {
   open(step, {state.rules.job_id, job::SumKind::kCensus, 0, ++state.census_attempt}, cohort, counts_all);
 }
 
-/// Is some connected site's answer to the job still to be waited for?
-bool answers_owed(Step& step) {
-  bool owed = false;
+/// Counts the connected sites whose answers to the job are still to be waited for.
+std::size_t answers_owed(Step& step) {
+  std::size_t owed = 0;
   for (auto& [name, site] : step.state.sites) {
     if (!site.undecided() || site.overdue) continue;
     if (step.now >= site.asked_at + step.state.rules.answer_limit) {
       site.overdue = true;
     } else {
-      owed = true;
+      ++owed;
     }
   }
   return owed;
@@ -102,6 +102,12 @@ Names to_evaluate(const State& state) {
   return names;
 }
 
+/// Is there somebody to count or to train with?
+bool has_work(const State& state) {
+  return state.normaliser == 0 || state.recount || (!state.rules.masked && count_where(state, newcomer) > 0) ||
+         count_where(state, can_train) > 0;
+}
+
 /// Sites of the groups that a session is over: in a census all, later those of the groups that the census counted.
 Names grouped_cohort(const State& state, job::SumKind kind, std::uint32_t round) {
   std::vector<std::string> numbers;
@@ -126,7 +132,7 @@ Names grouped_cohort(const State& state, job::SumKind kind, std::uint32_t round)
   return names;
 }
 
-/// Opens the next session over whole groups at once: whoever is missing is waited for in it.
+/// Opens the next session over whole groups: whoever is missing is waited for in it.
 void open_over_groups(Step& step) {
   State& state = step.state;
   if (state.normaliser == 0) {
@@ -136,6 +142,30 @@ void open_over_groups(Step& step) {
   const std::uint32_t round = state.round + 1;
   open(step, {state.rules.job_id, job::SumKind::kTrain, round, 1}, grouped_cohort(state, job::SumKind::kTrain, round),
        false);
+}
+
+/// Answers of the next session's cohort over whole groups, before anybody has answered.
+Answers next_answers_over_groups(const State& state) {
+  const bool census = state.normaliser == 0;
+  const auto kind = census ? job::SumKind::kCensus : job::SumKind::kTrain;
+  Answers answers;
+  for (const std::string& site : grouped_cohort(state, kind, census ? 0 : state.round + 1))
+    answers.emplace(site, Answer{});
+  return answers;
+}
+
+/// Waits without a slot until enough groups are there. With a slot the session opens, and waits in its turn.
+void wait_for_groups(Step& step) {
+  State& state = step.state;
+  if (state.has_slot) return open_over_groups(step);
+  auto& recruiting = std::get<Recruiting>(state.phase);
+  const bool was_able = recruiting.readiness == Readiness::kAble;
+  answers_owed(step);
+  recruiting.readiness = readiness_over_groups(state, next_answers_over_groups(state));
+  if (recruiting.readiness == Readiness::kAble) return;
+  if (was_able) recruiting.since = step.now;
+  if (step.now >= recruiting.since + state.rules.recruiting_limit)
+    end_job(step, Outcome::kFailed, fmt::format("not enough groups came: {}", waiting_for(state)));
 }
 
 void give_up_where_vain(Step& step) {
@@ -150,6 +180,24 @@ void give_up_where_vain(Step& step) {
   }
 }
 
+/// Opens the next session, with whoever is there.
+void open_next(Step& step) {
+  State& state = step.state;
+  if (state.normaliser == 0 || state.recount) {
+    open_census(step, names_where(state, fit), true);
+  } else if (!state.rules.masked && count_where(state, newcomer) > 0) {
+    open_census(step, names_where(state, newcomer), false);
+  } else if (const Names present = names_where(state, can_train); !present.empty()) {
+    const std::size_t trainers = count_where(state, [](const SiteState& site) { return site.trains(); });
+    const std::uint32_t round = state.round + 1;
+    const Names cohort =
+        draw_cohort(state.rules.seed, round, present, job::cohort_size(state.rules.fraction, trainers));
+    open(step, {state.rules.job_id, job::SumKind::kTrain, round, state.attempt}, cohort, false);
+  } else {
+    give_up_where_vain(step);
+  }
+}
+
 }  // namespace
 
 bool awaits_approval(const State& state) {
@@ -157,7 +205,37 @@ bool awaits_approval(const State& state) {
   return count_where(state, [](const SiteState& site) { return site.consent == Consent::kWaits; }) > 0;
 }
 
+Readiness readiness_over_groups(const State& state, const Answers& answers) {
+  std::size_t drawn = 0, good = 0, asked = 0, away = 0;
+  for (const auto& group : state.rules.groups) {
+    if (!answers.contains(group.front())) continue;
+    ++drawn;
+    bool failed = false, there = true, soon = true;
+    for (const std::string& name : group) {
+      const Answer& answer = answers.at(name);
+      const auto site = state.sites.find(name);
+      const bool ready = site != state.sites.end() && site->second.ready();
+      const bool answers_soon = site != state.sites.end() && site->second.undecided() && !site->second.overdue;
+      const bool pending = answer.standing == Standing::kPending;
+      failed = failed || answer.standing == Standing::kFailed;
+      there = there && (!pending || ready);
+      soon = soon && (!pending || ready || answers_soon);
+    }
+    if (failed) continue;
+    if (there) {
+      ++good;
+    } else {
+      ++away;
+      if (soon) ++asked;
+    }
+  }
+  const std::size_t needed = job::answers_needed(state.rules.quorum, drawn);
+  if (good >= needed || away == 0) return Readiness::kAble;
+  return good + asked >= needed ? Readiness::kAsking : Readiness::kLacking;
+}
+
 bool awaits_all(const State& state) {
+  if (sums_whole_groups(state.rules)) return false;  // it waits in its session, or for a slot
   if (!state.rules.masked || members_are_fixed(state)) return false;
   if (taking_part(state) < state.rules.minimum_sites) return false;  // then it waits for these, however long
   if (awaits_approval(state)) return true;
@@ -176,34 +254,31 @@ void recruit(Step& step) {
     return;
   }
   step.state.phase = Recruiting{step.now};
-  if (sums_whole_groups(step.state.rules)) return open_over_groups(step);
   continue_recruiting(step);
 }
 
 void continue_recruiting(Step& step) {
   State& state = step.state;
-  const bool owed = answers_owed(step);
-  if (taking_part(state) < state.rules.minimum_sites) {
+  if (sums_whole_groups(state.rules)) return wait_for_groups(step);
+  auto& recruiting = std::get<Recruiting>(state.phase);
+  const bool was_able = std::exchange(recruiting.readiness, Readiness::kLacking) == Readiness::kAble;
+  const std::size_t owed = answers_owed(step);
+  const std::size_t taking = taking_part(state);
+  if (owed > 0 && taking + owed >= state.rules.minimum_sites) recruiting.readiness = Readiness::kAsking;
+  if (taking < state.rules.minimum_sites) {
+    // The time that a job waits for a slot doesn't count as time that it waits for sites.
+    if (was_able) recruiting.since = step.now;
     give_up_where_vain(step);
     return;
   }
-  if (owed) return;
-  const TimePoint since = std::get<Recruiting>(state.phase).since;
-  if (awaits_approval(state) && step.now < since + state.rules.recruiting_limit) return;
-  if (awaits_all(state) && step.now < since + state.rules.deadline) return;
-  if (state.normaliser == 0 || state.recount) {
-    open_census(step, names_where(state, fit), true);
-  } else if (!state.rules.masked && count_where(state, newcomer) > 0) {
-    open_census(step, names_where(state, newcomer), false);
-  } else if (const Names present = names_where(state, can_train); !present.empty()) {
-    const std::size_t trainers = count_where(state, [](const SiteState& site) { return site.trains(); });
-    const std::uint32_t round = state.round + 1;
-    const Names cohort =
-        draw_cohort(state.rules.seed, round, present, job::cohort_size(state.rules.fraction, trainers));
-    open(step, {state.rules.job_id, job::SumKind::kTrain, round, state.attempt}, cohort, false);
-  } else {
-    give_up_where_vain(step);
+  if (owed > 0) return;
+  if (awaits_approval(state) && step.now < recruiting.since + state.rules.recruiting_limit) return;
+  if (awaits_all(state) && step.now < recruiting.since + state.rules.deadline) return;
+  if (!state.has_slot && has_work(state)) {
+    recruiting.readiness = Readiness::kAble;
+    return;
   }
+  open_next(step);
 }
 
 void evaluate_or_recruit(Step& step) {
@@ -228,11 +303,27 @@ std::string waiting_for(const State& state) {
       reasons.add(name, "census failed: " + site.reason);
     } else if (site.connected && site.consent == Consent::kAsked) {
       reasons.add(name, "has not answered yet");
+    } else if (!site.connected && (site.member || state.rules.listed.contains(name))) {
+      reasons.add(name, "is not connected");
     } else if (site.consent == Consent::kWaits) {
       reasons.add(name, "waits for approval at " + name);
     }
   }
+  for (const std::string& name : state.rules.listed) {
+    if (!state.sites.contains(name)) reasons.add(name, "is not connected");
+  }
   const std::string listed = reasons.text();
+  if (sums_whole_groups(state.rules)) {
+    const auto there = [&](const std::vector<std::string>& group) {
+      return std::ranges::all_of(group, [&](const std::string& name) {
+        const auto site = state.sites.find(name);
+        return site != state.sites.end() && site->second.ready();
+      });
+    };
+    return fmt::format("waiting for groups whose sites are all there: {} of {} are{}{}",
+                       std::ranges::count_if(state.rules.groups, there), state.rules.groups.size(),
+                       listed.empty() ? "" : "; ", listed);
+  }
   return fmt::format("waiting for {} sites, {} accepted{}{}", state.rules.minimum_sites, taking_part(state),
                      listed.empty() ? "" : "; ", listed);
 }

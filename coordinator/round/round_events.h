@@ -25,7 +25,14 @@ using Answers = std::map<std::string, Answer>;  ///< by site
 
 // Events.
 
-struct Begin {};  ///< the job leaves the queue
+/// The job begins: it is offered to its sites. Without a slot it opens no session until it is given one.
+struct Begin {
+  bool with_slot = true;
+};
+/// Between sessions: the job may open the next one (again), or may not. In a session over whole groups: attempts may
+/// begin, or may not.
+struct SlotGiven {};
+struct SlotTaken {};
 struct SiteConnected {
   std::string site;
 };
@@ -89,8 +96,9 @@ struct Fault {
   std::string reason;
 };
 struct Tick {};
-using Event = std::variant<Begin, SiteConnected, SiteLeft, SiteAccepted, SiteWaits, SiteDeclined, Answered, Failed,
-                           SumSpoiled, Unmasked, UnmaskingFailed, Committed, CommitFailed, Stop, Fault, Tick>;
+using Event =
+    std::variant<Begin, SlotGiven, SlotTaken, SiteConnected, SiteLeft, SiteAccepted, SiteWaits, SiteDeclined, Answered,
+                 Failed, SumSpoiled, Unmasked, UnmaskingFailed, Committed, CommitFailed, Stop, Fault, Tick>;
 
 // Effects.
 

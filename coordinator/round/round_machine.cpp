@@ -21,13 +21,28 @@ class Machine {
  public:
   Machine(State& state, TimePoint now) : step_{state, now, {}} {}
 
-  Refusal operator()(const Begin&) {
+  Refusal operator()(const Begin& event) {
     if (!std::holds_alternative<Queued>(state().phase))
       return refusal(ErrorCode::kFailedPrecondition, "the job has begun already");
+    state().has_slot = event.with_slot;
     for (auto& [name, site] : state().sites) {
       if (site.connected) ask(name, site);
     }
     recruit(step_);
+    return {};
+  }
+
+  Refusal operator()(const SlotGiven&) {
+    if (auto no = not_waiting()) return no;
+    state().has_slot = true;
+    if (auto* session = std::get_if<Collecting>(&state().phase)) restart_wait(*session);
+    go_on();
+    return {};
+  }
+
+  Refusal operator()(const SlotTaken&) {
+    if (auto no = not_waiting()) return no;
+    state().has_slot = false;
     return {};
   }
 
@@ -174,6 +189,20 @@ class Machine {
     step_.emit(OfferJob{name});
   }
 
+  /// A session over whole groups waits for sites too, and may do so without a slot.
+  Refusal not_waiting() {
+    if (std::holds_alternative<Recruiting>(state().phase)) return {};
+    if (std::holds_alternative<Collecting>(state().phase) && sums_whole_groups(state().rules)) return {};
+    return refusal(ErrorCode::kFailedPrecondition,
+                   fmt::format("job {} is not between two sessions", state().rules.job_id));
+  }
+
+  /// The time that a session waited for a slot doesn't count as time that it waited for sites.
+  void restart_wait(Collecting& session) {
+    session.opened = step_.now;
+    session.deadline = step_.now + state().rules.deadline;
+  }
+
   Refusal unwanted(const std::string& site) {
     if (wants(state().rules, site)) return {};
     return refusal(ErrorCode::kPermissionDenied,
@@ -220,6 +249,8 @@ class Machine {
   void overdue(Collecting& session) {
     if (may_conclude(state(), session)) {
       conclude(step_);
+    } else if (!state().has_slot && readiness_of(state()) == Readiness::kAble) {
+      restart_wait(session);
     } else if (step_.now >= session.opened + state().rules.recruiting_limit) {
       end_job(step_, Outcome::kFailed,
               fmt::format("{}: not enough groups were complete in time", job::to_string(session.key)));
@@ -242,7 +273,9 @@ class Machine {
     auto& session = std::get<Collecting>(state().phase);
     session.answers[site] = std::move(answer);
     --session.pending;
-    if (session.pending == 0 || (step_.now >= session.deadline && may_conclude(state(), session))) conclude(step_);
+    // Over whole groups the quorum is enough from the job's deadline on, whenever it is reached.
+    const bool late = sums_whole_groups(state().rules) && step_.now >= session.opened + state().rules.deadline;
+    if (session.pending == 0 || (late && may_conclude(state(), session))) conclude(step_);
   }
 
   /// Between sessions, anything may be what was waited for.
@@ -318,12 +351,28 @@ Result<void> admits(const State& state, const std::string& site, const job::Sess
 
 bool wants(const Rules& rules, const std::string& site) { return rules.listed.empty() || rules.listed.contains(site); }
 
+std::optional<Readiness> readiness_of(const State& state) {
+  if (const auto* session = std::get_if<Collecting>(&state.phase); session != nullptr && sums_whole_groups(state.rules))
+    return readiness_over_groups(state, session->answers);
+  const auto* recruiting = std::get_if<Recruiting>(&state.phase);
+  return recruiting == nullptr ? std::nullopt : std::optional(recruiting->readiness);
+}
+
+std::optional<TimePoint> gives_up_at(const State& state) {
+  if (const auto* session = std::get_if<Collecting>(&state.phase); session != nullptr && sums_whole_groups(state.rules))
+    return readiness_of(state) == Readiness::kAble ? std::nullopt
+                                                   : std::optional(session->opened + state.rules.recruiting_limit);
+  const auto* recruiting = std::get_if<Recruiting>(&state.phase);
+  if (recruiting == nullptr || recruiting->readiness == Readiness::kAble) return std::nullopt;
+  return recruiting->since + state.rules.recruiting_limit;
+}
+
 std::optional<TimePoint> next_wakeup(const State& state) {
   if (const auto* session = std::get_if<Collecting>(&state.phase)) return session->deadline;
   if (const auto* unmasking = std::get_if<Unmasking>(&state.phase)) return unmasking->until;
   if (const auto* closing = std::get_if<Closing>(&state.phase)) return closing->until;
   const auto* recruiting = std::get_if<Recruiting>(&state.phase);
-  if (recruiting == nullptr) return {};
+  if (recruiting == nullptr || recruiting->readiness == Readiness::kAble) return {};
   TimePoint next = recruiting->since + state.rules.recruiting_limit;
   bool owed = false;
   for (const auto& [name, site] : state.sites) {

@@ -11,6 +11,7 @@
 
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
+#include "coordinator/round/readiness.h"
 #include "coordinator/round/round_events.h"
 
 /// The course of one job as a pure function over values: no clock, no I/O, no thread.
@@ -36,8 +37,8 @@ struct Rules {
   /// Masked jobs: a census happens once and makes the members for good, and a sum has to be unmasked before it is read.
   bool masked = false;
   std::map<std::string, std::uint32_t> count_groups;  ///< masked: which group's counts a site is in
-  /// Mode masked: the groups, each summed as a whole or not at all. A session then opens at once and waits until enough
-  /// groups are complete (GroupSums makes the attempts); `minimum_sites` doesn't count.
+  /// Mode masked: the groups, each summed as a whole or not at all. With a slot a session opens at once and waits until
+  /// enough groups are complete (GroupSums makes the attempts); `minimum_sites` doesn't count.
   std::vector<std::vector<std::string>> groups;
   Clock::duration answer_limit =
       std::chrono::seconds(5);  ///< how long a round waits for a connected site's answer to the job
@@ -73,9 +74,10 @@ struct SiteState {
 // Phases.
 
 struct Queued {};
-/// Between sessions: waits until enough sites are there.
+/// Between sessions: waits until enough sites are there, and the job has a slot.
 struct Recruiting {
-  TimePoint since{};
+  TimePoint since{};  ///< what it waits for now began to lack
+  Readiness readiness = Readiness::kLacking;
 };
 /// A session is open to its cohort.
 struct Collecting {
@@ -115,6 +117,7 @@ struct State {
   bool recount = false;                 ///< the next census is of all: newcomers brought the sum to 2 N
   std::optional<crypto::Digest> model;  ///< of the last committed round
   std::uint64_t last_effect = 0;
+  bool has_slot = true;  ///< may open sessions
 };
 [[nodiscard]] State initial_state(Rules rules);
 
@@ -135,6 +138,13 @@ Result<void> admits(const State& state, const std::string& site, const job::Sess
 
 /// When a Tick changes something, if nothing else happens before.
 [[nodiscard]] std::optional<TimePoint> next_wakeup(const State& state);
+
+/// Does the job wait for a session to begin, and could it? Nothing while a session is open, or once the job has ended.
+/// A session over whole groups waits for sites itself: then, can enough of its groups be complete?
+[[nodiscard]] std::optional<Readiness> readiness_of(const State& state);
+
+/// When a job that lacks sites fails, unless enough of them come before.
+[[nodiscard]] std::optional<TimePoint> gives_up_at(const State& state);
 
 /// What a job between sessions waits for: "waiting for 3 sites, 1 accepted; west: declined: ...".
 [[nodiscard]] std::string waiting_for(const State& state);

@@ -43,6 +43,10 @@ class ReasonList {
 /// waits as long as it recruits.
 [[nodiscard]] bool awaits_approval(const State& state);
 
+/// Says whether enough groups of a session's cohort can be complete: they are, or all their members are there. Where a
+/// group has failed and nobody of the others is away, the session can end, which is as good.
+[[nodiscard]] Readiness readiness_over_groups(const State& state, const Answers& answers);
+
 /// Starts the next session where it can, else waits; ends the job after its last round, or where waiting is vain.
 void continue_recruiting(Step& step);
 /// Enters the wait before the next session.

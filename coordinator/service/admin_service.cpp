@@ -12,12 +12,15 @@
 #include "common/wire/report_conversions.h"
 #include "common/wire/status.h"
 #include "consilium/v1/admin.grpc.pb.h"
+#include "coordinator/admission/access.h"
 #include "coordinator/service/peer_certificate.h"
 #include "coordinator/service/service_parts.h"
 
 namespace consilium::service {
 
 namespace {
+
+using admission::Access;
 
 /// How long a watcher waits for a change before it looks whether its peer is still there.
 constexpr auto kWatchSlice = std::chrono::milliseconds(250);
@@ -27,42 +30,21 @@ bool ended(report::JobPhase phase) {
          phase == report::JobPhase::kFailed;
 }
 
-enum class Call { kSubmit, kListJobs, kWatch, kGetSpec, kStop, kListSites };
-
-/// Returns the roles that may make a call. An operator keeps the coordinator running: they see and stop every job, and
-/// get nothing that a job learned.
-std::vector<pki::Role> allowed_roles(Call call) {
-  switch (call) {
-    case Call::kListJobs:
-    case Call::kStop:
-    case Call::kListSites:
-      return {pki::Role::kResearcher, pki::Role::kOperator};
-    case Call::kSubmit:
-    case Call::kWatch:
-    case Call::kGetSpec:
-      return {pki::Role::kResearcher};
-  }
-  return {};
+std::string text_of(const pki::Identity& caller) {
+  return fmt::format("{} {}", pki::name_of(caller.role), caller.name);
 }
 
-/// Takes out what a job learned from the hospitals' data: an operator gets its phase and its sites.
-void withhold_results(report::JobStatus& status) {
-  status.history.clear();
-  status.model.reset();
-  status.examples = 0;
-}
-
-/// Sends a job's changes to one researcher. Its thread waits for them; a change is sent when the former is written,
+/// Sends a job's changes to one watcher. Its thread waits for them; a change is sent when the former is written,
 /// what comes in between is left out.
 class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
  public:
-  WatchStream(ServiceParts& parts, grpc::CallbackServerContext& context, std::string researcher, std::string job_id,
+  WatchStream(ServiceParts& parts, grpc::CallbackServerContext& context, pki::Identity caller, std::string job_id,
               std::unique_ptr<Slots::Hold> slot)
       : parts_(parts),
         context_(context),
-        researcher_(std::move(researcher)),
+        caller_(std::move(caller)),
         job_id_(std::move(job_id)),
-        certificate_(parts.trust, context, pki::Role::kResearcher),
+        certificate_(parts.trust, context, caller_.role),
         slot_(std::move(slot)) {
     wait_for_change();
   }
@@ -90,9 +72,9 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
   void run() {
     while (!cancelled_ && !parts_.ending) {
       if (const auto good = certificate_.check(); !good)
-        return Finish(refuse(context_, "researcher " + researcher_, good.error().within("the watch ends")));
-      const auto found = parts_.handler.watch(job_id_, seen_, kWatchSlice);
-      if (!found) return Finish(refuse(context_, "researcher " + researcher_, found.error()));
+        return Finish(refuse(context_, text_of(caller_), good.error().within("the watch ends")));
+      const auto found = parts_.handler.watch(caller_, job_id_, seen_, kWatchSlice);
+      if (!found) return Finish(refuse(context_, text_of(caller_), found.error()));
       if (seen_ != 0 && found->version <= seen_) continue;
       seen_ = found->version;
       last_ = ended(found->status.phase);
@@ -104,7 +86,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
 
   ServiceParts& parts_;
   grpc::CallbackServerContext& context_;
-  const std::string researcher_;
+  const pki::Identity caller_;
   const std::string job_id_;
   PeerCertificate certificate_;
   const std::unique_ptr<Slots::Hold> slot_;
@@ -123,7 +105,7 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* context, const v1::SubmitRequest* request,
                                    v1::SubmitReply* reply) override {
-    return answer(context, Call::kSubmit, [this, request, reply](const pki::Identity& peer) -> Result<void> {
+    return answer(context, Access::kSubmit, [this, request, reply](const pki::Identity& caller) -> Result<void> {
       if (request->spec().empty() || request->spec().size() > job::kMaxJobBytes) {
         return fail(ErrorCode::kInvalidArgument,
                     fmt::format("job of {} bytes: expected 1 to {}", request->spec().size(), job::kMaxJobBytes));
@@ -134,8 +116,8 @@ class AdminService final : public v1::Admin::CallbackService {
                     "version's 'consilium submit'");
       }
       CONSILIUM_ASSIGN(const job::JobSignature signature, wire::from_proto(request->signature()));
-      CONSILIUM_ASSIGN(const std::string job_id, parts_.handler.submit(peer.name, request->spec(), signature));
-      spdlog::info("researcher {} submitted {}", peer.name, job_id);
+      CONSILIUM_ASSIGN(const std::string job_id, parts_.handler.submit(caller.name, request->spec(), signature));
+      spdlog::info("researcher {} submitted {}", caller.name, job_id);
       reply->set_job_id(job_id);
       return {};
     });
@@ -143,9 +125,8 @@ class AdminService final : public v1::Admin::CallbackService {
 
   grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context, const v1::ListJobsRequest*,
                                      v1::ListJobsReply* reply) override {
-    return answer(context, Call::kListJobs, [this, reply](const pki::Identity& peer) -> Result<void> {
-      for (auto& status : parts_.handler.jobs()) {
-        if (peer.role == pki::Role::kOperator) withhold_results(status);
+    return answer(context, Access::kList, [this, reply](const pki::Identity& caller) -> Result<void> {
+      for (auto& status : parts_.handler.jobs(caller)) {
         if (status.history.size() > 1) status.history.erase(status.history.begin(), status.history.end() - 1);
         *reply->add_jobs() = wire::to_proto(status);
       }
@@ -156,9 +137,9 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerWriteReactor<v1::JobUpdate>* Watch(grpc::CallbackServerContext* context,
                                                  const v1::WatchRequest* request) override {
     using Refused = RefusedCall<grpc::ServerWriteReactor<v1::JobUpdate>>;
-    const auto peer = authenticate(parts_, *context, allowed_roles(Call::kWatch));
+    const auto peer = authenticate(parts_, *context, admission::allowed_roles(Access::kRead));
     if (!peer) return new Refused(wire::to_status(peer.error()));
-    const std::string who = "researcher " + peer->name;
+    const std::string who = text_of(*peer);
     if (const auto named = wire::check_name_field(request->job_id(), "watch.job_id"); !named) {
       return new Refused(refuse(*context, who, named.error()));
     }
@@ -167,29 +148,37 @@ class AdminService final : public v1::Admin::CallbackService {
       const Error error{ErrorCode::kResourceExhausted, fmt::format("more than {} watches at a time", kWatchesPerPeer)};
       return new Refused(refuse(*context, who, error));
     }
-    return new WatchStream(parts_, *context, peer->name, request->job_id(), std::move(slot));
+    return new WatchStream(parts_, *context, *peer, request->job_id(), std::move(slot));
   }
 
   grpc::ServerUnaryReactor* GetSpec(grpc::CallbackServerContext* context, const v1::GetSpecRequest* request,
                                     v1::GetSpecReply* reply) override {
-    return answer(context, Call::kGetSpec, [this, request, reply](const pki::Identity&) -> Result<void> {
+    return answer(context, Access::kRead, [this, request, reply](const pki::Identity& caller) -> Result<void> {
       CONSILIUM_TRY(wire::check_name_field(request->job_id(), "get_spec.job_id"));
-      CONSILIUM_ASSIGN(*reply->mutable_spec(), parts_.handler.job_spec(request->job_id()));
+      CONSILIUM_ASSIGN(*reply->mutable_spec(), parts_.handler.job_spec(caller, request->job_id()));
       return {};
     });
   }
 
   grpc::ServerUnaryReactor* Stop(grpc::CallbackServerContext* context, const v1::StopRequest* request,
                                  v1::StopReply*) override {
-    return answer(context, Call::kStop, [this, request](const pki::Identity& peer) -> Result<void> {
+    return answer(context, Access::kStop, [this, request](const pki::Identity& caller) -> Result<void> {
       CONSILIUM_TRY(wire::check_name_field(request->job_id(), "stop.job_id"));
-      return parts_.handler.stop(peer, request->job_id());
+      return parts_.handler.stop(caller, request->job_id());
+    });
+  }
+
+  grpc::ServerUnaryReactor* RemoveJob(grpc::CallbackServerContext* context, const v1::RemoveJobRequest* request,
+                                      v1::RemoveJobReply*) override {
+    return answer(context, Access::kRemove, [this, request](const pki::Identity& caller) -> Result<void> {
+      CONSILIUM_TRY(wire::check_name_field(request->job_id(), "remove_job.job_id"));
+      return parts_.handler.remove(caller, request->job_id());
     });
   }
 
   grpc::ServerUnaryReactor* ListSites(grpc::CallbackServerContext* context, const v1::ListSitesRequest*,
                                       v1::ListSitesReply* reply) override {
-    return answer(context, Call::kListSites, [this, reply](const pki::Identity&) -> Result<void> {
+    return answer(context, Access::kList, [this, reply](const pki::Identity&) -> Result<void> {
       for (const auto& site : parts_.handler.sites()) *reply->add_sites() = wire::to_proto(site);
       return {};
     });
@@ -198,17 +187,16 @@ class AdminService final : public v1::Admin::CallbackService {
  private:
   /// Checks who calls, then answers on a worker.
   template <class Answer>
-  grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, Call call, Answer body) {
+  grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, Access access, Answer body) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    const auto peer = authenticate(parts_, *context, allowed_roles(call));
+    const auto peer = authenticate(parts_, *context, admission::allowed_roles(access));
     if (!peer) {
       reactor->Finish(wire::to_status(peer.error()));
       return reactor;
     }
-    parts_.workers.post([context, reactor, peer = *peer, body = std::move(body)] {
-      const Result<void> outcome = body(peer);
-      const std::string who = std::string(pki::name_of(peer.role)) + " " + peer.name;
-      reactor->Finish(outcome ? grpc::Status::OK : refuse(*context, who, outcome.error()));
+    parts_.workers.post([context, reactor, caller = *peer, body = std::move(body)] {
+      const Result<void> outcome = body(caller);
+      reactor->Finish(outcome ? grpc::Status::OK : refuse(*context, text_of(caller), outcome.error()));
     });
     return reactor;
   }

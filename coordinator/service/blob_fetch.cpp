@@ -60,10 +60,7 @@ class BlobFetch final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
 
   Result<void> find() {
     const std::string hex = crypto::to_hex(order_.digest);
-    if (peer_.role == pki::Role::kSite && !parts_.handler.may_fetch(peer_.name, order_.digest)) {
-      return fail(ErrorCode::kPermissionDenied,
-                  fmt::format("blob {} is no model of a job that {} takes part in", hex, peer_.name));
-    }
+    CONSILIUM_TRY(parts_.handler.may_fetch(peer_, order_.digest));
     fd_ = ::open(parts_.blobs.path(order_.digest).c_str(), O_RDONLY | O_CLOEXEC);
     struct stat info {};
     if (fd_ < 0 || ::fstat(fd_, &info) != 0) return fail(ErrorCode::kNotFound, fmt::format("no blob {}", hex));

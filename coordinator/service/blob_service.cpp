@@ -7,6 +7,7 @@
 #include "coordinator/service/blob_fetch.h"
 #include "coordinator/service/bulk_upload.h"
 #include "coordinator/service/service_parts.h"
+#include "coordinator/service/spool_folder.h"
 
 namespace consilium::service {
 

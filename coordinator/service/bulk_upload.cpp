@@ -15,6 +15,7 @@
 #include "common/wire/status.h"
 #include "consilium/v1/blob.pb.h"
 #include "coordinator/service/service_parts.h"
+#include "coordinator/service/spool_folder.h"
 
 namespace consilium::service {
 
@@ -159,6 +160,11 @@ class VectorUpload final : public BulkUpload {
 class BlobUpload final : public BulkUpload {
  public:
   using BulkUpload::BulkUpload;
+  /// An upload of weights that broke off isn't resumed: what has arrived goes.
+  ~BlobUpload() override {
+    std::error_code ignored;
+    if (writer_) std::filesystem::remove(weights_spool_path(parts_.spool, peer_.name), ignored);
+  }
 
  private:
   Result<wire::SpoolFile> begin(const grpc::ByteBuffer& message) override {
@@ -168,18 +174,18 @@ class BlobUpload final : public BulkUpload {
       return fail(ErrorCode::kInvalidArgument,
                   fmt::format("blob of {} bytes: expected 1 to {}", bytes_, wire::kMaxBlobBytes));
     }
-    const std::string name = "researcher." + peer_.name;  // no site's name has a dot
-    writer_ = parts_.writers.take(name);
+    const auto file = weights_spool_path(parts_.spool, peer_.name);
+    writer_ = parts_.writers.take(file.string());
     if (!writer_) return fail(ErrorCode::kUnavailable, "another blob of this researcher is under way");
-    return wire::SpoolFile::open(parts_.spool / name / "blob.part", 0, bytes_);
+    CONSILIUM_TRY(parts_.handler.expect_weights(peer_.name, bytes_));
+    return wire::SpoolFile::open(file, 0, bytes_);
   }
 
   Result<void> complete(const wire::SpoolFile& spool) override {
-    const auto stored = parts_.blobs.put_file(spool.file(), wire::kMaxBlobBytes);
-    std::error_code ignored;
-    std::filesystem::remove(spool.file(), ignored);
-    if (!stored) return fail(stored.error());
-    return {};
+    CONSILIUM_ASSIGN(const crypto::Digest digest, parts_.blobs.put_file(spool.file(), wire::kMaxBlobBytes));
+    auto taken = parts_.handler.weights_received(peer_.name, digest, bytes_);
+    if (!taken) parts_.blobs.remove(digest);
+    return taken;
   }
 
   [[nodiscard]] std::uint64_t announced() const override { return bytes_; }
@@ -211,12 +217,6 @@ UploadReactor* begin_vector_upload(ServiceParts& parts, grpc::CallbackServerCont
 
 UploadReactor* begin_blob_upload(ServiceParts& parts, grpc::CallbackServerContext& context, grpc::ByteBuffer& answer) {
   return begin_upload<BlobUpload>(parts, context, answer, pki::Role::kResearcher);
-}
-
-std::filesystem::path spool_path(const std::filesystem::path& spool, const std::string& site,
-                                 const job::SessionKey& key) {
-  const std::string text = fmt::format("{}/{}/{}/{}", static_cast<int>(key.kind), key.round, key.attempt, key.job_id);
-  return spool / site / (crypto::to_hex(crypto::sha256(text)) + ".part");
 }
 
 }  // namespace consilium::service

@@ -1,10 +1,5 @@
 #pragma once
 
-#include <filesystem>
-#include <string>
-
-#include "common/job/round_order.h"
-
 namespace grpc {
 class ByteBuffer;
 class CallbackServerContext;
@@ -24,9 +19,5 @@ using UploadReactor = grpc::ServerReadReactor<grpc::ByteBuffer>;
 /// Receives a researcher's blob, and puts it into the store.
 [[nodiscard]] UploadReactor* begin_blob_upload(ServiceParts& parts, grpc::CallbackServerContext& context,
                                                grpc::ByteBuffer& answer);
-
-/// Where the spool keeps a site's vector of a session while it arrives: <spool>/<site>/<SHA-256 of the key>.part.
-[[nodiscard]] std::filesystem::path spool_path(const std::filesystem::path& spool, const std::string& site,
-                                               const job::SessionKey& key);
 
 }  // namespace consilium::service

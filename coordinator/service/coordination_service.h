@@ -37,24 +37,35 @@ class CoordinationHandler {
   /// refused.
   virtual Result<void> vector_received(const std::string& site, const job::SessionKey& key,
                                        const std::filesystem::path& file) = 0;
-  /// May this site fetch that blob (a model of a job it takes part in)?
-  virtual bool may_fetch(const std::string& site, const crypto::Digest& digest) = 0;
 
-  // Researchers and operators.
+  /// May this peer fetch that blob? A site: the model of a job that it takes part in. A researcher: a model of a job
+  /// that they may read. kPermissionDenied otherwise.
+  virtual Result<void> may_fetch(const pki::Identity& peer, const crypto::Digest& digest) = 0;
+
+  // Researchers and operators. `caller` is whoever calls; what they may do, the implementation decides.
+  /// Asked before a byte of a researcher's initial weights is spooled: is there room for them in the quota?
+  virtual Result<void> expect_weights(const std::string& researcher, std::uint64_t bytes) = 0;
+  /// The weights are in the blob store; the handler retains them while they are needed.
+  virtual Result<void> weights_received(const std::string& researcher, const crypto::Digest& digest,
+                                        std::uint64_t bytes) = 0;
   /// @param signature  under the job, as the researcher sent it
   virtual Result<std::string> submit(const std::string& researcher, const std::string& spec_text,
                                      const job::JobSignature& signature) = 0;
-  virtual std::vector<report::JobStatus> jobs() = 0;
+  /// Every job, each as far as the caller may see it.
+  virtual std::vector<report::JobStatus> jobs(const pki::Identity& caller) = 0;
   /// Returns the job's status once its version exceeds `seen` (at once for 0), or after `timeout`.
   struct Versioned {
     std::uint64_t version = 0;
     report::JobStatus status;
   };
-  virtual Result<Versioned> watch(const std::string& job_id, std::uint64_t seen, std::chrono::milliseconds timeout) = 0;
+  virtual Result<Versioned> watch(const pki::Identity& caller, const std::string& job_id, std::uint64_t seen,
+                                  std::chrono::milliseconds timeout) = 0;
   /// The canonical text of a job's spec.
-  virtual Result<std::string> job_spec(const std::string& job_id) = 0;
-  /// Stops a job for its researcher or for an operator; kPermissionDenied for another researcher.
-  virtual Result<void> stop(const pki::Identity& by, const std::string& job_id) = 0;
+  virtual Result<std::string> job_spec(const pki::Identity& caller, const std::string& job_id) = 0;
+  /// Stops a job; kPermissionDenied where the caller may not.
+  virtual Result<void> stop(const pki::Identity& caller, const std::string& job_id) = 0;
+  /// Takes an ended job off the list, and releases its model.
+  virtual Result<void> remove(const pki::Identity& caller, const std::string& job_id) = 0;
   virtual std::vector<SiteStatus> sites() = 0;
 };
 

@@ -9,6 +9,7 @@
 
 #include "common/crypto/random_source.h"
 #include "common/crypto/secret_bytes.h"
+#include "common/secagg/agreement_transcript.h"
 #include "common/secagg/group_transcript.h"
 #include "common/secagg/mask.h"
 #include "common/secagg/shamir.h"
@@ -113,7 +114,7 @@ bool group_keys() {
   const auto key = tainted_secret(secagg::kSumKeyBytes);
   const auto r = secagg::tag_key(key, job::SumKind::kTrain, 1);
   const auto s = secagg::tag_offset(key, job::SumKind::kTrain, 1, 0, {});
-  const auto confirmation = secagg::key_confirmation(key, {});
+  const auto confirmation = secagg::agreement_confirmation(key, {});
   const auto mask = secagg::pair_mask_key(tainted_secret(32), {}, "east", "north");
   return r && s && confirmation && mask;
 }

@@ -30,7 +30,7 @@ std::uint64_t peak_memory(pid_t process) {
 wire::JobOffer slow_offer(int number) {
   std::string spec = "name: [";
   while (spec.size() < 200'000) spec += "aaaaaaa,";
-  return {"flood-" + std::to_string(number), spec + "a]", "ada"};
+  return {"flood-" + std::to_string(number), spec + "a]", {}};
 }
 
 /// Sends offers faster than they can be handled.

@@ -34,13 +34,13 @@ seed: 7
 )";
 
 constexpr std::string_view kPolicy =
-    "researchers: [ada]\ndatasets: [chest]\ntasks: [classification]\nstrategies: [fedavg]\nmax_rounds: 1000\n"
+    "researchers: [ada]\ndatasets: [chest, renamed]\ntasks: [classification]\nstrategies: [fedavg]\nmax_rounds: 1000\n"
     "max_local_epochs: 1000\nminimum_cohort: 1\n";
 
-data::Split split(std::size_t count) {
+data::Split split(std::size_t count, int seed) {
   data::Split made;
   std::vector<std::uint8_t> pixels(count * 64);
-  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * 37 % 251);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * 37 % 251 + seed);
   made.values = pixels;
   for (std::size_t i = 0; i < count; ++i) made.labels.push_back(static_cast<std::uint16_t>(i % 2));
   return made;
@@ -97,17 +97,23 @@ Stage::Stage(const StageOptions& options) : options_(options), sites_(options.si
 void Stage::configure() {
   const fs::path folder = federation_.folder.path();
   const pki::Authority authority = pki::Authority::open(folder / "ca").value();
-  pki::write_text(folder / "roster.yaml", roster::roster_text(roster::members_of(authority).value()));
+  roster::Roster roster = roster::members_of(authority).value();
+  if (!options_.groups.empty()) {
+    roster.serial = 1;
+    roster.populations = {{"chest", {"chest"}, roster::Mode::kMasked, kBound, options_.groups, options_.groups}};
+  }
+  pki::write_text(folder / "roster.yaml", roster::roster_text(roster));
   pki::write_text(folder / "policy.yaml", std::string(kPolicy) + options_.policy);
-  REQUIRE(data::write_npz(folder / "chest.npz", {{1, 8, 8}, 2, split(40), split(16), split(16)}));
+  write_data(0);
   pki::write_text(folder / "client.yaml",
                   "site: north\nserver_name: localhost\ncoordinator: 127.0.0.1:" + std::to_string(federation_.port()) +
                       "\npolicy: policy.yaml\nroster: roster.yaml\nstate_dir: state\n"
                       "tls: {root: ca/root.pem, certificate: north.pem, key: north.key, revocation_list: ca/crl.pem}\n"
                       "trainer: {command: [" CONSILIUM_BIN_DIR "/consilium-linear-trainer, --sleep-ms, \"" +
-                      std::to_string(options_.training_ms) +
-                      "\"], device: cpu}\n"
-                      "datasets: {chest: {type: npz, path: chest.npz}}\n");
+                      std::to_string(options_.training_ms) + "\"" + options_.trainer +
+                      "], device: cpu}\n"
+                      "datasets:\n  chest: {type: npz, path: chest.npz}\n" +
+                      options_.datasets);
   fs::create_directory(folder / "state");
   if (options_.unprivileged) {
     for (const char* name : {"", "ca", "ca/root.pem", "ca/crl.pem", "north.pem", "north.key", "state"}) {
@@ -115,6 +121,13 @@ void Stage::configure() {
     }
   }
 }
+
+void Stage::write_data(int seed) {
+  REQUIRE(data::write_npz(federation_.folder / "chest.npz",
+                          {{1, 8, 8}, 2, split(options_.examples, seed), split(16, seed), split(16, seed)}));
+}
+
+void Stage::change_data() { write_data(4); }
 
 void Stage::await_connection() {
   const bool connected = federation_.handler.board.wait(
@@ -135,9 +148,13 @@ void Stage::cut_connection() {
   await_connection();
 }
 
-void Stage::restart_client() {
+void Stage::kill_client() {
   client_->kill();
   REQUIRE(federation_.handler.board.wait([&] { return !federation_.handler.connected.contains(kNorth); }));
+}
+
+void Stage::restart_client() {
+  kill_client();
   start_client();
 }
 
@@ -155,11 +172,26 @@ job::JobSpec Stage::job(const std::vector<std::string>& sites) const {
   return *complete;
 }
 
+job::PopulationTerms Stage::terms() const {
+  return {"chest", kBound, options_.groups, roster::history_digest(options_.groups)};
+}
+
+job::JobSpec Stage::job(job::PopulationTerms terms) const {
+  auto complete = job::with_population(job::parse_job(kJob, "job.yaml").value(), roster_, 1, std::move(terms));
+  INFO((complete ? std::string() : complete.error().message));
+  REQUIRE(complete.has_value());
+  return *complete;
+}
+
 std::uint64_t Stage::model_bytes() const { return model::build_manifest(job().model)->parameter_count() * 4; }
 
 crypto::Digest Stage::model(std::size_t number) {
   const std::vector<float> values(model_bytes() / 4, static_cast<float>(number) / 1024);
-  const crypto::Digest digest = federation_.blobs->put(std::as_bytes(std::span(values))).value();
+  return put(std::as_bytes(std::span(values)));
+}
+
+crypto::Digest Stage::put(std::span<const std::byte> bytes) {
+  const crypto::Digest digest = federation_.blobs->put(bytes).value();
   federation_.handler.board.post([&] { federation_.handler.fetchable.insert(digest); });
   return digest;
 }

@@ -4,7 +4,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "common/crypto/random_source.h"
@@ -12,6 +15,7 @@
 #include "common/job/job_spec.h"
 #include "common/pki/signer.h"
 #include "common/pki/trust.h"
+#include "common/roster/roster.h"
 #include "common/secagg/messages.h"
 #include "common/secagg/roster_authenticator.h"
 #include "tests/contract/link/federation_fixture.h"
@@ -21,6 +25,8 @@
 namespace consilium::rogue {
 
 inline const std::string kNorth = "north";
+/// B of the stage's population: as many training examples as each of its sites has.
+inline constexpr std::uint64_t kBound = 40;
 
 /// A certificate and the key that signs with it.
 struct Credentials {
@@ -50,7 +56,13 @@ struct StageOptions {
   std::string policy{};                    ///< lines that policy.yaml has besides those that accept the job
   std::vector<std::string> environment{};  ///< of the client, "NAME=value"
   unsigned training_ms = 0;                ///< how long a training takes, besides what it takes
+  std::string trainer{};                   ///< further arguments of the trainer, each with ", " in front
+  std::size_t examples = kBound;           ///< of training that north has
+  std::string datasets{};                  ///< lines that client.yaml has below `datasets`
   bool unprivileged = false;               ///< the client runs as nobody, if the test runs as root
+  /// Of the one population, `chest`, in mode `masked` with a bound of kBound examples; without any, the roster has no
+  /// population, and masked jobs are of mode `masked-threshold`.
+  std::vector<roster::Group> groups{};
 };
 
 /// A consortium whose site north is the real client, whose other sites are played by the test with their own keys, and
@@ -73,11 +85,17 @@ class Stage {
   [[nodiscard]] std::shared_ptr<const pki::TrustStore> trust() const { return trust_; }
   crypto::SystemRandom& random() { return random_; }
 
-  /// The masked job of all sites, or of some.
-  [[nodiscard]] job::JobSpec job() const { return job(sites_); }
+  /// The masked job of all sites, or of some; on the population where the roster has one.
+  [[nodiscard]] job::JobSpec job() const { return options_.groups.empty() ? job(sites_) : job(terms()); }
+  /// What the roster that north holds says of the population.
+  [[nodiscard]] job::PopulationTerms terms() const;
+  /// A job on a population, which may be a lie.
+  [[nodiscard]] job::JobSpec job(job::PopulationTerms terms) const;
   [[nodiscard]] job::JobSpec job(const std::vector<std::string>& sites) const;
   /// Puts a model that north may fetch; another number, another model.
   crypto::Digest model(std::size_t number);
+  /// Puts bytes that north may fetch.
+  crypto::Digest put(std::span<const std::byte> bytes);
   [[nodiscard]] std::uint64_t model_bytes() const;
 
   // What the coordinator does.
@@ -99,12 +117,19 @@ class Stage {
   void cut_connection();
   /// Kills the client and starts it again; returns once it is connected.
   void restart_client();
+  void kill_client();
+  void start_client();
+  /// Gives north other data, on which the same training gives another update.
+  void change_data();
 
   // What north is seen to do, in this session.
   /// Its next message; nullopt where it refused the session, or nothing comes in `patience`.
   std::optional<secagg::SiteMessage> next_answer(const job::SessionKey& key,
                                                  std::chrono::milliseconds patience = std::chrono::minutes(1));
   std::optional<std::vector<std::uint32_t>> upload(const job::SessionKey& key);
+  /// Its next message of this kind about which `matches` holds; nullopt where none comes in `patience`.
+  template <class Message, class Matches>
+  std::optional<Message> next(const Matches& matches, std::chrono::milliseconds patience = std::chrono::seconds(20));
   std::optional<wire::SessionFailed> refusal(const job::SessionKey& key);
   /// Everything that north said on its stream so far.
   std::vector<wire::SiteMessage> said();
@@ -117,8 +142,8 @@ class Stage {
   std::string log() { return client_->log(); }
 
  private:
-  void start_client();
   void configure();
+  void write_data(int seed);
   void await_connection();
   wire::JobAnswer next_job_answer(const std::string& job_id, std::size_t after);
 
@@ -132,7 +157,25 @@ class Stage {
   std::shared_ptr<const pki::TrustStore> trust_;
   crypto::SystemRandom random_;
   std::map<job::SessionKey, std::size_t> taken_;
+  std::map<std::size_t, std::set<std::size_t>> shown_;  ///< places of messages that next() gave, by kind
   std::optional<ClientProcess> client_;
 };
+
+template <class Message, class Matches>
+std::optional<Message> Stage::next(const Matches& matches, std::chrono::milliseconds patience) {
+  std::set<std::size_t>& shown = shown_[wire::SiteMessage(Message{}).index()];
+  const auto due = std::chrono::steady_clock::now() + patience;
+  do {
+    const std::vector<wire::SiteMessage> messages = said();
+    for (std::size_t place = 0; place < messages.size(); ++place) {
+      const auto* message = std::get_if<Message>(&messages[place]);
+      if (message == nullptr || shown.contains(place) || !matches(*message)) continue;
+      shown.insert(place);
+      return *message;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  } while (std::chrono::steady_clock::now() < due && client_->running());
+  return std::nullopt;
+}
 
 }  // namespace consilium::rogue

@@ -352,19 +352,19 @@ authorityKeyIdentifier = keyid:always
         wanted = sorted(sites or self.sites)
         eventually(lambda: set(wanted) <= set(self.connected_sites()), f"sites {wanted} are connected", every=0.1)
 
-    def submit(self, job):
+    def submit(self, job, researcher="ada"):
         """Submits a job (YAML text or a dictionary), with the roster where it is masked, and returns its id."""
         file = self.folder / f"job-{time.monotonic_ns()}.yaml"
         file.write_text(job if isinstance(job, str) else json.dumps(job))
         roster = ["--roster", self.roster] if not isinstance(job, str) and is_masked(job) else []
-        return json.loads(self.command("submit", file, *roster, "--json").stdout)["job_id"]
+        return json.loads(self.command("submit", file, *roster, "--json", researcher=researcher).stdout)["job_id"]
 
     def status(self, job_id):
         return next(job for job in self.query("jobs") if job["job_id"] == job_id)
 
-    def wait_ended(self, job_id, seconds=120):
+    def wait_ended(self, job_id, seconds=120, researcher="ada"):
         """Watches the job to its end and returns its last status, with the rounds as `history`."""
-        watched = self.command("watch", job_id, "--json", check=False, timeout=seconds)
+        watched = self.command("watch", job_id, "--json", researcher=researcher, check=False, timeout=seconds)
         events = [json.loads(line) for line in watched.stdout.splitlines()]
         if not events or events[-1]["event"] != "end":
             raise AssertionError(f"watch {job_id} exited with {watched.returncode}: {watched.stderr}")

@@ -2,7 +2,7 @@
 
 import unittest
 
-from consortium import Consortium, eventually, job
+from consortium import POLICY, Consortium, eventually, job, run
 from sitedata import write_sites
 
 SITES = ["east", "north", "south", "west"]
@@ -39,6 +39,52 @@ class Jobs(unittest.TestCase):
             self.assertEqual(consortium.wait_ended(first)["phase"], "finished")
             ended = consortium.wait_ended(second)
             self.assertEqual(ended["phase"], "finished", ended["detail"])
+
+    def test_a_job_that_waits_for_a_site_leaves_the_only_slot_to_another_researcher(self):
+        with Consortium(SITES, max_running_jobs=1) as consortium:
+            data = write_sites(consortium.folder, SITES)
+            for researcher in ("grace", "eve"):
+                consortium.certify("researcher", researcher)
+            consortium.start_coordinator()
+            for site in ("east", "north"):
+                consortium.start_site(site, {"chest": data[site]}, policy=POLICY.replace("[ada]", "[ada, grace]"))
+            consortium.wait_connected("east", "north")
+            waits = consortium.submit(job(name="waits", federation={"rounds": 1, "sites": ["east", "west"], "minimum_sites": 2}, readers=["grace"]))
+            works = consortium.submit(job(name="works", federation={"rounds": 2, "sites": ["east", "north"], "minimum_sites": 2}), researcher="grace")
+            self.assertEqual(consortium.wait_ended(works, researcher="grace")["phase"], "finished")
+            self.assertIn("west: is not connected; the job fails if too few come until", consortium.status(waits)["detail"])
+            consortium.start_site("west", {"chest": data["west"]})
+            self.assertEqual(consortium.wait_ended(waits)["phase"], "finished")
+
+            # Who may see what: ada's job is hers and grace's; grace's job is hers alone.
+            mine, theirs = (next(entry for entry in consortium.query("jobs") if entry["job_id"] == job_id) for job_id in (waits, works))
+            self.assertEqual((mine["researcher"], theirs["researcher"]), ("ada", "grace"))
+            self.assertTrue(mine["model"] and mine["history"])
+            self.assertEqual((theirs["model"], theirs["history"], theirs["detail"], theirs["sites"]), (None, [], "", {}))
+            for command in (["watch", works], ["fetch", works, "--out", consortium.folder / "stolen"], ["remove", works], ["remove", waits, "as eve"]):
+                who = "eve" if command[-1] == "as eve" else "ada"
+                refused = consortium.command(*[word for word in command if word != "as eve"], researcher=who, check=False)
+                self.assertEqual(refused.returncode, 6, refused.stderr)
+                self.assertIn("grace" if who == "ada" else "ada", refused.stderr)
+            self.assertFalse((consortium.folder / "stolen").exists())
+            consortium.command("fetch", waits, "--out", consortium.folder / "read", researcher="grace")
+            self.assertTrue((consortium.folder / "read" / "model.safetensors").exists())
+
+            # Blobs go with the jobs that need them.
+            blobs = consortium.folder / "coordinator" / "state" / "blobs"
+            self.assertEqual(len(list(blobs.iterdir())), 2)
+            consortium.command("remove", waits)
+            consortium.command("remove", works, researcher="grace")
+            self.assertEqual(list(blobs.iterdir()), [])
+            self.assertEqual(consortium.query("jobs"), [])
+
+    def test_a_second_coordinator_on_one_state_folder_is_refused(self):
+        with Consortium(["east"]) as consortium:
+            daemon = consortium.start_coordinator()
+            second = run("consilium-coordinator", "--config", consortium.folder / "coordinator" / "coordinator.yaml", check=False)
+            self.assertEqual(second.returncode, 1)
+            self.assertIn(f"process {daemon.pid}", second.stderr)
+            self.assertEqual(consortium.query("jobs"), [])
 
     def test_a_fraction_of_the_sites_is_sampled_anew_each_round(self):
         with Consortium(SITES) as consortium:

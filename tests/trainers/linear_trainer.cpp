@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -47,6 +48,9 @@ class Shared {
 
 class Trainer {
  public:
+  /// @param nan_round  whose update has a NaN in it; 0: none
+  explicit Trainer(std::uint32_t nan_round) : nan_round_(nan_round) {}
+
   Reply operator()(const Prepare& request, const Record&) {
     auto dataset = data::read_dataset(request.data, request.model.input, request.model.classes);
     if (!dataset) return Failed{dataset.error().code, dataset.error().message};
@@ -69,6 +73,7 @@ class Trainer {
     for (std::uint32_t epoch = 0; epoch < request.local_epochs; ++epoch)
       loss = run_epoch(request, global.values(), model);
     for (std::size_t i = 0; i < model.size(); ++i) delta.values()[i] = model[i] - global.values()[i];
+    if (request.round == nan_round_) delta.values()[0] = std::numeric_limits<float>::quiet_NaN();
     return Trained{loss, request.local_epochs, false, 0.0};
   }
 
@@ -151,6 +156,7 @@ class Trainer {
     return loss;
   }
 
+  std::uint32_t nan_round_ = 0;
   data::Dataset dataset_;
   std::size_t features_ = 0;
   std::size_t classes_ = 0;
@@ -161,14 +167,16 @@ class Trainer {
 int main(int argc, char** argv) {
   int socket = -1;
   int slow_ms = 0;
+  std::uint32_t nan_round = 0;
   for (int i = 1; i + 1 < argc; ++i) {
     if (std::string(argv[i]) == "--socket-fd") socket = std::atoi(argv[i + 1]);
     if (std::string(argv[i]) == "--sleep-ms") slow_ms = std::atoi(argv[i + 1]);
+    if (std::string(argv[i]) == "--nan-round") nan_round = static_cast<std::uint32_t>(std::atoi(argv[i + 1]));
   }
   if (socket < 0) return 2;
   RecordChannel channel{Descriptor(socket)};
   if (!channel.send(encode(Reply(Hello{kProtocolVersion, "consilium-linear-trainer", "cpu", true})))) return 1;
-  Trainer trainer;
+  Trainer trainer(nan_round);
   while (true) {
     const auto record = channel.receive();
     if (!record) return 1;

@@ -55,6 +55,8 @@ report::JobStatus status_of(unsigned rounds) {
   status.model = crypto::sha256("model");
   status.examples = 280;
   status.eta_seconds = 12.5;
+  status.researcher = "marie";
+  status.submitted_seconds = 1'795'000'000;
   return status;
 }
 
@@ -88,14 +90,20 @@ TEST_CASE("a researcher submits, lists, reads and stops jobs, and lists sites") 
   CHECK(client.spec("job-1").value() == "the spec of job-1");
   CHECK(client.stop("job-1"));
   CHECK(federation.handler.stopped == std::vector<std::string>{"spiffe://lung/researcher/marie job-1"});
+  CHECK(client.remove("job-1"));
+  CHECK(federation.handler.removed == std::vector<std::string>{"spiffe://lung/researcher/marie job-1"});
   CHECK(client.sites().value() == federation.handler.site_list);
 
   const auto jobs = client.jobs().value();
   REQUIRE(jobs.size() == 1);
   CHECK(jobs[0].sites == federation.handler.current.status.sites);
+  CHECK(jobs[0].researcher == "marie");
+  CHECK(jobs[0].submitted_seconds == 1'795'000'000);
   REQUIRE(jobs[0].history.size() == 1);
   CHECK(same(jobs[0].history[0], federation.handler.current.status.history[2]));
   CHECK(client.status("chest-xray-1").value().history.size() == 3);
+  CHECK_FALSE(federation.handler.callers.empty());
+  for (const std::string& caller : federation.handler.callers) CHECK(caller == "researcher marie");
 }
 
 TEST_CASE("an operator lists and stops jobs and sees sites, and gets nothing that a job learned") {
@@ -108,11 +116,11 @@ TEST_CASE("an operator lists and stops jobs and sees sites, and gets nothing tha
   REQUIRE(jobs.size() == 1);
   CHECK(jobs[0].phase == report::JobPhase::kTraining);
   CHECK(jobs[0].sites == federation.handler.current.status.sites);
-  CHECK(jobs[0].history.empty());
-  CHECK_FALSE(jobs[0].model);
-  CHECK(jobs[0].examples == 0);
+  CHECK(federation.handler.callers == std::vector<std::string>{"operator olga"});  // who gets what, the handler decides
   CHECK(client.stop("job-1"));
   CHECK(federation.handler.stopped == std::vector<std::string>{"spiffe://lung/operator/olga job-1"});
+  CHECK(client.remove("job-1"));
+  CHECK(federation.handler.removed == std::vector<std::string>{"spiffe://lung/operator/olga job-1"});
   CHECK(client.sites().value() == federation.handler.site_list);
 
   const auto refused = [](const auto& outcome) {
@@ -120,7 +128,7 @@ TEST_CASE("an operator lists and stops jobs and sees sites, and gets nothing tha
     CHECK(outcome.error().code == ErrorCode::kPermissionDenied);
     CHECK(outcome.error().message.find("an operator has no business here") != std::string::npos);
   };
-  refused(client.submit("{}"));
+  refused(client.submit(job::parse_job(kJob, "job.yaml").value()));
   refused(client.spec("job-1"));
   refused(client.status("chest-xray-1"));
   const auto weights = federation.folder / "weights.bin";
@@ -210,7 +218,13 @@ TEST_CASE("initial weights are put before the job is submitted, and a model is f
   const auto digest = crypto::sha256(bytes);
   CHECK(federation.blobs->size(digest).value() == bytes.size());
 
+  CHECK(federation.handler.weights ==
+        std::vector<std::string>{"marie " + crypto::to_hex(digest) + " " + std::to_string(bytes.size())});
+
   const auto fetched = federation.folder / "fetched.bin";
+  CHECK(client.fetch_model(digest, fetched).error().code == ErrorCode::kPermissionDenied);
+  CHECK(pki::text_of(fetched).empty());
+  federation.handler.board.post([&] { federation.handler.fetchable = {digest, crypto::sha256("absent")}; });
   REQUIRE(client.fetch_model(digest, fetched));
   CHECK(pki::text_of(fetched) == pki::text_of(weights));
   std::filesystem::resize_file(fetched, 1'500'000);
@@ -233,4 +247,32 @@ TEST_CASE("a site's certificate may not ask what researchers may, and a coordina
   const auto jobs = client.jobs();
   CHECK(jobs.error().code == ErrorCode::kUnavailable);
   CHECK(jobs.error().message.find("cannot reach the coordinator at 127.0.0.1:") != std::string::npos);
+}
+
+TEST_CASE("weights beyond a researcher's quota are refused before a byte of them is spooled") {
+  Federation federation;
+  auto client = client_of(federation);
+  federation.handler.weights_quota = 1000;
+  const auto weights = federation.folder / "weights.bin";
+  pki::write_text(weights, std::string(1001, 'w'));
+  const auto refused = client.put_blob(weights);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code == ErrorCode::kResourceExhausted);
+  CHECK(refused.error().message.find("marie has no room for 1001 bytes") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(federation.spool() / "researcher.marie" / "blob.part"));
+  CHECK(federation.handler.weights.empty());
+}
+
+TEST_CASE("of weights that have arrived, no file is left in the spool") {
+  Federation federation;
+  auto client = client_of(federation);
+  const auto weights = federation.folder / "weights.bin";
+  pki::write_text(weights, std::string(1000, 'w'));
+  REQUIRE(client.put_blob(weights));
+  const auto spooled = federation.spool() / "researcher.marie" / "blob.part";
+  CHECK(std::filesystem::exists(spooled.parent_path()));
+  // The file goes with the call, which may end a moment after its answer.
+  for (int wait = 0; wait < 600 && std::filesystem::exists(spooled); ++wait)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  CHECK_FALSE(std::filesystem::exists(spooled));
 }

@@ -11,6 +11,10 @@ namespace consilium::testing {
 
 namespace {
 const bool kBarred = (wire::restrict_to_tls13(), true);
+
+std::string caller_text(const pki::Identity& caller) {
+  return std::string(pki::name_of(caller.role)) + " " + caller.name;
+}
 }  // namespace
 
 std::string upload_name(const std::string& site, const job::SessionKey& key) { return site + " " + to_string(key); }
@@ -55,8 +59,25 @@ Result<void> RecordingHandler::vector_received(const std::string& site, const jo
   return {};
 }
 
-bool RecordingHandler::may_fetch(const std::string&, const crypto::Digest& digest) {
-  return board.read([&] { return fetchable.contains(digest); });
+Result<void> RecordingHandler::may_fetch(const pki::Identity& peer, const crypto::Digest& digest) {
+  return board.read([&]() -> Result<void> {
+    callers.push_back(caller_text(peer));
+    if (fetchable.contains(digest)) return {};
+    return fail(ErrorCode::kPermissionDenied, "no model for " + peer.name);
+  });
+}
+
+Result<void> RecordingHandler::expect_weights(const std::string& researcher, std::uint64_t bytes) {
+  return board.read([&]() -> Result<void> {
+    if (bytes <= weights_quota) return {};
+    return fail(ErrorCode::kResourceExhausted, researcher + " has no room for " + std::to_string(bytes) + " bytes");
+  });
+}
+
+Result<void> RecordingHandler::weights_received(const std::string& researcher, const crypto::Digest& digest,
+                                                std::uint64_t bytes) {
+  board.post([&] { weights.push_back(researcher + " " + crypto::to_hex(digest) + " " + std::to_string(bytes)); });
+  return {};
 }
 
 Result<std::string> RecordingHandler::submit(const std::string& researcher, const std::string& spec_text,
@@ -68,12 +89,17 @@ Result<std::string> RecordingHandler::submit(const std::string& researcher, cons
   return std::string("job-1");
 }
 
-std::vector<report::JobStatus> RecordingHandler::jobs() {
-  return board.read([&] { return std::vector<report::JobStatus>{current.status}; });
+std::vector<report::JobStatus> RecordingHandler::jobs(const pki::Identity& caller) {
+  return board.read([&] {
+    callers.push_back(caller_text(caller));
+    return std::vector<report::JobStatus>{current.status};
+  });
 }
 
-Result<service::CoordinationHandler::Versioned> RecordingHandler::watch(const std::string& job_id, std::uint64_t seen,
+Result<service::CoordinationHandler::Versioned> RecordingHandler::watch(const pki::Identity& caller,
+                                                                        const std::string& job_id, std::uint64_t seen,
                                                                         std::chrono::milliseconds timeout) {
+  board.post([&] { callers.push_back(caller_text(caller)); });
   const auto due = std::chrono::steady_clock::now() + timeout;
   while (board.read([&] { return current.version <= seen; }) && std::chrono::steady_clock::now() < due) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -84,10 +110,18 @@ Result<service::CoordinationHandler::Versioned> RecordingHandler::watch(const st
   });
 }
 
-Result<std::string> RecordingHandler::job_spec(const std::string& job_id) { return "the spec of " + job_id; }
+Result<std::string> RecordingHandler::job_spec(const pki::Identity& caller, const std::string& job_id) {
+  board.post([&] { callers.push_back(caller_text(caller)); });
+  return "the spec of " + job_id;
+}
 
-Result<void> RecordingHandler::stop(const pki::Identity& by, const std::string& job_id) {
-  board.post([&] { stopped.push_back(pki::to_uri(by) + " " + job_id); });
+Result<void> RecordingHandler::stop(const pki::Identity& caller, const std::string& job_id) {
+  board.post([&] { stopped.push_back(pki::to_uri(caller) + " " + job_id); });
+  return {};
+}
+
+Result<void> RecordingHandler::remove(const pki::Identity& caller, const std::string& job_id) {
+  board.post([&] { removed.push_back(pki::to_uri(caller) + " " + job_id); });
   return {};
 }
 

@@ -61,6 +61,10 @@ class RecordingHandler final : public service::CoordinationHandler {
   std::vector<std::pair<std::string, std::string>> submitted;
   std::vector<job::JobSignature> signatures;  ///< of `submitted`
   std::vector<std::string> stopped;
+  std::vector<std::string> removed;
+  std::vector<std::string> callers;     ///< who asked for jobs, a spec or a watch: "researcher marie"
+  std::uint64_t weights_quota = ~0ULL;  ///< bytes of one upload
+  std::vector<std::string> weights;     ///< "researcher digest", as they were received
   Versioned current;
   std::vector<service::SiteStatus> site_list;
 
@@ -70,13 +74,18 @@ class RecordingHandler final : public service::CoordinationHandler {
   Result<std::uint64_t> expected_words(const std::string& site, const job::SessionKey& key) override;
   Result<void> vector_received(const std::string& site, const job::SessionKey& key,
                                const std::filesystem::path& file) override;
-  bool may_fetch(const std::string& site, const crypto::Digest& digest) override;
+  Result<void> may_fetch(const pki::Identity& peer, const crypto::Digest& digest) override;
+  Result<void> expect_weights(const std::string& researcher, std::uint64_t bytes) override;
+  Result<void> weights_received(const std::string& researcher, const crypto::Digest& digest,
+                                std::uint64_t bytes) override;
   Result<std::string> submit(const std::string& researcher, const std::string& spec_text,
                              const job::JobSignature& signature) override;
-  std::vector<report::JobStatus> jobs() override;
-  Result<Versioned> watch(const std::string& job_id, std::uint64_t seen, std::chrono::milliseconds timeout) override;
-  Result<std::string> job_spec(const std::string& job_id) override;
-  Result<void> stop(const pki::Identity& by, const std::string& job_id) override;
+  std::vector<report::JobStatus> jobs(const pki::Identity& caller) override;
+  Result<Versioned> watch(const pki::Identity& caller, const std::string& job_id, std::uint64_t seen,
+                          std::chrono::milliseconds timeout) override;
+  Result<std::string> job_spec(const pki::Identity& caller, const std::string& job_id) override;
+  Result<void> stop(const pki::Identity& caller, const std::string& job_id) override;
+  Result<void> remove(const pki::Identity& caller, const std::string& job_id) override;
   std::vector<service::SiteStatus> sites() override;
 };
 

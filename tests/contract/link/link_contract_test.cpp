@@ -103,7 +103,7 @@ TEST_CASE("a site that takes its time with a message holds the coordinator up, a
   std::promise<void> gate;
   auto link = federation.link("north");
   auto told = events.events();
-  told.connected = [&] { REQUIRE(link->send(kHello)); };
+  told.connected = [&](const std::string&) { REQUIRE(link->send(kHello)); };
   told.received = [&, held = gate.get_future().share(), record = told.received](wire::CoordinatorMessage message) {
     held.wait();
     record(std::move(message));
@@ -112,7 +112,9 @@ TEST_CASE("a site that takes its time with a message holds the coordinator up, a
   REQUIRE(federation.handler.board.wait([&] { return federation.handler.connected.contains("north"); }));
   constexpr std::size_t kSent = 400;  // of half a MiB
   for (std::size_t i = 0; i < kSent; ++i) {
-    federation.service->send("north", wire::JobOffer{"job-1", std::string(1 << 19, 'x'), "marie"});
+    federation.service->send(
+        "north",
+        wire::JobOffer{"job-1", std::string(1 << 19, 'x'), {"spiffe://lung/coordinator/hub", 1, "c", {std::byte{1}}}});
     std::this_thread::sleep_for(std::chrono::milliseconds(4));
   }
   // The coordinator's own queue is full: it gives the site up.

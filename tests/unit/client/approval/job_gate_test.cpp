@@ -43,7 +43,7 @@ struct Desk {
   std::int64_t now = kNow;
   std::optional<JobGate> gate;
   policy::Policy policy = policy::parse_policy(kPolicy, "policy.yaml").value();
-  roster::Roster roster{"lung", {}, signing().roster};
+  roster::Roster roster{.consortium = "lung", .researchers = signing().roster};
   std::vector<std::string> datasets{"chest"};
 
   Desk() { use(signing()); }

@@ -25,7 +25,7 @@ inline constexpr std::int64_t kNow = 1'800'000'000;
 class Signing {
  public:
   Signing() {
-    for (const char* name : {"ada", "bob", "mallory"}) enroll(name);
+    for (const char* name : {"ada", "bob", "eve", "grace", "mallory"}) enroll(name);
     roster.erase("mallory");
   }
 

@@ -197,6 +197,7 @@ JobSpec random_job(std::mt19937_64& draw) {
   job.privacy.buffer_clip = std::ldexp(1.0, static_cast<int>(below(41)) - 20);
   job.evaluation = {below(5), static_cast<Split>(1 + below(3))};
   if (below(2)) job.initial_weights = "weights/\"start\" \xC3\xA9 #1: '\\.safetensors";
+  if (below(2)) job.readers = {"ada", "grace-" + std::to_string(below(100))};
   if (below(2)) job.initial_weights_digest = crypto::sha256(job.name);
   job.seed = draw();
   return job;
@@ -261,10 +262,29 @@ TEST_CASE("spelling does not change the digest, meaning does") {
                                                                  {"every: 1,", "every: 0,"},
                                                                  {"split: test", "split: val"},
                                                                  {"weights.s", "w.s"},
-                                                                 {"seed: 7", "seed: 8"}};
+                                                                 {"seed: 7", "seed: 8"},
+                                                                 {"seed: 7", "seed: 7\nreaders: [ada]"}};
   for (const auto& [from, to] : changes) {
     INFO(from << " -> " << to);
     CHECK(job_digest(parsed(with(kSmallJob, from, to))) != job_digest(job));
+  }
+}
+
+TEST_CASE("a job names up to 100 different researchers who may read it") {
+  const auto readers = [](const std::string& list) { return with(kSmallJob, "seed: 7", "seed: 7\nreaders: " + list); };
+  CHECK(parsed(kSmallJob).readers.empty());
+  CHECK(parsed(readers("null")).readers.empty());
+  CHECK(parsed(readers("[grace, ada]")).readers == std::vector<std::string>{"grace", "ada"});
+  std::string many = "[r0";
+  for (int reader = 1; reader < 100; ++reader) many += ", r" + std::to_string(reader);
+  CHECK(parsed(readers(many + "]")).readers.size() == 100);
+  for (const std::string& wrong :
+       {std::string("[]"), std::string("ada"), std::string("[ada, ada]"), std::string("[Ada]"), std::string("['']"),
+        std::string("{a: b}"), many + ", r100]"}) {
+    const auto refused = parse_job(readers(wrong), "job.yaml");
+    INFO(wrong);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find("readers") != std::string::npos);
   }
 }
 

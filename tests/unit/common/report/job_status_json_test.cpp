@@ -49,6 +49,8 @@ JobStatus some_status() {
   status.history = {record, RoundRecord{}};
   status.model = record.model;
   status.examples = 320;
+  status.researcher = "ada";
+  status.submitted_seconds = 1'795'000'000;
   status.eta_seconds = 12.5;
   return status;
 }

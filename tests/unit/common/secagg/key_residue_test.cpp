@@ -194,11 +194,11 @@ Wanted agree_on_a_key() {
   }
   Wanted wanted;
   wanted.add(sites[0].key()->bytes());
-  wanted.add(sealing_key);
+  wanted.add(sealing_key.bytes());
   const auto context = sites_context(agreement_context(setup.job, setup.attempt), list);
   for (const KeptRandom& random : randoms) {
-    for (const SecretBytes& secret : random.kept()) wanted.add(secret);
-    wanted.add(own_number(random.kept()[1], context).value());
+    for (const SecretBytes& secret : random.kept()) wanted.add(secret.bytes());
+    wanted.add(own_number(random.kept()[1], context).value().bytes());
   }
   return wanted;
 }

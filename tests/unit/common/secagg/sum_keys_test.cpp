@@ -23,8 +23,6 @@ TEST_CASE("what follows from the job's key agrees with vectors of another implem
   CHECK(hex(tag_key(key, job::SumKind::kTrain, 7)) == "05de88067b061738fec0e227985879cd");
   CHECK(hex(tag_offset(key, job::SumKind::kTrain, 7, 3, crypto::sha256("a cohort"))) ==
         "01d5fc7241e1e1379d56f8097dba54c4");
-  CHECK(crypto::to_hex(key_confirmation(key, crypto::sha256("a job")).value()) ==
-        "c2d67de1d2b1071cd4f8465943ef433994c5d82029b00e6be84de9aec216c2b0");
 }
 
 TEST_CASE("each kind, round, group, cohort, job and key has secrets of its own") {
@@ -45,16 +43,12 @@ TEST_CASE("each kind, round, group, cohort, job and key has secrets of its own")
   all.insert(hex(tag_offset(key, SumKind::kTrain, 1, 0, crypto::sha256("another"))));
   all.insert(hex(tag_offset(other_key, SumKind::kTrain, 1, 0, cohort)));
   CHECK(all.size() == 10);
-  const auto confirmation = key_confirmation(key, cohort).value();
-  CHECK(confirmation != key_confirmation(other_key, cohort).value());
-  CHECK(confirmation != key_confirmation(key, crypto::sha256("another")).value());
 }
 
 TEST_CASE("a job's key of another size is refused") {
   CHECK(tag_key(counting_key(31), job::SumKind::kTrain, 1).error().message ==
         "the job's key: expected 32 bytes, found 31");
   CHECK_FALSE(tag_offset({}, job::SumKind::kTrain, 1, 0, {}));
-  CHECK_FALSE(key_confirmation(counting_key(64), {}));
 }
 
 }  // namespace consilium::secagg

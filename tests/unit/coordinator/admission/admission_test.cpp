@@ -15,7 +15,6 @@
 #include "tests/unit/client/approval/signing.h"
 
 using namespace consilium;
-using admission::Occupancy;
 
 namespace {
 
@@ -130,26 +129,4 @@ TEST_CASE("a path in a submitted job's initial_weights is refused: the server ha
   TemporaryStore store;
   CHECK(admission::admit(job_with("off", "initial_weights: /etc/passwd\n"), store.blobs).error().code ==
         ErrorCode::kInvalidArgument);
-}
-
-TEST_CASE("jobs on different sites run at once, jobs that share a site one after the other") {
-  const Occupancy a{"a", {"north", "south"}};
-  const Occupancy b{"b", {"east"}};
-  const Occupancy c{"c", {"south", "west"}};
-  const Occupancy everywhere{"everywhere", {}};
-  using Ids = std::vector<std::string>;
-
-  CHECK(admission::choose_startable({a, b, c}, {}, 4) == Ids{"a", "b"});
-  CHECK(admission::choose_startable({c}, {a}, 4).empty());
-  CHECK(admission::choose_startable({c}, {b}, 4) == Ids{"c"});
-  CHECK(admission::choose_startable({everywhere, b}, {a}, 4).empty());
-  CHECK(admission::choose_startable({everywhere, b}, {}, 4) == Ids{"everywhere"});
-  CHECK(admission::choose_startable({a, b}, {}, 1) == Ids{"a"});
-}
-
-TEST_CASE("a job that waits for its sites is not overtaken by a later one on the same sites") {
-  const Occupancy running{"running", {"north"}};
-  const Occupancy both{"both", {"north", "south"}};
-  const Occupancy south{"south-only", {"south"}};
-  CHECK(admission::choose_startable({both, south}, {running}, 4).empty());
 }

@@ -13,6 +13,7 @@ const config::GoodFile kFile{"coordinator.yaml", R"(listen: 127.0.0.1:0
 state_dir: state
 tls: {root: root.pem, certificate: /pki/c.pem, key: c.key, revocation_list: crl.pem}
 max_running_jobs: 2
+quotas: {jobs: 3, running: 2, weights: 5GiB}
 log: {level: debug, format: json}
 )"};
 
@@ -28,6 +29,7 @@ TEST_CASE("a coordinator's configuration has absolute paths and every value") {
   CHECK(config->tls ==
         config::TlsFiles{"/etc/consilium/root.pem", "/pki/c.pem", "/etc/consilium/c.key", "/etc/consilium/crl.pem"});
   CHECK(config->max_running_jobs == 2);
+  CHECK(config->quotas == admission::Quotas{3, 2, std::uint64_t{5} << 30});
   CHECK(config->log == config::LogConfig{config::LogLevel::kDebug, config::LogFormat::kJson});
 }
 
@@ -36,6 +38,7 @@ TEST_CASE("what a coordinator's configuration leaves out has its default") {
   REQUIRE(config);
   CHECK(config->listen == "0.0.0.0:8470");
   CHECK(config->max_running_jobs == 1);
+  CHECK(config->quotas == admission::Quotas{});
   CHECK(config->tls.revocation_list.empty());
   CHECK(config->log == config::LogConfig{});
 }
@@ -54,6 +57,9 @@ TEST_CASE("a wrong value in a coordinator's configuration is refused, and the er
                                     "'[::1'", "'[::1]'", "'[]:1'", "'[zz]:1'", "''", "[a]", "{}"}},
                                   {"state_dir: state", {"''", "[a]", "{}", "\"a\\nb\"", "null"}},
                                   {"max_running_jobs: 2", {"0", "-1", "65", "1.5", "many", "'2'", "[2]", "{}"}},
+                                  {"jobs: 3", {"0", "-1", "10001", "many", "[1]"}},
+                                  {"running: 2,", {"0,", "65,", "all,"}},
+                                  {"weights: 5GiB", {"-1", "lots", "[1]"}},
                                   {"root: root.pem", {"''", "[a]", "{}", "null"}},
                                   {"certificate: /pki/c.pem", {"''", "[a]", "{}", "null"}},
                                   {"key: c.key", {"''", "[a]", "{}", "null"}},

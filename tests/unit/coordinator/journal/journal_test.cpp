@@ -98,6 +98,20 @@ TEST_CASE("opening a store removes what an interrupted put left, and nothing els
   CHECK(store.size(digest).has_value());
 }
 
+TEST_CASE("blobs that nobody retains are removed at once, and their bytes are told") {
+  const TemporaryFolder folder;
+  auto store = BlobStore::open(folder.path()).value();
+  const auto kept = store.put(pattern(10)).value();
+  store.retain(kept);
+  const auto gone = store.put(pattern(20)).value();
+  std::ofstream(folder.path() / "notes.txt") << "an operator's";
+  CHECK(store.remove_unretained() == 20);
+  CHECK(store.size(kept).has_value());
+  CHECK_FALSE(store.size(gone).has_value());
+  CHECK(files_in(folder.path()) == 2);
+  CHECK(store.remove_unretained() == 0);
+}
+
 TEST_CASE("a file is copied into the store, up to the stated size") {
   const TemporaryFolder folder;
   auto store = BlobStore::open(folder.path() / "blobs").value();

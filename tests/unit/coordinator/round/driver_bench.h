@@ -98,6 +98,7 @@ struct Bench final : SiteGateway {
     initial_digest = blobs->put(std::as_bytes(std::span(initial))).value();
     JobDriver::Parts parts{*this, journal != nullptr ? *journal : memory_journal, *blobs,
                            [this](const report::JobStatus&) { ++changes; }, std::move(authenticator)};
+    parts.simulated = job::sums_whole_groups(spec) && !parts.authenticator;
     driver = JobDriver::create("tiny-1", job::JobSignature{"spiffe://lung/coordinator/hub", 1, "alice", {}}, spec,
                                initial_digest, std::move(parts))
                  .value();

@@ -203,18 +203,44 @@ TEST_CASE("the quorum commits at the deadline; the late site is told that its se
   }));
 }
 
-TEST_CASE("the store keeps the initial model and the last two") {
+TEST_CASE("a running job keeps its last two models; once it has ended the last one alone") {
   job::JobSpec spec = some_job();
   spec.federation.rounds = 5;
   spec.evaluation.every = 0;
   Bench bench(spec);
   bench.start();
   bench.complete(kAll);
-  for (int round = 0; round < 5; ++round) bench.complete(kAll);
-  REQUIRE(bench.driver->ended());
-  const auto& history = bench.driver->status().history;
   CHECK(bench.blobs->size(bench.initial_digest).has_value());
-  for (std::size_t i = 0; i < 5; ++i) CHECK(bench.blobs->size(history[i].model).has_value() == (i >= 3));
+  bench.complete(kAll);
+  CHECK(bench.blobs->size(bench.initial_digest).has_value());
+  for (int round = 1; round < 4; ++round) bench.complete(kAll);
+  CHECK_FALSE(bench.blobs->size(bench.initial_digest).has_value());
+  const auto there = [&](std::size_t first) {
+    const auto& history = bench.driver->status().history;
+    for (std::size_t i = 0; i < history.size(); ++i)
+      CHECK(bench.blobs->size(history[i].model).has_value() == (i >= first));
+  };
+  there(2);
+  SECTION("finished") { bench.complete(kAll); }
+  SECTION("stopped") { bench.driver->stop("stopped by alice", bench.now); }
+  REQUIRE(bench.driver->ended());
+  const auto kept = bench.driver->kept_model();
+  bench.driver.reset();
+  REQUIRE(kept.has_value());
+  CHECK(bench.blobs->size(*kept).has_value());
+  CHECK(std::distance(std::filesystem::directory_iterator(bench.folder), {}) == 1);
+  bench.blobs->release(*kept);
+  CHECK_FALSE(bench.blobs->size(*kept).has_value());
+}
+
+TEST_CASE("a job that ends before its first round is committed leaves nothing in the store") {
+  Bench bench;
+  bench.start();
+  bench.complete(kAll);
+  bench.driver->stop("stopped by alice", bench.now);
+  CHECK_FALSE(bench.driver->kept_model().has_value());
+  bench.driver.reset();
+  CHECK(std::filesystem::is_empty(bench.folder));
 }
 
 TEST_CASE("effects are in the journal before anybody is told; where it can't be written, the job ends") {

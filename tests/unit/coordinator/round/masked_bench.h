@@ -193,6 +193,10 @@ class MaskedBench {
     if (closed.key == site.key) site.protocol.reset();
   }
   void on(const std::string&, Site& site, const wire::JobEnded&) { site.protocol.reset(); }
+  // Of jobs over whole groups, which these sites have no part in.
+  void on(const std::string&, Site&, const wire::KeyAgreement&) { FAIL("a key agreement in mode masked-threshold"); }
+  void on(const std::string&, Site&, const wire::GroupTotal&) { FAIL("a total of groups in mode masked-threshold"); }
+  void on(const std::string&, Site&, const wire::RoundCommitted&) { FAIL("a commit in mode masked-threshold"); }
 
   secagg::SeededRandom random_{42};
 };

@@ -481,6 +481,72 @@ TEST_CASE("long reasons are cut between characters, and of many only the first a
   CHECK_THAT(waiting, Catch::EndsWith("; and 12 more"));
 }
 
+TEST_CASE("a job without a slot asks its sites, says that it could work, and opens no session") {
+  Play play(four_sites());
+  play.tell(Begin{false});
+  CHECK(readiness_of(play.state) == Readiness::kLacking);
+  for (const char* site : {"east", "north", "south"}) play.tell(SiteConnected{site});
+  CHECK(readiness_of(play.state) == Readiness::kAsking);
+  for (const char* site : {"east", "north", "south"}) play.tell(SiteAccepted{site});
+  CHECK(readiness_of(play.state) == Readiness::kAble);
+  CHECK(play.session() == nullptr);
+  play.tell(SlotGiven{});
+  CHECK(play.collecting(SumKind::kCensus, 0));
+  CHECK_FALSE(readiness_of(play.state).has_value());
+  play.tell(SlotTaken{});  // not in the middle of a session
+  CHECK(play.refused.has_value());
+  CHECK(play.state.has_slot);
+}
+
+TEST_CASE("a job that waits for a slot doesn't fail for lack of sites, and its time begins when they leave") {
+  Play play(four_sites());
+  play.tell(Begin{false});
+  for (const char* site : {"east", "north", "south"}) play.join(site);
+  REQUIRE(readiness_of(play.state) == Readiness::kAble);
+  CHECK_FALSE(next_wakeup(play.state).has_value());
+  CHECK_FALSE(gives_up_at(play.state).has_value());
+  play.wait(std::chrono::hours(30));
+  CHECK(play.ended() == nullptr);
+  play.tell(SiteLeft{"east"});
+  CHECK(readiness_of(play.state) == Readiness::kLacking);
+  CHECK(gives_up_at(play.state) == play.now + std::chrono::hours(24));
+  play.wait(std::chrono::hours(24));
+  CHECK(play.ended() != nullptr);
+}
+
+TEST_CASE("a masked job waits for absent sites once, not again after it was given its slot") {
+  Rules rules = four_sites();
+  rules.masked = true;
+  Play play(rules);
+  play.tell(Begin{false});
+  for (const char* site : {"east", "north", "south"}) play.join(site);
+  CHECK(readiness_of(play.state) == Readiness::kLacking);
+  play.wait(rules.deadline);
+  CHECK(readiness_of(play.state) == Readiness::kAble);
+  play.wait(std::chrono::minutes(1));
+  CHECK(readiness_of(play.state) == Readiness::kAble);
+  play.tell(SlotGiven{});
+  CHECK(play.collecting(SumKind::kCensus, 0));
+}
+
+TEST_CASE("a job that loses its slot between rounds goes on with the next round once it has one again") {
+  Play play = in_round_one();
+  for (const char* site : {"east", "north", "south"}) play.answer(site);
+  play.tell(SiteLeft{"west"});
+  play.tell(SiteLeft{"east"});
+  play.tell(SiteLeft{"north"});
+  play.commit();
+  REQUIRE(readiness_of(play.state) == Readiness::kLacking);
+  CHECK_THAT(waiting_for(play.state), Catch::Contains("west: is not connected"));
+  play.tell(SlotTaken{});
+  play.join("west");
+  play.join("north");
+  CHECK(play.session() == nullptr);
+  CHECK(readiness_of(play.state) == Readiness::kAble);
+  play.tell(SlotGiven{});
+  CHECK(play.collecting(SumKind::kTrain, 2));
+}
+
 TEST_CASE("a site whose people take their approval back has failed the round, and is asked no more") {
   Play play = in_round_one();
   play.tell(SiteDeclined{"east", "declined"});
@@ -492,4 +558,87 @@ TEST_CASE("a site whose people take their approval back has failed the round, an
   for (const char* site : {"north", "south", "west"}) play.answer(site);
   play.commit();
   for (const std::string& site : play.cohort()) CHECK(site != "east");
+}
+
+namespace {
+
+/// Three groups of two, two of which are enough.
+Rules three_groups() {
+  Rules rules = four_sites();
+  rules.groups = {{"a1", "a2"}, {"b1", "b2"}, {"c1", "c2"}};
+  rules.masked = true;
+  rules.listed = {"a1", "a2", "b1", "b2", "c1", "c2"};
+  rules.quorum = 0.6;
+  return rules;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a job over whole groups opens no session before it has a slot, and can use one once enough groups are there") {
+  Play play(three_groups());
+  play.tell(Begin{false});
+  for (const char* site : {"a1", "a2", "b1"}) play.join(site);
+  CHECK(readiness_of(play.state) == Readiness::kLacking);
+  CHECK_THAT(waiting_for(play.state), Catch::Contains("1 of 3 are") && Catch::Contains("b2: is not connected"));
+  play.tell(SiteConnected{"b2"});
+  CHECK(readiness_of(play.state) == Readiness::kAsking);
+  play.wait(play.state.rules.answer_limit);
+  CHECK(readiness_of(play.state) == Readiness::kLacking);
+  play.tell(SiteAccepted{"b2"});
+  CHECK(readiness_of(play.state) == Readiness::kAble);
+  CHECK(play.session() == nullptr);
+  CHECK_FALSE(next_wakeup(play.state).has_value());
+  play.tell(SlotGiven{});
+  CHECK(play.collecting(SumKind::kCensus, 0));
+  CHECK(play.cohort().size() == 6);
+}
+
+TEST_CASE(
+    "a job over whole groups whose groups don't come without a slot fails at the limit, and not while it could work") {
+  Play play(three_groups());
+  play.tell(Begin{false});
+  for (const char* site : {"a1", "a2", "b1", "b2"}) play.join(site);
+  REQUIRE(readiness_of(play.state) == Readiness::kAble);
+  play.wait(std::chrono::hours(30));
+  CHECK(play.ended() == nullptr);
+  play.tell(SiteLeft{"b2"});
+  CHECK(gives_up_at(play.state) == play.now + play.state.rules.recruiting_limit);
+  play.wait(play.state.rules.recruiting_limit);
+  REQUIRE(play.ended() != nullptr);
+  CHECK_THAT(play.ended()->message, Catch::Contains("not enough groups came"));
+}
+
+TEST_CASE("a session over whole groups that lacks sites may lose its slot, and goes on when it has one again") {
+  Play play(three_groups());
+  play.tell(Begin{true});
+  for (const char* site : {"a1", "a2", "b1", "b2"}) play.join(site);
+  REQUIRE(play.collecting(SumKind::kCensus, 0));
+  for (const char* site : {"a1", "a2"}) play.answer(site);
+  CHECK(readiness_of(play.state) == Readiness::kAble);
+  play.tell(SiteLeft{"b2"});
+  CHECK(readiness_of(play.state) == Readiness::kLacking);
+  CHECK(gives_up_at(play.state).has_value());
+  play.tell(SlotTaken{});
+  CHECK_FALSE(play.refused.has_value());
+  CHECK_FALSE(play.state.has_slot);
+  play.join("b2");
+  CHECK(readiness_of(play.state) == Readiness::kAble);
+  play.wait(std::chrono::hours(30));  // for a slot: that isn't its sites' fault
+  CHECK(play.ended() == nullptr);
+  play.tell(SlotGiven{});
+  CHECK(play.session()->deadline == play.now + play.state.rules.deadline);
+  for (const char* site : {"b1", "b2"}) play.answer(site);
+  play.wait(play.state.rules.deadline);
+  CHECK(std::holds_alternative<Closing>(play.state.phase));
+}
+
+TEST_CASE("a group that has failed isn't waited for: the session goes on with a slot as soon as the others are there") {
+  Play play(three_groups());
+  play.tell(Begin{true});
+  for (const char* site : {"b1", "b2"}) play.join(site);
+  for (const char* site : {"a1", "a2"}) play.fail_site(site, "gave up");
+  CHECK(readiness_of(play.state) == Readiness::kLacking);
+  for (const char* site : {"c1", "c2"}) play.fail_site(site, "gave up");
+  CHECK(readiness_of(play.state) == Readiness::kAble);
 }

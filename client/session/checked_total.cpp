@@ -1,0 +1,107 @@
+#include "client/session/checked_total.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <span>
+#include <utility>
+
+#include "common/aggregation/strategy.h"
+#include "common/aggregation/weighting.h"
+#include "common/encoding/fixed_point.h"
+#include "common/job/cohort_rules.h"
+#include "common/job/round_order.h"
+#include "common/secagg/sum_keys.h"
+#include "common/secagg/tag.h"
+
+namespace consilium::session {
+namespace {
+
+tl::unexpected<Error> untrue(std::string why) { return fail(ErrorCode::kDataLoss, std::move(why)); }
+
+Result<void> check_words(const wire::GroupTotal& total, const job::JobSpec& job, const crypto::SecretBytes& key,
+                         std::span<const std::uint32_t> words) {
+  const auto [kind, round] = std::pair(total.key.kind, total.key.round);
+  CONSILIUM_ASSIGN(const crypto::SecretBytes r, secagg::tag_key(key, kind, round));
+  CONSILIUM_ASSIGN(const secagg::FieldElement value, secagg::accumulate_tag(r, words));
+  const auto groups = job::count_groups(job);
+  std::vector<secagg::GroupTag> tags;
+  for (const wire::IncludedSum& included : total.sums) {
+    CONSILIUM_ASSIGN(crypto::SecretBytes offset, secagg::tag_offset(key, kind, round, included.group, included.cohort));
+    tags.push_back({groups.at(included.group).size(), std::move(offset), included.tag});
+  }
+  if (secagg::check_tag(value, tags)) return {};
+  return untrue("the total isn't the sum of what the sites sent: its tag doesn't fit");  // check: total-tag
+}
+
+Result<ParameterVector> next_model(const job::JobSpec& job, aggregation::StreamingSum& total,
+                                   const LastModel& last_model, aggregation::ServerState& state) {
+  CONSILIUM_ASSIGN(const std::vector<std::uint64_t> examples, total.counts(encoding::kExamples));
+  aggregation::WeightingFacts facts;
+  facts.contributors = 1;  // of a total at least one
+  facts.normaliser = job::weight_normaliser(job);
+  facts.contributed_examples = examples[0];
+  CONSILIUM_ASSIGN(const double divisor, aggregation::mean_divisor(job.strategy.weighting, facts));
+  CONSILIUM_ASSIGN(const std::span<const float> delta, total.decode_parameters(divisor));
+  CONSILIUM_ASSIGN(ParameterVector model, last_model(delta.size()));
+  CONSILIUM_TRY(aggregation::make_strategy(job.strategy)->apply(delta, model, state));
+  return model;
+}
+
+}  // namespace
+
+Result<void> check_included(const wire::GroupTotal& total, const job::JobSpec& job, std::uint32_t own_group,
+                            const SentUnder& sent) {
+  const auto groups = job::count_groups(job);
+  for (const wire::IncludedSum& included : total.sums) {
+    if (included.group >= groups.size()) return untrue(fmt::format("the job has no group {}", included.group));
+    if (included.group != own_group) continue;
+    CONSILIUM_ASSIGN(const bool released, sent(included.cohort));
+    if (!released) {
+      return untrue(
+          "it counts this site's group in an attempt to which this site sent nothing");  // check: total-cohort
+    }
+  }
+  const std::size_t drawn =
+      total.key.kind == job::SumKind::kTrain ? job::cohort_size(job.federation.fraction, groups.size()) : groups.size();
+  // Of the groups that take part; those that are absent from the job aren't known here, but they are less than half.
+  if (total.sums.size() * 2 >= job::answers_needed(job.federation.quorum, drawn)) return {};
+  return untrue(fmt::format("the total is over {} groups, fewer than the job's quorum asks for", total.sums.size()));
+}
+
+Result<aggregation::StreamingSum> room_for_total(const wire::GroupTotal& total, const job::JobSpec& job) {
+  CONSILIUM_ASSIGN(job::RoundOrder order, job::expected_order(job, total.key, 0, {}, 0));
+  if (total.words != order.layout.word_count())
+    return untrue(fmt::format("a total of {} words, expected {}", total.words, order.layout.word_count()));
+  return aggregation::StreamingSum::create(std::move(order.layout));
+}
+
+Result<CheckedTotal> check_total(const wire::GroupTotal& total, aggregation::StreamingSum& words,
+                                 const job::JobSpec& job, const crypto::Digest& digest, const crypto::SecretBytes& key,
+                                 const LastModel& last_model) {
+  CONSILIUM_ASSIGN(const std::vector<std::uint64_t> unusable, words.counts(encoding::kUnusable));
+  if (unusable[0] > 0) {
+    return fail(ErrorCode::kFailedPrecondition,
+                "a site's result was unusable, or the coordinator says so");  // check: total-unusable
+  }
+  CONSILIUM_TRY(check_words(total, job, key, words.words()));
+  CheckedTotal checked;
+  checked.statement = {digest, total.key.kind, total.key.round, {}, total.total, {}};
+  for (const wire::IncludedSum& included : total.sums)
+    checked.statement.groups.push_back({included.group, included.cohort});
+  aggregation::ServerState state;
+  if (total.key.kind == job::SumKind::kTrain) {
+    CONSILIUM_ASSIGN(checked.model, next_model(job, words, last_model, state));
+    checked.statement.model = crypto::sha256(std::as_bytes(std::span(checked.model)));
+  }
+  checked.statement.state = aggregation::state_digest(state);
+  return checked;
+}
+
+Result<std::vector<std::byte>> sign_commit(const secagg::CommitStatement& statement, std::string site,
+                                           std::string certificate, const pki::Signer& signer) {
+  secagg::CommitSignature own{std::move(site), std::move(certificate), {}};
+  CONSILIUM_ASSIGN(own.signature, signer.sign(secagg::commit_bytes(statement)));
+  return secagg::encode(secagg::SignedCommit{statement, {std::move(own)}});
+}
+
+}  // namespace consilium::session

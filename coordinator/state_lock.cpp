@@ -1,0 +1,53 @@
+#include "coordinator/state_lock.h"
+
+#include <fcntl.h>
+#include <spdlog/fmt/fmt.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+namespace consilium::coordinator {
+namespace {
+
+/// Returns who holds the lock: "process 4711", as that process has written it.
+std::string holder_of(int descriptor) {
+  std::array<char, 16> text{};
+  const ssize_t count = ::pread(descriptor, text.data(), text.size() - 1, 0);
+  const std::string digits = count <= 0 ? "" : std::string(text.data(), std::strspn(text.data(), "0123456789"));
+  return digits.empty() ? "another process" : "process " + digits;
+}
+
+}  // namespace
+
+Result<StateLock> StateLock::acquire(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / "lock";
+  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (descriptor < 0)
+    return fail(ErrorCode::kInternal,
+                fmt::format("state_dir: cannot open {}: {}", file.string(), std::strerror(errno)));
+  StateLock lock(descriptor);
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK)
+      return fail(ErrorCode::kInternal,
+                  fmt::format("state_dir: cannot lock {}: {}", file.string(), std::strerror(errno)));
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("state_dir: {} is in use by another coordinator, {}; stop that one, or give this one a "
+                            "state_dir of its own",
+                            folder.string(), holder_of(descriptor)));
+  }
+  const std::string text = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(descriptor, 0) != 0 || ::pwrite(descriptor, text.data(), text.size(), 0) < 0)
+    return fail(ErrorCode::kInternal,
+                fmt::format("state_dir: cannot write {}: {}", file.string(), std::strerror(errno)));
+  return lock;
+}
+
+StateLock::~StateLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+}  // namespace consilium::coordinator

@@ -1,0 +1,116 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/crypto/random_source.h"
+#include "common/crypto/secret_bytes.h"
+#include "common/error/error.h"
+#include "common/job/job_spec.h"
+#include "common/job/round_order.h"
+#include "common/secagg/agreement_site.h"
+#include "common/secagg/commit.h"
+#include "common/secagg/group_site.h"
+#include "common/secagg/tag.h"
+#include "common/wire/messages.h"
+#include "coordinator/journal/blob_store.h"
+#include "simulation/drop_plan.h"
+#include "simulation/site_identities.h"
+#include "simulation/temporary_folder.h"
+
+namespace consilium::simulation {
+
+/// The sites' side of secure aggregation in mode `masked` for simulated sites: each agrees on the job's key, masks its
+/// vectors, and signs what follows from a total. Where all sites compute the same from the same bytes (whether a tag
+/// fits, which model follows, whether a commit counts), it is computed once. Not thread-safe.
+class MaskedGroups {
+ public:
+  /// @param spec        of a job in mode `masked`; its roster isn't looked at, because simulated sites have other keys
+  /// @param identities  outlives the object
+  static Result<std::unique_ptr<MaskedGroups>> create(job::JobSpec spec, const SiteIdentities& identities,
+                                                      DropPlan drops);
+
+  /// Takes a step of the agreement on the job's key. @return the site's answer
+  Result<std::vector<std::byte>> agree(const std::string& site, const wire::KeyAgreement& step);
+
+  /// Draws who falls silent in a round; the second call for a round changes nothing.
+  void open_round(std::uint32_t round, const std::vector<std::string>& cohort);
+  /// Says whether the site falls silent at this step of an attempt. Each site that was drawn does so once in a round:
+  /// it is back for the next attempt, as are those of its group that were drawn for the same step.
+  bool falls_silent(const std::string& site, const job::RoundOrder& order, secagg::Phase step);
+
+  /// Begins the site's attempt at a sum. @return the advert
+  /// kPermissionDenied where the order names another model than the committed one.
+  Result<std::vector<std::byte>> begin(const std::string& site, const job::SessionKey& key,
+                                       const job::RoundOrder& order);
+  /// Takes everybody's adverts. Those of an attempt that is over change nothing.
+  Result<void> receive(const std::string& site, const wire::Masking& step);
+  /// Says whether the site's masks of this attempt are agreed on, and not taken yet.
+  [[nodiscard]] bool keyed(const std::string& site, const job::SessionKey& key) const;
+  /// The order of the site's attempt; nullptr where it is in another one by now.
+  [[nodiscard]] const job::RoundOrder* order_of(const std::string& site, const job::SessionKey& key) const;
+  /// Masks the site's one vector of an attempt. @return the masked tag
+  Result<secagg::FieldElement> mask(const std::string& site, std::span<std::uint32_t> words, unsigned threads);
+
+  /// Keeps the vector of a round for the next attempt, where somebody of the group falls silent before the upload.
+  Result<void> keep(const std::string& site, const job::RoundOrder& order, std::span<const std::uint32_t> words);
+  /// The vector of the sum that the site has made already, if any.
+  [[nodiscard]] Result<std::optional<std::vector<std::uint32_t>>> kept(const std::string& site,
+                                                                       const job::RoundOrder& order) const;
+
+  /// Checks a total. @param blobs  holds its words and the last model
+  /// kDataLoss where it isn't the true sum.
+  Result<void> check(const std::string& site, const wire::GroupTotal& total, const journal::BlobStore& blobs);
+  /// Signs what follows from the total that was checked last. @return the site's commit
+  Result<std::vector<std::byte>> endorse(const std::string& site) const;
+  /// Takes a commit; kPermissionDenied where it lacks signatures, or isn't what the sites have signed.
+  Result<void> committed(const wire::RoundCommitted& commit);
+
+ private:
+  struct Attempt {
+    job::SessionKey key;
+    job::RoundOrder order;
+    secagg::GroupSite site;
+  };
+  /// What a site's ledger would keep of its group.
+  struct Memory {
+    std::uint64_t adverts = 0;
+    std::vector<secagg::Seen> seen;  ///< of each other member
+  };
+  MaskedGroups(job::JobSpec spec, const SiteIdentities& identities, DropPlan drops, TemporaryFolder folder);
+  [[nodiscard]] std::filesystem::path file_of(const std::string& site) const;
+  Result<secagg::CommitStatement> statement_of(const std::string& site, const wire::GroupTotal& total,
+                                               const journal::BlobStore& blobs) const;
+
+  job::JobSpec spec_;
+  crypto::Digest digest_;
+  std::vector<std::vector<std::string>> groups_;
+  const SiteIdentities& identities_;
+  DropPlan plan_;
+  TemporaryFolder folder_;  ///< of kept vectors
+  crypto::SystemRandom random_;
+
+  std::map<std::string, std::pair<std::uint32_t, secagg::AgreementSite>> agreements_;  ///< with the try's number
+  std::map<std::string, crypto::SecretBytes> keys_;                                    ///< each site's K
+  std::map<std::string, Attempt> attempts_;                                            ///< each site's last
+  std::map<std::string, Memory> memories_;
+  std::set<std::pair<std::string, crypto::Digest>> sent_;  ///< sites, and the cohorts under which they uploaded
+
+  std::uint32_t round_ = 0;  ///< for which dropouts were drawn
+  std::map<std::string, secagg::Phase> silent_;
+  std::set<std::uint32_t> repeated_groups_;  ///< whose vectors are kept in this round
+
+  crypto::Digest model_{};  ///< the last committed one
+  std::optional<std::pair<wire::GroupTotal, secagg::CommitStatement>> checked_;
+  std::optional<wire::RoundCommitted> committed_;
+};
+
+}  // namespace consilium::simulation

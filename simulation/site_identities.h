@@ -1,0 +1,43 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/error/error.h"
+#include "common/job/job_spec.h"
+#include "common/pki/signer.h"
+#include "common/secagg/authenticator.h"
+#include "simulation/temporary_folder.h"
+
+namespace consilium::simulation {
+
+/// A P-256 key and a certificate for each simulated site, of an authority made for the occasion, in a
+/// folder that goes with the object. Not thread-safe.
+class SiteIdentities {
+ public:
+  struct Identity {
+    std::string certificate;  ///< PEM
+    std::unique_ptr<pki::Signer> signer;
+  };
+  static Result<SiteIdentities> create(const std::vector<std::string>& sites);
+
+  /// The identity of one of the sites.
+  [[nodiscard]] const Identity& of(const std::string& site) const { return identities_.at(site); }
+  /// The fingerprints of the sites' keys.
+  [[nodiscard]] const job::Roster& roster() const { return roster_; }
+  /// Accepts signatures of these sites alone.
+  [[nodiscard]] std::shared_ptr<const secagg::Authenticator> authenticator() const { return authenticator_; }
+
+ private:
+  explicit SiteIdentities(TemporaryFolder folder) : folder_(std::move(folder)) {}
+
+  TemporaryFolder folder_;  ///< trust is read from it again and again, as in a daemon
+  std::map<std::string, Identity> identities_;
+  job::Roster roster_;
+  std::shared_ptr<const secagg::Authenticator> authenticator_;
+};
+
+}  // namespace consilium::simulation

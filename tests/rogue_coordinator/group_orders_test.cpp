@@ -1,0 +1,194 @@
+// Mode `masked`: which function of north's data is summed, and how often, is the job's word alone.
+#include <catch2/catch.hpp>
+
+#include "common/job/job_text.h"
+#include "tests/rogue_coordinator/group_stage.h"
+
+namespace consilium::rogue {
+namespace {
+
+using wire::JobAnswer;
+using wire::JobConsent;
+
+TEST_CASE("mode masked: an order that the job doesn't give is refused before anything is said") {
+  Stage stage(one_group());
+  GroupJob job(stage, stage.job());
+  job.begin();
+  GroupAttempt attempt(job, SumKind::kTrain, 1);
+  job::RoundOrder told = attempt.order();
+  SECTION("N") { told.normaliser = kBound; }
+  SECTION("batch size") { told.batch_size = 1; }
+  SECTION("learning rate") { told.optimizer.learning_rate = 1e-30; }
+  SECTION("clip") {
+    job::JobSpec other = job.job();
+    other.privacy.clip = 1e-6;
+    told.layout = job::expected_order(other, attempt.key(), 0, job.model, 0)->layout;
+  }
+  SECTION("epochs") { told.local_epochs = 1; }
+  SECTION("seed") { told.seed = 8; }
+  SECTION("round") { told.round = 2; }
+  SECTION("attempt") { told.attempt = 2; }
+  CHECK_FALSE(attempt.offer(told));
+  attempt.check_refused("the round order isn't the one that the accepted job gives");
+  check_quiet(stage);
+}
+
+TEST_CASE("mode masked: a job runs under one id, so that no two sums of its orders differ by anything") {
+  // The audit's first program asked for one job under many ids, each time with another N, and read every site off the
+  // sums' changes of slope. Here the second id gets nothing, and nor does another N under the first.
+  Stage stage(one_group());
+  GroupJob job(stage, stage.job());
+  job.begin();
+  const std::size_t given = stage.uploads().size();
+  const wire::JobOffer offer{"rogue-2", job::canonical_text(job.job()), Stage::sign(stage.ada(), job.digest())};
+  CHECK(stage.answer_to(offer) == JobAnswer{"rogue-2", JobConsent::kDeclined, "job_id"});
+  for (std::uint64_t normaliser = 1; normaliser <= 3; ++normaliser) {
+    for (const std::string id : {"rogue-1", "rogue-2"}) {
+      const job::SessionKey key{id, SumKind::kTrain, 1, static_cast<std::uint32_t>(normaliser)};
+      job::RoundOrder order = job.order(key, 0);
+      order.normaliser = normaliser;
+      stage.expect_upload(key, order.layout.word_count() + 2);
+      stage.send(wire::SessionOffer{key, job::encode(order), stage.model_bytes()});
+      CHECK(stage.refusal(key).has_value());
+    }
+  }
+  CHECK(stage.uploads().size() == given);
+  job.run(SumKind::kTrain, 1, 7);  // what the job gives goes on
+  CHECK(stage.uploads().size() == given + 1);
+}
+
+TEST_CASE("mode masked: a model that isn't the job's first, or isn't the committed one, is refused") {
+  Stage stage(one_group());
+  GroupJob job(stage, stage.job());
+  job.begin();
+  std::uint32_t round = 1;
+  SECTION("in round 1") {}
+  SECTION("in round 2") {
+    job.run(SumKind::kTrain, 1);
+    round = 2;
+  }
+  GroupAttempt attempt(job, SumKind::kTrain, round);
+  job::RoundOrder told = attempt.order();
+  told.model = stage.model(3);
+  CHECK_FALSE(attempt.offer(told));
+  attempt.check_refused("the order names the model");
+  check_quiet(stage);
+}
+
+TEST_CASE("mode masked: evaluations occur where the job says, over the committed model") {
+  Stage stage(one_group());
+  job::JobSpec spec = stage.job();
+  spec.evaluation.every = 2;
+  GroupJob job(stage, spec);
+  job.begin();
+  job.run(SumKind::kTrain, 1);
+  GroupAttempt attempt(job, SumKind::kEvaluate, 1);
+  CHECK_FALSE(attempt.offer());
+  attempt.check_refused("the job evaluates every 2 rounds, not after this one");
+  job.run(SumKind::kTrain, 2);
+  GroupAttempt other(job, SumKind::kEvaluate, 2);
+  job::RoundOrder told = other.order();
+  told.model = stage.model(3);
+  CHECK_FALSE(other.offer(told));
+  other.check_refused("the order names the model");
+  job.sums(SumKind::kEvaluate, 2, 2);
+}
+
+TEST_CASE("mode masked: a job has one census, before its rounds") {
+  Stage stage(one_group());
+  GroupJob job(stage, stage.job());
+  job.begin();
+  GroupAttempt attempt(job, SumKind::kCensus, 2);
+  CHECK_FALSE(attempt.offer());
+  attempt.check_refused("a job in mode masked has one census, of round 0");
+  GroupAttempt again(job, SumKind::kCensus, 0, 2);
+  CHECK_FALSE(again.offer());
+  again.check_refused("this sum is committed");
+}
+
+TEST_CASE("mode masked: a round begins when the one before is committed, and not before") {
+  Stage stage(one_group());
+  GroupJob job(stage, stage.job());
+  job.agree();
+  std::uint32_t round = 1;
+  SECTION("the first, without a census") {}
+  SECTION("the first, with a census that isn't committed") { job.sums(SumKind::kCensus, 0); }
+  SECTION("the second, with a first that isn't committed") {
+    job.run(SumKind::kCensus, 0);
+    job.sums(SumKind::kTrain, 1);
+    round = 2;
+  }
+  GroupAttempt attempt(job, SumKind::kTrain, round);
+  CHECK_FALSE(attempt.offer());
+  attempt.check_refused("isn't committed, as far as this site knows");
+  check_quiet(stage);
+}
+
+TEST_CASE("mode masked: nothing is said before the sites have a key") {
+  Stage stage(one_group());
+  GroupJob job(stage, stage.job());
+  GroupAttempt attempt(job, SumKind::kCensus, 0);
+  CHECK_FALSE(attempt.offer());
+  attempt.check_refused("haven't agreed on a key yet");
+}
+
+TEST_CASE("mode masked: what is committed has no other attempt, nor has what was before") {
+  Stage stage(one_group());
+  GroupJob job(stage, stage.job());
+  job.begin();
+  SECTION("that round, after its commit") {
+    job.run(SumKind::kTrain, 1);
+    GroupAttempt attempt(job, SumKind::kTrain, 1, 2);
+    CHECK_FALSE(attempt.offer());
+    attempt.check_refused("this sum is committed, or a later one");
+  }
+  SECTION("an earlier one, of which north knows the next one's commit alone") {
+    GroupAttempt attempt(job, SumKind::kTrain, 1);
+    const secagg::CommitStatement later = job.outcome(2, stage.model(5));
+    job.send(job.signed_by(later, job.played()));
+    CHECK_FALSE(attempt.offer());
+    attempt.check_refused("this sum is committed, or a later one");
+  }
+  SECTION("an attempt that had begun") {
+    GroupAttempt attempt(job, SumKind::kTrain, 1);
+    REQUIRE(attempt.offer());
+    const secagg::CommitStatement same = job.outcome(1, stage.model(5));
+    job.send(job.signed_by(same, job.played()));
+    attempt.list();
+    CHECK_FALSE(attempt.upload().has_value());
+    attempt.check_refused("is committed by now");
+  }
+}
+
+TEST_CASE("mode masked: attempts at a sum rise, over a restart too") {
+  Stage stage(one_group());
+  GroupJob job(stage, stage.job());
+  job.begin();
+  GroupAttempt second(job, SumKind::kTrain, 1, 2);
+  REQUIRE(second.offer());
+  const bool restarted = GENERATE(false, true);
+  if (restarted) {
+    stage.restart_client();
+    REQUIRE(stage.offer("rogue-1", job.job()));
+  }
+  GroupAttempt first(job, SumKind::kTrain, 1, restarted ? 2 : 1);
+  CHECK_FALSE(first.offer());
+  CHECK(stage.logged("attempt 2 has already begun"));
+  CHECK(stage.uploads().size() == 1);  // the census
+}
+
+TEST_CASE("mode masked: a site with more examples than the bound gives nothing") {
+  StageOptions options = one_group();
+  options.examples = kBound + 1;
+  Stage stage(options);
+  GroupJob job(stage, stage.job());
+  job.agree();
+  GroupAttempt attempt(job, SumKind::kCensus, 0);
+  REQUIRE(attempt.offer());
+  attempt.list();
+  CHECK_FALSE(attempt.upload().has_value());
+  attempt.check_refused("this site has 41 training examples, and the bound of 'chest' is 40");
+}
+
+}  // namespace
+}  // namespace consilium::rogue
