@@ -27,87 +27,104 @@ def commands_of(page):
     return [line.split("#")[0].strip() for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.S) for line in block.splitlines() if line.strip()]
 
 
-class Hospital(unittest.TestCase):
-    def start(self, consortium, policy=POLICY):
-        consortium.start_coordinator()
-        for site, data in write_sites(consortium.folder, consortium.sites).items():
-            consortium.start_site(site, {"chest": data}, policy=policy)
-        consortium.wait_connected()
+def start(consortium, policy=POLICY):
+    consortium.start_coordinator()
+    for site, data in write_sites(consortium.folder, consortium.sites).items():
+        consortium.start_site(site, {"chest": data}, policy=policy)
+    consortium.wait_connected()
 
-    def wait_state(self, consortium, site, job_id, state):
-        def there():
-            listed = json.loads(consortium.at_site(site, "jobs", "--json").stdout)["jobs"]
-            return any(one["job_id"] == job_id and one["state"] == state for one in listed)
 
-        eventually(there, f"{job_id} {state} at {site}", every=0.1)
+def wait_state(consortium, site, job_id, state):
+    def there():
+        listed = json.loads(consortium.at_site(site, "jobs", "--json").stdout)["jobs"]
+        return any(one["job_id"] == job_id and one["state"] == state for one in listed)
+
+    eventually(there, f"{job_id} {state} at {site}", every=0.1)
+
+
+class Shared(unittest.TestCase):
+    """One consortium, a job in each test."""
+
+    approving = True
+
+    @classmethod
+    def setUpClass(cls):
+        cls.consortium = Consortium(FOUR, populations=population(), approving=cls.approving)
+        cls.consortium.__enter__()
+        cls.addClassCleanup(cls.consortium.__exit__, None, None, None)
+        start(cls.consortium)
+
+
+class Approval(Shared):
+    approving = False
 
     def test_a_job_waits_until_every_hospital_has_approved_it(self):
-        with Consortium(FOUR, populations=population(), approving=False) as consortium:
-            self.start(consortium)
-            job_id = consortium.submit(masked_job())
-            for site in FOUR:
-                self.wait_state(consortium, site, job_id, "waits")
-            for site in FOUR[:3]:
-                consortium.at_site(site, "approve", job_id)
-                self.wait_state(consortium, site, job_id, "approved")
-            eventually(lambda: consortium.status(job_id)["sites"]["west"] == "waits for approval", "the researcher sees whom it waits for")
-            self.assertIn("waits for west", consortium.status(job_id)["detail"])
-            self.assertEqual(json.loads(consortium.at_site("east", "releases", "--json").stdout)["releases"], [])
-            consortium.at_site("west", "approve", job_id)
-            self.assertEqual(consortium.wait_ended(job_id)["phase"], "finished")
+        consortium = self.consortium
+        job_id = consortium.submit(masked_job())
+        for site in FOUR:
+            wait_state(consortium, site, job_id, "waits")
+        for site in FOUR[:3]:
+            consortium.at_site(site, "approve", job_id)
+            wait_state(consortium, site, job_id, "approved")
+        eventually(lambda: consortium.status(job_id)["sites"]["west"] == "waits for approval", "the researcher sees whom it waits for")
+        self.assertIn("waits for west", consortium.status(job_id)["detail"])
+        self.assertEqual(json.loads(consortium.at_site("east", "releases", "--json").stdout)["releases"], [])
+        consortium.at_site("west", "approve", job_id)
+        self.assertEqual(consortium.wait_ended(job_id)["phase"], "finished")
 
     def test_one_hospital_that_declines_ends_the_job_before_and_while_it_runs(self):
-        with Consortium(FOUR, populations=population(), approving=False) as consortium:
-            self.start(consortium)
-            for seed, approve in ((1, False), (2, True)):
-                job_id = consortium.submit(masked_job(seed=seed, federation={"rounds": 100}))
-                for site in FOUR:
-                    self.wait_state(consortium, site, job_id, "waits")
-                    if approve:
-                        consortium.at_site(site, "approve", job_id)
-                if approve:
-                    consortium.wait_phase(job_id, "training", 1)
-                consortium.at_site("west", "decline", job_id)
-                ended = consortium.wait_ended(job_id)
-                self.assertEqual(ended["phase"], "failed")
-                self.assertIn("west declined: declined", ended["detail"])
-
-    def test_a_plain_job_over_a_masked_population_is_declined_and_only_the_hospital_has_the_values(self):
-        with Consortium(FOUR, populations=population()) as consortium:
-            self.start(consortium)
-            ended = consortium.wait_ended(consortium.submit(job(federation={"rounds": 1, "minimum_sites": 4, "sites": FOUR})))
-            self.assertEqual(ended["phase"], "failed")
-            keys = dict(re.findall(r"(east|north|south|west): declined: (\w+)", ended["detail"]))
-            self.assertTrue(keys, ended["detail"])
-            self.assertEqual(set(keys.values()), {"roster"})  # the key alone
+        consortium = self.consortium
+        for seed, approve in ((1, False), (2, True)):
+            job_id = consortium.submit(masked_job(seed=seed, federation={"rounds": 100}))
             for site in FOUR:
-                consortium.daemons[site].wait_for_log("declined job")
-                self.assertRegex(consortium.daemons[site].log, r"declined job .*'chest'.*masked")
+                wait_state(consortium, site, job_id, "waits")
+                if approve:
+                    consortium.at_site(site, "approve", job_id)
+            if approve:
+                consortium.wait_phase(job_id, "training", 1)
+            consortium.at_site("west", "decline", job_id)
+            ended = consortium.wait_ended(job_id)
+            self.assertEqual(ended["phase"], "failed")
+            self.assertIn("west declined: declined", ended["detail"])
+
+
+class Declined(Shared):
+    def test_a_plain_job_over_a_masked_population_is_declined_and_only_the_hospital_has_the_values(self):
+        consortium = self.consortium
+        ended = consortium.wait_ended(consortium.submit(job(federation={"rounds": 1, "minimum_sites": 4, "sites": FOUR})))
+        self.assertEqual(ended["phase"], "failed")
+        keys = dict(re.findall(r"(east|north|south|west): declined: (\w+)", ended["detail"]))
+        self.assertTrue(keys, ended["detail"])
+        self.assertEqual(set(keys.values()), {"roster"})  # the key alone
+        for site in FOUR:
+            consortium.daemons[site].wait_for_log("declined job")
+            self.assertRegex(consortium.daemons[site].log, r"declined job .*'chest'.*masked")
 
     def test_a_job_is_its_researchers_and_of_these_hospitals(self):
-        with Consortium(FOUR, populations=population()) as consortium:
-            consortium.certify("researcher", "eve")  # who isn't on the hospitals' roster
-            self.start(consortium)
-            shutil.copy(consortium.make_roster(), consortium.folder / "eve" / "roster.yaml")
-            file = consortium.folder / "job.yaml"
-            file.write_text(json.dumps(masked_job()))
-            made = consortium.command("submit", file, "--roster", consortium.folder / "eve" / "roster.yaml", "--json", researcher="eve")
-            job_id = json.loads(made.stdout)["job_id"]
-            ended = eventually(lambda: next((one for one in consortium.query("jobs") if one["job_id"] == job_id and one["phase"] == "failed"), None), "it fails")
-            self.assertRegex(ended["detail"], "(east|north|south|west) declined: signature")
-            eventually(lambda: any("eve" in consortium.daemons[site].log for site in FOUR), "a hospital's log names who asked")
+        consortium = self.consortium
+        consortium.certify("researcher", "eve")  # who isn't on the hospitals' roster
+        shutil.copy(consortium.make_roster(), consortium.folder / "eve" / "roster.yaml")
+        file = consortium.folder / "job.yaml"
+        file.write_text(json.dumps(masked_job()))
+        made = consortium.command("submit", file, "--roster", consortium.folder / "eve" / "roster.yaml", "--json", researcher="eve")
+        job_id = json.loads(made.stdout)["job_id"]
+        ended = eventually(lambda: next((one for one in consortium.query("jobs") if one["job_id"] == job_id and one["phase"] == "failed"), None), "it fails")
+        self.assertRegex(ended["detail"], "(east|north|south|west) declined: signature")
+        eventually(lambda: any("eve" in consortium.daemons[site].log for site in FOUR), "a hospital's log names who asked")
 
-            # A roster in which one hospital has another name: the others' clients know no such hospital.
-            text = consortium.roster.read_text()
-            other = consortium.folder / "renamed.yaml"
-            other.write_text(text.replace('"west"', '"zest"'))
-            job_id = json.loads(consortium.command("submit", file, "--roster", other, "--json").stdout)["job_id"]
-            eventually(lambda: any("zest" in consortium.daemons[site].log for site in FOUR), "a hospital says which site it doesn't know")
-            eventually(lambda: consortium.status(job_id)["phase"] == "failed", "the job ends")
+        # A roster in which one hospital has another name: the others' clients know no such hospital.
+        text = consortium.roster.read_text()
+        other = consortium.folder / "renamed.yaml"
+        other.write_text(text.replace('"west"', '"zest"'))
+        job_id = json.loads(consortium.command("submit", file, "--roster", other, "--json").stdout)["job_id"]
+        eventually(lambda: any("zest" in consortium.daemons[site].log for site in FOUR), "a hospital says which site it doesn't know")
+        eventually(lambda: consortium.status(job_id)["phase"] == "failed", "the job ends")
 
+
+class Hospital(unittest.TestCase):
     def test_policy_and_roster_are_read_again_without_a_restart(self):
         with Consortium(FOUR, populations=population()) as consortium:
-            self.start(consortium, policy=POLICY.replace("max_rounds: 1000", "max_rounds: 2"))
+            start(consortium, policy=POLICY.replace("max_rounds: 1000", "max_rounds: 2"))
             east = consortium.daemons["east"]
             declined = consortium.wait_ended(consortium.submit(masked_job(federation={"rounds": 3})))
             self.assertIn("declined: max_rounds", declined["detail"])
@@ -148,12 +165,12 @@ class Hospital(unittest.TestCase):
                     consortium.wait_connected()
                     job_id = consortium.submit(masked_job(name="chest-xray", federation={"rounds": 3}))
                     self.assertEqual(job_id, "chest-xray-1")
-                    self.wait_state(consortium, "north", job_id, "waits")
+                    wait_state(consortium, "north", job_id, "waits")
                 if words[1] == "decline":  # another job than the one that was approved
                     self.assertEqual(consortium.wait_ended("chest-xray-1")["phase"], "finished")
                     second = consortium.submit(masked_job(name="chest-xray", seed=8))
                     self.assertEqual(second, words[2])
-                    self.wait_state(consortium, "north", second, "waits")
+                    wait_state(consortium, "north", second, "waits")
                 words = [str(north / "roster.yaml") if word == "roster.yaml" else word for word in words]
                 answers[words[1] if words[1] != "roster" else "roster check"] = run(*words, "--config", config).stdout
             self.assertEqual(typed, ["enroll", "roster check", "jobs", "show chest-xray-1", "approve chest-xray-1", "decline chest-xray-2", "releases"])

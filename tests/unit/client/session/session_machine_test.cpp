@@ -284,6 +284,18 @@ TEST_CASE("a person ends a job that runs by declining it") {
   CHECK(site.state().jobs.empty());
 }
 
+TEST_CASE("a site above the bound leaves the job, and tells the rule without a number") {
+  Site site = accepted_site();
+  const auto offer = session_offer(job::SumKind::kCensus, 0);
+  site.receive(offer);
+  const auto effects = site.feed(AboveBound{offer.key, "this site has 66 training examples"});
+  CHECK(sent<wire::JobAnswer>(effects).at(0) == wire::JobAnswer{"tiny-1", wire::JobConsent::kDeclined, "examples"});
+  CHECK(sent<wire::SessionFailed>(effects).empty());
+  CHECK(only<Note>(effects).at(0).text == "declined job tiny-1: this site has 66 training examples");
+  CHECK(site.state().jobs.empty());
+  CHECK(site.feed(AboveBound{offer.key, "again"}).empty());
+}
+
 TEST_CASE("a second offer of an id doesn't swap the job") {
   Site site = accepted_site();
   job::JobSpec other = spec();
