@@ -14,15 +14,15 @@ namespace {
 
 using Catch::Contains;
 
+constexpr const char* kJob =
+    "{name: chest, model: {name: fedavg_cnn, input: [1, 28, 28], classes: 2}, data: {dataset: chest}, "
+    "training: {optimizer: {name: sgd, learning_rate: 0.1}}, federation: {rounds: 2}}";
 const std::vector<std::string> kSites{"east", "north", "south", "west"};
 const crypto::Digest kNorth = job::simulated_roster({"north"}).at("north");
 
 /// A masked job of kSites, each with its made-up key.
 job::JobSpec masked_job() {
-  const auto job = job::parse_job(
-      "{name: chest, model: {name: fedavg_cnn, input: [1, 28, 28], classes: 2}, data: {dataset: chest}, "
-      "training: {optimizer: {name: sgd, learning_rate: 0.1}}, federation: {rounds: 2}}",
-      "job.yaml");
+  const auto job = job::parse_job(kJob, "job.yaml");
   REQUIRE(job);
   return job::with_roster(*job, job::simulated_roster(kSites)).value();
 }
