@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <span>
 #include <utility>
 
 #include "common/pki/authority.h"
@@ -12,6 +13,28 @@ namespace consilium::simulation {
 namespace {
 
 constexpr std::chrono::days kValidity{2};
+
+/// Checks each site's certificate once: all sites of a simulation check it against the same root, list and roster, and
+/// 200 of them would check 200 certificates each. Signatures are verified every time.
+class RememberingAuthenticator final : public secagg::Authenticator {
+ public:
+  explicit RememberingAuthenticator(secagg::RosterAuthenticator checks) : checks_(std::move(checks)) {}
+  Result<void> check_certificate(const std::string& site, const std::string& certificate) const override {
+    const auto passed = passed_.find(site);
+    if (passed != passed_.end() && passed->second == certificate) return {};
+    CONSILIUM_TRY(checks_.check_certificate(site, certificate));
+    passed_[site] = certificate;
+    return {};
+  }
+  Result<void> verify(const std::string& certificate, std::span<const std::byte> message,
+                      const secagg::Signature& signature) const override {
+    return checks_.verify(certificate, message, signature);
+  }
+
+ private:
+  secagg::RosterAuthenticator checks_;
+  mutable std::map<std::string, std::string> passed_;  ///< certificates, by site
+};
 
 }  // namespace
 
@@ -31,7 +54,8 @@ Result<SiteIdentities> SiteIdentities::create(const std::vector<std::string>& si
     CONSILIUM_ASSIGN(made.roster_[site], crypto::digest_from_hex(fingerprint));
   }
   CONSILIUM_ASSIGN(auto trust, pki::TrustStore::open(authority.root_certificate(), authority.revocation_list()));
-  made.authenticator_ = std::make_shared<secagg::RosterAuthenticator>(std::move(trust), made.roster_);
+  made.authenticator_ =
+      std::make_shared<RememberingAuthenticator>(secagg::RosterAuthenticator(std::move(trust), made.roster_));
   return made;
 }
 

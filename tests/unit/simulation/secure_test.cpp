@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <numeric>
+#include <stop_token>
 
 #include "client/trainer/data/dataset.h"
 #include "client/trainer/data/npz_writer.h"
@@ -157,6 +157,30 @@ TEST_CASE("a group in which a site falls silent is summed again over the same ve
     CHECK(dropped.messages("advertise") > whole.messages("advertise"));
     CHECK(dropped.messages("upload") >= whole.messages("upload"));
   }
+}
+
+TEST_CASE("a stop finishes the round under way in mode masked too, until it is committed and evaluated") {
+  const Folder folder;
+  Simulator::Config config;
+  config.workers = 2;
+  config.trainer.command = {CONSILIUM_BIN_DIR "/consilium-linear-trainer"};
+  config.trainer.readable = {std::filesystem::temp_directory_path()};
+  config.trainer.require_sandbox = false;
+  const auto simulator = Simulator::create(std::move(config));
+  REQUIRE(simulator);
+  std::stop_source stop;
+  const auto status = (*simulator)
+                          ->federate(
+                              {grouped("{rounds: 50}"), {}, write_sites(folder.path, 10), 0.0, true},
+                              [&stop](const report::JobStatus& now) {
+                                if (now.phase == report::JobPhase::kTraining && now.round == 2) stop.request_stop();
+                              },
+                              stop.get_token());
+  REQUIRE(status);
+  CHECK(status->phase == report::JobPhase::kStopped);
+  REQUIRE(status->history.size() == 2);
+  CHECK(status->history.back().metrics);
+  CHECK(status->model == status->history.back().model);
 }
 
 TEST_CASE("steps that mode masked hasn't are refused as dropouts") {
