@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "common/encoding/fixed_point.h"
+#include "common/job/cohort_rules.h"
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/secagg/sum_keys.h"
@@ -80,7 +81,7 @@ struct Round {
                        [](std::size_t parameters) -> Result<ParameterVector> { return ParameterVector(parameters); });
   }
   [[nodiscard]] Result<void> included(std::uint32_t own, const crypto::Digest& sent) const {
-    return check_included(total, job, own,
+    return check_included(total, job, own, job::count_groups(job).size(),
                           [&](const crypto::Digest& cohort) -> Result<bool> { return cohort == sent; });
   }
 };
