@@ -199,8 +199,8 @@ class SessionWorker::Impl {
       spdlog::error("{}: this site's result can't be used: {}", job::to_string(session.key), sealed.error().message);
       CONSILIUM_ASSIGN(const crypto::SecretBytes key, parts_.groups.secret().unusable_key(order));
       CONSILIUM_ASSIGN(std::vector<std::uint32_t> words, unusable_contribution(order, key));
+      CONSILIUM_TRY(parts_.groups.ledger().end_after(masking::sum_of(order), "its result was unusable"));
       sealed = vectors.seal(order, [&](const masking::WordSink& sink) { return sink(words); });
-      if (sealed) CONSILIUM_TRY(parts_.groups.ledger().end_after(masking::sum_of(order), "its result was unusable"));
     }
     CONSILIUM_TRY(sealed);
     return std::optional<SiteEvent>(Worked{session.key, true});
