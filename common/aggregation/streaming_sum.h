@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include "common/aggregation/word_source.h"
 #include "common/encoding/vector_layout.h"
 #include "common/error/error.h"
-#include "common/aggregation/word_source.h"
 
 namespace consilium::aggregation {
 

@@ -157,8 +157,7 @@ Result<Metrics> metrics_from_counts(std::uint64_t classes, std::span<const std::
 Result<Metrics> metrics_from_words(const encoding::VectorLayout& layout, std::uint64_t classes,
                                    std::span<const std::uint32_t> words) {
   const bool unusable = layout.find(encoding::kUnusable) != nullptr;
-  CONSILIUM_ASSIGN(const encoding::VectorLayout expected,
-                   encoding::evaluate_layout(classes, {.unusable = unusable}));
+  CONSILIUM_ASSIGN(const encoding::VectorLayout expected, encoding::evaluate_layout(classes, {.unusable = unusable}));
   if (layout != expected || words.size() != layout.word_count()) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("evaluation sum: {} words aren't those of {} classes", words.size(), classes));

@@ -15,6 +15,7 @@ namespace {
 /// How long sites may take to advertise for the agreement, and the pause before it is tried again.
 constexpr Clock::duration kAdvertLimit = std::chrono::seconds(60);
 constexpr Clock::duration kPause = std::chrono::seconds(2);
+constexpr Clock::duration kAnnounceAgain = std::chrono::seconds(30);
 
 template <class T>
 void move_into(std::vector<T>& to, std::vector<T> from) {
@@ -165,14 +166,29 @@ GroupRuns::Output GroupRuns::from(GroupOutput group_output) {
   return output;
 }
 
+/// A site that couldn't fetch the total says nothing, and signs once it is told of it again.
+GroupRuns::Output GroupRuns::remind(const Ready& ready, TimePoint now) {
+  Output output;
+  const bool due = announced_->again && now >= *announced_->again;
+  if (due) {
+    for (const std::string& site : announced_->endorsements.missing()) {
+      if (ready(site)) output.messages.emplace_back(site, announced_->message);
+    }
+  }
+  if (due || !announced_->again) announced_->again = now + kAnnounceAgain;
+  return output;
+}
+
 GroupRuns::Output GroupRuns::advance(const Ready& ready, TimePoint now) {
   if (pending_) return agree(ready, now);
+  if (announced_) return remind(ready, now);
   return sums_ ? from(sums_->advance(ready, now)) : Output{};
 }
 
 std::optional<TimePoint> GroupRuns::wakeup() const {
   if (pending_)
     return agreement_ || agreement_due_ > pending_->due ? agreement_due_ : std::max(agreement_due_, pending_->due);
+  if (announced_) return announced_->again;
   return sums_ ? sums_->wakeup() : std::nullopt;
 }
 

@@ -88,6 +88,7 @@ class GroupRuns {
   /// How many groups the job can't go on without: enough to commit a round, and to meet the quorum.
   [[nodiscard]] std::size_t groups_needed() const;
   void end_try(TimePoint now, Output& output);
+  Output remind(const Ready& ready, TimePoint now);
   Output start_sums(TimePoint now);
   [[nodiscard]] std::string since(const std::string& site) const;
   /// Events that settle every site of a group.
@@ -103,6 +104,7 @@ class GroupRuns {
     wire::GroupTotal message;
     Committed committed;
     Endorsements endorsements;
+    std::optional<TimePoint> again{};  ///< when the total is announced again to whoever hasn't signed
   };
 
   std::string job_id_;

@@ -144,7 +144,7 @@ TEST_CASE("releases are listed for good, oldest first, and sums are counted once
   CHECK(ledger->releases().value() == std::vector{first, again, next});
   CHECK(ledger->sums_given("chest").value() == 2);
   CHECK(ledger->sums_given("skin").value() == 0);
-  CHECK(ledger->groups("chest").value() == std::vector{kGroup});
+  CHECK(ledger->groups("chest").value() == std::vector<Group>{kGroup});
   CHECK(ledger->released_under(train_sum(1), again.cohort).value());
   CHECK_FALSE(ledger->released_under(train_sum(2), again.cohort).value());
 }
@@ -163,13 +163,13 @@ TEST_CASE("a commit is the one that the site signed, and the only one") {
   ReopenedLedger ledger;
   const crypto::Digest model = crypto::sha256("a model");
   REQUIRE(ledger->endorse(train_sum(1), kVector));
-  check_refused(ledger->commit(train_sum(1), kOther, model), ErrorCode::kPermissionDenied,
+  check_refused(ledger->commit(train_sum(1), kOther, model, 1), ErrorCode::kPermissionDenied,
                 {"signed another outcome than the committed one"});
   CHECK_FALSE(ledger->committed_model(train_sum(1)).value());
-  REQUIRE(ledger->commit(train_sum(1), kVector, model));
+  REQUIRE(ledger->commit(train_sum(1), kVector, model, 1));
   CHECK(ledger->committed_model(train_sum(1)).value() == model);
-  REQUIRE(ledger->commit(train_sum(2), kVector, model));  // of a round in which the site was away
-  check_refused(ledger->commit(train_sum(2), kOther, model), ErrorCode::kPermissionDenied, {"another outcome is"});
+  REQUIRE(ledger->commit(train_sum(2), kVector, model, 1));  // of a round in which the site was away
+  check_refused(ledger->commit(train_sum(2), kOther, model, 1), ErrorCode::kPermissionDenied, {"another outcome is"});
   check_refused(ledger->endorse(train_sum(2), kOther), ErrorCode::kPermissionDenied, {"another outcome is committed"});
 }
 

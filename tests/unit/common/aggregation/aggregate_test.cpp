@@ -6,10 +6,10 @@
 #include <numeric>
 #include <random>
 
-#include "common/encoding/fixed_point.h"
 #include "common/aggregation/strategy.h"
 #include "common/aggregation/streaming_sum.h"
 #include "common/aggregation/weighting.h"
+#include "common/encoding/fixed_point.h"
 
 using namespace consilium;
 using namespace consilium::aggregation;
