@@ -97,9 +97,9 @@ class Policy {
 Result<Policy> read_policy(const std::filesystem::path& file);
 Result<Policy> parse_policy(std::string_view text, std::string_view source);
 
-/// The fewest updates that a sum of this job may have. Without masks: quorum x cohort, drawn from minimum_sites. In mode
-/// masked: the smallest group. In mode masked-threshold, what every site holds the coordinator to: the threshold of the
-/// smallest cohort.
+/// The fewest updates that a sum of this job may have. Without masks: quorum x cohort, drawn from minimum_sites. In
+/// mode masked: the smallest group. In mode masked-threshold, what every site holds the coordinator to: the threshold
+/// of the smallest cohort.
 [[nodiscard]] std::uint32_t fewest_updates(const job::JobSpec& job);
 
 }  // namespace consilium::policy
