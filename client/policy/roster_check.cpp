@@ -51,11 +51,13 @@ Result<void> check_mode(const job::JobSpec& job, const roster::Roster& own) {
                     "from whoever runs the authority",
                     job.data.dataset));
   }
-  if (population->mode == mode_of(job)) return {};
-  return fail(ErrorCode::kPermissionDenied,
-              fmt::format("the job's sums are {}, but the roster's population '{}' is summed as {} only",
-                          roster::name_of(mode_of(job)), population->name,
-                          roster::name_of(population->mode)));  // check: population-mode
+  if (population->mode != mode_of(job)) {
+    return fail(ErrorCode::kPermissionDenied,
+                fmt::format("the job's sums are {}, but the roster's population '{}' is summed as {} only",
+                            roster::name_of(mode_of(job)), population->name,
+                            roster::name_of(population->mode)));  // check: population-mode
+  }
+  return {};
 }
 
 /// Is the job's history the population's, or an earlier state of it (a job goes on when groups are added), and are the
