@@ -74,7 +74,7 @@ class RefusingJournal final : public journal::Journal {
 };
 
 /// A driver, and the other side of its gateway: what it sends is kept until the test answers.
-struct Bench final : SiteGateway {
+struct Bench : SiteGateway {
   job::JobSpec spec;
   std::filesystem::path folder;
   std::optional<journal::BlobStore> blobs;
