@@ -57,15 +57,15 @@ Result<void> check_included(const wire::GroupTotal& total, const job::JobSpec& j
     if (included.group != own_group) continue;
     CONSILIUM_ASSIGN(const bool released, sent(included.cohort));
     if (!released) {
-      return untrue(
-          "it counts this site's group in an attempt to which this site sent nothing");  // check: total-cohort
+      const char* why = "the total counts this site's group under an attempt in which this site sent nothing";
+      return untrue(why);  // check: total-cohort
     }
   }
   const bool census = total.key.kind == job::SumKind::kCensus;
   const std::size_t of = census ? groups.size() / 2 + 1 : job::cohort_size(job.federation.fraction, counted);
   const std::size_t needed = job::answers_needed(job.federation.quorum, of);
   if (total.sums.size() < needed) {
-    return untrue(fmt::format("it is over {} groups, the job's quorum asks for {}", total.sums.size(),
+    return untrue(fmt::format("the total is over {} groups, the job's quorum asks for {}", total.sums.size(),
                               needed));  // check: total-quorum
   }
   return {};

@@ -192,8 +192,15 @@ TEST_CASE("mode masked: a site with more examples than the bound gives nothing")
   GroupAttempt attempt(job, SumKind::kCensus, 0);
   REQUIRE(attempt.offer());
   attempt.list();
-  CHECK_FALSE(attempt.upload().has_value());
-  attempt.check_refused("this site has 41 training examples, and the bound of 'chest' is 40");
+  CHECK(stage.logged("declined job rogue-1: this site has 41"));
+  std::optional<wire::JobAnswer> answer;
+  for (const wire::SiteMessage& message : stage.said()) {
+    if (const auto* found = std::get_if<wire::JobAnswer>(&message)) answer = *found;
+  }
+  REQUIRE(answer.has_value());
+  CHECK(answer->consent == wire::JobConsent::kDeclined);
+  CHECK(answer->reason == "examples");  // one bit, and no number
+  CHECK(stage.uploads().empty());
 }
 
 }  // namespace

