@@ -26,8 +26,7 @@ std::string group_sizes(const job::JobSpec& job) {
   std::vector<std::size_t> sizes;
   for (const auto& group : job::count_groups(job)) sizes.push_back(group.size());
   std::ranges::sort(sizes);
-  const auto [first, last] = std::ranges::unique(sizes);
-  sizes.erase(first, last);
+  sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
   return fmt::format("{}", fmt::join(sizes, " or "));
 }
 

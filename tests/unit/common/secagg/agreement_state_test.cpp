@@ -23,7 +23,8 @@ Result<AgreementSite> restored(AgreementBench& bench, const std::vector<std::byt
 }
 
 bool contains(const std::vector<std::byte>& bytes, std::span<const std::uint8_t> wanted) {
-  return !std::ranges::search(bytes, std::as_bytes(wanted)).empty();
+  const auto piece = std::as_bytes(wanted);
+  return std::search(bytes.begin(), bytes.end(), piece.begin(), piece.end()) != bytes.end();
 }
 
 }  // namespace
