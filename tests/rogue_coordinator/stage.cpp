@@ -40,7 +40,8 @@ constexpr std::string_view kPolicy =
 data::Split split(std::size_t count, int seed) {
   data::Split made;
   std::vector<std::uint8_t> pixels(count * 64);
-  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * 37 % 251 + seed);
+  for (std::size_t i = 0; i < pixels.size(); ++i)
+    pixels[i] = static_cast<std::uint8_t>(i * 37 % 251 + static_cast<std::size_t>(seed));
   made.values = pixels;
   for (std::size_t i = 0; i < count; ++i) made.labels.push_back(static_cast<std::uint16_t>(i % 2));
   return made;

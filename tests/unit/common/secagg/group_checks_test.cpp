@@ -259,7 +259,7 @@ TEST_CASE("what others claim to have seen, and what this site has seen, stand in
   REQUIRE(bench.deliver(2, bench.list(2)));
   std::vector<Seen> claims;
   std::vector<Seen> others;
-  for (const std::size_t other : {0, 1, 3, 4}) {
+  for (const std::size_t other : {0U, 1U, 3U, 4U}) {
     claims.push_back({3, crypto::sha256(std::to_string(other) + " saw 2")});
     others.push_back({10 + other, bench.site(other).advert_digest()});
   }

@@ -17,7 +17,7 @@ const QuickConsortium kFour(4);
 TEST_CASE("the coordinator hands everybody all adverts once all are there, and counts vectors") {
   GroupBench bench(kFour, {});
   GroupCoordinator& coordinator = bench.coordinator();
-  for (const std::size_t site : {3, 1, 0}) CHECK(bench.advertise(site).messages.empty());
+  for (const std::size_t site : {3U, 1U, 0U}) CHECK(bench.advertise(site).messages.empty());
   CHECK(coordinator.awaited() == std::set<std::string>{"site-002"});
   CHECK_FALSE(coordinator.admits_upload("site-000"));
   const auto output = bench.advertise(2);
@@ -30,7 +30,7 @@ TEST_CASE("the coordinator hands everybody all adverts once all are there, and c
     CHECK(output.messages[site].message == all);
   }
   CHECK(coordinator.cohort() == cohort_context(bench.context(), all));
-  for (const std::size_t site : {2, 0, 3}) {
+  for (const std::size_t site : {2U, 0U, 3U}) {
     CHECK(coordinator.admits_upload(Consortium::name(site)));
     coordinator.uploaded(Consortium::name(site));
     CHECK_FALSE(coordinator.admits_upload(Consortium::name(site)));
@@ -133,7 +133,7 @@ TEST_CASE("adverts of strangers, late ones and repeated ones change nothing") {
   CHECK(bench.coordinator().receive("site-009", bench.site(1).advert()).lost.empty());
   CHECK(bench.coordinator().receive("site-000", bench.site(1).advert()).lost.empty());  // said twice
   CHECK(bench.coordinator().awaited().size() == 3);
-  for (const std::size_t site : {1, 2, 3}) bench.advertise(site);
+  for (const std::size_t site : {1U, 2U, 3U}) bench.advertise(site);
   CHECK(bench.advertise(1).messages.empty());
   CHECK(bench.coordinator().phase() == GroupPhase::kUploading);
 }

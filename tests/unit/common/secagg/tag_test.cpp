@@ -55,7 +55,7 @@ struct Total {
   std::vector<GroupTag> groups;
 
   explicit Total(std::size_t count) : words(count) {
-    for (const std::uint64_t members : {3, 4, 5}) {
+    for (const std::uint64_t members : {3U, 4U, 5U}) {
       GroupTag& group = groups.emplace_back();
       group.members = members;
       group.offset = draw(random);
@@ -87,7 +87,7 @@ TEST_CASE("a tag agrees with the vector of another implementation") {
 
 TEST_CASE("a tag's value is the sum of powers times words, whatever the pieces, the parts and the threads") {
   SeededRandom random(5);
-  for (const std::size_t count : {0, 1, 2, 3, 4, 5, 1021, 1022, 1023, 1024, 2044, 2045, 5000}) {
+  for (const std::size_t count : {0U, 1U, 2U, 3U, 4U, 5U, 1021U, 1022U, 1023U, 1024U, 2044U, 2045U, 5000U}) {
     const auto r = draw(random);
     const Words words = draw_words(random, count);
     const FieldElement expected = slow_value(element(r), words);
@@ -107,7 +107,7 @@ TEST_CASE("a tag's value is the sum of powers times words, whatever the pieces, 
   }
   const auto r = draw(random);
   const Words words = draw_words(random, 300'001);
-  for (const unsigned threads : {0, 1, 2, 3, 7})
+  for (const unsigned threads : {0U, 1U, 2U, 3U, 7U})
     CHECK(accumulate_tag(r, words, threads).value() == slow_value(element(r), words));
 }
 
@@ -123,7 +123,7 @@ TEST_CASE("the largest powers and words of either sign don't overflow") {
 
 TEST_CASE("a tag's mask is what stands in each keystream behind the last word") {
   SeededRandom random(6);
-  for (const std::size_t count : {0, 1, 2, 3, 4, 5, 1023, 4096}) {
+  for (const std::size_t count : {0U, 1U, 2U, 3U, 4U, 5U, 1023U, 4096U}) {
     const auto terms = draw_terms(random, 5);
     FieldElement expected = 0;
     for (const MaskTerm& term : terms) {
@@ -153,7 +153,7 @@ TEST_CASE("secrets of another size are refused") {
 }
 
 TEST_CASE("the true total fits its groups' tags") {
-  for (const std::size_t count : {1, 7, 1022, 3000}) CHECK(Total(count).fits());
+  for (const std::size_t count : {1U, 7U, 1022U, 3000U}) CHECK(Total(count).fits());
 }
 
 TEST_CASE("no total with a word changed fits: 20,000 tries") {
