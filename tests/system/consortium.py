@@ -342,8 +342,8 @@ authorityKeyIdentifier = keyid:always
         config.write_text(json.dumps({"coordinator": f"127.0.0.1:{self.port}", **self.tls(researcher)}))
         return run("consilium", *arguments, "--config", config, check=check, timeout=timeout)
 
-    def query(self, *arguments):
-        return json.loads(self.command(*arguments, "--json").stdout)
+    def query(self, *arguments, researcher="ada"):
+        return json.loads(self.command(*arguments, "--json", researcher=researcher).stdout)
 
     def connected_sites(self):
         return sorted(site["name"] for site in self.query("sites") if site["connected"])

@@ -67,7 +67,7 @@ class Approval(Shared):
             consortium.at_site(site, "approve", job_id)
             wait_state(consortium, site, job_id, "approved")
         eventually(lambda: consortium.status(job_id)["sites"]["west"] == "waits for approval", "the researcher sees whom it waits for")
-        self.assertIn("waits for west", consortium.status(job_id)["detail"])
+        self.assertIn("west: waits for approval", consortium.status(job_id)["detail"])
         self.assertEqual(json.loads(consortium.at_site("east", "releases", "--json").stdout)["releases"], [])
         consortium.at_site("west", "approve", job_id)
         self.assertEqual(consortium.wait_ended(job_id)["phase"], "finished")
@@ -108,8 +108,8 @@ class Declined(Shared):
         file.write_text(json.dumps(masked_job()))
         made = consortium.command("submit", file, "--roster", consortium.folder / "eve" / "roster.yaml", "--json", researcher="eve")
         job_id = json.loads(made.stdout)["job_id"]
-        ended = eventually(lambda: next((one for one in consortium.query("jobs") if one["job_id"] == job_id and one["phase"] == "failed"), None), "it fails")
-        self.assertRegex(ended["detail"], "(east|north|south|west) declined: signature")
+        ended = eventually(lambda: next((one for one in consortium.query("jobs", researcher="eve") if one["job_id"] == job_id and one["phase"] == "failed"), None), "it fails")
+        self.assertRegex(ended["detail"], "(east|north|south|west):? declined: signature")
         eventually(lambda: any("eve" in consortium.daemons[site].log for site in FOUR), "a hospital's log names who asked")
 
         # A roster in which one hospital has another name: the others' clients know no such hospital.

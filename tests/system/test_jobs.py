@@ -45,6 +45,7 @@ class Jobs(unittest.TestCase):
             data = write_sites(consortium.folder, SITES)
             for researcher in ("grace", "eve"):
                 consortium.certify("researcher", researcher)
+            consortium.make_roster()  # with the two, whose jobs the sites would decline otherwise
             consortium.start_coordinator()
             for site in ("east", "north"):
                 consortium.start_site(site, {"chest": data[site]}, policy=POLICY.replace("[ada]", "[ada, grace]"))
