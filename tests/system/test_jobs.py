@@ -45,14 +45,15 @@ class Jobs(unittest.TestCase):
             data = write_sites(consortium.folder, SITES)
             for researcher in ("grace", "eve"):
                 consortium.certify("researcher", researcher)
-            consortium.make_roster()  # with the two, whose jobs the sites would decline otherwise
+            consortium.hand_out_rosters()  # with the two, whose jobs the sites would decline otherwise
             consortium.start_coordinator()
             for site in ("east", "north"):
                 consortium.start_site(site, {"chest": data[site]}, policy=POLICY.replace("[ada]", "[ada, grace]"))
             consortium.wait_connected("east", "north")
             waits = consortium.submit(job(name="waits", federation={"rounds": 1, "sites": ["east", "west"], "minimum_sites": 2}, readers=["grace"]))
             works = consortium.submit(job(name="works", federation={"rounds": 2, "sites": ["east", "north"], "minimum_sites": 2}), researcher="grace")
-            self.assertEqual(consortium.wait_ended(works, researcher="grace")["phase"], "finished")
+            ended = consortium.wait_ended(works, researcher="grace")
+            self.assertEqual(ended["phase"], "finished", ended["detail"])
             self.assertIn("west: is not connected; the job fails if too few come until", consortium.status(waits)["detail"])
             consortium.start_site("west", {"chest": data["west"]})
             self.assertEqual(consortium.wait_ended(waits)["phase"], "finished")
