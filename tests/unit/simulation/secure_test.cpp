@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -11,32 +9,10 @@
 #include "common/job/masked_job.h"
 #include "common/random/random_stream.h"
 #include "simulation/simulator.h"
+#include "tests/unit/simulation/fixtures.h"
 
 namespace consilium::simulation {
 namespace {
-
-struct Folder {
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "secure-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
-
-data::Split points(std::size_t count, const std::string& name) {
-  RandomStream stream(1, RandomPurpose::kSynthetic, 0, name);
-  data::Split split;
-  std::vector<float> values;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto label = static_cast<std::uint16_t>(stream.below(2));
-    for (int f = 0; f < 4; ++f) values.push_back((label == 1 ? 0.5F : -0.5F) + 2.0F * (stream.next_float() - 0.5F));
-    split.labels.push_back(label);
-  }
-  split.values = values;
-  return split;
-}
 
 /// Sites "a", "b", ... of different sizes.
 std::vector<SimulatedSite> write_sites(const std::filesystem::path& folder, std::size_t count) {

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <string>
 
+#include "tests/unit/client/trainer_process/filtered_child.h"
 #include "tests/unit/client/trainer_process/fixtures.h"
 
 using namespace consilium;
@@ -38,32 +39,16 @@ std::string train_within_limit(const std::string& mode, bool require_sandbox) {
 /// Runs `task` in a child that can install no seccomp filter, as on a kernel without them; returns what it says.
 template <class Task>
 std::string without_filters(const Task& task) {
-  std::array<int, 2> ends{};
-  REQUIRE(pipe(ends.data()) == 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    std::array<sock_filter, 7> code{{
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 3, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_SECCOMP, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    }};
-    const sock_fprog program{code.size(), code.data()};
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) _exit(1);
-    const std::string said = task();
-    _exit(write(ends[1], said.data(), said.size()) < 0 ? 1 : 0);
-  }
-  close(ends[1]);
-  std::string said(4096, '\0');
-  const ssize_t count = read(ends[0], said.data(), said.size());
-  close(ends[0]);
-  waitpid(child, nullptr, 0);
-  said.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
-  return said;
+  const std::array<sock_filter, 7> code{{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 3, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_SECCOMP, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  return in_filtered_child(code, task);
 }
 
 }  // namespace

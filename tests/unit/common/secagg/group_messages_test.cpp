@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "common/secagg/messages.h"
+#include "tests/unit/common/secagg/group_adverts.h"
 #include "tests/unit/common/secagg/group_bench.h"
 
 namespace consilium::secagg {
@@ -10,24 +11,6 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 using Catch::Matchers::Contains;
-
-GroupAdvert east() {
-  GroupAdvert advert{"east", "cert", {}, 5, {{0, {}}, {3, crypto::sha256("seen")}}, {}};
-  for (std::size_t i = 0; i < 32; ++i) advert.mask_key[i] = static_cast<std::uint8_t>(i);
-  for (const char letter : {'s', 'i', 'g'}) advert.signature.push_back(static_cast<std::byte>(letter));
-  return advert;
-}
-
-GroupAdvertList two() {
-  GroupAdvert first = east();
-  first.seen.erase(first.seen.begin());
-  GroupAdvert second = east();
-  second.site = "north";
-  second.number = UINT64_MAX;
-  second.seen.pop_back();
-  second.signature = {std::byte{'g'}};
-  return {{first, second}};
-}
 
 /// Both decoders' view of some bytes: neither may take what encode() doesn't write.
 void check_hostile(const Bytes& bytes) {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "common/secagg/transcript.h"
+#include "tests/unit/common/secagg/group_adverts.h"
 #include "tests/unit/common/secagg/group_bench.h"
 
 namespace consilium::secagg {
@@ -23,24 +24,6 @@ job::RoundOrder train_order() {
   order.batch_size = 32;
   order.optimizer.learning_rate = 0.01;
   return order;
-}
-
-GroupAdvert east() {
-  GroupAdvert advert{"east", "cert", {}, 5, {{0, {}}, {3, crypto::sha256("seen")}}, {}};
-  for (std::size_t i = 0; i < 32; ++i) advert.mask_key[i] = static_cast<std::uint8_t>(i);
-  for (const char letter : {'s', 'i', 'g'}) advert.signature.push_back(static_cast<std::byte>(letter));
-  return advert;
-}
-
-GroupAdvertList two() {
-  GroupAdvert first = east();
-  first.seen.erase(first.seen.begin());
-  GroupAdvert second = east();
-  second.site = "north";
-  second.number = UINT64_MAX;
-  second.seen.pop_back();
-  second.signature = {std::byte{'g'}};
-  return {{first, second}};
 }
 
 const crypto::Digest kContext = crypto::sha256("an attempt");
