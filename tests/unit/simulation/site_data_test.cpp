@@ -1,7 +1,5 @@
 #include "simulation/site_data.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
@@ -12,19 +10,10 @@
 #include "client/trainer/data/dataset.h"
 #include "client/trainer/data/npz_writer.h"
 #include "common/job/job_text.h"
+#include "tests/unit/simulation/fixtures.h"
 
 namespace consilium::simulation {
 namespace {
-
-struct Folder {
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "site-data-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
 
 job::JobSpec job_of(const std::string& federation) {
   const auto job = job::parse_job(
