@@ -69,7 +69,7 @@ function(consilium_test name)
   add_executable(${name} ${ARG_SOURCES})
   # Catch2 last: where the linker has a template's code twice, ours is the one that a sanitizer has seen.
   target_link_libraries(${name} PRIVATE consilium_options ${ARG_LINK} Catch2::Catch2WithMain)
-  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release,Secrets>:-O1>)
   if(CONSILIUM_FUZZ)
     target_compile_options(${name} PRIVATE -O0 -fno-sanitize=fuzzer-no-link)
   endif()
