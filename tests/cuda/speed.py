@@ -6,6 +6,7 @@ warm trainer does rounds back to back: model in, local epoch, delta out.
 
 import dataclasses
 import json
+import os
 import pathlib
 import shutil
 import statistics
@@ -50,17 +51,21 @@ class Utilization:
         self.samples, self.process = [], None
         if not shutil.which("nvidia-smi"):
             return
+        reader, writer = os.openpty()  # a terminal gets each line at once, a pipe when a buffer is full
+        self.lines = os.fdopen(reader, errors="replace")
         self.process = subprocess.Popen(["nvidia-smi", "-i", device.partition(":")[2] or "0", "--query-gpu=utilization.gpu,memory.used",
-                                         "--format=csv,noheader,nounits", "-lms", "100"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.thread = threading.Thread(target=self.read, daemon=True)
-        self.thread.start()
+                                         "--format=csv,noheader,nounits", "-lms", "100"], stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.DEVNULL)
+        os.close(writer)
+        threading.Thread(target=self.read, daemon=True).start()
 
     def read(self):
-        for line in self.process.stdout:
-            try:
-                self.samples.append((time.monotonic(), *(float(value) for value in line.split(","))))
-            except ValueError:
-                continue
+        try:
+            for line in self.lines:
+                values = line.strip().split(",")
+                if len(values) == 2 and all(value.strip().isdigit() for value in values):
+                    self.samples.append((time.monotonic(), *map(float, values)))
+        except OSError:  # what a terminal says when nobody writes to it any more
+            pass
 
     def close(self):
         if self.process is None:
