@@ -94,7 +94,7 @@ void check_updated(const json& fixture, const ParameterManifest& manifest, const
     const TensorInfo& tensor = manifest.tensors()[t];
     const json& expected = fixture.at("tensors").at(t);
     CAPTURE(tensor.name);
-    CHECK(tensor.name == expected.at("name"));
+    CHECK(tensor.name == expected.at("name").get<std::string>());
     double change = 0.0;
     double norm = 0.0;
     for (std::size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i) {
