@@ -21,7 +21,7 @@ add_library(consilium_options INTERFACE)
 target_include_directories(consilium_options INTERFACE ${CMAKE_SOURCE_DIR})
 # No contraction: the fixed-point encoding must round alike on every machine.
 target_compile_definitions(consilium_options INTERFACE CONSILIUM_VERSION="${PROJECT_VERSION}")
-target_compile_options(consilium_options INTERFACE -Wall -Wextra -Wconversion -Werror -ffp-contract=off -fno-omit-frame-pointer)
+target_compile_options(consilium_options INTERFACE -Wall -Wextra -Wconversion $<$<BOOL:${CONSILIUM_WERROR}>:-Werror> -ffp-contract=off -fno-omit-frame-pointer)
 # Symbols are bound when a program starts: binding one at its first call saves the vector registers on the stack, and with
 # them whatever key was copied last.
 target_link_options(consilium_options INTERFACE -Wl,-z,relro,-z,now)
@@ -91,18 +91,3 @@ function(consilium_fuzzer name)
   endif()
   add_dependencies(fuzzers fuzz_${name})
 endfunction()
-
-# Finds LibTorch: CMAKE_PREFIX_PATH, else what scripts/setup noted, else the wheel in build/venv.
-macro(consilium_find_torch)
-  if(EXISTS ${CMAKE_SOURCE_DIR}/build/libtorch.path)
-    file(STRINGS ${CMAKE_SOURCE_DIR}/build/libtorch.path consilium_libtorch LIMIT_COUNT 1)
-    list(APPEND CMAKE_PREFIX_PATH ${consilium_libtorch})
-  endif()
-  file(GLOB consilium_wheel ${CMAKE_SOURCE_DIR}/build/venv/lib/python3*/site-packages/torch)
-  list(APPEND CMAKE_PREFIX_PATH ${consilium_wheel})
-  find_package(Torch 2.1 QUIET)
-  if(NOT Torch_FOUND)
-    message(FATAL_ERROR "LibTorch >= 2.1 not found: run scripts/setup, or name one with -DCMAKE_PREFIX_PATH=DIR, or build "
-                        "without the trainer (-DCONSILIUM_TRAINER=OFF)")
-  endif()
-endmacro()

@@ -42,6 +42,9 @@ int exit_code_of(const Error& error) {
 
 Result<void> serve(int socket, const std::string& device_name, unsigned threads) {
   CONSILIUM_ASSIGN(const at::Device device, set_up_device(device_name, threads));
+  if (device.is_cuda()) {
+    fmt::print(stderr, "consilium-trainer: {}\n", precision_of(device));
+  }
   const Result<void> filtered = deny_calls_after_setup();
   if (!filtered) {
     fmt::print(stderr, "consilium-trainer: {}; the client daemon decides whether to go on\n", filtered.error().message);

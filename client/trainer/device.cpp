@@ -47,6 +47,13 @@ void set_up_cpu(unsigned threads) {
   at::globalContext().setFlushDenormal(true);
 }
 
+/// TF32 keeps 10 bits of each factor's fraction: a GPU would differ from a CPU in the third digit. cuDNN has it on by
+/// default.
+void keep_float32_whole() {
+  at::globalContext().setAllowTF32CuBLAS(false);
+  at::globalContext().setAllowTF32CuDNN(false);
+}
+
 void set_up_cuda(const at::Device& device) {
   at::globalContext().setDeterministicCuDNN(true);
   at::globalContext().setBenchmarkCuDNN(false);
@@ -63,12 +70,18 @@ Result<at::Device> set_up_device(std::string_view name, unsigned threads) {
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);  // what cuBLAS asks for in return for the same bytes
   return without_exceptions("device", [&]() -> Result<at::Device> {
     set_up_cpu(std::max(1U, threads));
+    keep_float32_whole();
     CONSILIUM_ASSIGN(const at::Device device, find_device(name));
     if (device.is_cuda()) {
       set_up_cuda(device);
     }
     return device;
   });
+}
+
+std::string precision_of(const at::Device& device) {
+  const bool tf32 = at::globalContext().allowTF32CuBLAS() || at::globalContext().allowTF32CuDNN();
+  return fmt::format("computes on {} in float32, TF32 is {}", device.str(), tf32 ? "on" : "off");
 }
 
 std::string software_name() { return "consilium-trainer " CONSILIUM_VERSION ", LibTorch " TORCH_VERSION; }

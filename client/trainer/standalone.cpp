@@ -43,6 +43,9 @@ Result<Bench> set_up(const StandaloneOptions& options) {
   CONSILIUM_ASSIGN(job::JobSpec spec, job::read_job(options.job));
   CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(spec.model));
   CONSILIUM_ASSIGN(const at::Device device, set_up_device(options.device, options.threads));
+  if (device.is_cuda()) {
+    fmt::print(stderr, "consilium-trainer: {}\n", precision_of(device));
+  }
   Bench bench{.job = std::move(spec), .manifest = std::move(manifest), .workspace = Workspace(device), .prepared = {}};
   const Prepare request{.model = bench.job.model,
                         .data = source_at(options.data),

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
+#include <array>
 #include <new>
 #include <string>
 
@@ -16,10 +18,14 @@ std::string first_line(std::string_view text) {
   return std::string(line.substr(0, kLongestReason));
 }
 
+/// What LibTorch, cuBLAS and cuDNN say when memory runs out. LibTorch asks NVML who uses a card only when the card's
+/// memory ran out, and complains of NVML instead where that fails.
+constexpr std::array kMemorySigns{"can't allocate memory", "out of memory", "not enough memory", "_ALLOC_FAILED",
+                                  "NVML_SUCCESS =="};
+
 bool tells_of_memory(std::string_view text) {
-  return text.find("can't allocate memory") != std::string_view::npos ||
-         text.find("out of memory") != std::string_view::npos ||
-         text.find("not enough memory") != std::string_view::npos;
+  return std::ranges::any_of(kMemorySigns,
+                             [&](std::string_view sign) { return text.find(sign) != std::string_view::npos; });
 }
 
 Error out_of_memory(std::string_view doing, std::string_view reason) {

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <functional>
 #include <numeric>
 
@@ -59,8 +60,11 @@ Batch ExampleStore::gather(std::span<const std::int64_t> rows) const {
     return gather_on_cpu(rows);
   }
   const auto count = static_cast<std::int64_t>(rows.size());
-  const at::Tensor index =
-      at::tensor(at::ArrayRef<std::int64_t>(rows.data(), rows.size()), at::kLong).to(images_.device());
+  // The split lies on the device; the numbers of the rows alone are copied there, from pinned memory, so that nobody
+  // waits for the device.
+  const at::Tensor host = at::empty({count}, at::TensorOptions().dtype(at::kLong).pinned_memory(true));
+  std::copy(rows.begin(), rows.end(), host.mutable_data_ptr<std::int64_t>());
+  const at::Tensor index = host.to(images_.device(), /*non_blocking=*/true);
   at::Tensor images = images_.index_select(0, index);
   if (images.scalar_type() == at::kByte) {
     images = images.to(at::kFloat).div_(255.0);

@@ -65,7 +65,8 @@ TEST_CASE("evaluation counts agree with their definition") {
   std::vector<std::int64_t> rows(300);
   std::iota(rows.begin(), rows.end(), 0);
   const Batch all = examples.gather(rows);
-  const std::vector<std::uint64_t> expected = reference(network->forward(all.images, Pass{}), all.labels, 4);
+  const std::vector<std::uint64_t> expected =
+      reference(network->forward(all.images, Pass{}).cpu(), all.labels.cpu(), 4);
   CHECK(counts[0] == 300);
   CHECK(std::llabs(static_cast<long long>(counts[1]) - static_cast<long long>(expected[1])) <= 300);
   CHECK(std::equal(counts.begin() + 2, counts.end(), expected.begin() + 2));

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <set>
 
 #include "client/trainer/training/shuffle.h"
@@ -8,40 +9,51 @@
 namespace consilium::trainer {
 namespace {
 
+using testing::test_device;
 using testing::value_of;
 
 std::vector<float> floats_of(const at::Tensor& tensor) {
-  const at::Tensor flat = tensor.contiguous();
+  const at::Tensor flat = tensor.contiguous().cpu();
   return {flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel()};
+}
+
+/// Equal on a CPU; a GPU multiplies by the reciprocal where a CPU divides.
+void check_floats(const at::Tensor& found, const std::vector<float>& expected) {
+  const std::vector<float> values = floats_of(found);
+  REQUIRE(values.size() == expected.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    CHECK(std::abs(values[i] - expected[i]) <= (test_device().is_cpu() ? 0.0F : 1e-6F));
+  }
 }
 
 TEST_CASE("8-bit images are divided by 255, then normalised channel by channel") {
   const at::Tensor images = at::tensor({0, 255, 51, 102, 255, 0, 1, 2}, at::kByte).view({2, 4});
   const job::Normalization scale{.mean = {0.5, 0.0}, .std = {0.5, 2.0}};
   const ExampleStore store =
-      value_of(ExampleStore::create(images, at::tensor({1, 0}, at::kLong), {2, 1, 2}, scale, at::kCPU));
+      value_of(ExampleStore::create(images, at::tensor({1, 0}, at::kLong), {2, 1, 2}, scale, test_device()));
   const std::array<std::int64_t, 2> rows{1, 0};
   const Batch batch = store.gather(rows);
   CHECK(batch.images.sizes() == at::IntArrayRef({2, 2, 1, 2}));
-  CHECK(floats_of(batch.images) == std::vector<float>{1.0F, -1.0F, (1.0F / 255.0F) / 2.0F, (2.0F / 255.0F) / 2.0F,  //
-                                                      -1.0F, 1.0F, (51.0F / 255.0F) / 2.0F, (102.0F / 255.0F) / 2.0F});
-  CHECK(batch.labels.equal(at::tensor({0, 1}, at::kLong)));
+  check_floats(batch.images, {1.0F, -1.0F, (1.0F / 255.0F) / 2.0F, (2.0F / 255.0F) / 2.0F,  //
+                              -1.0F, 1.0F, (51.0F / 255.0F) / 2.0F, (102.0F / 255.0F) / 2.0F});
+  CHECK(batch.labels.cpu().equal(at::tensor({0, 1}, at::kLong)));
 }
 
 TEST_CASE("float images are not divided by 255") {
   const at::Tensor images = at::tensor({3.0F, 5.0F}, at::kFloat).view({1, 2});
   const std::array<std::int64_t, 1> row{0};
   const auto with = [&](const std::optional<job::Normalization>& scale) {
-    return floats_of(
-        value_of(ExampleStore::create(images, at::tensor({0}, at::kLong), {2}, scale, at::kCPU)).gather(row).images);
+    return value_of(ExampleStore::create(images, at::tensor({0}, at::kLong), {2}, scale, test_device()))
+        .gather(row)
+        .images;
   };
-  CHECK(with({}) == std::vector<float>{3.0F, 5.0F});
-  CHECK(with(job::Normalization{.mean = {1.0}, .std = {2.0}}) == std::vector<float>{1.0F, 2.0F});
+  check_floats(with({}), {3.0F, 5.0F});
+  check_floats(with(job::Normalization{.mean = {1.0}, .std = {2.0}}), {1.0F, 2.0F});
 }
 
 TEST_CASE("a normalisation for another number of channels is refused") {
   const auto store = ExampleStore::create(at::zeros({1, 3}), at::zeros({1}, at::kLong), {3, 1, 1},
-                                          job::Normalization{.mean = {0.0, 0.0}, .std = {1.0, 1.0}}, at::kCPU);
+                                          job::Normalization{.mean = {0.0, 0.0}, .std = {1.0, 1.0}}, test_device());
   REQUIRE_FALSE(store);
   CHECK(store.error().code == ErrorCode::kInvalidArgument);
   CHECK(store.error().message.find("data.normalize") != std::string::npos);

@@ -197,7 +197,7 @@ TEST_CASE("a NaN in an image goes through relu and max-pool to the loss") {
   at::Tensor images = at::zeros({4, 64});
   images[2][17] = std::numeric_limits<float>::quiet_NaN();
   const ExampleStore examples =
-      value_of(ExampleStore::create(images, at::zeros({4}, at::kLong), spec.input, {}, at::kCPU));
+      value_of(ExampleStore::create(images, at::zeros({4}, at::kLong), spec.input, {}, testing::test_device()));
   ParameterVector delta(global.size());
   const auto outcome = train(*network, examples, request(1, 4), global, delta, {});
   REQUIRE_FALSE(outcome);
@@ -246,6 +246,19 @@ TEST_CASE("memory that runs out is a failure that says so") {
   CHECK(outcome.error().code == ErrorCode::kResourceExhausted);
   CHECK(outcome.error().message.find("round 3: out of memory") == 0);
   CHECK(outcome.error().message.find("\n") == std::string::npos);
+}
+
+TEST_CASE("a card's lack of memory is told from how its libraries put it") {
+  for (const char* said : {"CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+                           "NVML_SUCCESS == DriverAPI::get()->nvmlInit_v2_() INTERNAL ASSERT FAILED at "
+                           "\"CUDACachingAllocator.cpp\":1131"}) {
+    const auto outcome = without_exceptions("round 3", [&]() -> Result<void> { TORCH_CHECK(false, said); });
+    REQUIRE_FALSE(outcome);
+    CHECK(outcome.error().code == ErrorCode::kResourceExhausted);
+  }
+  const auto other = without_exceptions("round 3", []() -> Result<void> { TORCH_CHECK(false, "shapes differ"); });
+  REQUIRE_FALSE(other);
+  CHECK(other.error().code == ErrorCode::kInternal);
 }
 
 TEST_CASE("vectors of another length are refused") {

@@ -4,10 +4,13 @@
 #include <c10/core/InferenceMode.h>
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "client/trainer/device.h"
 #include "client/trainer/models/network.h"
 #include "client/trainer/training/example_store.h"
 #include "common/model/model_json.h"
@@ -24,6 +27,15 @@ T value_of(Result<T> result) {
   return std::move(*result);
 }
 
+/// The device of these tests: CONSILIUM_TEST_DEVICE ("cuda:0"), else the CPU. scripts/check_cuda runs them on a GPU.
+inline const at::Device& test_device() {
+  static const at::Device device = [] {
+    const char* name = std::getenv("CONSILIUM_TEST_DEVICE");
+    return name == nullptr ? at::Device(at::kCPU) : value_of(set_up_device(name, 1));
+  }();
+  return device;
+}
+
 /// 3 features, a hidden layer, 2 classes: a step takes microseconds.
 inline model::ModelSpec small_model() {
   model::ModelSpec spec;
@@ -35,7 +47,7 @@ inline model::ModelSpec small_model() {
 
 inline std::unique_ptr<Network> network_of(const model::ModelSpec& spec) {
   const c10::InferenceMode guard;
-  return value_of(Network::create(spec, at::kCPU));
+  return value_of(Network::create(spec, test_device()));
 }
 
 /// `count` examples of the model's shape, from a formula; labels i % classes.
@@ -47,8 +59,8 @@ inline ExampleStore examples_for(const model::ModelSpec& spec, std::int64_t coun
   const at::Tensor position = at::arange(count * size, at::kDouble);
   const at::Tensor images =
       (at::sin(position * 0.11) + 0.5 * at::cos(position * 0.013)).to(at::kFloat).view({count, size});
-  return value_of(
-      ExampleStore::create(images, at::arange(count, at::kLong).remainder(spec.classes), spec.input, {}, at::kCPU));
+  return value_of(ExampleStore::create(images, at::arange(count, at::kLong).remainder(spec.classes), spec.input, {},
+                                       test_device()));
 }
 
 }  // namespace consilium::trainer::testing
