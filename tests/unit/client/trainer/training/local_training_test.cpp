@@ -241,7 +241,7 @@ TEST_CASE("a site without examples returns a delta of zero") {
 
 TEST_CASE("memory that runs out is a failure that says so") {
   const auto outcome =
-      without_exceptions("round 3", []() -> Result<at::Tensor> { return at::empty({std::int64_t{1} << 44}); });
+      without_exceptions("round 3", []() -> Result<at::Tensor> { return at::empty({std::int64_t{1} << 46}); });
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().code == ErrorCode::kResourceExhausted);
   CHECK(outcome.error().message.find("round 3: out of memory") == 0);
