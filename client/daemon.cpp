@@ -6,7 +6,6 @@
 #include <chrono>
 #include <optional>
 #include <system_error>
-#include <tuple>
 #include <utility>
 
 #include "client/approval/control_socket.h"
@@ -19,6 +18,7 @@
 #include "client/policy/roster_check.h"
 #include "client/session/session_machine.h"
 #include "client/session/session_worker.h"
+#include "client/session/site_runner.h"
 #include "client/transport/coordinator_link.h"
 #include "client/watched_file.h"
 #include "common/crypto/secret_bytes.h"
@@ -28,13 +28,6 @@
 
 namespace consilium::client {
 namespace {
-
-template <class... Handlers>
-struct Overloaded : Handlers... {
-  using Handlers::operator()...;
-};
-template <class... Handlers>
-Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 /// The trainer that was installed beside this program.
 std::string own_trainer() {
@@ -139,6 +132,7 @@ class Daemon::Impl {
     worker_.emplace(session::SessionWorker::Parts{
         *link_, trainer_config(config_, policy_), config_.datasets, config_.site, config_.state_dir / "models",
         masked_.ledger(), *groups_, [this](session::SiteEvent event) { events_.post(std::move(event)); }});
+    runner_.emplace(session::SiteRunner::Parts{context_, masked_, *groups_, *link_, *worker_});
   }
 
   void run() {
@@ -154,7 +148,7 @@ class Daemon::Impl {
     // is read no further, and HTTP/2's flow control holds the coordinator up.
     link_->start(
         {[this](std::string coordinator) {
-           ++connections_;
+           runner_->stream_opened();
            events_.post_when_room(session::Connected{std::move(coordinator)});
          },
          [this](wire::CoordinatorMessage message) { events_.post_when_room(session::Received{std::move(message)}); },
@@ -162,7 +156,7 @@ class Daemon::Impl {
     auto next_look = std::chrono::steady_clock::now() + kLookEvery;
     while (!events_.closed()) {
       const auto event = events_.take(next_look);
-      if (event) handle(*event);
+      if (event) runner_->handle(*event);
       if (!reload_.exchange(false) && std::chrono::steady_clock::now() < next_look) continue;
       next_look = std::chrono::steady_clock::now() + kLookEvery;
       look_at_files();
@@ -214,7 +208,7 @@ class Daemon::Impl {
     const bool roster_changed = roster_file_.changed() || all;
     if (policy_changed) take_policy(policy::read_policy(config_.policy));
     if (roster_changed) take_roster(policy::read_own_roster(config_.roster, consortium_));
-    if (policy_changed || roster_changed) handle(session::Reconsider{});
+    if (policy_changed || roster_changed) runner_->handle(session::Reconsider{});
   }
 
   void take_policy(Result<policy::Policy> read) {
@@ -244,104 +238,6 @@ class Daemon::Impl {
     if (!config_.roster.empty()) spdlog::info("read {} again", config_.roster.string());
   }
 
-  void handle(const session::SiteEvent& event) {
-    if (std::holds_alternative<session::Connected>(event)) ++greeted_;
-    auto [state, effects] = session::advance(std::move(state_), event, context_);
-    state_ = std::move(state);
-    for (session::SiteEffect& effect : effects) carry_out(std::move(effect));
-  }
-
-  void carry_out(session::SiteEffect effect) {
-    std::visit(Overloaded{[this](session::Send& send) { say(send.message); },
-                          [this](session::BeginMasking& begin) { begin_masking(begin); },
-                          [this](session::Mask& mask) { answer(mask.message); },
-                          [this](session::EndMasking& end) {
-                            masked_.end(end.key);
-                            groups_->sessions().end(end.key);
-                          },
-                          [this](session::ForgetJob& job) {
-                            masked_.end_job(job.job_id);
-                            groups_->end_job(job.job_id, job.job);
-                          },
-                          [this](session::Agree& agree) { answer(agree); },
-                          [this](session::TakeCommit& take) {
-                            const auto& [key, commit] = take.commit;
-                            const auto taken = groups_->accept_commit(take.job.spec, take.job.digest, key, commit);
-                            if (!taken) handle(session::TotalRefused{key, take.job.digest, taken.error()});
-                          },
-                          [this](session::LeaveJob& leave) {
-                            if (const auto noted = groups_->ledger().end_job(leave.job, leave.reason); !noted)
-                              spdlog::error("{}", noted.error().message);
-                          },
-                          [this](session::Upload& upload) { begin_upload(std::move(upload)); },
-                          [this](session::Abandon& abandon) {
-                            spdlog::info("{}: abandoned: {}", job::to_string(abandon.key), abandon.reason);
-                            worker_->abandon(abandon.key);
-                          },
-                          [](session::Note& note) {
-                            spdlog::log(note.warning ? spdlog::level::warn : spdlog::level::info, "{}", note.text);
-                          },
-                          [this](auto& step) { worker_->run(std::move(step)); }},
-               effect);
-  }
-
-  void say(const wire::SiteMessage& message) {
-    // An answer to an earlier stream's message is too late: the new stream has to begin with this site's hello.
-    if (greeted_ != connections_) return;
-    // A lost stream is noticed by the link; the coordinator offers again after a reconnection.
-    if (const auto sent = link_->send(message); !sent) spdlog::debug("not sent: {}", sent.error().message);
-  }
-
-  void begin_masking(const session::BeginMasking& begin) {
-    const auto& [key, order] = std::tie(begin.session.key, begin.session.order);
-    auto advert = begin.session.whole_group ? groups_->sessions().begin(key, order, begin.job.spec)
-                                            : masked_.begin(key, order, begin.job.spec);
-    if (!advert) return handle(session::MaskingRefused{key, advert.error()});
-    say(wire::Masking{key, *std::move(advert)});
-  }
-
-  void answer(const session::Agree& agree) {
-    const wire::KeyAgreement& step = agree.message;
-    const crypto::Digest& digest = agree.job.digest;
-    masking::Agreements& agreements = groups_->agreements();
-    auto answer = step.message.empty() ? agreements.begin(agree.job.spec, digest, step.attempt)
-                                       : agreements.receive(digest, step.attempt, step.message);
-    if (!answer) {
-      spdlog::warn("job {}: left the agreement on a key: {}", step.job_id, answer.error().message);
-    } else if (!answer->empty()) {
-      say(wire::KeyAgreement{step.job_id, step.attempt, *std::move(answer)});
-    }
-  }
-
-  void answer(const wire::Masking& masking) {
-    if (groups_->sessions().holds(masking.key)) {
-      const auto taken = groups_->sessions().receive(masking.key, masking.message);
-      if (!taken) return handle(session::MaskingRefused{masking.key, taken.error()});
-      return handle(session::Keyed{masking.key});
-    }
-    auto answer = masked_.receive(masking.key, masking.message);
-    if (!answer) return handle(session::MaskingRefused{masking.key, answer.error()});
-    if (!answer->bytes.empty()) say(wire::Masking{masking.key, std::move(answer->bytes)});
-    if (answer->keyed) handle(session::Keyed{masking.key});
-    if (answer->confirmed) handle(session::Confirmed{masking.key});
-    if (answer->revealed) handle(session::Revealed{masking.key});
-  }
-
-  void begin_upload(session::Upload upload) {
-    if (upload.session.whole_group) {
-      auto masks = groups_->sessions().take_masks(upload.session.key);
-      if (!masks) return handle(session::StepFailed{upload.session.key, masks.error()});
-      return worker_->run(std::move(upload), *std::move(masks));
-    }
-    std::vector<secagg::MaskTerm> masks;
-    if (upload.session.masked) {
-      auto taken = masked_.take_masks(upload.session.key);
-      if (!taken) return handle(session::StepFailed{upload.session.key, taken.error()});
-      masks = *std::move(taken);
-    }
-    worker_->run(std::move(upload), std::move(masks));
-  }
-
   ClientConfig config_;
   policy::Policy policy_;
   process::EventQueue<session::SiteEvent> events_{kMaxEvents};
@@ -352,11 +248,9 @@ class Daemon::Impl {
   session::SiteContext context_;
   masking::MaskedSessions masked_;
   std::unique_ptr<masking::GroupMode> groups_;
-  std::atomic<unsigned> connections_ = 0;  ///< streams that were opened, counted by the link's thread
-  unsigned greeted_ = 0;                   ///< those whose Connected was handled
-  session::SiteState state_;
   std::unique_ptr<transport::CoordinatorLink> link_;
   std::optional<session::SessionWorker> worker_;
+  std::optional<session::SiteRunner> runner_;
   WatchedFile policy_file_;
   WatchedFile roster_file_;
   std::atomic<std::uint64_t> maximum_sums_;  ///< 0: none; the socket's thread reads it

@@ -1,11 +1,9 @@
 #include "coordinator/scheduler.h"
 
-#include <spdlog/fmt/chrono.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <future>
-#include <type_traits>
 #include <utility>
 
 #include "common/job/job_text.h"
@@ -81,7 +79,7 @@ Result<T> Scheduler::ask(std::function<Result<T>()> question) {
   }
 }
 
-Scheduler::Job* Scheduler::find(const std::string& job_id) {
+ScheduledJob* Scheduler::find(const std::string& job_id) {
   const auto found = std::ranges::find_if(jobs_, [&](const auto& job) { return job->id == job_id; });
   return found == jobs_.end() ? nullptr : found->get();
 }
@@ -93,7 +91,7 @@ void Scheduler::settle(Time now) {
 }
 
 bool Scheduler::retire_ended() {
-  const auto ended = std::erase_if(jobs_, [this](const std::unique_ptr<Job>& job) {
+  const auto ended = std::erase_if(jobs_, [this](const std::unique_ptr<ScheduledJob>& job) {
     if (!job->driver->ended()) return false;
     spdlog::info("job {}: {}", job->id, job->driver->status().detail);
     service::remove_spools_of(parts_.spool, job->id);
@@ -136,7 +134,7 @@ void Scheduler::assign_slots(Time now) {
   const auto plan = admission::choose_startable(
       candidates, {parts_.max_running_jobs, static_cast<std::size_t>(parts_.quotas.running)});
   for (const std::string& job_id : plan.start) {
-    Job& job = *find(job_id);
+    ScheduledJob& job = *find(job_id);
     spdlog::info("job {}: {}", job.id, job.has_worked ? "goes on" : "started");
     job.has_worked = true;
     job.obstacle.reset();
@@ -151,32 +149,9 @@ void Scheduler::assign_slots(Time now) {
   jobs_changed_ = false;
 }
 
-report::JobStatus Scheduler::status_of(const Job& job) {
-  report::JobStatus status = job.driver->status();
-  const auto readiness = job.driver->readiness();
-  if (!readiness) return status;  // a session is open, or the job has ended
-  if (*readiness == round::Readiness::kAble) {
-    if (!job.obstacle) return status;  // slots are about to be assigned
-    status.phase = report::JobPhase::kQueued;
-    status.detail = admission::text_of(*job.obstacle);
-    return status;
-  }
-  if (const auto until = job.driver->gives_up()) {
-    const auto wall = std::chrono::system_clock::now() +
-                      std::chrono::duration_cast<std::chrono::seconds>(*until - round::Clock::now());
-    status.detail += fmt::format("; the job fails if too few come until {:%Y-%m-%d %H:%M} UTC",
-                                 fmt::gmtime(std::chrono::system_clock::to_time_t(wall)));
-  }
-  if (job.obstacle && !job.driver->has_slot()) {
-    if (!job.has_worked) status.phase = report::JobPhase::kQueued;
-    status.detail = admission::text_of(*job.obstacle) + "; " + status.detail;
-  }
-  return status;
-}
-
-void Scheduler::publish(const Job& job) {
+void Scheduler::publish(const ScheduledJob& job) {
   if (job.driver->ended()) list_.ended(job.id, job.driver->kept_model());
-  list_.update(status_of(job));
+  list_.update(job.status());
 }
 
 void Scheduler::site_connected(const std::string& site, const wire::SiteHello& hello) {
@@ -199,47 +174,17 @@ void Scheduler::site_disconnected(const std::string& site) {
 
 void Scheduler::site_message(const std::string& site, wire::SiteMessage message) {
   queue_.post([this, site, message = std::move(message)] {
-    const Time now = round::Clock::now();
-    const auto driver_of = [this](const std::string& job_id) {
-      Job* job = find(job_id);
-      return job != nullptr ? job->driver.get() : nullptr;
-    };
-    std::visit(
-        [&](const auto& said) {
-          using Message = std::decay_t<decltype(said)>;
-          if constexpr (std::is_same_v<Message, wire::SiteHello>) {
-            sites_[site].hello = said;
-          } else if constexpr (std::is_same_v<Message, wire::JobAnswer>) {
-            if (said.consent == wire::JobConsent::kDeclined)
-              spdlog::warn("job {}: site {} declined: {}", said.job_id, site, said.reason);
-            if (said.consent == wire::JobConsent::kWaits)
-              spdlog::info("job {}: waits for approval at {}", said.job_id, site);
-            if (auto* driver = driver_of(said.job_id)) driver->job_answer(site, said, now);
-          } else if constexpr (std::is_same_v<Message, wire::SessionProgress>) {
-            if (auto* driver = driver_of(said.key.job_id)) driver->progress(site, said);
-          } else if constexpr (std::is_same_v<Message, wire::SessionPartial>) {
-            if (auto* driver = driver_of(said.key.job_id)) driver->partial_received(site, said.key, now);
-          } else if constexpr (std::is_same_v<Message, wire::Masking>) {
-            if (auto* driver = driver_of(said.key.job_id)) driver->masking_received(site, said, now);
-          } else if constexpr (std::is_same_v<Message, wire::KeyAgreement>) {
-            if (auto* driver = driver_of(said.job_id)) driver->key_agreement_received(site, said, now);
-          } else if constexpr (std::is_same_v<Message, wire::Endorsement>) {
-            if (auto* driver = driver_of(said.key.job_id)) driver->endorsement_received(site, said, now);
-          } else {
-            // Masked jobs' sites tell the kind of failure alone.
-            const std::string reason =
-                said.reason.empty() ? "failed: " + std::string(consilium::name_of(said.code)) : said.reason;
-            spdlog::warn("{}: site {}: {}", job::to_string(said.key), site, reason);
-            if (auto* driver = driver_of(said.key.job_id)) driver->site_failed(site, said.key, reason, now);
-          }
-        },
-        message);
+    if (const auto* hello = std::get_if<wire::SiteHello>(&message)) {
+      sites_[site].hello = *hello;
+    } else if (ScheduledJob* job = find(job_of(message))) {
+      job->receive(site, message, round::Clock::now());
+    }
   });
 }
 
 Result<std::uint64_t> Scheduler::expected_words(const std::string& site, const job::SessionKey& key) {
   return ask<std::uint64_t>([this, site, key]() -> Result<std::uint64_t> {
-    const Job* job = find(key.job_id);
+    const ScheduledJob* job = find(key.job_id);
     if (job == nullptr) return fail(ErrorCode::kNotFound, "no job '" + key.job_id + "' is running");
     return job->driver->expected_words(site, key);
   });
@@ -251,7 +196,7 @@ Result<void> Scheduler::vector_received(const std::string& site, const job::Sess
   if (!opened) return fail(std::move(opened).error());
   const std::shared_ptr<SpooledWords> words = std::move(*opened);
   return ask<void>([this, site, key, words]() -> Result<void> {
-    Job* job = find(key.job_id);
+    ScheduledJob* job = find(key.job_id);
     if (job == nullptr) return fail(ErrorCode::kNotFound, "no job '" + key.job_id + "' is running");
     return job->driver->vector_received(site, key, *words, round::Clock::now());
   });
@@ -316,10 +261,10 @@ Result<void> Scheduler::check_weights(const std::string& researcher, const admis
                   crypto::to_hex(*admitted.spec.initial_weights_digest), researcher));
 }
 
-Result<std::unique_ptr<Scheduler::Job>> Scheduler::make_job(const std::string& researcher,
-                                                            const job::JobSignature& signature,
-                                                            const admission::AdmittedJob& admitted) {
-  auto job = std::make_unique<Job>();
+Result<std::unique_ptr<ScheduledJob>> Scheduler::make_job(const std::string& researcher,
+                                                          const job::JobSignature& signature,
+                                                          const admission::AdmittedJob& admitted) {
+  auto job = std::make_unique<ScheduledJob>();
   CONSILIUM_ASSIGN(const std::uint64_t number, parts_.numbers.next(admitted.spec.name));
   job->id = admitted.spec.name + "-" + std::to_string(number);
   job->researcher = researcher;
@@ -342,8 +287,8 @@ Result<std::string> Scheduler::enqueue(const std::string& researcher, const job:
   const auto unended = std::ranges::count_if(jobs_, [&](const auto& job) { return job->researcher == researcher; });
   CONSILIUM_TRY(admission::check_job_quota(parts_.quotas, researcher, static_cast<std::uint64_t>(unended)));
   CONSILIUM_TRY(check_weights(researcher, admitted));
-  CONSILIUM_ASSIGN(std::unique_ptr<Job> made, make_job(researcher, signature, admitted));
-  Job& job = *jobs_.emplace_back(std::move(made));
+  CONSILIUM_ASSIGN(std::unique_ptr<ScheduledJob> made, make_job(researcher, signature, admitted));
+  ScheduledJob& job = *jobs_.emplace_back(std::move(made));
   jobs_changed_ = true;
   weights_.used(researcher, admitted.initial_model);
   spdlog::info("job {}: submitted by {}, digest {}", job.id, researcher,
@@ -381,7 +326,7 @@ Result<std::string> Scheduler::job_spec(const pki::Identity& caller, const std::
 Result<void> Scheduler::stop(const pki::Identity& caller, const std::string& job_id) {
   CONSILIUM_TRY(list_.permit(caller, job_id, admission::Access::kStop));
   return ask<void>([this, caller, job_id]() -> Result<void> {
-    Job* job = find(job_id);
+    ScheduledJob* job = find(job_id);
     if (job == nullptr) return fail(ErrorCode::kFailedPrecondition, "job '" + job_id + "' has ended already");
     job->driver->stop("stopped by " + name_of(caller), round::Clock::now());
     return {};

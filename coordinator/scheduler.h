@@ -21,6 +21,7 @@
 #include "coordinator/journal/job_numbers.h"
 #include "coordinator/journal/journal.h"
 #include "coordinator/round/job_driver.h"
+#include "coordinator/scheduled_job.h"
 #include "coordinator/service/coordination_service.h"
 
 namespace consilium::coordinator {
@@ -80,16 +81,6 @@ class Scheduler final : public service::CoordinationHandler {
  private:
   using Time = round::Clock::time_point;
 
-  struct Job {
-    std::string id;
-    std::string researcher;
-    std::uint64_t weights_bytes = 0;  ///< of initial weights that the researcher uploaded
-    std::unique_ptr<round::JobDriver> driver;
-    bool has_worked = false;                         ///< held a slot at some time
-    std::optional<Time> lacking_since;               ///< holds a slot, and can't use it
-    std::optional<round::Readiness> last_readiness;  ///< when slots were assigned last
-    std::optional<admission::Obstacle> obstacle;     ///< jobs that it waits for
-  };
   struct Site {
     bool connected = false;
     wire::SiteHello hello;
@@ -104,15 +95,13 @@ class Scheduler final : public service::CoordinationHandler {
   void assign_slots(Time now);
   [[nodiscard]] bool slots_may_change(Time now) const;
   void take_idle_slots(Time now);
-  void publish(const Job& job);
-  /// The driver's status; of a job that waits, with what or whom it waits for.
-  [[nodiscard]] static report::JobStatus status_of(const Job& job);
+  void publish(const ScheduledJob& job);
   Result<std::string> enqueue(const std::string& researcher, const job::JobSignature& signature,
                               admission::AdmittedJob admitted);
   Result<void> check_weights(const std::string& researcher, const admission::AdmittedJob& admitted) const;
-  Result<std::unique_ptr<Job>> make_job(const std::string& researcher, const job::JobSignature& signature,
-                                        const admission::AdmittedJob& admitted);
-  Job* find(const std::string& job_id);
+  Result<std::unique_ptr<ScheduledJob>> make_job(const std::string& researcher, const job::JobSignature& signature,
+                                                 const admission::AdmittedJob& admitted);
+  ScheduledJob* find(const std::string& job_id);
   /// Runs a function on the owner's thread and returns what it returns.
   template <class T>
   Result<T> ask(std::function<Result<T>()> question);
@@ -124,8 +113,8 @@ class Scheduler final : public service::CoordinationHandler {
   std::thread owner_;
 
   // The owner's alone.
-  std::vector<std::unique_ptr<Job>> jobs_;  ///< that have not ended, in the order of their submission
-  bool jobs_changed_ = false;               ///< one came or went since slots were assigned last
+  std::vector<std::unique_ptr<ScheduledJob>> jobs_;  ///< that have not ended, in the order of their submission
+  bool jobs_changed_ = false;                        ///< one came or went since slots were assigned last
   std::map<std::string, Site> sites_;
   admission::UploadedWeights weights_;
 };

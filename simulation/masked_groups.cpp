@@ -231,13 +231,17 @@ Result<std::vector<std::byte>> MaskedGroups::endorse(const std::string& site) co
 }
 
 Result<void> MaskedGroups::committed(const wire::RoundCommitted& commit) {
-  if (committed_ == commit) return {};
+  if (committed_ == commit || census_ == commit) return {};  // said again to a site that is back
   CONSILIUM_ASSIGN(const secagg::SignedCommit decoded, secagg::decode_commit(commit.commit));
   CONSILIUM_TRY(secagg::check_commit(decoded, groups_, job::colluding_sites(spec_), *identities_.authenticator()));
   if (!checked_ || decoded.statement != checked_->second)
     return fail(ErrorCode::kPermissionDenied, "the commit isn't what the sites have signed");
   if (decoded.statement.kind == job::SumKind::kTrain) model_ = decoded.statement.model;
-  if (commit.key.kind == job::SumKind::kCensus) counted_ = decoded.statement.groups.size();
+  if (commit.key.kind == job::SumKind::kCensus) {
+    census_ = commit;
+    counted_.clear();
+    for (const secagg::IncludedGroup& group : decoded.statement.groups) counted_.push_back(group.group);
+  }
   committed_ = commit;
   sent_.clear();
   return {};

@@ -110,8 +110,9 @@ class MaskedGroups {
 
   crypto::Digest model_{};  ///< the last committed one
   std::optional<std::pair<wire::GroupTotal, secagg::CommitStatement>> checked_;
-  std::size_t counted_ = 0;  ///< groups in the committed census
-  std::optional<wire::RoundCommitted> committed_;
+  std::vector<std::uint32_t> counted_;             ///< groups in the committed census, ascending
+  std::optional<wire::RoundCommitted> committed_;  ///< the last one
+  std::optional<wire::RoundCommitted> census_;     ///< the census's
 };
 
 }  // namespace consilium::simulation

@@ -2,12 +2,24 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
+
+#include "common/job/cohort_draw.h"
 #include "common/job/cohort_rules.h"
 #include "common/model/model_parameters.h"
 #include "common/secagg/commit.h"
 #include "common/secagg/roster_authenticator.h"
 
 namespace consilium::masking {
+
+Result<std::vector<std::uint32_t>> counted_groups(const GroupLedger& ledger, const crypto::Digest& job) {
+  CONSILIUM_ASSIGN(auto counted, ledger.committed_groups({job, job::SumKind::kCensus, 0}));
+  if (!counted) {
+    return fail(ErrorCode::kUnavailable,
+                "the job's census isn't committed, as far as this site knows, so it can't tell whom a round draws");
+  }
+  return *std::move(counted);
+}
 
 Result<void> accept_commit(const SiteTrust& trust, GroupLedger& ledger, const job::JobSpec& job,
                            const crypto::Digest& digest, const job::SessionKey& key, std::span<const std::byte> bytes) {
@@ -20,8 +32,26 @@ Result<void> accept_commit(const SiteTrust& trust, GroupLedger& ledger, const jo
   const secagg::RosterAuthenticator authenticator(trust.authorities, job.federation.roster);
   CONSILIUM_TRY(secagg::check_commit(commit, job::count_groups(job), job::colluding_sites(job),
                                      authenticator));  // check: commit-signatures
+  std::vector<std::uint32_t> included, counted;
+  for (const secagg::IncludedGroup& group : statement.groups) included.push_back(group.group);
+  if (statement.kind != job::SumKind::kCensus) {
+    CONSILIUM_ASSIGN(counted, counted_groups(ledger, digest));
+  }
+  CONSILIUM_TRY(
+      job::check_groups_summed(job, statement.kind, statement.round, counted, included));  // check: commit-groups
   return ledger.commit({digest, statement.kind, statement.round}, crypto::sha256(secagg::commit_bytes(statement)),
-                       statement.model, statement.groups.size());
+                       statement.model, included);
+}
+
+Result<void> check_drawn(const GroupLedger& ledger, const job::JobSpec& job, const job::RoundOrder& order) {
+  if (order.kind == job::SumKind::kCensus) return {};
+  CONSILIUM_ASSIGN(const std::vector<std::uint32_t> counted, counted_groups(ledger, order.job));
+  const auto groups = job::groups_summed(job::group_draw(job), order.kind, order.round, counted);
+  if (std::ranges::binary_search(groups, order.group)) return {};
+  return fail(ErrorCode::kPermissionDenied,
+              std::ranges::binary_search(counted, order.group)
+                  ? fmt::format("the job's seed doesn't draw this site's group in round {}", order.round)
+                  : "this site's group isn't in the job's census, so it is in no sum that follows");
 }
 
 Result<void> check_predecessor(const GroupLedger& ledger, const job::RoundOrder& order, const crypto::Digest& initial) {

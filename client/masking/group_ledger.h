@@ -37,6 +37,15 @@ struct Release {
   bool operator==(const Release&) const = default;
 };
 
+/// What a site's data set held when a job began at the site.
+struct JobData {
+  std::uint64_t train = 0, val = 0, test = 0;  ///< examples of each split
+  crypto::Digest digest{};                     ///< of all that the trainer counted, and the data set's name
+  bool operator==(const JobData&) const = default;
+};
+
+class GroupRecords;
+
 /// What a site must not forget about sums over whole groups, whatever crashes: the attempts and adverts that it has
 /// begun, which vector belongs to each sum, what it has sent, and what it has seen of the other members. Each change is
 /// on the disk before its call returns. No secret is in it. It doesn't belong in backups: an older state has forgotten
@@ -65,6 +74,10 @@ class GroupLedger {
   /// an advert that this ledger doesn't know: it was put back from a backup, or another machine runs under this name.
   Result<void> check_claims(const std::vector<std::string>& group, std::span<const secagg::Seen> claims) const;
 
+  /// Records what the data set holds as a job begins at this site, before the job's first sum, and returns what is
+  /// recorded: a job's data are fixed for good, whatever the data set holds later.
+  Result<JobData> fix_data(const crypto::Digest& job, const JobData& now);
+
   /// SHA-256 of the vector that belongs to a sum, once its first masked byte may have left.
   Result<std::optional<crypto::Digest>> vector_of(const SumId& sum) const;
   /// Records, before the first byte of a masked vector leaves, which vector it hides, its own digest, and what this
@@ -88,11 +101,11 @@ class GroupLedger {
   Result<void> endorse(const SumId& sum, const crypto::Digest& statement);
   /// Records that a statement is committed. kPermissionDenied where this site signed another one, or where another one
   /// is committed: the job is over for this site then.
-  /// @param groups  how many of the job's groups are in it
+  /// @param groups  which of the job's groups are in it, ascending
   Result<void> commit(const SumId& sum, const crypto::Digest& statement, const crypto::Digest& model,
-                      std::size_t groups);
-  /// How many groups are in a committed sum.
-  Result<std::optional<std::size_t>> committed_groups(const SumId& sum) const;
+                      std::span<const std::uint32_t> groups);
+  /// Which of the job's groups are in a committed sum, ascending.
+  Result<std::optional<std::vector<std::uint32_t>>> committed_groups(const SumId& sum) const;
   /// Is this sum committed, or a later one of its job? Then nothing more is given to it.
   Result<bool> is_closed(const SumId& sum) const;
   /// The model that a committed sum led to (of a census: its total).
@@ -112,9 +125,8 @@ class GroupLedger {
   Result<std::vector<std::vector<std::string>>> groups(const std::string& population) const;
 
  private:
-  struct Impl;
-  explicit GroupLedger(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit GroupLedger(std::unique_ptr<GroupRecords> records);
+  std::unique_ptr<GroupRecords> records_;
 };
 
 }  // namespace consilium::masking

@@ -9,14 +9,15 @@ namespace consilium::masking {
 Result<std::unique_ptr<GroupMode>> GroupMode::open(const std::filesystem::path& state_dir,
                                                    const std::filesystem::path& secret, const SiteTrust& trust) {
   CONSILIUM_ASSIGN(GroupLedger ledger, GroupLedger::open(state_dir));
-  CONSILIUM_ASSIGN(JobKeys keys, JobKeys::open(state_dir / "keys"));
   CONSILIUM_ASSIGN(SiteSecret bytes, SiteSecret::open(secret));
-  std::unique_ptr<GroupMode> mode(new GroupMode(trust, std::move(ledger), std::move(keys), std::move(bytes)));
+  std::unique_ptr<GroupMode> mode(new GroupMode(trust, std::move(ledger), std::move(bytes)));
+  CONSILIUM_ASSIGN(JobKeys keys, JobKeys::open(state_dir / "keys", mode->secret_));
+  mode->keys_.emplace(std::move(keys));
   CONSILIUM_ASSIGN(GroupVectors vectors,
                    GroupVectors::open(mode->ledger_, mode->secret_, trust.site, state_dir / "sums"));
   mode->vectors_ = std::move(vectors);
-  mode->sessions_.emplace(trust, mode->ledger_, mode->keys_);
-  mode->agreements_.emplace(trust, mode->ledger_, mode->keys_, mode->secret_, state_dir / "keys");
+  mode->sessions_.emplace(trust, mode->ledger_, *mode->keys_);
+  mode->agreements_.emplace(trust, mode->ledger_, *mode->keys_, mode->secret_, state_dir / "keys");
   return mode;
 }
 

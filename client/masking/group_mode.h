@@ -24,7 +24,7 @@ class GroupMode {
   GroupMode& operator=(const GroupMode&) = delete;
 
   [[nodiscard]] GroupLedger& ledger() { return ledger_; }
-  [[nodiscard]] JobKeys& keys() { return keys_; }
+  [[nodiscard]] JobKeys& keys() { return *keys_; }
   [[nodiscard]] const SiteSecret& secret() const { return secret_; }
   [[nodiscard]] GroupVectors& vectors() { return *vectors_; }
   [[nodiscard]] GroupSessions& sessions() { return *sessions_; }
@@ -39,13 +39,13 @@ class GroupMode {
   void end_job(const std::string& job_id, const crypto::Digest& digest);
 
  private:
-  GroupMode(SiteTrust trust, GroupLedger ledger, JobKeys keys, SiteSecret secret)
-      : trust_(std::move(trust)), ledger_(std::move(ledger)), keys_(std::move(keys)), secret_(std::move(secret)) {}
+  GroupMode(SiteTrust trust, GroupLedger ledger, SiteSecret secret)
+      : trust_(std::move(trust)), ledger_(std::move(ledger)), secret_(std::move(secret)) {}
 
   SiteTrust trust_;
   GroupLedger ledger_;
-  JobKeys keys_;
   SiteSecret secret_;
+  std::optional<JobKeys> keys_;
   std::optional<GroupVectors> vectors_;
   std::optional<GroupSessions> sessions_;
   std::optional<Agreements> agreements_;

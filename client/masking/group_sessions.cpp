@@ -22,7 +22,9 @@ Result<void> GroupSessions::check_order(const job::RoundOrder& order, const job:
   if (first && !initial_models_.contains(order.job)) {
     CONSILIUM_ASSIGN(initial_models_[order.job], initial_model(job));
   }
-  return check_predecessor(ledger_, order, first ? initial_models_.at(order.job) : crypto::Digest{});
+  CONSILIUM_TRY(check_predecessor(ledger_, order, first ? initial_models_.at(order.job) : crypto::Digest{}));
+  CONSILIUM_TRY(check_drawn(ledger_, job, order));  // check: group-drawn
+  return {};
 }
 
 Result<std::vector<std::byte>> GroupSessions::begin(const job::SessionKey& key, const job::RoundOrder& order,

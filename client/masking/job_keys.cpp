@@ -3,19 +3,38 @@
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <tuple>
+#include <vector>
 
+#include "common/crypto/aead.h"
+#include "common/crypto/random_source.h"
 #include "common/pki/files.h"
 #include "common/secagg/sum_keys.h"
 
 namespace consilium::masking {
 
-Result<JobKeys> JobKeys::open(const std::filesystem::path& folder) {
+namespace {
+
+/// A sealed key: a nonce, the ciphertext, and its tag.
+constexpr std::size_t kSealedBytes =
+    std::tuple_size_v<crypto::AeadNonce> + secagg::kSumKeyBytes + crypto::kAeadTagBytes;
+
+std::span<const std::uint8_t> octets(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+}  // namespace
+
+Result<JobKeys> JobKeys::open(const std::filesystem::path& folder, const SiteSecret& secret) {
   CONSILIUM_TRY(pki::make_private_folder(folder));
-  return JobKeys(folder);
+  return JobKeys(folder, secret);
 }
 
 std::filesystem::path JobKeys::file_of(const crypto::Digest& job) const {
@@ -31,14 +50,21 @@ Result<crypto::SecretBytes> JobKeys::key(const crypto::Digest& job) const {
     return fail(ErrorCode::kFailedPrecondition,
                 fmt::format("the sites of job {} haven't agreed on a key yet", crypto::to_hex(job).substr(0, 8)));
   }
-  CONSILIUM_ASSIGN(std::string text, pki::read_private_file(file, secagg::kSumKeyBytes + 1));
-  auto key = crypto::SecretBytes::copy_of({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-  const std::size_t size = text.size();
-  explicit_bzero(text.data(), text.size());
-  if (!key) return fail(key.error());
-  if (size != secagg::kSumKeyBytes)
+  CONSILIUM_ASSIGN(const std::string text, pki::read_private_file(file, kSealedBytes + 1));
+  if (text.size() != kSealedBytes)
     return fail(ErrorCode::kDataLoss, fmt::format("{}: expected {} bytes, found {}; this site can't go on with the job",
-                                                  file.string(), secagg::kSumKeyBytes, size));
+                                                  file.string(), kSealedBytes, text.size()));
+  CONSILIUM_ASSIGN(const crypto::SecretBytes sealing, secret_->job_key_sealing(job));
+  crypto::AeadNonce nonce{};
+  const auto bytes = octets(text);
+  std::ranges::copy(bytes.first(nonce.size()), nonce.begin());
+  auto key = crypto::open(sealing, nonce, job, bytes.subspan(nonce.size()));
+  if (!key)
+    return fail(
+        ErrorCode::kDataLoss,
+        fmt::format("{}: it was sealed with another site.secret, or was changed; this site can't go on with the "
+                    "job",
+                    file.string()));
   CONSILIUM_ASSIGN(crypto::SecretBytes kept, key->clone());
   keys_.insert_or_assign(job, std::move(kept));
   return key;
@@ -46,7 +72,14 @@ Result<crypto::SecretBytes> JobKeys::key(const crypto::Digest& job) const {
 
 Result<void> JobKeys::keep(const crypto::Digest& job, const crypto::SecretBytes& key) {
   const std::lock_guard lock(mutex_);
-  const std::string_view text(reinterpret_cast<const char*>(key.bytes().data()), key.size());
+  CONSILIUM_ASSIGN(const crypto::SecretBytes sealing, secret_->job_key_sealing(job));
+  // A job may get another key under the same sealing key, so each file has a nonce of its own.
+  crypto::AeadNonce nonce{};
+  crypto::SystemRandom random;
+  CONSILIUM_TRY(random.fill(nonce));
+  CONSILIUM_ASSIGN(const std::vector<std::uint8_t> sealed, crypto::seal(sealing, nonce, job, key.bytes()));
+  std::string text(nonce.begin(), nonce.end());
+  text.append(sealed.begin(), sealed.end());
   auto made = pki::create_private_file(file_of(job), text);
   if (!made && made.error().code == ErrorCode::kAlreadyExists) {
     return fail(ErrorCode::kPermissionDenied,

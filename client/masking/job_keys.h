@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 
+#include "client/masking/site_secret.h"
 #include "common/crypto/secret_bytes.h"
 #include "common/crypto/sha256.h"
 #include "common/error/error.h"
@@ -11,14 +12,18 @@
 namespace consilium::masking {
 
 /// K of each job: the key that its sites agreed on and that the coordinator doesn't know. A key is in a file of its own
-/// (mode 0600, synced) before anything is made with it. Thread-safe.
+/// (mode 0600, synced) before anything is made with it, sealed by AES-256-GCM under a key of the site's secret: whoever
+/// copies the folder has no job's key. Thread-safe.
 class JobKeys {
  public:
   /// @param folder  made where it is missing (0700)
-  static Result<JobKeys> open(const std::filesystem::path& folder);
-  JobKeys(JobKeys&& other) noexcept : folder_(std::move(other.folder_)), keys_(std::move(other.keys_)) {}
+  /// @param secret  outlives the object
+  static Result<JobKeys> open(const std::filesystem::path& folder, const SiteSecret& secret);
+  JobKeys(JobKeys&& other) noexcept
+      : folder_(std::move(other.folder_)), secret_(other.secret_), keys_(std::move(other.keys_)) {}
 
-  /// A copy of a job's key. kFailedPrecondition where there is none.
+  /// A copy of a job's key. kFailedPrecondition where there is none; kDataLoss where its file was changed, or sealed
+  /// with another secret.
   Result<crypto::SecretBytes> key(const crypto::Digest& job) const;
   /// Keeps a job's key. kPermissionDenied where another one is kept: the caller first calls forget(), which it may do
   /// as long as no sum of the job is committed.
@@ -26,10 +31,11 @@ class JobKeys {
   Result<void> forget(const crypto::Digest& job);
 
  private:
-  explicit JobKeys(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  JobKeys(std::filesystem::path folder, const SiteSecret& secret) : folder_(std::move(folder)), secret_(&secret) {}
   [[nodiscard]] std::filesystem::path file_of(const crypto::Digest& job) const;
 
   std::filesystem::path folder_;
+  const SiteSecret* secret_;
   mutable std::mutex mutex_;
   mutable std::map<crypto::Digest, crypto::SecretBytes> keys_;  ///< those that were asked for
 };

@@ -89,6 +89,12 @@ Result<crypto::SecretBytes> SiteSecret::agreement_key(const crypto::Digest& job)
   return derive("agreement", order, {}, kBytes);
 }
 
+Result<crypto::SecretBytes> SiteSecret::job_key_sealing(const crypto::Digest& job) const {
+  job::RoundOrder order;
+  order.job = job;
+  return derive("job-key", order, {}, kBytes);
+}
+
 Result<crypto::SecretBytes> SiteSecret::sealing_key(const job::RoundOrder& order) const {
   return derive("sealing", order, {}, kBytes);
 }

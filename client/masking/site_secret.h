@@ -13,7 +13,7 @@ namespace consilium::masking {
 
 /// The 32 bytes that only this site knows, and what it draws from them by HKDF-SHA256: everything that is random in its
 /// training, so that nobody can replay the training from public seeds. The same work of the same job draws the same
-/// values, whatever the attempt. Not thread-safe.
+/// values, whatever the attempt. Deriving is thread-safe.
 class SiteSecret {
  public:
   static constexpr std::size_t kBytes = 32;
@@ -31,6 +31,8 @@ class SiteSecret {
   [[nodiscard]] Result<crypto::SecretBytes> unusable_key(const job::RoundOrder& order) const;
   /// The key under which the state of an agreement on a job's key lies on the disk.
   [[nodiscard]] Result<crypto::SecretBytes> agreement_key(const crypto::Digest& job) const;
+  /// The key under which the job's own key K lies on the disk.
+  [[nodiscard]] Result<crypto::SecretBytes> job_key_sealing(const crypto::Digest& job) const;
   /// The key under which the vector of one sum lies on the disk until the sum is over.
   [[nodiscard]] Result<crypto::SecretBytes> sealing_key(const job::RoundOrder& order) const;
 

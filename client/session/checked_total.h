@@ -22,13 +22,14 @@ namespace consilium::session {
 
 /// Says whether this site has sent a vector under a cohort, ctx2 of an attempt.
 using SentUnder = std::function<Result<bool>(const crypto::Digest& cohort)>;
-/// Checks that a total is over enough of the job's groups, and over the site's own group, where it counts, under an
-/// attempt in which the site sent its vector. kDataLoss where it isn't.
+/// Checks that a total is over enough groups of those that the job draws for it (job::check_groups_summed()), and over
+/// the site's own group, where it counts, under an attempt in which the site sent its vector. kPermissionDenied or
+/// kDataLoss where it isn't.
 /// @param own_group  job::count_group_of() the site
-/// @param counted    groups that the census counted; in a census 0. Of those that take part in it no more is known than
-///                   that they are more than half of the job's (secagg::check_agreement_adverts)
+/// @param counted    the groups that the census counted, ascending; none in a census. Of those that take part in it no
+///                   more is known than that they are more than half of the job's (secagg::check_agreement_adverts)
 Result<void> check_included(const wire::GroupTotal& total, const job::JobSpec& job, std::uint32_t own_group,
-                            std::size_t counted, const SentUnder& sent);
+                            std::span<const std::uint32_t> counted, const SentUnder& sent);
 
 /// Makes room for a total's words: read them into masked_words(). kDataLoss where the total hasn't as many as the job
 /// says.

@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/job/cohort_rules.h"
+#include "client/session/offered_session.h"
 #include "common/job/job_text.h"
-#include "common/model/model_parameters.h"
 
 namespace consilium::session {
 namespace {
@@ -126,7 +125,7 @@ class Machine {
   void on(const TotalRefused& event) {
     const std::string what = job::to_string(event.key) + ": " + event.error.message;
     if (event.error.code == ErrorCode::kUnavailable || event.error.code == ErrorCode::kCancelled) {
-      emit(Note{true, "the total wasn't checked: " + what});
+      emit(Note{true, "a total or a commit wasn't taken: " + what});
       return;
     }
     emit(Note{true, "this site takes no further part in the job: " + what});
@@ -290,34 +289,7 @@ class Machine {
       return fail(ErrorCode::kFailedPrecondition,
                   job::to_string(*open) + " is confirmed, and its masks are still on");  // check: confirmed-open
     }
-    CONSILIUM_ASSIGN(job::RoundOrder order, job::decode_round_order(offer.order));
-    CONSILIUM_ASSIGN(const job::RoundOrder expected,
-                     job::expected_order(accepted.spec, offer.key, order.normaliser, order.model,
-                                         group_of(accepted.spec, offer.key)));
-    if (order != expected) {
-      return fail(ErrorCode::kPermissionDenied,
-                  "the round order isn't the one that the accepted job gives");  // check: order
-    }
-    CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(accepted.spec.model));
-    const std::uint64_t expected_bytes =
-        offer.key.kind == job::SumKind::kCensus ? 0 : manifest.parameter_count() * sizeof(float);
-    if (offer.model_bytes != expected_bytes) {
-      return fail(ErrorCode::kInvalidArgument, "the global model has " + std::to_string(offer.model_bytes) +
-                                                   " bytes, the job's model has " + std::to_string(expected_bytes));
-    }
-    return ActiveSession{offer.key,
-                         std::move(order),
-                         offer.model_bytes,
-                         Step::kFetching,
-                         false,
-                         masked,
-                         job::sums_whole_groups(accepted.spec)};
-  }
-
-  /// Counts are summed over this site's own group; a round of training too in mode masked, else over its cohort.
-  [[nodiscard]] std::uint32_t group_of(const job::JobSpec& spec, const job::SessionKey& key) const {
-    const bool grouped = job::is_masked(spec) && (key.kind != job::SumKind::kTrain || job::sums_whole_groups(spec));
-    return grouped ? job::count_group_of(spec, context_.site) : 0;
+    return check_offer(offer, accepted, context_.site);
   }
 
   void receive(const wire::Masking& masking) { emit(Mask{masking}); }

@@ -2,7 +2,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -30,27 +29,6 @@ crypto::Digest total_digest(const wire::GroupTotal& total) {
   return job::labelled_digest("consilium/v1/total", writer.take());
 }
 
-Result<void> read_into(const std::filesystem::path& file, std::span<std::byte> bytes) {
-  std::ifstream in(file, std::ios::binary);
-  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  if (in && static_cast<std::size_t>(in.gcount()) == bytes.size()) return {};
-  return fail(ErrorCode::kDataLoss,
-              fmt::format("{}: expected {} bytes, found {}", file.string(), bytes.size(), in.gcount()));
-}
-
-/// Puts a model into the cache: whole under its own name, or not at all.
-Result<void> keep_model(const std::filesystem::path& file, std::span<const std::byte> bytes) {
-  const std::filesystem::path part = file.string() + ".new";
-  std::ofstream out(part, std::ios::binary | std::ios::trunc);
-  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  std::error_code problem;
-  if (out) std::filesystem::rename(part, file, problem);
-  if (out && !problem) return {};
-  std::filesystem::remove(part, problem);
-  return fail(ErrorCode::kResourceExhausted, fmt::format("{}: cannot be written; is the disk full?", file.string()));
-}
-
 }  // namespace
 
 Result<ParameterVector> TotalCheck::last_model(const job::JobSpec& job, const masking::SumId& sum,
@@ -64,10 +42,10 @@ Result<ParameterVector> TotalCheck::last_model(const job::JobSpec& job, const ma
     if (!committed) return fail(ErrorCode::kPermissionDenied, "the round before isn't committed");
     last = *committed;
   }
-  const std::filesystem::path file = parts_.models / crypto::to_hex(last);
+  const std::filesystem::path file = parts_.models.file_of(last);
   ParameterVector model(parameters);
   CONSILIUM_TRY(parts_.fetch(last, parameters * sizeof(float), file));
-  CONSILIUM_TRY(read_into(file, std::as_writable_bytes(std::span(model))));
+  CONSILIUM_TRY(ModelCache::read(file, std::as_writable_bytes(std::span(model))));
   return model;
 }
 
@@ -80,22 +58,20 @@ Result<std::vector<std::byte>> TotalCheck::endorse(const wire::GroupTotal& total
                 "this site signs nothing more in the job: " + *ended);  // check: total-ended
   }
   CONSILIUM_ASSIGN(aggregation::StreamingSum words, room_for_total(total, job));
-  std::size_t counted = 0;
+  std::vector<std::uint32_t> counted;
   if (sum.kind == job::SumKind::kTrain) {
-    CONSILIUM_ASSIGN(const auto groups, parts_.ledger.committed_groups({digest, job::SumKind::kCensus, 0}));
-    if (!groups) return fail(ErrorCode::kPermissionDenied, "the census isn't committed");
-    counted = *groups;
+    CONSILIUM_ASSIGN(counted, masking::counted_groups(parts_.ledger, digest));
   }
   CONSILIUM_TRY(
       check_included(total, job, job::count_group_of(job, parts_.trust.site), counted,
                      [&](const crypto::Digest& cohort) { return parts_.ledger.released_under(sum, cohort); }));
   CONSILIUM_TRY(parts_.ledger.try_total(sum, total_digest(total)));  // check: total-once
-  const std::filesystem::path file = parts_.models / (crypto::to_hex(total.total) + ".total");
+  const std::filesystem::path file = parts_.models.file_of(total.total).string() + ".total";
   if (const auto fetched = parts_.fetch(total.total, total.words * sizeof(std::uint32_t), file); !fetched) {
     // The others may have committed the round in the meantime, and then nobody offers the total any more.
     return fail(ErrorCode::kUnavailable, "the total can't be fetched: " + fetched.error().message);
   }
-  const auto read = read_into(file, std::as_writable_bytes(words.masked_words()));
+  const auto read = ModelCache::read(file, std::as_writable_bytes(words.masked_words()));
   std::error_code ignored;
   std::filesystem::remove(file, ignored);
   CONSILIUM_TRY(read);
@@ -104,8 +80,7 @@ Result<std::vector<std::byte>> TotalCheck::endorse(const wire::GroupTotal& total
                      return last_model(job, sum, parameters);
                    }));
   if (!checked.model.empty()) {
-    CONSILIUM_TRY(
-        keep_model(parts_.models / crypto::to_hex(checked.statement.model), std::as_bytes(std::span(checked.model))));
+    CONSILIUM_TRY(parts_.models.keep(checked.statement.model, std::as_bytes(std::span(checked.model))));
   }
   const std::vector<std::byte> signed_bytes = secagg::commit_bytes(checked.statement);
   CONSILIUM_TRY(parts_.ledger.endorse(sum, crypto::sha256(signed_bytes)));  // check: endorse-once

@@ -8,6 +8,7 @@
 #include "client/masking/group_ledger.h"
 #include "client/masking/job_keys.h"
 #include "client/masking/masked_sessions.h"
+#include "client/session/model_cache.h"
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
 #include "common/parameters/parameter_manifest.h"
@@ -23,7 +24,7 @@ class TotalCheck {
     masking::SiteTrust trust;
     masking::GroupLedger& ledger;
     masking::JobKeys& keys;
-    std::filesystem::path models;  ///< cache of global models, by digest
+    ModelCache models;
     /// Fetches a blob of so many bytes into a file, as CoordinatorLink::fetch().
     std::function<Result<void>(const crypto::Digest&, std::uint64_t, const std::filesystem::path&)> fetch;
   };

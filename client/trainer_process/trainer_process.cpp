@@ -69,6 +69,7 @@ class TrainerProcess::Impl {
   Result<Evaluated> evaluate(const Evaluate& request, SharedVector& global, SharedVector& counts,
                              const std::stop_token& stop);
   void kill();
+  [[nodiscard]] const std::optional<Prepared>& prepared() const { return counted_; }
   [[nodiscard]] std::uint64_t peak_resident_bytes() const { return child_ ? child_->peak_resident_bytes() : 0; }
   [[nodiscard]] int pid() const { return child_ ? child_->pid() : -1; }
 
@@ -91,6 +92,7 @@ class TrainerProcess::Impl {
   Hello hello_;
   std::optional<Prepare> prepare_;  ///< the last one, replayed to a fresh child
   bool prepared_ = false;           ///< this child has it
+  std::optional<Prepared> counted_;
 };
 
 void TrainerProcess::Impl::kill() {
@@ -232,6 +234,7 @@ Result<Prepared> TrainerProcess::Impl::send_prepare(const std::stop_token& stop)
         fmt::format("counted {} classes, the model has {}", answer.class_examples.size(), prepare_->model.classes))));
   }
   prepared_ = true;
+  counted_ = answer;
   return answer;
 }
 
@@ -306,6 +309,8 @@ Result<Evaluated> TrainerProcess::evaluate(const Evaluate& request, SharedVector
                                            std::stop_token stop) {
   return named("evaluation failed", impl_->evaluate(request, global, counts, stop));
 }
+
+const std::optional<Prepared>& TrainerProcess::prepared() const { return impl_->prepared(); }
 
 void TrainerProcess::kill() { impl_->kill(); }
 

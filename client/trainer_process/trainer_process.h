@@ -75,6 +75,9 @@ class TrainerProcess {
   Result<Trained> train(const Train& request, SharedVector& global, SharedVector& delta,
                         const std::function<void(const Progress&)>& progress, std::stop_token stop);
   Result<Evaluated> evaluate(const Evaluate& request, SharedVector& global, SharedVector& counts, std::stop_token stop);
+  /// What the trainer has counted last: prepare() is repeated for a fresh child, which may find other data files.
+  /// Nothing before the first prepare().
+  [[nodiscard]] const std::optional<Prepared>& prepared() const;
   /// Ends the child now.
   void kill();
   /// Resident memory of the child in bytes (0 if none): peak since start.

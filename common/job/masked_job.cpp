@@ -195,6 +195,13 @@ Result<JobSpec> with_population(JobSpec job, const Roster& keys, std::uint32_t c
     return refuse(fmt::format("privacy.colluding_sites: {}, but the roster says {}; leave the key out",
                               *job.privacy.colluding_sites, colluding));
   }
+  if (job.federation.minimum_sites > 1) {
+    return refuse(
+        fmt::format("federation.minimum_sites: {}; in mode masked every sum is over whole groups and waits for each of "
+                    "their sites, so no smaller number counts; leave the key out, and say with federation.quorum how "
+                    "many of the groups a round needs",
+                    job.federation.minimum_sites));
+  }
   Roster roster;
   for (const std::string& site : sites) {
     const auto entry = keys.find(site);
@@ -204,7 +211,7 @@ Result<JobSpec> with_population(JobSpec job, const Roster& keys, std::uint32_t c
   }
   job.federation.sites = std::move(sites);
   job.federation.roster = std::move(roster);
-  job.federation.minimum_sites = 1;  // groups decide
+  job.federation.minimum_sites = 1;  // as it is written where groups decide
   job.privacy.colluding_sites = colluding;
   job.strategy.weighting = Weighting::kCohort;
   job.population = std::move(terms);

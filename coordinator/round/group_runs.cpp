@@ -253,7 +253,9 @@ GroupRuns::Output GroupRuns::returned(const std::string& site) {
     for (const auto& message : unanswered)
       output.messages.emplace_back(site, wire::KeyAgreement{job_id_, tries_, secagg::encode(message)});
   }
-  if (last_commit_) output.messages.emplace_back(site, *last_commit_);
+  for (const auto& commit : {census_commit_, last_commit_}) {
+    if (commit) output.messages.emplace_back(site, *commit);
+  }
   if (announced_) output.messages.emplace_back(site, announced_->message);
   return output;
 }
@@ -350,10 +352,11 @@ GroupRuns::Output GroupRuns::receive(const std::string& site, const wire::Endors
     return output;
   }
   if (!announced_->endorsements.complete()) return output;
-  last_commit_ = wire::RoundCommitted{endorsement.key, secagg::encode(announced_->endorsements.commit())};
+  auto& kept = endorsement.key.kind == job::SumKind::kCensus ? census_commit_ : last_commit_;
+  kept = wire::RoundCommitted{endorsement.key, secagg::encode(announced_->endorsements.commit())};
   for (const std::uint32_t group : agreed_groups_) {
     for (const std::string& member : groups_[group]) {
-      if (!gone_since_.contains(member)) output.messages.emplace_back(member, *last_commit_);
+      if (!gone_since_.contains(member)) output.messages.emplace_back(member, *kept);
     }
   }
   output.events.push_back(announced_->committed);

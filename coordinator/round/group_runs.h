@@ -124,7 +124,9 @@ class GroupRuns {
   std::optional<GroupSums> sums_;
   std::optional<aggregation::StreamingSum> former_;  ///< of the last round, for its memory
   std::optional<Announced> announced_;
-  std::optional<wire::RoundCommitted> last_commit_;
+  /// Of the census, without which a site can't tell whom a round draws, and the last one of a round: what a site that
+  /// was away needs to go on.
+  std::optional<wire::RoundCommitted> census_commit_, last_commit_;
   std::map<std::string, std::chrono::system_clock::time_point> gone_since_;
   std::map<std::uint32_t, std::string> declined_;  ///< groups with a site that declined the job, and what it said
 };

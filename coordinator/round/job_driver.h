@@ -112,6 +112,7 @@ class JobDriver {
   /// Does the round that was committed last still wait for its metrics?
   [[nodiscard]] bool evaluates() const;
 
+  // Mode masked-threshold (job_driver_threshold.cpp).
   /// Carries out what the masks' protocol decided. What it leads to (a site fails, the session closes) may end the sum.
   void follow(secagg::Output output, TimePoint now);
   void settle_masks(TimePoint now);

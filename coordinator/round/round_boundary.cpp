@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/job/cohort_draw.h"
 #include "common/job/cohort_rules.h"
-#include "coordinator/round/cohort.h"
 #include "coordinator/round/round_steps.h"
 
 namespace consilium::round {
@@ -110,22 +110,19 @@ bool has_work(const State& state) {
 
 /// Sites of the groups that a session is over: in a census all, later those of the groups that the census counted.
 Names grouped_cohort(const State& state, job::SumKind kind, std::uint32_t round) {
-  std::vector<std::string> numbers;
-  for (std::size_t i = 0; i < state.rules.groups.size(); ++i) {
-    const auto counted = [&](const std::string& name) {
-      const auto site = state.sites.find(name);
-      return site != state.sites.end() && site->second.member;
-    };
-    if (kind == job::SumKind::kCensus || std::ranges::all_of(state.rules.groups[i], counted))
-      numbers.push_back(fmt::format("{:05}", i));
-  }
-  if (kind == job::SumKind::kTrain) {
-    const auto size = job::cohort_size(state.rules.fraction, numbers.size());
-    numbers = draw_cohort(state.rules.seed, round, numbers, size);
+  const auto is_member = [&](const std::string& name) {
+    const auto site = state.sites.find(name);
+    return site != state.sites.end() && site->second.member;
+  };
+  const auto total = static_cast<std::uint32_t>(state.rules.groups.size());
+  std::vector<std::uint32_t> counted;
+  for (std::uint32_t i = 0; i < total; ++i) {
+    if (std::ranges::all_of(state.rules.groups[i], is_member)) counted.push_back(i);
   }
   Names names;
-  for (const std::string& number : numbers) {
-    const Names& group = state.rules.groups[std::stoul(number)];
+  for (const std::uint32_t i :
+       job::groups_summed({state.rules.seed, state.rules.fraction, total}, kind, round, counted)) {
+    const Names& group = state.rules.groups[i];
     names.insert(names.end(), group.begin(), group.end());
   }
   std::ranges::sort(names);
@@ -191,7 +188,7 @@ void open_next(Step& step) {
     const std::size_t trainers = count_where(state, [](const SiteState& site) { return site.trains(); });
     const std::uint32_t round = state.round + 1;
     const Names cohort =
-        draw_cohort(state.rules.seed, round, present, job::cohort_size(state.rules.fraction, trainers));
+        job::draw_cohort(state.rules.seed, round, present, job::cohort_size(state.rules.fraction, trainers));
     open(step, {state.rules.job_id, job::SumKind::kTrain, round, state.attempt}, cohort, false);
   } else {
     give_up_where_vain(step);

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <deque>
+#include <numeric>
 
 #include "common/aggregation/strategy.h"
 #include "common/aggregation/streaming_sum.h"
 #include "common/encoding/fixed_point.h"
+#include "common/job/cohort_draw.h"
 #include "common/job/cohort_rules.h"
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
@@ -165,7 +167,9 @@ GroupSum GroupJob::played_sum(SumKind kind, std::uint32_t round, std::uint32_t g
 
 std::vector<GroupSum> GroupJob::sums(SumKind kind, std::uint32_t round, std::uint32_t attempt) {
   std::vector<GroupSum> all;
-  for (std::uint32_t group = 0; group < groups().size(); ++group) {
+  std::vector<std::uint32_t> counted(groups().size());
+  std::iota(counted.begin(), counted.end(), 0U);
+  for (const std::uint32_t group : job::groups_summed(job::group_draw(job_), kind, round, counted)) {
     if (group != own_group()) {
       all.push_back(played_sum(kind, round, group));
       continue;
@@ -192,10 +196,13 @@ wire::GroupTotal GroupJob::total(SumKind kind, std::uint32_t round, const std::v
 }
 
 std::optional<SignedCommit> GroupJob::endorsement(const wire::GroupTotal& total) {
+  const auto about = [&](const auto& message) { return message.key == total.key; };
+  while (stage.next<wire::SessionFailed>(about, std::chrono::milliseconds(0))) {
+    // said before, of an attempt
+  }
   stage.send(total);
   std::optional<SignedCommit> found;
   const auto due = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  const auto about = [&](const auto& message) { return message.key == total.key; };
   while (!found && std::chrono::steady_clock::now() < due) {
     if (const auto said = stage.next<wire::Endorsement>(about, std::chrono::milliseconds(20)))
       found = decode_commit(said->commit).value();

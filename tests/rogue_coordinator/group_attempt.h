@@ -47,7 +47,7 @@ class GroupJob {
 
   /// The sum of a group that only played sites are in, as an honest coordinator gets it.
   [[nodiscard]] GroupSum played_sum(job::SumKind kind, std::uint32_t round, std::uint32_t group) const;
-  /// One sum of north's group, and of all groups of played sites.
+  /// One sum of each group that the job sums: north's, and those of played sites.
   std::vector<GroupSum> sums(job::SumKind kind, std::uint32_t round, std::uint32_t attempt = 1);
   /// The total of these sums, which north may fetch.
   wire::GroupTotal total(job::SumKind kind, std::uint32_t round, const std::vector<GroupSum>& sums);

@@ -28,9 +28,44 @@ TEST_CASE("mode masked: an order that the job doesn't give is refused before any
   SECTION("seed") { told.seed = 8; }
   SECTION("round") { told.round = 2; }
   SECTION("attempt") { told.attempt = 2; }
+  SECTION("kind") { told.kind = SumKind::kEvaluate; }
+  SECTION("group") { told.group = 1; }
+  SECTION("job") { told.job[0] ^= 1; }
+  SECTION("optimizer") { told.optimizer.kind = job::OptimizerKind::kAdam; }
+  SECTION("momentum") { told.optimizer.momentum = 0.5; }
+  SECTION("weight decay") { told.optimizer.weight_decay = 1e30; }
+  SECTION("beta1") { told.optimizer.beta1 = 0.5; }
+  SECTION("beta2") { told.optimizer.beta2 = 0.5; }
+  SECTION("epsilon") { told.optimizer.epsilon = 1; }
+  SECTION("mu") { told.proximal_mu = 1e30; }
+  SECTION("time limit") { told.time_limit_ms = 1; }
+  SECTION("partial work") { told.keep_partial = true; }
+  SECTION("weighting") { told.weighting = job::Weighting::kPopulation; }
   CHECK_FALSE(attempt.offer(told));
   attempt.check_refused("the round order isn't the one that the accepted job gives");
   check_quiet(stage);
+}
+
+TEST_CASE("mode masked: census and evaluation have the job's own orders too") {
+  Stage stage(one_group());
+  GroupJob job(stage, stage.job());
+  job.agree();
+  SECTION("words of a census") {
+    GroupAttempt attempt(job, SumKind::kCensus, 0);
+    job::RoundOrder told = attempt.order();
+    told.layout = encoding::census_layout(3, {true, true}).value();
+    CHECK_FALSE(attempt.offer(told));
+    attempt.check_refused("the round order isn't the one that the accepted job gives");
+    return;
+  }
+  job.run(SumKind::kCensus, 0);
+  job.run(SumKind::kTrain, 1);
+  GroupAttempt attempt(job, SumKind::kEvaluate, 1);
+  job::RoundOrder told = attempt.order();
+  SECTION("split") { told.split = GENERATE(job::Split::kTrain, job::Split::kTest); }
+  SECTION("words of an evaluation") { told.layout = encoding::evaluate_layout(3, {true, true}).value(); }
+  CHECK_FALSE(attempt.offer(told));
+  attempt.check_refused("the round order isn't the one that the accepted job gives");
 }
 
 TEST_CASE("mode masked: a job runs under one id, so that no two sums of its orders differ by anything") {
@@ -192,7 +227,7 @@ TEST_CASE("mode masked: a site with more examples than the bound gives nothing")
   GroupAttempt attempt(job, SumKind::kCensus, 0);
   REQUIRE(attempt.offer());
   attempt.list();
-  CHECK(stage.logged("declined job rogue-1: this site has 41"));
+  CHECK(stage.logged("declined job rogue-1: this site had 41"));
   std::optional<wire::JobAnswer> answer;
   for (const wire::SiteMessage& message : stage.said()) {
     if (const auto* found = std::get_if<wire::JobAnswer>(&message)) answer = *found;

@@ -87,7 +87,7 @@ TEST_CASE("a total of groups that the job's quorum doesn't allow is refused") {
   }
   SECTION("one group of two, where three quarters are asked for") {
     sums.pop_back();
-    why = "the total is over 1 groups, the job's quorum asks for 2";
+    why = "the sum is over 1 groups, the job's quorum asks for 2";
   }
   CHECK_FALSE(job.endorsement(job.total(SumKind::kTrain, 1, sums)).has_value());
   job.check_over(SumKind::kTrain, 1, why);

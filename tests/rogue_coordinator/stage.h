@@ -28,6 +28,9 @@ inline const std::string kNorth = "north";
 /// B of the stage's population: as many training examples as each of its sites has.
 inline constexpr std::uint64_t kBound = 40;
 
+/// Validation and test examples that north has.
+inline constexpr std::size_t kValidation = 16;
+
 /// A certificate and the key that signs with it.
 struct Credentials {
   std::string certificate;  ///< PEM
@@ -121,6 +124,8 @@ class Stage {
   void start_client();
   /// Gives north other data, on which the same training gives another update.
   void change_data();
+  /// Gives north other numbers of examples. @param classes  every so many examples have label 0, the others 1
+  void give_data(std::size_t training, std::size_t validation = kValidation, std::size_t classes = 2);
 
   // What north is seen to do, in this session.
   /// Its next message; nullopt where it refused the session, or nothing comes in `patience`.

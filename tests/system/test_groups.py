@@ -51,7 +51,7 @@ class UnfitData(unittest.TestCase):
             ended = consortium.wait_ended(consortium.submit(short_job()))
             self.assertEqual(ended["phase"], "failed")
             self.assertIn("west declined: examples", ended["detail"])
-            self.assertIn("this site has 66 training examples, and the bound of 'chest' is 64: ask whoever runs the authority for a roster with a higher bound",
+            self.assertIn("this site had 66 training examples when the job began, and the bound of 'chest' is 64: ask whoever runs the authority for a roster with a higher bound",
                           consortium.daemons["west"].log)
             for other in ("coordinator", *FOUR[:3]):
                 self.assertNotRegex(consortium.daemons[other].log, r"\b66 training")

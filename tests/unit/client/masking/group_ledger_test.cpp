@@ -160,17 +160,29 @@ TEST_CASE("a site checks one total, and signs one outcome, of each sum") {
 }
 
 TEST_CASE("a commit is the one that the site signed, and the only one") {
+  const std::vector<std::uint32_t> both{0, 12};
   ReopenedLedger ledger;
   const crypto::Digest model = crypto::sha256("a model");
   REQUIRE(ledger->endorse(train_sum(1), kVector));
-  check_refused(ledger->commit(train_sum(1), kOther, model, 1), ErrorCode::kPermissionDenied,
+  check_refused(ledger->commit(train_sum(1), kOther, model, both), ErrorCode::kPermissionDenied,
                 {"signed another outcome than the committed one"});
   CHECK_FALSE(ledger->committed_model(train_sum(1)).value());
-  REQUIRE(ledger->commit(train_sum(1), kVector, model, 1));
+  REQUIRE(ledger->commit(train_sum(1), kVector, model, both));
   CHECK(ledger->committed_model(train_sum(1)).value() == model);
-  REQUIRE(ledger->commit(train_sum(2), kVector, model, 1));  // of a round in which the site was away
-  check_refused(ledger->commit(train_sum(2), kOther, model, 1), ErrorCode::kPermissionDenied, {"another outcome is"});
+  CHECK(ledger->committed_groups(train_sum(1)).value() == both);
+  CHECK_FALSE(ledger->committed_groups(train_sum(2)).value());
+  REQUIRE(ledger->commit(train_sum(2), kVector, model, both));  // of a round in which the site was away
+  check_refused(ledger->commit(train_sum(2), kOther, model, both), ErrorCode::kPermissionDenied,
+                {"another outcome is"});
   check_refused(ledger->endorse(train_sum(2), kOther), ErrorCode::kPermissionDenied, {"another outcome is committed"});
+}
+
+TEST_CASE("a job's data are those with which it began, whatever the data set holds later") {
+  ReopenedLedger ledger;
+  const JobData began{40, 16, 8, kVector}, later{41, 16, 8, kOther};
+  CHECK(ledger->fix_data(kJob, began).value() == began);
+  CHECK(ledger->fix_data(kJob, later).value() == began);
+  CHECK(ledger->fix_data(kOther, later).value() == later);  // another job begins with what there is then
 }
 
 TEST_CASE("a job that a site has left stays left") {

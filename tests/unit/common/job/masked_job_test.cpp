@@ -72,6 +72,23 @@ TEST_CASE("a masked job without a roster parses, and is refused with the command
   CHECK(refused.error().message.find("consilium submit --roster FILE") != std::string::npos);
 }
 
+TEST_CASE(
+    "in mode masked whole groups decide, and a job that asks for a number of sites is refused by the key's name") {
+  const auto filled = [](const std::string& federation) {
+    return with_population(parsed(text_of(federation)), simulated_roster(kSix), 1, {"d", 10, {kSix}, {}});
+  };
+  const JobSpec job = filled("").value();
+  CHECK(job.federation.minimum_sites == 1);
+  CHECK(parsed(canonical_text(job)) == job);  // as it is sent
+  CHECK(filled(", minimum_sites: 1"));
+  const auto refused = filled(", minimum_sites: 4");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kInvalidArgument);
+  CHECK(refused.error().message.starts_with(
+      "federation.minimum_sites: 4; in mode masked every sum is over whole groups"));
+  CHECK(refused.error().message.find("leave the key out") != std::string::npos);
+}
+
 TEST_CASE("a job without masks needs no roster and has none of their keys") {
   const JobSpec job = parsed(text_of("", "secure_aggregation: off"));
   CHECK(check_masked(job));

@@ -17,6 +17,7 @@ job::JobSpec group_job(const std::vector<Names>& groups, double quorum = 1.0) {
   job::JobSpec spec = some_job();
   spec.privacy.secure_aggregation = job::SecureAggregation::kRequired;
   spec.federation.sites.clear();
+  spec.federation.minimum_sites = 0;  // groups decide
   spec.federation.quorum = quorum;
   Names sites;
   for (const Names& group : groups) sites.insert(sites.end(), group.begin(), group.end());

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+
+#include "common/crypto/sha256.h"
+#include "common/error/error.h"
+
+namespace consilium::session {
+
+/// The global models that a site keeps on its disk, each in a file named by its SHA-256: the last few that it fetched
+/// or computed. Files are whole or not there.
+class ModelCache {
+ public:
+  /// @param folder  exists
+  explicit ModelCache(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  [[nodiscard]] std::filesystem::path file_of(const crypto::Digest& model) const;
+  /// Reads a model, or the first words of any file of the folder. kInternal where it can't be opened, kDataLoss where
+  /// it is shorter than `out`.
+  static Result<void> read(const std::filesystem::path& file, std::span<std::byte> out);
+  /// Puts a model into the cache under its own name. kResourceExhausted where the disk takes no more.
+  Result<void> keep(const crypto::Digest& model, std::span<const std::byte> bytes) const;
+  /// Removes all but this model and the newest of the others.
+  void prune(const crypto::Digest& keep) const;
+
+ private:
+  std::filesystem::path folder_;
+};
+
+}  // namespace consilium::session

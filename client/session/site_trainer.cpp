@@ -1,0 +1,99 @@
+#include "client/session/site_trainer.h"
+
+#include <utility>
+
+#include "common/model/model_parameters.h"
+
+namespace consilium::session {
+namespace {
+
+job::RoundOrder any_attempt(job::RoundOrder order) {
+  order.attempt = 0;
+  return order;
+}
+
+}  // namespace
+
+SiteTrainer::SiteTrainer(trainer::TrainerConfig config, std::map<std::string, trainer::DataSource> datasets,
+                         std::string site, ModelCache models)
+    : datasets_(std::move(datasets)), site_(std::move(site)), models_(std::move(models)), trainer_(std::move(config)) {}
+
+Result<void> SiteTrainer::start() {
+  CONSILIUM_TRY(trainer_.start());
+  return {};
+}
+
+Result<void> SiteTrainer::prepare(const AcceptedJob& job, std::stop_token stop) {
+  const auto data = datasets_.find(job.spec.data.dataset);
+  if (data == datasets_.end()) {
+    return fail(ErrorCode::kNotFound, "no data set '" + job.spec.data.dataset + "' (client.yaml: datasets)");
+  }
+  if (!manifest_ || manifest_model_ != job.spec.model) {
+    CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(job.spec.model));
+    manifest_ = std::move(manifest);
+    manifest_model_ = job.spec.model;
+  }
+  trainer::Prepare request{job.spec.model, data->second, job.spec.data.normalize, manifest_->parameter_count()};
+  if (request == prepare_) return {};
+  prepare_ = {};
+  CONSILIUM_TRY(trainer_.prepare(request, stop));
+  prepare_ = std::move(request);
+  return {};
+}
+
+/// Lays the session's global model out in shared memory, unless it lies there already.
+Result<void> SiteTrainer::load_model(const ActiveSession& session) {
+  if (global_ && loaded_ == session.order.model) return {};
+  loaded_.reset();
+  if (!global_ || global_->bytes().size() != session.model_bytes) {
+    global_.reset();
+    delta_.reset();
+    update_.reset();
+    CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(session.model_bytes));
+    global_.emplace(std::move(created));
+  }
+  CONSILIUM_TRY(ModelCache::read(models_.file_of(session.order.model), global_->bytes()));
+  loaded_ = session.order.model;
+  return {};
+}
+
+Result<void> SiteTrainer::train(const ActiveSession& session, std::uint64_t seed, std::stop_token stop) {
+  update_.reset();
+  CONSILIUM_TRY(load_model(session));
+  if (!delta_) {
+    CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(session.model_bytes));
+    delta_.emplace(std::move(created));
+  }
+  const job::RoundOrder& order = session.order;
+  const trainer::Train request{site_,
+                               order.round,
+                               seed,
+                               order.local_epochs,
+                               order.batch_size,
+                               order.optimizer,
+                               order.proximal_mu,
+                               order.time_limit_ms};
+  CONSILIUM_ASSIGN(const trainer::Trained trained,
+                   trainer_.train(
+                       request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
+  update_ = Update{any_attempt(order), trained, prepared().train_examples, *manifest_};
+  return {};
+}
+
+const SiteTrainer::Update* SiteTrainer::update_of(const job::RoundOrder& order) const {
+  return update_ && update_->order == any_attempt(order) ? &*update_ : nullptr;
+}
+
+Result<trainer::SharedVector> SiteTrainer::evaluate(const ActiveSession& session, const AcceptedJob& job,
+                                                    std::stop_token stop) {
+  CONSILIUM_TRY(load_model(session));
+  const auto classes = static_cast<std::uint64_t>(job.spec.model.classes);
+  const std::size_t bytes = trainer::evaluation_count_elements(classes) * sizeof(std::uint64_t);
+  CONSILIUM_ASSIGN(trainer::SharedVector counts, trainer::SharedVector::create(bytes));
+  trainer::Evaluate request;
+  request.split = session.order.split;
+  CONSILIUM_TRY(trainer_.evaluate(request, *global_, counts, stop));
+  return counts;
+}
+
+}  // namespace consilium::session

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+
+#include "client/session/model_cache.h"
+#include "client/session/session_machine.h"
+#include "client/trainer_process/trainer_process.h"
+#include "common/parameters/parameter_manifest.h"
+
+namespace consilium::session {
+
+/// A site's trainer process, with what lies in memory for it: data set and model of the job that it prepared last, the
+/// global model, and the last update. One thread at a time.
+class SiteTrainer {
+ public:
+  /// @param datasets  by the names that jobs use
+  /// @param site      names the random streams
+  SiteTrainer(trainer::TrainerConfig config, std::map<std::string, trainer::DataSource> datasets, std::string site,
+              ModelCache models);
+
+  /// The last update, whose delta lies in delta().
+  struct Update {
+    job::RoundOrder order;  ///< without the number of its attempt: the same is trained in every attempt at a round
+    trainer::Trained result;
+    std::uint64_t examples = 0;  ///< of its job's data: another job may be prepared before the update is sent
+    ParameterManifest manifest;
+  };
+
+  Result<void> start();
+  /// Has the next prepare() read the data files again where they have changed.
+  void look_at_data_again() { prepare_ = {}; }
+  /// Gives the trainer the job's model and data; costs nothing where it has them. kNotFound where the site has no such
+  /// data set.
+  Result<void> prepare(const AcceptedJob& job, std::stop_token stop);
+  /// What the trainer counted when it last read the data set; prepare() comes before.
+  [[nodiscard]] const trainer::Prepared& prepared() const { return *trainer_.prepared(); }
+
+  /// Trains from the session's global model; the update is then kept.
+  Result<void> train(const ActiveSession& session, std::uint64_t seed, std::stop_token stop);
+  [[nodiscard]] const std::optional<Update>& update() const { return update_; }
+  [[nodiscard]] std::span<float> delta() { return delta_->floats(); }
+  /// The last update, if it is that of this order, in whatever attempt.
+  [[nodiscard]] const Update* update_of(const job::RoundOrder& order) const;
+
+  /// Evaluates the session's global model. @return the counts, as evaluate_contribution() takes them
+  Result<trainer::SharedVector> evaluate(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop);
+
+ private:
+  Result<void> load_model(const ActiveSession& session);
+
+  std::map<std::string, trainer::DataSource> datasets_;
+  std::string site_;
+  ModelCache models_;
+  trainer::TrainerProcess trainer_;
+  trainer::Prepare prepare_;
+  std::optional<ParameterManifest> manifest_;
+  model::ModelSpec manifest_model_;
+  std::optional<trainer::SharedVector> global_;
+  std::optional<crypto::Digest> loaded_;  ///< the model that lies in global_
+  std::optional<trainer::SharedVector> delta_;
+  std::optional<Update> update_;
+};
+
+}  // namespace consilium::session

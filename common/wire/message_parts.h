@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/error/error.h"
+#include "common/job/round_order.h"
+#include "common/wire/messages.h"
+
+namespace consilium::v1 {
+class SessionKey;
+class Masking;
+class KeyAgreement;
+}  // namespace consilium::v1
+
+/// What messages of both directions have in common: for the conversions alone. Sizes are checked before anything is
+/// copied; what the bytes of a step of secure aggregation say is common/secagg's to read.
+namespace consilium::wire {
+
+/// Makes the error of a field: "{field}: expected {expected}, found {found}".
+[[nodiscard]] tl::unexpected<Error> malformed(std::string_view field, std::string_view expected,
+                                              std::string_view found);
+/// Checks that a field has 1 to `most` bytes.
+Result<void> check_size(std::string_view bytes, std::size_t most, std::string_view field);
+
+/// Reads the session that a message is about; kInvalidArgument where it is missing.
+Result<job::SessionKey> key_of(bool present, const v1::SessionKey& key, std::string_view message);
+Result<Masking> masking(const v1::Masking& proto, std::size_t max_bytes);
+void write(const Masking& masking, v1::Masking& proto);
+Result<KeyAgreement> key_agreement(const v1::KeyAgreement& proto, std::size_t max_bytes);
+void write(const KeyAgreement& step, v1::KeyAgreement& proto);
+/// Reads the bytes of a signed commit.
+Result<std::vector<std::byte>> commit_bytes(const std::string& commit, std::size_t max_bytes, std::string_view field);
+
+}  // namespace consilium::wire

@@ -1,0 +1,84 @@
+#include "coordinator/scheduled_job.h"
+
+#include <spdlog/fmt/chrono.h>
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <variant>
+
+namespace consilium::coordinator {
+namespace {
+
+/// Tells a driver what a site said, kind by kind.
+struct Receiver {
+  round::JobDriver& driver;
+  const std::string& site;
+  ScheduledJob::Time now;
+
+  void operator()(const wire::SiteHello&) const {}
+  void operator()(const wire::JobAnswer& said) const {
+    if (said.consent == wire::JobConsent::kDeclined)
+      spdlog::warn("job {}: site {} declined: {}", said.job_id, site, said.reason);
+    if (said.consent == wire::JobConsent::kWaits) spdlog::info("job {}: waits for approval at {}", said.job_id, site);
+    driver.job_answer(site, said, now);
+  }
+  void operator()(const wire::SessionProgress& said) const { driver.progress(site, said); }
+  void operator()(const wire::SessionPartial& said) const { driver.partial_received(site, said.key, now); }
+  void operator()(const wire::Masking& said) const { driver.masking_received(site, said, now); }
+  void operator()(const wire::KeyAgreement& said) const { driver.key_agreement_received(site, said, now); }
+  void operator()(const wire::Endorsement& said) const { driver.endorsement_received(site, said, now); }
+  void operator()(const wire::SessionFailed& said) const {
+    // Masked jobs' sites tell the kind of failure alone.
+    const std::string reason =
+        said.reason.empty() ? "failed: " + std::string(consilium::name_of(said.code)) : said.reason;
+    spdlog::warn("{}: site {}: {}", job::to_string(said.key), site, reason);
+    driver.site_failed(site, said.key, reason, now);
+  }
+};
+
+}  // namespace
+
+report::JobStatus ScheduledJob::status() const {
+  report::JobStatus shown = driver->status();
+  const auto readiness = driver->readiness();
+  if (!readiness) return shown;  // a session is open, or the job has ended
+  if (*readiness == round::Readiness::kAble) {
+    if (!obstacle) return shown;  // slots are about to be assigned
+    shown.phase = report::JobPhase::kQueued;
+    shown.detail = admission::text_of(*obstacle);
+    return shown;
+  }
+  if (const auto until = driver->gives_up()) {
+    const auto wall = std::chrono::system_clock::now() +
+                      std::chrono::duration_cast<std::chrono::seconds>(*until - round::Clock::now());
+    shown.detail += fmt::format("; the job fails if too few come until {:%Y-%m-%d %H:%M} UTC",
+                                fmt::gmtime(std::chrono::system_clock::to_time_t(wall)));
+  }
+  if (obstacle && !driver->has_slot()) {
+    if (!has_worked) shown.phase = report::JobPhase::kQueued;
+    shown.detail = admission::text_of(*obstacle) + "; " + shown.detail;
+  }
+  return shown;
+}
+
+void ScheduledJob::receive(const std::string& site, const wire::SiteMessage& message, Time now) const {
+  std::visit(Receiver{*driver, site, now}, message);
+}
+
+const std::string& job_of(const wire::SiteMessage& message) {
+  static const std::string none;
+  return std::visit(
+      [](const auto& said) -> const std::string& {
+        if constexpr (requires { said.job_id; }) {
+          return said.job_id;
+        } else if constexpr (requires { said.key; }) {
+          return said.key.job_id;
+        } else {
+          return none;
+        }
+      },
+      message);
+}
+
+}  // namespace consilium::coordinator
