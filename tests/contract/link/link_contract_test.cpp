@@ -49,7 +49,7 @@ TEST_CASE("messages travel both ways on a site's stream, in order") {
   Federation federation;
   Attending north(federation, "north");
   CHECK(federation.handler.board.read([&] { return federation.handler.connected.at("north"); }) == kHello);
-  CHECK(north.events.board.read([&] { return north.events.coordinator; }) == "spiffe://lung/coordinator/hub");
+  CHECK(north.events.board.wait([&] { return north.events.coordinator == "spiffe://lung/coordinator/hub"; }));
 
   for (unsigned round = 1; round <= 50; ++round) {
     REQUIRE(north.link->send(wire::SessionPartial{{"job-1", job::SumKind::kTrain, round, 1}}));
