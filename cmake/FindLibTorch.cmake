@@ -61,8 +61,9 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   set_target_properties(LibTorch::LibTorch PROPERTIES INTERFACE_INCLUDE_DIRECTORIES
                         "${LibTorch_ROOT_DIR}/include;${LibTorch_ROOT_DIR}/include/torch/csrc/api/include")
   # No program calls torch_cuda by name; it registers itself when it is loaded, and so must be linked all the same. The libraries that it needs
-  # in turn (cuBLAS, cuDNN, ...) are found when the program starts.
-  target_link_libraries(LibTorch::LibTorch INTERFACE -Wl,--push-state,--no-as-needed ${LibTorch_FILES} -Wl,--pop-state)
+  # in turn (cuBLAS, cuDNN, ...) are found when the program starts. libstdc++ stands before it: PyTorch's wheels export a std::filesystem of
+  # their own, from an older compiler, and one call of it crashes.
+  target_link_libraries(LibTorch::LibTorch INTERFACE -Wl,--push-state,--no-as-needed stdc++ ${LibTorch_FILES} -Wl,--pop-state)
   target_link_options(LibTorch::LibTorch INTERFACE -Wl,--allow-shlib-undefined)
 
 endif()

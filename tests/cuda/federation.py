@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import pathlib
+import shutil
 import sys
 
 from checks import COMPARED, WIDE
@@ -15,6 +16,7 @@ SITES = 3  # masks of two sites hide nothing: each could subtract its own part, 
 def masked_sandbox(bench, programs, environment):
     """`consilium sandbox` with a masked job: the trainers share the card."""
     folder = bench.work / "sandbox"
+    shutil.rmtree(folder, ignore_errors=True)
     job = bench.work / "masked.yaml"
     job.write_text(json.dumps({
         "name": "masked", "model": COMPARED["fedavg_cnn"], "data": {"dataset": "stripes", "normalize": {"mean": 0.5, "std": 0.5}},

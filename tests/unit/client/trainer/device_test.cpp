@@ -1,5 +1,9 @@
 #include "client/trainer/device.h"
 
+#include <dlfcn.h>
+
+#include <filesystem>
+
 #include "trainer_program.h"
 
 namespace consilium::trainer {
@@ -12,6 +16,13 @@ TEST_CASE("float32 stays whole: TF32 is off on every device, and the log line sa
   CHECK_FALSE(at::globalContext().allowTF32CuBLAS());
   CHECK_FALSE(at::globalContext().allowTF32CuDNN());
   CHECK(precision_of(device) == "computes on cpu in float32, TF32 is off");
+}
+
+TEST_CASE("std::filesystem is the system's, not the one that LibTorch exports") {
+  std::uintmax_t (*const remove_all)(const std::filesystem::path&) = &std::filesystem::remove_all;
+  Dl_info found{};
+  REQUIRE(dladdr(reinterpret_cast<const void*>(remove_all), &found) != 0);
+  CHECK(std::string(found.dli_fname).find("libstdc++") != std::string::npos);
 }
 
 }  // namespace
