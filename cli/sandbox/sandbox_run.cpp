@@ -209,21 +209,29 @@ class Sandbox {
     return {};
   }
 
+  /// Looks at a job at a site and approves it; false where the site wasn't offered it yet.
+  static Result<bool> approve_at(const std::filesystem::path& state_dir, const std::string& job_id) {
+    CONSILIUM_ASSIGN(const std::string shown, approval::ask_daemon(state_dir, approval::request_text("show", job_id)));
+    const auto job = nlohmann::json::parse(shown, nullptr, false);
+    if (!job.is_object() || job.contains("error")) return false;
+    const std::string request = approval::request_text("approve", job.value("digest", ""), job.value("researcher", ""));
+    CONSILIUM_ASSIGN(const std::string answer, approval::ask_daemon(state_dir, request));
+    const auto decided = nlohmann::json::parse(answer, nullptr, false);
+    return decided.is_object() && !decided.contains("error");
+  }
+
   /// Does what a person at each hospital does: nobody else in this folder could.
   Result<void> approve_everywhere(const std::string& job_id) {
     for (const auto& site : job_.sites) {
       CONSILIUM_TRY(wait_until("every site was offered the job", [&]() -> Result<bool> {
         CONSILIUM_ASSIGN(const report::JobStatus status, admin_->status(job_id));
         if (exit_code_of(status.phase) != kSuccess) return true;  // follow() says why
-        CONSILIUM_ASSIGN(const std::string answer, approval::ask_daemon(layout_.site(site.name) / "state",
-                                                                        approval::request_text("approve", job_id)));
-        const auto parsed = nlohmann::json::parse(answer, nullptr, false);
-        return parsed.is_object() && !parsed.contains("error");
+        return approve_at(layout_.site(site.name) / "state", job_id);
       }));
     }
     say(
         fmt::format("approved the job at each of the {} sites, as a person at each hospital would "
-                    "(consilium-client approve {})",
+                    "(consilium-client show {}, then the command that it ends with)",
                     job_.sites.size(), job_id));
     return {};
   }

@@ -28,6 +28,7 @@ constexpr const char* kDefaultConfig = "/etc/consilium/client.yaml";
 struct Options {
   std::string config = kDefaultConfig;
   std::string job;
+  std::string researcher;
   bool json = false;
 };
 
@@ -105,7 +106,7 @@ Result<std::string> answer_from_disk(const client::ClientConfig& config, const s
 
 Result<int> ask(const std::string& command, const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const client::ClientConfig config, client::read_client_config(options.config));
-  const std::string request = request_text(command, options.job);
+  const std::string request = request_text(command, options.job, options.researcher);
   auto answer = ask_daemon(config.state_dir, request);
   if (!answer && answer.error().code == ErrorCode::kNotFound) answer = answer_from_disk(config, request);
   if (!answer) return fail(answer.error());
@@ -121,7 +122,10 @@ void add(CLI::App& app, std::function<Result<int>()>& action, std::ostream& out,
          const std::string& about, const std::string& examples) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(name, about);
-  if (name != "jobs" && name != "releases") {
+  if (name == "approve") {
+    command->add_option("DIGEST", options->job, "all 64 digits of the job's digest")->required();
+    command->add_option("RESEARCHER", options->researcher, "who asks")->required();
+  } else if (name != "jobs" && name != "releases") {
     command->add_option("JOB", options->job, "a job's id, its digest, or at least 8 digits of the digest")->required();
   }
   command->add_option("--config", options->config, "the daemon's configuration")->capture_default_str();
@@ -146,8 +150,8 @@ void add_approval_commands(CLI::App& app, std::function<Result<int>()>& action, 
       "  consilium-client jobs\n  consilium-client jobs --json");
   add(app, action, out, "show", "say in words what a job would do with this site's data",
       "  consilium-client show chest-xray-1\n  consilium-client show 3f0c9a7e");
-  add(app, action, out, "approve", "let this site take part in a job",
-      "  consilium-client approve chest-xray-1\n  consilium-client approve 3f0c9a7e");
+  add(app, action, out, "approve", "let this site take part in a job: the command that `show` ends with",
+      "  consilium-client approve 3f0c9a7e51b2d8407c6a0e9d24b1f3587e60a9c2d4f8b1353a7c9e0d6b2f4a18 ada");
   add(app, action, out, "decline", "refuse a job, or leave one that runs", "  consilium-client decline chest-xray-1");
   add(app, action, out, "releases", "list every sum that this site gave its part to, and every decision",
       "  consilium-client releases\n  consilium-client releases --json");

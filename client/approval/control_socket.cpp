@@ -178,9 +178,10 @@ Result<std::string> ask_daemon(const std::filesystem::path& state_dir, const std
   return answer;
 }
 
-std::string request_text(const std::string& command, const std::string& job) {
+std::string request_text(const std::string& command, const std::string& job, const std::string& researcher) {
   using nlohmann::json;
-  return json{{"command", command}, {"job", job}}.dump(-1, ' ', false, json::error_handler_t::replace);
+  return json{{"command", command}, {"job", job}, {"researcher", researcher}}.dump(-1, ' ', false,
+                                                                                   json::error_handler_t::replace);
 }
 
 std::string user_name(unsigned uid) {

@@ -34,8 +34,12 @@ class ControlSocket {
 };
 
 /// Writes a request as the Desk (desk.h) reads it.
-/// @param job  a digest, the beginning of one, or a job id; "" where the command needs none
-[[nodiscard]] std::string request_text(const std::string& command, const std::string& job);
+/// @param job         a digest, the beginning of one, or a job id; to approve it, the whole digest; "" where the
+/// command
+///                    needs none
+/// @param researcher  whose job is approved; no other command needs it
+[[nodiscard]] std::string request_text(const std::string& command, const std::string& job,
+                                       const std::string& researcher = "");
 
 /// Asks the daemon that runs on this state folder. kNotFound where none listens, kPermissionDenied where it doesn't
 /// answer this user.

@@ -43,13 +43,20 @@ class Desk::Answers {
  public:
   Answers(const Parts& parts, const std::string& user) : parts_(parts), user_(user) {}
 
-  Result<json> answer(const std::string& command, const std::string& job) const {
+  Result<json> answer(const std::string& command, const std::string& job, const std::string& researcher) const {
     if (command == "jobs") return jobs();
     if (command == "releases") return releases();
     if (command != "show" && command != "approve" && command != "decline") {
       return fail(ErrorCode::kInvalidArgument, "expected the command jobs, show, approve, decline or releases");
     }
-    CONSILIUM_ASSIGN(const Offer offer, find(job));
+    CONSILIUM_ASSIGN(const Offer offer, find(job, researcher));
+    if (command == "approve" && (lower(job) != crypto::to_hex(offer.job.digest) || researcher.empty())) {
+      // The coordinator gives ids to jobs, and a researcher makes two jobs whose digests begin alike: since the job was
+      // shown, such a name may have come to mean another one.
+      return fail(ErrorCode::kInvalidArgument,
+                  "a job is approved by its whole digest and its researcher, as `consilium-client show` ends with "
+                  "them");  // check: approved-is-shown
+    }
     if (command != "show") {
       CONSILIUM_TRY(parts_.approvals.decide({offer.job, command == "approve", user_, parts_.now()}));
       if (parts_.decided) parts_.decided();
@@ -135,13 +142,15 @@ class Desk::Answers {
   }
 
   /// The offer that a digest, its beginning, or a job id names.
-  Result<Offer> find(const std::string& selector) const {
+  /// @param researcher  whose offer it is; "" where that isn't said
+  Result<Offer> find(const std::string& selector, const std::string& researcher) const {
     CONSILIUM_ASSIGN(const std::vector<Offer> offers, parts_.approvals.offers());
     const std::string hex = lower(selector);
     std::vector<Offer> found;
     for (const Offer& offer : offers) {
       const bool by_digest = is_prefix(hex) && crypto::to_hex(offer.job.digest).starts_with(hex);
-      if (by_digest || offer.job_id == selector) found.push_back(offer);
+      const bool asked = researcher.empty() || offer.job.researcher == researcher;
+      if (asked && (by_digest || offer.job_id == selector)) found.push_back(offer);
     }
     if (found.size() == 1) return found.front();
     if (found.empty()) {
@@ -167,7 +176,7 @@ std::string Desk::answer(std::string_view request, const std::string& user) cons
   const auto text = [&](const char* key) {
     return asked.is_object() && asked.contains(key) && asked[key].is_string() ? asked[key].get<std::string>() : "";
   };
-  const auto outcome = Answers(parts_, user).answer(text("command"), text("job"));
+  const auto outcome = Answers(parts_, user).answer(text("command"), text("job"), text("researcher"));
   const json answer =
       outcome ? *outcome : json{{"error", name_of(outcome.error().code)}, {"message", outcome.error().message}};
   return answer.dump(-1, ' ', false, json::error_handler_t::replace);

@@ -27,8 +27,9 @@ class Desk {
   };
   explicit Desk(Parts parts) : parts_(std::move(parts)) {}
 
-  /// Answers {"command": "jobs" | "show" | "approve" | "decline" | "releases", "job": "..."}. The job is a digest, at
-  /// least kShortestPrefix digits of one, or a job id. A failure is {"error": code, "message": text}.
+  /// Answers {"command": "jobs" | "show" | "approve" | "decline" | "releases", "job": "...", "researcher": "..."}. The
+  /// job is a digest, at least kShortestPrefix digits of one, or a job id. To approve a job, its whole digest and its
+  /// researcher are needed: what is approved is what was shown. A failure is {"error": code, "message": text}.
   /// @param user  Unix user who asks; stands in the decision
   [[nodiscard]] std::string answer(std::string_view request, const std::string& user) const;
 

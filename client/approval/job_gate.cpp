@@ -51,7 +51,10 @@ Verdict JobGate::examine(const wire::JobOffer& offer, const std::string& coordin
   if (std::ranges::find(rules.datasets, spec->data.dataset) == rules.datasets.end())
     return declined(job, "datasets",
                     fmt::format("this site has no data set '{}' (client.yaml: datasets)", spec->data.dataset));
-  if (const auto sites = policy::check_roster(*spec, rules.roster, rules.site, rules.key); !sites) {
+  const auto before = parts_.approvals.accepted(job.digest);
+  if (!before) return failed(job, before.error());
+  if (const auto sites = policy::check_roster(*spec, rules.roster, rules.site, rules.key, before->has_value());
+      !sites) {
     return declined(job, "roster", sites.error().message);  // check: roster
   }
   return decide(offer, std::move(*spec), job, judgement.approval, rules.policy);

@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "common/job/cohort_rules.h"
+#include "common/job/learning_rates.h"
 #include "common/model/model_parameters.h"
 
 namespace consilium::approval {
@@ -16,9 +17,44 @@ namespace {
 constexpr double kTinyLearningRate = 1e-6;
 /// From it on, one step may be over all of a hospital's examples.
 constexpr std::uint32_t kLargeBatch = 1024;
+/// Below it, updates are cut, or so coarse beside the clip that a sum can be taken apart.
+constexpr double kSmallClip = 1.0;
+/// Adam divides by the gradient's own size plus epsilon: above this, it is plain SGD with a rate divided by epsilon.
+constexpr double kLargeEpsilon = 1e-3;
+/// After fewer steps, Adam has moved most parameters by the learning rate times the number of steps.
+constexpr std::uint64_t kFewSteps = 20;
 
 std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
   return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
+/// What of the optimiser or the clip makes an update say more about single images, or hospitals, than training needs.
+void add_unusual_training(const job::JobSpec& job, std::vector<std::string>& unusual) {
+  const job::OptimizerSpec& optimizer = job.training.optimizer;
+  if (const double lowest = job::learning_rates(job).first; lowest < kTinyLearningRate)
+    unusual.push_back(fmt::format(
+        "a learning rate of {} trains nothing: such updates tell what the model answers on the images, exactly",
+        lowest));
+  if (optimizer.kind != job::OptimizerKind::kSgd && optimizer.epsilon > kLargeEpsilon)
+    unusual.push_back(fmt::format("with epsilon {} the learning rate is divided by as much, and may train nothing",
+                                  optimizer.epsilon));
+  const std::uint64_t batch = job.training.batch_size;
+  if (optimizer.kind != job::OptimizerKind::kSgd && job.population &&
+      batch * kFewSteps > job.population->examples * job.training.local_epochs)
+    unusual.push_back(
+        fmt::format("with batches of {} {} makes few steps a round: updates are little more than signs, and a sum of "
+                    "few hospitals' "
+                    "may be taken apart",
+                    batch, job::name_of(optimizer.kind)));
+  if (job.training.batch_size >= kLargeBatch)
+    unusual.push_back(fmt::format("with batches of {} an update may be one exact sum over all images of a hospital",
+                                  job.training.batch_size));
+  for (const auto& [name, clip] :
+       {std::pair("clip", job.privacy.clip), std::pair("buffer_clip", job.privacy.buffer_clip)}) {
+    if (clip < kSmallClip)
+      unusual.push_back(fmt::format(
+          "with a {} of {} updates are cut or coarse, and a sum of few hospitals' may be taken apart", name, clip));
+  }
 }
 
 /// How many hospitals a sum of counts has: "4", or "6 or 7".
@@ -58,7 +94,7 @@ std::string sites_in_words(const job::JobSpec& job) {
   const auto& sites = job.federation.sites;
   if (sites.empty()) return "every hospital that accepts the job";
   const std::string names = fmt::format("{}: {}", sites.size(), fmt::join(sites, ", "));
-  const auto& groups = job.federation.count_groups;
+  const auto groups = job::count_groups(job);
   if (groups.size() < 2) return names;
   std::vector<std::string> listed;
   for (const auto& group : groups) listed.push_back(fmt::format("{}", fmt::join(group, " + ")));
@@ -84,10 +120,18 @@ std::string weights_in_words(const job::JobSpec& job) {
 }
 
 std::string training_in_words(const job::JobSpec& job) {
-  return fmt::format("{} of {}, batches of {}, {} with learning rate {}, on the data set '{}'",
+  const auto [lowest, highest] = job::learning_rates(job);
+  const std::string rates = lowest == highest ? fmt::format("learning rate {}", lowest)
+                                              : fmt::format("learning rates from {} to {}", lowest, highest);
+  return fmt::format("{} of {}, batches of {}, {} with {}, on the data set '{}'",
                      counted(job.federation.rounds, "round", "rounds"),
                      counted(job.training.local_epochs, "epoch", "epochs"), job.training.batch_size,
-                     job::name_of(job.training.optimizer.kind), job.training.optimizer.learning_rate, job.data.dataset);
+                     job::name_of(job.training.optimizer.kind), rates, job.data.dataset);
+}
+
+std::string readers_in_words(const job::JobSpec& job) {
+  if (job.readers.empty()) return "the researcher who asks";
+  return fmt::format("the researcher who asks, and {}", fmt::join(job.readers, ", "));
 }
 
 std::vector<std::string> unusual_in(const job::JobSpec& job) {
@@ -98,13 +142,7 @@ std::vector<std::string> unusual_in(const job::JobSpec& job) {
     unusual.emplace_back("a model of the researcher's own layers can be made to copy images out");
   if (job.initial_weights_digest)
     unusual.emplace_back("a model that starts from the researcher's own weights can be made to copy images out");
-  if (job.training.optimizer.learning_rate < kTinyLearningRate)
-    unusual.push_back(fmt::format(
-        "a learning rate of {} trains nothing: such updates tell what the model answers on the images, exactly",
-        job.training.optimizer.learning_rate));
-  if (job.training.batch_size >= kLargeBatch)
-    unusual.push_back(fmt::format("with batches of {} an update may be one exact sum over all images of a hospital",
-                                  job.training.batch_size));
+  add_unusual_training(job, unusual);
   return unusual;
 }
 
@@ -138,10 +176,13 @@ Facts facts_of(const Offer& offer, const job::JobSpec& job, const std::optional<
       {"starts from", weights_in_words(job)},
       {"training", training_in_words(job)},
       {"what leaves", releases_in_words(job)},
+      {"who gets it", readers_in_words(job)},
       {"sums used", budget_in_words(releases_of(job), budget)}};
   const std::vector<std::string> unusual = unusual_in(job);
   facts.emplace_back("unusual", unusual.empty() ? "nothing" : unusual.front());
   for (std::size_t i = 1; i < unusual.size(); ++i) facts.emplace_back("", unusual[i]);
+  facts.emplace_back("to approve", fmt::format("consilium-client approve {} {}", crypto::to_hex(offer.job.digest),
+                                               offer.job.researcher));
   return facts;
 }
 

@@ -30,6 +30,8 @@ struct ReleaseCount {
 [[nodiscard]] std::string model_in_words(const job::JobSpec& job);
 [[nodiscard]] std::string weights_in_words(const job::JobSpec& job);
 [[nodiscard]] std::string training_in_words(const job::JobSpec& job);
+/// Says who may fetch the models and the report.
+[[nodiscard]] std::string readers_in_words(const job::JobSpec& job);
 /// What a person should look at twice, a sentence each; empty: nothing.
 [[nodiscard]] std::vector<std::string> unusual_in(const job::JobSpec& job);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/job/cohort_rules.h"
+#include "common/job/learning_rates.h"
 #include "common/model/model_parameters.h"
 
 namespace consilium::policy {
@@ -81,13 +82,7 @@ void check_training(const job::JobSpec& job, const Policy::Rules& rules, Refusal
   const double batch = job.training.batch_size;
   check_range("batch_size", batch, batch, rules.batch_size, refusals);
   if (rules.learning_rate == Range{}) return;
-  double lowest = job::learning_rate_at(job, 1);
-  double highest = lowest;
-  for (std::uint32_t round = 2; round <= job.federation.rounds; ++round) {
-    const double rate = job::learning_rate_at(job, round);
-    lowest = std::min(lowest, rate);
-    highest = std::max(highest, rate);
-  }
+  const auto [lowest, highest] = job::learning_rates(job);
   check_range("learning_rate", lowest, highest, rules.learning_rate, refusals);
 }
 

@@ -73,7 +73,7 @@ bool knows_history(const job::PopulationTerms& terms, const roster::Population& 
 }
 
 /// Mode masked: everything that decides about whose sums are made is as this site's own roster says.
-Result<void> check_population(const job::JobSpec& job, const roster::Roster& own) {
+Result<void> check_population(const job::JobSpec& job, const roster::Roster& own, bool accepted_before) {
   if (!job.population) return {};
   const job::PopulationTerms& terms = *job.population;
   const roster::Population& population = *roster::population_of(own, job.data.dataset);
@@ -88,9 +88,12 @@ Result<void> check_population(const job::JobSpec& job, const roster::Roster& own
                               own.colluding));  // check: population-colluding
   if (!knows_history(terms, population))
     return refuse("its groups or their history are others");  // check: population-history
-  if (terms.examples > population.examples)
+  // Who has more examples than the bound says so by name: with bounds of their own, jobs would find the number out.
+  const bool of_an_earlier_roster = accepted_before && terms.examples < population.examples;
+  if (terms.examples != population.examples && !of_an_earlier_roster) {
     return refuse(fmt::format("a bound of {} examples in the job, {} in the roster", terms.examples,
                               population.examples));  // check: population-examples
+  }
   return {};
 }
 
@@ -110,7 +113,7 @@ Result<roster::Roster> read_own_roster(const std::filesystem::path& file, const 
 }
 
 Result<void> check_roster(const job::JobSpec& job, const roster::Roster& own, const std::string& site,
-                          const crypto::Digest& own_key) {
+                          const crypto::Digest& own_key, bool accepted_before) {
   CONSILIUM_TRY(check_mode(job, own));
   if (!job::is_masked(job)) return {};
   CONSILIUM_TRY(job::check_masked(job));
@@ -131,7 +134,7 @@ Result<void> check_roster(const job::JobSpec& job, const roster::Roster& own, co
   for (const auto& [name, key] : job.federation.roster) {
     if (std::string what = difference(name, key, own); !what.empty()) differences.push_back(std::move(what));
   }
-  if (differences.empty()) return check_population(job, own);
+  if (differences.empty()) return check_population(job, own, accepted_before);
   return fail(ErrorCode::kPermissionDenied,
               fmt::format("federation.roster of job '{}' isn't this site's: {}", job.name, listed(differences)));
 }

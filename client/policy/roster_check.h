@@ -22,8 +22,10 @@ Result<roster::Roster> read_own_roster(const std::filesystem::path& file, const 
 /// @param own      this site's roster file, which it got and compared over another channel than the coordinator
 /// @param site     this site's name
 /// @param own_key  SHA-256 of the SubjectPublicKeyInfo of its certificate
+/// @param accepted_before  this site accepted the job earlier: its bound of examples may be that of an earlier roster,
+///                         which is lower; a job that comes first has this roster's
 /// kFailedPrecondition where the job has no roster or client.yaml names none, kPermissionDenied where they differ.
 Result<void> check_roster(const job::JobSpec& job, const roster::Roster& own, const std::string& site,
-                          const crypto::Digest& own_key);
+                          const crypto::Digest& own_key, bool accepted_before = false);
 
 }  // namespace consilium::policy

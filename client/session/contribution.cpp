@@ -45,6 +45,8 @@ Error name_parameter(const ParameterManifest& manifest, std::span<const float> d
 
 /// Words encoded at a time: 256 KiB, which stay in the second-level cache until they are masked and copied.
 constexpr std::size_t kPiece = 65536;
+/// Of so many coordinates, one may be clipped.
+constexpr std::size_t kMostClipped = 1000;
 
 /// Where encoded words go: into a vector that has room for all, or piece by piece through a sink.
 class WholeVector {
@@ -112,6 +114,20 @@ Result<std::uint64_t> encode_delta(const Field& field, double weight, std::span<
   return clipped;
 }
 
+/// Of a masked job's update, no more than a thousandth may be clipped: what is clipped at every site shows each site's
+/// sign in the sum (inseparable.h), and no honest training has a use for a clip that cuts.
+Result<void> check_clipped(const job::RoundOrder& order, std::uint64_t clipped, std::size_t coordinates) {
+  const bool has_examples = order.layout.find(encoding::kExamples) != nullptr;
+  const bool masked = !has_examples || order.layout.find(encoding::kUnusable) != nullptr;
+  const std::uint64_t most = coordinates / kMostClipped + 1;
+  if (!masked || clipped <= most) return {};
+  return fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("{} of the update's {} coordinates are beyond the clip, at most {} may be: raise privacy.clip, or "
+                  "lower the learning rate",
+                  clipped, coordinates, most));
+}
+
 /// Encodes all fields in the layout's order, parameters first.
 template <class Target>
 Result<void> encode_update(const job::RoundOrder& order, const ParameterManifest& manifest, const Report& report,
@@ -142,8 +158,10 @@ Result<void> encode_update(const job::RoundOrder& order, const ParameterManifest
     }
     CONSILIUM_TRY(target.filled(words));
   }
-  if (rest.empty()) return {};
-  return fail(ErrorCode::kInvalidArgument, "round order: its layout has fewer parameters than the model");
+  if (!rest.empty())
+    return fail(ErrorCode::kInvalidArgument, "round order: its layout has fewer parameters than the model");
+  CONSILIUM_TRY(check_clipped(order, clipped, delta.size()));  // check: clipped-apart
+  return {};
 }
 
 Result<Report> check_training(const job::RoundOrder& order, const ParameterManifest& manifest, std::uint64_t examples,

@@ -44,7 +44,14 @@ Result<SiteEvent> GroupWork::work(const ActiveSession& session, const AcceptedJo
   const job::RoundOrder& order = session.order;
   CONSILIUM_ASSIGN(const bool there, vectors.has(order));
   if (there) return SiteEvent(Worked{session.key, true});
-  CONSILIUM_TRY(parts_.trainer.prepare(job, stop));
+  const auto prepared = parts_.trainer.prepare(job, stop);
+  if (!prepared && prepared.error().code == ErrorCode::kInvalidArgument) {
+    // Data that don't fit the job are an unusable result: a failure would name the site that has, say, a label beyond
+    // the job's classes.
+    CONSILIUM_TRY(seal_unusable(order, prepared.error()));
+    return SiteEvent(Worked{session.key, true});
+  }
+  CONSILIUM_TRY(prepared);
   CONSILIUM_ASSIGN(const masking::JobData data, parts_.groups.ledger().fix_data(order.job, data_now(job)));
   if (data.train > job.spec.population->examples) {
     return SiteEvent(AboveBound{session.key, above_bound(data.train, *job.spec.population)});  // check: group-bound

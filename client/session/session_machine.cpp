@@ -30,6 +30,12 @@ std::string_view failed_step(const ActiveSession& session) {
   return "failed";
 }
 
+/// What the coordinator is told of a failure. How the work of a masked session fails is the trainer's to choose, which
+/// sees the images: others hear that it failed.
+ErrorCode told(const ActiveSession& session, ErrorCode code) {
+  return session.masked && session.step == Step::kWorking ? ErrorCode::kInternal : code;
+}
+
 /// Applies one event to a state; each handler appends the effects that follow.
 class Machine {
  public:
@@ -157,7 +163,8 @@ class Machine {
     }
     const std::string reason = std::string(failed_step(session)) + ": " + event.error.message;
     emit(Note{true, job::to_string(event.key) + ": " + reason});
-    emit(Send{wire::SessionFailed{event.key, event.error.code, session.masked ? std::string() : reason}});
+    emit(
+        Send{wire::SessionFailed{event.key, told(session, event.error.code), session.masked ? std::string() : reason}});
     if (session.masked) emit(EndMasking{event.key});
     finish();
   }

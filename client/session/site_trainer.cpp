@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "client/session/inseparable.h"
 #include "common/model/model_parameters.h"
 
 namespace consilium::session {
@@ -76,6 +77,8 @@ Result<void> SiteTrainer::train(const ActiveSession& session, std::uint64_t seed
   CONSILIUM_ASSIGN(const trainer::Trained trained,
                    trainer_.train(
                        request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
+  CONSILIUM_TRY(check_inseparable(order, prepared().train_examples, global_->floats(),
+                                  delta_->floats()));  // check: equal-sizes
   update_ = Update{any_attempt(order), trained, prepared().train_examples, *manifest_};
   return {};
 }

@@ -138,6 +138,7 @@ bool send_listener(int listener) {
 }
 
 void restrict_system_calls(const ChildPlan& plan) {
+  name_own_process(plan.filter, getpid());
   const int listener = install_launch_filter(plan.filter);
   if (listener >= 0) {
     if (!send_listener(listener)) give_up(Step::kSystemCalls);

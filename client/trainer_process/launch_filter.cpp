@@ -34,6 +34,13 @@ constexpr std::array kDeniedToAll{
     SYS_pidfd_open,
     SYS_pidfd_getfd,
     SYS_pidfd_send_signal,
+    // Signals to others: the client has the same user, and each SIGHUP has it answer the coordinator once more.
+    // Landlock
+    // keeps signals in from Linux 6.12 on alone. What abort() needs is tgkill, below.
+    SYS_kill,
+    SYS_tkill,
+    SYS_rt_sigqueueinfo,
+    SYS_rt_tgsigqueueinfo,
     // Namespaces and mounts.
     SYS_unshare,
     SYS_setns,
@@ -91,6 +98,8 @@ constexpr std::array kDeniedWithoutGpu{SYS_socket,  SYS_socketpair,   SYS_bind, 
 constexpr std::uint32_t kNewNamespaces =
     CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 constexpr std::uint32_t kSocketType = 0xF;  // the rest of the type are flags
+/// Stands for the trainer's own process id, which is known after the fork: no process has this one.
+constexpr std::uint32_t kOwnProcess = 0x7FFFFFFF;
 
 /// Unix sockets of streams, and netlink; both without connect().
 void allow_sockets_of_cuda(SystemCallFilter& filter) {
@@ -112,7 +121,9 @@ std::vector<sock_filter> launch_filter(bool gpu) {
   // call clone.
   filter.deny(SYS_clone3, ENOSYS);  // check: filter-clone3
   filter.allow_when(SYS_clone, {{0, CLONE_THREAD, CLONE_THREAD | kNewNamespaces}});
-  filter.deny(SYS_clone);                      // check: filter-clone
+  filter.deny(SYS_clone);  // check: filter-clone
+  filter.allow_when(SYS_tgkill, {{0, kOwnProcess}});
+  filter.deny(SYS_tgkill);                     // check: filter-signals
   filter.allow_when(SYS_prlimit64, {{0, 0}});  // its own limits
   filter.deny(SYS_prlimit64);                  // check: filter-limits
   if (gpu) {
@@ -122,6 +133,13 @@ std::vector<sock_filter> launch_filter(bool gpu) {
   }
   filter.ask_listener(SYS_execve);  // check: filter-exec
   return filter.program();
+}
+
+void name_own_process(std::span<sock_filter> filter, pid_t process) {
+  for (sock_filter& instruction : filter) {
+    if (instruction.code == (BPF_JMP | BPF_K | BPF_JEQ) && instruction.k == kOwnProcess)
+      instruction.k = static_cast<std::uint32_t>(process);
+  }
 }
 
 int install_launch_filter(std::span<const sock_filter> filter) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <linux/filter.h>
+#include <sys/types.h>
 
 #include <span>
 #include <vector>
@@ -13,12 +14,16 @@
 namespace consilium::trainer {
 
 /// Builds the filter. It denies new processes (threads are allowed), new namespaces, sockets and what connects or binds
-/// them, limits and memory of other processes, mounts, kernel modules, the kernel's key rings, and the interfaces that
-/// kernels were most often attacked through (io_uring, bpf, perf, userfaultfd). Exec is decided by the filter's
-/// listener: see let_one_exec_pass().
+/// them, signals to other processes, their limits and memory, mounts, kernel modules, the kernel's key rings, and the
+/// interfaces that kernels were most often attacked through (io_uring, bpf, perf, userfaultfd). Exec is decided by the
+/// filter's listener: see let_one_exec_pass().
 /// @param gpu  leaves what CUDA's driver may need while it starts: Unix stream sockets that can't be connected,
 ///             netlink sockets, memfd_create, System V shared memory
 [[nodiscard]] std::vector<sock_filter> launch_filter(bool gpu);
+
+/// Puts the trainer's process id into the filter, which lets it signal itself alone. To be called in the child, before
+/// the filter is installed. Async-signal-safe.
+void name_own_process(std::span<sock_filter> filter, pid_t process);
 
 /// Installs the filter in the calling process and returns the descriptor of its listener, or -1 with errno set (EBUSY
 /// where a filter with a listener is installed already). Needs no_new_privs; stays across exec. Async-signal-safe.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/job/learning_rates.h"
+
 namespace consilium::job {
 namespace {
 
@@ -116,6 +118,10 @@ double learning_rate_at(const JobSpec& job, std::uint32_t round) {
     }
   }
   return start;
+}
+
+std::pair<double, double> learning_rates(const JobSpec& job) {
+  return std::minmax({learning_rate_at(job, 1), learning_rate_at(job, job.federation.rounds)});
 }
 
 }  // namespace consilium::job

@@ -79,7 +79,8 @@ TEST_CASE("mode masked: a job runs under one id, so that no two sums of its orde
   CHECK(stage.answer_to(offer) == JobAnswer{"rogue-2", JobConsent::kDeclined, "job_id"});
   for (std::uint64_t normaliser = 1; normaliser <= 3; ++normaliser) {
     for (const std::string id : {"rogue-1", "rogue-2"}) {
-      const job::SessionKey key{id, SumKind::kTrain, 1, static_cast<std::uint32_t>(normaliser)};
+      // Not attempt 1, whose refusal would be taken for that of the total.
+      const job::SessionKey key{id, SumKind::kTrain, 1, static_cast<std::uint32_t>(normaliser) + 1};
       job::RoundOrder order = job.order(key, 0);
       order.normaliser = normaliser;
       stage.expect_upload(key, order.layout.word_count() + 2);

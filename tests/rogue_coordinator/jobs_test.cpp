@@ -75,10 +75,46 @@ TEST_CASE("what a person approved is one researcher's job, and no other's") {
   Stage stage;
   const job::JobSpec job = stage.job();
   CHECK(stage.answer_to(signed_offer(stage, job)).consent == JobConsent::kWaits);
-  REQUIRE(approval::ask_daemon(stage.folder() / "state", approval::request_text("approve", "rogue-1")));
+  const std::string digest = crypto::to_hex(job::job_digest(job));
+  REQUIRE(approval::ask_daemon(stage.folder() / "state", approval::request_text("approve", digest, "ada")));
   job::JobSpec other = job;
   other.training.local_epochs += 1;
   CHECK(stage.answer_to(signed_offer(stage, other, "rogue-2")).consent == JobConsent::kWaits);
+}
+
+/// Two jobs whose digests begin with the same eight digits: some 2^16 tries, which a researcher has in seconds.
+std::pair<job::JobSpec, job::JobSpec> alike(const job::JobSpec& harmless) {
+  std::map<std::string, std::uint64_t> seeds;
+  job::JobSpec one = harmless;
+  for (std::uint64_t seed = 0;; ++seed) {
+    one.seed = seed;
+    one.training.local_epochs = harmless.training.local_epochs + static_cast<std::uint32_t>(seed % 2);
+    const auto [other, first] = seeds.emplace(crypto::to_hex(job::job_digest(one)).substr(0, 8), seed);
+    if (first || other->second % 2 == seed % 2) continue;
+    job::JobSpec earlier = harmless;
+    earlier.seed = other->second;
+    earlier.training.local_epochs = harmless.training.local_epochs + static_cast<std::uint32_t>(other->second % 2);
+    return seed % 2 == 0 ? std::pair(one, earlier) : std::pair(earlier, one);
+  }
+}
+
+TEST_CASE("a job is not exchanged for another between the moment it is shown and the moment it is approved") {
+  Stage stage;
+  const auto [shown, other] = alike(stage.job());
+  const std::string prefix = crypto::to_hex(job::job_digest(shown)).substr(0, 8);
+  const auto ask = [&](const std::string& command, const std::string& job) {
+    return approval::ask_daemon(stage.folder() / "state", approval::request_text(command, job)).value();
+  };
+  CHECK(stage.answer_to(signed_offer(stage, shown)).consent == JobConsent::kWaits);
+  std::string name;
+  SECTION("named by its id") { name = "rogue-1"; }
+  SECTION("named by its digest's first digits") { name = prefix; }
+  CHECK(ask("show", name).find(crypto::to_hex(job::job_digest(shown))) != std::string::npos);
+  // The person reads, and the coordinator puts the other job in this one's place.
+  stage.send(wire::JobEnded{"rogue-1", "stopped"});
+  CHECK(stage.answer_to(signed_offer(stage, other)).consent == JobConsent::kWaits);
+  CHECK(ask("approve", name).find("whole digest") != std::string::npos);
+  CHECK(stage.answer_to(signed_offer(stage, other)).consent == JobConsent::kWaits);
 }
 
 }  // namespace

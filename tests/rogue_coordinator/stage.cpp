@@ -22,9 +22,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// The job, but for its model.
 constexpr std::string_view kJob = R"(
 name: rogue
-model: {layers: [flatten, {linear: 2}], input: [1, 8, 8], classes: 2}
 data: {dataset: chest, normalize: {mean: 0.5, std: 0.5}}
 training: {local_epochs: 2, batch_size: 8, optimizer: {name: sgd, learning_rate: 0.000001}}
 federation: {rounds: 5, quorum: 0.75}
@@ -37,13 +37,22 @@ constexpr std::string_view kPolicy =
     "researchers: [ada]\ndatasets: [chest, renamed]\ntasks: [classification]\nstrategies: [fedavg]\nmax_rounds: 1000\n"
     "max_local_epochs: 1000\nminimum_cohort: 1\n";
 
-data::Split split(std::size_t count, int seed, std::size_t classes = 2) {
+/// The job with a linear model of so many classes.
+job::JobSpec job_of(unsigned classes) {
+  const std::string number = std::to_string(classes);
+  const std::string text = std::string(kJob) + "model: {layers: [flatten, {linear: " + number +
+                           "}], input: [1, 8, 8], classes: " + number + "}\n";
+  return job::parse_job(text, "job.yaml").value();
+}
+
+data::Split split(std::size_t count, int seed, std::size_t classes = 2, std::size_t labels = 2) {
   data::Split made;
   std::vector<std::uint8_t> pixels(count * 64);
   for (std::size_t i = 0; i < pixels.size(); ++i)
     pixels[i] = static_cast<std::uint8_t>(i * 37 % 251 + static_cast<std::size_t>(seed));
   made.values = pixels;
-  for (std::size_t i = 0; i < count; ++i) made.labels.push_back(i % classes == 0 ? 0 : 1);
+  for (std::size_t i = 0; i < count; ++i)
+    made.labels.push_back(labels > 2 ? static_cast<std::uint16_t>(i % labels) : i % classes == 0 ? 0 : 1);
   return made;
 }
 
@@ -130,8 +139,8 @@ void Stage::configure() {
 }
 
 void Stage::write_data(int seed) {
-  put_data(folder(),
-           {{1, 8, 8}, 2, split(options_.examples, seed), split(kValidation, seed), split(kValidation, seed)});
+  const auto of = [&](std::size_t count) { return split(count, seed, 2, options_.labels); };
+  put_data(folder(), {{1, 8, 8}, options_.labels, of(options_.examples), of(kValidation), of(kValidation)});
 }
 
 void Stage::change_data() { write_data(4); }
@@ -175,7 +184,7 @@ void Stage::revoke(const std::string& site) {
 }
 
 job::JobSpec Stage::job(const std::vector<std::string>& sites) const {
-  job::JobSpec spec = job::parse_job(kJob, "job.yaml").value();
+  job::JobSpec spec = job_of(options_.classes);
   spec.federation.sites = sites;
   auto complete = job::with_roster(std::move(spec), roster_);
   INFO((complete ? std::string() : complete.error().message));
@@ -188,7 +197,7 @@ job::PopulationTerms Stage::terms() const {
 }
 
 job::JobSpec Stage::job(job::PopulationTerms terms) const {
-  auto complete = job::with_population(job::parse_job(kJob, "job.yaml").value(), roster_, 1, std::move(terms));
+  auto complete = job::with_population(job_of(options_.classes), roster_, 1, std::move(terms));
   INFO((complete ? std::string() : complete.error().message));
   REQUIRE(complete.has_value());
   return *complete;
@@ -244,7 +253,8 @@ bool Stage::offer(const std::string& job_id, const job::JobSpec& job) {
   wire::JobAnswer answer = answer_to(offer);
   if (answer.consent == wire::JobConsent::kWaits) {
     const std::size_t before = said().size();
-    REQUIRE(approval::ask_daemon(folder() / "state", approval::request_text("approve", job_id)));
+    const std::string digest = crypto::to_hex(job::job_digest(job));
+    REQUIRE(approval::ask_daemon(folder() / "state", approval::request_text("approve", digest, "ada")));
     answer = next_job_answer(job_id, before);
   }
   return answer.consent == wire::JobConsent::kAccepted;

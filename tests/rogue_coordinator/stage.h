@@ -61,6 +61,8 @@ struct StageOptions {
   unsigned training_ms = 0;                ///< how long a training takes, besides what it takes
   std::string trainer{};                   ///< further arguments of the trainer, each with ", " in front
   std::size_t examples = kBound;           ///< of training that north has
+  unsigned classes = 2;                    ///< of the job's model
+  unsigned labels = 2;                     ///< how many different ones north's examples have
   std::string datasets{};                  ///< lines that client.yaml has below `datasets`
   bool unprivileged = false;               ///< the client runs as nobody, if the test runs as root
   /// Of the one population, `chest`, in mode `masked` with a bound of kBound examples; without any, the roster has no

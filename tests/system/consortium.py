@@ -148,14 +148,20 @@ class Consortium:
     def approve_waiting(self, name):
         for waiting in self.ask_site(name, "jobs").get("jobs", []):
             if waiting["state"] == "waits":
-                self.ask_site(name, "approve", waiting["job_id"])
+                self.ask_site(name, "approve", waiting["digest"], waiting["researcher"])
 
-    def ask_site(self, name, command, job=""):
+    def approve(self, name, job_id):
+        """Looks at a job at a site, and approves it by the command that `show` ends with."""
+        last = self.at_site(name, "show", job_id).stdout.rstrip().splitlines()[-1].split()
+        assert last[:4] == ["to", "approve", "consilium-client", "approve"], last
+        return self.at_site(name, *last[3:])
+
+    def ask_site(self, name, command, job="", researcher=""):
         """Asks a site's daemon as `consilium-client` does, without a process for it."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(10)
             connection.connect(str(self.folder / name / "state" / "control.sock"))
-            connection.sendall(json.dumps({"command": command, "job": job}).encode())
+            connection.sendall(json.dumps({"command": command, "job": job, "researcher": researcher}).encode())
             connection.shutdown(socket.SHUT_WR)
             return json.loads(b"".join(iter(lambda: connection.recv(65536), b"")))
 

@@ -48,8 +48,8 @@ class Approval(unittest.TestCase):
             for words in ("ada (signature verified)", "layers of the researcher's own", "can be made to copy images out",
                           "2 updates and 3 counts of this hospital", "waits for approval"):
                 self.assertIn(words, shown)
-            consortium.at_site("east", "approve", job_id)
-            self.assertIn("Approved job", consortium.at_site("north", "approve", offered["digest"][:8]).stdout)
+            consortium.approve("east", job_id)
+            self.assertIn("Approved job", consortium.approve("north", offered["digest"][:8]).stdout)
             self.assertEqual(consortium.wait_ended(job_id)["phase"], "finished")
             self.wait_offered(consortium, "east", job_id, "approved")
 
@@ -120,8 +120,8 @@ class Approval(unittest.TestCase):
             self.wait_offered(consortium, "east", job_id)
             consortium.daemons["east"].terminate()
             self.assertIn("waits for approval", consortium.at_site("east", "jobs").stdout)
-            consortium.at_site("east", "approve", job_id)
-            unknown = consortium.at_site("east", "approve", "another-1", check=False)
+            consortium.approve("east", job_id)
+            unknown = consortium.at_site("east", "decline", "another-1", check=False)
             self.assertEqual(unknown.returncode, 1)
             self.assertIn("no offered job has the id or digest 'another-1'", unknown.stderr)
             consortium.start_site("east", {"chest": consortium.folder / "east.npz"})

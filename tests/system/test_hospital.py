@@ -64,12 +64,12 @@ class Approval(Shared):
         for site in FOUR:
             wait_state(consortium, site, job_id, "waits")
         for site in FOUR[:3]:
-            consortium.at_site(site, "approve", job_id)
+            consortium.approve(site, job_id)
             wait_state(consortium, site, job_id, "approved")
         eventually(lambda: consortium.status(job_id)["sites"]["west"] == "waits for approval", "the researcher sees whom it waits for")
         self.assertIn("west: waits for approval", consortium.status(job_id)["detail"])
         self.assertEqual(json.loads(consortium.at_site("east", "releases", "--json").stdout)["releases"], [])
-        consortium.at_site("west", "approve", job_id)
+        consortium.approve("west", job_id)
         self.assertEqual(consortium.wait_ended(job_id)["phase"], "finished")
 
     def test_one_hospital_that_declines_ends_the_job_before_and_while_it_runs(self):
@@ -79,7 +79,7 @@ class Approval(Shared):
             for site in FOUR:
                 wait_state(consortium, site, job_id, "waits")
                 if approve:
-                    consortium.at_site(site, "approve", job_id)
+                    consortium.approve(site, job_id)
             if approve:
                 consortium.wait_phase(job_id, "training", 1)
             consortium.at_site("west", "decline", job_id)
@@ -171,9 +171,13 @@ class Hospital(unittest.TestCase):
                     second = consortium.submit(masked_job(name="chest-xray", seed=8))
                     self.assertEqual(second, words[2])
                     wait_state(consortium, "north", second, "waits")
+                if words[1] == "approve":  # the page's digest is another one
+                    self.assertEqual(words[2:], ["3f0c9a7e51b2d8407c6a0e9d24b1f3587e60a9c2d4f8b1353a7c9e0d6b2f4a18", "ada"])
+                    self.assertRegex(answers["show"], r"to approve +consilium-client approve [0-9a-f]{64} ada\n")
+                    words[2] = re.search(r"approve ([0-9a-f]{64})", answers["show"])[1]
                 words = [str(north / "roster.yaml") if word == "roster.yaml" else word for word in words]
                 answers[words[1] if words[1] != "roster" else "roster check"] = run(*words, "--config", config).stdout
-            self.assertEqual(typed, ["enroll", "roster check", "jobs", "show chest-xray-1", "approve chest-xray-1", "decline chest-xray-2", "releases"])
+            self.assertEqual(typed, ["enroll", "roster check", "jobs", "show chest-xray-1", "approve 3f0c9a7e51b2d8407c6a0e9d24b1f3587e60a9c2d4f8b1353a7c9e0d6b2f4a18", "decline chest-xray-2", "releases"])
             self.assertIn("fingerprint", answers["enroll"])
             self.assertIn("north", answers["roster check"])
             self.assertRegex(answers["jobs"], r"chest-xray-1 +[0-9a-f]{16} +ada +.*waits for approval")

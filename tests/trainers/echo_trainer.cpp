@@ -1,5 +1,6 @@
-// consilium-echo-trainer [--add X] [--examples N]: a trainer that trains nothing. Its local model is the global one
-// plus X in every coordinate, so that the delta is X everywhere; it says it has N examples, all of class 0.
+// consilium-echo-trainer [--add X] [--sizes S] [--examples N]: a trainer that trains nothing. Its local model is the
+// global one plus X (1 + (i mod S) / S) in coordinate i, so that the delta is X everywhere where S is 1; it says it has
+// N examples, all of class 0. Masked updates need more than a few sizes.
 
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include <cstdlib>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "client/trainer/protocol/channel.h"
 
@@ -20,6 +22,7 @@ namespace {
 struct Options {
   int socket = -1;
   float add = 0.0F;
+  std::size_t sizes = 1;
   std::uint64_t examples = 1;
 };
 
@@ -30,22 +33,33 @@ Options parse(int argc, char** argv) {
     const char* value = argv[i + 1];
     if (name == "--socket-fd") options.socket = std::atoi(value);
     if (name == "--add") options.add = std::strtof(value, nullptr);
+    if (name == "--sizes") options.sizes = std::max<std::size_t>(1, std::strtoull(value, nullptr, 10));
     if (name == "--examples") options.examples = std::strtoull(value, nullptr, 10);
   }
   return options;
 }
 
-/// Fills the shared vector behind a descriptor; false where it can't be mapped.
+/// Fills the shared vector behind a descriptor with these values, over and over; false where it can't be mapped.
 template <class T>
-bool fill_shared(const Descriptor& memory, T value) {
+bool fill_shared(const Descriptor& memory, const std::vector<T>& values) {
   struct stat status {};
   if (fstat(memory.get(), &status) != 0 || status.st_size <= 0) return false;
   const auto size = static_cast<std::size_t>(status.st_size);
   void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory.get(), 0);
   if (data == MAP_FAILED) return false;
-  std::ranges::fill(std::span<T>(static_cast<T*>(data), size / sizeof(T)), value);
+  const std::span<T> shared(static_cast<T*>(data), size / sizeof(T));
+  for (std::size_t begin = 0; begin < shared.size(); begin += values.size())
+    std::copy_n(values.begin(), std::min(values.size(), shared.size() - begin), shared.subspan(begin).begin());
   munmap(data, size);
   return true;
+}
+
+/// A row of changes, whole pages of them where they are one: filling memory is what the trainer is measured by.
+std::vector<float> changes(const Options& options) {
+  std::vector<float> row(options.sizes * (std::size_t{4096} / options.sizes + 1));
+  for (std::size_t i = 0; i < row.size(); ++i)
+    row[i] = options.add * (1.0F + static_cast<float>(i % options.sizes) / static_cast<float>(options.sizes));
+  return row;
 }
 
 Prepared prepared_for(const Prepare& request, std::uint64_t examples) {
@@ -64,11 +78,11 @@ std::optional<Reply> answer(const Options& options, const Request& request, cons
   const Failed no_memory{ErrorCode::kInvalidArgument, "expected two shared vectors"};
   if (const auto* prepare = std::get_if<Prepare>(&request)) return prepared_for(*prepare, options.examples);
   if (const auto* train = std::get_if<Train>(&request)) {
-    if (record.descriptors.size() != 2 || !fill_shared(record.descriptors[1], options.add)) return no_memory;
+    if (record.descriptors.size() != 2 || !fill_shared(record.descriptors[1], changes(options))) return no_memory;
     return Trained{0.0, train->local_epochs, false, seconds()};
   }
   if (std::holds_alternative<Evaluate>(request)) {
-    if (record.descriptors.size() != 2 || !fill_shared<std::uint64_t>(record.descriptors[1], 0)) return no_memory;
+    if (record.descriptors.size() != 2 || !fill_shared<std::uint64_t>(record.descriptors[1], {0})) return no_memory;
     return Evaluated{seconds()};
   }
   return std::nullopt;

@@ -48,8 +48,11 @@ class Shared {
 
 class Trainer {
  public:
-  /// @param nan_round  whose update has a NaN in it; 0: none
-  explicit Trainer(std::uint32_t nan_round) : nan_round_(nan_round) {}
+  /// @param nan_round    whose update has a NaN in it; 0: none
+  /// @param tell_labels  fails to train, each time with a code that tells another example's label
+  /// @param signs        gives of each change the sign alone, as one step of Adam does
+  Trainer(std::uint32_t nan_round, bool tell_labels, bool signs)
+      : nan_round_(nan_round), tell_labels_(tell_labels), signs_(signs) {}
 
   Reply operator()(const Prepare& request, const Record&) {
     auto dataset = data::read_dataset(request.data, request.model.input, request.model.classes);
@@ -66,6 +69,10 @@ class Trainer {
   }
 
   Reply operator()(const Train& request, const Record& record) {
+    if (tell_labels_) {
+      constexpr ErrorCode kCodes[] = {ErrorCode::kNotFound, ErrorCode::kResourceExhausted};
+      return Failed{kCodes[dataset_.train.labels.at(told_++) % 2], "no"};
+    }
     const Shared<const float> global(record.descriptors.at(0), PROT_READ);
     const Shared<float> delta(record.descriptors.at(1), PROT_READ | PROT_WRITE);
     std::vector<float> model(global.values().begin(), global.values().end());
@@ -73,6 +80,9 @@ class Trainer {
     for (std::uint32_t epoch = 0; epoch < request.local_epochs; ++epoch)
       loss = run_epoch(request, global.values(), model);
     for (std::size_t i = 0; i < model.size(); ++i) delta.values()[i] = model[i] - global.values()[i];
+    if (signs_) {
+      for (float& change : delta.values()) change = std::copysign(0.001F, change);
+    }
     if (request.round == nan_round_) delta.values()[0] = std::numeric_limits<float>::quiet_NaN();
     return Trained{loss, request.local_epochs, false, 0.0};
   }
@@ -157,6 +167,9 @@ class Trainer {
   }
 
   std::uint32_t nan_round_ = 0;
+  bool tell_labels_ = false;
+  bool signs_ = false;
+  std::size_t told_ = 0;
   data::Dataset dataset_;
   std::size_t features_ = 0;
   std::size_t classes_ = 0;
@@ -168,15 +181,19 @@ int main(int argc, char** argv) {
   int socket = -1;
   int slow_ms = 0;
   std::uint32_t nan_round = 0;
+  bool tell_labels = false;
+  bool signs = false;
   for (int i = 1; i + 1 < argc; ++i) {
     if (std::string(argv[i]) == "--socket-fd") socket = std::atoi(argv[i + 1]);
     if (std::string(argv[i]) == "--sleep-ms") slow_ms = std::atoi(argv[i + 1]);
+    if (std::string(argv[i]) == "--tell-labels") tell_labels = true;
+    if (std::string(argv[i]) == "--signs") signs = true;
     if (std::string(argv[i]) == "--nan-round") nan_round = static_cast<std::uint32_t>(std::atoi(argv[i + 1]));
   }
   if (socket < 0) return 2;
   RecordChannel channel{Descriptor(socket)};
   if (!channel.send(encode(Reply(Hello{kProtocolVersion, "consilium-linear-trainer", "cpu", true})))) return 1;
-  Trainer trainer(nan_round);
+  Trainer trainer(nan_round, tell_labels, signs);
   while (true) {
     const auto record = channel.receive();
     if (!record) return 1;

@@ -71,6 +71,47 @@ TEST_CASE("what is unusual is said, and an ordinary job has nothing of it") {
   CHECK(unusual_in(job).size() == 5);
 }
 
+TEST_CASE("what makes a later round unusual, or another optimiser, is not hidden behind round 1's learning rate") {
+  job::JobSpec job = chest_job();
+  job.training.optimizer.learning_rate = 0.1;
+  SECTION("a schedule that falls to nothing") {
+    job.training.schedule = {job::ScheduleKind::kStep, 1, 1e-12, 0.0};
+    job.federation.rounds = 2;
+    CHECK_THAT(training_in_words(job), Catch::Contains("learning rates from 1e-13 to 0.1"));
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("a learning rate of 1e-13 trains nothing"));
+  }
+  SECTION("an epsilon that divides the learning rate") {
+    job.training.optimizer.kind = job::OptimizerKind::kAdam;
+    job.training.optimizer.epsilon = 1e6;
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with epsilon 1000000 the learning rate is divided"));
+  }
+  SECTION("Adam in few steps") {
+    job.training.optimizer.kind = job::OptimizerKind::kAdam;
+    job.population = job::PopulationTerms{"chest", 1000, {}, {}};
+    job.training.local_epochs = 1;
+    job.training.batch_size = 50;
+    CHECK(unusual_in(job).empty());
+    job.training.batch_size = 51;
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with batches of 51 adam makes few steps a round"));
+  }
+  SECTION("clips that cut everything") {
+    job.privacy.clip = 0.0009765625;
+    job.privacy.buffer_clip = 0.5;
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with a clip of 0.0009765625 updates are cut or coarse"));
+    CHECK_THAT(unusual_in(job).at(1), Catch::StartsWith("with a buffer_clip of 0.5"));
+  }
+}
+
+TEST_CASE("groups in mode masked, and who else reads the models, are said") {
+  job::JobSpec job = chest_job();
+  CHECK(readers_in_words(job) == "the researcher who asks");
+  job.readers = {"bob", "eve"};
+  CHECK(readers_in_words(job) == "the researcher who asks, and bob, eve");
+  job.federation.count_groups.clear();
+  job.population = job::PopulationTerms{"chest", 100, {{"east", "north"}, {"south", "west"}}, {}};
+  CHECK(sites_in_words(job) == "4: north, south, east, west; in 2 groups: east + north, south + west");
+}
+
 TEST_CASE("the sums that a job uses are told from those of other jobs") {
   CHECK(budget_in_words({20, 21}, {"chest", 0, false, 400}) ==
         "41 of the 400 that maximum_sums allows; other jobs have used 0 sums over 'chest'");
@@ -87,7 +128,8 @@ TEST_CASE("a job's facts begin with what it is and where it stands") {
   CHECK(facts.at(0).second == "chest-xray-1 ('chest-xray'), first offered on 2027-01-15 08:00 UTC");
   CHECK(facts.at(1).second == "waits for approval");
   CHECK(facts.at(2).second == "ada (signature verified)");
-  CHECK(facts.back() == std::pair<std::string, std::string>{"unusual", "nothing"});
+  CHECK(facts.at(facts.size() - 2) == std::pair<std::string, std::string>{"unusual", "nothing"});
+  CHECK(facts.back().second == "consilium-client approve " + crypto::to_hex(offer.job.digest) + " ada");
   CHECK(state_in_words(Decision{offer.job, false, "anna", 1'800'000'000}, false) ==
         "declined by anna on 2027-01-15 08:00 UTC");
   CHECK(state_in_words(std::nullopt, true) == "accepted by the policy");

@@ -154,6 +154,20 @@ TEST_CASE("a job in mode masked is summed as this site's own roster says, and in
   CHECK_THAT(refusal(population_job(terms), own), Catch::Contains("the job names 'lungs', the roster 'chest'"));
 }
 
+TEST_CASE("a job's bound of examples is the roster's, or that of the roster under which this site accepted it") {
+  roster::Roster own = population_roster();
+  job::PopulationTerms terms = terms_of(own);
+  terms.examples = 99;
+  CHECK_THAT(refusal(population_job(terms), own),
+             Catch::Contains("a bound of 99 examples in the job, 100 in the roster"));
+  const job::JobSpec running = population_job(terms_of(own));
+  own.populations.front().examples = 120;
+  CHECK_FALSE(check_roster(running, own, "north", kNorth));
+  CHECK(check_roster(running, own, "north", kNorth, true));
+  terms.examples = 121;
+  CHECK_FALSE(check_roster(population_job(terms), own, "north", kNorth, true));
+}
+
 TEST_CASE("a job that reckons with fewer colluding sites than the roster is declined") {
   roster::Roster own = population_roster();
   own.colluding = 2;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "client/session/inseparable.h"
 #include "common/encoding/fixed_point.h"
 
 using namespace consilium;
@@ -93,10 +94,76 @@ TEST_CASE("an update is weighted, clipped by role, and carries its loss and coun
   CHECK(counts_in(order, encoding::kExamples, *words) == std::vector<std::uint64_t>{25});
 
   const auto masked = train_order(100, false);
-  const auto without = train_contribution(masked, small_manifest(), 25, {1e9, 2, false, 1.0}, delta);
+  const std::vector<float> small(delta.size(), 0.5F);
+  const auto without = train_contribution(masked, small_manifest(), 25, {1e9, 2, false, 1.0}, small);
   REQUIRE(without.has_value());
   CHECK(masked.layout.find(encoding::kExamples) == nullptr);
   CHECK(floats_in(masked, encoding::kLoss, *without, 0.25) == std::vector<float>{1024.0F});
+}
+
+TEST_CASE("of a masked update no more than a thousandth is clipped: a sum of clipped ones can be taken apart") {
+  const auto manifest = ParameterManifest::create({{"w", {2000}, TensorRole::kTrainable, 0, 0}}).value();
+  job::RoundOrder order = train_order(100);
+  const auto contributes = [&](encoding::Extras extras, std::size_t clipped) {
+    order.layout = encoding::train_layout(manifest, 16.0, 1024.0, extras).value();
+    std::vector<float> delta(2000, 1.0F);
+    std::fill_n(delta.begin(), clipped, 17.0F);
+    return train_contribution(order, manifest, 25, {0.75, 2, false, 1.0}, delta).has_value();
+  };
+  const encoding::Extras whole_groups{.examples = true, .unusable = true};
+  const encoding::Extras over_survivors{.examples = false};
+  for (const encoding::Extras& extras : {whole_groups, over_survivors}) {
+    CHECK(contributes(extras, 3));
+    CHECK_FALSE(contributes(extras, 4));
+    CHECK_FALSE(contributes(extras, 2000));
+  }
+  CHECK(contributes({.examples = true}, 2000));  // the coordinator sees a plain update as it is
+}
+
+/// An update whose sizes are spread as a training's are, but for `alike` coordinates in a hundred, which have `levels`.
+std::vector<float> update_of(std::size_t alike, std::size_t levels) {
+  std::vector<float> delta(2'500'000);
+  for (std::size_t i = 0; i < delta.size(); ++i) {
+    const float sign = i % 3 == 0 ? -0.001F : 0.001F;
+    const float level = static_cast<float>(1 + i % levels) * (1.0F + 0.0001F * static_cast<float>(i % 7));
+    delta[i] = sign * (i % 100 < alike ? level : 1.5F + static_cast<float>(i % 997));
+  }
+  return delta;
+}
+
+TEST_CASE("a masked update whose changes have few sizes is refused: signs and weights would show in a sum") {
+  const auto manifest = ParameterManifest::create({{"w", {2'500'000}, TensorRole::kTrainable, 0, 0}}).value();
+  std::vector<float> global(2'500'000);
+  for (std::size_t i = 0; i < global.size(); ++i) global[i] = static_cast<float>(i % 89) * 0.001F - 0.04F;
+  job::RoundOrder order = train_order(100);
+  order.batch_size = 25;
+  order.local_epochs = 1;
+  const auto passes = [&](encoding::Extras extras, const std::vector<float>& delta) {
+    order.layout = encoding::train_layout(manifest, 16.0, 1024.0, extras).value();
+    return check_inseparable(order, 25, global, delta).has_value();
+  };
+  for (const encoding::Extras extras : {encoding::Extras{.examples = true, .unusable = true}, encoding::Extras{}}) {
+    CHECK(passes(extras, update_of(20, 1)));
+    CHECK_FALSE(passes(extras, update_of(30, 1)));
+    CHECK_FALSE(passes(extras, update_of(100, 1)));
+    CHECK_FALSE(passes(extras, update_of(90, 12)));
+    // What AdamW takes away of the public model hides no size.
+    order.optimizer = {job::OptimizerKind::kAdamW, 0.001, 0.0, 10.0};
+    std::vector<float> decayed = update_of(100, 1);
+    for (std::size_t i = 0; i < decayed.size(); ++i) decayed[i] -= 0.01F * global[i];
+    CHECK_FALSE(passes(extras, decayed));
+    order.optimizer.kind = job::OptimizerKind::kAdam;
+    CHECK(passes(extras, decayed));
+    // Everything beyond the clip has the clip's size.
+    std::vector<float> large = update_of(0, 1);
+    for (float& value : large) value *= 1e6F;
+    CHECK_FALSE(passes(extras, large));
+    // Rounded to so few units that they say little of a weight.
+    std::vector<float> small = update_of(100, 1);
+    for (float& value : small) value *= 1e-4F;
+    CHECK(passes(extras, small));
+  }
+  CHECK(passes({.examples = true}, update_of(100, 1)));  // the coordinator sees a plain update as it is
 }
 
 TEST_CASE("an update takes an earlier one's memory, and nothing of what stood there") {

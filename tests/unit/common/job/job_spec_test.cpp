@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "common/job/learning_rates.h"
+
 namespace consilium::job {
 namespace {
 
@@ -51,6 +53,20 @@ TEST_CASE("kinds have the names that jobs write") {
   CHECK(name_of(Weighting::kPopulation) == "population");
   CHECK(name_of(SecureAggregation::kOff) == "off");
   CHECK(name_of(Split::kVal) == "val");
+}
+
+TEST_CASE("the lowest and the highest learning rate are those of the first and the last round") {
+  JobSpec job;
+  job.training.optimizer.learning_rate = 0.5;
+  job.federation.rounds = 20;
+  SECTION("constant") { CHECK(learning_rates(job) == std::pair(0.5, 0.5)); }
+  SECTION("falling in steps") { job.training.schedule = {ScheduleKind::kStep, 3, 0.5, 0.0}; }
+  SECTION("falling as a cosine") { job.training.schedule = {ScheduleKind::kCosine, 1, 1.0, 0.01}; }
+  const auto [lowest, highest] = learning_rates(job);
+  for (std::uint32_t round = 1; round <= job.federation.rounds; ++round) {
+    CHECK(learning_rate_at(job, round) >= lowest);
+    CHECK(learning_rate_at(job, round) <= highest);
+  }
 }
 
 }  // namespace

@@ -1,0 +1,82 @@
+#include "client/session/inseparable.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <vector>
+
+namespace consilium::session {
+namespace {
+
+constexpr std::size_t kFewest = 10'000;
+constexpr std::size_t kMostSampled = std::size_t{1} << 20;
+constexpr std::size_t kSizes = std::size_t{1} << 16;  // a float's exponent and eight binary digits
+constexpr std::size_t kFewSizes = 16;
+/// In units of a sum's words: a smaller change is rounded so coarsely that no n_i shows in it.
+constexpr double kCoarsest = 16.0;
+
+/// How often each size occurs.
+struct Sizes {
+  std::size_t sampled = 0;
+  std::vector<std::uint32_t> counts = std::vector<std::uint32_t>(kSizes);
+};
+
+/// The share of a parameter that decoupled weight decay takes away in a round: public, like the parameter.
+double decayed_share(const job::RoundOrder& order, std::uint64_t examples) {
+  if (order.optimizer.kind != job::OptimizerKind::kAdamW || order.batch_size == 0) return 0.0;
+  const std::uint64_t steps = (examples + order.batch_size - 1) / order.batch_size * order.local_epochs;
+  return std::pow(1.0 - order.optimizer.learning_rate * order.optimizer.weight_decay, static_cast<double>(steps)) - 1.0;
+}
+
+Sizes sizes_of(const job::RoundOrder& order, std::uint64_t examples, std::span<const float> global,
+               std::span<const float> delta) {
+  Sizes sizes;
+  const double share = decayed_share(order, examples);
+  const double weight =
+      static_cast<double>(examples) / static_cast<double>(std::max<std::uint64_t>(order.normaliser, 1));
+  const std::size_t stride = delta.size() / kMostSampled + 1;
+  std::size_t next = 0;
+  std::size_t begin = 0;  // of a field
+  for (const encoding::Field& field : order.layout.fields()) {
+    if (!field.name.starts_with(encoding::kParametersPrefix)) continue;
+    const std::size_t end = std::min<std::size_t>(begin + field.elements, delta.size());
+    const double least = kCoarsest / (std::min(weight, 1.0) * field.scale);
+    for (; next < end; next += stride) {
+      ++sizes.sampled;
+      const double change = delta[next];
+      const double own = std::fabs(change) < field.bound ? std::fabs(change - share * global[next]) : field.bound;
+      if (own > least) ++sizes.counts[std::bit_cast<std::uint32_t>(static_cast<float>(own)) >> 15];
+    }
+    begin = end;
+  }
+  return sizes;
+}
+
+bool are_few(const Sizes& sizes) {
+  if (sizes.sampled < kFewest) return false;
+  std::uint32_t pair = 0;
+  for (std::size_t i = 1; i < kSizes; ++i) pair = std::max(pair, sizes.counts[i - 1] + sizes.counts[i]);
+  std::vector<std::uint32_t> most(kFewSizes);
+  std::ranges::partial_sort_copy(sizes.counts, most, std::greater{});
+  std::uint64_t together = 0;
+  for (const std::uint32_t count : most) together += count;
+  return 4 * std::uint64_t{pair} > sizes.sampled || 2 * together > sizes.sampled;
+}
+
+}  // namespace
+
+Result<void> check_inseparable(const job::RoundOrder& order, std::uint64_t examples, std::span<const float> global,
+                               std::span<const float> delta) {
+  const bool has_examples = order.layout.find(encoding::kExamples) != nullptr;
+  const bool masked = !has_examples || order.layout.find(encoding::kUnusable) != nullptr;
+  if (!masked || global.size() != delta.size() || !are_few(sizes_of(order, examples, global, delta))) return {};
+  return fail(
+      ErrorCode::kInvalidArgument,
+      "the update's changes have few sizes, so that a sum of a few hospitals' can be taken apart; let adam make "
+      "more steps a round, by smaller batches or more epochs");
+}
+
+}  // namespace consilium::session
