@@ -25,11 +25,24 @@ std::string bar(double share) {
   return out;
 }
 
-std::string line(const std::string& name, const report::Metrics& metrics, const std::string& note) {
-  std::string text = fmt::format("{:<10} accuracy {:.3f} {}  AUC {:.3f}   {}", name, metrics.accuracy,
-                                 bar(metrics.accuracy), metrics.auc, note);
+/// "accuracy 0.849": the value of a metric that views show, nothing where there is none.
+std::string told(const task::Metric* metric) {
+  return metric == nullptr ? std::string() : fmt::format("{} {:.3f}", task::heading_of(metric->name), metric->value);
+}
+
+std::string line(const std::string& name, const task::Metrics& metrics, const std::string& note) {
+  const task::Metric* first = task::headline(metrics);
+  std::string text = fmt::format("{:<10} {} {}  {}   {}", name, told(first), bar(first == nullptr ? 0.0 : first->value),
+                                 told(task::headline(metrics, 1)), note);
   text.erase(text.find_last_not_of(' ') + 1);
   return text;
+}
+
+/// How good a model is by the first metric, more being better.
+double merit(const task::Metrics& metrics) {
+  const task::Metric* first = task::headline(metrics);
+  if (first == nullptr) return 0.0;
+  return first->higher_is_better ? first->value : -first->value;
 }
 
 }  // namespace
@@ -37,11 +50,11 @@ std::string line(const std::string& name, const report::Metrics& metrics, const 
 std::vector<std::string> comparison_lines(const report::Comparison& comparison) {
   std::vector<std::string> lines;
   if (!comparison.alone.empty()) {
-    lines.push_back(line("alone", mean_over_sites(comparison.alone),
+    lines.push_back(line("alone", report::mean_over_sites(comparison.alone),
                          fmt::format("mean of {} sites, each by itself", comparison.alone.size())));
-    std::vector<std::pair<std::string, report::Metrics>> sites(comparison.alone.begin(), comparison.alone.end());
+    std::vector<std::pair<std::string, task::Metrics>> sites(comparison.alone.begin(), comparison.alone.end());
     if (sites.size() > kSitesShown) {
-      std::ranges::sort(sites, {}, [](const auto& site) { return site.second.accuracy; });
+      std::ranges::sort(sites, {}, [](const auto& site) { return merit(site.second); });
       lines.push_back(line("  worst", sites.front().second, printable(sites.front().first)));
       lines.push_back(line("  best", sites.back().second, printable(sites.back().first)));
     } else {
@@ -56,7 +69,7 @@ std::vector<std::string> comparison_lines(const report::Comparison& comparison) 
 
 bool federated_is_better(const report::Comparison& comparison) {
   return comparison.federated && !comparison.alone.empty() &&
-         comparison.federated->accuracy > mean_over_sites(comparison.alone).accuracy;
+         merit(*comparison.federated) > merit(report::mean_over_sites(comparison.alone));
 }
 
 }  // namespace consilium::cli

@@ -22,8 +22,7 @@ struct JobsOptions {
 
 std::string last_metric(const report::JobStatus& status) {
   for (auto record = status.history.rbegin(); record != status.history.rend(); ++record) {
-    if (record->metrics)
-      return fmt::format("accuracy {:.3f}  AUC {:.3f}", record->metrics->accuracy, record->metrics->auc);
+    if (record->metrics) return headlines_text(*record->metrics);
   }
   return {};
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -121,15 +122,29 @@ std::string not_evaluated_text(const std::string& site, const std::string& reaso
   return printable(site) + " is not in the evaluation: " + printable(reason);
 }
 
-Line round_line(const RoundRecord& record) {
-  const std::optional<report::Metrics>& metrics = record.metrics;
-  const auto metric = [&](double report::Metrics::*member) {
-    return metrics ? std::optional((*metrics).*member) : std::nullopt;
-  };
+/// The columns of the first two metrics beside the loss: their names in the evaluations, empty before the first.
+std::array<std::string, 2> metric_columns(const JobStatus& status) {
+  std::array<std::string, 2> names;
+  for (const RoundRecord& record : status.history) {
+    if (!record.metrics) continue;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (const task::Metric* metric = task::headline(*record.metrics, i)) names[i] = metric->name;
+    }
+    break;
+  }
+  return names;
+}
+
+std::string metric_text(const RoundRecord& record, std::string_view name, int digits) {
+  const task::Metric* metric = record.metrics ? record.metrics->find(name) : nullptr;
+  return number(metric == nullptr ? std::nullopt : std::optional(metric->value), digits);
+}
+
+Line round_line(const RoundRecord& record, const std::array<std::string, 2>& names) {
   Line line = {{fmt::format("{:>6} {:>9} {:>12} {:>11} {:>10} {:>8} {:>10} {:>9}", record.round,
                             fmt::format("{}/{}", record.contributed.size(), record.cohort.size()),
-                            number(record.train_loss, 4), number(metric(&report::Metrics::loss), 4),
-                            number(metric(&report::Metrics::accuracy), 3), number(metric(&report::Metrics::auc), 3),
+                            number(record.train_loss, 4), metric_text(record, task::kLossMetric, 4),
+                            metric_text(record, names[0], 3), metric_text(record, names[1], 3),
                             format_bytes(record.bytes), format_duration(record.seconds + record.evaluation_seconds))}};
   for (const auto& [site, reason] : record.failed) line.push_back({"  " + failure_text(site, reason), Style::kBad});
   for (const auto& [site, reason] : record.evaluation_failed)
@@ -166,8 +181,8 @@ std::string round_text(const RoundRecord& record, const JobStatus& status, const
   std::string text = fmt::format("round {}/{}  sites {}/{}  train loss {}", record.round, status.rounds,
                                  record.contributed.size(), record.cohort.size(), number(record.train_loss, 4));
   if (record.metrics) {
-    text += fmt::format("  {} {:.4f}  accuracy {:.3f}  AUC {:.3f}", loss_label(split), record.metrics->loss,
-                        record.metrics->accuracy, record.metrics->auc);
+    text += fmt::format("  {} {}  {}", loss_label(split), metric_text(record, task::kLossMetric, 4),
+                        headlines_text(*record.metrics));
   }
   text +=
       fmt::format("  {}  {}", format_bytes(record.bytes), format_duration(record.seconds + record.evaluation_seconds));
@@ -216,6 +231,16 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+std::string headlines_text(const task::Metrics& metrics) {
+  std::string text;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const task::Metric* metric = task::headline(metrics, i);
+    if (metric == nullptr) break;
+    text += fmt::format("{}{} {:.3f}", i == 0 ? "" : "  ", task::heading_of(metric->name), metric->value);
+  }
+  return text;
+}
+
 std::string state_in_words(const JobStatus& status) {
   const std::string phase(name_of(status.phase));
   const std::string detail = printable(status.detail);
@@ -240,13 +265,15 @@ std::string format_duration(double seconds) {
 }
 
 std::vector<std::string> table_lines(const JobStatus& status, const std::string& split, const Screen& screen) {
+  const auto names = metric_columns(status);
   std::vector<Line> head = {
       title_line(status), bar_line(status, screen), {{masks_text(status), status.masked ? Style::kDim : Style::kBold}}};
   if (!status.detail.empty() && status.detail != name_of(status.phase))
     head.push_back({{printable(status.detail), status.phase == JobPhase::kFailed ? Style::kBad : Style::kDim}});
-  head.push_back({{fmt::format("{:>6} {:>9} {:>12} {:>11} {:>10} {:>8} {:>10} {:>9}", "round", "sites", "train loss",
-                               loss_label(split), "accuracy", "AUC", "bytes", "time"),
-                   Style::kDim}});
+  head.push_back(
+      {{fmt::format("{:>6} {:>9} {:>12} {:>11} {:>10} {:>8} {:>10} {:>9}", "round", "sites", "train loss",
+                    loss_label(split), task::heading_of(names[0]), task::heading_of(names[1]), "bytes", "time"),
+        Style::kDim}});
   const auto room = static_cast<std::size_t>(std::max(6, screen.height - 1)) - std::min<std::size_t>(head.size(), 5);
   const std::vector<Line> sites =
       over(status.phase) ? std::vector<Line>() : site_lines(status, screen, room > 10 ? 4 : 1);
@@ -254,7 +281,7 @@ std::vector<std::string> table_lines(const JobStatus& status, const std::string&
   std::vector<std::string> out;
   for (const Line& line : head) out.push_back(render(line, screen));
   for (std::size_t i = status.history.size() - rows; i < status.history.size(); ++i) {
-    out.push_back(render(round_line(status.history[i]), screen));
+    out.push_back(render(round_line(status.history[i], names), screen));
   }
   for (const Line& line : sites) out.push_back(render(line, screen));
   return out;

@@ -65,6 +65,9 @@ class LiveView {
 /// Phase and detail in words, neither twice: "finished", "failed: quorum missed", "recruiting: waiting for 3 sites".
 [[nodiscard]] std::string state_in_words(const report::JobStatus& status);
 
+/// "accuracy 0.861  AUC 0.925": the first two metrics beside the loss.
+[[nodiscard]] std::string headlines_text(const task::Metrics& metrics);
+
 /// "53.2 MB"; "1:04:05"; one loss, metric or "-" where there is none: as tables show them.
 [[nodiscard]] std::string format_bytes(std::uint64_t bytes);
 [[nodiscard]] std::string format_duration(double seconds);

@@ -110,8 +110,8 @@ class Simulator::Impl {
     }
   }
 
-  Result<std::vector<report::Metrics>> evaluate(const Job& job, job::Split split,
-                                                const std::vector<crypto::Digest>& models, std::stop_token stop) {
+  Result<std::vector<task::Metrics>> evaluate(const Job& job, job::Split split,
+                                              const std::vector<crypto::Digest>& models, std::stop_token stop) {
     job::JobSpec spec = job.spec;
     spec.evaluation = {1, split};
     CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(spec.model));
@@ -135,11 +135,10 @@ class Simulator::Impl {
     std::vector<std::vector<std::uint32_t>> sums(models.size());
     for (std::size_t i = 0; i < sums.size(); ++i) sums[i].resize(orders[i].layout.word_count());
     CONSILIUM_TRY(collect(job.sites.size() * models.size(), sums, stop));
-    std::vector<report::Metrics> all;
+    CONSILIUM_ASSIGN(const auto task, job::task_of(spec));
+    std::vector<task::Metrics> all;
     for (std::size_t i = 0; i < sums.size(); ++i) {
-      CONSILIUM_ASSIGN(
-          report::Metrics metrics,
-          report::metrics_from_words(orders[i].layout, static_cast<std::uint64_t>(spec.model.classes), sums[i]));
+      CONSILIUM_ASSIGN(task::Metrics metrics, task::metrics_from_words(*task, orders[i].layout, sums[i]));
       all.push_back(std::move(metrics));
     }
     return all;
@@ -203,9 +202,9 @@ Result<report::JobStatus> Simulator::federate(const Job& job, std::function<void
   return federations[0]->status();
 }
 
-Result<std::vector<report::Metrics>> Simulator::evaluate(const Job& job, job::Split split,
-                                                         const std::vector<crypto::Digest>& models,
-                                                         std::stop_token stop) {
+Result<std::vector<task::Metrics>> Simulator::evaluate(const Job& job, job::Split split,
+                                                       const std::vector<crypto::Digest>& models,
+                                                       std::stop_token stop) {
   return impl_->evaluate(job, split, models, stop);
 }
 
@@ -269,7 +268,7 @@ Result<report::Comparison> Simulator::compare(const Job& job, const Arms& arms, 
     models.push_back(*status.model);
   }
   if (arms.federated) models.push_back(federated);
-  CONSILIUM_ASSIGN(std::vector<report::Metrics> metrics, impl_->evaluate(job, job::Split::kTest, models, stop));
+  CONSILIUM_ASSIGN(std::vector<task::Metrics> metrics, impl_->evaluate(job, job::Split::kTest, models, stop));
 
   report::Comparison comparison;
   std::size_t at = 0;

@@ -64,8 +64,8 @@ class Simulator {
                                      std::function<void(std::uint64_t, std::uint64_t)> progress, std::stop_token stop);
 
   /// Evaluates global models on a split of all sites.
-  Result<std::vector<report::Metrics>> evaluate(const Job& job, job::Split split,
-                                                const std::vector<crypto::Digest>& models, std::stop_token stop);
+  Result<std::vector<task::Metrics>> evaluate(const Job& job, job::Split split,
+                                              const std::vector<crypto::Digest>& models, std::stop_token stop);
 
   /// The parameters of a model that a federation ended with, or that put_model() brought.
   Result<ParameterVector> model(const crypto::Digest& digest, const ParameterManifest& manifest) const;

@@ -82,8 +82,9 @@ Result<Answer> SiteWorker::attempt(const Task& task, std::stop_token stop) {
 }
 
 Result<void> SiteWorker::prepare(const Task& task, std::stop_token stop) {
-  trainer::Prepare request{task.job->spec.model, task.site.data, task.job->spec.data.normalize,
-                           task.job->manifest.parameter_count()};
+  trainer::Prepare request{task.job->spec.model,          task.site.data,
+                           task.job->spec.data.normalize, task.job->manifest.parameter_count(),
+                           task.job->spec.task,           task.job->spec.training.loss};
   if (request_ == request) return {};
   request_.reset();
   data_.reset();
@@ -130,12 +131,13 @@ Result<Answer> SiteWorker::train(const Task& task, std::stop_token stop) {
 
 Result<Answer> SiteWorker::evaluate(const Task& task, std::stop_token stop) {
   CONSILIUM_TRY(load_model(task));
-  const auto classes = static_cast<std::uint64_t>(task.job->spec.model.classes);
-  CONSILIUM_TRY(resize(counts_, trainer::evaluation_count_elements(classes) * sizeof(std::uint64_t)));
+  CONSILIUM_ASSIGN(const auto counted, job::task_of(task.job->spec));
+  CONSILIUM_TRY(resize(counts_, counted->evaluation_elements() * sizeof(std::uint64_t)));
   trainer::Evaluate request;
   request.split = task.order.split;
   CONSILIUM_TRY(trainer_.evaluate(request, *global_, *counts_, stop));
-  CONSILIUM_ASSIGN(std::vector<std::uint32_t> words, session::evaluate_contribution(task.order, counts_->counts()));
+  CONSILIUM_ASSIGN(std::vector<std::uint32_t> words,
+                   session::evaluate_contribution(task.order, *counted, counts_->counts()));
   return Answer{false, std::move(words)};
 }
 

@@ -174,47 +174,6 @@ Result<Report> check_training(const job::RoundOrder& order, const ParameterManif
   return check_report(order, examples, trained);
 }
 
-/// Adds up counts; nothing where they overflow.
-std::optional<std::uint64_t> total(std::span<const std::uint64_t> counts) {
-  std::uint64_t sum = 0;
-  for (const std::uint64_t count : counts) {
-    if (__builtin_add_overflow(sum, count, &sum)) return std::nullopt;
-  }
-  return sum;
-}
-
-/// The counts of an evaluation, by field.
-struct EvaluationCounts {
-  std::span<const std::uint64_t> examples, loss, confusion, positives, negatives;
-};
-
-Result<void> check_consistent(const EvaluationCounts& counts) {
-  const auto contradiction = [](const std::string& what) {
-    return fail(ErrorCode::kInvalidArgument, "the trainer's evaluation contradicts itself: " + what);
-  };
-  if (counts.examples.size() != 1 || counts.loss.size() != 1) {
-    return fail(ErrorCode::kInvalidArgument, "round order: its layout is not that of an evaluation");
-  }
-  const std::uint64_t examples = counts.examples[0];
-  if (total(counts.confusion) != examples) return contradiction("the confusion matrix doesn't add up to the examples");
-  if (examples == 0 && counts.loss[0] != 0) return contradiction("a loss without examples");
-  const auto classes = static_cast<std::size_t>(std::sqrt(static_cast<double>(counts.confusion.size())));
-  if (classes == 0 || classes * classes != counts.confusion.size() ||
-      counts.positives.size() != classes * encoding::kScoreBins || counts.negatives.size() != counts.positives.size()) {
-    return fail(ErrorCode::kInvalidArgument, "round order: its layout is not that of an evaluation");
-  }
-  for (std::size_t c = 0; c < classes; ++c) {
-    const auto positives = total(counts.positives.subspan(c * encoding::kScoreBins, encoding::kScoreBins));
-    const auto negatives = total(counts.negatives.subspan(c * encoding::kScoreBins, encoding::kScoreBins));
-    const auto truth = total(counts.confusion.subspan(c * classes, classes));
-    if (positives != truth)
-      return contradiction(fmt::format("the positive scores of class {} are not as many as its examples", c));
-    if (negatives != examples - *truth)
-      return contradiction(fmt::format("the negative scores of class {} are not as many as the other examples", c));
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<Words> census_contribution(const job::RoundOrder& order, const trainer::Prepared& prepared) {
@@ -251,37 +210,25 @@ Result<void> stream_train_contribution(const job::RoundOrder& order, const Param
   return encode_update(order, manifest, report, delta, Pieces(sink, threads));
 }
 
-Result<Words> evaluate_contribution(const job::RoundOrder& order, std::span<const std::uint64_t> counts) {
+Result<Words> evaluate_contribution(const job::RoundOrder& order, const task::Task& task,
+                                    std::span<const std::uint64_t> counts) {
   CONSILIUM_TRY(check_kind(order, SumKind::kEvaluate));
+  const bool unusable = order.layout.find(encoding::kUnusable) != nullptr;
+  CONSILIUM_ASSIGN(const encoding::VectorLayout expected, task::evaluate_layout(task, {.unusable = unusable}));
+  if (order.layout != expected)
+    return fail(ErrorCode::kInvalidArgument, "round order: its layout is not that of the task's evaluation");
   // The trainer can still write to `counts`: what is checked must be what is sent.
   const std::vector<std::uint64_t> own(counts.begin(), counts.end());
+  if (const auto checked = task.check(own); !checked)
+    return fail(ErrorCode::kInvalidArgument, "the trainer's evaluation contradicts itself: " + checked.error().message);
   Words words(order.layout.word_count());
-  EvaluationCounts found;
   std::span<const std::uint64_t> rest = own;
-  for (const Field& field : order.layout.fields()) {
-    if (field.name == encoding::kUnusable) continue;  // its word is 0
-    if (field.elements > rest.size())
-      return fail(ErrorCode::kInvalidArgument, "the trainer's evaluation has too few counts");
-    const auto values = rest.first(field.elements);
+  for (const Field& field : task.evaluation_fields()) {
+    const Field& placed = *order.layout.find(field.name);
+    CONSILIUM_TRY(encoding::encode_counts(rest.first(field.elements), placed, words_of(placed, words)));
     rest = rest.subspan(field.elements);
-    if (field.name == encoding::kExamples) {
-      found.examples = values;
-    } else if (field.name == encoding::kLoss) {
-      found.loss = values;
-    } else if (field.name == encoding::kConfusion) {
-      found.confusion = values;
-    } else if (field.name == encoding::kPositives) {
-      found.positives = values;
-    } else if (field.name == encoding::kNegatives) {
-      found.negatives = values;
-    } else {
-      return refuse_unknown(field);
-    }
-    CONSILIUM_TRY(encoding::encode_counts(values, field, words_of(field, words)));
   }
-  if (!rest.empty()) return fail(ErrorCode::kInvalidArgument, "the trainer's evaluation has too many counts");
-  CONSILIUM_TRY(check_consistent(found));
-  return words;
+  return words;  // `unusable` is 0
 }
 
 Result<Words> unusable_contribution(const job::RoundOrder& order, const crypto::SecretBytes& key) {

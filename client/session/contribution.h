@@ -10,6 +10,7 @@
 #include "common/error/error.h"
 #include "common/job/round_order.h"
 #include "common/parameters/parameter_manifest.h"
+#include "common/task/task.h"
 
 /// Turns what a trainer returned into the vector that a site contributes to a sum. The daemons and the simulator
 /// share this code, so that both give the same bytes.
@@ -35,10 +36,8 @@ Result<void> stream_train_contribution(const job::RoundOrder& order, const Param
                                        std::uint64_t examples, const trainer::Trained& trained,
                                        std::span<const float> delta, const WordSink& sink, unsigned threads = 1);
 
-/// @param counts  what the trainer filled; refused where they contradict each other (confusion and histograms must sum
-/// to
-///                the examples)
-Result<std::vector<std::uint32_t>> evaluate_contribution(const job::RoundOrder& order,
+/// @param counts  what the trainer filled; refused where they contradict each other (task::Task::check)
+Result<std::vector<std::uint32_t>> evaluate_contribution(const job::RoundOrder& order, const task::Task& task,
                                                          std::span<const std::uint64_t> counts);
 
 /// Mode masked: what a site contributes in the place of a result that can't be used (the errors with kInvalidArgument

@@ -88,7 +88,8 @@ Result<void> GroupWork::seal(const ActiveSession& session, const AcceptedJob& jo
     }
     case job::SumKind::kEvaluate: {
       CONSILIUM_ASSIGN(trainer::SharedVector counts, trainer.evaluate(session, job, stop));
-      CONSILIUM_ASSIGN(words, evaluate_contribution(order, counts.counts()));
+      CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
+      CONSILIUM_ASSIGN(words, evaluate_contribution(order, *task, counts.counts()));
       break;
     }
   }

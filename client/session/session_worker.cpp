@@ -191,7 +191,8 @@ class SessionWorker::Impl {
 
   Result<void> evaluate(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop) {
     CONSILIUM_ASSIGN(trainer::SharedVector counts, trainer_.evaluate(session, job, stop));
-    CONSILIUM_ASSIGN(words_, evaluate_contribution(session.order, counts.counts()));
+    CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
+    CONSILIUM_ASSIGN(words_, evaluate_contribution(session.order, *task, counts.counts()));
     return {};
   }
 

@@ -34,7 +34,8 @@ Result<void> SiteTrainer::prepare(const AcceptedJob& job, std::stop_token stop) 
     manifest_ = std::move(manifest);
     manifest_model_ = job.spec.model;
   }
-  trainer::Prepare request{job.spec.model, data->second, job.spec.data.normalize, manifest_->parameter_count()};
+  trainer::Prepare request{job.spec.model, data->second,          job.spec.data.normalize, manifest_->parameter_count(),
+                           job.spec.task,  job.spec.training.loss};
   if (request == prepare_) return {};
   prepare_ = {};
   CONSILIUM_TRY(trainer_.prepare(request, stop));
@@ -90,8 +91,8 @@ const SiteTrainer::Update* SiteTrainer::update_of(const job::RoundOrder& order) 
 Result<trainer::SharedVector> SiteTrainer::evaluate(const ActiveSession& session, const AcceptedJob& job,
                                                     std::stop_token stop) {
   CONSILIUM_TRY(load_model(session));
-  const auto classes = static_cast<std::uint64_t>(job.spec.model.classes);
-  const std::size_t bytes = trainer::evaluation_count_elements(classes) * sizeof(std::uint64_t);
+  CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
+  const std::size_t bytes = task->evaluation_elements() * sizeof(std::uint64_t);
   CONSILIUM_ASSIGN(trainer::SharedVector counts, trainer::SharedVector::create(bytes));
   trainer::Evaluate request;
   request.split = session.order.split;

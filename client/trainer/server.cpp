@@ -94,8 +94,8 @@ Result<Reply> Server::train_from(const Train& request, const Record& record) {
   CONSILIUM_ASSIGN(const MappedMemory global,
                    MappedMemory::map(record.descriptors[0], bytes, false, "the global model"));
   CONSILIUM_ASSIGN(const MappedMemory delta, MappedMemory::map(record.descriptors[1], bytes, true, "the delta"));
-  CONSILIUM_ASSIGN(const Trained trained, train(*network, workspace_.split(job::Split::kTrain), request,
-                                                global.as<const float>(), delta.as<float>(), hooks()));
+  CONSILIUM_ASSIGN(const Trained trained, train(*network, workspace_.task(), workspace_.split(job::Split::kTrain),
+                                                request, global.as<const float>(), delta.as<float>(), hooks()));
   return Reply(trained);
 }
 
@@ -103,16 +103,16 @@ Result<Reply> Server::evaluate_on(const Evaluate& request, const Record& record)
   Network* network = workspace_.network();
   CONSILIUM_TRY(expect_two_vectors(record, network));
   const std::uint64_t bytes = network->manifest().parameter_count() * sizeof(float);
-  const std::uint64_t count_bytes =
-      evaluation_count_elements(static_cast<std::uint64_t>(network->spec().classes)) * sizeof(std::uint64_t);
+  const std::uint64_t count_bytes = workspace_.task().task().evaluation_elements() * sizeof(std::uint64_t);
   CONSILIUM_ASSIGN(const MappedMemory global,
                    MappedMemory::map(record.descriptors[0], bytes, false, "the global model"));
   CONSILIUM_ASSIGN(const MappedMemory counts,
                    MappedMemory::map(record.descriptors[1], count_bytes, true, "the counts"));
   Hooks silent;  // only training tells how far it has come
   silent.cancelled = [this] { return cancelled(); };
-  CONSILIUM_ASSIGN(const Evaluated evaluated, evaluate(*network, workspace_.split(request.split), request.batch_size,
-                                                       global.as<const float>(), counts.as<std::uint64_t>(), silent));
+  CONSILIUM_ASSIGN(const Evaluated evaluated,
+                   evaluate(*network, workspace_.task(), workspace_.split(request.split), request.batch_size,
+                            global.as<const float>(), counts.as<std::uint64_t>(), silent));
   return Reply(evaluated);
 }
 

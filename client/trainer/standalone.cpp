@@ -19,8 +19,7 @@
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
 #include "common/parameters/safetensors.h"
-#include "common/report/job_status_json.h"
-#include "common/report/metrics.h"
+#include "common/report/report_files.h"
 
 namespace consilium::trainer {
 namespace {
@@ -50,7 +49,9 @@ Result<Bench> set_up(const StandaloneOptions& options) {
   const Prepare request{.model = bench.job.model,
                         .data = source_at(options.data),
                         .normalize = bench.job.data.normalize,
-                        .parameter_count = bench.manifest.parameter_count()};
+                        .parameter_count = bench.manifest.parameter_count(),
+                        .task = bench.job.task,
+                        .loss = bench.job.training.loss};
   CONSILIUM_ASSIGN(bench.prepared, bench.workspace.prepare(request));
   std::signal(SIGINT, note_interrupt);
   return bench;
@@ -101,18 +102,17 @@ void print_trained(const TrainOptions& options, const Trained& trained, std::uin
              trained.partial ? " (until the time limit)" : "", trained.mean_loss, options.out.string());
 }
 
-void print_metrics(const report::Metrics& metrics, std::string_view split) {
-  fmt::print(
-      "{} examples of {}\nloss {:.4f}\naccuracy {:.4f}\nbalanced accuracy {:.4f}\nAUC {:.4f} (+- {:.4f})\nF1 {:.4f}\n",
-      metrics.examples, split, metrics.loss, metrics.accuracy, metrics.balanced_accuracy, metrics.auc,
-      metrics.auc_error, metrics.f1);
-  std::size_t classes = 1;
-  while (classes * classes < metrics.confusion.size()) {
-    ++classes;
+void print_metrics(const task::Metrics& metrics, std::string_view split) {
+  fmt::print("{} examples of {}\n", metrics.examples, split);
+  for (const task::Metric& metric : metrics.values) {
+    const std::string bound = metric.error == 0.0 ? "" : fmt::format(" (+- {:.4f})", metric.error);
+    fmt::print("{} {:.4f}{}\n", task::heading_of(metric.name), metric.value, bound);
   }
-  fmt::print("confusion (row = truth):\n");
-  for (std::size_t row = 0; row < classes; ++row) {
-    fmt::print("  {}\n", fmt::join(std::span(metrics.confusion).subspan(row * classes, classes), " "));
+  for (const task::CountTable& table : metrics.tables) {
+    fmt::print("{}:\n", task::heading_of(table.name));
+    for (std::size_t row = 0; row < table.rows; ++row) {
+      fmt::print("  {}\n", fmt::join(std::span(table.counts).subspan(row * table.columns, table.columns), " "));
+    }
   }
 }
 
@@ -126,8 +126,9 @@ Result<void> run_train(const TrainOptions& options) {
   Trained trained;
   {
     ProgressLine line("training", static_cast<double>(bench.prepared.train_examples) * request.local_epochs);
-    CONSILIUM_ASSIGN(trained, train(*bench.workspace.network(), bench.workspace.split(job::Split::kTrain), request,
-                                    weights, delta, hooks_for(line)));
+    CONSILIUM_ASSIGN(
+        trained, train(*bench.workspace.network(), bench.workspace.task(), bench.workspace.split(job::Split::kTrain),
+                       request, weights, delta, hooks_for(line)));
   }
   for (std::size_t i = 0; i < weights.size(); ++i) {
     weights[i] += delta[i];
@@ -141,20 +142,21 @@ Result<void> run_train(const TrainOptions& options) {
 Result<void> run_evaluate(const EvaluateOptions& options) {
   CONSILIUM_ASSIGN(Bench bench, set_up(options));
   CONSILIUM_ASSIGN(const ParameterVector weights, read_safetensors(options.model, bench.manifest));
-  const auto classes = static_cast<std::uint64_t>(bench.job.model.classes);
+  const LearningTask& task = bench.workspace.task();
   const ExampleStore& examples = bench.workspace.split(options.split);
   if (examples.size() == 0) {
     return fail(ErrorCode::kInvalidArgument, fmt::format("{}: the split '{}' holds no examples; --split names another",
                                                          options.data, job::name_of(options.split)));
   }
-  std::vector<std::uint64_t> counts(evaluation_count_elements(classes));
+  std::vector<std::uint64_t> counts(task.task().evaluation_elements());
   {
     ProgressLine line("evaluating", static_cast<double>(examples.size()));
-    CONSILIUM_TRY(evaluate(*bench.workspace.network(), examples, kEvaluationBatch, weights, counts, hooks_for(line)));
+    CONSILIUM_TRY(
+        evaluate(*bench.workspace.network(), task, examples, kEvaluationBatch, weights, counts, hooks_for(line)));
   }
-  CONSILIUM_ASSIGN(const report::Metrics metrics, report::metrics_from_counts(classes, counts));
+  CONSILIUM_ASSIGN(const task::Metrics metrics, task.task().metrics(counts));
   if (options.json) {
-    fmt::print("{}\n", report::to_json(metrics).dump());
+    fmt::print("{}\n", report::metrics_json(metrics));
   } else {
     print_metrics(metrics, job::name_of(options.split));
   }

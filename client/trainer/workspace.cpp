@@ -37,8 +37,8 @@ std::string identity_of(const DataSource& source) {
 }
 
 std::string key_of(const Prepare& request) {
-  std::string key =
-      fmt::format("{}|{}|{}", identity_of(request.data), fmt::join(request.model.input, ","), request.model.classes);
+  std::string key = fmt::format("{}|{}|{}|{}", identity_of(request.data), fmt::join(request.model.input, ","),
+                                request.model.classes, task::name_of(request.task.kind));
   if (request.normalize) {
     key += fmt::format("|{}|{}", fmt::join(request.normalize->mean, ","), fmt::join(request.normalize->std, ","));
   }
@@ -80,6 +80,8 @@ Result<Prepared> Workspace::prepare(const Prepare& request) {
   return without_exceptions("prepare", [&]() -> Result<Prepared> {
     const c10::InferenceMode guard;
     CONSILIUM_TRY(use_network(request.model, request.parameter_count));
+    CONSILIUM_ASSIGN(auto task, task_of(request));
+    CONSILIUM_ASSIGN(task_, make_learning_task(std::move(task), request.loss, request.model.input));
     CONSILIUM_TRY(use_dataset(request));
     return current_->counts;
   });
@@ -115,6 +117,10 @@ Result<void> Workspace::use_dataset(const Prepare& request) {
 }
 
 Result<Workspace::Loaded> Workspace::load(const Prepare& request) const {
+  if (request.task.kind != task::TaskKind::kClassification)
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{}: a data set of type '{}' holds one class for each example, which is no target for {}",
+                            request.data.path, request.data.type, task::name_of(request.task.kind)));
   CONSILIUM_ASSIGN(data::Dataset dataset, data::read_dataset(request.data, request.model.input, request.model.classes));
   Loaded loaded;
   loaded.bytes = bytes_of(dataset.train) + bytes_of(dataset.val) + bytes_of(dataset.test);

@@ -10,6 +10,7 @@
 
 #include "client/trainer/models/network.h"
 #include "client/trainer/protocol/messages.h"
+#include "client/trainer/task/learning_task.h"
 #include "client/trainer/training/example_store.h"
 #include "common/error/error.h"
 
@@ -31,6 +32,8 @@ class Workspace {
 
   /// Null before the first successful prepare(), and after one that failed.
   [[nodiscard]] Network* network() { return current_ == nullptr ? nullptr : network_.get(); }
+  /// What the current network learns; call after a successful prepare().
+  [[nodiscard]] const LearningTask& task() const { return *task_; }
   /// The split of the current data set; call after a successful prepare().
   [[nodiscard]] const ExampleStore& split(job::Split split) const;
   /// Data sets in memory.
@@ -38,7 +41,7 @@ class Workspace {
 
  private:
   struct Loaded {
-    std::string key;  ///< source, identity of its files, shape, classes, normalisation
+    std::string key;  ///< source, identity of its files, shape, classes, task, normalisation
     std::uint64_t bytes = 0;
     Prepared counts;
     std::optional<ExampleStore> train;
@@ -54,6 +57,7 @@ class Workspace {
   at::Device device_;
   std::uint64_t cached_bytes_;
   std::unique_ptr<Network> network_;
+  std::unique_ptr<const LearningTask> task_;
   std::list<Loaded> loaded_;  ///< latest used first
   const Loaded* current_ = nullptr;
 };

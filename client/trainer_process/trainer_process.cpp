@@ -229,10 +229,9 @@ Result<Expected> TrainerProcess::Impl::exchange(const Request& request, std::spa
 Result<Prepared> TrainerProcess::Impl::send_prepare(const std::stop_token& stop) {
   prepared_ = false;
   CONSILIUM_ASSIGN(const Prepared answer, exchange<Prepared>(Request(*prepare_), {}, nullptr, stop));
-  if (answer.class_examples.size() != static_cast<std::size_t>(prepare_->model.classes)) {
-    return fail(condemn(out_of_turn(
-        fmt::format("counted {} classes, the model has {}", answer.class_examples.size(), prepare_->model.classes))));
-  }
+  CONSILIUM_ASSIGN(const auto task, task_of(*prepare_));
+  if (const auto checked = task->check_census(answer.train_examples, answer.class_examples); !checked)
+    return fail(condemn(out_of_turn(checked.error().message)));
   prepared_ = true;
   counted_ = answer;
   return answer;
@@ -272,9 +271,9 @@ Result<Trained> TrainerProcess::Impl::train(const Train& request, SharedVector& 
 Result<Evaluated> TrainerProcess::Impl::evaluate(const Evaluate& request, SharedVector& global, SharedVector& counts,
                                                  const std::stop_token& stop) {
   CONSILIUM_TRY(ensure_prepared(stop));
-  const auto elements = evaluation_count_elements(static_cast<std::uint64_t>(prepare_->model.classes));
+  CONSILIUM_ASSIGN(const auto task, task_of(*prepare_));
   CONSILIUM_TRY(check_size("global model", global, prepare_->parameter_count * sizeof(float)));
-  CONSILIUM_TRY(check_size("counts", counts, elements * sizeof(std::uint64_t)));
+  CONSILIUM_TRY(check_size("counts", counts, task->evaluation_elements() * sizeof(std::uint64_t)));
   CONSILIUM_TRY(check_writable("counts", counts));
   CONSILIUM_ASSIGN(const Descriptor reader, read_only(global));
   const std::array descriptors{reader.get(), counts.descriptor()};

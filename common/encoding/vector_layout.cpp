@@ -11,10 +11,6 @@ namespace consilium::encoding {
 
 namespace {
 
-/// Examples that one site may count in one split: what two limbs hold.
-constexpr std::uint64_t kMaxSiteExamples = 0xFFFFFFFFu;
-/// More classes than this would make a confusion matrix of more than 2^28 elements.
-constexpr std::uint64_t kMaxClasses = 16384;
 constexpr double kRing = 1073741824.0;  // 2^30: half of the signed range, so that a newcomer's share still fits
 
 Result<void> check(const Field& field) {
@@ -36,12 +32,6 @@ Result<void> check(const Field& field) {
       return {};
   }
   return refuse("unknown kind of field");
-}
-
-Result<void> check_classes(std::uint64_t classes) {
-  if (classes >= 1 && classes <= kMaxClasses) return {};
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("vector layout: {} classes, expected 1 to {}", classes, kMaxClasses));
 }
 
 }  // namespace
@@ -95,14 +85,6 @@ Field count_field(std::string name, std::uint64_t elements, std::uint64_t max_va
   return field;
 }
 
-Result<VectorLayout> census_layout(std::uint64_t classes, Extras extras) {
-  CONSILIUM_TRY(check_classes(classes));
-  std::vector<Field> fields{count_field(std::string(kExamples), 3, kMaxSiteExamples),
-                            count_field(std::string(kClassExamples), classes, kMaxSiteExamples)};
-  if (extras.unusable) fields.push_back(count_field(std::string(kUnusable), 1, 1));
-  return VectorLayout::create(std::move(fields));
-}
-
 Result<VectorLayout> train_layout(const ParameterManifest& manifest, double clip, double buffer_clip, Extras extras) {
   std::vector<Field> fields;
   const auto& tensors = manifest.tensors();
@@ -117,19 +99,6 @@ Result<VectorLayout> train_layout(const ParameterManifest& manifest, double clip
   fields.push_back(fixed_point_field(std::string(kLoss), 1, kMaxTrainLoss));
   fields.push_back(count_field(std::string(kClipped), 1, ParameterManifest::kMaxParameters));
   if (extras.examples) fields.push_back(count_field(std::string(kExamples), 1, kMaxSiteExamples));
-  if (extras.unusable) fields.push_back(count_field(std::string(kUnusable), 1, 1));
-  return VectorLayout::create(std::move(fields));
-}
-
-Result<VectorLayout> evaluate_layout(std::uint64_t classes, Extras extras) {
-  CONSILIUM_TRY(check_classes(classes));
-  std::vector<Field> fields{
-      count_field(std::string(kExamples), 1, kMaxSiteExamples),
-      count_field(std::string(kLoss), 1, ~std::uint64_t{0}),
-      count_field(std::string(kConfusion), classes * classes, kMaxSiteExamples),
-      count_field(std::string(kPositives), classes * kScoreBins, kMaxSiteExamples),
-      count_field(std::string(kNegatives), classes * kScoreBins, kMaxSiteExamples),
-  };
   if (extras.unusable) fields.push_back(count_field(std::string(kUnusable), 1, 1));
   return VectorLayout::create(std::move(fields));
 }

@@ -61,25 +61,19 @@ class VectorLayout {
 /// Builds a count field whose elements are each at most `max_value`, with as few limbs as hold it.
 [[nodiscard]] Field count_field(std::string name, std::uint64_t elements, std::uint64_t max_value);
 
-// The field names of the three kinds of sum (docs/formats/encoding.md).
+// Field names of the three kinds of sum (docs/formats/encoding.md); common/task has those of an evaluation.
 inline constexpr std::string_view kExamples = "examples";             // count: 1 (census: train, val, test)
-inline constexpr std::string_view kClassExamples = "class_examples";  // census, count: classes, of the training split
+inline constexpr std::string_view kClassExamples = "class_examples";  // census, count: training examples by class
 inline constexpr std::string_view kLoss = "loss";  // train: mean loss, fixed point; evaluate: summed loss x 2^20, count
 inline constexpr std::string_view kClipped = "clipped";  // train, count: coordinates clipped
 /// Mode masked, every kind, count: sites whose result was unusable; any makes the sum void.
 inline constexpr std::string_view kUnusable = "unusable";
-inline constexpr std::string_view kConfusion = "confusion";        // evaluate, count: classes x classes, row = truth
-inline constexpr std::string_view kPositives = "positive_scores";  // evaluate, count: classes x kScoreBins
-inline constexpr std::string_view kNegatives = "negative_scores";  // evaluate, count: classes x kScoreBins
 // train: one field for each maximal run of tensors of one role, "parameters.0", "parameters.1", ...; together they are
 // the manifest's vector in its order.
 inline constexpr std::string_view kParametersPrefix = "parameters.";
 
-/// Bins of a score histogram, evenly spaced in logit over [-kScoreLogitRange, kScoreLogitRange].
-inline constexpr std::uint32_t kScoreBins = 1024;
-inline constexpr double kScoreLogitRange = 16.0;
-/// Fixed-point unit of the summed evaluation loss: counts of 2^-20.
-inline constexpr double kLossUnit = 1048576.0;
+/// Examples that one site may count in one split: what two limbs hold.
+inline constexpr std::uint64_t kMaxSiteExamples = 0xFFFFFFFFu;
 /// Largest mean training loss that is reported (clipped beyond).
 inline constexpr double kMaxTrainLoss = 1024.0;
 
@@ -88,12 +82,8 @@ struct Extras {
   bool examples = false;  ///< train: the site's examples, as the divisor of the mean
   bool unusable = false;  ///< may a site say that its result was unusable?
 };
-/// Lays out a census: examples (train, val, test), class examples. 1 to 16,384 classes here and below.
-Result<VectorLayout> census_layout(std::uint64_t classes, Extras extras = {});
 /// Lays out an update: the parameters first, so that the decoded sum is the mean delta in the manifest's order; then
 /// the loss and the clipped coordinates; then the extras.
 Result<VectorLayout> train_layout(const ParameterManifest& manifest, double clip, double buffer_clip, Extras extras);
-/// Lays out an evaluation: examples, loss, confusion, positive scores, negative scores; all counts.
-Result<VectorLayout> evaluate_layout(std::uint64_t classes, Extras extras = {});
 
 }  // namespace consilium::encoding

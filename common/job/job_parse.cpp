@@ -1,6 +1,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -10,6 +11,8 @@
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/model/model_json.h"
+#include "common/task/outputs.h"
+#include "common/task/task_json.h"
 
 namespace consilium::job {
 namespace {
@@ -131,15 +134,47 @@ Result<LearningRateSchedule> parse_schedule(const Value& value, double learning_
   return schedule;
 }
 
-Result<TrainingSpec> parse_training(const Value& value) {
+/// An error whose message begins with the key path that starts at `value`.
+Error problem_at(const Value& value, std::string_view prefix, const Error& error) {
+  std::string_view message = error.message;
+  if (message.starts_with(prefix)) message.remove_prefix(prefix.size());
+  return value.problem_below(message, error.code);
+}
+
+Result<task::TaskSpec> parse_task(const Value& value) {
+  if (!value.present()) return task::TaskSpec{};
+  auto task = task::task_from_json(value.json());
+  if (!task) return fail(problem_at(value, "task.", task.error()));
+  return task;
+}
+
+/// Checks that the model tells as many classes apart as the task takes, and yields what the task reads.
+Result<void> check_task(const Value& value, const JobSpec& job) {
+  const auto checked = [&]() -> Result<void> {
+    CONSILIUM_ASSIGN(const auto task, task::make_task(job.task, static_cast<std::uint64_t>(job.model.classes)));
+    return task::check_outputs(*task, job.model.input, std::array{task::Shape{job.model.classes}});
+  }();
+  if (!checked) return fail(value.problem(checked.error().message, checked.error().code));
+  return {};
+}
+
+Result<task::LossSpec> parse_loss(const Value& value, const JobSpec& job) {
+  if (!value.present()) return task::default_loss(job.task.kind);
+  auto loss = task::loss_from_json(value.json(), job.task, static_cast<std::uint64_t>(job.model.classes));
+  if (!loss) return fail(problem_at(value, "training.loss.", loss.error()));
+  return loss;
+}
+
+/// @param job  whose model and task are known
+Result<TrainingSpec> parse_training(const Value& value, const JobSpec& job) {
   TrainingSpec training;
   Section section(value, {"optimizer"}, {"local_epochs", "batch_size", "schedule", "time_limit", "loss"});
   CONSILIUM_TRY(section.result());
   section.integer("local_epochs", training.local_epochs, {1, kMaxLocalEpochs});
   section.integer("batch_size", training.batch_size, {1, kMaxBatchSize});
-  section.choice<Loss>("loss", training.loss, {{"cross_entropy", Loss::kCrossEntropy}});
   if (section.has("time_limit")) section.duration("time_limit", training.time_limit.emplace(), kTimes);
   CONSILIUM_TRY(section.result());
+  CONSILIUM_ASSIGN(training.loss, parse_loss(section.at("loss"), job));
   CONSILIUM_ASSIGN(training.optimizer, parse_optimizer(section.at("optimizer")));
   CONSILIUM_ASSIGN(training.schedule, parse_schedule(section.at("schedule"), training.optimizer.learning_rate));
   return training;
@@ -313,14 +348,16 @@ Result<JobSpec> with_own_population(JobSpec job) {
 Result<JobSpec> parse_root(const Value& root) {
   JobSpec job;
   Section section(root, {"name", "model", "data", "training", "federation"},
-                  {"strategy", "privacy", "evaluation", "initial_weights", "seed", "readers", "population"});
+                  {"task", "strategy", "privacy", "evaluation", "initial_weights", "seed", "readers", "population"});
   section.name("name", job.name);
   section.integer("seed", job.seed, {});
   section.names("readers", job.readers, 1, kMaxReaders);
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(job.model, parse_model(section.at("model")));
   CONSILIUM_ASSIGN(job.data, parse_data(section.at("data"), job.model));
-  CONSILIUM_ASSIGN(job.training, parse_training(section.at("training")));
+  CONSILIUM_ASSIGN(job.task, parse_task(section.at("task")));
+  CONSILIUM_TRY(check_task(section.at("task"), job));
+  CONSILIUM_ASSIGN(job.training, parse_training(section.at("training"), job));
   CONSILIUM_ASSIGN(job.privacy, parse_privacy(section.at("privacy")));
   if (is_masked(job)) {
     CONSILIUM_ASSIGN(job.population, parse_population(section.at("population")));

@@ -9,6 +9,7 @@
 
 #include "common/crypto/sha256.h"
 #include "common/model/model_spec.h"
+#include "common/task/task_spec.h"
 
 namespace consilium::job {
 
@@ -38,15 +39,13 @@ struct LearningRateSchedule {
   bool operator==(const LearningRateSchedule&) const = default;
 };
 
-enum class Loss : std::uint8_t { kCrossEntropy = 1 };
-
 struct TrainingSpec {
   std::uint32_t local_epochs = 1;
   std::uint32_t batch_size = 32;
   OptimizerSpec optimizer;
   LearningRateSchedule schedule;
   std::optional<std::chrono::milliseconds> time_limit;  ///< of one site in one round; what is done by then is "partial"
-  Loss loss = Loss::kCrossEntropy;
+  task::LossSpec loss;
   bool operator==(const TrainingSpec&) const = default;
 };
 
@@ -127,6 +126,7 @@ struct EvaluationSpec {
 struct JobSpec {
   std::string name;
   model::ModelSpec model;
+  task::TaskSpec task;
   DataSpec data;
   TrainingSpec training;
   FederationSpec federation;

@@ -6,6 +6,7 @@
 #include "common/config/scalars.h"
 #include "common/job/labelled_digest.h"
 #include "common/model/model_json.h"
+#include "common/task/task_json.h"
 
 namespace consilium::job {
 namespace {
@@ -37,13 +38,13 @@ json schedule_json(const LearningRateSchedule& schedule) {
   return {{"name", "constant"}};
 }
 
-json training_json(const TrainingSpec& training) {
+json training_json(const TrainingSpec& training, task::TaskKind task) {
   return {{"local_epochs", training.local_epochs},
           {"batch_size", training.batch_size},
           {"optimizer", optimizer_json(training.optimizer)},
           {"schedule", schedule_json(training.schedule)},
           {"time_limit", training.time_limit ? json(config::duration_text(*training.time_limit)) : json()},
-          {"loss", "cross_entropy"}};
+          {"loss", task::to_json(training.loss, task)}};
 }
 
 json data_json(const DataSpec& data) {
@@ -113,7 +114,7 @@ std::string canonical_text(const JobSpec& job) {
   json text{{"name", job.name},
             {"model", model::to_json(job.model)},
             {"data", data_json(job.data)},
-            {"training", training_json(job.training)},
+            {"training", training_json(job.training, job.task.kind)},
             {"federation", federation_json(job)},
             {"strategy", strategy_json(job.strategy)},
             {"privacy", privacy_json(job)},
@@ -121,6 +122,8 @@ std::string canonical_text(const JobSpec& job) {
             {"initial_weights", initial_weights_json(job)},
             {"seed", job.seed},
             {"readers", job.readers.empty() ? json() : json(job.readers)}};
+  // Left out of jobs that classify, so that those of before tasks keep their digests.
+  if (job.task != task::TaskSpec{}) text["task"] = task::to_json(job.task);
   if (is_masked(job)) text["population"] = population_json(job);
   return text.dump();
 }

@@ -75,6 +75,10 @@ std::string to_string(const SessionKey& key) {
   return fmt::format("{} {} {}.{}", key.job_id, name_of(key.kind), key.round, key.attempt);
 }
 
+Result<std::shared_ptr<const task::Task>> task_of(const JobSpec& job) {
+  return task::make_task(job.task, static_cast<std::uint64_t>(job.model.classes));
+}
+
 Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser,
                                   const crypto::Digest& model, std::uint32_t group) {
   // In mode masked the divisor of the weights is the job's own, whatever anybody says.
@@ -88,10 +92,10 @@ Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std
   order.job = job_digest(job);
   order.seed = job.seed;
   order.normaliser = normaliser;
-  const auto classes = static_cast<std::uint64_t>(job.model.classes);
   switch (key.kind) {
     case SumKind::kCensus: {
-      CONSILIUM_ASSIGN(order.layout, encoding::census_layout(classes, extras_of(job)));
+      CONSILIUM_ASSIGN(const auto task, task_of(job));
+      CONSILIUM_ASSIGN(order.layout, task::census_layout(*task, extras_of(job)));
       break;
     }
     case SumKind::kTrain: {
@@ -102,7 +106,8 @@ Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std
     case SumKind::kEvaluate: {
       order.model = model;
       order.split = job.evaluation.split;
-      CONSILIUM_ASSIGN(order.layout, encoding::evaluate_layout(classes, extras_of(job)));
+      CONSILIUM_ASSIGN(const auto task, task_of(job));
+      CONSILIUM_ASSIGN(order.layout, task::evaluate_layout(*task, extras_of(job)));
       break;
     }
   }

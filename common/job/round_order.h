@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "common/encoding/vector_layout.h"
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
+#include "common/task/task.h"
 
 namespace consilium::job {
 
@@ -67,6 +69,9 @@ inline constexpr std::size_t kMaxOrderBytes = 1 << 20;
 /// no bytes left over).
 Result<RoundOrder> decode_round_order(std::span<const std::byte> bytes);
 [[nodiscard]] crypto::Digest order_digest(std::span<const std::byte> encoded);
+
+/// Makes the task of a job: its spec for the model's classes. Fails with kInvalidArgument where the two don't fit.
+Result<std::shared_ptr<const task::Task>> task_of(const JobSpec& job);
 
 /// The order that a job's spec gives for a session: the coordinator builds it, and every site checks what it was sent
 /// against it. In mode `masked` all but `model` and the attempt's number follows from the job. In the other modes a

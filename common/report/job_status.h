@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "common/crypto/sha256.h"
-#include "common/report/metrics.h"
+#include "common/task/metrics.h"
 
 namespace consilium::report {
 
@@ -24,11 +24,11 @@ struct RoundRecord {
   double evaluation_seconds = 0.0;
   std::uint64_t bytes = 0;  ///< payload bytes of models and vectors that the round moved, both directions
   std::optional<double> train_loss;
-  std::uint64_t clipped = 0;                    ///< coordinates clipped, over all sites
-  std::uint64_t coordinates = 0;                ///< coordinates encoded, over all sites
-  std::optional<Metrics> metrics;               ///< of the federation, after the round
-  std::map<std::string, Metrics> site_metrics;  ///< plain jobs only
-  crypto::Digest model{};                       ///< the global model after the round
+  std::uint64_t clipped = 0;                          ///< coordinates clipped, over all sites
+  std::uint64_t coordinates = 0;                      ///< coordinates encoded, over all sites
+  std::optional<task::Metrics> metrics;               ///< of the federation, after the round
+  std::map<std::string, task::Metrics> site_metrics;  ///< plain jobs only
+  crypto::Digest model{};                             ///< the global model after the round
   bool operator==(const RoundRecord&) const = default;
 };
 

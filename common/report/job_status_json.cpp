@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/task/limits.h"
+
 namespace consilium::report {
 
 namespace {
@@ -125,21 +127,52 @@ class ObjectReader {
   std::size_t read_ = 0;
 };
 
-Result<Metrics> read_metrics(const Json& json, std::string path) {
+Result<task::Metric> read_metric(const Json& json, std::string path) {
   CONSILIUM_ASSIGN(ObjectReader reader, ObjectReader::of(json, std::move(path)));
-  Metrics metrics;
+  task::Metric metric;
+  CONSILIUM_TRY(reader.text("name", metric.name));
+  if (!task::is_metric_name(metric.name)) return expected(reader.path("name"), "a metric's name");
+  CONSILIUM_TRY(reader.number("value", metric.value));
+  CONSILIUM_TRY(reader.number("error", metric.error));
+  CONSILIUM_TRY(reader.boolean("higher_is_better", metric.higher_is_better));
+  CONSILIUM_TRY(reader.done());
+  return metric;
+}
+
+Result<task::CountTable> read_table(const Json& json, std::string path) {
+  CONSILIUM_ASSIGN(ObjectReader reader, ObjectReader::of(json, std::move(path)));
+  task::CountTable table;
+  CONSILIUM_TRY(reader.text("name", table.name));
+  if (!task::is_metric_name(table.name)) return expected(reader.path("name"), "a table's name");
+  CONSILIUM_TRY(reader.integer("rows", table.rows));
+  CONSILIUM_TRY(reader.integer("columns", table.columns));
+  CONSILIUM_ASSIGN(const Json* counts, reader.array("counts", task::kMaxTableCounts));
+  if (std::uint64_t{table.rows} * table.columns != counts->size())
+    return expected(reader.path("counts"), "rows x columns counts");
+  for (const Json& count : *counts) {
+    if (!count.is_number_unsigned()) return expected(reader.path("counts"), "whole numbers >= 0");
+    table.counts.push_back(count.get<std::uint64_t>());
+  }
+  CONSILIUM_TRY(reader.done());
+  return table;
+}
+
+Result<task::Metrics> read_metrics(const Json& json, std::string path) {
+  CONSILIUM_ASSIGN(ObjectReader reader, ObjectReader::of(json, std::move(path)));
+  task::Metrics metrics;
   CONSILIUM_TRY(reader.integer("examples", metrics.examples));
-  CONSILIUM_TRY(reader.number("loss", metrics.loss));
-  CONSILIUM_TRY(reader.number("accuracy", metrics.accuracy));
-  CONSILIUM_TRY(reader.number("balanced_accuracy", metrics.balanced_accuracy));
-  CONSILIUM_TRY(reader.number("auc", metrics.auc));
-  CONSILIUM_TRY(reader.number("auc_error", metrics.auc_error));
-  CONSILIUM_TRY(reader.number("f1", metrics.f1));
-  CONSILIUM_ASSIGN(const Json* confusion, reader.array("confusion", kMaxConfusion));
-  metrics.confusion.reserve(confusion->size());
-  for (const Json& count : *confusion) {
-    if (!count.is_number_unsigned()) return expected(reader.path("confusion"), "whole numbers >= 0");
-    metrics.confusion.push_back(count.get<std::uint64_t>());
+  CONSILIUM_ASSIGN(const Json* values, reader.array("values", task::kMaxMetrics));
+  for (const Json& value : *values) {
+    const std::string where = fmt::format("{}[{}]", reader.path("values"), metrics.values.size());
+    CONSILIUM_ASSIGN(task::Metric metric, read_metric(value, where));
+    if (metrics.find(metric.name) != nullptr) return expected(where, "each name once");
+    metrics.values.push_back(std::move(metric));
+  }
+  CONSILIUM_ASSIGN(const Json* tables, reader.array("tables", task::kMaxTables));
+  for (const Json& table : *tables) {
+    const std::string where = fmt::format("{}[{}]", reader.path("tables"), metrics.tables.size());
+    CONSILIUM_ASSIGN(task::CountTable read, read_table(table, where));
+    metrics.tables.push_back(std::move(read));
   }
   CONSILIUM_TRY(reader.done());
   return metrics;
@@ -189,15 +222,20 @@ Result<void> read_phase(ObjectReader& reader, JobPhase& phase) {
 
 }  // namespace
 
-Json to_json(const Metrics& metrics) {
-  return {{"examples", metrics.examples},
-          {"loss", metrics.loss},
-          {"accuracy", metrics.accuracy},
-          {"balanced_accuracy", metrics.balanced_accuracy},
-          {"auc", metrics.auc},
-          {"auc_error", metrics.auc_error},
-          {"f1", metrics.f1},
-          {"confusion", metrics.confusion}};
+Json to_json(const task::Metrics& metrics) {
+  Json values = Json::array();
+  for (const task::Metric& metric : metrics.values) {
+    values.push_back({{"name", metric.name},
+                      {"value", metric.value},
+                      {"error", metric.error},
+                      {"higher_is_better", metric.higher_is_better}});
+  }
+  Json tables = Json::array();
+  for (const task::CountTable& table : metrics.tables) {
+    tables.push_back(
+        {{"name", table.name}, {"rows", table.rows}, {"columns", table.columns}, {"counts", table.counts}});
+  }
+  return {{"examples", metrics.examples}, {"values", std::move(values)}, {"tables", std::move(tables)}};
 }
 
 Json to_json(const RoundRecord& record) {
@@ -243,7 +281,7 @@ Json to_json(const JobStatus& status) {
   return json;
 }
 
-Result<Metrics> metrics_from_json(const Json& json) { return read_metrics(json, "metrics"); }
+Result<task::Metrics> metrics_from_json(const Json& json) { return read_metrics(json, "metrics"); }
 
 Result<RoundRecord> round_record_from_json(const Json& json) { return read_record(json, "round"); }
 

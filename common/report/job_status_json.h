@@ -9,17 +9,17 @@
 namespace consilium::report {
 
 /// Bounds of what the readers accept.
-inline constexpr std::size_t kMaxRecords = 100000;     ///< rounds in a history, sites in a map or list
-inline constexpr std::size_t kMaxTextBytes = 16384;    ///< of one string
-inline constexpr std::size_t kMaxConfusion = 1 << 20;  ///< elements of one confusion matrix
+inline constexpr std::size_t kMaxRecords = 100000;   ///< rounds in a history, sites in a map or list
+inline constexpr std::size_t kMaxTextBytes = 16384;  ///< of one string
 
-[[nodiscard]] nlohmann::json to_json(const Metrics& metrics);
+[[nodiscard]] nlohmann::json to_json(const task::Metrics& metrics);
 [[nodiscard]] nlohmann::json to_json(const RoundRecord& record);
 [[nodiscard]] nlohmann::json to_json(const JobStatus& status);
 
 /// Read what to_json() wrote. Hostile input: missing and unknown keys, wrong types, numbers that aren't finite or don't
-/// fit, and whatever exceeds the bounds above are refused with the path ("history[3].metrics.loss").
-Result<Metrics> metrics_from_json(const nlohmann::json& json);
+/// fit, and whatever exceeds the bounds above or those of task/limits.h are refused with the path
+/// ("history[3].metrics.values[0].value").
+Result<task::Metrics> metrics_from_json(const nlohmann::json& json);
 Result<RoundRecord> round_record_from_json(const nlohmann::json& json);
 Result<JobStatus> job_status_from_json(const nlohmann::json& json);
 

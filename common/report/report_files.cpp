@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -21,20 +22,23 @@ Json number_or_null(const std::optional<double>& value) {
   return *value;
 }
 
-Json metrics_json(const Metrics& metrics, bool with_counts) {
-  Json json = {
-      {"loss", metrics.loss}, {"accuracy", metrics.accuracy},   {"balanced_accuracy", metrics.balanced_accuracy},
-      {"auc", metrics.auc},   {"auc_error", metrics.auc_error}, {"f1", metrics.f1}};
+/// Metrics by name, each with its error bound beside it where it isn't exact; tables by name.
+Json named_json(const task::Metrics& metrics, bool with_counts) {
+  Json json = Json::object();
+  for (const task::Metric& metric : metrics.values) {
+    json[metric.name] = metric.value;
+    if (metric.error != 0.0) json[metric.name + "_error"] = metric.error;
+  }
   if (with_counts) {
     json["examples"] = metrics.examples;
-    json["confusion"] = metrics.confusion;
+    for (const task::CountTable& table : metrics.tables) json[table.name] = table.counts;
   }
   return json;
 }
 
-Json sites_json(const std::map<std::string, Metrics>& sites) {
+Json sites_json(const std::map<std::string, task::Metrics>& sites) {
   Json json = Json::object();
-  for (const auto& [site, metrics] : sites) json[site] = metrics_json(metrics, true);
+  for (const auto& [site, metrics] : sites) json[site] = named_json(metrics, true);
   return json;
 }
 
@@ -52,7 +56,7 @@ Json json_of_round(const RoundRecord& record, std::string_view split) {
                {"clipped", record.clipped},
                {"model", crypto::to_hex(record.model)}};
   if (record.metrics) {
-    Json metrics = metrics_json(*record.metrics, true);
+    Json metrics = named_json(*record.metrics, true);
     if (!record.site_metrics.empty()) metrics["sites"] = sites_json(record.site_metrics);
     json[std::string(split)] = std::move(metrics);
   }
@@ -63,11 +67,22 @@ Json json_of_comparison(const Comparison& comparison) {
   if (comparison.empty()) return nullptr;
   Json json = {{"split", job::name_of(comparison.split)}};
   if (!comparison.alone.empty()) {
-    json["alone"] = metrics_json(mean_over_sites(comparison.alone), false);
+    json["alone"] = named_json(mean_over_sites(comparison.alone), false);
     json["alone"]["sites"] = sites_json(comparison.alone);
   }
-  if (comparison.federated) json["federated"] = metrics_json(*comparison.federated, true);
-  if (comparison.pooled) json["pooled"] = metrics_json(*comparison.pooled, true);
+  if (comparison.federated) json["federated"] = named_json(*comparison.federated, true);
+  if (comparison.pooled) json["pooled"] = named_json(*comparison.pooled, true);
+  return json;
+}
+
+/// What each metric's name means for a reader who doesn't know it: is more better?
+Json directions_json(const std::vector<RoundRecord>& history) {
+  Json json = Json::object();
+  for (const RoundRecord& record : history) {
+    if (!record.metrics) continue;
+    for (const task::Metric& metric : record.metrics->values)
+      json[metric.name] = {{"higher_is_better", metric.higher_is_better}};
+  }
   return json;
 }
 
@@ -100,27 +115,44 @@ Result<void> write_text(const std::filesystem::path& file, const std::string& te
   return {};
 }
 
+/// The metrics that are drawn: the first two beside the loss.
+constexpr std::size_t kDrawnMetrics = 2;
+
+void add_levels(const Comparison& comparison, Panel& panel) {
+  const std::string on = fmt::format(" ({})", job::name_of(comparison.split));
+  const auto add = [&](const task::Metrics& metrics, std::string_view whose) {
+    const task::Metric* first = task::headline(metrics);
+    if (first != nullptr)
+      panel.levels.push_back({fmt::format("{}, {}{}", task::heading_of(first->name), whose, on), first->value});
+  };
+  if (!comparison.alone.empty()) add(mean_over_sites(comparison.alone), "mean of the sites alone");
+  if (comparison.federated) add(*comparison.federated, "federated");
+  if (comparison.pooled) add(*comparison.pooled, "pooled");
+}
+
 Chart make_chart(const Report& report) {
   const std::string split(job::name_of(report.spec.evaluation.split));
   Panel loss{"Loss", {{"training, mean over the cohort", {}}, {split + ", global model", {}}}, {}};
-  Panel metric{"Global model, " + split, {{"accuracy", {}}, {"AUC", {}}}, {}};
+  Panel metric{"Global model, " + split, {}, {}};
   for (const RoundRecord& record : report.status.history) {
     const double x = record.round;
     if (record.train_loss) loss.series[0].points.emplace_back(x, *record.train_loss);
     if (!record.metrics) continue;
-    loss.series[1].points.emplace_back(x, record.metrics->loss);
-    metric.series[0].points.emplace_back(x, record.metrics->accuracy);
-    metric.series[1].points.emplace_back(x, record.metrics->auc);
+    if (const auto* value = record.metrics->find(task::kLossMetric))
+      loss.series[1].points.emplace_back(x, value->value);
+    for (std::size_t i = 0; i < kDrawnMetrics; ++i) {
+      const task::Metric* drawn = task::headline(*record.metrics, i);
+      if (drawn == nullptr) continue;
+      const std::string heading = task::heading_of(drawn->name);
+      auto series = std::ranges::find(metric.series, heading, &Series::name);
+      if (series == metric.series.end()) series = metric.series.insert(series, Series{heading, {}});
+      series->points.emplace_back(x, drawn->value);
+    }
   }
-  const Comparison& comparison = report.comparison;
-  const std::string on = fmt::format(" ({})", job::name_of(comparison.split));
-  if (!comparison.alone.empty())
-    metric.levels.push_back({"accuracy, mean of the sites alone" + on, mean_over_sites(comparison.alone).accuracy});
-  if (comparison.federated) metric.levels.push_back({"accuracy, federated" + on, comparison.federated->accuracy});
-  if (comparison.pooled) metric.levels.push_back({"accuracy, pooled" + on, comparison.pooled->accuracy});
+  add_levels(report.comparison, metric);
   std::erase_if(loss.series, [](const Series& series) { return series.points.empty(); });
   Chart chart{report.spec.name, {}, "round", {std::move(loss)}};
-  if (!metric.series[0].points.empty()) chart.panels.push_back(std::move(metric));
+  if (!metric.series.empty()) chart.panels.push_back(std::move(metric));
   chart.subtitle =
       fmt::format("{}, {} of {} rounds, {} local epochs, {} training examples at {} sites",
                   job::name_of(report.spec.strategy.kind), report.status.history.size(), report.spec.federation.rounds,
@@ -130,17 +162,23 @@ Chart make_chart(const Report& report) {
 
 }  // namespace
 
-Metrics mean_over_sites(const std::map<std::string, Metrics>& sites) {
-  Metrics mean;
+task::Metrics mean_over_sites(const std::map<std::string, task::Metrics>& sites) {
+  task::Metrics mean;
   if (sites.empty()) return mean;
-  const auto count = static_cast<double>(sites.size());
-  for (const auto& [site, metrics] : sites) {
-    mean.loss += metrics.loss / count;
-    mean.accuracy += metrics.accuracy / count;
-    mean.balanced_accuracy += metrics.balanced_accuracy / count;
-    mean.auc += metrics.auc / count;
-    mean.auc_error += metrics.auc_error / count;
-    mean.f1 += metrics.f1 / count;
+  for (const task::Metric& metric : sites.begin()->second.values) {
+    task::Metric averaged = metric;
+    averaged.value = averaged.error = 0.0;
+    double having = 0.0;
+    for (const auto& [site, metrics] : sites) {
+      const task::Metric* found = metrics.find(metric.name);
+      if (found == nullptr) continue;
+      averaged.value += found->value;
+      averaged.error += found->error;
+      ++having;
+    }
+    averaged.value /= having;
+    averaged.error /= having;
+    mean.values.push_back(std::move(averaged));
   }
   return mean;
 }
@@ -163,6 +201,8 @@ Json masks_json(const Report& report) {
 
 }  // namespace
 
+std::string metrics_json(const task::Metrics& metrics) { return named_json(metrics, true).dump(); }
+
 std::string report_json(const Report& report) {
   const JobStatus& status = report.status;
   Json rounds = Json::array();
@@ -173,6 +213,7 @@ std::string report_json(const Report& report) {
                      {"phase", name_of(status.phase)},
                      {"detail", status.detail},
                      {"rounds", std::move(rounds)},
+                     {"metrics", directions_json(status.history)},
                      {"comparison", json_of_comparison(report.comparison)},
                      {"clipped", clipped_json(status.history)},
                      {"examples", status.examples},
@@ -194,20 +235,42 @@ std::string comparison_json(const Comparison& comparison) {
   return json_of_comparison(comparison).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string metrics_csv(const Report& report) {
-  std::string text =
-      "round,cohort,contributed,seconds,bytes,train_loss,loss,accuracy,balanced_accuracy,auc,auc_error,f1,examples,"
-      "clipped\n";
-  for (const RoundRecord& record : report.status.history) {
-    text += fmt::format("{},{},{},{},{},{},", record.round, record.cohort.size(), record.contributed.size(),
-                        record.seconds, record.bytes, field(record.train_loss));
-    if (const auto& metrics = record.metrics) {
-      text += fmt::format("{},{},{},{},{},{},{}", metrics->loss, metrics->accuracy, metrics->balanced_accuracy,
-                          metrics->auc, metrics->auc_error, metrics->f1, metrics->examples);
-    } else {
-      text += ",,,,,,";
+namespace {
+
+/// The columns that some round has a value for, in the order in which they first occur.
+struct Column {
+  std::string name;
+  bool bounded = false;  ///< some value has an error bound
+};
+std::vector<Column> columns_of(const std::vector<RoundRecord>& history) {
+  std::vector<Column> columns;
+  for (const RoundRecord& record : history) {
+    if (!record.metrics) continue;
+    for (const task::Metric& metric : record.metrics->values) {
+      auto column = std::ranges::find(columns, metric.name, &Column::name);
+      if (column == columns.end()) column = columns.insert(column, {metric.name, false});
+      column->bounded = column->bounded || metric.error != 0.0;
     }
-    text += fmt::format(",{}\n", record.clipped);
+  }
+  return columns;
+}
+
+}  // namespace
+
+std::string metrics_csv(const Report& report) {
+  const std::vector<Column> columns = columns_of(report.status.history);
+  std::string text = "round,cohort,contributed,seconds,bytes,train_loss";
+  for (const Column& column : columns) text += "," + column.name + (column.bounded ? "," + column.name + "_error" : "");
+  text += ",examples,clipped\n";
+  for (const RoundRecord& record : report.status.history) {
+    text += fmt::format("{},{},{},{},{},{}", record.round, record.cohort.size(), record.contributed.size(),
+                        record.seconds, record.bytes, field(record.train_loss));
+    for (const Column& column : columns) {
+      const task::Metric* metric = record.metrics ? record.metrics->find(column.name) : nullptr;
+      text += "," + field(metric != nullptr ? std::optional(metric->value) : std::nullopt);
+      if (column.bounded) text += "," + field(metric != nullptr ? std::optional(metric->error) : std::nullopt);
+    }
+    text += fmt::format(",{},{}\n", record.metrics ? std::to_string(record.metrics->examples) : "", record.clipped);
   }
   return text;
 }

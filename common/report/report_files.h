@@ -12,23 +12,22 @@
 #include "common/parameters/parameter_manifest.h"
 #include "common/report/job_status.h"
 #include "common/report/masking_cost.h"
-#include "common/report/metrics.h"
+#include "common/task/metrics.h"
 
 namespace consilium::report {
 
 /// Final models that were trained differently, all evaluated on the same examples.
 struct Comparison {
   job::Split split = job::Split::kTest;
-  std::map<std::string, Metrics> alone;  ///< each site trained by itself, with the same rounds and epochs
-  std::optional<Metrics> federated;
-  std::optional<Metrics> pooled;  ///< one site that holds everybody's training data
+  std::map<std::string, task::Metrics> alone;  ///< each site trained by itself, with the same rounds and epochs
+  std::optional<task::Metrics> federated;
+  std::optional<task::Metrics> pooled;  ///< one site that holds everybody's training data
 
   [[nodiscard]] bool empty() const { return alone.empty() && !federated && !pooled; }
 };
 
-/// Averages loss, accuracy, AUC and the like over sites, each site counting alike; examples and confusion are left
-/// empty.
-[[nodiscard]] Metrics mean_over_sites(const std::map<std::string, Metrics>& sites);
+/// Averages each metric over the sites that have it, each site counting alike; examples and tables are left empty.
+[[nodiscard]] task::Metrics mean_over_sites(const std::map<std::string, task::Metrics>& sites);
 
 /// What a run is reported from.
 struct Report {
@@ -40,6 +39,8 @@ struct Report {
   std::vector<MaskingCost> masking;  ///< where the protocol itself was simulated
 };
 
+/// Writes the metrics of one evaluation as report.json has them, on one line.
+[[nodiscard]] std::string metrics_json(const task::Metrics& metrics);
 /// Writes report.json's text (docs/formats/report.md).
 [[nodiscard]] std::string report_json(const Report& report);
 /// Writes one round as report.json has it, on one line.
@@ -47,7 +48,8 @@ struct Report {
 [[nodiscard]] std::string round_json(const RoundRecord& record, const std::string& split);
 /// Writes a comparison as report.json has it, on one line; "null" for an empty one.
 [[nodiscard]] std::string comparison_json(const Comparison& comparison);
-/// Writes metrics.csv's text: one row a round, an empty field where a round wasn't evaluated.
+/// Writes metrics.csv's text: one row a round, a column for each metric that a round has, and for its error bound
+/// where it isn't exact; an empty field where nothing was measured.
 [[nodiscard]] std::string metrics_csv(const Report& report);
 /// Draws curves.svg: loss and metric by round, comparisons as dashed levels.
 [[nodiscard]] std::string curves_svg(const Report& report);

@@ -20,12 +20,11 @@ inline constexpr std::size_t kMaxReportBytes = std::size_t{64} << 20;
 /// Largest blob that a researcher may put, in bytes (ParameterManifest::kMaxParameters floats).
 inline constexpr std::uint64_t kMaxBlobBytes = std::uint64_t{1} << 33;
 
-inline constexpr std::size_t kMaxNameBytes = 128;     ///< job ids, data sets, software, researchers
-inline constexpr std::size_t kMaxReasonBytes = 2048;  ///< reasons, outcomes, details
-inline constexpr std::size_t kMaxDatasets = 256;      ///< names in a hello
-inline constexpr std::size_t kMaxSites = 10'000;      ///< in a status
-inline constexpr std::size_t kMaxRounds = 1'000'000;  ///< in a history
-inline constexpr std::size_t kMaxConfusion = 1'000'000;
+inline constexpr std::size_t kMaxNameBytes = 128;                         ///< job ids, data sets, software, researchers
+inline constexpr std::size_t kMaxReasonBytes = 2048;                      ///< reasons, outcomes, details
+inline constexpr std::size_t kMaxDatasets = 256;                          ///< names in a hello
+inline constexpr std::size_t kMaxSites = 10'000;                          ///< in a status
+inline constexpr std::size_t kMaxRounds = 1'000'000;                      ///< in a history
 inline constexpr std::uint64_t kMaxUnixSeconds = std::uint64_t{1} << 40;  ///< of a time in a status
 
 }  // namespace consilium::wire

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 
+#include "common/task/limits.h"
 #include "common/wire/conversions.h"
 #include "common/wire/limits.h"
 #include "common/wire/text.h"
@@ -55,32 +56,51 @@ Result<void> check_numbers(std::initializer_list<double> numbers, std::string_vi
   return {};
 }
 
-v1::Metrics metrics_to(const report::Metrics& metrics) {
+v1::Metrics metrics_to(const task::Metrics& metrics) {
   v1::Metrics proto;
   proto.set_examples(metrics.examples);
-  proto.set_loss(metrics.loss);
-  proto.set_accuracy(metrics.accuracy);
-  proto.set_balanced_accuracy(metrics.balanced_accuracy);
-  proto.set_auc(metrics.auc);
-  proto.set_auc_error(metrics.auc_error);
-  proto.set_f1(metrics.f1);
-  proto.mutable_confusion()->Add(metrics.confusion.begin(), metrics.confusion.end());
+  for (const task::Metric& metric : metrics.values) {
+    v1::Metric& value = *proto.add_values();
+    value.set_name(metric.name);
+    value.set_value(metric.value);
+    value.set_error(metric.error);
+    value.set_higher_is_better(metric.higher_is_better);
+  }
+  for (const task::CountTable& table : metrics.tables) {
+    v1::CountTable& written = *proto.add_tables();
+    written.set_name(table.name);
+    written.set_rows(table.rows);
+    written.set_columns(table.columns);
+    written.mutable_counts()->Add(table.counts.begin(), table.counts.end());
+  }
   return proto;
 }
 
-Result<report::Metrics> metrics_from(const v1::Metrics& proto) {
-  CONSILIUM_TRY(check_count(proto.confusion(), kMaxConfusion, "metrics.confusion"));
-  // The area under the curve has no value where a class never occurs: NaN there says so.
-  CONSILIUM_TRY(check_numbers({proto.loss(), proto.accuracy(), proto.balanced_accuracy(), proto.f1()}, "metrics"));
-  report::Metrics metrics;
+Result<void> check_metric_name(const std::string& name, std::string_view field) {
+  if (task::is_metric_name(name)) return {};
+  return malformed(field, "a name of lower-case letters, digits and underscores", clean_text(name, kMaxNameBytes));
+}
+
+Result<task::Metrics> metrics_from(const v1::Metrics& proto) {
+  CONSILIUM_TRY(check_count(proto.values(), task::kMaxMetrics, "metrics.values"));
+  CONSILIUM_TRY(check_count(proto.tables(), task::kMaxTables, "metrics.tables"));
+  task::Metrics metrics;
   metrics.examples = proto.examples();
-  metrics.loss = proto.loss();
-  metrics.accuracy = proto.accuracy();
-  metrics.balanced_accuracy = proto.balanced_accuracy();
-  metrics.auc = proto.auc();
-  metrics.auc_error = proto.auc_error();
-  metrics.f1 = proto.f1();
-  metrics.confusion.assign(proto.confusion().begin(), proto.confusion().end());
+  for (const v1::Metric& value : proto.values()) {
+    CONSILIUM_TRY(check_metric_name(value.name(), "metrics.values.name"));
+    CONSILIUM_TRY(check_numbers({value.value(), value.error()}, "metrics.values"));
+    if (metrics.find(value.name()) != nullptr) return malformed("metrics.values", "each name once", value.name());
+    metrics.values.push_back({value.name(), value.value(), value.error(), value.higher_is_better()});
+  }
+  for (const v1::CountTable& table : proto.tables()) {
+    CONSILIUM_TRY(check_metric_name(table.name(), "metrics.tables.name"));
+    CONSILIUM_TRY(check_count(table.counts(), task::kMaxTableCounts, "metrics.tables.counts"));
+    if (std::uint64_t{table.rows()} * table.columns() != static_cast<std::uint64_t>(table.counts_size()))
+      return malformed("metrics.tables.counts", fmt::format("{} x {}", table.rows(), table.columns()),
+                       std::to_string(table.counts_size()));
+    metrics.tables.push_back(
+        {table.name(), table.rows(), table.columns(), {table.counts().begin(), table.counts().end()}});
+  }
   return metrics;
 }
 

@@ -252,9 +252,9 @@ Result<void> JobDriver::open_sum(const OpenSession& action, std::vector<SessionS
   if (masked_) masks = SessionSum::Masks{job::colluding_sites(spec_), parts_.authenticator};
   std::optional<SessionSum> former;
   if (action.key.kind == job::SumKind::kTrain) former = std::exchange(former_, std::nullopt);
-  const auto classes = static_cast<std::uint64_t>(spec_.model.classes);
-  CONSILIUM_ASSIGN(sum_, SessionSum::create(action.key, std::move(groups), classes, !job::is_masked(spec_), masks,
-                                            std::move(former)));
+  CONSILIUM_ASSIGN(auto task, job::task_of(spec_));
+  CONSILIUM_ASSIGN(sum_, SessionSum::create(action.key, std::move(groups), std::move(task), !job::is_masked(spec_),
+                                            masks, std::move(former)));
   key_phase_ = sum_->key_phase();
   key_phase_since_ = now;
   return {};
@@ -283,7 +283,6 @@ void JobDriver::carry_out(const CloseSum& action, TimePoint now) {
 }
 
 Result<Committed> JobDriver::close(const CloseSum& action, aggregation::StreamingSum& sum, TimePoint now) {
-  const auto classes = static_cast<std::uint64_t>(spec_.model.classes);
   switch (action.key.kind) {
     case job::SumKind::kCensus: {
       CONSILIUM_ASSIGN(const std::vector<std::uint64_t> splits, sum.counts(encoding::kExamples));
@@ -295,9 +294,10 @@ Result<Committed> JobDriver::close(const CloseSum& action, aggregation::Streamin
       return Committed{action.key, 0, training.model};
     }
     case job::SumKind::kEvaluate: {
-      CONSILIUM_ASSIGN(report::Metrics metrics, report::metrics_from_words(sum.layout(), classes, sum.words()));
-      board_.evaluated(action, std::move(metrics),
-                       sum_ ? sum_->site_metrics() : std::map<std::string, report::Metrics>(), now);
+      CONSILIUM_ASSIGN(const auto task, job::task_of(spec_));
+      CONSILIUM_ASSIGN(task::Metrics metrics, task::metrics_from_words(*task, sum.layout(), sum.words()));
+      board_.evaluated(action, std::move(metrics), sum_ ? sum_->site_metrics() : std::map<std::string, task::Metrics>(),
+                       now);
       return Committed{action.key, 0, {}};
     }
   }

@@ -25,9 +25,10 @@ void append(Output& to, Output from) {
 
 }  // namespace
 
-Result<SessionSum> SessionSum::create(job::SessionKey key, std::vector<Group> groups, std::uint64_t classes, bool told,
+Result<SessionSum> SessionSum::create(job::SessionKey key, std::vector<Group> groups,
+                                      std::shared_ptr<const task::Task> task, bool told,
                                       const std::optional<Masks>& masks, std::optional<SessionSum> former) {
-  SessionSum session(std::move(key), classes, told);
+  SessionSum session(std::move(key), std::move(task), told);
   for (Group& group : groups) {
     std::optional<aggregation::StreamingSum> memory;
     if (former) memory = std::move(std::exchange(former, std::nullopt)->sum());
@@ -97,7 +98,7 @@ Result<std::optional<std::uint64_t>> SessionSum::take_counts(const std::string& 
     CONSILIUM_TRY(encoding::decode_counts(std::span(held).subspan(field->offset, field->words()), *field, splits));
     examples = splits[0];
   } else {
-    auto metrics = report::metrics_from_words(sum.layout(), classes_, held);
+    auto metrics = task::metrics_from_words(*task_, sum.layout(), held);
     if (!metrics && metrics.error().code != ErrorCode::kFailedPrecondition) return fail(std::move(metrics).error());
     if (metrics) site_metrics_[site] = *std::move(metrics);
   }

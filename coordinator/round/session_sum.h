@@ -10,8 +10,8 @@
 
 #include "common/aggregation/streaming_sum.h"
 #include "common/job/round_order.h"
-#include "common/report/metrics.h"
 #include "common/secagg/coordinator_protocol.h"
+#include "common/task/metrics.h"
 #include "coordinator/round/round_machine.h"
 
 namespace consilium::round {
@@ -31,11 +31,12 @@ class SessionSum {
     std::shared_ptr<const secagg::Authenticator> authenticator;
   };
 
-  /// @param classes of the job's model
+  /// @param task     of the job
   /// @param told  may each site's counts be looked at, as in a plain job
   /// @param former  a sum that is over, for its memory
-  static Result<SessionSum> create(job::SessionKey key, std::vector<Group> groups, std::uint64_t classes, bool told,
-                                   const std::optional<Masks>& masks, std::optional<SessionSum> former = {});
+  static Result<SessionSum> create(job::SessionKey key, std::vector<Group> groups,
+                                   std::shared_ptr<const task::Task> task, bool told, const std::optional<Masks>& masks,
+                                   std::optional<SessionSum> former = {});
 
   [[nodiscard]] const job::SessionKey& key() const { return key_; }
   [[nodiscard]] std::uint64_t word_count() const { return parts_.front().sum.layout().word_count(); }
@@ -72,7 +73,7 @@ class SessionSum {
   /// Takes the masks off and joins the groups. @return the sites of groups that failed, with the reason
   Result<std::map<std::string, std::string>> unmask(unsigned threads);
 
-  [[nodiscard]] const std::map<std::string, report::Metrics>& site_metrics() const { return site_metrics_; }
+  [[nodiscard]] const std::map<std::string, task::Metrics>& site_metrics() const { return site_metrics_; }
 
  private:
   struct Part {
@@ -80,18 +81,18 @@ class SessionSum {
     aggregation::StreamingSum sum;
     std::optional<secagg::CoordinatorProtocol> masks;
   };
-  SessionSum(job::SessionKey key, std::uint64_t classes, bool told)
-      : key_(std::move(key)), classes_(classes), told_(told) {}
+  SessionSum(job::SessionKey key, std::shared_ptr<const task::Task> task, bool told)
+      : key_(std::move(key)), task_(std::move(task)), told_(told) {}
   [[nodiscard]] Part* part_of(const std::string& site);
   [[nodiscard]] const Part* part_of(const std::string& site) const;
   Result<std::optional<std::uint64_t>> take_counts(const std::string& site, aggregation::StreamingSum& sum,
                                                    aggregation::WordSource& words);
 
   job::SessionKey key_;
-  std::uint64_t classes_;
+  std::shared_ptr<const task::Task> task_;
   bool told_;
   std::vector<Part> parts_;  ///< one at least
-  std::map<std::string, report::Metrics> site_metrics_;
+  std::map<std::string, task::Metrics> site_metrics_;
 };
 
 /// Who sums with whom in a session, and the order that each group gets.

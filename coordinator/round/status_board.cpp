@@ -179,8 +179,8 @@ void StatusBoard::trained(const CloseSum& action, const Training& training, Time
   round_opened_.reset();
 }
 
-void StatusBoard::evaluated(const CloseSum& action, report::Metrics metrics,
-                            const std::map<std::string, report::Metrics>& by_site, TimePoint now) {
+void StatusBoard::evaluated(const CloseSum& action, task::Metrics metrics,
+                            const std::map<std::string, task::Metrics>& by_site, TimePoint now) {
   if (!finished_) return;
   finished_->metrics = std::move(metrics);
   finished_->site_metrics = by_site;

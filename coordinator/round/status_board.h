@@ -42,7 +42,7 @@ class StatusBoard {
   };
   void trained(const CloseSum& action, const Training& training, TimePoint now);
   void published(const crypto::Digest& model) { status_.model = model; }
-  void evaluated(const CloseSum& action, report::Metrics metrics, const std::map<std::string, report::Metrics>& by_site,
+  void evaluated(const CloseSum& action, task::Metrics metrics, const std::map<std::string, task::Metrics>& by_site,
                  TimePoint now);
   void evaluation_missed(const Answers& answers, const std::string& reason);
   /// Moves the record of a round that is over, evaluation included, to the history.

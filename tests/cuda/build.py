@@ -9,7 +9,7 @@ import tarfile
 from steps import StepFailed
 
 TARGETS = ["consilium-trainer", "consilium-echo-trainer", "consilium-rogue-trainer", "consilium-confined-run", "test_trainer_training",
-           "test_trainer_program", "test_trainer_data", "test_trainer_channel", "test_trainer_messages", "test_trainer_process"]
+           "test_trainer_program", "test_trainer_task", "test_trainer_data", "test_trainer_channel", "test_trainer_messages", "test_trainer_process"]
 # Exact equality of floats in a test is meant for the CPU alone.
 TESTS = [target for target in TARGETS if target.startswith("test_")]
 

@@ -103,7 +103,8 @@ class TrainerHost:
         return self.hello
 
     def prepare(self, model, data, parameters, normalize=None):
-        self.send({"type": "prepare", "model": model, "data": {"type": "npz", "path": str(data)}, "normalize": normalize, "parameter_count": parameters})
+        self.send({"type": "prepare", "model": model, "data": {"type": "npz", "path": str(data)}, "normalize": normalize, "parameter_count": parameters,
+                   "task": {"name": "classification", "threshold": 0.5, "calibration_bins": 0}, "loss": "cross_entropy"})
         self.parameters = parameters
         self.counts = self.expect("prepared")
         return self.counts

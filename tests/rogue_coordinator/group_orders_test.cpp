@@ -53,7 +53,7 @@ TEST_CASE("mode masked: census and evaluation have the job's own orders too") {
   SECTION("words of a census") {
     GroupAttempt attempt(job, SumKind::kCensus, 0);
     job::RoundOrder told = attempt.order();
-    told.layout = encoding::census_layout(3, {true, true}).value();
+    told.layout = task::census_layout(*task::make_task({}, 3).value(), {true, true}).value();
     CHECK_FALSE(attempt.offer(told));
     attempt.check_refused("the round order isn't the one that the accepted job gives");
     return;
@@ -63,7 +63,9 @@ TEST_CASE("mode masked: census and evaluation have the job's own orders too") {
   GroupAttempt attempt(job, SumKind::kEvaluate, 1);
   job::RoundOrder told = attempt.order();
   SECTION("split") { told.split = GENERATE(job::Split::kTrain, job::Split::kTest); }
-  SECTION("words of an evaluation") { told.layout = encoding::evaluate_layout(3, {true, true}).value(); }
+  SECTION("words of an evaluation") {
+    told.layout = task::evaluate_layout(*task::make_task({}, 3).value(), {true, true}).value();
+  }
   CHECK_FALSE(attempt.offer(told));
   attempt.check_refused("the round order isn't the one that the accepted job gives");
 }

@@ -16,7 +16,8 @@
 
 #include "client/trainer/data/dataset.h"
 #include "client/trainer/protocol/channel.h"
-#include "common/encoding/vector_layout.h"
+#include "common/task/score_histogram.h"
+#include "common/task/task.h"
 
 using namespace consilium;
 using namespace consilium::trainer;
@@ -96,9 +97,9 @@ class Trainer {
     std::ranges::fill(counts.values(), 0);
     const std::span<std::uint64_t> confusion = counts.values().subspan(2, classes_ * classes_);
     const std::span<std::uint64_t> positives =
-        counts.values().subspan(2 + classes_ * classes_, classes_ * encoding::kScoreBins);
+        counts.values().subspan(2 + classes_ * classes_, classes_ * task::kScoreBins);
     const std::span<std::uint64_t> negatives =
-        counts.values().subspan(2 + classes_ * classes_ + classes_ * encoding::kScoreBins);
+        counts.values().subspan(2 + classes_ * classes_ + classes_ * task::kScoreBins);
     double loss = 0.0;
     for (std::size_t i = 0; i < split.size(); ++i) {
       const std::vector<double> shares = predict(split, i, global.values());
@@ -108,16 +109,14 @@ class Trainer {
       for (std::size_t k = 0; k < classes_; ++k) {
         const double logit = std::log(std::max(shares[k], 1e-12) / std::max(1.0 - shares[k], 1e-12));
         const double bin =
-            (std::clamp(logit, -encoding::kScoreLogitRange, encoding::kScoreLogitRange) / encoding::kScoreLogitRange +
-             1) /
-            2;
+            (std::clamp(logit, -task::kScoreLogitRange, task::kScoreLogitRange) / task::kScoreLogitRange + 1) / 2;
         const auto index =
-            std::min<std::size_t>(static_cast<std::size_t>(bin * encoding::kScoreBins), encoding::kScoreBins - 1);
-        ++(split.labels[i] == k ? positives : negatives)[k * encoding::kScoreBins + index];
+            std::min<std::size_t>(static_cast<std::size_t>(bin * task::kScoreBins), task::kScoreBins - 1);
+        ++(split.labels[i] == k ? positives : negatives)[k * task::kScoreBins + index];
       }
     }
     counts.values()[0] = split.size();
-    counts.values()[1] = static_cast<std::uint64_t>(std::llround(loss * encoding::kLossUnit));
+    counts.values()[1] = static_cast<std::uint64_t>(std::llround(loss * task::kUnit));
     return Evaluated{0.0};
   }
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -10,6 +11,7 @@
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
 #include "common/job/round_order.h"
+#include "common/task/task.h"
 
 /// The conversation between a client daemon (host) and its trainer, over a Unix stream socket: records of a 4-byte
 /// little-endian length and that many bytes of JSON (docs/formats/trainer_protocol.md). Vectors travel in shared
@@ -36,6 +38,8 @@ struct Prepare {
   DataSource data;
   std::optional<job::Normalization> normalize;
   std::uint64_t parameter_count = 0;  ///< floats of the model's manifest
+  task::TaskSpec task{};
+  task::LossSpec loss{};
   bool operator==(const Prepare&) const = default;
 };
 /// Train from the global model. Carries two memfds: the global model (read-only), and where the delta goes; each holds
@@ -52,7 +56,7 @@ struct Train {
   bool operator==(const Train&) const = default;
 };
 /// Evaluate the global model on a split. Carries two memfds: the global model, and where the counts go: uint64, as many
-/// as evaluation_count_elements(classes), in the order of the evaluate layout's fields. Answered by Evaluated.
+/// as Task::evaluation_elements(), in the order of the task's fields. Answered by Evaluated.
 struct Evaluate {
   job::Split split = job::Split::kVal;
   std::uint32_t batch_size = 256;
@@ -78,7 +82,7 @@ struct Prepared {
   std::uint64_t train_examples = 0;
   std::uint64_t val_examples = 0;
   std::uint64_t test_examples = 0;
-  std::vector<std::uint64_t> class_examples;  ///< of the training split, one a class
+  std::vector<std::uint64_t> class_examples;  ///< training examples that hold each class
   bool operator==(const Prepared&) const = default;
 };
 struct Progress {
@@ -104,9 +108,8 @@ struct Failed {
 };
 using Reply = std::variant<Hello, Prepared, Progress, Trained, Evaluated, Failed>;
 
-/// Counts that an evaluation fills: examples 1, loss 1, confusion classes^2, positive and negative scores classes x
-/// kScoreBins each.
-[[nodiscard]] std::uint64_t evaluation_count_elements(std::uint64_t classes);
+/// Makes the task of a request. Fails with kInvalidArgument where it doesn't fit the model's classes.
+Result<std::shared_ptr<const task::Task>> task_of(const Prepare& request);
 
 /// Writes a record's JSON; the length prefix is the channel's.
 [[nodiscard]] std::string encode(const Request& request);

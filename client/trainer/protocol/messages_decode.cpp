@@ -7,6 +7,7 @@
 #include "client/trainer/protocol/record_names.h"
 #include "client/trainer/protocol/record_reader.h"
 #include "common/model/model_json.h"
+#include "common/task/task_json.h"
 
 namespace consilium::trainer {
 
@@ -72,6 +73,22 @@ job::OptimizerSpec read_optimizer(RecordReader& parent) {
   return optimizer;
 }
 
+/// Reads the task and the loss, which are checked against the model's classes.
+void read_task(RecordReader& reader, Prepare& request) {
+  const json* task_json = reader.member("task");
+  const json* loss_json = reader.member("loss");
+  if (task_json == nullptr || loss_json == nullptr) return;
+  auto task = task::task_from_json(*task_json);
+  if (!task) return reader.take(task.error().within("prepare"));
+  auto loss = task::loss_from_json(*loss_json, *task, static_cast<std::uint64_t>(request.model.classes));
+  if (!loss) return reader.take(loss.error().within("prepare"));
+  // A job may leave defaults out; a record may not.
+  if (task::to_json(*task) != *task_json) return reader.refuse("task", "every key of the task, and its defaults");
+  if (task::to_json(*loss, task->kind) != *loss_json) return reader.refuse("loss", "every key of the loss that counts");
+  request.task = *task;
+  request.loss = *std::move(loss);
+}
+
 Request read_prepare(RecordReader& reader) {
   Prepare request;
   if (const json* value = reader.member("model"); value != nullptr) {
@@ -85,6 +102,7 @@ Request read_prepare(RecordReader& reader) {
   request.data = read_data(reader);
   request.normalize = read_normalize(reader);
   request.parameter_count = reader.integer("parameter_count", 1, ParameterManifest::kMaxParameters);
+  read_task(reader, request);
   return request;
 }
 
@@ -125,15 +143,10 @@ Reply read_prepared(RecordReader& reader) {
   reply.val_examples = reader.integer("val_examples", 0, kMaxExamples);
   reply.test_examples = reader.integer("test_examples", 0, kMaxExamples);
   reply.class_examples = reader.integers("class_examples", kMaxClasses);
-  std::uint64_t rest = reply.train_examples;
+  // What the counts add up to is the task's to check (task::Task::check_census).
   for (const std::uint64_t examples : reply.class_examples) {
-    if (examples > rest) {
-      reader.refuse("class_examples", "the training examples of each class, train_examples in all");
-      return reply;
-    }
-    rest -= examples;
+    if (examples > reply.train_examples) reader.refuse("class_examples", "at most train_examples of each class");
   }
-  if (rest != 0) reader.refuse("class_examples", "the training examples of each class, train_examples in all");
   return reply;
 }
 

@@ -3,8 +3,8 @@
 #include "client/trainer/protocol/messages.h"
 #include "client/trainer/protocol/record_limits.h"
 #include "client/trainer/protocol/record_names.h"
-#include "common/encoding/vector_layout.h"
 #include "common/model/model_json.h"
+#include "common/task/task_json.h"
 
 namespace consilium::trainer {
 
@@ -38,7 +38,9 @@ json to_json(const Prepare& request) {
           {"model", model::to_json(request.model)},
           {"data", {{"type", request.data.type}, {"path", request.data.path}}},
           {"normalize", normalize},
-          {"parameter_count", request.parameter_count}};
+          {"parameter_count", request.parameter_count},
+          {"task", task::to_json(request.task)},
+          {"loss", task::to_json(request.loss, request.task.kind)}};
 }
 
 json to_json(const Train& request) {
@@ -99,8 +101,8 @@ json to_json(const Failed& reply) {
 
 }  // namespace
 
-std::uint64_t evaluation_count_elements(std::uint64_t classes) {
-  return 2 + classes * classes + 2 * classes * encoding::kScoreBins;
+Result<std::shared_ptr<const task::Task>> task_of(const Prepare& request) {
+  return task::make_task(request.task, static_cast<std::uint64_t>(request.model.classes));
 }
 
 std::string encode(const Request& request) {

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/task/limits.h"
+
 /// Bounds of what stands in records (docs/formats/trainer_protocol.md).
 namespace consilium::trainer {
 
@@ -12,7 +14,7 @@ inline constexpr std::size_t kMaxMessageBytes = 4096;
 inline constexpr std::size_t kMaxSiteBytes = 256;
 inline constexpr std::size_t kMaxPathBytes = 4096;
 inline constexpr std::size_t kMaxChannels = 4096;  ///< values of a normalisation
-inline constexpr std::size_t kMaxClasses = 65536;
+inline constexpr std::size_t kMaxClasses = task::kMaxClasses;
 /// Largest count of examples and steps: sums of two stay exact in 64 bits and in a double.
 inline constexpr std::uint64_t kMaxExamples = std::uint64_t{1} << 48;
 inline constexpr std::uint32_t kMaxBatchSize = 1 << 20;

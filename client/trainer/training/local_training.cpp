@@ -4,6 +4,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <array>
 
 #include "client/trainer/models/torch_errors.h"
 #include "client/trainer/training/epoch_loss.h"
@@ -24,8 +25,10 @@ at::Generator dropout_generator(const Train& request, const at::Device& device) 
 /// One site's work in one round.
 class LocalTraining {
  public:
-  LocalTraining(Network& network, const ExampleStore& examples, const Train& request, const Hooks& hooks)
+  LocalTraining(Network& network, const LearningTask& task, const ExampleStore& examples, const Train& request,
+                const Hooks& hooks)
       : network_(network),
+        task_(task),
         examples_(examples),
         request_(request),
         hooks_(hooks),
@@ -48,15 +51,15 @@ class LocalTraining {
 
  private:
   Result<void> run_epoch(std::uint32_t epoch, std::span<const std::int64_t> order) {
-    EpochLoss loss;
+    EpochLoss loss(task_);
     for (std::size_t at = 0; at < order.size(); at += request_.batch_size) {
       if (hooks_.cancelled()) {
         return fail(ErrorCode::kCancelled, fmt::format("round {}: cancelled in epoch {}", request_.round, epoch));
       }
       const Batch batch =
           examples_.gather(order.subspan(at, std::min<std::size_t>(request_.batch_size, order.size() - at)));
-      const at::Tensor logits = network_.forward(batch.images, pass_);
-      network_.backward(loss.step(logits, batch.labels));
+      const std::array outputs{network_.forward(batch.images, pass_)};
+      network_.backward(loss.step(outputs, Target{.values = batch.labels}, batch.labels.size(0)).front());
       CONSILIUM_TRY(check(loss, epoch));
       optimizer_.step();
       ++progress_.steps_done;
@@ -91,6 +94,7 @@ class LocalTraining {
   }
 
   Network& network_;
+  const LearningTask& task_;
   const ExampleStore& examples_;
   const Train& request_;
   const Hooks& hooks_;
@@ -117,13 +121,13 @@ Result<void> check_request(const Network& network, const Train& request, std::sp
 
 }  // namespace
 
-Result<Trained> train(Network& network, const ExampleStore& examples, const Train& request,
+Result<Trained> train(Network& network, const LearningTask& task, const ExampleStore& examples, const Train& request,
                       std::span<const float> global, std::span<float> delta, const Hooks& hooks) {
   CONSILIUM_TRY(check_request(network, request, global, delta));
   return without_exceptions(fmt::format("round {}", request.round), [&]() -> Result<Trained> {
     const c10::InferenceMode guard;
     network.storage().load(global);
-    LocalTraining training(network, examples, request, hooks);
+    LocalTraining training(network, task, examples, request, hooks);
     CONSILIUM_ASSIGN(const Trained trained, training.run());
     network.storage().store_difference(global, delta);
     return trained;

@@ -47,7 +47,9 @@ report::JobStatus status_of(unsigned rounds) {
     record.failed = {{"south", "training failed: CUDA out of memory"}};
     record.seconds = 1.5 * round;
     record.train_loss = 1.0 / round;
-    record.metrics = report::Metrics{100, 0.5, 0.8, 0.7, 0.9, 0.001, 0.75, {40, 10, 10, 40}};
+    record.metrics = task::Metrics{100,
+                                   {{"loss", 0.5, 0.0, false}, {"accuracy", 0.8}, {"auc", 0.9, 0.001}},
+                                   {{"confusion", 2, 2, {40, 10, 10, 40}}}};
     record.site_metrics["north"] = *record.metrics;
     record.model.fill(static_cast<std::uint8_t>(round));
     status.history.push_back(record);
@@ -63,9 +65,7 @@ report::JobStatus status_of(unsigned rounds) {
 bool same(const report::RoundRecord& left, const report::RoundRecord& right) {
   return left.round == right.round && left.cohort == right.cohort && left.contributed == right.contributed &&
          left.failed == right.failed && left.seconds == right.seconds && left.train_loss == right.train_loss &&
-         left.model == right.model && left.metrics->confusion == right.metrics->confusion &&
-         left.metrics->auc == right.metrics->auc &&
-         left.site_metrics.at("north").f1 == right.site_metrics.at("north").f1;
+         left.model == right.model && left.metrics == right.metrics && left.site_metrics == right.site_metrics;
 }
 
 }  // namespace

@@ -5,11 +5,10 @@
 namespace consilium::cli {
 namespace {
 
-report::Metrics metrics_of(double accuracy, double auc) {
-  report::Metrics metrics;
+task::Metrics metrics_of(double accuracy, double auc) {
+  task::Metrics metrics;
   metrics.examples = 100;
-  metrics.accuracy = accuracy;
-  metrics.auc = auc;
+  metrics.values = {{"loss", 1.0, 0.0, false}, {"accuracy", accuracy}, {"auc", auc}};
   return metrics;
 }
 

@@ -21,10 +21,8 @@ RoundRecord round_of(std::uint32_t number) {
   record.seconds = 1.5;
   record.bytes = 53'200'000;
   record.train_loss = 0.4 / number;
-  report::Metrics metrics;
-  metrics.loss = 0.35;
-  metrics.accuracy = 0.861;
-  metrics.auc = 0.925;
+  task::Metrics metrics;
+  metrics.values = {{"loss", 0.35, 0.0, false}, {"accuracy", 0.861}, {"auc", 0.925}};
   record.metrics = metrics;
   return record;
 }
@@ -70,6 +68,19 @@ TEST_CASE("the table shows round, phase, sites, loss, metric, bytes and the time
                            "53.2 MB", "2/2", "north", "uploading", "15 %"}) {
     CHECK(contains(lines, text));
   }
+}
+
+TEST_CASE("the table's columns are named after the metrics that the evaluations have") {
+  const Screen screen{100, 30, true, false};
+  CHECK(contains(table_lines(running(1), "val", screen), "accuracy      AUC"));
+  JobStatus status = running(2);
+  status.history[0].metrics.reset();  // not evaluated
+  status.history[1].metrics->values = {{"loss", 0.2, 0.0, false}, {"dice", 0.75}, {"iou", 0.625}};
+  const auto lines = table_lines(status, "val", screen);
+  CHECK(contains(lines, "dice      IoU"));
+  CHECK(contains(lines, "0.750    0.625"));
+  CHECK_FALSE(contains(lines, "accuracy"));
+  CHECK_FALSE(contains(table_lines(running(0), "val", screen), "accuracy"));
 }
 
 TEST_CASE("every view says whether the job's sums are masked, once") {

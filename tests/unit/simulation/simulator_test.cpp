@@ -81,8 +81,8 @@ TEST_CASE("a simulated job runs to its end, learns, and reports every round") {
     CHECK(record.metrics->examples == 60);
     CHECK(record.site_metrics.size() == 6);
   }
-  CHECK(status->history.back().metrics->accuracy > 0.75);
-  CHECK(status->history.back().metrics->loss < status->history.front().metrics->loss);
+  CHECK(status->history.back().metrics->value_of("accuracy") > 0.75);
+  CHECK(status->history.back().metrics->value_of("loss") < status->history.front().metrics->value_of("loss"));
   CHECK(sim->trainer_software().find("consilium-linear-trainer") == 0);
   const auto manifest = model::build_manifest(job.spec.model);
   CHECK(sim->model(*status->model, *manifest)->size() == 10);
@@ -172,9 +172,9 @@ TEST_CASE("a comparison evaluates alone, federated and pooled on everybody's tes
   REQUIRE(comparison->pooled);
   CHECK(comparison->pooled->examples == 30);
   // The federated model was evaluated on the same split after its last round: the same sums, the same numbers.
-  CHECK(comparison->federated->accuracy == status.history.back().metrics->accuracy);
-  CHECK(comparison->federated->loss == status.history.back().metrics->loss);
-  CHECK(comparison->federated->auc == status.history.back().metrics->auc);
+  CHECK(comparison->federated->value_of("accuracy") == status.history.back().metrics->value_of("accuracy"));
+  CHECK(comparison->federated->value_of("loss") == status.history.back().metrics->value_of("loss"));
+  CHECK(comparison->federated->value_of("auc") == status.history.back().metrics->value_of("auc"));
 }
 
 TEST_CASE("a site alone trains as a federation of that one site does") {
@@ -189,7 +189,7 @@ TEST_CASE("a site alone trains as a federation of that one site does") {
   CHECK_FALSE(comparison->pooled);
   const auto evaluated = sim->evaluate(both, job::Split::kTest, {*run(*sim, one).model}, {});
   REQUIRE(evaluated);
-  CHECK(evaluated->front().loss == comparison->alone.at("site-1").loss);
+  CHECK(evaluated->front().value_of("loss") == comparison->alone.at("site-1").value_of("loss"));
 }
 
 TEST_CASE("a stop finishes the round under way, its evaluation included, and no further one") {

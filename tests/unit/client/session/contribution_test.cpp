@@ -6,6 +6,8 @@
 
 #include "client/session/inseparable.h"
 #include "common/encoding/fixed_point.h"
+#include "common/task/classification.h"
+#include "common/task/score_histogram.h"
 
 using namespace consilium;
 using namespace consilium::session;
@@ -45,25 +47,30 @@ std::vector<float> floats_in(const job::RoundOrder& order, std::string_view name
   return values;
 }
 
+const task::Task& two_classes() {
+  static const auto task = task::make_task({}, 2).value();
+  return *task;
+}
+
 /// An evaluation of two classes that adds up: three of class 0, one of class 1, one of the former taken for the latter.
 std::vector<std::uint64_t> evaluation_counts() {
-  std::vector<std::uint64_t> counts(trainer::evaluation_count_elements(2), 0);
+  std::vector<std::uint64_t> counts(two_classes().evaluation_elements(), 0);
   counts[0] = 4;
   counts[1] = 5'000'000;
   counts[2] = 2, counts[3] = 1, counts[4] = 0, counts[5] = 1;
   const std::size_t positives = 6;
-  const std::size_t negatives = positives + 2 * encoding::kScoreBins;
+  const std::size_t negatives = positives + 2 * task::kScoreBins;
   counts[positives + 700] = 3;
-  counts[positives + encoding::kScoreBins + 10] = 1;
+  counts[positives + task::kScoreBins + 10] = 1;
   counts[negatives + 5] = 1;
-  counts[negatives + encoding::kScoreBins + 1023] = 3;
+  counts[negatives + task::kScoreBins + 1023] = 3;
   return counts;
 }
 
 job::RoundOrder evaluate_order() {
   job::RoundOrder order;
   order.kind = job::SumKind::kEvaluate;
-  order.layout = encoding::evaluate_layout(2).value();
+  order.layout = task::evaluate_layout(two_classes()).value();
   return order;
 }
 
@@ -71,7 +78,7 @@ job::RoundOrder evaluate_order() {
 
 TEST_CASE("a census carries the examples of each split and of each class") {
   job::RoundOrder order;
-  order.layout = encoding::census_layout(2).value();
+  order.layout = task::census_layout(two_classes()).value();
   const auto words = census_contribution(order, {70'000, 20, 30, {69'990, 10}});
   REQUIRE(words.has_value());
   CHECK(counts_in(order, encoding::kExamples, *words) == std::vector<std::uint64_t>{70'000, 20, 30});
@@ -243,13 +250,13 @@ TEST_CASE("a masked site with more examples than N doesn't show that it has: its
 TEST_CASE("an evaluation's counts travel as they are") {
   const auto order = evaluate_order();
   const auto counts = evaluation_counts();
-  const auto words = evaluate_contribution(order, counts);
+  const auto words = evaluate_contribution(order, two_classes(), counts);
   REQUIRE(words.has_value());
   CHECK(counts_in(order, encoding::kExamples, *words)[0] == 4);
   CHECK(counts_in(order, encoding::kLoss, *words)[0] == 5'000'000);
-  CHECK(counts_in(order, encoding::kConfusion, *words) == std::vector<std::uint64_t>{2, 1, 0, 1});
-  CHECK(counts_in(order, encoding::kNegatives, *words)[encoding::kScoreBins + 1023] == 3);
-  CHECK(evaluate_contribution(order, std::vector<std::uint64_t>(counts.size(), 0)).has_value());
+  CHECK(counts_in(order, task::kConfusion, *words) == std::vector<std::uint64_t>{2, 1, 0, 1});
+  CHECK(counts_in(order, task::kNegatives, *words)[task::kScoreBins + 1023] == 3);
+  CHECK(evaluate_contribution(order, two_classes(), std::vector<std::uint64_t>(counts.size(), 0)).has_value());
 }
 
 TEST_CASE("an evaluation that contradicts itself is refused") {
@@ -260,17 +267,17 @@ TEST_CASE("an evaluation that contradicts itself is refused") {
     for (const std::uint64_t wrong : {counts[i] + 1, ~std::uint64_t{0}}) {
       auto bad = counts;
       bad[i] = wrong;
-      if (evaluate_contribution(order, bad).has_value()) FAIL("accepted a wrong count at " << i);
+      if (evaluate_contribution(order, two_classes(), bad).has_value()) FAIL("accepted a wrong count at " << i);
     }
   }
   auto swapped = counts;
   std::swap(swapped[2], swapped[5]);
-  CHECK_FALSE(evaluate_contribution(order, swapped).has_value());
-  CHECK_FALSE(evaluate_contribution(order, std::span(counts).first(counts.size() - 1)).has_value());
+  CHECK_FALSE(evaluate_contribution(order, two_classes(), swapped).has_value());
+  CHECK_FALSE(evaluate_contribution(order, two_classes(), std::span(counts).first(counts.size() - 1)).has_value());
   auto longer = counts;
   longer.push_back(0);
-  CHECK_FALSE(evaluate_contribution(order, longer).has_value());
+  CHECK_FALSE(evaluate_contribution(order, two_classes(), longer).has_value());
   std::vector<std::uint64_t> only_loss(counts.size(), 0);
   only_loss[1] = 7;
-  CHECK_FALSE(evaluate_contribution(order, only_loss).has_value());
+  CHECK_FALSE(evaluate_contribution(order, two_classes(), only_loss).has_value());
 }

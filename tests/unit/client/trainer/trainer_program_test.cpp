@@ -68,7 +68,7 @@ TEST_CASE("a trainer says hello, prepares, trains and evaluates, and ends when i
   CHECK(train_once(site.trainer, site.weights, train_request()) == delta);
 
   const Shared global(site.weights);
-  const Shared counts(evaluation_count_elements(2) * sizeof(std::uint64_t));
+  const Shared counts(task::make_task({}, 2).value()->evaluation_elements() * sizeof(std::uint64_t));
   site.trainer.send(Evaluate{.split = job::Split::kVal, .batch_size = 4}, {global.descriptor(), counts.descriptor()});
   CHECK(std::holds_alternative<Evaluated>(site.trainer.receive(true)));  // no progress comes before it
   CHECK(counts.as<std::uint64_t>().front() == 10);

@@ -52,6 +52,26 @@ TEST_CASE("a file that changed is read again, even where its size is the same") 
   CHECK(value_of(workspace.prepare(prepare_for(file))).class_examples == expected);
 }
 
+TEST_CASE("the task and its loss are the latest request's, and data without its targets are refused") {
+  Folder folder;
+  REQUIRE(data::write_npz(folder / "a.npz", small_dataset(40, 10)));
+  Workspace workspace(at::kCPU);
+  Prepare request = prepare_for(folder / "a.npz");
+  (void)value_of(workspace.prepare(request));
+  CHECK(workspace.task().is_plain_cross_entropy());
+  request.loss.label_smoothing = 0.1;
+  (void)value_of(workspace.prepare(request));
+  CHECK_FALSE(workspace.task().is_plain_cross_entropy());
+  CHECK(workspace.cached_datasets() == 1);
+  request.task = task::default_task(task::TaskKind::kMultiLabel);
+  CHECK(workspace.prepare(request).error().code == ErrorCode::kInvalidArgument);  // a loss of another task
+  request.loss = task::default_loss(request.task.kind);
+  const auto refused = workspace.prepare(request);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().message.find("holds one class for each example") != std::string::npos);
+  CHECK(workspace.network() == nullptr);
+}
+
 TEST_CASE("a data set that alone exceeds the cache is used all the same") {
   Folder folder;
   REQUIRE(data::write_npz(folder / "a.npz", small_dataset(40, 10)));

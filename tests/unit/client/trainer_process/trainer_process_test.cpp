@@ -41,7 +41,8 @@ TEST_CASE("a trainer is prepared, trains and evaluates, and stays warm between c
     CHECK(std::ranges::all_of(vectors.delta.floats(), [](float x) { return x == 2.5F; }));
     vectors.global.floats()[0] = static_cast<float>(round);  // ours stays writable
   }
-  SharedVector counts = SharedVector::create(evaluation_count_elements(2) * sizeof(std::uint64_t)).value();
+  SharedVector counts =
+      SharedVector::create(task::make_task({}, 2).value()->evaluation_elements() * sizeof(std::uint64_t)).value();
   counts.counts()[0] = 99;
   REQUIRE(trainer.evaluate(Evaluate{}, vectors.global, counts, {}).has_value());
   CHECK(counts.counts()[0] == 0);
@@ -213,7 +214,8 @@ TEST_CASE("a site's own trainer in Python works as the document shows it") {
   const auto trained = train_once(trainer, vectors);
   if (!trained) FAIL(trained.error().message);
   CHECK(std::ranges::all_of(vectors.delta.floats(), [](float x) { return x == 0.25F; }));
-  SharedVector counts = SharedVector::create(evaluation_count_elements(2) * sizeof(std::uint64_t)).value();
+  SharedVector counts =
+      SharedVector::create(task::make_task({}, 2).value()->evaluation_elements() * sizeof(std::uint64_t)).value();
   CHECK(trainer.evaluate(Evaluate{}, vectors.global, counts, {}).error().message ==
         "evaluation failed: this trainer does not evaluate");
 }

@@ -104,19 +104,3 @@ TEST_CASE("a train layout has one parameter field for each run of tensors of one
   CHECK(layout->find(kClipped) != nullptr);
   CHECK((layout->find(kExamples) != nullptr) == with_counts);
 }
-
-TEST_CASE("census and evaluation are counts alone") {
-  const auto census = census_layout(10).value();
-  CHECK(census.find(kExamples)->elements == 3);
-  CHECK(census.find(kClassExamples)->elements == 10);
-  const auto evaluation = evaluate_layout(3).value();
-  CHECK(evaluation.find(kConfusion)->elements == 9);
-  CHECK(evaluation.find(kPositives)->elements == 3 * kScoreBins);
-  CHECK(evaluation.find(kNegatives)->elements == 3 * kScoreBins);
-  CHECK(evaluation.find(kLoss)->limbs == 4);
-  for (const auto& field : evaluation.fields()) CHECK(field.kind == FieldKind::kCount);
-  for (const std::uint64_t classes : {std::uint64_t{0}, std::uint64_t{1} << 32, ~std::uint64_t{0}}) {
-    CHECK_FALSE(census_layout(classes).has_value());
-    CHECK_FALSE(evaluate_layout(classes).has_value());
-  }
-}

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "common/job/masked_job.h"
+#include "common/job/round_order.h"
 #include "tests/unit/common/job/job_fixtures.h"
 
 namespace consilium::job {
@@ -157,6 +158,19 @@ JobSpec random_job(std::mt19937_64& draw) {
   job.model.input = {1 + below(3), 28, 28};
   job.model.classes = 2 + below(9);
   job.data.dataset = "set" + std::to_string(below(10));
+  if (below(2)) {
+    job.task = task::default_task(below(2) ? task::TaskKind::kClassification : task::TaskKind::kMultiLabel);
+    job.task.threshold = 0.01 + 0.98 * share();
+    job.task.calibration_bins = below(20);
+    const auto losses = task::losses_of(job.task.kind);
+    job.training.loss.kind = losses[below(static_cast<std::uint32_t>(losses.size()))];
+    const task::LossKeys keys = task::keys_of(job.training.loss.kind, job.task.kind);
+    if (keys.gamma && below(2)) job.training.loss.gamma = 10.0 * share();
+    if (keys.alpha && below(2)) job.training.loss.alpha = share();
+    if (keys.label_smoothing && below(2)) job.training.loss.label_smoothing = 0.99 * share();
+    if (keys.class_weights && below(2))
+      job.training.loss.class_weights.assign(static_cast<std::size_t>(job.model.classes), 100.0 * share());
+  }
   if (below(2))
     job.data.normalize =
         Normalization{{share() - 0.5}, std::vector<double>(static_cast<std::size_t>(job.model.input[0]), share())};
@@ -286,6 +300,72 @@ TEST_CASE("a job names up to 100 different researchers who may read it") {
     REQUIRE_FALSE(refused);
     CHECK(refused.error().message.find("readers") != std::string::npos);
   }
+}
+
+TEST_CASE("a job that classifies has the digest that it had before there were tasks") {
+  const std::string before = "cd173dcb3785e9f94a8e8aed7c70112473f2eb96ff4164f916c419653a062b97";
+  CHECK(crypto::to_hex(job_digest(parsed(kSmallJob))) == before);
+  CHECK(crypto::to_hex(job_digest(parsed(kSmallJob + "task: classification\n"))) == before);
+  CHECK(crypto::to_hex(job_digest(parsed(kSmallJob + "task: {name: classification, threshold: 0.5}\n"))) == before);
+  CHECK(crypto::to_hex(job_digest(parsed(
+            with(kSmallJob, "loss: cross_entropy", "loss: {name: cross_entropy, label_smoothing: 0}")))) == before);
+  CHECK(canonical_text(parsed(kSmallJob)).find("\"task\"") == std::string::npos);
+}
+
+TEST_CASE("tasks and losses survive the canonical text, with every default spelled out") {
+  const JobSpec job = parsed(with(kSmallJob, "loss: cross_entropy", "loss: {name: focal, gamma: 1.5}") +
+                             "task: {name: multi_label, threshold: 0.25}\n");
+  CHECK(job.task.kind == task::TaskKind::kMultiLabel);
+  CHECK(job.task.calibration_bins == task::kCalibrationBins);
+  CHECK(job.training.loss.kind == task::LossKind::kFocal);
+  const std::string text = canonical_text(job);
+  CHECK(text.find(R"("task":{"calibration_bins":15,"name":"multi_label","threshold":0.25})") != std::string::npos);
+  CHECK(text.find(R"("loss":{"alpha":0.25,"gamma":1.5,"name":"focal"})") != std::string::npos);
+  CHECK(parsed(text) == job);
+  CHECK(parsed(with(kSmallJob, "  loss: cross_entropy\n", "") + "task: multi_label\n").training.loss.kind ==
+        task::LossKind::kBinaryCrossEntropy);
+}
+
+TEST_CASE("a task or a loss that can't be is refused with its key") {
+  const auto refused = [](const std::string& text) {
+    const auto job = parse_job(text, "job.yaml");
+    REQUIRE_FALSE(job.has_value());
+    return job.error().message;
+  };
+  const auto task = [&](const std::string& value) { return refused(kSmallJob + "task: " + value + "\n"); };
+  const auto loss = [&](const std::string& value) {
+    return refused(with(kSmallJob, "loss: cross_entropy", "loss: " + value));
+  };
+  CHECK_THAT(task("regression"), Catch::Contains("job.yaml: task.name: expected one of classification, multi_label"));
+  CHECK_THAT(task("{name: classification, threshold: 1}"), Catch::Contains("task.threshold: expected a number from"));
+  CHECK_THAT(task("{name: classification, treshold: 0.5}"), Catch::Contains("task.treshold: classification has no"));
+  CHECK_THAT(task("{name: classification, calibration_bins: 101}"), Catch::Contains("task.calibration_bins: expected"));
+  CHECK_THAT(task("segmentation"), Catch::Contains("task: segmentation needs a model that yields a map of an image"));
+  CHECK_THAT(task("detection"), Catch::Contains("task: detection needs a model that yields three outputs"));
+  CHECK_THAT(loss("hinge"), Catch::Contains("training.loss.name: expected one of cross_entropy"));
+  CHECK_THAT(loss("fcos"), Catch::Contains("training.loss.name: a classification job can have cross_entropy, focal"));
+  CHECK_THAT(loss("{name: cross_entropy, class_weights: [1, 2, 3]}"),
+             Catch::Contains("training.loss.class_weights: expected one number for each of the 4 classes, found 3"));
+  CHECK_THAT(loss("{name: cross_entropy, class_weights: [1, 2, 3, -1]}"),
+             Catch::Contains("training.loss.class_weights"));
+  CHECK_THAT(loss("{name: cross_entropy, gamma: 2}"), Catch::Contains("training.loss.gamma: cross_entropy has no"));
+  CHECK_THAT(loss("{name: focal, gamma: 11}"), Catch::Contains("training.loss.gamma: expected a number from 0 to 10"));
+}
+
+TEST_CASE("jobs may tell apart as many classes as every other part, and no more") {
+  const auto job_of = [](const std::string& classes) {
+    return parse_job(
+        with(with(kSmallJob, "classes: 4", "classes: " + classes), "{linear: 4}", "{linear: " + classes + "}"),
+        "job.yaml");
+  };
+  const auto most = job_of("1000");
+  REQUIRE(most.has_value());
+  const auto order = expected_order(*most, {"j", SumKind::kEvaluate, 1, 1}, 1, {});
+  REQUIRE(order.has_value());
+  CHECK(decode_round_order(encode(*order)).has_value());
+  const auto more = job_of("1001");
+  REQUIRE_FALSE(more.has_value());
+  CHECK_THAT(more.error().message, Catch::Contains("classes: expected an integer 2 to 1000, found 1001"));
 }
 
 TEST_CASE("the digest is SHA-256 over the length-prefixed label and text") {

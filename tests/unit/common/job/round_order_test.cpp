@@ -59,11 +59,11 @@ TEST_CASE("FedAvg drops partial work, and masked jobs carry no counts beside the
 
 TEST_CASE("census and evaluation orders hold nothing of training") {
   const RoundOrder census = small_order(SumKind::kCensus);
-  CHECK(census.layout == *encoding::census_layout(4));
+  CHECK(census.layout == *task::census_layout(*task::make_task({}, 4).value()));
   CHECK(census.model == crypto::Digest{});
   CHECK(census.local_epochs == 0);
   const RoundOrder evaluation = small_order(SumKind::kEvaluate);
-  CHECK(evaluation.layout == *encoding::evaluate_layout(4));
+  CHECK(evaluation.layout == *task::evaluate_layout(*task::make_task({}, 4).value()));
   CHECK(evaluation.split == Split::kTest);
   CHECK(evaluation.optimizer == OptimizerSpec{});
   CHECK(evaluation.weighting == Weighting::kCohort);

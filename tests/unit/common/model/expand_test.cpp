@@ -98,8 +98,9 @@ TEST_CASE("models beyond the limits are refused before anything is computed with
   check_refused(ModelSpec{"mlp_2nn", {}, {28, 28}, 10}, "model.input: expected 1 dimension");
   check_refused(ModelSpec{"mlp_2nn", {}, {-1}, 10}, "model.input[0] must be");
   check_refused(ModelSpec{"mlp_2nn", {}, {INT64_MAX}, 10}, "model.input[0] must be");
-  check_refused(ModelSpec{"mlp_2nn", {}, {60}, 1}, "model.classes must be 2 to 4096, is 1");
-  check_refused(ModelSpec{"mlp_2nn", {}, {60}, 5000}, "model.classes must be");
+  check_refused(ModelSpec{"mlp_2nn", {}, {60}, 1}, "model.classes must be 2 to 1000, is 1");
+  check_refused(ModelSpec{"mlp_2nn", {}, {60}, 1001}, "model.classes must be 2 to 1000, is 1001");
+  CHECK(expand(ModelSpec{"mlp_2nn", {}, {60}, 1000}).has_value());
   check_refused(ModelSpec{"lenet", {}, {60}, 10}, "expected one of fedavg_cnn, mlp_2nn, resnet18, found 'lenet'");
   check_refused(ModelSpec{"", {}, {60}, 10}, "expected a name or layers");
   check_refused(ModelSpec{"mlp_2nn", {Relu{}}, {60}, 10}, "not both");

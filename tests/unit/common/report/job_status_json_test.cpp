@@ -3,21 +3,23 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/task/limits.h"
+#include "common/task/score_histogram.h"
+#include "common/task/task.h"
+
 using namespace consilium;
 using namespace consilium::report;
 
 namespace {
 
-Metrics some_metrics() {
-  Metrics metrics;
+task::Metrics some_metrics() {
+  task::Metrics metrics;
   metrics.examples = 40;
-  metrics.loss = 0.1 + 0.2;
-  metrics.accuracy = 2.0 / 3.0;
-  metrics.balanced_accuracy = 0.5;
-  metrics.auc = 0.9;
-  metrics.auc_error = 1e-5;
-  metrics.f1 = 0.25;
-  metrics.confusion = {10, 5, 5, 20};
+  metrics.values = {{"loss", 0.1 + 0.2, 0.0, false},
+                    {"accuracy", 2.0 / 3.0, 0.0, true},
+                    {"auc", 0.9, 1e-5, true},
+                    {"hd95", 3.25, 0.1, false}};
+  metrics.tables = {{"confusion", 2, 2, {10, 5, 5, 20}}};
   return metrics;
 }
 
@@ -116,10 +118,47 @@ TEST_CASE("values out of bounds are refused with their path") {
              Catch::StartsWith("detail: "));
   CHECK_THAT(refused([](json& j) { j["eta_seconds"] = json::parse("1e308").get<double>() * 10; }),
              Catch::StartsWith("eta_seconds: "));
-  CHECK_THAT(refused([](json& j) { j["history"][0]["metrics"]["confusion"] = std::vector<int>(kMaxConfusion + 1, 0); }),
-             Catch::StartsWith("history[0].metrics.confusion: "));
-  CHECK_THAT(refused([](json& j) { j["history"][0]["site_metrics"]["east"]["loss"] = "low"; }),
-             Catch::StartsWith("history[0].site_metrics.east.loss: "));
+  const auto table = [&](json counts) {
+    return refused([&](json& j) { j["history"][0]["metrics"]["tables"][0]["counts"] = std::move(counts); });
+  };
+  const std::string counts = "history[0].metrics.tables[0].counts: ";
+  CHECK_THAT(table(std::vector<int>(task::kMaxTableCounts + 1, 0)), Catch::StartsWith(counts));
+  CHECK_THAT(table({1, 2, 3}), Catch::StartsWith(counts));
+  CHECK_THAT(table({1, 2, 3, -4}), Catch::StartsWith(counts));
+  const auto metric = [&](const char* key, json value) {
+    return refused([&](json& j) { j["history"][0]["site_metrics"]["east"]["values"][1][key] = std::move(value); });
+  };
+  const std::string second = "history[0].site_metrics.east.values[1]";
+  CHECK_THAT(metric("value", "low"), Catch::StartsWith(second + ".value: "));
+  CHECK_THAT(metric("name", "Accuracy!"), Catch::StartsWith(second + ".name: "));
+  CHECK_THAT(metric("name", std::string(65, 'a')), Catch::StartsWith(second + ".name: "));
+  CHECK_THAT(metric("name", "loss"), Catch::StartsWith(second + ": expected each name once"));
   for (const json& other : {json(), json(1), json("x"), json::array()})
     CHECK_FALSE(job_status_from_json(other).has_value());
+}
+
+TEST_CASE("whatever a task of any size reports can be read again") {
+  for (const std::uint64_t classes : {2u, 100u, 101u, 1000u}) {
+    const auto task = task::make_task({.calibration_bins = 15}, classes).value();
+    std::vector<std::uint64_t> counts(task->evaluation_elements());
+    counts[0] = classes;  // one example of each class, all taken for class 0
+    const std::size_t positives = 2 + classes * classes;
+    const std::size_t negatives = positives + classes * task::kScoreBins;
+    for (std::uint64_t c = 0; c < classes; ++c) {
+      counts[2 + c * classes] = 1;
+      counts[positives + c * task::kScoreBins] = 1;
+      counts[negatives + c * task::kScoreBins] = classes - 1;
+    }
+    const std::size_t confidence = negatives + classes * task::kScoreBins;
+    counts[confidence + 14] = classes;
+    counts[confidence + 15 + 14] = 1;
+    counts[confidence + 30 + 14] = classes << 20;
+    const auto metrics = task->metrics(counts);
+    if (!metrics) FAIL(metrics.error().message);
+    CHECK(metrics->tables.size() == (classes <= 100 ? 1 : 0));
+    const auto read = metrics_from_json(to_json(*metrics));
+    REQUIRE(read.has_value());
+    CHECK(*read == *metrics);
+  }
+  CHECK_FALSE(task::make_task({}, 1001).has_value());
 }

@@ -29,13 +29,11 @@ evaluation: {every: 2, split: val}
 seed: 1
 )";
 
-Metrics metrics_of(double accuracy) {
-  Metrics metrics;
+task::Metrics metrics_of(double accuracy) {
+  task::Metrics metrics;
   metrics.examples = 10;
-  metrics.loss = 0.5;
-  metrics.accuracy = accuracy;
-  metrics.auc = accuracy + 0.05;
-  metrics.confusion = {4, 1, 2, 3};
+  metrics.values = {{"loss", 0.5, 0.0, false}, {"accuracy", accuracy}, {"auc", accuracy + 0.05, 0.01}};
+  metrics.tables = {{"confusion", 2, 2, {4, 1, 2, 3}}};
   return metrics;
 }
 
@@ -93,6 +91,12 @@ TEST_CASE("report.json has each round's evaluation under the name of its split")
   CHECK(second.at("val").at("accuracy") == 0.7);
   CHECK(second["val"].at("loss") == 0.5);
   CHECK(second["val"].at("auc") == Approx(0.75));
+  CHECK(second["val"].at("auc_error") == 0.01);
+  CHECK_FALSE(second["val"].contains("accuracy_error"));
+  CHECK(second["val"].at("examples") == 10);
+  CHECK(second["val"].at("confusion") == nlohmann::json({4, 1, 2, 3}));
+  CHECK(json.at("metrics").at("loss").at("higher_is_better") == false);
+  CHECK(json["metrics"].at("auc").at("higher_is_better") == true);
   CHECK(second["val"].at("sites").at("a").at("accuracy") == 0.6);
   CHECK(first.at("evaluation_failed").empty());
   CHECK(second.at("evaluation_failed") == nlohmann::json({{"b", "evaluation failed: out of memory"}}));
@@ -131,8 +135,9 @@ TEST_CASE("metrics.csv has as many fields in every row, empty where nothing was 
   }
   REQUIRE(lines.size() == 3);
   for (const std::string& line : lines) CHECK(std::ranges::count(line, ',') == std::ranges::count(lines[0], ','));
-  CHECK(lines[1] == "1,2,1,1.5,1000,,,,,,,,,1");
-  CHECK(lines[2].starts_with("2,2,1,1.5,1000,0.25,0.5,0.7,"));
+  CHECK(lines[0] == "round,cohort,contributed,seconds,bytes,train_loss,loss,accuracy,auc,auc_error,examples,clipped");
+  CHECK(lines[1] == "1,2,1,1.5,1000,,,,,,,1");
+  CHECK(lines[2].starts_with("2,2,1,1.5,1000,0.25,0.5,0.7,0.75,0.01,10,2"));
 }
 
 TEST_CASE("the curves show loss and metric, with comparisons as levels") {
@@ -141,6 +146,31 @@ TEST_CASE("the curves show loss and metric, with comparisons as levels") {
        {"val, global model", "accuracy, mean of the sites alone (test)", "accuracy, pooled (test)", "AUC"}) {
     CHECK(svg.find(text) != std::string::npos);
   }
+}
+
+TEST_CASE("every view takes whatever metrics there are, by name") {
+  Report report = example();
+  task::Metrics metrics;
+  metrics.examples = 3;
+  metrics.values = {{"loss", 0.3, 0.0, false}, {"dice", 0.8, 0.001}, {"hd95", 4.0, 0.1, false}};
+  report.status.history[0].metrics = metrics;
+  metrics.values.erase(metrics.values.begin() + 2);  // no case had a distance
+  report.status.history[1].metrics = metrics;
+  report.status.history[1].site_metrics.clear();
+  report.comparison.alone = {{"a", report.status.history[0].metrics.value()}, {"b", metrics}};
+  report.comparison.pooled.reset();
+  const std::string csv = metrics_csv(report);
+  CHECK(csv.find(",train_loss,loss,dice,dice_error,hd95,hd95_error,examples,clipped\n") != std::string::npos);
+  CHECK(csv.find(",0.3,0.8,0.001,4,0.1,3,1\n") != std::string::npos);
+  CHECK(csv.find(",0.3,0.8,0.001,,,3,2\n") != std::string::npos);
+  const std::string svg = curves_svg(report);
+  CHECK(svg.find("dice, mean of the sites alone (test)") != std::string::npos);
+  CHECK(svg.find("HD95") != std::string::npos);
+  CHECK(svg.find("accuracy") == std::string::npos);
+  const auto json = nlohmann::json::parse(report_json(report));
+  CHECK(json["metrics"].at("hd95").at("higher_is_better") == false);
+  CHECK(json["comparison"]["alone"].at("dice") == Approx(0.8));
+  CHECK(json["comparison"]["alone"].at("hd95") == Approx(4.0));  // of the one site that has it
 }
 
 TEST_CASE("a report folder holds the model and its three files, and nothing half-written") {

@@ -8,6 +8,8 @@
 
 #include "common/encoding/fixed_point.h"
 #include "common/model/model_parameters.h"
+#include "common/task/classification.h"
+#include "common/task/score_histogram.h"
 #include "coordinator/journal/memory_journal.h"
 #include "coordinator/round/job_driver.h"
 
@@ -183,15 +185,14 @@ struct Bench : SiteGateway {
         const std::uint64_t wrong = site == "a" ? 1 : 0;
         put_count(order, encoding::kExamples, {4}, words);
         put_count(order, encoding::kLoss, {4 * 1048576 / 2}, words);
-        put_count(order, encoding::kConfusion, {2 - wrong, wrong, 0, 2}, words);
-        std::vector<std::uint64_t> positives(kClasses * encoding::kScoreBins),
-            negatives(kClasses * encoding::kScoreBins);
+        put_count(order, task::kConfusion, {2 - wrong, wrong, 0, 2}, words);
+        std::vector<std::uint64_t> positives(kClasses * task::kScoreBins), negatives(kClasses * task::kScoreBins);
         for (std::size_t c = 0; c < kClasses; ++c) {
-          positives[c * encoding::kScoreBins + 900] = 2;
-          negatives[c * encoding::kScoreBins + 100] = 2;
+          positives[c * task::kScoreBins + 900] = 2;
+          negatives[c * task::kScoreBins + 100] = 2;
         }
-        put_count(order, encoding::kPositives, positives, words);
-        put_count(order, encoding::kNegatives, negatives, words);
+        put_count(order, task::kPositives, positives, words);
+        put_count(order, task::kNegatives, negatives, words);
         break;
       }
     }

@@ -39,7 +39,7 @@ class Session {
         std::shared_ptr<const secagg::Authenticator>(std::shared_ptr<void>(), &consortium.authenticator());
     std::optional<SessionSum::Masks> masks;
     if (masked) masks = SessionSum::Masks{1, authenticator};
-    sum.emplace(SessionSum::create(key_of(kind), groups, kClasses, false, masks).value());
+    sum.emplace(SessionSum::create(key_of(kind), groups, task::make_task({}, kClasses).value(), false, masks).value());
     for (std::size_t i = 0; i < kSites; ++i) sites.push_back(site_of(i, kind));
   }
 

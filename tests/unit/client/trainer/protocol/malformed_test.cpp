@@ -112,7 +112,7 @@ std::vector<std::string> shapeless() {
       "{\"type\":\"progress\",\"steps_done\":18446744073709551616,\"steps_total\":2}",
       "{\"type\":\"prepared\",\"train_examples\":1,\"val_examples\":0,\"test_examples\":0,\"class_examples\":["
       "18446744073709551615,2]}",
-      "{\"type\":\"prepared\",\"train_examples\":3,\"val_examples\":0,\"test_examples\":0,\"class_examples\":[1,1]}",
+      "{\"type\":\"prepared\",\"train_examples\":3,\"val_examples\":0,\"test_examples\":0,\"class_examples\":[1,4]}",
       "{\"type\":\"failed\",\"code\":\"ok\",\"message\":\"x\"}",
       "{\"type\":\"evaluated\",\"seconds\":1}" + std::string(kMaxRecordBytes, ' ')};
 }

@@ -94,7 +94,9 @@ TEST_CASE("a record's error names the key's path and what was expected") {
   CHECK_THAT(decoded.error().message, Catch::Contains("train.optimizer.name: expected one of sgd, adam, adamw"));
 }
 
-TEST_CASE("an evaluation of two classes has 2 + 4 + 4096 counts") { CHECK(evaluation_count_elements(2) == 4102); }
+TEST_CASE("an evaluation of two classes has 2 + 4 + 4096 counts") {
+  CHECK(task_of(chest_prepare()).value()->evaluation_elements() == 4102);
+}
 
 TEST_CASE("the document's example is what both sides read") {
   std::ifstream page(CONSILIUM_SOURCE_DIR "/docs/formats/trainer_protocol.md");

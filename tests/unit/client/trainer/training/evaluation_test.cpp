@@ -4,13 +4,14 @@
 #include <limits>
 #include <numeric>
 
-#include "common/encoding/vector_layout.h"
+#include "common/task/score_histogram.h"
 #include "networks.h"
 
 namespace consilium::trainer {
 namespace {
 
 using testing::examples_for;
+using testing::learning;
 using testing::network_of;
 using testing::small_model;
 using testing::value_of;
@@ -24,7 +25,7 @@ model::ModelSpec four_classes() {
 
 /// The counts by their definition, from softmax in long double.
 std::vector<std::uint64_t> reference(const at::Tensor& logits, const at::Tensor& labels, std::size_t classes) {
-  std::vector<std::uint64_t> counts(evaluation_count_elements(classes), 0);
+  std::vector<std::uint64_t> counts(learning(static_cast<std::int64_t>(classes)).task().evaluation_elements(), 0);
   long double loss = 0;
   for (std::int64_t i = 0; i < logits.size(0); ++i) {
     const auto truth = static_cast<std::size_t>(labels[i].item<std::int64_t>());
@@ -58,8 +59,8 @@ TEST_CASE("evaluation counts agree with their definition") {
     weight *= 4.0F;  // spread the scores over many bins
   }
   const ExampleStore examples = examples_for(spec, 300);
-  std::vector<std::uint64_t> counts(evaluation_count_elements(4), 99);
-  (void)value_of(evaluate(*network, examples, 64, weights, counts, {}));
+  std::vector<std::uint64_t> counts(learning(4).task().evaluation_elements(), 99);
+  (void)value_of(evaluate(*network, learning(network->spec().classes), examples, 64, weights, counts, {}));
 
   const c10::InferenceMode guard;
   std::vector<std::int64_t> rows(300);
@@ -73,14 +74,13 @@ TEST_CASE("evaluation counts agree with their definition") {
 }
 
 TEST_CASE("scores beyond the range fall into the outermost bins") {
-  std::vector<std::uint64_t> counts(evaluation_count_elements(2));
-  EvaluationCounts sums(counts, 2);
-  const std::vector<float> certain{40.0F, -40.0F};
-  CHECK(sums.add(certain, 0));
-  CHECK(sums.add(certain, 1));
-  sums.finish();
+  std::vector<std::uint64_t> counts(learning(2).task().evaluation_elements());
+  const auto counter = learning(2).count_into(counts);
+  const std::vector<at::Tensor> certain{at::tensor({40.0F, -40.0F, 40.0F, -40.0F}).view({2, 2})};
+  CHECK(counter->add(certain, Target{.values = at::arange(2, at::kLong), .boxes = {}, .spacing = {}}));
+  counter->finish();
   const std::size_t positives = 2 + 4;
-  const std::size_t negatives = positives + 2 * encoding::kScoreBins;
+  const std::size_t negatives = positives + 2 * task::kScoreBins;
   CHECK(counts[positives + 1023] == 1);  // class 0, truth: the highest score
   CHECK(counts[positives + 1024] == 1);  // class 1, truth: the lowest
   CHECK(counts[negatives + 1023] == 1);  // class 0 where it isn't
@@ -93,10 +93,10 @@ TEST_CASE("the same counts come out whatever the batch size") {
   const auto network = network_of(spec);
   const ParameterVector weights = value_of(model::initial_weights(spec, 5));
   const ExampleStore examples = examples_for(spec, 100);
-  std::vector<std::uint64_t> one(evaluation_count_elements(4));
+  std::vector<std::uint64_t> one(learning(4).task().evaluation_elements());
   std::vector<std::uint64_t> all(one.size());
-  (void)value_of(evaluate(*network, examples, 7, weights, one, {}));
-  (void)value_of(evaluate(*network, examples, 100, weights, all, {}));
+  (void)value_of(evaluate(*network, learning(network->spec().classes), examples, 7, weights, one, {}));
+  (void)value_of(evaluate(*network, learning(network->spec().classes), examples, 100, weights, all, {}));
   CHECK(one[0] == all[0]);
   CHECK(std::equal(one.begin() + 2, one.begin() + 18, all.begin() + 2));
 }
@@ -105,8 +105,9 @@ TEST_CASE("a model that predicts NaN is refused") {
   const auto network = network_of(small_model());
   ParameterVector weights = value_of(model::initial_weights(small_model(), 5));
   weights.back() = std::numeric_limits<float>::quiet_NaN();
-  std::vector<std::uint64_t> counts(evaluation_count_elements(2));
-  const auto outcome = evaluate(*network, examples_for(small_model(), 4), 4, weights, counts, {});
+  std::vector<std::uint64_t> counts(learning(2).task().evaluation_elements());
+  const auto outcome =
+      evaluate(*network, learning(network->spec().classes), examples_for(small_model(), 4), 4, weights, counts, {});
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().code == ErrorCode::kInvalidArgument);
 }
@@ -114,8 +115,9 @@ TEST_CASE("a model that predicts NaN is refused") {
 TEST_CASE("an empty split counts nothing") {
   const auto network = network_of(small_model());
   const ParameterVector weights = value_of(model::initial_weights(small_model(), 5));
-  std::vector<std::uint64_t> counts(evaluation_count_elements(2), 7);
-  (void)value_of(evaluate(*network, examples_for(small_model(), 0), 4, weights, counts, {}));
+  std::vector<std::uint64_t> counts(learning(2).task().evaluation_elements(), 7);
+  (void)value_of(
+      evaluate(*network, learning(network->spec().classes), examples_for(small_model(), 0), 4, weights, counts, {}));
   CHECK(counts == std::vector<std::uint64_t>(counts.size(), 0));
 }
 

@@ -1,7 +1,9 @@
 #include "client/trainer/training/local_training.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "client/trainer/models/torch_errors.h"
 #include "networks.h"
@@ -10,6 +12,7 @@ namespace consilium::trainer {
 namespace {
 
 using testing::examples_for;
+using testing::learning;
 using testing::network_of;
 using testing::small_model;
 using testing::value_of;
@@ -29,7 +32,8 @@ Outcome run(const model::ModelSpec& spec, const Train& order, std::int64_t examp
   const auto network = network_of(spec);
   const ParameterVector global = value_of(model::initial_weights(spec, 5));
   Outcome outcome{.trained = {}, .delta = ParameterVector(global.size())};
-  outcome.trained = value_of(train(*network, examples_for(spec, examples), order, global, outcome.delta, hooks));
+  outcome.trained = value_of(train(*network, learning(network->spec().classes), examples_for(spec, examples), order,
+                                   global, outcome.delta, hooks));
   return outcome;
 }
 
@@ -71,7 +75,7 @@ TEST_CASE("the same request gives the same bytes, from a fresh network and from 
   ParameterVector delta(global.size());
   const ExampleStore examples = examples_for(spec, 18);
   for (int repeat = 0; repeat < 2; ++repeat) {
-    (void)value_of(train(*network, examples, order, global, delta, {}));
+    (void)value_of(train(*network, learning(network->spec().classes), examples, order, global, delta, {}));
     CHECK(delta == first.delta);
   }
 }
@@ -126,7 +130,7 @@ TEST_CASE("the proximal term pulls towards the global model as in equation 2 of 
     Train order = request(epochs, 6);
     order.proximal_mu = mu;
     ParameterVector delta(from.size());
-    (void)value_of(train(*network, examples, order, from, delta, {}));
+    (void)value_of(train(*network, learning(network->spec().classes), examples, order, from, delta, {}));
     return delta;
   };
   const double mu = 0.5;
@@ -172,7 +176,8 @@ TEST_CASE("a loss that becomes NaN fails with round, epoch and step") {
   ParameterVector global = value_of(model::initial_weights(spec, 5));
   global[0] = std::numeric_limits<float>::quiet_NaN();
   ParameterVector delta(global.size());
-  const auto outcome = train(*network, examples_for(spec, 8), request(1, 4), global, delta, {});
+  const auto outcome =
+      train(*network, learning(network->spec().classes), examples_for(spec, 8), request(1, 4), global, delta, {});
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().code == ErrorCode::kInvalidArgument);
   CHECK(outcome.error().message.find("round 3: loss became NaN in epoch 1, step 1") == 0);
@@ -185,7 +190,8 @@ TEST_CASE("a learning rate that explodes fails in the step where it shows") {
   ParameterVector delta(global.size());
   Train order = request(3, 4);
   order.optimizer.learning_rate = 1e30;
-  const auto outcome = train(*network, examples_for(spec, 8), order, global, delta, {});
+  const auto outcome =
+      train(*network, learning(network->spec().classes), examples_for(spec, 8), order, global, delta, {});
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().message.find("in epoch") != std::string::npos);
 }
@@ -199,7 +205,7 @@ TEST_CASE("a NaN in an image goes through relu and max-pool to the loss") {
   const ExampleStore examples =
       value_of(ExampleStore::create(images, at::zeros({4}, at::kLong), spec.input, {}, testing::test_device()));
   ParameterVector delta(global.size());
-  const auto outcome = train(*network, examples, request(1, 4), global, delta, {});
+  const auto outcome = train(*network, learning(network->spec().classes), examples, request(1, 4), global, delta, {});
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().message.find("NaN") != std::string::npos);
 }
@@ -213,7 +219,8 @@ TEST_CASE("training can be cancelled between two batches") {
   Hooks hooks;
   hooks.progress = [&](const Progress& progress) { steps = progress.steps_done; };
   hooks.cancelled = [&] { return steps == 3; };
-  const auto outcome = train(*network, examples_for(spec, 40), request(1, 4), global, delta, hooks);
+  const auto outcome =
+      train(*network, learning(network->spec().classes), examples_for(spec, 40), request(1, 4), global, delta, hooks);
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().code == ErrorCode::kCancelled);
   CHECK(steps == 3);
@@ -237,6 +244,42 @@ TEST_CASE("a site without examples returns a delta of zero") {
   CHECK(outcome.delta == ParameterVector(outcome.delta.size(), 0.0F));
   CHECK(outcome.trained.epochs_done == 2);
   CHECK(outcome.trained.mean_loss == 0.0);
+}
+
+std::unique_ptr<const LearningTask> learning_by(const task::LossSpec& loss, std::int64_t classes) {
+  return value_of(make_learning_task(value_of(task::make_task({}, static_cast<std::uint64_t>(classes))), loss, {}));
+}
+
+Outcome run_by(const task::LossSpec& loss, std::uint32_t epochs) {
+  const model::ModelSpec spec = model_with_everything();
+  const auto network = network_of(spec);
+  const ParameterVector global = value_of(model::initial_weights(spec, 5));
+  Outcome outcome{.trained = {}, .delta = ParameterVector(global.size())};
+  outcome.trained = value_of(
+      train(*network, *learning_by(loss, 3), examples_for(spec, 30), request(epochs, 8), global, outcome.delta, {}));
+  return outcome;
+}
+
+TEST_CASE("a loss whose gradient comes from autograd trains as the kernel does") {
+  task::LossSpec ones;
+  ones.class_weights = {1.0, 1.0, 1.0};
+  const Outcome kernel = run_by({}, 2);
+  const Outcome autograd = run_by(ones, 2);
+  CHECK(autograd.trained.mean_loss == Approx(kernel.trained.mean_loss).epsilon(1e-4));
+  double largest = 0.0;
+  for (std::size_t i = 0; i < kernel.delta.size(); ++i)
+    largest = std::max(largest, std::abs(static_cast<double>(kernel.delta[i] - autograd.delta[i])));
+  CHECK(largest < 1e-4);
+  CHECK(run_by(ones, 2).delta == autograd.delta);  // bit for bit
+}
+
+TEST_CASE("every loss of a classification is what training brings down") {
+  for (const auto kind : task::losses_of(task::TaskKind::kClassification)) {
+    task::LossSpec loss;
+    loss.kind = kind;
+    loss.class_weights = {1.0, 0.5, 2.0};
+    CHECK(run_by(loss, 30).trained.mean_loss < 0.8 * run_by(loss, 1).trained.mean_loss);
+  }
 }
 
 TEST_CASE("memory that runs out is a failure that says so") {
@@ -265,7 +308,8 @@ TEST_CASE("vectors of another length are refused") {
   const auto network = network_of(small_model());
   ParameterVector global(network->manifest().parameter_count());
   ParameterVector delta(global.size() - 1);
-  const auto outcome = train(*network, examples_for(small_model(), 4), request(1, 4), global, delta, {});
+  const auto outcome = train(*network, learning(network->spec().classes), examples_for(small_model(), 4), request(1, 4),
+                             global, delta, {});
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().code == ErrorCode::kInvalidArgument);
 }

@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include "client/trainer/device.h"
 #include "client/trainer/models/network.h"
+#include "client/trainer/task/learning_task.h"
 #include "client/trainer/training/example_store.h"
 #include "common/model/model_json.h"
 #include "common/model/model_parameters.h"
@@ -48,6 +50,17 @@ inline model::ModelSpec small_model() {
 inline std::unique_ptr<Network> network_of(const model::ModelSpec& spec) {
   const c10::InferenceMode guard;
   return value_of(Network::create(spec, test_device()));
+}
+
+/// Classification by plain cross entropy, as jobs have it by default.
+inline const LearningTask& learning(std::int64_t classes) {
+  static std::map<std::int64_t, std::unique_ptr<const LearningTask>> known;
+  auto& task = known[classes];
+  if (!task) {
+    auto made = value_of(task::make_task({}, static_cast<std::uint64_t>(classes)));
+    task = value_of(make_learning_task(std::move(made), {}, {}));
+  }
+  return *task;
 }
 
 /// `count` examples of the model's shape, from a formula; labels i % classes.

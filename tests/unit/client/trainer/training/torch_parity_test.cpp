@@ -14,6 +14,7 @@ namespace {
 
 using nlohmann::json;
 using testing::examples_for;
+using testing::learning;
 using testing::network_of;
 using testing::value_of;
 
@@ -136,7 +137,8 @@ TEST_CASE("forward, loss and optimiser steps agree with PyTorch's") {
         }
       }
       ParameterVector delta(global.size());
-      const Trained trained = value_of(train(*network, examples, request_of(fixture), global, delta, {}));
+      const Trained trained = value_of(
+          train(*network, learning(network->spec().classes), examples, request_of(fixture), global, delta, {}));
       check_near(trained.mean_loss, fixture.at("losses").back());
       check_updated(fixture, network->manifest(), global, delta);
     }

@@ -1,4 +1,4 @@
-#include "common/report/metrics.h"
+#include "common/task/classification.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -6,9 +6,11 @@
 #include <random>
 
 #include "common/encoding/fixed_point.h"
+#include "common/task/score_histogram.h"
+#include "common/task/task.h"
 
 using namespace consilium;
-using namespace consilium::report;
+using namespace consilium::task;
 
 namespace {
 
@@ -19,9 +21,8 @@ struct Example {
 
 std::size_t bin_of(double probability) {
   const double logit = std::log(probability) - std::log1p(-probability);
-  const double position =
-      (logit + encoding::kScoreLogitRange) / (2 * encoding::kScoreLogitRange) * encoding::kScoreBins;
-  return static_cast<std::size_t>(std::clamp(position, 0.0, static_cast<double>(encoding::kScoreBins - 1)));
+  const double position = (logit + kScoreLogitRange) / (2 * kScoreLogitRange) * kScoreBins;
+  return static_cast<std::size_t>(std::clamp(position, 0.0, static_cast<double>(kScoreBins - 1)));
 }
 
 std::vector<Example> draw(std::uint64_t seed, std::size_t count, std::uint64_t classes, double skill) {
@@ -41,7 +42,7 @@ std::vector<Example> draw(std::uint64_t seed, std::size_t count, std::uint64_t c
 }
 
 std::vector<std::uint64_t> count(const std::vector<Example>& examples, std::uint64_t classes) {
-  const std::size_t bins = encoding::kScoreBins;
+  const std::size_t bins = kScoreBins;
   std::vector<std::uint64_t> counts(2 + classes * classes + 2 * classes * bins, 0);
   const std::size_t positives = 2 + classes * classes;
   const std::size_t negatives = positives + classes * bins;
@@ -56,8 +57,14 @@ std::vector<std::uint64_t> count(const std::vector<Example>& examples, std::uint
       ++counts[(c == example.truth ? positives : negatives) + c * bins + bin_of(example.scores[c])];
     }
   }
-  counts[1] = static_cast<std::uint64_t>(std::llround(loss * encoding::kLossUnit));
+  counts[1] = static_cast<std::uint64_t>(std::llround(loss * kUnit));
   return counts;
+}
+
+std::shared_ptr<const Task> task_of(std::uint64_t classes) { return make_task({}, classes).value(); }
+
+Result<Metrics> metrics_of(std::uint64_t classes, std::span<const std::uint64_t> counts) {
+  return task_of(classes)->metrics(counts);
 }
 
 /// Pairs compared one by one.
@@ -90,29 +97,29 @@ TEST_CASE("the area under the curve is within its stated bound of the exact one"
   const std::uint64_t classes = GENERATE(2u, 3u, 5u);
   const double skill = GENERATE(0.0, 0.7, 4.0);
   const auto examples = draw(seed, 150, classes, skill);
-  const auto metrics = metrics_from_counts(classes, count(examples, classes));
+  const auto metrics = metrics_of(classes, count(examples, classes));
   REQUIRE(metrics.has_value());
-  CHECK(std::fabs(metrics->auc - exact_auc(examples, classes)) <= metrics->auc_error + 1e-12);
-  CHECK(metrics->auc_error < 0.01);
+  CHECK(std::fabs(metrics->value_of("auc") - exact_auc(examples, classes)) <= metrics->error_of("auc") + 1e-12);
+  CHECK(metrics->error_of("auc") < 0.01);
 }
 
 TEST_CASE("scores that all fall in one bin give an area of one half, and an error that says nothing is known") {
   std::vector<Example> examples(10);
   for (std::size_t i = 0; i < examples.size(); ++i) examples[i] = {i % 2, {0.5, 0.5}};
-  const auto metrics = metrics_from_counts(2, count(examples, 2)).value();
-  CHECK(metrics.auc == 0.5);
-  CHECK(metrics.auc_error == 0.5);
+  const auto metrics = metrics_of(2, count(examples, 2)).value();
+  CHECK(metrics.value_of("auc") == 0.5);
+  CHECK(metrics.error_of("auc") == 0.5);
 }
 
 TEST_CASE("a split of one class has no curve: one half, plus or minus one half") {
   std::vector<Example> examples(10);
   for (auto& example : examples) example = {0, {0.9, 0.1}};
-  const auto metrics = metrics_from_counts(2, count(examples, 2)).value();
-  CHECK(metrics.auc == 0.5);
-  CHECK(metrics.auc_error == 0.5);
-  CHECK(metrics.accuracy == 1.0);
-  CHECK(metrics.balanced_accuracy == 1.0);
-  CHECK(metrics.f1 == 1.0);
+  const auto metrics = metrics_of(2, count(examples, 2)).value();
+  CHECK(metrics.value_of("auc") == 0.5);
+  CHECK(metrics.error_of("auc") == 0.5);
+  CHECK(metrics.value_of("accuracy") == 1.0);
+  CHECK(metrics.value_of("balanced_accuracy") == 1.0);
+  CHECK(metrics.value_of("f1") == 1.0);
 }
 
 TEST_CASE("loss, accuracy, balanced accuracy and F1 follow from the counts") {
@@ -130,18 +137,18 @@ TEST_CASE("loss, accuracy, balanced accuracy and F1 follow from the counts") {
   add(0, 2, 1);
   add(1, 1, 1);
   add(1, 0, 1);
-  const auto metrics = metrics_from_counts(3, count(examples, 3)).value();
+  const auto metrics = metrics_of(3, count(examples, 3)).value();
   CHECK(metrics.examples == 10);
-  CHECK(metrics.accuracy == Approx(0.7));
-  CHECK(metrics.balanced_accuracy == Approx((0.75 + 0.5) / 2));
-  CHECK(metrics.f1 == Approx((12.0 / 15.0 + 2.0 / 4.0) / 2));
-  CHECK(metrics.loss == Approx(-(7 * std::log(0.6) + 3 * std::log(0.2)) / 10).epsilon(1e-6));
-  CHECK(metrics.confusion == std::vector<std::uint64_t>{6, 1, 1, 1, 1, 0, 0, 0, 0});
+  CHECK(metrics.value_of("accuracy") == Approx(0.7));
+  CHECK(metrics.value_of("balanced_accuracy") == Approx((0.75 + 0.5) / 2));
+  CHECK(metrics.value_of("f1") == Approx((12.0 / 15.0 + 2.0 / 4.0) / 2));
+  CHECK(metrics.value_of("loss") == Approx(-(7 * std::log(0.6) + 3 * std::log(0.2)) / 10).epsilon(1e-6));
+  CHECK(metrics.table("confusion")->counts == std::vector<std::uint64_t>{6, 1, 1, 1, 1, 0, 0, 0, 0});
 }
 
 TEST_CASE("the words of several sites, added up, give the metrics of the pooled examples") {
   const std::uint64_t classes = 3;
-  const auto layout = encoding::evaluate_layout(classes).value();
+  const auto layout = evaluate_layout(*task_of(classes)).value();
   std::vector<std::uint32_t> sum(layout.word_count(), 0);
   std::vector<Example> pooled;
   std::uint64_t loss = 0;
@@ -162,29 +169,27 @@ TEST_CASE("the words of several sites, added up, give the metrics of the pooled 
   }
   auto counts = count(pooled, classes);
   counts[1] = loss;
-  CHECK(metrics_from_words(layout, classes, sum).value() == metrics_from_counts(classes, counts).value());
-  CHECK_FALSE(metrics_from_words(layout, 2, sum).has_value());
+  CHECK(metrics_from_words(*task_of(classes), layout, sum).value() == metrics_of(classes, counts).value());
+  CHECK_FALSE(metrics_from_words(*task_of(2), layout, sum).has_value());
   sum.pop_back();
-  CHECK_FALSE(metrics_from_words(layout, classes, sum).has_value());
+  CHECK_FALSE(metrics_from_words(*task_of(classes), layout, sum).has_value());
 }
 
 TEST_CASE("counts that contradict each other are data loss") {
   const auto good = count(draw(1, 30, 2, 1.0), 2);
-  REQUIRE(metrics_from_counts(2, good).has_value());
+  REQUIRE(metrics_of(2, good).has_value());
   const std::size_t index = GENERATE(std::size_t{0}, std::size_t{2}, std::size_t{5}, std::size_t{6 + 17},
                                      std::size_t{6 + 2048 + 5}, std::size_t{6 + 4095});
   const std::uint64_t lie = GENERATE(std::uint64_t{1}, ~std::uint64_t{0} - 100);
   auto bad = good;
   bad[index] += lie;
-  const auto metrics = metrics_from_counts(2, bad);
+  const auto metrics = metrics_of(2, bad);
   REQUIRE_FALSE(metrics.has_value());
   CHECK(metrics.error().code == ErrorCode::kDataLoss);
 }
 
 TEST_CASE("no examples have no metrics, and the wrong number of counts is refused") {
-  const std::vector<std::uint64_t> none(2 + 4 + 4 * encoding::kScoreBins, 0);
-  CHECK(metrics_from_counts(2, none).error().code == ErrorCode::kFailedPrecondition);
-  CHECK(metrics_from_counts(3, none).error().code == ErrorCode::kDataLoss);
-  CHECK_FALSE(metrics_from_counts(0, {}).has_value());
-  CHECK_FALSE(metrics_from_counts(~std::uint64_t{0}, none).has_value());
+  const std::vector<std::uint64_t> none(2 + 4 + 4 * kScoreBins, 0);
+  CHECK(metrics_of(2, none).error().code == ErrorCode::kFailedPrecondition);
+  CHECK(metrics_of(3, none).error().code == ErrorCode::kDataLoss);
 }

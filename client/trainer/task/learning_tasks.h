@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "client/trainer/task/learning_task.h"
+
+/// The four kinds behind make_learning_task(), and what their counters share.
+namespace consilium::trainer {
+
+using TaskPtr = std::shared_ptr<const task::Task>;
+using LearningTaskPtr = std::unique_ptr<const LearningTask>;
+
+[[nodiscard]] LearningTaskPtr make_classification(TaskPtr task, const task::LossSpec& loss);
+[[nodiscard]] LearningTaskPtr make_multi_label(TaskPtr task, const task::LossSpec& loss);
+[[nodiscard]] LearningTaskPtr make_segmentation(TaskPtr task, const task::LossSpec& loss);
+[[nodiscard]] LearningTaskPtr make_detection(TaskPtr task, const task::LossSpec& loss,
+                                             const std::vector<std::int64_t>& input);
+
+/// Fails with kInvalidArgument where an example's output is NaN or infinite, naming the first one.
+/// @param before  examples that were counted before this batch
+Result<void> check_finite(Outputs outputs, std::uint64_t before);
+
+}  // namespace consilium::trainer

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "common/error/error.h"
+
+namespace consilium::task {
+
+/// What a model is trained to say about an image.
+enum class TaskKind : std::uint8_t {
+  kClassification = 1,  ///< one of the classes
+  kMultiLabel = 2,      ///< any of the labels, each by itself
+  kSegmentation = 3,    ///< one of the classes for each pixel or voxel; class 0 is the background
+  kDetection = 4,       ///< boxes, each of one of the classes
+};
+
+/// A task as a job declares it. The number of classes is the model's.
+struct TaskSpec {
+  TaskKind kind = TaskKind::kClassification;
+  /// Probability from which on a class counts as found: sensitivity, specificity, and whatever a multi-label model
+  /// says.
+  double threshold = 0.5;
+  /// Bins of the confidence whose calibration is measured; 0: it isn't.
+  std::uint32_t calibration_bins = 0;
+  bool operator==(const TaskSpec&) const = default;
+};
+
+enum class LossKind : std::uint8_t {
+  kCrossEntropy = 1,
+  kBinaryCrossEntropy = 2,
+  kFocal = 3,
+  kDiceCrossEntropy = 4,
+  kFcos = 5,
+};
+
+/// A loss as a job declares it. Which numbers mean something depends on the kind; the others keep their defaults.
+struct LossSpec {
+  LossKind kind = LossKind::kCrossEntropy;
+  /// One for each class, or empty (all 1). Cross entropy, focal, Dice + cross entropy: multiplies the term of an
+  /// example (pixel) of that class; binary cross entropy: multiplies the term of the label's positives.
+  std::vector<double> class_weights;
+  double label_smoothing = 0.0;  ///< cross entropy: share of the truth that is spread evenly over all classes
+  double gamma = 2.0;            ///< focal and fcos: exponent of (1 - p)
+  double alpha = 0.25;           ///< focal of labels, and fcos: weight of positives against negatives
+  double dice_weight = 1.0;      ///< Dice + cross entropy: factor of the Dice term
+  bool operator==(const LossSpec&) const = default;
+};
+
+inline constexpr std::uint32_t kMaxCalibrationBins = 100;
+/// What multi-label jobs have where they don't say.
+inline constexpr std::uint32_t kCalibrationBins = 15;
+
+/// Names as jobs write them: "multi_label", "dice_cross_entropy", ...
+[[nodiscard]] std::string_view name_of(TaskKind kind);
+[[nodiscard]] std::string_view name_of(LossKind kind);
+
+/// The task of a job that names its kind alone.
+[[nodiscard]] TaskSpec default_task(TaskKind kind);
+/// The losses that a task can be trained with, the default first.
+[[nodiscard]] std::span<const LossKind> losses_of(TaskKind kind);
+[[nodiscard]] LossSpec default_loss(TaskKind kind);
+/// Does the number mean something for this loss of this task? A key that means nothing is refused and isn't written.
+struct LossKeys {
+  bool class_weights = false;
+  bool label_smoothing = false;
+  bool gamma = false;
+  bool alpha = false;
+  bool dice_weight = false;
+};
+[[nodiscard]] LossKeys keys_of(LossKind loss, TaskKind task);
+
+/// Checks numbers that came from outside. Fails with kInvalidArgument, naming the key, where one is out of range, the
+/// loss isn't one of the task's, or the weights aren't one for each class.
+Result<void> check(const TaskSpec& task);
+Result<void> check(const LossSpec& loss, const TaskSpec& task, std::uint64_t classes);
+
+}  // namespace consilium::task
