@@ -30,8 +30,9 @@ Result<void> check_words(const wire::GroupTotal& total, const job::JobSpec& job,
     CONSILIUM_ASSIGN(crypto::SecretBytes offset, secagg::tag_offset(key, kind, round, included.group, included.cohort));
     tags.push_back({groups.at(included.group).size(), std::move(offset), included.tag});
   }
-  if (secagg::check_tag(value, tags)) return {};
-  return untrue("the total isn't the sum of what the sites sent: its tag doesn't fit");  // check: total-tag
+  if (!secagg::check_tag(value, tags))
+    return untrue("the total isn't the sum of what the sites sent: its tag doesn't fit");  // check: total-tag
+  return {};
 }
 
 Result<ParameterVector> next_model(const job::JobSpec& job, aggregation::StreamingSum& total,
