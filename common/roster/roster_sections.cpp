@@ -63,6 +63,33 @@ Result<Consent> read_consent(const Value& value) {
   return consent;
 }
 
+Result<Succession> read_succession(const Value& value) {
+  Succession succession;
+  std::string key;
+  std::string successor;
+  std::string signature;
+  Section section(value, {"site", "serial", "key", "successor", "certificate", "signature"}, {});
+  section.name("site", succession.site);
+  section.integer("serial", succession.serial, {.low = 1, .high = std::numeric_limits<std::int64_t>::max()});
+  section.text("key", key);
+  section.text("successor", successor);
+  section.text("certificate", succession.certificate, kMostCertificateText);
+  section.text("signature", signature, kMostSignatureText);
+  CONSILIUM_TRY(section.result());
+  const auto old_key = crypto::digest_from_hex(key);
+  if (!old_key) return fail(section.at("key").expected("the fingerprint of a key: 64 hexadecimal digits"));
+  const auto new_key = crypto::digest_from_hex(successor);
+  if (!new_key) return fail(section.at("successor").expected("the fingerprint of a key: 64 hexadecimal digits"));
+  succession.key = *old_key;
+  succession.successor = *new_key;
+  if (!is_base64(succession.certificate))
+    return fail(section.at("certificate").expected("a certificate's DER in base64, in one line"));
+  auto bytes = bytes_from_hex(signature);
+  if (!bytes) return fail(section.at("signature").expected("a signature in lower-case hexadecimal digits"));
+  succession.signature = std::move(*bytes);
+  return succession;
+}
+
 }  // namespace
 
 const config::Choices<Mode>& mode_choices() {
@@ -118,6 +145,22 @@ Result<std::vector<Consent>> read_consent_list(const Value& value) {
     consents.push_back(std::move(consent));
   }
   return consents;
+}
+
+Result<std::vector<Succession>> read_succession_list(const Value& value) {
+  CONSILIUM_ASSIGN(const std::vector<Value> items, value.items(kMaxSuccessions));
+  std::vector<Succession> successions;
+  std::map<std::string, std::uint64_t> last;
+  for (const Value& item : items) {
+    CONSILIUM_ASSIGN(Succession one, read_succession(item));
+    std::uint64_t& serial = last[one.site];
+    if (one.serial <= serial)
+      return fail(item.problem(fmt::format(
+          "serial: expected more than {}, that of the site's succession before, found {}", serial, one.serial)));
+    serial = one.serial;
+    successions.push_back(std::move(one));
+  }
+  return successions;
 }
 
 std::size_t fewest_in_group(std::uint32_t colluding) { return 2 * std::size_t{colluding} + 1; }
