@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 
+#include "common/encoding/hex.h"
 #include "common/roster/roster_file.h"
 
 namespace consilium::roster {
@@ -25,24 +26,6 @@ bool is_base64(const std::string& text) {
   });
 }
 
-std::optional<unsigned> digit_of(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10U;
-  return std::nullopt;
-}
-
-std::optional<std::vector<std::byte>> bytes_from_hex(const std::string& text) {
-  if (text.size() % 2 != 0) return std::nullopt;
-  std::vector<std::byte> bytes;
-  for (std::size_t i = 0; i < text.size(); i += 2) {
-    const auto high = digit_of(text[i]);
-    const auto low = digit_of(text[i + 1]);
-    if (!high || !low) return std::nullopt;
-    bytes.push_back(static_cast<std::byte>(*high << 4U | *low));
-  }
-  return bytes;
-}
-
 Result<Consent> read_consent(const Value& value) {
   Consent consent;
   std::string signature;
@@ -57,7 +40,7 @@ Result<Consent> read_consent(const Value& value) {
   CONSILIUM_TRY(section.result());
   if (!is_base64(consent.certificate))
     return fail(section.at("certificate").expected("a certificate's DER in base64, in one line"));
-  auto bytes = bytes_from_hex(signature);
+  auto bytes = encoding::bytes_from_hex(signature);
   if (!bytes) return fail(section.at("signature").expected("a signature in lower-case hexadecimal digits"));
   consent.signature = std::move(*bytes);
   return consent;
@@ -84,7 +67,7 @@ Result<Succession> read_succession(const Value& value) {
   succession.successor = *new_key;
   if (!is_base64(succession.certificate))
     return fail(section.at("certificate").expected("a certificate's DER in base64, in one line"));
-  auto bytes = bytes_from_hex(signature);
+  auto bytes = encoding::bytes_from_hex(signature);
   if (!bytes) return fail(section.at("signature").expected("a signature in lower-case hexadecimal digits"));
   succession.signature = std::move(*bytes);
   return succession;
