@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -16,6 +17,7 @@
 #include "common/roster/members.h"
 #include "common/roster/roster_change.h"
 #include "common/roster/roster_file.h"
+#include "common/roster/succession.h"
 
 namespace consilium::cli {
 namespace {
@@ -26,13 +28,16 @@ constexpr const char* kExamples =
     "  consilium ca roster --consortium consortium.yaml --out roster-1.yaml\n"
     "  consilium ca roster --consortium consortium.yaml --previous roster-1.yaml --out roster-2.yaml\n"
     "  consilium ca roster --consortium consortium.yaml --previous roster-1.yaml --consent west.yaml --out "
-    "roster-2.yaml";
+    "roster-2.yaml\n"
+    "  consilium ca roster --consortium consortium.yaml --previous roster-2.yaml --successor north.yaml --out "
+    "roster-3.yaml";
 
 struct Options {
   std::string folder = "ca";
   std::string consortium;
   std::string previous;
   std::vector<std::string> consents;
+  std::vector<std::string> successors;
   std::string out;
   bool json = false;
 };
@@ -56,6 +61,15 @@ Result<void> add_consents(roster::Roster& next, const roster::Roster* previous, 
     }
   }
   return {};
+}
+
+Result<std::vector<roster::Succession>> read_successions(const std::vector<std::string>& files) {
+  std::vector<roster::Succession> all;
+  for (const std::string& file : files) {
+    CONSILIUM_ASSIGN(std::vector<roster::Succession> read, roster::read_successions(file));
+    std::move(read.begin(), read.end(), std::back_inserter(all));
+  }
+  return all;
 }
 
 /// Says what the maker of a roster has to do before sites accept it.
@@ -96,7 +110,8 @@ Result<int> make(const Options& options, std::ostream& out) {
   }
   const roster::Roster* known = previous ? &*previous : nullptr;
   CONSILIUM_ASSIGN(const roster::Consortium plan, roster::read_consortium(options.consortium, members));
-  auto made = roster::make_roster(members, plan, known);
+  CONSILIUM_ASSIGN(const std::vector<roster::Succession> successions, read_successions(options.successors));
+  auto made = roster::make_roster(members, plan, known, successions);
   if (!made) return fail(made.error().within(std::filesystem::path(options.consortium).filename().string()));
   roster::Roster& next = made->roster;
   CONSILIUM_TRY(add_consents(next, known, options.consents));
@@ -121,6 +136,8 @@ void add_ca_roster_command(CLI::App& ca, std::function<Result<int>()>& action, s
   command->add_option("--previous", options->previous, "the roster that sites have now; without it serial 1 is made")
       ->needs(consortium);
   command->add_option("--consent", options->consents, "a site's signature; may be repeated")->needs(consortium);
+  command->add_option("--successor", options->successors, "a site's signature under its new key; may be repeated")
+      ->needs(consortium);
   command->add_flag("--json", options->json, "write JSON for programs");
   command->callback([options, &action, &out] { action = [options, &out] { return make(*options, out); }; });
 }

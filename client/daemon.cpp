@@ -14,6 +14,7 @@
 #include "client/masking/group_mode.h"
 #include "client/masking/masked_sessions.h"
 #include "client/policy/accepted_roster.h"
+#include "client/policy/data_record.h"
 #include "client/policy/policy.h"
 #include "client/policy/roster_check.h"
 #include "client/session/session_machine.h"
@@ -97,6 +98,13 @@ Result<masking::SiteTrust> site_trust(const ClientConfig& config, const policy::
   return trust;
 }
 
+/// Where client.yaml says that the data sets lie.
+policy::DataPaths data_paths(const ClientConfig& config) {
+  policy::DataPaths paths;
+  for (const auto& [name, source] : config.datasets) paths.emplace(name, source.path);
+  return paths;
+}
+
 /// The groups over which this site has given vectors, by population.
 Result<roster::LedgerGroups> groups_given(masking::GroupMode& mode, const roster::Roster& roster) {
   roster::LedgerGroups given;
@@ -111,14 +119,19 @@ Result<roster::LedgerGroups> groups_given(masking::GroupMode& mode, const roster
 class Daemon::Impl {
  public:
   Impl(ClientConfig config, policy::Policy policy, Identity self, std::shared_ptr<const pki::TrustStore> trust,
-       std::unique_ptr<approval::Approvals> approvals, masking::MaskedSessions masked,
+       std::unique_ptr<approval::Approvals> approvals, policy::DataRecord data, masking::MaskedSessions masked,
        std::unique_ptr<masking::GroupMode> groups, std::unique_ptr<transport::CoordinatorLink> link)
       : config_(std::move(config)),
         policy_(std::move(policy)),
         approvals_(std::move(approvals)),
-        gate_({*approvals_, std::move(trust), self.consortium, unix_now}),
+        data_(std::move(data)),
+        gate_({*approvals_, std::move(trust), self.consortium, unix_now,
+               [this](const roster::Roster& roster, const std::string& dataset) {
+                 return data_.claim(data_paths(config_), roster, dataset);
+               }}),
         desk_({*approvals_, [this] { return maximum_sums(); }, unix_now, [this] { return releases(); },
-               [this] { events_.post(session::Reconsider{}); }}),
+               [this] { events_.post(session::Reconsider{}); },
+               [this](const std::string& member) { return ledger_for(member); }}),
         consortium_(self.consortium),
         context_{policy_, {}, "consilium-client " CONSILIUM_VERSION, config_.site, self.key, std::move(self.roster),
                  &gate_},
@@ -196,6 +209,12 @@ class Daemon::Impl {
     return list;
   }
 
+  /// What `consilium-client ledger export` writes; asked by the socket's thread.
+  Result<std::string> ledger_for(const std::string& member) {
+    CONSILIUM_ASSIGN(const std::vector<std::byte> content, groups_->content_for(member));
+    return crypto::to_hex({reinterpret_cast<const std::uint8_t*>(content.data()), content.size()});
+  }
+
   [[nodiscard]] std::optional<std::uint64_t> maximum_sums() const {
     const std::uint64_t most = maximum_sums_;
     return most == 0 ? std::nullopt : std::optional(most);
@@ -235,6 +254,8 @@ class Daemon::Impl {
     }
     if (!read) return spdlog::error("{}; the roster read before stays in force", read.error().message);
     context_.roster = *std::move(read);
+    if (const auto data = data_.claim(data_paths(config_), context_.roster); !data)
+      spdlog::error("{}; until then this site declines every job", data.error().message);
     if (!config_.roster.empty()) spdlog::info("read {} again", config_.roster.string());
   }
 
@@ -242,6 +263,7 @@ class Daemon::Impl {
   policy::Policy policy_;
   process::EventQueue<session::SiteEvent> events_{kMaxEvents};
   std::unique_ptr<approval::Approvals> approvals_;
+  policy::DataRecord data_;
   approval::JobGate gate_;
   approval::Desk desk_;
   std::string consortium_;
@@ -283,6 +305,8 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   CONSILIUM_ASSIGN(auto groups, masking::GroupMode::open(config.state_dir, secret, trust));
   CONSILIUM_ASSIGN(const roster::LedgerGroups given, groups_given(*groups, self.roster));
   CONSILIUM_TRY(policy::accept_roster(config.state_dir, self.roster, given, config.site));
+  CONSILIUM_ASSIGN(policy::DataRecord data, policy::DataRecord::open(config.state_dir));
+  CONSILIUM_TRY(data.claim(data_paths(config), self.roster));
   masking::MaskedSessions masked(std::move(trust), std::move(ledger));
 
   transport::LinkConfig link_config;
@@ -297,7 +321,8 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   link_config.list_memory = config.state_dir;
   CONSILIUM_ASSIGN(auto link, transport::make_grpc_link(link_config));
   auto impl = std::make_unique<Impl>(std::move(config), std::move(policy), std::move(self), std::move(authorities),
-                                     std::move(approvals), std::move(masked), std::move(groups), std::move(link));
+                                     std::move(approvals), std::move(data), std::move(masked), std::move(groups),
+                                     std::move(link));
   CONSILIUM_TRY(impl->listen());
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
 }

@@ -7,6 +7,7 @@
 #include "client/approval/commands.h"
 #include "client/daemon.h"
 #include "client/enroll.h"
+#include "client/ledger_command.h"
 #include "client/roster_command.h"
 #include "common/logging/logging.h"
 #include "common/process/core_dumps.h"
@@ -53,6 +54,7 @@ int main(int argc, char** argv) {
   std::function<Result<int>()> action = [&] { return run_daemon(config_file, check_only); };
   client::add_enroll_command(app, action, std::cout);
   client::add_roster_command(app, action, std::cout);
+  client::add_ledger_command(app, action, std::cout);
   approval::add_approval_commands(app, action, std::cout);
   try {
     app.parse(argc, argv);

@@ -11,11 +11,13 @@
 #include "client/daemon_config.h"
 #include "client/policy/accepted_roster.h"
 #include "common/pki/authority.h"
+#include "common/pki/enrollment.h"
 #include "common/pki/files.h"
 #include "common/roster/consent.h"
 #include "common/roster/exposure.h"
 #include "common/roster/roster_change.h"
 #include "common/roster/roster_file.h"
+#include "common/roster/succession.h"
 
 namespace consilium::client {
 namespace {
@@ -30,7 +32,8 @@ constexpr const char* kExamples =
     "  consilium-client roster consent --config /etc/consilium/client.yaml roster-4.yaml --out north-consent.yaml\n"
     "  consilium-client roster consent --config /etc/consilium/client.yaml --may-leave roster-4.yaml --out "
     "north-leave.yaml\n"
-    "  consilium-client roster accept --config /etc/consilium/client.yaml roster-5.yaml\n\n"
+    "  consilium-client roster accept --config /etc/consilium/client.yaml roster-5.yaml\n"
+    "  consilium-client roster successor --config /etc/consilium/client.yaml new/north.csr --out north.yaml\n\n"
     "Exit codes: 0 acceptable, or done; 1 not acceptable, or failure; 2 usage.";
 
 struct Options {
@@ -188,12 +191,37 @@ Result<int> accept(const Options& options, std::ostream& out) {
   return 0;
 }
 
+/// Signs, with the key that the site has, the one in a new request. The serial says after which roster.
+Result<int> successor(const Options& options, std::ostream& out) {
+  CONSILIUM_ASSIGN(const ClientConfig config, read_client_config(options.config));
+  CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config.tls.certificate, kMaxPemBytes));
+  CONSILIUM_ASSIGN(const std::string own, pki::key_fingerprint(certificate));
+  CONSILIUM_ASSIGN(const std::string request, pki::read_request_file(options.roster));
+  CONSILIUM_ASSIGN(const std::string fingerprint, pki::request_fingerprint(request));
+  CONSILIUM_ASSIGN(const crypto::Digest key, crypto::digest_from_hex(fingerprint));
+  CONSILIUM_ASSIGN(const auto known, policy::read_accepted_roster(config.state_dir));
+  const auto listed = known ? known->sites.find(config.site) : std::map<std::string, crypto::Digest>::const_iterator{};
+  if (!known || known->serial == 0 || listed == known->sites.end() || crypto::to_hex(listed->second) != own) {
+    return fail(ErrorCode::kFailedPrecondition,
+                "the roster that this site accepted last doesn't list " + config.site + " with the key " + own +
+                    " of its certificate, so that key can name no successor; start the client with the roster first");
+  }
+  CONSILIUM_ASSIGN(const auto signer, pki::make_file_signer(config.tls.key));
+  CONSILIUM_ASSIGN(const roster::Succession made,
+                   roster::sign_succession(known->consortium, config.site, known->serial, key, certificate, *signer));
+  CONSILIUM_TRY(pki::replace_file(options.out, roster::successions_text({made})));
+  out << "Wrote " << options.out << ": the key " << own << " of site " << config.site << " names its successor "
+      << fingerprint << ".\nSend it to whoever runs the authority: consilium ca roster --successor " << options.out
+      << "\nKeep the old key and certificate in client.yaml until the new roster is there.\n";
+  return 0;
+}
+
 /// Declares one subcommand whose options live as long as its callback.
 template <class Do>
 CLI::App* add(CLI::App& parent, const char* name, const char* description, const std::shared_ptr<Options>& options,
-              Action& action, std::ostream& out, Do run) {
+              Action& action, std::ostream& out, Do run, const char* file = "the new roster file") {
   CLI::App* command = parent.add_subcommand(name, description);
-  command->add_option("NEW", options->roster, "the new roster file")->required();
+  command->add_option("NEW", options->roster, file)->required();
   command->add_option("--config", options->config, "the daemon's configuration")->capture_default_str();
   command->footer(kExamples);
   command->callback([options, &action, &out, run] { action = [options, &out, run] { return run(*options, out); }; });
@@ -213,6 +241,11 @@ void add_roster_command(CLI::App& app, std::function<Result<int>()>& action, std
       add(*roster, "consent", "sign that this site agrees to be exposed", options, action, out, consent);
   command->add_flag("--may-leave", options->may_leave, "sign for a departure of this site one day");
   command->add_option("--out", options->out, "the signature's file")->required();
+  const auto key = std::make_shared<Options>();
+  add(*roster, "successor", "sign this site's new key with the old one", key, action, out, successor,
+      "the new key's request, from consilium-client enroll")
+      ->add_option("--out", key->out, "the signature's file")
+      ->required();
   add(*roster, "accept", "accept a roster, departures of sites that signed --may-leave included",
       std::make_shared<Options>(), action, out, accept);
 }

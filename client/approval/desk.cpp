@@ -46,6 +46,10 @@ class Desk::Answers {
   Result<json> answer(const std::string& command, const std::string& job, const std::string& researcher) const {
     if (command == "jobs") return jobs();
     if (command == "releases") return releases();
+    if (command == "ledger" && parts_.ledger) {
+      CONSILIUM_ASSIGN(std::string content, parts_.ledger(job));
+      return json{{"ledger", std::move(content)}};
+    }
     if (command != "show" && command != "approve" && command != "decline") {
       return fail(ErrorCode::kInvalidArgument, "expected the command jobs, show, approve, decline or releases");
     }

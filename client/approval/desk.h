@@ -24,12 +24,16 @@ class Desk {
     std::function<std::int64_t()> now;                           ///< seconds since 1970
     ReleaseList releases = nullptr;                              ///< without it, nobody can be told
     std::function<void()> decided = nullptr;                     ///< called after a decision is recorded
+    /// What this site's ledger has for another member, in hexadecimal digits (masking::encode); nullptr where it is in
+    /// other hands.
+    std::function<Result<std::string>(const std::string& member)> ledger = nullptr;
   };
   explicit Desk(Parts parts) : parts_(std::move(parts)) {}
 
-  /// Answers {"command": "jobs" | "show" | "approve" | "decline" | "releases", "job": "...", "researcher": "..."}. The
-  /// job is a digest, at least kShortestPrefix digits of one, or a job id. To approve a job, its whole digest and its
-  /// researcher are needed: what is approved is what was shown. A failure is {"error": code, "message": text}.
+  /// Answers {"command": "jobs" | "show" | "approve" | "decline" | "releases" | "ledger", "job": "...", "researcher":
+  /// "..."}. The job is a digest, at least kShortestPrefix digits of one, or a job id; for "ledger" it is the name of a
+  /// site. To approve a job, its whole digest and its researcher are needed: what is approved is what was shown. A
+  /// failure is {"error": code, "message": text}.
   /// @param user  Unix user who asks; stands in the decision
   [[nodiscard]] std::string answer(std::string_view request, const std::string& user) const;
 

@@ -57,6 +57,10 @@ Verdict JobGate::examine(const wire::JobOffer& offer, const std::string& coordin
       !sites) {
     return declined(job, "roster", sites.error().message);  // check: roster
   }
+  // Links and files may have changed since the daemon started.
+  if (const auto data = parts_.claim_data(rules.roster, spec->data.dataset); !data) {
+    return declined(job, "datasets", data.error().message);  // check: data-at-offer
+  }
   return decide(offer, std::move(*spec), job, judgement.approval, rules.policy);
 }
 

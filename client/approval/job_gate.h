@@ -44,6 +44,9 @@ class JobGate {
     std::shared_ptr<const pki::TrustStore> trust;
     std::string consortium;
     std::function<std::int64_t()> now;  ///< seconds since 1970
+    /// Holds the site's data sets to the populations of its roster before a job on one of them (policy::DataRecord).
+    std::function<Result<void>(const roster::Roster&, const std::string& dataset)> claim_data =
+        [](const roster::Roster&, const std::string&) { return Result<void>(); };
   };
   explicit JobGate(Parts parts) : parts_(std::move(parts)) {}
 

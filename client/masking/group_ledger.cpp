@@ -32,6 +32,14 @@ Result<void> check_order(const GroupRecords& records, const SumId& sum, std::uin
                                                          describe(sum), attempt, last.value_or(0)));
 }
 
+/// A group whose members know more of this site than its ledger does is closed until it has adopted their ledgers.
+Result<void> check_up_to_date(const GroupRecords& records, const std::string& lines) {
+  CONSILIUM_ASSIGN(sqlite::Rows rows,
+                   records.database->query("SELECT reason FROM set_back WHERE members = ?", {std::string_view(lines)}));
+  CONSILIUM_ASSIGN(const bool any, rows.next());
+  return require(!any, any ? rows.text(0) : "");
+}
+
 Result<void> check_masked(const GroupRecords& records, const SumId& sum, std::uint32_t attempt, const Digest& masked) {
   CONSILIUM_ASSIGN(const auto kept,
                    records.digest("SELECT masked FROM releases WHERE job = ? AND step = ? AND attempt = ?",
@@ -55,12 +63,7 @@ Result<void> keep_seen(const GroupRecords& records, const std::string& lines, co
   for (const std::string& site : group) {
     if (site == self) continue;
     if (place == others.size()) return fail(ErrorCode::kInternal, "fewer adverts than other members");
-    const secagg::Seen& one = others[place++];
-    CONSILIUM_TRY(records.database->execute(
-        "INSERT INTO seen(members, site, number, digest) VALUES(?, ?, ?, ?) ON CONFLICT DO UPDATE SET number = "
-        "excluded.number, digest = excluded.digest WHERE excluded.number > number",
-        {std::string_view(lines), std::string_view(site), static_cast<std::int64_t>(one.number),
-         bytes_of(one.advert)}));
+    CONSILIUM_TRY(records.keep_seen(lines, site, others[place++]));
   }
   return {};
 }
@@ -85,19 +88,8 @@ Result<std::uint64_t> GroupLedger::next_advert(const Group& group) const {
 }
 
 Result<std::vector<secagg::Seen>> GroupLedger::seen(const Group& group, const std::string& self) const {
-  const std::string lines = lines_of(group);
   const std::lock_guard lock(records_->mutex);
-  std::vector<secagg::Seen> seen;
-  for (const std::string& site : group) {
-    if (site == self) continue;
-    CONSILIUM_ASSIGN(sqlite::Rows rows,
-                     records_->database->query("SELECT number, digest FROM seen WHERE members = ? AND site = ?",
-                                               {std::string_view(lines), std::string_view(site)}));
-    CONSILIUM_ASSIGN(const bool any, rows.next());
-    seen.push_back(any ? secagg::Seen{static_cast<std::uint64_t>(rows.integer(0)), digest_in(rows, 1)}
-                       : secagg::Seen{});
-  }
-  return seen;
+  return records_->seen(group, self);
 }
 
 Result<void> GroupLedger::begin(const SumId& sum, std::uint32_t attempt, const Group& group,
@@ -105,6 +97,7 @@ Result<void> GroupLedger::begin(const SumId& sum, std::uint32_t attempt, const G
   const std::string lines = lines_of(group);
   const std::lock_guard lock(records_->mutex);
   return records_->database->transact([&]() -> Result<void> {
+    CONSILIUM_TRY(check_up_to_date(*records_, lines));    // check: group-set-back
     CONSILIUM_TRY(check_order(*records_, sum, attempt));  // check: group-attempt
     CONSILIUM_ASSIGN(const std::uint64_t next, next_number(*records_, lines));
     CONSILIUM_TRY(require(advert.number == next, fmt::format("{}: advert {} of this site, expected number {}",
@@ -123,17 +116,27 @@ Result<void> GroupLedger::check_claims(const Group& group, std::span<const secag
   const std::lock_guard lock(records_->mutex);
   for (const secagg::Seen& claim : claims) {
     if (claim.number == 0) continue;
-    CONSILIUM_ASSIGN(const auto own,
-                     records_->digest("SELECT digest FROM adverts WHERE members = ? AND number = ?",
-                                      {std::string_view(lines), static_cast<std::int64_t>(claim.number)}));
-    if (own && *own == claim.advert) continue;
+    CONSILIUM_ASSIGN(
+        const auto own,
+        records_->number("SELECT 1 FROM adverts WHERE members = ? AND number = ? AND digest = ?",
+                         {std::string_view(lines), static_cast<std::int64_t>(claim.number), bytes_of(claim.advert)}));
+    if (own) continue;
     return fail(
         ErrorCode::kDataLoss,
         fmt::format("another member has uploaded beside advert {} of this site, which {} doesn't know: the ledger was "
-                    "put back from a backup, or another machine runs under this site's name. {}",
-                    claim.number, records_->database->file().string(), records_->remedy));
+                    "put back from a backup, or another machine runs under this site's name. Stop the client, and let "
+                    "the other members' ledgers bring this one up to date: consilium-client ledger request "
+                    "(docs/hospital-it/masking.md)",
+                    claim.number, records_->database->file().string()));
   }
   return {};
+}
+
+Result<void> GroupLedger::set_back(const Group& group, const std::string& reason) {
+  const std::string lines = lines_of(group);
+  const std::lock_guard lock(records_->mutex);
+  return records_->database->execute("INSERT INTO set_back(members, reason) VALUES(?, ?) ON CONFLICT DO NOTHING",
+                                     {std::string_view(lines), std::string_view(reason)});
 }
 
 Result<JobData> GroupLedger::fix_data(const Digest& job, const JobData& now) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "client/masking/ledger_content.h"
 #include "common/crypto/sha256.h"
 #include "common/error/error.h"
 #include "common/job/round_order.h"
@@ -77,6 +78,16 @@ class GroupLedger {
   /// Records what the data set holds as a job begins at this site, before the job's first sum, and returns what is
   /// recorded: a job's data are fixed for good, whatever the data set holds later.
   Result<JobData> fix_data(const crypto::Digest& job, const JobData& now);
+
+  /// Notes that this ledger is behind what the members of a group have seen: begin() refuses the group until adopt().
+  Result<void> set_back(const std::vector<std::string>& group, const std::string& reason);
+  /// What this site (`self`) can tell a member whose ledger was lost, about the groups and jobs that they share; asked
+  /// for itself, all that it has.
+  Result<LedgerContent> content_for(const std::string& member, const std::string& self) const;
+  /// Takes in what the other members know (unite_ledgers()), all of it or nothing: their adverts' numbers and what they
+  /// have seen of this site are never lowered, every job that is known to them or to this ledger is closed to this
+  /// site, and groups that were set back are open again.
+  Result<void> adopt(const Adoption& adoption);
 
   /// SHA-256 of the vector that belongs to a sum, once its first masked byte may have left.
   Result<std::optional<crypto::Digest>> vector_of(const SumId& sum) const;

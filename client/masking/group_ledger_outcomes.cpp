@@ -66,9 +66,7 @@ Result<void> GroupLedger::end_after(const SumId& last, const std::string& reason
 
 Result<void> GroupLedger::end_job(const Digest& job, const std::string& reason) {
   const std::lock_guard lock(records_->mutex);
-  return records_->database->execute(
-      "INSERT INTO ended(job, step, reason) VALUES(?, -1, ?) ON CONFLICT DO UPDATE SET step = -1",
-      {bytes_of(job), std::string_view(reason)});
+  return records_->end_job(job, reason);
 }
 
 Result<std::optional<std::string>> GroupLedger::ended_before(const SumId& sum) const {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "client/masking/commits.h"
+#include "client/masking/ledger_file.h"
 
 namespace consilium::masking {
 
@@ -19,6 +20,13 @@ Result<std::unique_ptr<GroupMode>> GroupMode::open(const std::filesystem::path& 
   mode->sessions_.emplace(trust, mode->ledger_, *mode->keys_);
   mode->agreements_.emplace(trust, mode->ledger_, *mode->keys_, mode->secret_, state_dir / "keys");
   return mode;
+}
+
+Result<std::vector<std::byte>> GroupMode::content_for(const std::string& member) const {
+  CONSILIUM_ASSIGN(LedgerContent content, ledger_.content_for(member, trust_.site));
+  CONSILIUM_ASSIGN(const std::vector<crypto::Digest> jobs, keys_->jobs());
+  add_jobs(content, jobs);
+  return encode(content);
 }
 
 Result<void> GroupMode::accept_commit(const job::JobSpec& job, const crypto::Digest& digest, const job::SessionKey& key,

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "client/masking/agreements.h"
 #include "client/masking/group_ledger.h"
@@ -31,6 +33,8 @@ class GroupMode {
   [[nodiscard]] Agreements& agreements() { return *agreements_; }
   [[nodiscard]] const SiteTrust& trust() const { return trust_; }
 
+  /// What this site's ledger has for another member, encoded (ledger_file.h). Thread-safe.
+  Result<std::vector<std::byte>> content_for(const std::string& member) const;
   /// Takes a commit (commits.h). The sum's vector isn't needed any more then.
   Result<void> accept_commit(const job::JobSpec& job, const crypto::Digest& digest, const job::SessionKey& key,
                              std::span<const std::byte> bytes);

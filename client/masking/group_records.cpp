@@ -15,10 +15,10 @@ namespace {
 
 constexpr sqlite::Format kFormat{
     .application_id = 0x434c4447,  // "CLDG"
-    .version = 2,
+    .version = 3,
     .schema = R"(
       CREATE TABLE adverts(members TEXT NOT NULL, number INTEGER NOT NULL, digest BLOB NOT NULL CHECK(length(digest) = 32),
-        PRIMARY KEY(members, number)) STRICT, WITHOUT ROWID;
+        PRIMARY KEY(members, number, digest)) STRICT, WITHOUT ROWID;
       CREATE TABLE seen(members TEXT NOT NULL, site TEXT NOT NULL, number INTEGER NOT NULL,
         digest BLOB NOT NULL CHECK(length(digest) = 32), PRIMARY KEY(members, site)) STRICT, WITHOUT ROWID;
       CREATE TABLE attempts(job BLOB NOT NULL, step INTEGER NOT NULL, attempt INTEGER NOT NULL,
@@ -38,16 +38,18 @@ constexpr sqlite::Format kFormat{
       CREATE TABLE data(job BLOB PRIMARY KEY NOT NULL, train INTEGER NOT NULL, val INTEGER NOT NULL, test INTEGER NOT NULL,
         digest BLOB NOT NULL CHECK(length(digest) = 32)) STRICT, WITHOUT ROWID;
       CREATE TABLE ended(job BLOB PRIMARY KEY NOT NULL, step INTEGER NOT NULL, reason TEXT NOT NULL)
-        STRICT, WITHOUT ROWID)",
+        STRICT, WITHOUT ROWID;
+      CREATE TABLE set_back(members TEXT PRIMARY KEY NOT NULL, reason TEXT NOT NULL) STRICT, WITHOUT ROWID)",
     .remedy =
-        "Don't put a backup in its place: stop the client, have the masked jobs that this site takes part in stopped, "
-        "then remove sums.db, sums.db-wal and the folder sums (docs/hospital-it/masking.md)"};
+        "Don't put a backup in its place: stop the client, remove sums.db, sums.db-wal and the folder sums, and let "
+        "the "
+        "other members' ledgers bring this one up to date: consilium-client ledger request "
+        "(docs/hospital-it/masking.md)"};
 
 }  // namespace
 
 Result<std::unique_ptr<GroupRecords>> GroupRecords::open(const std::filesystem::path& folder) {
   auto records = std::make_unique<GroupRecords>();
-  records->remedy = kFormat.remedy;
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
   if (std::filesystem::exists(folder / "sums", problem) && !std::filesystem::exists(folder / "sums.db", problem)) {
@@ -91,6 +93,34 @@ Result<bool> GroupRecords::is_closed(const SumId& sum) const {
   CONSILIUM_ASSIGN(const auto found, number("SELECT 1 FROM commits WHERE job = ? AND step >= ? LIMIT 1",
                                             {bytes_of(sum.job), step_of(sum)}));
   return found.has_value();
+}
+
+Result<void> GroupRecords::end_job(const Digest& job, const std::string& reason) const {
+  return database->execute("INSERT INTO ended(job, step, reason) VALUES(?, -1, ?) ON CONFLICT DO UPDATE SET step = -1",
+                           {bytes_of(job), std::string_view(reason)});
+}
+
+Result<void> GroupRecords::keep_seen(const std::string& lines, const std::string& site, const secagg::Seen& one) const {
+  return database->execute(
+      "INSERT INTO seen(members, site, number, digest) VALUES(?, ?, ?, ?) ON CONFLICT DO UPDATE SET number = "
+      "excluded.number, digest = excluded.digest WHERE excluded.number > number",
+      {std::string_view(lines), std::string_view(site), static_cast<std::int64_t>(one.number), bytes_of(one.advert)});
+}
+
+Result<std::vector<secagg::Seen>> GroupRecords::seen(const std::vector<std::string>& group,
+                                                     const std::string& self) const {
+  const std::string lines = lines_of(group);
+  std::vector<secagg::Seen> seen;
+  for (const std::string& site : group) {
+    if (site == self) continue;
+    CONSILIUM_ASSIGN(sqlite::Rows rows,
+                     database->query("SELECT number, digest FROM seen WHERE members = ? AND site = ?",
+                                     {std::string_view(lines), std::string_view(site)}));
+    CONSILIUM_ASSIGN(const bool any, rows.next());
+    seen.push_back(any ? secagg::Seen{static_cast<std::uint64_t>(rows.integer(0)), digest_in(rows, 1)}
+                       : secagg::Seen{});
+  }
+  return seen;
 }
 
 Result<std::optional<std::string>> GroupRecords::ended_before(const SumId& sum) const {

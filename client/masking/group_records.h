@@ -32,10 +32,14 @@ class GroupRecords {
                          std::string_view what) const;
   Result<bool> is_closed(const SumId& sum) const;
   Result<std::optional<std::string>> ended_before(const SumId& sum) const;
+  Result<void> end_job(const crypto::Digest& job, const std::string& reason) const;
+  /// Keeps the latest advert that was seen of a member of a group (lines_of()); its number only rises.
+  Result<void> keep_seen(const std::string& lines, const std::string& site, const secagg::Seen& one) const;
+  /// What is recorded of each other member, in order of name; number 0 where nothing.
+  Result<std::vector<secagg::Seen>> seen(const std::vector<std::string>& group, const std::string& self) const;
 
   std::unique_ptr<sqlite::Database> database;
   mutable std::mutex mutex;
-  std::string_view remedy;  ///< what to do about a damaged file
 };
 
 /// kPermissionDenied with the reason, unless it holds.

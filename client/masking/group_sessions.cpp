@@ -76,8 +76,11 @@ Result<void> GroupSessions::receive(Session& session, std::span<const std::byte>
 
 Result<void> GroupSessions::check_claims(const Session& session) {
   auto known = ledger_.check_claims(session.group, session.site->claims());
-  // Adverts to come would hide the disagreement: the site leaves the job for good.
-  if (!known) CONSILIUM_TRY(ledger_.end_job(session.order.job, known.error().message));
+  // Adverts to come would hide the disagreement: the site leaves the job for good, and the group until it has adopted
+  // the others' ledgers.
+  if (known) return {};
+  CONSILIUM_TRY(ledger_.end_job(session.order.job, known.error().message));
+  CONSILIUM_TRY(ledger_.set_back(session.group, known.error().message));  // check: group-set-back-noted
   return known;
 }
 

@@ -100,4 +100,17 @@ Result<void> JobKeys::forget(const crypto::Digest& job) {
   return {};
 }
 
+Result<std::vector<crypto::Digest>> JobKeys::jobs_in(const std::filesystem::path& folder) {
+  std::vector<crypto::Digest> jobs;
+  std::error_code problem;
+  if (!std::filesystem::exists(folder, problem)) return jobs;
+  for (std::filesystem::directory_iterator entry(folder, problem), end; !problem && entry != end;
+       entry.increment(problem)) {
+    if (entry->path().extension() != ".key") continue;
+    if (const auto job = crypto::digest_from_hex(entry->path().stem().string())) jobs.push_back(*job);
+  }
+  if (problem) return fail(ErrorCode::kInternal, fmt::format("{}: {}", folder.string(), problem.message()));
+  return jobs;
+}
+
 }  // namespace consilium::masking

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "client/masking/site_secret.h"
 #include "common/crypto/secret_bytes.h"
@@ -29,6 +30,10 @@ class JobKeys {
   /// as long as no sum of the job is committed.
   Result<void> keep(const crypto::Digest& job, const crypto::SecretBytes& key);
   Result<void> forget(const crypto::Digest& job);
+  /// Every job that a key is kept of.
+  Result<std::vector<crypto::Digest>> jobs() const { return jobs_in(folder_); }
+  /// The same, of a folder that nobody has open; none where it is missing.
+  static Result<std::vector<crypto::Digest>> jobs_in(const std::filesystem::path& folder);
 
  private:
   JobKeys(std::filesystem::path folder, const SiteSecret& secret) : folder_(std::move(folder)), secret_(&secret) {}

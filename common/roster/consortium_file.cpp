@@ -10,6 +10,7 @@
 #include "common/roster/roster_change.h"
 #include "common/roster/roster_file.h"
 #include "common/roster/roster_sections.h"
+#include "common/roster/succession.h"
 
 namespace consilium::roster {
 namespace {
@@ -116,6 +117,19 @@ std::vector<Consent> kept_consents(const Roster& previous) {
   return kept;
 }
 
+/// Carries over what sites are held to over all rosters: the keys of those that left, and every succession.
+void keep_keys(Roster& roster, const Roster& previous, const std::vector<Succession>& successions) {
+  for (const std::string& site : sites_in_histories(roster)) {
+    const crypto::Digest* key = key_of(previous, site);
+    if (key != nullptr && !roster.sites.contains(site)) roster.former.emplace(site, *key);
+  }
+  roster.successions = previous.successions;
+  for (const Succession& one : successions) {
+    if (std::find(roster.successions.begin(), roster.successions.end(), one) == roster.successions.end())
+      roster.successions.push_back(one);
+  }
+}
+
 }  // namespace
 
 Result<Consortium> read_consortium(const std::filesystem::path& file, const Roster& members) {
@@ -145,7 +159,8 @@ std::vector<Group> default_groups(const std::vector<std::string>& sites, std::ui
   return groups;
 }
 
-Result<MadeRoster> make_roster(const Roster& members, const Consortium& plan, const Roster* previous) {
+Result<MadeRoster> make_roster(const Roster& members, const Consortium& plan, const Roster* previous,
+                               const std::vector<Succession>& successions) {
   MadeRoster made;
   Roster& roster = made.roster;
   roster.consortium = members.consortium;
@@ -163,6 +178,7 @@ Result<MadeRoster> make_roster(const Roster& members, const Consortium& plan, co
     roster.populations.push_back(std::move(population));
   }
   if (previous != nullptr) roster.consents = kept_consents(*previous);
+  if (previous != nullptr) keep_keys(roster, *previous, successions);
   CONSILIUM_TRY(check_rules({.known = previous, .next = roster}));
   return made;
 }

@@ -48,9 +48,11 @@ struct MadeRoster {
 /// Makes the roster that follows `previous`: serial and histories continue, `may-leave` signatures of sites that are
 /// still in a group are kept. Where the plan states no groups, the previous ones stay; one with a site that is no
 /// member any more closes; sites that were never in a group form new ones by default_groups(), if they are enough.
-/// @param members   from members_of()
-/// @param previous  nullptr for the first
+/// @param members      from members_of()
+/// @param previous     nullptr for the first
+/// @param successions  of sites that have a new key, beside those of `previous`
 /// kFailedPrecondition, with the key, where check_rules() forbids the change.
-Result<MadeRoster> make_roster(const Roster& members, const Consortium& plan, const Roster* previous);
+Result<MadeRoster> make_roster(const Roster& members, const Consortium& plan, const Roster* previous,
+                               const std::vector<Succession>& successions = {});
 
 }  // namespace consilium::roster

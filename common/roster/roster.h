@@ -55,6 +55,17 @@ struct Consent {
   bool operator==(const Consent&) const = default;
 };
 
+/// An old key's signature under the key that follows it: with it a site goes on under a new key, and is the same site.
+struct Succession {
+  std::string site;
+  std::uint64_t serial = 0;    ///< of the roster that the site had accepted last; rises with each of its successions
+  crypto::Digest key{};        ///< SHA-256 of the old SubjectPublicKeyInfo
+  crypto::Digest successor{};  ///< of the new one
+  std::string certificate;     ///< of the old key, as in Consent
+  std::vector<std::byte> signature;
+  bool operator==(const Succession&) const = default;
+};
+
 /// A roster file's content. `serial` rises with every change of a roster that has populations; without them it may be
 /// 0.
 struct Roster {
@@ -65,6 +76,8 @@ struct Roster {
   std::map<std::string, crypto::Digest> researchers{};  ///< whose signatures under jobs count
   std::vector<Population> populations{};                ///< in order of name
   std::vector<Consent> consents{};                      ///< to this change; and those that sites may need later
+  std::map<std::string, crypto::Digest> former{};       ///< last keys of sites that a history names and that have left
+  std::vector<Succession> successions{};                ///< of each site in order of time; only ever grows
   bool operator==(const Roster&) const = default;
 };
 

@@ -7,6 +7,7 @@
 
 #include "common/roster/consent.h"
 #include "common/roster/exposure.h"
+#include "common/roster/succession.h"
 
 namespace consilium::roster {
 namespace {
@@ -142,6 +143,13 @@ Result<void> check_departure(const Roster& next, const Exposure& exposure, Depar
                           describe(next, exposure), set_text(exposure.cell)));
 }
 
+/// What people should know about a key that changes.
+std::string_view signed_or_not(std::string_view kind, const Roster& known, const Roster& next,
+                               const std::string& site) {
+  if (kind != "site") return "";
+  return check_successions(known, next, site) ? " (the old key signed that)" : " (the old key didn't sign that)";
+}
+
 /// Finds the cells of a population that the change makes too small, or brings back into a group although they are.
 std::vector<Group> newly_small(const Change& change, const Population& next) {
   const Population* known = change.known == nullptr ? nullptr : population_named(*change.known, next.name);
@@ -174,7 +182,7 @@ Result<void> check_rules(const Change& change) {
               fmt::format("colluding: expected at least {}, as roster {} has it, found {}: c is never lowered",
                           known.colluding, known.serial, next.colluding)));  // check: roster-colluding
   for (const Population& population : known.populations) CONSILIUM_TRY(check_population(known, population, next));
-  return {};
+  return check_site_keys(known, next);
 }
 
 std::vector<Exposure> find_exposures(const Change& change) {
@@ -205,7 +213,7 @@ Result<void> check_change(const Change& change, Departures departures) {
 
 const crypto::Digest* consent_key(const Change& change, const std::string& site) {
   if (change.known != nullptr) {
-    if (const auto known = change.known->sites.find(site); known != change.known->sites.end()) return &known->second;
+    if (const crypto::Digest* known = key_of(*change.known, site)) return known;
   }
   const auto next = change.next.sites.find(site);
   return next == change.next.sites.end() ? nullptr : &next->second;
@@ -215,21 +223,22 @@ std::vector<std::string> member_changes(const Change& change) {
   std::vector<std::string> lines;
   const Roster none;
   const Roster& known = change.known == nullptr ? none : *change.known;
-  const auto compare = [&lines](std::string_view kind, const auto& before, const auto& after) {
+  const Roster& next = change.next;
+  const auto compare = [&](std::string_view kind, const auto& before, const auto& after) {
     for (const auto& [name, key] : after) {
       const auto old = before.find(name);
       if (old == before.end())
         lines.push_back(fmt::format("{} {} joins with the key {}", kind, name, crypto::to_hex(key)));
       if (old != before.end() && old->second != key)
-        lines.push_back(fmt::format("{} {} has another key: {} instead of {}", kind, name, crypto::to_hex(key),
-                                    crypto::to_hex(old->second)));
+        lines.push_back(fmt::format("{} {} has another key: {} instead of {}{}", kind, name, crypto::to_hex(key),
+                                    crypto::to_hex(old->second), signed_or_not(kind, known, next, name)));
     }
     for (const auto& [name, key] : before) {
       if (!after.contains(name)) lines.push_back(fmt::format("{} {} leaves", kind, name));
     }
   };
-  compare("site", known.sites, change.next.sites);
-  compare("researcher", known.researchers, change.next.researchers);
+  compare("site", known.sites, next.sites);
+  compare("researcher", known.researchers, next.researchers);
   return lines;
 }
 

@@ -29,8 +29,9 @@ struct Exposure {
   bool leaving = false;  ///< relies on a `may-leave` that was signed beforehand: a person has to accept the departure
 };
 
-/// Checks the rules that no signature lifts: the same consortium, a higher serial, c and `examples` not lowered, modes,
-/// data sets' populations and histories kept, every group of the ledger in the history. The same roster again passes,
+/// Checks the rules that no consent lifts: the same consortium, a higher serial, c and `examples` not lowered, modes,
+/// data sets' populations and histories kept, every group of the ledger in the history, the keys of all sites in a
+/// history the same or their signed successors (check_site_keys). The same roster again passes,
 /// and so does a roster without populations after another one without. kFailedPrecondition, with the key.
 Result<void> check_rules(const Change& change);
 
@@ -48,8 +49,8 @@ enum class Departures { kRefuse, kAccept };
 /// kPermissionDenied for a missing signature or acceptance; the message says in words who could compute what.
 Result<void> check_change(const Change& change, Departures departures);
 
-/// The key that a site's consent must be signed with: that of the known roster, or of the next one where the site is
-/// new; nullptr where neither has the site.
+/// The key that a site's consent must be signed with: that of the known roster (the last one of a site that has left),
+/// or of the next one where the site is new; nullptr where neither has the site.
 [[nodiscard]] const crypto::Digest* consent_key(const Change& change, const std::string& site);
 
 /// Says in words who joins, who leaves and who gets another key, one line each: what people compare by telephone.

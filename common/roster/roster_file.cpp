@@ -92,9 +92,20 @@ Result<void> read_populations(const Value& value, Roster& roster) {
   return {};
 }
 
+/// Reads the keys of sites that have left. Such a key may belong to another name now.
+Result<void> read_former(const Value& value, Roster& roster) {
+  Owners owners;
+  CONSILIUM_TRY(read_members(value, roster.former, owners));
+  for (const auto& [name, key] : roster.former) {
+    if (roster.sites.contains(name)) return fail(value.problem("'" + name + "' is one of the sites"));
+  }
+  return {};
+}
+
 Result<Roster> from_root(const Value& root) {
   Roster roster;
-  Section section(root, {"consortium", "sites"}, {"serial", "colluding", "researchers", "populations", "consents"});
+  Section section(root, {"consortium", "sites"},
+                  {"serial", "colluding", "researchers", "populations", "consents", "former", "successions"});
   section.name("consortium", roster.consortium);
   section.integer("serial", roster.serial, {.low = 0, .high = std::numeric_limits<std::int64_t>::max()});
   section.integer("colluding", roster.colluding, {.low = 1, .high = kMaxColluding});
@@ -105,6 +116,10 @@ Result<Roster> from_root(const Value& root) {
   CONSILIUM_TRY(read_populations(section.at("populations"), roster));
   if (section.has("consents")) {
     CONSILIUM_ASSIGN(roster.consents, read_consent_list(section.at("consents")));
+  }
+  CONSILIUM_TRY(read_former(section.at("former"), roster));
+  if (section.has("successions")) {
+    CONSILIUM_ASSIGN(roster.successions, read_succession_list(section.at("successions")));
   }
   return roster;
 }

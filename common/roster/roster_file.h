@@ -16,6 +16,7 @@ inline constexpr std::size_t kMaxRosterSites = 10'000;
 inline constexpr std::size_t kMaxPopulations = 1'000;
 inline constexpr std::size_t kMaxHistory = 10'000;
 inline constexpr std::size_t kMaxConsents = 1'000;
+inline constexpr std::size_t kMaxSuccessions = 1'000;
 /// Largest values of `colluding` and `examples`.
 inline constexpr std::uint32_t kMaxColluding = 1'000;
 inline constexpr std::uint64_t kMaxExamples = 1'000'000'000;

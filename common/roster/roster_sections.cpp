@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 
+#include "common/encoding/hex.h"
 #include "common/roster/roster_file.h"
 
 namespace consilium::roster {
@@ -25,24 +26,6 @@ bool is_base64(const std::string& text) {
   });
 }
 
-std::optional<unsigned> digit_of(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10U;
-  return std::nullopt;
-}
-
-std::optional<std::vector<std::byte>> bytes_from_hex(const std::string& text) {
-  if (text.size() % 2 != 0) return std::nullopt;
-  std::vector<std::byte> bytes;
-  for (std::size_t i = 0; i < text.size(); i += 2) {
-    const auto high = digit_of(text[i]);
-    const auto low = digit_of(text[i + 1]);
-    if (!high || !low) return std::nullopt;
-    bytes.push_back(static_cast<std::byte>(*high << 4U | *low));
-  }
-  return bytes;
-}
-
 Result<Consent> read_consent(const Value& value) {
   Consent consent;
   std::string signature;
@@ -57,10 +40,37 @@ Result<Consent> read_consent(const Value& value) {
   CONSILIUM_TRY(section.result());
   if (!is_base64(consent.certificate))
     return fail(section.at("certificate").expected("a certificate's DER in base64, in one line"));
-  auto bytes = bytes_from_hex(signature);
+  auto bytes = encoding::bytes_from_hex(signature);
   if (!bytes) return fail(section.at("signature").expected("a signature in lower-case hexadecimal digits"));
   consent.signature = std::move(*bytes);
   return consent;
+}
+
+Result<Succession> read_succession(const Value& value) {
+  Succession succession;
+  std::string key;
+  std::string successor;
+  std::string signature;
+  Section section(value, {"site", "serial", "key", "successor", "certificate", "signature"}, {});
+  section.name("site", succession.site);
+  section.integer("serial", succession.serial, {.low = 1, .high = std::numeric_limits<std::int64_t>::max()});
+  section.text("key", key);
+  section.text("successor", successor);
+  section.text("certificate", succession.certificate, kMostCertificateText);
+  section.text("signature", signature, kMostSignatureText);
+  CONSILIUM_TRY(section.result());
+  const auto old_key = crypto::digest_from_hex(key);
+  if (!old_key) return fail(section.at("key").expected("the fingerprint of a key: 64 hexadecimal digits"));
+  const auto new_key = crypto::digest_from_hex(successor);
+  if (!new_key) return fail(section.at("successor").expected("the fingerprint of a key: 64 hexadecimal digits"));
+  succession.key = *old_key;
+  succession.successor = *new_key;
+  if (!is_base64(succession.certificate))
+    return fail(section.at("certificate").expected("a certificate's DER in base64, in one line"));
+  auto bytes = encoding::bytes_from_hex(signature);
+  if (!bytes) return fail(section.at("signature").expected("a signature in lower-case hexadecimal digits"));
+  succession.signature = std::move(*bytes);
+  return succession;
 }
 
 }  // namespace
@@ -118,6 +128,22 @@ Result<std::vector<Consent>> read_consent_list(const Value& value) {
     consents.push_back(std::move(consent));
   }
   return consents;
+}
+
+Result<std::vector<Succession>> read_succession_list(const Value& value) {
+  CONSILIUM_ASSIGN(const std::vector<Value> items, value.items(kMaxSuccessions));
+  std::vector<Succession> successions;
+  std::map<std::string, std::uint64_t> last;
+  for (const Value& item : items) {
+    CONSILIUM_ASSIGN(Succession one, read_succession(item));
+    std::uint64_t& serial = last[one.site];
+    if (one.serial <= serial)
+      return fail(item.problem(fmt::format(
+          "serial: expected more than {}, that of the site's succession before, found {}", serial, one.serial)));
+    serial = one.serial;
+    successions.push_back(std::move(one));
+  }
+  return successions;
 }
 
 std::size_t fewest_in_group(std::uint32_t colluding) { return 2 * std::size_t{colluding} + 1; }

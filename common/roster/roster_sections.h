@@ -31,6 +31,8 @@ Result<void> check_in_force(const config::Value& value, const std::vector<Group>
 
 /// Reads a list of signatures.
 Result<std::vector<Consent>> read_consent_list(const config::Value& value);
+/// Reads a list of successions; refuses one whose serial doesn't rise with each of a site's successions.
+Result<std::vector<Succession>> read_succession_list(const config::Value& value);
 
 /// The fewest sites of a group in force, and the reason in words.
 [[nodiscard]] std::size_t fewest_in_group(std::uint32_t colluding);

@@ -2,6 +2,7 @@
 
 #include "common/roster/consent.h"
 #include "common/roster/roster_file.h"
+#include "common/roster/succession.h"
 
 namespace consilium::roster {
 namespace {
@@ -52,6 +53,18 @@ std::string consents_text(const std::vector<Consent>& consents) {
   return text;
 }
 
+std::string successions_text(const std::vector<Succession>& successions) {
+  std::string text = successions.empty() ? "successions: []\n" : "successions:\n";
+  for (const Succession& one : successions) {
+    text += fmt::format(
+        "  - site: \"{}\"\n    serial: {}\n    key: \"{}\"\n    successor: \"{}\"\n    certificate: \"{}\"\n"
+        "    signature: \"{}\"\n",
+        one.site, one.serial, crypto::to_hex(one.key), crypto::to_hex(one.successor), one.certificate,
+        hex_of(one.signature));
+  }
+  return text;
+}
+
 std::string roster_text(const Roster& roster) {
   std::string text =
       "# Members of the consortium and the SHA-256 fingerprints of their keys.\n"
@@ -64,6 +77,8 @@ std::string roster_text(const Roster& roster) {
   if (!roster.populations.empty()) text += "populations:\n";
   for (const Population& population : roster.populations) text += population_text(population);
   if (!roster.consents.empty()) text += consents_text(roster.consents);
+  if (!roster.former.empty()) text += members_text("former", roster.former);
+  if (!roster.successions.empty()) text += successions_text(roster.successions);
   return text;
 }
 

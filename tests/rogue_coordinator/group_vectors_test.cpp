@@ -100,6 +100,15 @@ TEST_CASE("a client whose ledger was put back from a copy is shown so by the oth
   GroupAttempt later(job, SumKind::kTrain, 1, 3);
   CHECK_FALSE(later.offer());
   later.check_refused("this site takes no further part in the job");
+  // Nor does it begin anything in another job over this group, a restart later too, until it has adopted ledgers.
+  stage.restart_client();
+  job::JobSpec next = stage.job();
+  next.seed += 1;
+  GroupJob other(stage, next, "rogue-2");
+  other.agree();
+  GroupAttempt first(other, SumKind::kCensus, 0);
+  CHECK_FALSE(first.offer());
+  first.check_refused("consilium-client ledger request");
   check_quiet(stage);
 }
 

@@ -5,7 +5,7 @@ import pathlib
 import tempfile
 import unittest
 
-from consortium import Consortium, job, run
+from consortium import Consortium, job, population, run
 from sitedata import write_sites
 
 SITES = ["east", "north", "south", "west"]
@@ -51,6 +51,59 @@ class Rosters(unittest.TestCase):
             self.assertIn("client.yaml: roster: roster.yaml: consortium: expected 'lung-consortium'", check().stderr)
             roster.write_text(text.replace("fingerprint:", "fingerprnt:", 1))
             self.assertIn("roster.yaml: sites[0].fingerprnt: unknown key", check().stderr)
+
+    def test_a_client_does_not_start_with_one_folder_in_two_populations_nor_when_one_moves_to_another(self):
+        with Consortium(SITES, populations={**population(), "heart": {"datasets": ["heart"], "examples": 64}}) as consortium:
+            consortium.port = 1  # nothing is connected to
+            data = write_sites(consortium.folder, SITES)
+
+            def check(**paths):
+                return run("consilium-client", "--config", consortium.configure_site("east", paths), "--check", check=False)
+
+            (consortium.folder / "link.npz").symlink_to(data["east"])
+            (consortium.folder / "hard.npz").hardlink_to(data["east"])
+            for name in ("link.npz", "hard.npz"):
+                refused = check(chest=data["east"], heart=consortium.folder / name)
+                self.assertEqual(refused.returncode, 1)
+                self.assertIn("client.yaml: datasets.heart.path: ", refused.stderr)
+                self.assertIn("Give each population data of its own", refused.stderr)
+            self.assertEqual(check(chest=data["east"], heart=data["west"]).returncode, 0)
+            moved = check(heart=data["east"])
+            self.assertEqual(moved.returncode, 1)
+            self.assertIn("belongs to the population 'chest' for good", moved.stderr)
+
+    def test_a_hospitals_new_key_is_accepted_where_its_old_key_signed_it(self):
+        with Consortium(SITES, populations=population()) as consortium:
+            consortium.port = 1  # nothing is connected to
+            data = write_sites(consortium.folder, SITES)
+            for site in ("east", "north"):
+                self.assertEqual(run("consilium-client", "--config", consortium.configure_site(site, {"chest": data[site]}), "--check", check=False).returncode, 0)
+            old = (consortium.folder / "roster-1.yaml").read_text()
+            new = consortium.folder / "new"
+            run("consilium-client", "enroll", "--site", "north", "--consortium", consortium.name, "--out", new)
+            signature = consortium.folder / "north.yaml"
+            self.assertIn("names its successor", consortium.at_site("north", "roster", "successor", new / "north.csr", "--out", signature).stdout)
+
+            ca = consortium.folder / "ca"
+            run("consilium", "ca", "revoke", "--ca", ca, "--role", "site", "--name", "north")
+            run("consilium", "ca", "sign", new / "north.csr", "--ca", ca, "--role", "site", "--name", "north", "--out", new / "certificate.pem")
+            made = ["consilium", "ca", "roster", "--ca", ca, "--consortium", consortium.folder / "consortium.yaml", "--previous", consortium.folder / "roster-1.yaml"]
+            next_roster = consortium.folder / "roster-2.yaml"
+            without = run(*made, "--out", next_roster, check=False)
+            self.assertEqual(without.returncode, 1)
+            self.assertIn("the old key didn't sign that", without.stderr)
+            run(*made, "--successor", signature, "--out", next_roster)
+            said = consortium.at_site("east", "roster", "check", next_roster)
+            self.assertIn("(the old key signed that)", said.stdout)
+
+            # Whoever runs the authority could still write any file: the sites don't take this one.
+            text = next_roster.read_text()
+            next_roster.write_text(text[:text.index("successions:")])
+            refused = consortium.at_site("east", "roster", "check", next_roster, check=False)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("Not acceptable: ", refused.stdout)
+            self.assertIn("the old key didn't sign that", refused.stdout)
+            self.assertNotIn("successions:", old)
 
     def test_the_sandbox_gives_every_member_a_roster_and_keeps_the_authority_from_the_coordinator(self):
         with tempfile.TemporaryDirectory(prefix="consilium-system-") as folder:

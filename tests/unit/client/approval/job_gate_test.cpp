@@ -71,6 +71,24 @@ TEST_CASE("the researcher is whoever signed, and a listed one needs no approval"
   CHECK(desk.approvals->accepted_as("tiny-1").value()->sums == 41);
 }
 
+TEST_CASE(
+    "no job is accepted while the site's data belong to two populations, and the coordinator hears the key alone") {
+  Desk desk;
+  Result<void> claimed = fail(ErrorCode::kFailedPrecondition, "/srv/chest and /srv/heart overlap");
+  desk.gate.emplace(JobGate::Parts{*desk.approvals, signing().trust, "lung", [&] { return desk.now; },
+                                   [&](const roster::Roster& roster, const std::string& dataset) {
+                                     CHECK(roster == desk.roster);
+                                     CHECK(dataset == "chest");
+                                     return claimed;
+                                   }});
+  const Verdict verdict = desk.offer(signing().offer("tiny-1", spec(), "bob"));
+  CHECK(verdict.consent == JobConsent::kDeclined);
+  CHECK(verdict.reason == "datasets");
+  CHECK(verdict.log == "/srv/chest and /srv/heart overlap");
+  claimed = {};
+  CHECK(desk.offer(signing().offer("tiny-1", spec(), "bob")).consent == JobConsent::kAccepted);
+}
+
 TEST_CASE("another researcher's job waits until a person decides") {
   Desk desk;
   const wire::JobOffer offer = signing().offer("tiny-1", spec());

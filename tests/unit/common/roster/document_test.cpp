@@ -3,6 +3,7 @@
 
 #include "common/roster/consortium_file.h"
 #include "common/roster/roster_file.h"
+#include "common/roster/succession.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 /// Holds docs/formats/roster.md against the readers.
@@ -29,13 +30,22 @@ TEST_CASE("the documented roster and consortium file are read, and the second gi
   previous.serial = 1;
   previous.populations[0].groups.pop_back();
   previous.populations[0].history.pop_back();
-  const auto plan = parse_consortium(example(1), "roster.md", *roster);
+  const auto plan = parse_consortium(example(2), "roster.md", *roster);
   INFO((plan ? "" : plan.error().message));
   REQUIRE(plan);
   const auto made = make_roster(*roster, *plan, &previous);
   REQUIRE(made);
   CHECK(made->roster.populations == roster->populations);
   CHECK(made->roster.serial == roster->serial);
+}
+
+TEST_CASE("the documented succession is read") {
+  const pki::TemporaryFolder folder;
+  pki::write_text(folder / "north.yaml", example(1));
+  const auto read = read_successions(folder / "north.yaml");
+  INFO((read ? "" : read.error().message));
+  REQUIRE(read);
+  CHECK(successions_text(*read) == example(1));
 }
 
 TEST_CASE("the documented text of a roster is the one that is written") {

@@ -9,6 +9,7 @@
 #include "common/pki/authority.h"
 #include "common/pki/signer.h"
 #include "common/roster/consent.h"
+#include "common/roster/succession.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 namespace consilium::roster {
@@ -39,6 +40,13 @@ class SigningSites {
                                 ConsentKind kind = ConsentKind::kChange) const {
     return sign_consent(roster, "chest", kind, site, certificates_.at(site), *signers_.at(site)).value();
   }
+  /// The old key of `site`, here, signs that of `successor`.
+  [[nodiscard]] Succession succession(const std::string& site, const crypto::Digest& successor,
+                                      std::uint64_t serial) const {
+    return sign_succession("lung", site, serial, successor, certificates_.at(site), *signers_.at(site)).value();
+  }
+  [[nodiscard]] const std::string& certificate(const std::string& site) const { return certificates_.at(site); }
+  [[nodiscard]] const pki::Signer& signer(const std::string& site) const { return *signers_.at(site); }
 
  private:
   pki::TemporaryFolder folder_;

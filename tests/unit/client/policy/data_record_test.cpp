@@ -1,0 +1,151 @@
+#include "client/policy/data_record.h"
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <optional>
+
+#include "client/policy/data_place.h"
+#include "tests/unit/common/pki/temporary_folder.h"
+
+namespace consilium::policy {
+namespace {
+
+namespace fs = std::filesystem;
+using Catch::Contains;
+
+/// A machine with data, and a record that is opened anew for every claim.
+struct Machine {
+  pki::TemporaryFolder folder;
+  roster::Roster roster;
+
+  Machine() {
+    roster.consortium = "lung";
+    roster.serial = 1;
+    roster.populations = {{.name = "heart", .datasets = {"heart"}},
+                          {.name = "lungs", .datasets = {"chest", "chest-ap"}}};
+    fs::create_directories(folder / "srv/chest");
+    fs::create_directories(folder / "srv/heart");
+    pki::write_text(srv("chest/train-images"), "images");
+    pki::write_text(srv("heart/train-images"), "other images");
+    pki::write_text(srv("one.npz"), "one");
+    pki::write_text(srv("two.npz"), "two");
+  }
+  [[nodiscard]] fs::path srv(const std::string& name) const { return folder / ("srv/" + name); }
+  [[nodiscard]] Result<void> claim(const DataPaths& datasets) const {
+    auto record = DataRecord::open(folder / "state");
+    REQUIRE(record.has_value());
+    return record->claim(datasets, roster);
+  }
+  [[nodiscard]] std::string refusal(const DataPaths& datasets) const {
+    const auto claimed = claim(datasets);
+    REQUIRE_FALSE(claimed);
+    CHECK(claimed.error().code == ErrorCode::kFailedPrecondition);
+    return claimed.error().message;
+  }
+};
+
+TEST_CASE("data of two populations may lie side by side, and names of one population may share data") {
+  const Machine machine;
+  CHECK(machine.claim({{"chest", machine.srv("chest")}, {"heart", machine.srv("heart")}}));
+  CHECK(machine.claim({{"chest", machine.srv("chest")}, {"chest-ap", machine.srv("chest")}}));
+  CHECK(machine.claim({{"chest", machine.srv("one.npz")}, {"heart", machine.srv("two.npz")}}));
+  fs::create_directories(machine.srv("chest2"));  // a neighbour whose name only begins the same
+  CHECK(machine.claim({{"chest", machine.srv("chest")}, {"heart", machine.srv("chest2")}}));
+}
+
+TEST_CASE("a path of one population that is another's, or inside of it, is refused, whatever links lead there") {
+  const Machine machine;
+  fs::create_directory_symlink(machine.srv("chest"), machine.srv("link"));
+  fs::create_directories(machine.srv("chest/inner/most"));
+  for (const std::string path : {"chest", "link", "chest/inner/most", "link/../chest/inner", ""}) {
+    INFO(path);
+    const std::string message = machine.refusal({{"chest", machine.srv("chest")}, {"heart", machine.srv(path)}});
+    CHECK_THAT(message, Contains("client.yaml: datasets.heart.path: ") && Contains("overlap") &&
+                            Contains("'chest' to 'lungs'") && Contains("have one population of the roster list both"));
+  }
+  CHECK_THAT(machine.refusal({{"chest", machine.srv("one.npz")}, {"heart", machine.srv("")}}), Contains("overlap"));
+}
+
+TEST_CASE("a file that two populations share under two names is refused") {
+  const Machine machine;
+  fs::create_hard_link(machine.srv("one.npz"), machine.srv("three.npz"));
+  CHECK_THAT(machine.refusal({{"chest", machine.srv("one.npz")}, {"heart", machine.srv("three.npz")}}),
+             Contains("is the same file or folder as"));
+  fs::create_hard_link(machine.srv("chest/train-images"), machine.srv("heart/val-images"));
+  CHECK_THAT(machine.refusal({{"chest", machine.srv("chest")}, {"heart", machine.srv("heart")}}),
+             Contains("heart/val-images") && Contains("chest/train-images"));
+  fs::remove(machine.srv("heart/val-images"));
+  fs::create_symlink(machine.srv("one.npz"), machine.srv("heart/val-images"));
+  CHECK_THAT(machine.refusal({{"chest", machine.srv("one.npz")}, {"heart", machine.srv("heart")}}),
+             Contains("is the same file or folder as"));
+}
+
+TEST_CASE("a name keeps its population for good") {
+  Machine machine;
+  REQUIRE(machine.claim({{"heart", machine.srv("heart")}}));
+  machine.roster.populations = {{.name = "lungs", .datasets = {"chest", "heart"}}};
+  CHECK_THAT(machine.refusal({{"heart", machine.srv("one.npz")}}),
+             Contains("the name belongs to the population 'heart' for good") && Contains("list it under 'heart'"));
+}
+
+TEST_CASE("a path keeps its population for good, and with it what lies inside") {
+  const Machine machine;
+  REQUIRE(machine.claim({{"chest", machine.srv("chest")}}));
+  REQUIRE(machine.claim({{"chest", machine.srv("one.npz")}}));
+  // Another folder in its place, so that nothing but the path is the same.
+  fs::rename(machine.srv("chest"), machine.srv("old"));
+  fs::create_directories(machine.srv("chest/inner"));
+  for (const std::string path : {"chest", "chest/inner"})
+    CHECK_THAT(machine.refusal({{"heart", machine.srv(path)}}), Contains("belongs to the population 'lungs' for good"));
+  CHECK(machine.claim({{"chest-ap", machine.srv("chest")}}));
+}
+
+TEST_CASE(
+    "a folder or file that was moved elsewhere keeps its population, where the file system says when it was made") {
+  const Machine machine;
+  if (data_place(machine.srv("chest"))->marks.front().born == 0) return;
+  REQUIRE(machine.claim({{"chest", machine.srv("chest")}}));
+  REQUIRE(machine.claim({{"chest", machine.srv("one.npz")}}));
+  fs::rename(machine.srv("chest"), machine.srv("moved"));
+  CHECK_THAT(machine.refusal({{"heart", machine.srv("moved")}}), Contains("for good"));
+  fs::create_directories(machine.srv("fresh"));
+  fs::rename(machine.srv("one.npz"), machine.srv("fresh/two.npz"));
+  CHECK_THAT(machine.refusal({{"heart", machine.srv("fresh")}}), Contains("fresh/two.npz belongs to the population"));
+}
+
+TEST_CASE("what is refused leaves no record, and what no population has isn't looked at") {
+  const Machine machine;
+  REQUIRE_FALSE(machine.claim({{"chest", machine.srv("chest")}, {"heart", machine.srv("chest")}}));
+  CHECK(machine.claim({{"heart", machine.srv("chest")}}));
+  CHECK(machine.claim({{"unlisted", machine.srv("chest")}, {"lost", machine.srv("nowhere")}}));
+}
+
+TEST_CASE("data that are missing, or a folder with too many entries to compare, are refused by name") {
+  const Machine machine;
+  const auto missing = machine.claim({{"heart", machine.srv("nowhere")}});
+  REQUIRE_FALSE(missing);
+  CHECK_THAT(missing.error().message, Contains("datasets.heart.path") && Contains("nowhere"));
+  // A job on other data goes on meanwhile, and one on these doesn't.
+  const DataPaths both{{"heart", machine.srv("nowhere")}, {"chest", machine.srv("chest")}};
+  CHECK(DataRecord::open(machine.folder / "state")->claim(both, machine.roster, "chest"));
+  CHECK_FALSE(DataRecord::open(machine.folder / "state")->claim(both, machine.roster, "heart"));
+  fs::create_directories(machine.srv("many"));
+  for (std::size_t i = 0; i <= kMaxDataEntries; ++i) pki::write_text(machine.srv("many/" + std::to_string(i)), "");
+  const auto many = machine.claim({{"heart", machine.srv("many")}});
+  REQUIRE_FALSE(many);
+  CHECK(many.error().code == ErrorCode::kResourceExhausted);
+}
+
+TEST_CASE("a damaged record is refused with what to do") {
+  const Machine machine;
+  REQUIRE(machine.claim({{"heart", machine.srv("heart")}}));
+  REQUIRE(::truncate((machine.folder / "state/datasets.db").c_str(), 0) == 0);
+  const auto opened = DataRecord::open(machine.folder / "state");
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().code == ErrorCode::kDataLoss);
+  CHECK_THAT(opened.error().message, Contains("docs/hospital-it/data.md"));
+}
+
+}  // namespace
+}  // namespace consilium::policy
