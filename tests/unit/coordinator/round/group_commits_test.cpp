@@ -65,9 +65,10 @@ class Play {
   void deliver(GroupRuns::Output output) {
     std::deque<std::pair<std::string, wire::CoordinatorMessage>> queue(output.messages.begin(), output.messages.end());
     while (!queue.empty()) {
-      const auto [site, message] = std::move(queue.front());
+      const auto [name, message] = std::move(queue.front());
       queue.pop_front();
-      GroupRuns::Output next = std::visit([&](const auto& said) { return answer(number(site), said); }, message);
+      const std::size_t site = number(name);  // clang 14 lets no lambda take a structured binding
+      GroupRuns::Output next = std::visit([&](const auto& said) { return answer(site, said); }, message);
       for (const std::string& note : next.notes) FAIL(note);
       for (auto& one : next.messages) queue.push_back(std::move(one));
     }
