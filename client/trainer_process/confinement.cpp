@@ -104,31 +104,61 @@ bool has_seccomp_filters() {
 
 }  // namespace
 
-Result<void> confine(const TrainerConfig& config, LaunchPlan& plan) {
-  if (config.command.empty() || config.command.front().empty()) {
-    return fail(ErrorCode::kInvalidArgument, "trainer.command: expected a program");
-  }
-  CONSILIUM_ASSIGN(const fs::path program, find_program(config.command.front()));
+namespace {
+
+/// What a trainer and its decoder have in common.
+Result<void> fill(const TrainerConfig& config, const fs::path& program, const FileAccess& access, LaunchPlan& plan) {
   plan.program = program.string();
-  plan.arguments = config.command;
-  for (const std::string& argument :
-       {std::string("--socket-fd"), std::to_string(kSocketDescriptor), std::string("--device"), config.device,
-        std::string("--threads"), std::to_string(std::max(config.threads, 1U))}) {
-    plan.arguments.push_back(argument);
-  }
   plan.environment = environment_of(config);
-  plan.gpu = config.device != "cpu";
   plan.require_confinement = config.require_sandbox;
   if (!has_seccomp_filters() && config.require_sandbox) {
     return fail(ErrorCode::kFailedPrecondition, "the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)");
   }
-  auto ruleset = create_ruleset(access_of(config, program));
+  auto ruleset = create_ruleset(access);
   if (ruleset) {
     plan.ruleset = std::move(*ruleset);
   } else if (config.require_sandbox) {
     return fail(ruleset.error());
   }
   return {};
+}
+
+}  // namespace
+
+std::optional<fs::path> decoder_of(const TrainerConfig& config) {
+  if (config.command.empty()) return std::nullopt;
+  const auto trainer = find_program(config.command.front());
+  if (!trainer || trainer->filename() != "consilium-trainer") return std::nullopt;
+  fs::path decoder = trainer->parent_path() / "consilium-decode";
+  if (access(decoder.c_str(), X_OK) != 0) return std::nullopt;
+  return decoder;
+}
+
+Result<void> confine_decoder(const TrainerConfig& config, const fs::path& decoder, LaunchPlan& plan) {
+  TrainerConfig alone;
+  alone.device = "cpu";
+  plan.arguments = {decoder.string(), "--socket-fd", std::to_string(kSocketDescriptor)};
+  plan.gpu = false;
+  plan.decoder_filter = true;
+  return fill(config, decoder, access_of(alone, decoder), plan);
+}
+
+Result<void> confine(const TrainerConfig& config, LaunchPlan& plan) {
+  if (config.command.empty() || config.command.front().empty()) {
+    return fail(ErrorCode::kInvalidArgument, "trainer.command: expected a program");
+  }
+  CONSILIUM_ASSIGN(const fs::path program, find_program(config.command.front()));
+  plan.arguments = config.command;
+  for (const std::string& argument :
+       {std::string("--socket-fd"), std::to_string(kSocketDescriptor), std::string("--device"), config.device,
+        std::string("--threads"), std::to_string(std::max(config.threads, 1U))}) {
+    plan.arguments.push_back(argument);
+  }
+  if (plan.decoder) {
+    plan.arguments.insert(plan.arguments.end(), {"--decoder-fd", std::to_string(kDecoderDescriptor)});
+  }
+  plan.gpu = config.device != "cpu";
+  return fill(config, program, access_of(config, program), plan);
 }
 
 }  // namespace consilium::trainer

@@ -1,0 +1,184 @@
+#include "client/trainer/decode/dicom/dicom_image.h"
+
+#include <dcmtk/dcmdata/dcdeftag.h>
+#include <dcmtk/dcmdata/dcdict.h>
+#include <dcmtk/dcmdata/dcfilefo.h>
+#include <dcmtk/dcmdata/dcistrmb.h>
+#include <dcmtk/dcmdata/dcrledrg.h>
+#include <dcmtk/dcmdata/dcuid.h>
+#include <dcmtk/dcmjpeg/djdecode.h>
+#include <dcmtk/dcmjpls/djdecode.h>
+#include <dcmtk/oflog/oflog.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <cstring>
+#include <numeric>
+
+#include "client/trainer/decode/dicom/frames.h"
+#include "client/trainer/decode/dicom/geometry.h"
+#include "client/trainer/decode/dicom/lookup_table.h"
+#include "client/trainer/decode/dicom/rescale.h"
+#include "client/trainer/decode/dicom/segmentation.h"
+#include "client/trainer/decode/pixel_values.h"
+
+namespace consilium::decode {
+
+namespace {
+
+constexpr std::size_t kPreambleBytes = 128;
+/// Where header_only stops: float pixel data come first, then those of integers.
+const DcmTagKey kFirstPixelTag(0x7fe0, 0x0008);
+
+Result<void> parse(Bytes bytes, bool header_only, DcmFileFormat& file) {
+  DcmInputBufferStream stream;
+  stream.setBuffer(bytes.data(), static_cast<offile_off_t>(bytes.size()));
+  stream.setEos();
+  file.transferInit();
+  const OFCondition read = header_only
+                               ? file.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, kFirstPixelTag)
+                               : file.read(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength);
+  file.transferEnd();
+  if (read.good()) return {};
+  return fail(ErrorCode::kInvalidArgument, fmt::format("the DICOM file is cut off or broken: {}", read.text()));
+}
+
+Result<data::ImageTags> read_tags(DcmItem& dataset) {
+  data::ImageTags tags;
+  CONSILIUM_ASSIGN(tags.patient_id, read_text(dataset, DCM_PatientID));
+  CONSILIUM_ASSIGN(tags.study_uid, read_text(dataset, DCM_StudyInstanceUID));
+  CONSILIUM_ASSIGN(tags.series_uid, read_text(dataset, DCM_SeriesInstanceUID));
+  CONSILIUM_ASSIGN(tags.sop_uid, read_text(dataset, DCM_SOPInstanceUID));
+  CONSILIUM_ASSIGN(tags.modality, read_text(dataset, DCM_Modality));
+  return tags;
+}
+
+Result<Rescale> read_rescale(DcmItem& item) {
+  Rescale rescale;
+  CONSILIUM_ASSIGN(const auto slope, read_number(item, DCM_RescaleSlope));
+  CONSILIUM_ASSIGN(const auto intercept, read_number(item, DCM_RescaleIntercept));
+  rescale.slope = slope.value_or(1.0);
+  rescale.intercept = intercept.value_or(0.0);
+  if (rescale.slope == 0.0) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("DICOM {}: it is 0", name_of(DCM_RescaleSlope)));
+  }
+  return rescale;
+}
+
+Result<Modality> read_modality(DcmItem& dataset, const FrameItems& items, const ImageModule& module) {
+  Modality modality;
+  modality.inverted = module.photometric == Photometric::kMonochrome1;
+  if (DcmItem* table = first_item(&dataset, DCM_ModalityLUTSequence); table != nullptr) {
+    CONSILIUM_ASSIGN(modality.table, read_lookup_table(*table, DCM_LUTDescriptor, DCM_LUTData));
+    return modality;
+  }
+  CONSILIUM_ASSIGN(const auto dose, read_number(dataset, DCM_DoseGridScaling));
+  if (dose) {
+    modality.frames = {Rescale{*dose, 0.0}};
+    return modality;
+  }
+  modality.frames.clear();
+  const std::size_t described = std::clamp<std::size_t>(items.count(), 1, static_cast<std::size_t>(module.frames));
+  for (std::size_t frame = 0; frame < described; ++frame) {
+    CONSILIUM_ASSIGN(const Rescale rescale, read_rescale(items.find(frame, DCM_PixelValueTransformationSequence)));
+    modality.frames.push_back(rescale);
+  }
+  modality.frames.resize(static_cast<std::size_t>(module.frames), modality.frames.back());
+  if (std::ranges::all_of(modality.frames, [&](const Rescale& one) { return one == modality.frames.front(); })) {
+    modality.frames.resize(1);
+  }
+  return modality;
+}
+
+/// Replaces the indices of a palette by their colours: [1, ...] to [3, ...].
+Result<data::Pixels> look_up(DcmItem& dataset, const data::Pixels& indices, const data::DecodeOptions& options) {
+  CONSILIUM_ASSIGN(const LookupTable red, read_lookup_table(dataset, DCM_RedPaletteColorLookupTableDescriptor,
+                                                            DCM_RedPaletteColorLookupTableData));
+  CONSILIUM_ASSIGN(const LookupTable green, read_lookup_table(dataset, DCM_GreenPaletteColorLookupTableDescriptor,
+                                                              DCM_GreenPaletteColorLookupTableData));
+  CONSILIUM_ASSIGN(const LookupTable blue, read_lookup_table(dataset, DCM_BluePaletteColorLookupTableDescriptor,
+                                                             DCM_BluePaletteColorLookupTableData));
+  const Element element = red.bits == 8 ? Element::kUint8 : Element::kUint16;
+  const std::size_t count = count_of(indices);
+  CONSILIUM_ASSIGN(const std::size_t total,
+                   checked_count({3, 1, static_cast<std::int64_t>(count)}, bytes_of(element), options));
+  data::Pixels colours = make_pixels(element, total);
+  std::visit(
+      [&](auto& values, const auto& stored) {
+        using Value = typename std::decay_t<decltype(values)>::value_type;
+        auto next = values.begin();
+        for (const LookupTable* table : {&red, &green, &blue}) {
+          for (const auto index : stored) *next++ = static_cast<Value>((*table)(static_cast<std::int64_t>(index)));
+        }
+      },
+      colours, indices);
+  return colours;
+}
+
+Result<data::Pixels> read_pixels(DcmDataset& dataset, const ImageModule& module, const FrameItems& items,
+                                 const std::vector<std::size_t>& order, const data::DecodeOptions& options) {
+  CONSILIUM_ASSIGN(Frames frames, read_frames(dataset, module, options));
+  if (options.labels) return rescaled(frames, Modality{}, order, options);
+  if (module.photometric == Photometric::kPalette) {
+    CONSILIUM_ASSIGN(const data::Pixels indices, rescaled(frames, Modality{}, order, options));
+    return look_up(dataset, indices, options);
+  }
+  if (module.samples == 3) {
+    if (frames.module.photometric != Photometric::kRgb) CONSILIUM_TRY(turn_into_rgb(frames));
+    return rescaled(frames, Modality{}, order, options);
+  }
+  CONSILIUM_ASSIGN(const Modality modality, read_modality(dataset, items, module));
+  return rescaled(frames, modality, order, options);
+}
+
+Result<data::DecodedImage> decode_image(DcmDataset& dataset, const ImageModule& module,
+                                        const data::DecodeOptions& options) {
+  const FrameItems items(dataset);
+  CONSILIUM_ASSIGN(const std::vector<FramePlane> planes, read_planes(dataset, items, module));
+  std::vector<std::size_t> order(planes.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (const auto sorted = order_along_normal(planes)) order = *sorted;
+  std::vector<FramePlane> ordered;
+  for (const std::size_t frame : order) ordered.push_back(planes[frame]);
+  data::DecodedImage image;
+  const bool coloured = module.photometric == Photometric::kPalette && !options.labels;
+  image.shape = {coloured ? 3 : module.samples, module.rows, module.columns};
+  if (module.frames > 1) image.shape.insert(image.shape.begin() + 1, module.frames);
+  CONSILIUM_ASSIGN([[maybe_unused]] const std::size_t count, checked_count(image.shape, 1, options));
+  place_image(ordered, image);
+  if (options.header_only) return image;
+  CONSILIUM_ASSIGN(image.pixels, read_pixels(dataset, module, items, order, options));
+  return image;
+}
+
+}  // namespace
+
+bool is_dicom(Bytes file) {
+  if (file.size() >= kPreambleBytes + 4 && std::memcmp(file.data() + kPreambleBytes, "DICM", 4) == 0) return true;
+  // Without a preamble: the first element is of group 2 or 8, in either byte order.
+  if (file.size() < 8) return false;
+  const auto number = [file](std::size_t low, std::size_t high) { return file[low] | (file[high] << 8); };
+  const auto fits = [](int group, int element) { return (group == 2 || group == 8) && element <= 0x0100; };
+  return fits(number(0, 1), number(2, 3)) || fits(number(1, 0), number(3, 2));
+}
+
+Result<data::DecodedImage> decode_dicom(Bytes bytes, const data::DecodeOptions& options) {
+  DcmFileFormat file;
+  CONSILIUM_TRY(parse(bytes, options.header_only, file));
+  DcmDataset& dataset = *file.getDataset();
+  CONSILIUM_ASSIGN(const ImageModule module, read_image_module(dataset));
+  auto image =
+      is_segmentation(dataset) ? decode_segmentation(dataset, module, options) : decode_image(dataset, module, options);
+  if (!image) return image;
+  CONSILIUM_ASSIGN(image->tags, read_tags(dataset));
+  return image;
+}
+
+void set_up_dicom() {
+  OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+  (void)dcmDataDict.isDictionaryLoaded();
+  DJDecoderRegistration::registerCodecs(EDC_photometricInterpretation, EUC_never, EPC_colorByPixel);
+  DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel);
+  DcmRLEDecoderRegistration::registerCodecs();
+}
+
+}  // namespace consilium::decode
