@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "client/trainer/decode/dicom/dicom_file.h"
 #include "client/trainer/decode/dicom/dicom_image.h"
 #include "client/trainer/decode/gunzip.h"
 #include "client/trainer/decode/jpeg_image.h"

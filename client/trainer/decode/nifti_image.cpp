@@ -89,8 +89,9 @@ Element choose_element(Bytes voxels, bool swapped, const Scale& scale) {
     if (scale.is_identity())
       return std::max(std::abs(least), std::abs(most)) < 2147483648.0 ? Element::kInt32 : Element::kFloat32;
   }
-  const auto [from, to] = std::minmax(least * scale.slope + scale.intercept, most * scale.slope + scale.intercept);
-  return element_for(from, to);
+  const double one_end = least * scale.slope + scale.intercept;
+  const double other_end = most * scale.slope + scale.intercept;
+  return element_for(std::min(one_end, other_end), std::max(one_end, other_end));
 }
 
 template <class T>

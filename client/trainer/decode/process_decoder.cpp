@@ -25,8 +25,13 @@ using trainer::RecordChannel;
 
 /// For the parent, which only forks and waits.
 constexpr auto kParentTimeout = 30s;
-/// A worker that stands still uses no CPU time: this long may it take for each second of CPU time that it has.
-constexpr std::uint32_t kWallPerCpuSecond = 10;
+/// A worker that stands still uses no CPU time, and ends by the clock; on a busy machine it may wait long for its turn.
+constexpr std::uint64_t kWallPerCpuSecond = 10;
+constexpr std::uint64_t kWallSeconds = 600;
+
+std::chrono::seconds wall_limit(std::uint32_t cpu_seconds) {
+  return std::chrono::seconds(kWallSeconds + kWallPerCpuSecond * cpu_seconds);
+}
 constexpr int kSpawnedSocket = 3;
 
 Result<Descriptor> open_file(const std::filesystem::path& path) {
@@ -59,7 +64,7 @@ Result<void> read_pixels(int socket, std::span<std::byte> bytes, std::chrono::st
 }
 
 Result<data::DecodedImage> receive_image(RecordChannel& channel, const DecodeRequest& request, bool& complete) {
-  const auto limit = std::chrono::seconds(std::uint64_t{request.cpu_seconds} * kWallPerCpuSecond);
+  const auto limit = wall_limit(request.cpu_seconds);
   const auto deadline = std::chrono::steady_clock::now() + limit;
   CONSILIUM_ASSIGN(auto record, channel.receive(limit));
   if (!record) return fail(ErrorCode::kUnavailable, "the worker ended");
@@ -210,7 +215,7 @@ Error ProcessDecoder::bury(Worker worker, const Error& seen) {
   if (!reply) return reply.error();
   if (seen.code == ErrorCode::kDeadlineExceeded) {
     return {ErrorCode::kResourceExhausted,
-            fmt::format("decoding took more than {} s", limits_.cpu_seconds * std::uint64_t{kWallPerCpuSecond})};
+            fmt::format("decoding took more than {} s", wall_limit(limits_.cpu_seconds).count())};
   }
   if (seen.code != ErrorCode::kUnavailable) return seen;  // it lives, and broke the protocol
   return cause_of_death(*reply, limits_.cpu_seconds);

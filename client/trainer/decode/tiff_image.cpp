@@ -79,7 +79,7 @@ Tiff open(Source& source) {
 }
 
 /// Returns the numbers of the pages that are images of their own, and not small copies of others.
-Result<std::vector<std::uint32_t>> pages_of(TIFF* tiff) {
+Result<std::vector<std::uint32_t>> pages_of(TIFF* tiff, const Source& source) {
   std::vector<std::uint32_t> pages;
   std::uint32_t number = 0;
   do {
@@ -88,6 +88,9 @@ Result<std::vector<std::uint32_t>> pages_of(TIFF* tiff) {
     if ((kind & FILETYPE_REDUCEDIMAGE) == 0) pages.push_back(number);
     if (++number > kMaxPages) return fail(ErrorCode::kResourceExhausted, "TIFF: more than 65535 pages");
   } while (TIFFReadDirectory(tiff) == 1);
+  if (TIFFLastDirectory(tiff) == 0 || source.message.front() != '\0') {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("TIFF: page {} is missing or broken", number + 1));
+  }
   if (pages.empty()) return fail(ErrorCode::kInvalidArgument, "TIFF: no page with an image");
   return pages;
 }
@@ -151,7 +154,7 @@ void insert(const data::Pixels& page, std::size_t slice, const std::vector<std::
 Result<data::DecodedImage> decode(Source& source, const data::DecodeOptions& options) {
   const Tiff tiff = open(source);
   if (!tiff) return fail(ErrorCode::kInvalidArgument, "TIFF: the file's structure is broken");
-  CONSILIUM_ASSIGN(const auto pages, pages_of(tiff.get()));
+  CONSILIUM_ASSIGN(const auto pages, pages_of(tiff.get(), source));
   TIFFSetDirectory(tiff.get(), static_cast<tdir_t>(pages.front()));
   CONSILIUM_ASSIGN(const TiffPage first, read_tiff_page(tiff.get()));
   const bool coloured = first.photometric == PHOTOMETRIC_PALETTE && !options.labels;

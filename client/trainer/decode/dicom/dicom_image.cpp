@@ -2,8 +2,6 @@
 
 #include <dcmtk/dcmdata/dcdeftag.h>
 #include <dcmtk/dcmdata/dcdict.h>
-#include <dcmtk/dcmdata/dcfilefo.h>
-#include <dcmtk/dcmdata/dcistrmb.h>
 #include <dcmtk/dcmdata/dcrledrg.h>
 #include <dcmtk/dcmdata/dcuid.h>
 #include <dcmtk/dcmjpeg/djdecode.h>
@@ -14,6 +12,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "client/trainer/decode/dicom/dicom_file.h"
 #include "client/trainer/decode/dicom/frames.h"
 #include "client/trainer/decode/dicom/geometry.h"
 #include "client/trainer/decode/dicom/lookup_table.h"
@@ -24,23 +23,6 @@
 namespace consilium::decode {
 
 namespace {
-
-constexpr std::size_t kPreambleBytes = 128;
-/// Where header_only stops: float pixel data come first, then those of integers.
-const DcmTagKey kFirstPixelTag(0x7fe0, 0x0008);
-
-Result<void> parse(Bytes bytes, bool header_only, DcmFileFormat& file) {
-  DcmInputBufferStream stream;
-  stream.setBuffer(bytes.data(), static_cast<offile_off_t>(bytes.size()));
-  stream.setEos();
-  file.transferInit();
-  const OFCondition read = header_only
-                               ? file.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, kFirstPixelTag)
-                               : file.read(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength);
-  file.transferEnd();
-  if (read.good()) return {};
-  return fail(ErrorCode::kInvalidArgument, fmt::format("the DICOM file is cut off or broken: {}", read.text()));
-}
 
 Result<data::ImageTags> read_tags(DcmItem& dataset) {
   data::ImageTags tags;
@@ -114,9 +96,10 @@ Result<data::Pixels> look_up(DcmItem& dataset, const data::Pixels& indices, cons
   return colours;
 }
 
-Result<data::Pixels> read_pixels(DcmDataset& dataset, const ImageModule& module, const FrameItems& items,
+Result<data::Pixels> read_pixels(DicomFile& file, const ImageModule& module, const FrameItems& items,
                                  const std::vector<std::size_t>& order, const data::DecodeOptions& options) {
-  CONSILIUM_ASSIGN(Frames frames, read_frames(dataset, module, options));
+  DcmDataset& dataset = file.dataset();
+  CONSILIUM_ASSIGN(Frames frames, read_frames(file, module, options));
   if (options.labels) return rescaled(frames, Modality{}, order, options);
   if (module.photometric == Photometric::kPalette) {
     CONSILIUM_ASSIGN(const data::Pixels indices, rescaled(frames, Modality{}, order, options));
@@ -130,8 +113,9 @@ Result<data::Pixels> read_pixels(DcmDataset& dataset, const ImageModule& module,
   return rescaled(frames, modality, order, options);
 }
 
-Result<data::DecodedImage> decode_image(DcmDataset& dataset, const ImageModule& module,
+Result<data::DecodedImage> decode_image(DicomFile& file, const ImageModule& module,
                                         const data::DecodeOptions& options) {
+  DcmDataset& dataset = file.dataset();
   const FrameItems items(dataset);
   CONSILIUM_ASSIGN(const std::vector<FramePlane> planes, read_planes(dataset, items, module));
   std::vector<std::size_t> order(planes.size());
@@ -146,28 +130,18 @@ Result<data::DecodedImage> decode_image(DcmDataset& dataset, const ImageModule& 
   CONSILIUM_ASSIGN([[maybe_unused]] const std::size_t count, checked_count(image.shape, 1, options));
   place_image(ordered, image);
   if (options.header_only) return image;
-  CONSILIUM_ASSIGN(image.pixels, read_pixels(dataset, module, items, order, options));
+  CONSILIUM_ASSIGN(image.pixels, read_pixels(file, module, items, order, options));
   return image;
 }
 
 }  // namespace
 
-bool is_dicom(Bytes file) {
-  if (file.size() >= kPreambleBytes + 4 && std::memcmp(file.data() + kPreambleBytes, "DICM", 4) == 0) return true;
-  // Without a preamble: the first element is of group 2 or 8, in either byte order.
-  if (file.size() < 8) return false;
-  const auto number = [file](std::size_t low, std::size_t high) { return file[low] | (file[high] << 8); };
-  const auto fits = [](int group, int element) { return (group == 2 || group == 8) && element <= 0x0100; };
-  return fits(number(0, 1), number(2, 3)) || fits(number(1, 0), number(3, 2));
-}
-
 Result<data::DecodedImage> decode_dicom(Bytes bytes, const data::DecodeOptions& options) {
-  DcmFileFormat file;
-  CONSILIUM_TRY(parse(bytes, options.header_only, file));
-  DcmDataset& dataset = *file.getDataset();
+  CONSILIUM_ASSIGN(DicomFile file, DicomFile::parse(bytes, options.header_only));
+  DcmDataset& dataset = file.dataset();
   CONSILIUM_ASSIGN(const ImageModule module, read_image_module(dataset));
   auto image =
-      is_segmentation(dataset) ? decode_segmentation(dataset, module, options) : decode_image(dataset, module, options);
+      is_segmentation(dataset) ? decode_segmentation(file, module, options) : decode_image(file, module, options);
   if (!image) return image;
   CONSILIUM_ASSIGN(image->tags, read_tags(dataset));
   return image;
@@ -176,6 +150,7 @@ Result<data::DecodedImage> decode_dicom(Bytes bytes, const data::DecodeOptions& 
 void set_up_dicom() {
   OFLog::configure(OFLogger::OFF_LOG_LEVEL);
   (void)dcmDataDict.isDictionaryLoaded();
+  dcmEnableUnknownVRConversion.set(OFTrue);  // attributes that a writer didn't know and the dictionary does
   DJDecoderRegistration::registerCodecs(EDC_photometricInterpretation, EUC_never, EPC_colorByPixel);
   DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel);
   DcmRLEDecoderRegistration::registerCodecs();

@@ -6,9 +6,6 @@
 
 namespace consilium::decode {
 
-/// Returns true where the bytes begin as a DICOM file does, with or without the preamble of 128 bytes.
-[[nodiscard]] bool is_dicom(Bytes file);
-
 /// Decodes a DICOM image: values of the modality (rescaled; MONOCHROME1 inverted, so that more is brighter), colours as
 /// RGB. An image of several frames becomes a volume whose slices are ordered by their position where they have one. A
 /// segmentation becomes masks (segmentation.h). As labels: the values as they are stored.

@@ -180,14 +180,15 @@ Result<void> read_compressed(DcmDataset& dataset, DcmPixelData& pixel_data, E_Tr
 
 }  // namespace
 
-Result<Frames> read_frames(DcmDataset& dataset, const ImageModule& module, const data::DecodeOptions& options) {
+Result<Frames> read_frames(DicomFile& file, const ImageModule& module, const data::DecodeOptions& options) {
+  DcmDataset& dataset = file.dataset();
   CONSILIUM_ASSIGN(const Sizes sizes, sizes_of(module, options));
   DcmElement* element = nullptr;
   if (dataset.findAndGetElement(DCM_PixelData, element).bad() || element == nullptr) {
     return refuse("missing: the file holds no pixels, or is cut off before them");
   }
   Frames frames{module, {}};
-  const E_TransferSyntax syntax = dataset.getOriginalXfer();
+  const E_TransferSyntax syntax = file.syntax();
   auto* pixel_data = dynamic_cast<DcmPixelData*>(element);
   if (!DcmXfer(syntax).isEncapsulated()) {
     CONSILIUM_TRY(read_native(dataset, *element, sizes, frames));

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <dcmtk/dcmdata/dcdatset.h>
-
 #include <cstdint>
 #include <vector>
 
 #include "client/trainer/data/decoded_image.h"
+#include "client/trainer/decode/dicom/dicom_file.h"
 #include "client/trainer/decode/dicom/image_module.h"
 #include "common/error/error.h"
 
@@ -20,6 +19,6 @@ struct Frames {
 
 /// Reads and uncompresses the frames of an image. Fails with kInvalidArgument where pixel data are missing, broken or
 /// shorter than the module promises, with kResourceExhausted beyond the options' limit.
-Result<Frames> read_frames(DcmDataset& dataset, const ImageModule& module, const data::DecodeOptions& options);
+Result<Frames> read_frames(DicomFile& file, const ImageModule& module, const data::DecodeOptions& options);
 
 }  // namespace consilium::decode

@@ -189,11 +189,11 @@ bool is_segmentation(DcmItem& dataset) {
   return class_uid && (*class_uid == kSegmentation || *class_uid == kLabelMap);
 }
 
-Result<data::DecodedImage> decode_segmentation(DcmDataset& dataset, const ImageModule& module,
+Result<data::DecodedImage> decode_segmentation(DicomFile& file, const ImageModule& module,
                                                const data::DecodeOptions& options) {
   if (module.samples != 1 || module.bits_allocated > 16)
     return refuse("expected one sample of at most 16 bits a pixel");
-  CONSILIUM_ASSIGN(const Layout layout, read_layout(dataset, module));
+  CONSILIUM_ASSIGN(const Layout layout, read_layout(file.dataset(), module));
   const bool labels = options.labels || layout.kind == Kind::kLabelMap;
   data::DecodedImage image;
   image.shape = {labels ? 1 : static_cast<std::int64_t>(layout.segments.size()),
@@ -203,7 +203,7 @@ Result<data::DecodedImage> decode_segmentation(DcmDataset& dataset, const ImageM
   const std::size_t bytes = labels ? (wide ? 2 : 1) : layout.kind == Kind::kFractional ? 4 : 1;
   CONSILIUM_ASSIGN(const std::size_t count, checked_count(image.shape, bytes, options));
   if (options.header_only) return image;
-  CONSILIUM_ASSIGN(const Frames frames, read_frames(dataset, module, options));
+  CONSILIUM_ASSIGN(const Frames frames, read_frames(file, module, options));
   if (labels) {
     CONSILIUM_ASSIGN(image.pixels, wide ? as_labels<std::uint16_t>(frames, layout, count)
                                         : as_labels<std::uint8_t>(frames, layout, count));

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <dcmtk/dcmdata/dcdatset.h>
-
 #include "client/trainer/data/decoded_image.h"
+#include "client/trainer/decode/dicom/dicom_file.h"
 #include "client/trainer/decode/dicom/image_module.h"
 #include "common/error/error.h"
 
@@ -16,7 +15,7 @@ namespace consilium::decode {
 /// for each segment in the order of the file's list; 0 and 1, or fractions from 0 to 1. A label map gives its labels
 /// either way. Slices that the object leaves out, because nothing is in them, are filled in between its first and its
 /// last.
-Result<data::DecodedImage> decode_segmentation(DcmDataset& dataset, const ImageModule& module,
+Result<data::DecodedImage> decode_segmentation(DicomFile& file, const ImageModule& module,
                                                const data::DecodeOptions& options);
 
 }  // namespace consilium::decode

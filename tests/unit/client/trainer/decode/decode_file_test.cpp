@@ -50,7 +50,8 @@ std::vector<std::uint8_t> with_attribute(const std::string& name, std::uint16_t 
 
 TEST_CASE("every fixture decodes to the pixels that pydicom, nibabel and Pillow give") {
   REQUIRE(kReady);
-  for (const auto& [name, expected] : read_expected().items()) {
+  const nlohmann::json all = read_expected();
+  for (const auto& [name, expected] : all.items()) {
     INFO(name);
     const auto image = decode_fixture(name);
     REQUIRE((image ? "" : image.error().message) == std::string());
@@ -68,7 +69,8 @@ TEST_CASE("every fixture decodes to the pixels that pydicom, nibabel and Pillow 
 TEST_CASE(
     "as labels, values come as they are stored: no rescaling, no inversion, a palette's indices, one channel of "
     "segments") {
-  for (const auto& [name, expected] : read_expected().items()) {
+  const nlohmann::json all = read_expected();
+  for (const auto& [name, expected] : all.items()) {
     if (!expected.contains("labels")) continue;
     INFO(name);
     const auto image = decode_fixture(name, {.labels = true});
@@ -78,7 +80,8 @@ TEST_CASE(
 }
 
 TEST_CASE("a header alone has the same shape, place and tags, and no pixels") {
-  for (const auto& [name, expected] : read_expected().items()) {
+  const nlohmann::json all = read_expected();
+  for (const auto& [name, expected] : all.items()) {
     INFO(name);
     const auto whole = decode_fixture(name);
     const auto header = decode_fixture(name, {.header_only = true});
@@ -99,7 +102,8 @@ TEST_CASE("a DICOM file's identifiers come with its pixels") {
 }
 
 TEST_CASE("an image beyond the limit is refused before its pixels are allocated") {
-  for (const auto& [name, expected] : read_expected().items()) {
+  const nlohmann::json all = read_expected();
+  for (const auto& [name, expected] : all.items()) {
     INFO(name);
     const auto image = decode_fixture(name, {.max_bytes = 64});
     REQUIRE_FALSE(image);
@@ -107,15 +111,20 @@ TEST_CASE("an image beyond the limit is refused before its pixels are allocated"
   }
 }
 
-TEST_CASE("a file that is cut off is refused, wherever it ends") {
-  for (const auto& [name, expected] : read_expected().items()) {
+TEST_CASE("a file that is cut off is refused, wherever it ends before its last pixel") {
+  const nlohmann::json all = read_expected();
+  for (const auto& [name, expected] : all.items()) {
     const auto whole = read_bytes(kImages / name);
     for (const double share : {0.02, 0.3, 0.6, 0.9, 0.97}) {
       INFO(name << " at " << share);
       const auto length = static_cast<std::size_t>(share * static_cast<double>(whole.size()));
       const auto image = decode_file(Bytes(whole).first(length), {});
-      CHECK_FALSE(image);
-      if (!image) CHECK_FALSE(image.error().message.empty());
+      if (image) {  // TIFF may have a tag behind the pixels, which nobody misses
+        CHECK_THAT(name, Catch::EndsWith(".tif"));
+        CHECK(difference(*image, expected, expected.at("tolerance")) == "");
+      } else {
+        CHECK_FALSE(image.error().message.empty());
+      }
     }
   }
 }
