@@ -67,9 +67,9 @@ Result<data::DecodedImage> decode_file(Bytes file, const data::DecodeOptions& op
   }
 }
 
-void set_up_libraries() {
-  set_up_dicom();
+Result<void> set_up_libraries() {
   set_up_nifti();
+  return set_up_dicom();
 }
 
 }  // namespace consilium::decode

@@ -13,7 +13,8 @@ namespace consilium::decode {
 Result<data::DecodedImage> decode_file(Bytes file, const data::DecodeOptions& options);
 
 /// Does once what the libraries would do at their first call: loads DICOM's data dictionary, registers the codecs and
-/// keeps the libraries from printing. Call it before the process gives up opening files.
-void set_up_libraries();
+/// keeps the libraries from printing. Call it before the process gives up opening files. Fails with kNotFound where the
+/// dictionary is missing.
+Result<void> set_up_libraries();
 
 }  // namespace consilium::decode

@@ -15,9 +15,9 @@ namespace consilium::decode {
 /// kFailedPrecondition where the kernel refuses.
 Result<void> confine_worker(int null);
 
-/// Answers a trainer's requests on `socket` until it closes it (docs/formats/decoder_protocol.md). A file may end the
+/// Answers a trainer's requests on `channel` until it closes it (docs/formats/decoder_protocol.md). A file may end the
 /// process instead: by a signal of a library's fault, or by SIGXCPU beyond the request's CPU time.
-Result<void> serve_decode_requests(trainer::Descriptor socket);
+Result<void> serve_decode_requests(trainer::RecordChannel& channel);
 
 /// The filter that confine_worker() installs.
 [[nodiscard]] std::vector<sock_filter> worker_filter();

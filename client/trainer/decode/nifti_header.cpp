@@ -3,6 +3,7 @@
 #include <nifti2_io.h>
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdlib>
@@ -50,7 +51,38 @@ tl::unexpected<Error> refuse(std::string what) {
   return fail(ErrorCode::kInvalidArgument, "NIfTI header: " + std::move(what));
 }
 
+template <class T>
+T number_at(Bytes file, std::size_t offset, bool swapped) {
+  std::array<std::uint8_t, sizeof(T)> bytes;
+  std::memcpy(bytes.data(), file.data() + offset, sizeof(T));
+  if (swapped) std::reverse(bytes.begin(), bytes.end());
+  T value;
+  std::memcpy(&value, bytes.data(), sizeof(T));
+  return value;
+}
+
+/// Looks at the sizes before libnifti does, which writes outside of its header where their number is below 0 or
+/// above 7.
+Result<void> check_sizes(Bytes file, Version version) {
+  constexpr std::size_t kSizesOfNifti1 = 40;
+  constexpr std::size_t kSizesOfNifti2 = 16;
+  const auto header_size = number_at<std::int32_t>(file, 0, false);
+  const bool swapped = header_size != kSizeOfNifti1 && header_size != kSizeOfNifti2;
+  const auto size_at = [&](std::size_t index) -> std::int64_t {
+    if (version == Version::kOne) return number_at<std::int16_t>(file, kSizesOfNifti1 + 2 * index, swapped);
+    return number_at<std::int64_t>(file, kSizesOfNifti2 + 8 * index, swapped);
+  };
+  const std::int64_t dimensions = size_at(0);
+  if (dimensions < 1 || dimensions > 7) return refuse(fmt::format("it says {} dimensions", dimensions));
+  for (std::size_t axis = 1; axis <= static_cast<std::size_t>(dimensions); ++axis) {
+    const std::int64_t side = size_at(axis);
+    if (side < 1 || side > INT32_MAX) return refuse(fmt::format("it says {} voxels along dimension {}", side, axis));
+  }
+  return {};
+}
+
 Result<Image> parse(Bytes file, Version version) {
+  CONSILIUM_TRY(check_sizes(file, version));
   Image image;
   if (version == Version::kOne) {
     nifti_1_header header{};

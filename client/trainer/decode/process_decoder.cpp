@@ -97,6 +97,10 @@ Error cause_of_death(const ParentReply& reply, std::uint32_t cpu_seconds) {
   if (ended->signal == SIGXCPU) {
     return {ErrorCode::kResourceExhausted, fmt::format("decoding takes more than {} s of CPU time", cpu_seconds)};
   }
+  if (ended->signal == SIGKILL) {
+    return {ErrorCode::kResourceExhausted,
+            "the decoder was killed at this file, as the system does for lack of memory"};
+  }
   if (ended->signal != 0) {
     const char* name = sigabbrev_np(static_cast<int>(ended->signal));
     return {ErrorCode::kInvalidArgument, fmt::format("the decoder died of this file (SIG{}); it is broken, or meant to "
@@ -206,6 +210,7 @@ void ProcessDecoder::give_back(Worker worker) {
 
 /// Ends a worker that failed at a file, and says why.
 Error ProcessDecoder::bury(Worker worker, const Error& seen) {
+  { const RecordChannel closed = std::move(worker.channel); }  // upon which it ends, if it hasn't
   const auto reply = ask_parent(EndWorker{worker.number}, nullptr);
   {
     const std::scoped_lock lock(mutex_);

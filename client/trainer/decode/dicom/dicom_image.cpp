@@ -147,13 +147,18 @@ Result<data::DecodedImage> decode_dicom(Bytes bytes, const data::DecodeOptions& 
   return image;
 }
 
-void set_up_dicom() {
+Result<void> set_up_dicom() {
   OFLog::configure(OFLogger::OFF_LOG_LEVEL);
-  (void)dcmDataDict.isDictionaryLoaded();
+  if (!dcmDataDict.isDictionaryLoaded()) {
+    return fail(ErrorCode::kNotFound,
+                "DCMTK's data dictionary is missing: install Debian's libdcmtk package, or name its dicom.dic in the "
+                "environment variable DCMDICTPATH");
+  }
   dcmEnableUnknownVRConversion.set(OFTrue);  // attributes that a writer didn't know and the dictionary does
   DJDecoderRegistration::registerCodecs(EDC_photometricInterpretation, EUC_never, EPC_colorByPixel);
   DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel);
   DcmRLEDecoderRegistration::registerCodecs();
+  return {};
 }
 
 }  // namespace consilium::decode

@@ -11,7 +11,8 @@ namespace consilium::decode {
 /// segmentation becomes masks (segmentation.h). As labels: the values as they are stored.
 Result<data::DecodedImage> decode_dicom(Bytes file, const data::DecodeOptions& options);
 
-/// Loads DCMTK's data dictionary, registers its codecs and silences its log.
-void set_up_dicom();
+/// Loads DCMTK's data dictionary, registers its codecs and silences its log. Fails with kNotFound where there is no
+/// dictionary.
+Result<void> set_up_dicom();
 
 }  // namespace consilium::decode

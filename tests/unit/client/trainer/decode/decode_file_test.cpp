@@ -12,7 +12,7 @@ using namespace consilium::decode;
 namespace {
 
 /// Once for all cases: DCMTK's codecs are registered for the process.
-const bool kReady = (set_up_libraries(), true);
+const bool kReady = set_up_libraries().has_value();
 
 Result<data::DecodedImage> decode_fixture(const std::string& name, const data::DecodeOptions& options = {}) {
   return decode_file(read_bytes(kImages / name), options);
