@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -39,6 +40,8 @@ struct DecodedImage {
   /// the first three rows of the 4 x 4 matrix, row-major. Identity where the file says no position.
   std::array<double, 12> affine{1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0};
   bool has_position = false;  ///< the file says its position and orientation
+  /// The range of values that the file says to show (DICOM's window); the first is black and the second white.
+  std::optional<std::array<double, 2>> window;
   ImageTags tags;
 };
 

@@ -19,6 +19,7 @@ using trainer::RecordReader;
 
 constexpr std::size_t kMaxTagBytes = 256;
 constexpr double kMaxMillimetres = 1e9;
+constexpr double kMaxValue = 1e300;
 constexpr std::uint64_t kMaxSide = 0x7fffffff;
 constexpr std::uint64_t kMaxSignal = 64;
 constexpr std::array kElements{Element::kUint8, Element::kUint16, Element::kInt16, Element::kInt32, Element::kFloat32};
@@ -80,6 +81,7 @@ json decoded(const data::DecodedImage& image) {
           {"has_spacing", image.has_spacing},
           {"affine", image.affine},
           {"has_position", image.has_position},
+          {"window", image.window ? json(*image.window) : json::array()},
           {"tags", tags_of(image.tags)}};
 }
 
@@ -117,6 +119,9 @@ Result<DecodedHeader> parse_decoded(const json& object, const data::DecodeOption
   header.image.has_spacing = reader.boolean("has_spacing");
   take_numbers(reader, "affine", -kMaxMillimetres, header.image.affine);
   header.image.has_position = reader.boolean("has_position");
+  const std::vector<double> window = reader.numbers("window", 2, -kMaxValue, kMaxValue);
+  if (window.size() == 1) reader.refuse("window", "none or two numbers");
+  if (window.size() == 2) header.image.window = {window[0], window[1]};
   const json* tags = reader.member("tags");
   CONSILIUM_TRY(reader.finish());
   if (!tags->is_object()) return out_of_turn("decoded.tags: expected an object");

@@ -71,6 +71,24 @@ Result<Modality> read_modality(DcmItem& dataset, const FrameItems& items, const 
   return modality;
 }
 
+/// Reads the range of values that the file says to show (PS3.3 C.11.2.1.2), of its first frame and first alternative.
+Result<std::optional<std::array<double, 2>>> read_window(const FrameItems& items, const Modality& modality,
+                                                         const ImageModule& module) {
+  constexpr std::size_t kMaxAlternatives = 64;
+  DcmItem& item = items.find(0, DCM_FrameVOILUTSequence);
+  CONSILIUM_ASSIGN(const std::vector<double> centres, read_numbers(item, DCM_WindowCenter, kMaxAlternatives));
+  CONSILIUM_ASSIGN(const std::vector<double> widths, read_numbers(item, DCM_WindowWidth, kMaxAlternatives));
+  if (centres.empty() || widths.empty() || widths.front() < 1.0) return std::optional<std::array<double, 2>>();
+  const double half = (widths.front() - 1.0) / 2.0;
+  std::array<double, 2> window{centres.front() - 0.5 - half, centres.front() - 0.5 + half};
+  if (modality.inverted && !modality.table) {  // to where the inverted values lie
+    const Rescale& rescale = modality.frames.front();
+    const double mirror = rescale.slope * (module.least() + module.most()) + 2.0 * rescale.intercept;
+    window = {mirror - window[1], mirror - window[0]};
+  }
+  return std::optional(window);
+}
+
 /// Replaces the indices of a palette by their colours: [1, ...] to [3, ...].
 Result<data::Pixels> look_up(DcmItem& dataset, const data::Pixels& indices, const data::DecodeOptions& options) {
   CONSILIUM_ASSIGN(const LookupTable red, read_lookup_table(dataset, DCM_RedPaletteColorLookupTableDescriptor,
@@ -96,21 +114,14 @@ Result<data::Pixels> look_up(DcmItem& dataset, const data::Pixels& indices, cons
   return colours;
 }
 
-Result<data::Pixels> read_pixels(DicomFile& file, const ImageModule& module, const FrameItems& items,
+Result<data::Pixels> read_pixels(DicomFile& file, const ImageModule& module, const Modality& modality,
                                  const std::vector<std::size_t>& order, const data::DecodeOptions& options) {
-  DcmDataset& dataset = file.dataset();
   CONSILIUM_ASSIGN(Frames frames, read_frames(file, module, options));
-  if (options.labels) return rescaled(frames, Modality{}, order, options);
-  if (module.photometric == Photometric::kPalette) {
-    CONSILIUM_ASSIGN(const data::Pixels indices, rescaled(frames, Modality{}, order, options));
-    return look_up(dataset, indices, options);
-  }
-  if (module.samples == 3) {
-    if (frames.module.photometric != Photometric::kRgb) CONSILIUM_TRY(turn_into_rgb(frames));
-    return rescaled(frames, Modality{}, order, options);
-  }
-  CONSILIUM_ASSIGN(const Modality modality, read_modality(dataset, items, module));
-  return rescaled(frames, modality, order, options);
+  const bool coloured = frames.module.samples == 3 && frames.module.photometric != Photometric::kRgb;
+  if (coloured && !options.labels) CONSILIUM_TRY(turn_into_rgb(frames));
+  CONSILIUM_ASSIGN(data::Pixels pixels, rescaled(frames, modality, order, options));
+  if (module.photometric != Photometric::kPalette || options.labels) return pixels;
+  return look_up(file.dataset(), pixels, options);
 }
 
 Result<data::DecodedImage> decode_image(DicomFile& file, const ImageModule& module,
@@ -129,8 +140,13 @@ Result<data::DecodedImage> decode_image(DicomFile& file, const ImageModule& modu
   if (module.frames > 1) image.shape.insert(image.shape.begin() + 1, module.frames);
   CONSILIUM_ASSIGN([[maybe_unused]] const std::size_t count, checked_count(image.shape, 1, options));
   place_image(ordered, image);
+  Modality modality;
+  if (module.samples == 1 && module.photometric != Photometric::kPalette && !options.labels) {
+    CONSILIUM_ASSIGN(modality, read_modality(dataset, items, module));
+    CONSILIUM_ASSIGN(image.window, read_window(items, modality, module));
+  }
   if (options.header_only) return image;
-  CONSILIUM_ASSIGN(image.pixels, read_pixels(file, module, items, order, options));
+  CONSILIUM_ASSIGN(image.pixels, read_pixels(file, module, modality, order, options));
   return image;
 }
 

@@ -57,6 +57,8 @@ TEST_CASE("every fixture decodes to the pixels that pydicom, nibabel and Pillow 
     REQUIRE((image ? "" : image.error().message) == std::string());
     CHECK(difference(*image, expected, expected.at("tolerance")) == "");
     if (expected.contains("element")) CHECK(name_of(element_of(image->pixels)) == expected.at("element"));
+    CHECK(image->window.has_value() == expected.contains("window"));
+    if (image->window && expected.contains("window")) CHECK(near(*image->window, expected.at("window")));
     if (expected.contains("spacing")) {
       CHECK(near(image->spacing, expected.at("spacing")));
       CHECK(near(image->affine, expected.at("affine")));

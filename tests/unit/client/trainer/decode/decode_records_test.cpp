@@ -16,6 +16,7 @@ data::DecodedImage image() {
   image.has_spacing = true;
   image.affine[3] = -7.125;
   image.has_position = true;
+  image.window = {-10.5, 90.0};
   image.tags = {"patient", "study", "series", "object", "MR"};
   return image;
 }
@@ -38,6 +39,7 @@ TEST_CASE("an image's header comes back as it was sent") {
   CHECK(header.image.spacing == image().spacing);
   CHECK(header.image.affine == image().affine);
   CHECK(header.image.tags == image().tags);
+  CHECK(header.image.window == image().window);
   CHECK(header.image.has_spacing);
   CHECK(header.image.has_position);
 }
@@ -64,6 +66,7 @@ TEST_CASE("a trainer refuses a header that no image has, or beyond its limit") {
   CHECK_FALSE(parse_decode_reply(changed("spacing", {1, 1}), {}));
   CHECK_FALSE(parse_decode_reply(changed("spacing", {1, 1, nullptr}), {}));
   CHECK_FALSE(parse_decode_reply(changed("affine", {1}), {}));
+  CHECK_FALSE(parse_decode_reply(changed("window", {1}), {}));
   CHECK_FALSE(parse_decode_reply(changed("tags", 5), {}));
   CHECK_FALSE(parse_decode_reply(changed("more", 5), {}));
   CHECK_FALSE(parse_decode_reply(changed("type", "trained"), {}));
