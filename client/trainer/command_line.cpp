@@ -83,9 +83,12 @@ int run_command_line(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", std::string("consilium-trainer " CONSILIUM_VERSION));
   int socket = -1;
+  int decoder = -1;
   std::string device = "auto";
   unsigned threads = 1;
   app.add_option("--socket-fd", socket, "descriptor of the socket to the client daemon")->check(CLI::Range(0, 1 << 20));
+  app.add_option("--decoder-fd", decoder, "descriptor of the socket to the decoder of images")
+      ->check(CLI::Range(0, 1 << 20));
   app.add_option("--device", device, "auto, cpu or cuda:N")->capture_default_str();
   app.add_option("--threads", threads, "threads to compute with")->check(CLI::Range(1U, 1024U))->capture_default_str();
   app.require_subcommand(0, 1);

@@ -15,6 +15,7 @@
 #include <fstream>
 #include <future>
 #include <sstream>
+#include <utility>
 
 #include "client/trainer_process/confinement.h"
 #include "client/trainer_process/launch.h"
@@ -64,9 +65,37 @@ std::string read_file(const char* path) {
 /// What start() and the watcher thread hand each other.
 struct Launching {
   LaunchPlan plan;
+  std::optional<LaunchPlan> decoder;
   Descriptor log;
   std::promise<Result<pid_t>> started;
 };
+
+namespace {
+
+/// Plans the decoder, where the trainer has one, and connects both.
+Result<void> plan_decoder(const TrainerConfig& config, Launching& launching) {
+  const auto program = decoder_of(config);
+  if (!program) return {};
+  std::array<int, 2> sockets{};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
+    return fail(ErrorCode::kInternal, fmt::format("the decoder's socket: {}", std::strerror(errno)));
+  }
+  launching.plan.decoder = Descriptor(sockets[0]);
+  launching.decoder.emplace();
+  launching.decoder->socket = Descriptor(sockets[1]);
+  launching.decoder->log = Descriptor(fcntl(launching.plan.log.get(), F_DUPFD_CLOEXEC, 0));
+  return confine_decoder(config, *program, *launching.decoder);
+}
+
+/// Ends a decoder and its workers, which share its process group.
+void end_decoder(pid_t decoder) {
+  if (decoder < 0) return;
+  ::kill(-decoder, SIGKILL);
+  while (waitpid(decoder, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace
 
 Result<std::unique_ptr<TrainerChild>> TrainerChild::start(const TrainerConfig& config) {
   std::array<int, 2> sockets{};
@@ -83,6 +112,7 @@ Result<std::unique_ptr<TrainerChild>> TrainerChild::start(const TrainerConfig& c
   launching->log = Descriptor(log[0]);
   launching->plan.log = Descriptor(log[1]);
   launching->plan.socket = std::move(trainer_end);
+  CONSILIUM_TRY(plan_decoder(config, *launching));
   CONSILIUM_TRY(confine(config, launching->plan));
 
   std::unique_ptr<TrainerChild> child(new TrainerChild(config, std::move(channel)));
@@ -91,7 +121,10 @@ Result<std::unique_ptr<TrainerChild>> TrainerChild::start(const TrainerConfig& c
     const auto name = fmt::format("consilium-trainer-{}-{}", getpid(), ++serial);
     child->group_ =
         MemoryGroup::create("/sys/fs/cgroup", read_file("/proc/self/cgroup"), name, config.memory_limit_bytes);
-    if (child->group_) launching->plan.memory_group = child->group_->open_members();
+    if (child->group_) {
+      launching->plan.memory_group = child->group_->open_members();
+      if (launching->decoder) launching->decoder->memory_group = child->group_->open_members();
+    }
   }
   auto started = launching->started.get_future();
   child->watcher_ = std::jthread([raw = child.get(), launching] { raw->run(*launching); });
@@ -105,13 +138,17 @@ TrainerChild::~TrainerChild() {
 }
 
 void TrainerChild::run(Launching& launching) {
-  Result<pid_t> pid = launch(launching.plan);
+  Result<pid_t> decoder = launching.decoder ? launch(*launching.decoder) : Result<pid_t>(-1);
+  Result<pid_t> pid = decoder ? launch(launching.plan) : decoder;
   const Descriptor log = std::move(launching.log);
   launching.plan = LaunchPlan{};  // the child holds its own ends; ours would hide that it closed them
+  launching.decoder.reset();
+  if (decoder && !pid) end_decoder(*decoder);
   const bool launched = pid.has_value();
   if (launched) {
     const std::lock_guard lock(mutex_);
     pid_ = *pid;
+    decoder_pid_ = *decoder;
     single_ = observe_confinement(pid_).system_call_filter;
   }
   launching.started.set_value(std::move(pid));
@@ -173,7 +210,11 @@ void TrainerChild::check_usage() {
   const std::lock_guard lock(mutex_);
   if (excess_) return;
   // Its filter lets a confined trainer have one process alone; the whole of /proc is read for the others only.
-  const std::vector<pid_t> members = single_ ? std::vector<pid_t>{pid_} : processes_of(pid_);
+  std::vector<pid_t> members = single_ ? std::vector<pid_t>{pid_} : processes_of(pid_);
+  if (decoder_pid_ >= 0) {
+    const std::vector<pid_t> decoding = with_children(decoder_pid_);
+    members.insert(members.end(), decoding.begin(), decoding.end());
+  }
   const ProcessUsage usage = usage_of(members);
   peak_ = std::max(peak_, usage.memory_bytes);
   const std::uint64_t max_threads = kMaxOtherThreads + config_.threads;
@@ -186,6 +227,7 @@ void TrainerChild::check_usage() {
     return;
   }
   ::kill(-pid_, SIGKILL);
+  if (decoder_pid_ >= 0) ::kill(-decoder_pid_, SIGKILL);
   for (const pid_t member : members) ::kill(member, SIGKILL);
 }
 
@@ -197,6 +239,7 @@ void TrainerChild::reap() {
   }
   while (waitpid(pid_, &status_, 0) < 0 && errno == EINTR) {
   }
+  end_decoder(std::exchange(decoder_pid_, -1));
   pid_ = -1;
   ended_.notify_all();
 }
@@ -204,6 +247,11 @@ void TrainerChild::reap() {
 int TrainerChild::pid() const {
   const std::lock_guard lock(mutex_);
   return pid_;
+}
+
+int TrainerChild::decoder_pid() const {
+  const std::lock_guard lock(mutex_);
+  return decoder_pid_;
 }
 
 std::uint64_t TrainerChild::peak_resident_bytes() const {

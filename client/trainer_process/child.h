@@ -17,8 +17,8 @@
 
 namespace consilium::trainer {
 
-/// One confined trainer process, from fork to reaping. A thread of its own forks it (the child dies with that thread),
-/// passes on what it prints, watches its memory and reaps it.
+/// One confined trainer process, and its decoder where it has one, from fork to reaping. A thread of its own forks it
+/// (the child dies with that thread), passes on what it prints, watches its memory and reaps it.
 class TrainerChild {
  public:
   /// Starts the process; its Hello is not awaited. Errors as launch() has them.
@@ -31,6 +31,8 @@ class TrainerChild {
   [[nodiscard]] RecordChannel& channel() { return channel_; }
   /// -1 once reaped.
   [[nodiscard]] int pid() const;
+  /// -1 where the trainer has no decoder.
+  [[nodiscard]] int decoder_pid() const;
   [[nodiscard]] bool alive() const { return pid() >= 0; }
   /// Highest resident memory seen, in bytes.
   [[nodiscard]] std::uint64_t peak_resident_bytes() const;
@@ -62,6 +64,7 @@ class TrainerChild {
   mutable std::mutex mutex_;  ///< guards what follows
   std::condition_variable ended_;
   int pid_ = -1;
+  int decoder_pid_ = -1;
   int status_ = 0;  ///< as waitpid() gives it
   std::string last_line_;
   bool single_ = true;                 ///< its system call filter lets it have no other process

@@ -20,8 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 /// What a trainer inherits of the daemon's environment.
-constexpr std::array kInherited{
-    "PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES"};
+constexpr std::array kInherited{"PATH",   "LD_LIBRARY_PATH",      "DCMDICTPATH",       "LANG",
+                                "LC_ALL", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES"};
 /// Folders of libraries, and what C, OpenMP and CUDA run-times read about the machine.
 constexpr std::array kSystemFiles{"/usr",
                                   "/lib",
@@ -77,19 +77,25 @@ std::vector<fs::path> cuda_devices() {
   return devices;
 }
 
+/// Lets the absolute paths in a variable of the daemon's environment be read.
+void add_paths_of(const char* variable, FileAccess& access) {
+  const char* value = std::getenv(variable);
+  std::string_view paths = value == nullptr ? "" : value;
+  while (!paths.empty()) {
+    const auto end = std::min(paths.find(':'), paths.size());
+    const fs::path path = fs::path(paths.substr(0, end)).lexically_normal();
+    if (path.is_absolute() && path != "/") access.read.push_back(path);
+    paths.remove_prefix(std::min(end + 1, paths.size()));
+  }
+}
+
 FileAccess access_of(const TrainerConfig& config, const fs::path& program) {
   FileAccess access;
   access.read.assign(kSystemFiles.begin(), kSystemFiles.end());
   access.read.insert(access.read.end(), config.readable.begin(), config.readable.end());
   const ProgramFiles files = program_files(program);
   access.read.insert(access.read.end(), files.folders.begin(), files.folders.end());
-  std::string_view folders = std::getenv("LD_LIBRARY_PATH") == nullptr ? "" : std::getenv("LD_LIBRARY_PATH");
-  while (!folders.empty()) {
-    const auto end = std::min(folders.find(':'), folders.size());
-    const fs::path folder = fs::path(folders.substr(0, end)).lexically_normal();
-    if (folder.is_absolute() && folder != "/") access.read.push_back(folder);
-    folders.remove_prefix(std::min(end + 1, folders.size()));
-  }
+  add_paths_of("LD_LIBRARY_PATH", access);
   access.execute = files.executables;
   access.devices = config.device == "cpu" ? std::vector<fs::path>() : cuda_devices();
   access.devices.emplace_back("/dev/null");
@@ -104,31 +110,63 @@ bool has_seccomp_filters() {
 
 }  // namespace
 
-Result<void> confine(const TrainerConfig& config, LaunchPlan& plan) {
-  if (config.command.empty() || config.command.front().empty()) {
-    return fail(ErrorCode::kInvalidArgument, "trainer.command: expected a program");
-  }
-  CONSILIUM_ASSIGN(const fs::path program, find_program(config.command.front()));
+namespace {
+
+/// What a trainer and its decoder have in common.
+Result<void> fill(const TrainerConfig& config, const fs::path& program, const FileAccess& access, LaunchPlan& plan) {
   plan.program = program.string();
-  plan.arguments = config.command;
-  for (const std::string& argument :
-       {std::string("--socket-fd"), std::to_string(kSocketDescriptor), std::string("--device"), config.device,
-        std::string("--threads"), std::to_string(std::max(config.threads, 1U))}) {
-    plan.arguments.push_back(argument);
-  }
   plan.environment = environment_of(config);
-  plan.gpu = config.device != "cpu";
   plan.require_confinement = config.require_sandbox;
   if (!has_seccomp_filters() && config.require_sandbox) {
     return fail(ErrorCode::kFailedPrecondition, "the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)");
   }
-  auto ruleset = create_ruleset(access_of(config, program));
+  auto ruleset = create_ruleset(access);
   if (ruleset) {
     plan.ruleset = std::move(*ruleset);
   } else if (config.require_sandbox) {
     return fail(ruleset.error());
   }
   return {};
+}
+
+}  // namespace
+
+std::optional<fs::path> decoder_of(const TrainerConfig& config) {
+  if (config.command.empty()) return std::nullopt;
+  const auto trainer = find_program(config.command.front());
+  if (!trainer || trainer->filename() != "consilium-trainer") return std::nullopt;
+  fs::path decoder = trainer->parent_path() / "consilium-decode";
+  if (access(decoder.c_str(), X_OK) != 0) return std::nullopt;
+  return decoder;
+}
+
+Result<void> confine_decoder(const TrainerConfig& config, const fs::path& decoder, LaunchPlan& plan) {
+  TrainerConfig alone;
+  alone.device = "cpu";
+  plan.arguments = {decoder.string(), "--socket-fd", std::to_string(kSocketDescriptor)};
+  FileAccess access = access_of(alone, decoder);
+  add_paths_of("DCMDICTPATH", access);  // DCMTK's data dictionary, where it isn't under /usr
+  plan.gpu = false;
+  plan.decoder_filter = true;
+  return fill(config, decoder, access, plan);
+}
+
+Result<void> confine(const TrainerConfig& config, LaunchPlan& plan) {
+  if (config.command.empty() || config.command.front().empty()) {
+    return fail(ErrorCode::kInvalidArgument, "trainer.command: expected a program");
+  }
+  CONSILIUM_ASSIGN(const fs::path program, find_program(config.command.front()));
+  plan.arguments = config.command;
+  for (const std::string& argument :
+       {std::string("--socket-fd"), std::to_string(kSocketDescriptor), std::string("--device"), config.device,
+        std::string("--threads"), std::to_string(std::max(config.threads, 1U))}) {
+    plan.arguments.push_back(argument);
+  }
+  if (plan.decoder) {
+    plan.arguments.insert(plan.arguments.end(), {"--decoder-fd", std::to_string(kDecoderDescriptor)});
+  }
+  plan.gpu = config.device != "cpu";
+  return fill(config, program, access_of(config, program), plan);
 }
 
 }  // namespace consilium::trainer

@@ -46,16 +46,16 @@ struct Failure {
 
 /// Descriptors that the child moves; all of them at kFirstFree or above, so that moving one overwrites none.
 constexpr int kFirstFree = 16;
-constexpr int kReportDescriptor = 4;
-constexpr int kRulesetDescriptor = 5;
-constexpr int kGroupDescriptor = 6;
+constexpr int kReportDescriptor = 5;
+constexpr int kRulesetDescriptor = 6;
+constexpr int kGroupDescriptor = 7;
 
 /// What the child reads after the fork: plain values and pointers into the parent's copy.
 struct ChildPlan {
   const char* program;
   char* const* arguments;
   char* const* environment;
-  int null, socket, log, ruleset, memory_group, report;
+  int null, socket, decoder, log, ruleset, memory_group, report;
   bool require_confinement;
   std::span<sock_filter> filter;
   pid_t parent;
@@ -73,9 +73,10 @@ void place_descriptors(const ChildPlan& plan) {
   const auto move = [](int from, int to, int flags) { return from < 0 || dup3(from, to, flags) >= 0; };
   const bool placed = move(plan.report, kReportDescriptor, O_CLOEXEC) && move(plan.null, 0, 0) &&
                       move(plan.log, 1, 0) && move(plan.log, 2, 0) && move(plan.socket, kSocketDescriptor, 0) &&
-                      move(plan.ruleset, kRulesetDescriptor, O_CLOEXEC) &&
+                      move(plan.decoder, kDecoderDescriptor, 0) && move(plan.ruleset, kRulesetDescriptor, O_CLOEXEC) &&
                       move(plan.memory_group, kGroupDescriptor, O_CLOEXEC);
   if (!placed) give_up(Step::kDescriptors);
+  if (plan.decoder < 0) close(kDecoderDescriptor);
   if (plan.ruleset < 0) close(kRulesetDescriptor);
   if (plan.memory_group < 0) close(kGroupDescriptor);
   if (syscall(SYS_close_range, kGroupDescriptor + 1, ~0U, 0) == 0) return;
@@ -294,6 +295,7 @@ Result<pid_t> launch(const LaunchPlan& plan) {
   const Descriptor null_device(open("/dev/null", O_RDONLY | O_CLOEXEC));
   const Descriptor null = out_of_the_way(null_device.get());
   const Descriptor socket = out_of_the_way(plan.socket.get());
+  const Descriptor decoder = out_of_the_way(plan.decoder.get());
   const Descriptor log = out_of_the_way(plan.log.get());
   const Descriptor ruleset = out_of_the_way(plan.ruleset.get());
   const Descriptor group = out_of_the_way(plan.memory_group.get());
@@ -301,12 +303,13 @@ Result<pid_t> launch(const LaunchPlan& plan) {
   report_end.close();
   const auto arguments = pointers(plan.arguments);
   const auto environment = pointers(plan.environment);
-  std::vector<sock_filter> filter = launch_filter(plan.gpu);
+  std::vector<sock_filter> filter = plan.decoder_filter ? decoder_launch_filter() : launch_filter(plan.gpu);
   const ChildPlan child{plan.program.c_str(),
                         arguments.data(),
                         environment.data(),
                         null.get(),
                         socket.get(),
+                        decoder.get(),
                         log.get(),
                         ruleset.get(),
                         group.get(),

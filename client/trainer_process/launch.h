@@ -18,19 +18,22 @@ struct LaunchPlan {
   std::vector<std::string> environment;  ///< "NAME=value"; nothing else is inherited
   Descriptor socket;                     ///< becomes kSocketDescriptor
   Descriptor log;                        ///< becomes standard output and error
+  Descriptor decoder;                    ///< becomes kDecoderDescriptor: the way to the decoder, or none
   Descriptor ruleset;                    ///< Landlock's; none: not confined
   Descriptor memory_group;               ///< cgroup.procs of a cgroup to enter, or none
   bool gpu = true;                       ///< the system calls that CUDA needs are left
+  bool decoder_filter = false;           ///< those that the decoder needs are left, instead of CUDA's
   bool require_confinement = true;       ///< false: go on where the kernel refuses a part of it
 };
 
-/// The number under which the child finds its socket.
+/// The numbers under which the child finds its socket, and the way to its decoder.
 inline constexpr int kSocketDescriptor = 3;
+inline constexpr int kDecoderDescriptor = 4;
 
 /// Forks and executes the plan. The child dies with the calling *thread* (PR_SET_PDEATHSIG), leads a session of its
-/// own, has no capabilities and gains none, no network but an empty namespace, no descriptors but 0, 1, 2 and the
-/// socket. Fails with kFailedPrecondition naming what of the confinement the kernel refused, kNotFound or
-/// kPermissionDenied
+/// own, has no capabilities and gains none, no network but an empty namespace, no descriptors but 0, 1, 2, the
+/// socket and the way to its decoder. Fails with kFailedPrecondition naming what of the confinement the kernel refused,
+/// kNotFound or kPermissionDenied
 /// ("trainer.command: cannot run ...") where the program can't be executed.
 Result<pid_t> launch(const LaunchPlan& plan);
 

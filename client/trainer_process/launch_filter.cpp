@@ -3,6 +3,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <spdlog/fmt/fmt.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -112,10 +113,18 @@ void allow_sockets_of_cuda(SystemCallFilter& filter) {
   filter.deny(SYS_socketpair);  // check: filter-socketpair
 }
 
-}  // namespace
+/// What fork() asks clone for.
+constexpr std::uint32_t kFork = CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | SIGCHLD;
 
-std::vector<sock_filter> launch_filter(bool gpu) {
-  SystemCallFilter filter;
+/// What the decoder's parent needs to start its workers.
+void allow_workers(SystemCallFilter& filter) {
+  filter.allow_when(SYS_clone, {{0, kFork}});
+  filter.allow_when(SYS_socketpair, {{0, AF_UNIX}, {1, SOCK_STREAM, kSocketType}});
+  filter.deny(SYS_setsid);   // check: filter-session
+  filter.deny(SYS_setpgid);  // check: filter-group
+}
+
+void deny_to_all(SystemCallFilter& filter) {
   filter.deny_all(kDeniedToAll);  // check: filter-calls
   // clone3's flags lie behind a pointer, where no filter sees them: C libraries take ENOSYS for an old kernel, and
   // call clone.
@@ -126,6 +135,22 @@ std::vector<sock_filter> launch_filter(bool gpu) {
   filter.deny(SYS_tgkill);                     // check: filter-signals
   filter.allow_when(SYS_prlimit64, {{0, 0}});  // its own limits
   filter.deny(SYS_prlimit64);                  // check: filter-limits
+}
+
+}  // namespace
+
+std::vector<sock_filter> decoder_launch_filter() {
+  SystemCallFilter filter;
+  allow_workers(filter);
+  deny_to_all(filter);
+  filter.deny_all(kDeniedWithoutGpu);  // check: filter-decoder
+  filter.ask_listener(SYS_execve);     // check: filter-decoder-exec
+  return filter.program();
+}
+
+std::vector<sock_filter> launch_filter(bool gpu) {
+  SystemCallFilter filter;
+  deny_to_all(filter);
   if (gpu) {
     allow_sockets_of_cuda(filter);
   } else {

@@ -25,6 +25,10 @@ namespace consilium::trainer {
 /// the filter is installed. Async-signal-safe.
 void name_own_process(std::span<sock_filter> filter, pid_t process);
 
+/// Builds the filter of the trainer's decoder. Besides what a trainer without a GPU may ask for, it may fork (so that a
+/// process can die of a file) and make a pair of connected sockets; nothing that it forks can leave its session.
+[[nodiscard]] std::vector<sock_filter> decoder_launch_filter();
+
 /// Installs the filter in the calling process and returns the descriptor of its listener, or -1 with errno set (EBUSY
 /// where a filter with a listener is installed already). Needs no_new_privs; stays across exec. Async-signal-safe.
 [[nodiscard]] int install_launch_filter(std::span<const sock_filter> filter);

@@ -73,6 +73,14 @@ std::vector<pid_t> processes_of(pid_t trainer) {
   return {members.begin(), members.end()};
 }
 
+std::vector<pid_t> with_children(pid_t process) {
+  std::ifstream file(fmt::format("/proc/{0}/task/{0}/children", process));
+  if (!file) return processes_of(process);
+  std::vector<pid_t> members{process};
+  for (pid_t child = 0; file >> child;) members.push_back(child);
+  return members;
+}
+
 ProcessUsage usage_of(const std::vector<pid_t>& processes) {
   ProcessUsage sum;
   for (const pid_t process : processes) {

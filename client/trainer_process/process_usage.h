@@ -20,6 +20,10 @@ struct ProcessUsage {
 /// whose parent has ended isn't found. Reads all of /proc: costs milliseconds on a busy machine.
 [[nodiscard]] std::vector<pid_t> processes_of(pid_t trainer);
 
+/// Returns a process of one thread and its children, from its own folder in /proc; where the kernel doesn't list
+/// children there, as processes_of() finds them.
+[[nodiscard]] std::vector<pid_t> with_children(pid_t process);
+
 /// Returns what several processes take together; memory that they share counts once for each.
 [[nodiscard]] ProcessUsage usage_of(const std::vector<pid_t>& processes);
 

@@ -158,6 +158,11 @@ Result<void> TrainerProcess::Impl::refuse_unconfined(const Hello& hello) {
     if (child_->wait_ended(kLastRecordGrace)) return fail(bury());  // of a process that has ended nothing is seen
     return fail(condemn(confined.error()));
   }
+  if (child_->decoder_pid() >= 0) {
+    if (auto confined = check_confined(child_->decoder_pid()); !confined) {
+      return fail(condemn(confined.error().within("the trainer's decoder")));
+    }
+  }
   if (!hello.sandboxed) {
     return fail(condemn({ErrorCode::kFailedPrecondition,
                          fmt::format("the trainer ({}) says in its hello that it isn't confined, and policy.yaml "

@@ -77,7 +77,7 @@ void SystemCallFilter::allow_when(int call, std::initializer_list<Argument> argu
 
 std::vector<sock_filter> SystemCallFilter::program() const {
   std::vector<sock_filter> whole = code_;
-  whole.push_back(give(SECCOMP_RET_ALLOW));
+  whole.push_back(give(rest_denied_ ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_ALLOW));
   return whole;
 }
 

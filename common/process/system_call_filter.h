@@ -11,8 +11,8 @@
 namespace consilium::process {
 
 /// Builds a seccomp filter (seccomp(2)) from rules about single system calls. The rules of one call are tried in the
-/// order in which they were added, and the first that fits decides; a call without a fitting rule is allowed. A call of
-/// another architecture's table, x32's included, kills the process.
+/// order in which they were added, and the first that fits decides; a call without a fitting rule is allowed, unless
+/// deny_rest() was called. A call of another architecture's table, x32's included, kills the process.
 class SystemCallFilter {
  public:
   /// What one argument must be: its low 32 bits and `mask` give `value`. Kernels read descriptors, families, process
@@ -34,12 +34,16 @@ class SystemCallFilter {
   /// Asks the listener of the filter about the call; without a listener it fails with ENOSYS.
   void ask_listener(int call);
 
+  /// Lets every call without a fitting rule fail with EPERM, instead of allowing it.
+  void deny_rest() { rest_denied_ = true; }
+
   /// Returns the program; at most 4,096 instructions are accepted by kernels.
   [[nodiscard]] std::vector<sock_filter> program() const;
 
  private:
   void answer(int call, std::uint32_t action);
   std::vector<sock_filter> code_;
+  bool rest_denied_ = false;
 };
 
 }  // namespace consilium::process

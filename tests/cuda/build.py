@@ -8,8 +8,9 @@ import tarfile
 
 from steps import StepFailed
 
-TARGETS = ["consilium-trainer", "consilium-echo-trainer", "consilium-rogue-trainer", "consilium-confined-run", "test_trainer_training",
-           "test_trainer_program", "test_trainer_task", "test_trainer_data", "test_trainer_channel", "test_trainer_messages", "test_trainer_process"]
+TARGETS = ["consilium-trainer", "consilium-decode", "consilium-echo-trainer", "consilium-rogue-trainer", "consilium-confined-run", "test_decode",
+           "test_trainer_training", "test_trainer_program", "test_trainer_task", "test_trainer_data", "test_trainer_channel", "test_trainer_messages",
+           "test_trainer_process"]
 # Exact equality of floats in a test is meant for the CPU alone.
 TESTS = [target for target in TARGETS if target.startswith("test_")]
 
@@ -39,6 +40,12 @@ def library_folders(libtorch, prefix, programs):
         folders += [programs / "lib"]
     folders += [pathlib.Path(path) for path in ("/usr/local/nvidia/lib64", "/usr/local/nvidia/lib") if os.path.isdir(path)]
     return folders
+
+
+def dictionary(prefix):
+    """Returns the variable that names DCMTK's data dictionary, which its library looks for under /usr."""
+    found = sorted(prefix.glob("usr/share/libdcmtk*/dicom.dic"))
+    return {"DCMDICTPATH": str(found[-1])} if found else {}
 
 
 def unpack(bundle, prefix):
@@ -109,5 +116,6 @@ def assemble(programs, build_folder, folder):
         if not (programs / program).exists():
             raise StepFailed(f"{programs}/{program} is missing; make the bundle with scripts/bundle_trainer --with-federation")
         shutil.copy2(programs / program, folder / program)
-    shutil.copy2(build_folder / "bin/consilium-trainer", folder / "consilium-trainer")
+    for program in ("consilium-trainer", "consilium-decode"):
+        shutil.copy2(build_folder / "bin" / program, folder / program)
     return folder

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <span>
+
+#include "client/trainer/decode/byte_span.h"
+#include "client/trainer/decode/dicom/image_module.h"
+#include "common/error/error.h"
+
+namespace consilium::decode {
+
+/// Decodes one frame of JPEG 2000, a codestream or a JP2 file, into samples of bits_allocated bits, pixel by pixel. Its
+/// size and number of components must be the module's. Signed components are written in two's complement.
+Result<void> decode_jpeg2000(Bytes compressed, const ImageModule& module, std::span<std::uint8_t> frame);
+
+}  // namespace consilium::decode

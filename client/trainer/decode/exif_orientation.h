@@ -1,0 +1,15 @@
+#pragma once
+
+#include "client/trainer/data/decoded_image.h"
+#include "client/trainer/decode/byte_span.h"
+#include "common/error/error.h"
+
+namespace consilium::decode {
+
+/// Returns the orientation, 1 to 8, of an Exif block (a small TIFF file); 1 where it has none or is broken.
+[[nodiscard]] int exif_orientation(Bytes exif);
+
+/// Turns and mirrors an image of [C, H, W] or [C, D, H, W] so that the orientation becomes 1 (TIFF 6.0, tag 274).
+void apply_orientation(int orientation, data::DecodedImage& image);
+
+}  // namespace consilium::decode
