@@ -153,7 +153,7 @@ std::vector<sock_filter> worker_filter() {
   // Memory that can be executed is none of decoding's business.
   filter.allow_when(SYS_mmap, {{2, 0, PROT_EXEC}});
   filter.allow_when(SYS_mprotect, {{2, 0, PROT_EXEC}});
-  filter.allow_when(SYS_prlimit64, {{0, 0}});  // its own limits
+  filter.allow_when(SYS_prlimit64, {{0, 0}});        // its own limits
   if (kSanitized) filter.allow_when(SYS_pipe2, {});  // by which it finds out what memory is there
   filter.deny_rest();
   return filter.program();
