@@ -10,8 +10,8 @@
 
 #include "client/daemon_config.h"
 #include "client/policy/accepted_roster.h"
+#include "common/files/files.h"
 #include "common/pki/authority.h"
-#include "common/pki/files.h"
 #include "common/roster/consent.h"
 #include "common/roster/exposure.h"
 #include "common/roster/roster_change.h"
@@ -56,7 +56,7 @@ struct Question {
 Result<Question> read_question(const Options& options) {
   Question question;
   CONSILIUM_ASSIGN(question.config, read_client_config(options.config));
-  CONSILIUM_ASSIGN(question.certificate, pki::read_file(question.config.tls.certificate, kMaxPemBytes));
+  CONSILIUM_ASSIGN(question.certificate, files::read_file(question.config.tls.certificate, kMaxPemBytes));
   CONSILIUM_ASSIGN(const std::string fingerprint, pki::key_fingerprint(question.certificate));
   CONSILIUM_ASSIGN(question.key, crypto::digest_from_hex(fingerprint));
   CONSILIUM_ASSIGN(const pki::Identity self, pki::identity_of_certificate(question.certificate));
@@ -169,7 +169,7 @@ Result<int> consent(const Options& options, std::ostream& out) {
         roster::sign_consent(question.next, population, kind, question.config.site, question.certificate, *signer));
     consents.push_back(std::move(signed_now));
   }
-  CONSILIUM_TRY(pki::replace_file(options.out, roster::consents_text(consents)));
+  CONSILIUM_TRY(files::replace_file(options.out, roster::consents_text(consents)));
   out << "Wrote " << options.out << ": site " << question.config.site
       << (options.may_leave ? " may leave its group; others can compute its part of earlier sums then.\n"
                             : " agrees to this change of the groups.\n")

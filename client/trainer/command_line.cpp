@@ -8,6 +8,7 @@
 #include <string>
 
 #include "client/trainer/device.h"
+#include "client/trainer/inspect.h"
 #include "client/trainer/server.h"
 #include "client/trainer/standalone.h"
 #include "client/trainer/system_call_filter.h"
@@ -19,9 +20,13 @@ constexpr int kFailure = 1;
 constexpr int kUsage = 2;
 constexpr int kInterrupted = 130;
 
+constexpr const char* kDataHelp =
+    "an .npz file, a folder of images or of MNIST's idx files, or a .yaml file with the keys of datasets.NAME";
+
 constexpr const char* kFooter =
     "Examples:\n"
-    "  consilium-trainer inspect --data pneumoniamnist.npz\n"
+    "  consilium-trainer inspect pneumoniamnist.npz\n"
+    "  consilium-trainer inspect skin.yaml --sheet skin.png\n"
     "  consilium-trainer train job.yaml --data pneumoniamnist.npz --out model.safetensors --epochs 5\n"
     "  consilium-trainer evaluate job.yaml --model model.safetensors --data pneumoniamnist.npz --split test --json\n"
     "Without a command it serves a client daemon on the socket that --socket-fd names "
@@ -58,14 +63,31 @@ Result<void> serve(int socket, const std::string& device_name, unsigned threads)
 
 void add_shared(CLI::App& command, StandaloneOptions& options) {
   command.add_option("job", options.job, "job file (YAML)")->required()->type_name("JOB.yaml");
-  command.add_option("--data", options.data, "an .npz file, or a folder with MNIST's idx files")
-      ->required()
-      ->type_name("FILE");
+  command.add_option("--data", options.data, kDataHelp)->required()->type_name("FILE");
   command.add_option("--device", options.device, "auto, cpu or cuda:N")->capture_default_str();
   command.add_option("--threads", options.threads, "threads to compute with")
       ->check(CLI::Range(1U, 1024U))
       ->capture_default_str();
   command.add_flag("--json", options.json, "print JSON for programs");
+}
+
+CLI::App* add_inspect(CLI::App& app, InspectOptions& options) {
+  CLI::App* command = app.add_subcommand("inspect", "Read every file of a data set and print what lies in it");
+  auto* data = command->add_option("data,--data", options.data, kDataHelp)->type_name("DATASET");
+  auto* description =
+      command->add_option("--description", options.description, "a description as the client sends it, in place of DATASET")
+          ->type_name("JSON");
+  data->excludes(description);
+  command->add_option("--sheet", options.sheet, "write a contact sheet, masks and boxes drawn in")
+      ->type_name("SHEET.png");
+  command->add_option("--threads", options.threads, "threads to decode with")
+      ->check(CLI::Range(1U, 64U))
+      ->capture_default_str();
+  command->add_flag("--json", options.json, "print JSON for programs");
+  command->callback([&options] {
+    if (options.data.empty() && options.description.empty()) throw CLI::RequiredError("DATASET");
+  });
+  return command;
 }
 
 int finish(const Result<void>& outcome) {
@@ -108,13 +130,8 @@ int run_command_line(int argc, char** argv) {
       ->transform(CLI::CheckedTransformer(splits))
       ->type_name("SPLIT");
 
-  std::string inspected;
-  bool inspect_json = false;
-  CLI::App* inspect_command = app.add_subcommand("inspect", "Print what lies in a data set");
-  inspect_command->add_option("--data", inspected, "an .npz file, or a folder with MNIST's idx files")
-      ->required()
-      ->type_name("FILE");
-  inspect_command->add_flag("--json", inspect_json, "print JSON for programs");
+  InspectOptions inspect;
+  CLI::App* inspect_command = add_inspect(app, inspect);
 
   try {
     app.parse(argc, argv);
@@ -128,7 +145,7 @@ int run_command_line(int argc, char** argv) {
     return finish(run_evaluate(evaluate));
   }
   if (inspect_command->parsed()) {
-    return finish(run_inspect(inspected, inspect_json));
+    return finish(run_inspect(inspect, nullptr));
   }
   if (socket < 0) {
     fmt::print(stderr, "{}", app.help());

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "client/trainer/data_summary.h"
 #include "client/trainer/device.h"
+#include "client/trainer/inspect.h"
 #include "client/trainer/progress_line.h"
 #include "client/trainer/training/evaluation.h"
 #include "client/trainer/training/local_training.h"
@@ -47,8 +47,9 @@ Result<Bench> set_up(const StandaloneOptions& options) {
     fmt::print(stderr, "consilium-trainer: {}\n", precision_of(device));
   }
   Bench bench{.job = std::move(spec), .manifest = std::move(manifest), .workspace = Workspace(device), .prepared = {}};
+  CONSILIUM_ASSIGN(const DataSource source, data_source_of(options.data));
   const Prepare request{.model = bench.job.model,
-                        .data = source_at(options.data),
+                        .data = source,
                         .normalize = bench.job.data.normalize,
                         .parameter_count = bench.manifest.parameter_count()};
   CONSILIUM_ASSIGN(bench.prepared, bench.workspace.prepare(request));
@@ -142,7 +143,7 @@ Result<void> run_evaluate(const EvaluateOptions& options) {
   CONSILIUM_ASSIGN(Bench bench, set_up(options));
   CONSILIUM_ASSIGN(const ParameterVector weights, read_safetensors(options.model, bench.manifest));
   const auto classes = static_cast<std::uint64_t>(bench.job.model.classes);
-  const ExampleStore& examples = bench.workspace.split(options.split);
+  const ExampleSource& examples = bench.workspace.split(options.split);
   if (examples.size() == 0) {
     return fail(ErrorCode::kInvalidArgument, fmt::format("{}: the split '{}' holds no examples; --split names another",
                                                          options.data, job::name_of(options.split)));
@@ -157,28 +158,6 @@ Result<void> run_evaluate(const EvaluateOptions& options) {
     fmt::print("{}\n", report::to_json(metrics).dump());
   } else {
     print_metrics(metrics, job::name_of(options.split));
-  }
-  return {};
-}
-
-Result<void> run_inspect(const std::string& data, bool json) {
-  CONSILIUM_ASSIGN(const DataSummary summary, summarise(source_at(data)));
-  if (json) {
-    nlohmann::json splits = nlohmann::json::object();
-    for (const DataSummary::Split& split : summary.splits) {
-      splits[split.name] = {{"examples", split.examples}, {"class_examples", split.class_examples}};
-    }
-    const nlohmann::json record{{"input", summary.input},
-                                {"classes", summary.classes},
-                                {"values", summary.bytes ? "uint8" : "float32"},
-                                {"splits", splits}};
-    fmt::print("{}\n", record.dump());
-    return {};
-  }
-  fmt::print("{}\nfits model: {{..., input: [{}], classes: {}}}; values: {}\n", data, fmt::join(summary.input, ", "),
-             summary.classes, summary.bytes ? "uint8, divided by 255" : "float32, taken as they are");
-  for (const DataSummary::Split& split : summary.splits) {
-    fmt::print("{:>5}: {} examples; by class: {}\n", split.name, split.examples, fmt::join(split.class_examples, " "));
   }
   return {};
 }

@@ -13,7 +13,7 @@ namespace consilium::trainer {
 /// What the commands of a stand-alone trainer share.
 struct StandaloneOptions {
   std::string job;   ///< a job file
-  std::string data;  ///< an .npz file, or a folder with MNIST's idx files
+  std::string data;  ///< a data set, or a .yaml file that describes one
   std::string device = "auto";
   unsigned threads = 1;
   bool json = false;
@@ -34,8 +34,5 @@ struct EvaluateOptions : StandaloneOptions {
   job::Split split = job::Split::kTest;
 };
 Result<void> run_evaluate(const EvaluateOptions& options);
-
-/// `inspect`: prints what lies in a data set, and the `model:` lines that fit it.
-Result<void> run_inspect(const std::string& data, bool json);
 
 }  // namespace consilium::trainer

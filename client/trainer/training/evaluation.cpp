@@ -73,7 +73,7 @@ void EvaluationCounts::finish() {
   counts_[1] = static_cast<std::uint64_t>(std::llround(std::clamp(loss_, 0.0, kMostLoss) * encoding::kLossUnit));
 }
 
-Result<Evaluated> evaluate(Network& network, const ExampleStore& examples, std::uint32_t batch_size,
+Result<Evaluated> evaluate(Network& network, const ExampleSource& examples, std::uint32_t batch_size,
                            std::span<const float> model, std::span<std::uint64_t> counts, const Hooks& hooks) {
   const std::int64_t classes = network.spec().classes;
   if (model.size() != network.manifest().parameter_count() || batch_size == 0 ||
@@ -87,13 +87,14 @@ Result<Evaluated> evaluate(Network& network, const ExampleStore& examples, std::
     EvaluationCounts sums(counts, classes);
     std::vector<std::int64_t> rows(static_cast<std::size_t>(examples.size()));
     std::iota(rows.begin(), rows.end(), std::int64_t{0});
+    examples.begin({}, rows);
     Progress progress{.steps_done = 0, .steps_total = (rows.size() + batch_size - 1) / batch_size};
     for (std::size_t at = 0; at < rows.size(); at += batch_size) {
       if (hooks.cancelled()) {
         return fail(ErrorCode::kCancelled, "evaluation: cancelled");
       }
-      const Batch batch =
-          examples.gather(std::span(rows).subspan(at, std::min<std::size_t>(batch_size, rows.size() - at)));
+      CONSILIUM_ASSIGN(const Batch batch, examples.batch(std::span(rows).subspan(
+                                              at, std::min<std::size_t>(batch_size, rows.size() - at))));
       const at::Tensor logits = network.forward(batch.images, Pass{}).cpu().contiguous();
       const at::Tensor labels = batch.labels.cpu();
       const float* values = logits.const_data_ptr<float>();

@@ -4,7 +4,7 @@
 #include <span>
 
 #include "client/trainer/models/network.h"
-#include "client/trainer/training/example_store.h"
+#include "client/trainer/training/example_source.h"
 #include "client/trainer/training/local_training.h"
 #include "common/error/error.h"
 
@@ -34,7 +34,7 @@ class EvaluationCounts {
 /// zeros.
 /// @param model   in the manifest's order   @param counts  evaluation_count_elements(classes), overwritten
 /// Fails with kInvalidArgument where a prediction is NaN, kResourceExhausted, kCancelled.
-Result<Evaluated> evaluate(Network& network, const ExampleStore& examples, std::uint32_t batch_size,
+Result<Evaluated> evaluate(Network& network, const ExampleSource& examples, std::uint32_t batch_size,
                            std::span<const float> model, std::span<std::uint64_t> counts, const Hooks& hooks);
 
 }  // namespace consilium::trainer

@@ -24,7 +24,7 @@ at::Generator dropout_generator(const Train& request, const at::Device& device) 
 /// One site's work in one round.
 class LocalTraining {
  public:
-  LocalTraining(Network& network, const ExampleStore& examples, const Train& request, const Hooks& hooks)
+  LocalTraining(Network& network, const ExampleSource& examples, const Train& request, const Hooks& hooks)
       : network_(network),
         examples_(examples),
         request_(request),
@@ -49,12 +49,13 @@ class LocalTraining {
  private:
   Result<void> run_epoch(std::uint32_t epoch, std::span<const std::int64_t> order) {
     EpochLoss loss;
+    examples_.begin({request_.seed, request_.round, request_.site, epoch}, order);
     for (std::size_t at = 0; at < order.size(); at += request_.batch_size) {
       if (hooks_.cancelled()) {
         return fail(ErrorCode::kCancelled, fmt::format("round {}: cancelled in epoch {}", request_.round, epoch));
       }
-      const Batch batch =
-          examples_.gather(order.subspan(at, std::min<std::size_t>(request_.batch_size, order.size() - at)));
+      CONSILIUM_ASSIGN(const Batch batch, examples_.batch(order.subspan(
+                                              at, std::min<std::size_t>(request_.batch_size, order.size() - at))));
       const at::Tensor logits = network_.forward(batch.images, pass_);
       network_.backward(loss.step(logits, batch.labels));
       CONSILIUM_TRY(check(loss, epoch));
@@ -91,7 +92,7 @@ class LocalTraining {
   }
 
   Network& network_;
-  const ExampleStore& examples_;
+  const ExampleSource& examples_;
   const Train& request_;
   const Hooks& hooks_;
   Optimizer optimizer_;
@@ -117,7 +118,7 @@ Result<void> check_request(const Network& network, const Train& request, std::sp
 
 }  // namespace
 
-Result<Trained> train(Network& network, const ExampleStore& examples, const Train& request,
+Result<Trained> train(Network& network, const ExampleSource& examples, const Train& request,
                       std::span<const float> global, std::span<float> delta, const Hooks& hooks) {
   CONSILIUM_TRY(check_request(network, request, global, delta));
   return without_exceptions(fmt::format("round {}", request.round), [&]() -> Result<Trained> {
