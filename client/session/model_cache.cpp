@@ -1,5 +1,7 @@
 #include "client/session/model_cache.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <functional>
 #include <system_error>
@@ -19,7 +21,10 @@ constexpr std::size_t kCachedModels = 2;
 std::filesystem::path ModelCache::file_of(const crypto::Digest& model) const { return folder_ / crypto::to_hex(model); }
 
 Result<void> ModelCache::read(const std::filesystem::path& file, std::span<std::byte> out) {
-  return files::read_exactly(file, out);
+  CONSILIUM_ASSIGN(const files::Descriptor descriptor, files::open_regular(file));
+  CONSILIUM_ASSIGN(const std::size_t done, files::read_some(descriptor, out, file));
+  if (done == out.size()) return {};
+  return fail(ErrorCode::kDataLoss, fmt::format("{}: expected {} bytes, found {}", file.string(), out.size(), done));
 }
 
 Result<void> ModelCache::keep(const crypto::Digest& model, std::span<const std::byte> bytes) const {
