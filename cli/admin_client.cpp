@@ -7,9 +7,9 @@
 
 #include <mutex>
 
+#include "common/files/files.h"
 #include "common/job/job_signature.h"
 #include "common/job/job_text.h"
-#include "common/pki/files.h"
 #include "common/pki/signer.h"
 #include "common/pki/trust.h"
 #include "common/wire/bulk_transfer.h"
@@ -69,7 +69,7 @@ class AdminClient::Impl {
 
   /// Signs a job for the coordinator that the channel leads to.
   Result<job::JobSignature> sign(const job::JobSpec& spec, std::chrono::seconds valid_for) {
-    CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config_.certificate, kMaxPemBytes));
+    CONSILIUM_ASSIGN(const std::string certificate, files::read_file(config_.certificate, kMaxPemBytes));
     CONSILIUM_ASSIGN(const auto signer, pki::make_file_signer(config_.key));
     CONSILIUM_ASSIGN(const pki::Identity coordinator, this->coordinator());
     const auto until = std::chrono::system_clock::now() + valid_for;

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "cli/ca_roster.h"
+#include "common/files/files.h"
 #include "common/pki/authority.h"
 #include "common/pki/enrollment.h"
-#include "common/pki/files.h"
 #include "common/pki/index.h"
 
 namespace consilium::cli {
@@ -87,7 +87,7 @@ Result<int> sign(const Options& options, std::ostream& out) {
       const std::string certificate,
       authority.sign(request, identity, options.hosts, std::chrono::days{options.days},
                      options.again ? pki::Authority::RevokedKey::kSignAgain : pki::Authority::RevokedKey::kRefuse));
-  CONSILIUM_TRY(pki::replace_file(options.out, certificate));
+  CONSILIUM_TRY(files::replace_file(options.out, certificate));
   out << "Signed " << options.out << " for " << pki::to_uri(identity) << ", valid for " << options.days << " days.\n"
       << "Fingerprint of its key: " << *fingerprint << "\n";
   if (options.fingerprint.empty()) {

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "common/files/files.h"
 #include "common/pki/authority.h"
-#include "common/pki/files.h"
 #include "common/roster/consent.h"
 #include "common/roster/consortium_file.h"
 #include "common/roster/exposure.h"
@@ -87,7 +87,7 @@ void print_exposures(const roster::Change& change, const std::string& file, std:
 }
 
 Result<int> write(const std::string& text, const roster::Roster& roster, const Options& options, std::ostream& out) {
-  CONSILIUM_TRY(pki::replace_file(options.out, text));
+  CONSILIUM_TRY(files::replace_file(options.out, text));
   out << "Wrote " << options.out << " with " << roster.sites.size() << " sites and " << roster.researchers.size()
       << " researchers; hand it to each site over another channel than the coordinator.\n";
   return 0;

@@ -2,19 +2,17 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <ctime>
-#include <fstream>
 #include <optional>
 #include <span>
 #include <utility>
 
 #include "cli/command.h"
+#include "common/files/files.h"
+#include "common/files/temporary_folder.h"
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
-#include "simulation/temporary_folder.h"
 
 namespace consilium::cli {
 
@@ -34,14 +32,9 @@ Result<AdminClient> connect(const ConnectionOptions& options) {
 
 Result<std::string> submit_job(AdminClient& client, const JobFile& job, std::chrono::seconds valid_for) {
   if (job.initial_weights.empty()) return client.submit(job.spec, std::nullopt, valid_for);
-  CONSILIUM_ASSIGN(const simulation::TemporaryFolder folder, simulation::TemporaryFolder::create("consilium-submit"));
+  CONSILIUM_ASSIGN(const files::TemporaryFolder folder, files::TemporaryFolder::create("consilium-submit"));
   const std::filesystem::path file = folder.path() / "weights";
-  const auto bytes = std::as_bytes(std::span(job.initial_weights));
-  std::ofstream out(file, std::ios::binary);
-  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out)
-    return fail(ErrorCode::kInternal, fmt::format("{}: cannot be written: {}", file.string(), std::strerror(errno)));
+  CONSILIUM_TRY(files::replace_file(file, std::as_bytes(std::span(job.initial_weights)), files::Access::kOwner));
   return client.submit(job.spec, file, valid_for);
 }
 
@@ -70,16 +63,15 @@ Result<FetchedJob> fetch_job(AdminClient& client, const std::string& job_id) {
                 fmt::format("job '{}' has committed no round yet ({}); see: consilium watch {}", job_id,
                             report::name_of(job.report.status.phase), job_id));
   }
-  CONSILIUM_ASSIGN(const simulation::TemporaryFolder folder, simulation::TemporaryFolder::create("consilium-fetch"));
+  CONSILIUM_ASSIGN(const files::TemporaryFolder folder, files::TemporaryFolder::create("consilium-fetch"));
   const std::filesystem::path file = folder.path() / "model";
   CONSILIUM_TRY(client.fetch_model(*job.report.status.model, file));
   job.model.resize(job.manifest.parameter_count());
-  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(job.model));
-  std::ifstream in(file, std::ios::binary);
-  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  if (static_cast<std::size_t>(in.gcount()) != bytes.size() || in.peek() != std::ifstream::traits_type::eof()) {
+  const auto read = files::read_exactly(file, std::as_writable_bytes(std::span(job.model)));
+  if (!read && read.error().code == ErrorCode::kDataLoss) {
     return fail(ErrorCode::kDataLoss, fmt::format("the model of job '{}' hasn't the size that its spec gives", job_id));
   }
+  CONSILIUM_TRY(read);
   return job;
 }
 

@@ -23,23 +23,16 @@
 #include "client/transport/coordinator_link.h"
 #include "client/watched_file.h"
 #include "common/crypto/secret_bytes.h"
+#include "common/files/files.h"
 #include "common/pki/authority.h"
-#include "common/pki/files.h"
 #include "common/process/event_queue.h"
 
 namespace consilium::client {
 namespace {
 
-/// The trainer that was installed beside this program.
-std::string own_trainer() {
-  std::error_code problem;
-  return (std::filesystem::read_symlink("/proc/self/exe", problem).parent_path() / "consilium-trainer").string();
-}
-
 trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::Policy& policy) {
   trainer::TrainerConfig trainer;
-  trainer.command = config.trainer.command;
-  if (trainer.command.empty()) trainer.command.push_back(own_trainer());
+  trainer.command = trainer_command(config);
   trainer.device = config.trainer.device;
   trainer.threads = config.trainer.threads;
   trainer.memory_limit_bytes = config.trainer.memory_limit_bytes;
@@ -71,7 +64,7 @@ struct Identity {
 /// Checks that the certificate is this site's, and the roster its consortium's.
 Result<Identity> read_identity(const ClientConfig& config) {
   Identity self;
-  CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config.tls.certificate, kMaxPemBytes));
+  CONSILIUM_ASSIGN(const std::string certificate, files::read_file(config.tls.certificate, kMaxPemBytes));
   CONSILIUM_ASSIGN(const pki::Identity identity, pki::identity_of_certificate(certificate));
   if (identity.role != pki::Role::kSite || identity.name != config.site) {
     return fail(ErrorCode::kInvalidArgument, "client.yaml: tls.certificate: expected the certificate of site '" +

@@ -1,5 +1,10 @@
 #include "client/daemon_config.h"
 
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "client/data_description.h"
 #include "common/config/scalars.h"
 #include "common/config/section.h"
 
@@ -55,16 +60,10 @@ Result<TrainerSettings> read_trainer(const Value& value) {
 Result<std::map<std::string, trainer::DataSource>> read_datasets(const Value& value) {
   CONSILIUM_ASSIGN(const auto pairs, value.pairs(kMaxDatasets));
   std::map<std::string, trainer::DataSource> datasets;
-  enum class Type { kNpz, kIdx };
   for (const auto& [name, entry] : pairs) {
     if (!config::is_name(name)) return fail(entry.problem("not a name; expected " + std::string(config::kNameRule)));
-    Section section(entry, {"type", "path"}, {});
-    Type type = Type::kNpz;
-    section.choice<Type>("type", type, {{"npz", Type::kNpz}, {"idx", Type::kIdx}});
-    std::filesystem::path path;
-    section.file("path", path);
-    CONSILIUM_TRY(section.result());
-    datasets.emplace(name, trainer::DataSource{type == Type::kNpz ? "npz" : "idx", path.string()});
+    CONSILIUM_ASSIGN(trainer::DataSource source, read_data_description(entry));
+    datasets.emplace(name, std::move(source));
   }
   return datasets;
 }
@@ -92,6 +91,12 @@ Result<ClientConfig> from_root(const Value& root) {
 }
 
 }  // namespace
+
+std::vector<std::string> trainer_command(const ClientConfig& config) {
+  if (!config.trainer.command.empty()) return config.trainer.command;
+  std::error_code problem;
+  return {(std::filesystem::read_symlink("/proc/self/exe", problem).parent_path() / "consilium-trainer").string()};
+}
 
 Result<ClientConfig> read_client_config(const std::filesystem::path& file) {
   CONSILIUM_ASSIGN(const Value root, config::read(file));

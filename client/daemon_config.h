@@ -43,6 +43,10 @@ struct ClientConfig {
   bool operator==(const ClientConfig&) const = default;
 };
 
+/// Returns program and arguments of the site's trainer: those of the configuration, or the consilium-trainer beside
+/// this program.
+[[nodiscard]] std::vector<std::string> trainer_command(const ClientConfig& config);
+
 Result<ClientConfig> read_client_config(const std::filesystem::path& file);
 /// @param folder  where relative paths start
 Result<ClientConfig> parse_client_config(std::string_view text, std::string_view source,

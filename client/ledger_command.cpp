@@ -25,8 +25,8 @@
 #include "client/policy/roster_check.h"
 #include "common/crypto/random_source.h"
 #include "common/encoding/hex.h"
+#include "common/files/files.h"
 #include "common/pki/authority.h"
-#include "common/pki/files.h"
 #include "common/roster/exposure.h"
 
 namespace consilium::client {
@@ -61,7 +61,7 @@ struct Self {
 Result<Self> read_self(const Options& options) {
   Self self;
   CONSILIUM_ASSIGN(self.config, read_client_config(options.config));
-  CONSILIUM_ASSIGN(self.certificate, pki::read_file(self.config.tls.certificate, secagg::kMaxCertificateBytes));
+  CONSILIUM_ASSIGN(self.certificate, files::read_file(self.config.tls.certificate, secagg::kMaxCertificateBytes));
   CONSILIUM_ASSIGN(const pki::Identity identity, pki::identity_of_certificate(self.certificate));
   CONSILIUM_ASSIGN(self.roster, policy::read_own_roster(self.config.roster, identity.consortium));
   if (self.roster.sites.empty())
@@ -106,7 +106,7 @@ Result<int> request(const Options& options, std::ostream& out) {
   std::uint64_t code = 0;
   crypto::SystemRandom random;
   CONSILIUM_TRY(random.fill({reinterpret_cast<std::uint8_t*>(&code), sizeof(code)}));
-  CONSILIUM_TRY(pki::replace_file(request_of(self.config), fmt::format("{:016x}\n", code)));
+  CONSILIUM_TRY(files::replace_file(request_of(self.config), fmt::format("{:016x}\n", code)));
   out << fmt::format(
       "By roster {}, this site needs the ledgers of {}. Make sure that it is the newest roster, leave the client "
       "stopped, and have each of them run\n\n"
@@ -148,7 +148,7 @@ Result<int> export_ledger(const Options& options, std::ostream& out) {
   CONSILIUM_TRY(masking::sign(file, *signer));
   const std::vector<std::byte> bytes = masking::encode(file);
   CONSILIUM_TRY(masking::decode_ledger_file(bytes));  // nobody gets a file that the reader would refuse
-  CONSILIUM_TRY(pki::replace_file(options.out, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+  CONSILIUM_TRY(files::replace_file(options.out, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
   out << fmt::format(
       "Wrote {} for {}: what this site has seen of {} groups and {} jobs that the two share. Nothing in it is secret. "
       "Send it to {}.\n",
@@ -159,7 +159,7 @@ Result<int> export_ledger(const Options& options, std::ostream& out) {
 Result<std::vector<LedgerFile>> read_files(const std::vector<std::string>& names) {
   std::vector<LedgerFile> files;
   for (const std::string& name : names) {
-    CONSILIUM_ASSIGN(const std::string text, pki::read_file(name, masking::kMaxLedgerBytes));
+    CONSILIUM_ASSIGN(const std::string text, files::read_file(name, masking::kMaxLedgerBytes));
     auto file = masking::decode_ledger_file(std::as_bytes(std::span(text)));
     if (!file) return fail(file.error().within(name));
     files.push_back(*std::move(file));
@@ -201,7 +201,7 @@ void print(const Self& self, const masking::Adoption& adoption, std::size_t file
 
 Result<int> adopt(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const Self self, read_self(options));
-  const auto asked = pki::read_file(request_of(self.config), kMaxRequest);
+  const auto asked = files::read_file(request_of(self.config), kMaxRequest);
   if (!asked)
     return fail(ErrorCode::kFailedPrecondition,
                 "this site has made no request; begin with: consilium-client ledger request");

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "client/approval/commands.h"
+#include "client/check_data.h"
 #include "client/daemon.h"
 #include "client/enroll.h"
 #include "client/ledger_command.h"
@@ -44,6 +45,7 @@ int main(int argc, char** argv) {
       "  consilium-client --config /etc/consilium/client.yaml --check\n  consilium-client --config "
       "/etc/consilium/client.yaml\n"
       "  consilium-client roster check --config /etc/consilium/client.yaml roster-4.yaml\n"
+      "  consilium-client check-data --config /etc/consilium/client.yaml chest --sheet chest.png\n"
       "  consilium-client jobs\n  consilium-client approve chest-xray-1\n\n"
       "Exit codes: 0 stopped on request, 1 failure, 2 usage.");
   app.set_version_flag("--version", CONSILIUM_VERSION);
@@ -52,6 +54,7 @@ int main(int argc, char** argv) {
   app.add_option("--config", config_file, "the daemon's configuration (configs/client.yaml is a commented example)");
   app.add_flag("--check", check_only, "only check configuration, policy, certificate and data sets' paths");
   std::function<Result<int>()> action = [&] { return run_daemon(config_file, check_only); };
+  client::add_check_data_command(app, action);
   client::add_enroll_command(app, action, std::cout);
   client::add_roster_command(app, action, std::cout);
   client::add_ledger_command(app, action, std::cout);

@@ -10,9 +10,9 @@
 
 #include "client/daemon_config.h"
 #include "client/policy/accepted_roster.h"
+#include "common/files/files.h"
 #include "common/pki/authority.h"
 #include "common/pki/enrollment.h"
-#include "common/pki/files.h"
 #include "common/roster/consent.h"
 #include "common/roster/exposure.h"
 #include "common/roster/roster_change.h"
@@ -59,7 +59,7 @@ struct Question {
 Result<Question> read_question(const Options& options) {
   Question question;
   CONSILIUM_ASSIGN(question.config, read_client_config(options.config));
-  CONSILIUM_ASSIGN(question.certificate, pki::read_file(question.config.tls.certificate, kMaxPemBytes));
+  CONSILIUM_ASSIGN(question.certificate, files::read_file(question.config.tls.certificate, kMaxPemBytes));
   CONSILIUM_ASSIGN(const std::string fingerprint, pki::key_fingerprint(question.certificate));
   CONSILIUM_ASSIGN(question.key, crypto::digest_from_hex(fingerprint));
   CONSILIUM_ASSIGN(const pki::Identity self, pki::identity_of_certificate(question.certificate));
@@ -172,7 +172,7 @@ Result<int> consent(const Options& options, std::ostream& out) {
         roster::sign_consent(question.next, population, kind, question.config.site, question.certificate, *signer));
     consents.push_back(std::move(signed_now));
   }
-  CONSILIUM_TRY(pki::replace_file(options.out, roster::consents_text(consents)));
+  CONSILIUM_TRY(files::replace_file(options.out, roster::consents_text(consents)));
   out << "Wrote " << options.out << ": site " << question.config.site
       << (options.may_leave ? " may leave its group; others can compute its part of earlier sums then.\n"
                             : " agrees to this change of the groups.\n")
@@ -194,7 +194,7 @@ Result<int> accept(const Options& options, std::ostream& out) {
 /// Signs, with the key that the site has, the one in a new request. The serial says after which roster.
 Result<int> successor(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const ClientConfig config, read_client_config(options.config));
-  CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config.tls.certificate, kMaxPemBytes));
+  CONSILIUM_ASSIGN(const std::string certificate, files::read_file(config.tls.certificate, kMaxPemBytes));
   CONSILIUM_ASSIGN(const std::string own, pki::key_fingerprint(certificate));
   CONSILIUM_ASSIGN(const std::string request, pki::read_request_file(options.roster));
   CONSILIUM_ASSIGN(const std::string fingerprint, pki::request_fingerprint(request));
@@ -209,7 +209,7 @@ Result<int> successor(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const auto signer, pki::make_file_signer(config.tls.key));
   CONSILIUM_ASSIGN(const roster::Succession made,
                    roster::sign_succession(known->consortium, config.site, known->serial, key, certificate, *signer));
-  CONSILIUM_TRY(pki::replace_file(options.out, roster::successions_text({made})));
+  CONSILIUM_TRY(files::replace_file(options.out, roster::successions_text({made})));
   out << "Wrote " << options.out << ": the key " << own << " of site " << config.site << " names its successor "
       << fingerprint << ".\nSend it to whoever runs the authority: consilium ca roster --successor " << options.out
       << "\nKeep the old key and certificate in client.yaml until the new roster is there.\n";

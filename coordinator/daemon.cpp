@@ -3,14 +3,13 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <fstream>
 #include <latch>
 #include <mutex>
 #include <system_error>
 #include <utility>
 
+#include "common/files/files.h"
 #include "common/pki/authority.h"
-#include "common/pki/files.h"
 #include "common/pki/trust.h"
 #include "coordinator/journal/blob_store.h"
 #include "coordinator/journal/job_numbers.h"
@@ -38,15 +37,9 @@ Result<void> make_folder(const std::filesystem::path& folder) {
 
 std::filesystem::path spool_of(const CoordinatorConfig& config) { return config.state_dir / "spool"; }
 
-/// Says where the daemon listens, for those who started it with port 0. Written beside and renamed: never seen half.
+/// Says where the daemon listens, for those who started it with port 0.
 Result<void> write_port(const std::filesystem::path& state_dir, int port) {
-  const std::filesystem::path file = state_dir / "port";
-  const std::filesystem::path draft = state_dir / "port.new";
-  std::ofstream(draft) << port << '\n';
-  std::error_code problem;
-  std::filesystem::rename(draft, file, problem);
-  if (problem) return fail(ErrorCode::kInternal, file.string() + ": " + problem.message());
-  return {};
+  return files::replace_file(state_dir / "port", std::to_string(port) + "\n");
 }
 
 }  // namespace
@@ -117,7 +110,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config) {
   CONSILIUM_ASSIGN(journal::JobNumbers numbers, journal::JobNumbers::open(config.state_dir / "job_numbers.json"));
   CONSILIUM_ASSIGN(auto trust, pki::TrustStore::open(config.tls.root, config.tls.revocation_list,
                                                      pki::TrustOptions{config.state_dir}));
-  CONSILIUM_ASSIGN(const std::string certificate, pki::read_file(config.tls.certificate, kMaxPemBytes));
+  CONSILIUM_ASSIGN(const std::string certificate, files::read_file(config.tls.certificate, kMaxPemBytes));
   CONSILIUM_ASSIGN(pki::Identity self, pki::identity_of_certificate(certificate));
   auto impl = std::make_unique<Impl>(std::move(config), std::move(lock), std::move(blobs), std::move(numbers),
                                      std::move(trust), std::move(self));

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "common/files/descriptor.h"
 #include "coordinator/round/site_gateway.h"
 
 namespace consilium::coordinator {
@@ -19,11 +20,11 @@ class SpooledWords final : public round::WordSource {
   Result<void> read(std::span<std::uint32_t> words) override;
 
  private:
-  SpooledWords(std::filesystem::path file, int descriptor, std::uint64_t word_count)
-      : file_(std::move(file)), descriptor_(descriptor), word_count_(word_count) {}
+  SpooledWords(std::filesystem::path file, files::Descriptor descriptor, std::uint64_t word_count)
+      : file_(std::move(file)), descriptor_(std::move(descriptor)), word_count_(word_count) {}
 
   std::filesystem::path file_;
-  int descriptor_;
+  files::Descriptor descriptor_;
   std::uint64_t word_count_;
 };
 

@@ -25,11 +25,12 @@ std::string holder_of(int descriptor) {
 
 Result<StateLock> StateLock::acquire(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "lock";
-  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (descriptor < 0)
+  files::Descriptor opened(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const int descriptor = opened.get();
+  if (!opened)
     return fail(ErrorCode::kInternal,
                 fmt::format("state_dir: cannot open {}: {}", file.string(), std::strerror(errno)));
-  StateLock lock(descriptor);
+  StateLock lock(std::move(opened));
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK)
       return fail(ErrorCode::kInternal,
@@ -44,10 +45,6 @@ Result<StateLock> StateLock::acquire(const std::filesystem::path& folder) {
     return fail(ErrorCode::kInternal,
                 fmt::format("state_dir: cannot write {}: {}", file.string(), std::strerror(errno)));
   return lock;
-}
-
-StateLock::~StateLock() {
-  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 }  // namespace consilium::coordinator

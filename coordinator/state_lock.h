@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/error/error.h"
+#include "common/files/descriptor.h"
 
 namespace consilium::coordinator {
 
@@ -14,13 +15,10 @@ class StateLock {
   /// Locks `<folder>/lock` (flock) and writes this process's id into it. kFailedPrecondition where another process
   /// holds it; the message names that process.
   static Result<StateLock> acquire(const std::filesystem::path& folder);
-  StateLock(StateLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  StateLock& operator=(StateLock&&) = delete;
-  ~StateLock();
 
  private:
-  explicit StateLock(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_;
+  explicit StateLock(files::Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+  files::Descriptor descriptor_;
 };
 
 }  // namespace consilium::coordinator

@@ -3,11 +3,11 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <fstream>
 #include <system_error>
 
 #include "client/masking/commits.h"
 #include "client/session/checked_total.h"
+#include "common/files/files.h"
 #include "common/job/cohort_rules.h"
 #include "common/job/job_text.h"
 #include "common/secagg/agreement_transcript.h"
@@ -30,14 +30,15 @@ Result<void> read_blob(const journal::BlobStore& blobs, const crypto::Digest& di
 
 Result<std::unique_ptr<MaskedGroups>> MaskedGroups::create(job::JobSpec spec, const SiteIdentities& identities,
                                                            DropPlan drops) {
-  CONSILIUM_ASSIGN(TemporaryFolder folder, TemporaryFolder::create("consilium-vectors"));
+  CONSILIUM_ASSIGN(files::TemporaryFolder folder, files::TemporaryFolder::create("consilium-vectors"));
   std::unique_ptr<MaskedGroups> made(
       new MaskedGroups(std::move(spec), identities, std::move(drops), std::move(folder)));
   CONSILIUM_ASSIGN(made->model_, masking::initial_model(made->spec_));
   return made;
 }
 
-MaskedGroups::MaskedGroups(job::JobSpec spec, const SiteIdentities& identities, DropPlan drops, TemporaryFolder folder)
+MaskedGroups::MaskedGroups(job::JobSpec spec, const SiteIdentities& identities, DropPlan drops,
+                           files::TemporaryFolder folder)
     : spec_(std::move(spec)),
       digest_(job::job_digest(spec_)),
       groups_(job::count_groups(spec_)),
@@ -106,13 +107,7 @@ Result<void> MaskedGroups::keep(const std::string& site, const job::RoundOrder& 
   std::error_code problem;
   if (order.kind != job::SumKind::kTrain || !repeated_groups_.contains(order.group)) return {};
   if (std::filesystem::exists(file_of(site), problem)) return {};
-  const auto bytes = std::as_bytes(words);
-  std::ofstream out(file_of(site), std::ios::binary | std::ios::trunc);
-  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (out) return {};
-  return fail(ErrorCode::kResourceExhausted,
-              fmt::format("{}: cannot be written; is the disk full?", file_of(site).string()));
+  return files::replace_file(file_of(site), std::as_bytes(words), files::Access::kOwner);
 }
 
 Result<std::optional<std::vector<std::uint32_t>>> MaskedGroups::kept(const std::string& site,
@@ -120,12 +115,8 @@ Result<std::optional<std::vector<std::uint32_t>>> MaskedGroups::kept(const std::
   std::error_code problem;
   if (order.kind != job::SumKind::kTrain || !std::filesystem::exists(file_of(site), problem)) return std::nullopt;
   std::vector<std::uint32_t> words(order.layout.word_count());
-  const auto bytes = std::as_writable_bytes(std::span(words));
-  std::ifstream in(file_of(site), std::ios::binary);
-  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  if (in) return words;
-  return fail(ErrorCode::kDataLoss,
-              fmt::format("{}: expected {} bytes, found {}", file_of(site).string(), bytes.size(), in.gcount()));
+  CONSILIUM_TRY(files::read_exactly(file_of(site), std::as_writable_bytes(std::span(words))));
+  return words;
 }
 
 // Attempts at sums.

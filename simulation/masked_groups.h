@@ -14,6 +14,7 @@
 #include "common/crypto/random_source.h"
 #include "common/crypto/secret_bytes.h"
 #include "common/error/error.h"
+#include "common/files/temporary_folder.h"
 #include "common/job/job_spec.h"
 #include "common/job/round_order.h"
 #include "common/secagg/agreement_site.h"
@@ -24,7 +25,6 @@
 #include "coordinator/journal/blob_store.h"
 #include "simulation/drop_plan.h"
 #include "simulation/site_identities.h"
-#include "simulation/temporary_folder.h"
 
 namespace consilium::simulation {
 
@@ -85,7 +85,7 @@ class MaskedGroups {
     std::uint64_t adverts = 0;
     std::vector<secagg::Seen> seen;  ///< of each other member
   };
-  MaskedGroups(job::JobSpec spec, const SiteIdentities& identities, DropPlan drops, TemporaryFolder folder);
+  MaskedGroups(job::JobSpec spec, const SiteIdentities& identities, DropPlan drops, files::TemporaryFolder folder);
   [[nodiscard]] std::filesystem::path file_of(const std::string& site) const;
   Result<secagg::CommitStatement> statement_of(const std::string& site, const wire::GroupTotal& total,
                                                const journal::BlobStore& blobs) const;
@@ -95,7 +95,7 @@ class MaskedGroups {
   std::vector<std::vector<std::string>> groups_;
   const SiteIdentities& identities_;
   DropPlan plan_;
-  TemporaryFolder folder_;  ///< of kept vectors
+  files::TemporaryFolder folder_;  ///< of kept vectors
   crypto::SystemRandom random_;
 
   std::map<std::string, std::pair<std::uint32_t, secagg::AgreementSite>> agreements_;  ///< with the try's number

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "common/encoding/fixed_point.h"
+#include "common/files/temporary_folder.h"
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
@@ -15,7 +16,6 @@
 #include "coordinator/admission/admission.h"
 #include "coordinator/journal/memory_journal.h"
 #include "simulation/federation.h"
-#include "simulation/temporary_folder.h"
 
 namespace consilium::simulation {
 namespace {
@@ -59,7 +59,7 @@ Result<Arms> parse_arms(const std::string& text) {
 
 class Simulator::Impl {
  public:
-  Impl(Config config, TemporaryFolder folder, journal::BlobStore blobs)
+  Impl(Config config, files::TemporaryFolder folder, journal::BlobStore blobs)
       : folder_(std::move(folder)),
         blobs_(std::move(blobs)),
         pool_(config.workers, std::move(config.trainer), blobs_,
@@ -144,7 +144,7 @@ class Simulator::Impl {
     return all;
   }
 
-  TemporaryFolder folder_;
+  files::TemporaryFolder folder_;
   journal::BlobStore blobs_;
   journal::MemoryJournal journal_;
   process::EventQueue<Event> events_;
@@ -173,7 +173,7 @@ Simulator::Simulator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Simulator::~Simulator() = default;
 
 Result<std::unique_ptr<Simulator>> Simulator::create(Config config) {
-  CONSILIUM_ASSIGN(TemporaryFolder folder, TemporaryFolder::create("consilium-simulation"));
+  CONSILIUM_ASSIGN(files::TemporaryFolder folder, files::TemporaryFolder::create("consilium-simulation"));
   CONSILIUM_ASSIGN(journal::BlobStore blobs, journal::BlobStore::open(folder.path() / "models"));
   return std::unique_ptr<Simulator>(
       new Simulator(std::make_unique<Impl>(std::move(config), std::move(folder), std::move(blobs))));

@@ -12,18 +12,19 @@
 #include "client/trainer/data/dataset.h"
 #include "client/trainer/data/npz_writer.h"
 #include "client/trainer/data/partition.h"
+#include "client/trainer/data/readers.h"
 #include "client/trainer/data/synthetic.h"
 #include "common/pki/identity.h"
 
 namespace consilium::simulation {
 namespace {
 
-trainer::DataSource npz(const std::filesystem::path& file) { return {"npz", std::filesystem::absolute(file).string()}; }
+trainer::DataSource npz(const std::filesystem::path& file) {
+  return {.type = "npz", .path = std::filesystem::absolute(file).string()};
+}
 
 trainer::DataSource source_of(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) return {"idx", std::filesystem::absolute(path).string()};
-  return npz(path);
+  return data::source_at(std::filesystem::absolute(path));
 }
 
 Result<void> make_folder(const std::filesystem::path& folder) {

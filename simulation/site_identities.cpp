@@ -39,7 +39,7 @@ class RememberingAuthenticator final : public secagg::Authenticator {
 }  // namespace
 
 Result<SiteIdentities> SiteIdentities::create(const std::vector<std::string>& sites) {
-  CONSILIUM_ASSIGN(TemporaryFolder folder, TemporaryFolder::create("consilium-identities"));
+  CONSILIUM_ASSIGN(files::TemporaryFolder folder, files::TemporaryFolder::create("consilium-identities"));
   const std::filesystem::path root = folder.path();
   SiteIdentities made(std::move(folder));
   CONSILIUM_ASSIGN(pki::Authority authority, pki::Authority::create(root / "authority", "simulation", 2 * kValidity));

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "common/error/error.h"
+#include "common/files/temporary_folder.h"
 #include "common/job/job_spec.h"
 #include "common/pki/signer.h"
 #include "common/secagg/authenticator.h"
-#include "simulation/temporary_folder.h"
 
 namespace consilium::simulation {
 
@@ -32,9 +32,9 @@ class SiteIdentities {
   [[nodiscard]] std::shared_ptr<const secagg::Authenticator> authenticator() const { return authenticator_; }
 
  private:
-  explicit SiteIdentities(TemporaryFolder folder) : folder_(std::move(folder)) {}
+  explicit SiteIdentities(files::TemporaryFolder folder) : folder_(std::move(folder)) {}
 
-  TemporaryFolder folder_;  ///< trust is read from it again and again, as in a daemon
+  files::TemporaryFolder folder_;  ///< trust is read from it again and again, as in a daemon
   std::map<std::string, Identity> identities_;
   job::Roster roster_;
   std::shared_ptr<const secagg::Authenticator> authenticator_;

@@ -3,15 +3,13 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
-#include <fstream>
 #include <iterator>
 #include <string_view>
 #include <system_error>
 
 #include "client/policy/policy.h"
+#include "common/files/files.h"
 #include "common/pki/authority.h"
 #include "common/pki/enrollment.h"
 #include "common/pki/identity.h"
@@ -26,14 +24,10 @@ namespace {
 constexpr const char* kConsortium = "sandbox";
 constexpr std::chrono::days kRootValidity{3650};
 constexpr std::chrono::days kValidity{365};
+constexpr std::size_t kMostRequestBytes = 1 << 20;
 
-Result<void> write_text(const std::filesystem::path& file, const std::string& text) {
-  std::ofstream out(file, std::ios::binary | std::ios::trunc);
-  out << text;
-  out.flush();
-  if (!out)
-    return fail(ErrorCode::kInternal, fmt::format("{}: cannot be written: {}", file.string(), std::strerror(errno)));
-  return {};
+Result<void> write_text(const std::filesystem::path& file, std::string_view text) {
+  return files::replace_file(file, std::as_bytes(std::span(text)), files::Access::kUmask);
 }
 
 Result<void> copy_to(const std::filesystem::path& from, const std::filesystem::path& to) {
@@ -47,8 +41,7 @@ Result<void> copy_to(const std::filesystem::path& from, const std::filesystem::p
 Result<void> certify(pki::Authority& authority, const pki::Identity& identity, const std::vector<std::string>& hosts,
                      const std::filesystem::path& folder) {
   CONSILIUM_ASSIGN(const pki::Enrollment enrolled, pki::enroll(identity, folder));
-  std::ifstream request(enrolled.request, std::ios::binary);
-  const std::string csr{std::istreambuf_iterator<char>(request), {}};
+  CONSILIUM_ASSIGN(const std::string csr, files::read_file(enrolled.request, kMostRequestBytes));
   CONSILIUM_ASSIGN(const std::string certificate, authority.sign(csr, identity, hosts, kValidity));
   CONSILIUM_TRY(write_text(folder / (identity.name + ".pem"), certificate));
   CONSILIUM_TRY(copy_to(authority.root_certificate(), folder / "root.pem"));

@@ -1,12 +1,10 @@
 #include "cli/sandbox/sandbox_run.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -27,6 +25,7 @@
 #include "cli/sandbox/provision.h"
 #include "cli/version.h"
 #include "client/approval/control_socket.h"
+#include "common/files/temporary_folder.h"
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/process/termination.h"
@@ -98,12 +97,9 @@ class Sandbox {
     std::error_code code;
     temporary_ = options_.keep.empty();
     if (temporary_) {
-      std::string path = (std::filesystem::temp_directory_path(code) / "consilium-sandbox-XXXXXX").string();
-      if (code || ::mkdtemp(path.data()) == nullptr) {
-        return fail(ErrorCode::kInternal,
-                    "no temporary folder can be made; set TMPDIR to one that has room, or give --keep DIR");
-      }
-      layout_.root = path;
+      auto made = files::TemporaryFolder::create("consilium-sandbox");
+      if (!made) return fail(made.error().code, made.error().message + ", or give --keep DIR");
+      layout_.root = made->keep();
     } else {
       if (std::filesystem::exists(options_.keep, code) && !std::filesystem::is_empty(options_.keep, code)) {
         return fail(ErrorCode::kAlreadyExists,

@@ -18,27 +18,15 @@
 #include <thread>
 #include <utility>
 
+#include "common/files/descriptor.h"
+
 namespace consilium::approval {
 namespace {
 
 constexpr const char* kName = "control.sock";
 constexpr timeval kPatience{10, 0};
 
-/// A file descriptor that is closed with its owner.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  [[nodiscard]] int get() const { return number_; }
-  [[nodiscard]] bool open() const { return number_ >= 0; }
-
- private:
-  int number_;
-};
+using files::Descriptor;
 
 tl::unexpected<Error> system_error(ErrorCode code, const std::filesystem::path& folder, const char* what) {
   return fail(code, (folder / kName).string() + ": " + what + ": " + std::strerror(errno));
@@ -114,7 +102,7 @@ class ControlSocket::Impl {
       if (watched[1].revents != 0) return;
       if (watched[0].revents == 0) continue;
       const Descriptor connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (connection.open()) serve(connection);
+      if (connection) serve(connection);
     }
   }
 
@@ -142,18 +130,18 @@ ControlSocket::~ControlSocket() = default;
 
 Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::filesystem::path& state_dir, Answer answer) {
   Descriptor folder = folder_of(state_dir);
-  if (!folder.open()) return system_error(ErrorCode::kInternal, state_dir, "its folder can't be opened");
+  if (!folder) return system_error(ErrorCode::kInternal, state_dir, "its folder can't be opened");
   ::unlinkat(folder.get(), kName, 0);
   Descriptor listener = stream_socket();
   const sockaddr_un address = address_in(folder);
   // Nobody else may connect between bind() and a chmod(): the socket is made with its mode, by way of the listener's.
-  if (!listener.open() || ::fchmod(listener.get(), 0600) != 0 ||
+  if (!listener || ::fchmod(listener.get(), 0600) != 0 ||
       ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
       ::listen(listener.get(), 8) != 0) {
     return system_error(ErrorCode::kInternal, state_dir, "the daemon can't listen");
   }
   Descriptor wake(::eventfd(0, EFD_CLOEXEC));
-  if (!wake.open()) return system_error(ErrorCode::kInternal, state_dir, "the daemon can't listen");
+  if (!wake) return system_error(ErrorCode::kInternal, state_dir, "the daemon can't listen");
   return std::unique_ptr<ControlSocket>(new ControlSocket(
       std::make_unique<Impl>(std::move(folder), std::move(listener), std::move(wake), std::move(answer))));
 }
@@ -161,7 +149,7 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::filesyst
 Result<std::string> ask_daemon(const std::filesystem::path& state_dir, const std::string& request) {
   const Descriptor folder = folder_of(state_dir);
   const Descriptor connection = stream_socket();
-  if (!folder.open() || !connection.open())
+  if (!folder || !connection)
     return system_error(errno == EACCES ? ErrorCode::kPermissionDenied : ErrorCode::kNotFound, state_dir,
                         "the daemon's folder can't be opened");
   const sockaddr_un address = address_in(folder);

@@ -7,8 +7,8 @@
 #include <system_error>
 #include <utility>
 
+#include "common/files/files.h"
 #include "common/job/cohort_rules.h"
-#include "common/pki/files.h"
 #include "common/secagg/roster_authenticator.h"
 
 namespace consilium::masking {
@@ -30,7 +30,7 @@ struct Saved {
 std::optional<Saved> read_saved(const std::filesystem::path& file) {
   std::error_code problem;
   if (!std::filesystem::exists(file, problem)) return std::nullopt;
-  const auto text = pki::read_file(file, kMaxState);
+  const auto text = files::read_file(file, kMaxState);
   if (!text) return std::nullopt;
   Saved saved;
   const std::size_t line = text->find('\n');
@@ -49,7 +49,7 @@ std::filesystem::path Agreements::file_of(const crypto::Digest& digest) const {
 Result<void> Agreements::save(const crypto::Digest& digest, const Try& one) const {
   CONSILIUM_ASSIGN(const crypto::SecretBytes key, secret_.agreement_key(digest));
   CONSILIUM_ASSIGN(const std::vector<std::byte> sealed, one.site->sealed(key));
-  return pki::replace_file(file_of(digest), fmt::format("{}\n{}", one.attempt, text_of(sealed)));
+  return files::replace_file(file_of(digest), fmt::format("{}\n{}", one.attempt, text_of(sealed)));
 }
 
 Result<Agreements::Try> Agreements::start(const job::JobSpec& job, const crypto::Digest& digest,
@@ -59,7 +59,7 @@ Result<Agreements::Try> Agreements::start(const job::JobSpec& job, const crypto:
   CONSILIUM_ASSIGN(one.signer, pki::make_file_signer(trust_.key));
   secagg::AgreementSiteSetup setup{
       {digest, attempt, job::count_groups(job), job::colluding_sites(job)}, trust_.site, {}};
-  CONSILIUM_ASSIGN(setup.certificate, pki::read_file(trust_.certificate, secagg::kMaxCertificateBytes));
+  CONSILIUM_ASSIGN(setup.certificate, files::read_file(trust_.certificate, secagg::kMaxCertificateBytes));
   if (const auto saved = read_saved(file_of(digest)); saved && saved->attempt >= attempt) {
     if (saved->attempt > attempt) {
       return fail(ErrorCode::kPermissionDenied,

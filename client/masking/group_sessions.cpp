@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "client/masking/commits.h"
+#include "common/files/files.h"
 #include "common/job/cohort_rules.h"
-#include "common/pki/files.h"
 #include "common/secagg/agreement_transcript.h"
 #include "common/secagg/group_messages.h"
 #include "common/secagg/group_transcript.h"
@@ -42,7 +42,7 @@ Result<std::vector<std::byte>> GroupSessions::begin(const job::SessionKey& key, 
   secagg::GroupSiteSetup setup;
   setup.context = secagg::attempt_context(order, confirmation);
   setup.site = trust_.site;
-  CONSILIUM_ASSIGN(setup.certificate, pki::read_file(trust_.certificate, secagg::kMaxCertificateBytes));
+  CONSILIUM_ASSIGN(setup.certificate, files::read_file(trust_.certificate, secagg::kMaxCertificateBytes));
   setup.members = session.group;
   setup.colluding = job::colluding_sites(job);
   CONSILIUM_ASSIGN(setup.number, ledger_.next_advert(session.group));

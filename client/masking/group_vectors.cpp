@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/pki/files.h"
+#include "common/files/files.h"
 #include "common/secagg/tag.h"
 
 namespace consilium::masking {
@@ -19,7 +19,7 @@ std::string prefix_of(const crypto::Digest& job) { return crypto::to_hex(job) + 
 
 Result<GroupVectors> GroupVectors::open(GroupLedger& ledger, const SiteSecret& secret, std::string site,
                                         const std::filesystem::path& folder) {
-  CONSILIUM_TRY(pki::make_private_folder(folder));
+  CONSILIUM_TRY(files::make_private_folder(folder));
   // Masked vectors of an earlier run: their masks are gone, so nobody will ask for them again.
   std::vector<std::filesystem::path> strays;
   std::error_code problem;

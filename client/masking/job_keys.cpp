@@ -15,7 +15,7 @@
 
 #include "common/crypto/aead.h"
 #include "common/crypto/random_source.h"
-#include "common/pki/files.h"
+#include "common/files/files.h"
 #include "common/secagg/sum_keys.h"
 
 namespace consilium::masking {
@@ -33,7 +33,7 @@ std::span<const std::uint8_t> octets(std::string_view text) {
 }  // namespace
 
 Result<JobKeys> JobKeys::open(const std::filesystem::path& folder, const SiteSecret& secret) {
-  CONSILIUM_TRY(pki::make_private_folder(folder));
+  CONSILIUM_TRY(files::make_private_folder(folder));
   return JobKeys(folder, secret);
 }
 
@@ -50,7 +50,7 @@ Result<crypto::SecretBytes> JobKeys::key(const crypto::Digest& job) const {
     return fail(ErrorCode::kFailedPrecondition,
                 fmt::format("the sites of job {} haven't agreed on a key yet", crypto::to_hex(job).substr(0, 8)));
   }
-  CONSILIUM_ASSIGN(const std::string text, pki::read_private_file(file, kSealedBytes + 1));
+  CONSILIUM_ASSIGN(const std::string text, files::read_private_file(file, kSealedBytes + 1));
   if (text.size() != kSealedBytes)
     return fail(ErrorCode::kDataLoss, fmt::format("{}: expected {} bytes, found {}; this site can't go on with the job",
                                                   file.string(), kSealedBytes, text.size()));
@@ -80,7 +80,7 @@ Result<void> JobKeys::keep(const crypto::Digest& job, const crypto::SecretBytes&
   CONSILIUM_ASSIGN(const std::vector<std::uint8_t> sealed, crypto::seal(sealing, nonce, job, key.bytes()));
   std::string text(nonce.begin(), nonce.end());
   text.append(sealed.begin(), sealed.end());
-  auto made = pki::create_private_file(file_of(job), text);
+  auto made = files::create_private_file(file_of(job), text);
   if (!made && made.error().code == ErrorCode::kAlreadyExists) {
     return fail(ErrorCode::kPermissionDenied,
                 fmt::format("{}: this site holds another key of the job", file_of(job).string()));

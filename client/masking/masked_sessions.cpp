@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "common/files/files.h"
 #include "common/job/cohort_rules.h"
-#include "common/pki/files.h"
 #include "common/secagg/messages.h"
 #include "common/secagg/roster_authenticator.h"
 #include "common/secagg/transcript.h"
@@ -19,7 +19,7 @@ Result<secagg::SiteSetup> MaskedSessions::setup_of(const job::SessionKey& key, c
   secagg::SiteSetup setup;
   setup.context = secagg::attempt_context(order);
   setup.site = trust_.site;
-  CONSILIUM_ASSIGN(setup.certificate, pki::read_file(trust_.certificate, secagg::kMaxCertificateBytes));
+  CONSILIUM_ASSIGN(setup.certificate, files::read_file(trust_.certificate, secagg::kMaxCertificateBytes));
   setup.colluding = job::colluding_sites(job);
   setup.minimum_survivors = trust_.minimum_survivors;
   setup.eligible = key.kind == job::SumKind::kTrain ? job.federation.sites : job::count_groups(job).at(order.group);

@@ -7,29 +7,25 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <system_error>
 #include <utility>
+
+#include "common/files/descriptor.h"
 
 namespace consilium::masking {
 namespace {
 
-Error file_error(const std::filesystem::path& file, std::string_view what) {
-  return {ErrorCode::kInternal, fmt::format("{}: cannot {} it: {}", file.string(), what, std::strerror(errno))};
-}
-
 /// Makes the file and maps it; its descriptor isn't needed any more then.
 Result<std::span<std::uint32_t>> map_new_file(const std::filesystem::path& file, std::uint64_t count) {
-  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (descriptor < 0) return fail(file_error(file, "create"));
+  const files::Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!descriptor) return fail(files::system_error(file, "create"));
   const std::size_t bytes = count * sizeof(std::uint32_t);
   void* memory = MAP_FAILED;
   // Space is taken now: a full disk is an error here, not a signal when a page is written.
-  const int problem = ::posix_fallocate(descriptor, 0, static_cast<off_t>(bytes));
-  if (problem == 0) memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  const int problem = ::posix_fallocate(descriptor.get(), 0, static_cast<off_t>(bytes));
+  if (problem == 0) memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.get(), 0);
   if (problem != 0) errno = problem;
-  const Error failed = file_error(file, problem != 0 ? "allocate" : "map");
-  ::close(descriptor);
+  const Error failed = files::system_error(file, problem != 0 ? "allocate" : "map");
   if (memory == MAP_FAILED) {
     ::unlink(file.c_str());
     return fail(failed);

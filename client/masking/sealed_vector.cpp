@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <spdlog/fmt/fmt.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +10,7 @@
 
 #include "common/crypto/aes_ctr.h"
 #include "common/crypto/random_source.h"
+#include "common/files/descriptor.h"
 
 namespace consilium::masking {
 namespace {
@@ -18,50 +18,10 @@ namespace {
 /// Words sealed or opened at a time: 256 KiB, which stay in the second-level cache.
 constexpr std::size_t kPiece = 65536;
 
-/// An open file descriptor.
-class File {
- public:
-  File(const std::filesystem::path& path, int flags)
-      : path_(path), descriptor_(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600)) {}
-  ~File() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  [[nodiscard]] bool open() const { return descriptor_ >= 0; }
-  [[nodiscard]] Error error(std::string_view what) const {
-    const ErrorCode code = errno == ENOSPC || errno == EDQUOT ? ErrorCode::kResourceExhausted : ErrorCode::kInternal;
-    return {code, fmt::format("{}: cannot {}: {}", path_.string(), what, std::strerror(errno))};
-  }
-
-  Result<void> write(std::span<const std::byte> bytes) const {
-    while (!bytes.empty()) {
-      const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return fail(error("write"));
-      bytes = bytes.subspan(static_cast<std::size_t>(count));
-    }
-    return {};
-  }
-
-  /// Reads as many bytes as there are, up to the size of `bytes`.
-  Result<std::size_t> read(std::span<std::byte> bytes) const {
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-      const ssize_t count = ::read(descriptor_, bytes.data() + done, bytes.size() - done);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return fail(error("read"));
-      if (count == 0) break;
-      done += static_cast<std::size_t>(count);
-    }
-    return done;
-  }
-
- private:
-  const std::filesystem::path& path_;
-  int descriptor_;
-};
+/// Opens a file that must not be a link.
+files::Descriptor open_file(const std::filesystem::path& file, int flags) {
+  return files::Descriptor(::open(file.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600));
+}
 
 /// Adds the keystream to words, or takes it away.
 Result<void> apply(crypto::AesCtrStream& stream, std::span<std::uint8_t> keystream, std::span<std::byte> bytes) {
@@ -71,13 +31,14 @@ Result<void> apply(crypto::AesCtrStream& stream, std::span<std::uint8_t> keystre
   return {};
 }
 
-Result<crypto::Digest> seal_into(const File& file, const crypto::SecretBytes& key, std::uint64_t count,
+Result<crypto::Digest> seal_into(const std::filesystem::path& file, const crypto::SecretBytes& key, std::uint64_t count,
                                  const std::function<Result<void>(const WordSink&)>& write) {
-  if (!file.open()) return fail(file.error("create"));
+  const files::Descriptor to = open_file(file, O_WRONLY | O_CREAT | O_EXCL);
+  if (!to) return fail(files::system_error(file, "create"));
   crypto::AesCtrStream::Counter counter{};
   crypto::SystemRandom random;
   CONSILIUM_TRY(random.fill(counter));
-  CONSILIUM_TRY(file.write(std::as_bytes(std::span(counter))));
+  CONSILIUM_TRY(files::write_all(to, std::as_bytes(std::span(counter)), file));
   CONSILIUM_ASSIGN(crypto::AesCtrStream stream, crypto::AesCtrStream::begin(key, counter));
   std::vector<std::uint8_t> keystream(kPiece * sizeof(std::uint32_t));
   crypto::Sha256 hash;
@@ -89,7 +50,7 @@ Result<crypto::Digest> seal_into(const File& file, const crypto::SecretBytes& ke
     for (auto rest = words; !rest.empty();) {
       const auto piece = std::as_writable_bytes(rest.first(std::min(rest.size(), kPiece)));
       CONSILIUM_TRY(apply(stream, keystream, piece));
-      CONSILIUM_TRY(file.write(piece));
+      CONSILIUM_TRY(files::write_all(to, piece, file));
       rest = rest.subspan(piece.size() / sizeof(std::uint32_t));
     }
     return {};
@@ -105,7 +66,7 @@ Result<crypto::Digest> seal_vector(const std::filesystem::path& file, const cryp
                                    std::uint64_t count, const std::function<Result<void>(const WordSink&)>& write) {
   std::error_code ignored;
   std::filesystem::remove(file, ignored);
-  auto digest = seal_into(File(file, O_WRONLY | O_CREAT | O_EXCL), key, count, write);
+  auto digest = seal_into(file, key, count, write);
   if (!digest) std::filesystem::remove(file, ignored);
   return digest;
 }
@@ -116,10 +77,10 @@ Result<void> open_vector(const std::filesystem::path& file, const crypto::Secret
     return fail(ErrorCode::kDataLoss,
                 fmt::format("{}: {}; this site's vector of the sum is lost, and no other is sent", file.string(), how));
   };
-  const File from(file, O_RDONLY);
-  if (!from.open()) return damaged(std::strerror(errno));
+  const files::Descriptor from = open_file(file, O_RDONLY);
+  if (!from) return damaged(std::strerror(errno));
   crypto::AesCtrStream::Counter counter{};
-  CONSILIUM_ASSIGN(const std::size_t head, from.read(std::as_writable_bytes(std::span(counter))));
+  CONSILIUM_ASSIGN(const std::size_t head, files::read_some(from, std::as_writable_bytes(std::span(counter)), file));
   if (head != counter.size()) return damaged("it is empty");
   CONSILIUM_ASSIGN(crypto::AesCtrStream stream, crypto::AesCtrStream::begin(key, counter));
   std::vector<std::uint8_t> keystream(kPiece * sizeof(std::uint32_t));
@@ -128,7 +89,7 @@ Result<void> open_vector(const std::filesystem::path& file, const crypto::Secret
   for (std::uint64_t left = count; left > 0;) {
     const auto piece = std::span(words).first(static_cast<std::size_t>(std::min<std::uint64_t>(left, words.size())));
     const auto bytes = std::as_writable_bytes(piece);
-    CONSILIUM_ASSIGN(const std::size_t read, from.read(bytes));
+    CONSILIUM_ASSIGN(const std::size_t read, files::read_some(from, bytes, file));
     if (read != bytes.size()) return damaged("it ends too early");
     CONSILIUM_TRY(apply(stream, keystream, bytes));
     hash.update(bytes);

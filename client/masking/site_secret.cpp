@@ -9,7 +9,7 @@
 #include "common/crypto/hkdf.h"
 #include "common/crypto/random_source.h"
 #include "common/encoding/byte_writer.h"
-#include "common/pki/files.h"
+#include "common/files/files.h"
 
 namespace consilium::masking {
 namespace {
@@ -23,7 +23,7 @@ Result<crypto::SecretBytes> create(const std::filesystem::path& file) {
   crypto::SystemRandom random;
   CONSILIUM_TRY(random.fill(bytes.bytes()));
   const std::string_view text(reinterpret_cast<const char*>(bytes.bytes().data()), bytes.size());
-  CONSILIUM_TRY(pki::create_private_file(file, text));
+  CONSILIUM_TRY(files::create_private_file(file, text));
   return bytes;
 }
 
@@ -35,7 +35,7 @@ Result<SiteSecret> SiteSecret::open(const std::filesystem::path& file) {
     CONSILIUM_ASSIGN(crypto::SecretBytes made, create(file));
     return SiteSecret(std::move(made));
   }
-  CONSILIUM_ASSIGN(std::string text, pki::read_private_file(file, kBytes + 1));
+  CONSILIUM_ASSIGN(std::string text, files::read_private_file(file, kBytes + 1));
   auto bytes = crypto::SecretBytes::copy_of(octets(std::as_bytes(std::span(text))));
   const std::size_t size = text.size();
   explicit_bzero(text.data(), text.size());

@@ -4,7 +4,7 @@
 
 #include <system_error>
 
-#include "common/pki/files.h"
+#include "common/files/files.h"
 #include "common/roster/roster_file.h"
 
 namespace consilium::policy {
@@ -39,7 +39,7 @@ Result<void> accept_roster(const std::filesystem::path& state_dir, const roster:
       {.known = known ? &*known : nullptr, .next = next, .ledger = ledger, .site = site}, departures);
   if (!checked) return fail(checked.error().within(kWhere));
   if (known == next) return {};
-  return pki::replace_file(accepted_in(state_dir), roster::roster_text(next));
+  return files::replace_file(accepted_in(state_dir), roster::roster_text(next));
 }
 
 }  // namespace consilium::policy

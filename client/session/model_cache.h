@@ -17,8 +17,8 @@ class ModelCache {
   explicit ModelCache(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
   [[nodiscard]] std::filesystem::path file_of(const crypto::Digest& model) const;
-  /// Reads a model, or the first words of any file of the folder. kInternal where it can't be opened, kDataLoss where
-  /// it is shorter than `out`.
+  /// Reads a model, or the first words of any file of the folder. kNotFound where it isn't there, kDataLoss where it is
+  /// shorter than `out`.
   static Result<void> read(const std::filesystem::path& file, std::span<std::byte> out);
   /// Puts a model into the cache under its own name. kResourceExhausted where the disk takes no more.
   Result<void> keep(const crypto::Digest& model, std::span<const std::byte> bytes) const;

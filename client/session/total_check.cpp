@@ -8,9 +8,9 @@
 #include "client/masking/commits.h"
 #include "client/session/checked_total.h"
 #include "common/encoding/byte_writer.h"
+#include "common/files/files.h"
 #include "common/job/cohort_rules.h"
 #include "common/job/labelled_digest.h"
-#include "common/pki/files.h"
 #include "common/secagg/commit.h"
 
 namespace consilium::session {
@@ -85,7 +85,7 @@ Result<std::vector<std::byte>> TotalCheck::endorse(const wire::GroupTotal& total
   const std::vector<std::byte> signed_bytes = secagg::commit_bytes(checked.statement);
   CONSILIUM_TRY(parts_.ledger.endorse(sum, crypto::sha256(signed_bytes)));  // check: endorse-once
   CONSILIUM_ASSIGN(const auto signer, pki::make_file_signer(parts_.trust.key));
-  CONSILIUM_ASSIGN(std::string certificate, pki::read_file(parts_.trust.certificate, secagg::kMaxCertificateBytes));
+  CONSILIUM_ASSIGN(std::string certificate, files::read_file(parts_.trust.certificate, secagg::kMaxCertificateBytes));
   return sign_commit(checked.statement, parts_.trust.site, std::move(certificate), *signer);
 }
 

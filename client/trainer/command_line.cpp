@@ -7,7 +7,9 @@
 #include <map>
 #include <string>
 
+#include "client/trainer/decode/process_decoder.h"
 #include "client/trainer/device.h"
+#include "client/trainer/inspect.h"
 #include "client/trainer/server.h"
 #include "client/trainer/standalone.h"
 #include "client/trainer/system_call_filter.h"
@@ -19,9 +21,13 @@ constexpr int kFailure = 1;
 constexpr int kUsage = 2;
 constexpr int kInterrupted = 130;
 
+constexpr const char* kDataHelp =
+    "an .npz file, a folder of images or of MNIST's idx files, or a .yaml file with the keys of datasets.NAME";
+
 constexpr const char* kFooter =
     "Examples:\n"
-    "  consilium-trainer inspect --data pneumoniamnist.npz\n"
+    "  consilium-trainer inspect pneumoniamnist.npz\n"
+    "  consilium-trainer inspect skin.yaml --sheet skin.png\n"
     "  consilium-trainer train job.yaml --data pneumoniamnist.npz --out model.safetensors --epochs 5\n"
     "  consilium-trainer evaluate job.yaml --model model.safetensors --data pneumoniamnist.npz --split test --json\n"
     "Without a command it serves a client daemon on the socket that --socket-fd names "
@@ -40,7 +46,25 @@ int exit_code_of(const Error& error) {
   }
 }
 
-Result<void> serve(int socket, const std::string& device_name, unsigned threads) {
+/// Returns the decoder on the other end of the daemon's socket; null where there is none.
+std::shared_ptr<data::ImageDecoder> given_decoder(int socket, unsigned threads) {
+  return socket < 0
+             ? nullptr
+             : std::make_shared<decode::ProcessDecoder>(Descriptor(socket), decode::DecoderLimits{.workers = threads});
+}
+
+/// Starts the decoder that is installed beside this program; null, with a line that says why, where it can't be run:
+/// arrays are read without it.
+std::shared_ptr<data::ImageDecoder> own_decoder(unsigned threads) {
+  auto decoder = decode::ProcessDecoder::start_installed({.workers = threads});
+  if (!decoder) {
+    fmt::print(stderr, "consilium-trainer: image files can't be read: {}\n", decoder.error().message);
+    return nullptr;
+  }
+  return *std::move(decoder);
+}
+
+Result<void> serve(int socket, int decoder, const std::string& device_name, unsigned threads) {
   CONSILIUM_ASSIGN(const at::Device device, set_up_device(device_name, threads));
   if (device.is_cuda()) {
     fmt::print(stderr, "consilium-trainer: {}\n", precision_of(device));
@@ -49,7 +73,8 @@ Result<void> serve(int socket, const std::string& device_name, unsigned threads)
   if (!filtered) {
     fmt::print(stderr, "consilium-trainer: {}; the client daemon decides whether to go on\n", filtered.error().message);
   }
-  Server server{RecordChannel(Descriptor(socket)), Workspace(device)};
+  Server server{RecordChannel(Descriptor(socket)),
+                Workspace(device, Workspace::kCachedBytes, given_decoder(decoder, threads))};
   return server.run({.protocol = kProtocolVersion,
                      .software = software_name(),
                      .device = device.str(),
@@ -58,14 +83,32 @@ Result<void> serve(int socket, const std::string& device_name, unsigned threads)
 
 void add_shared(CLI::App& command, StandaloneOptions& options) {
   command.add_option("job", options.job, "job file (YAML)")->required()->type_name("JOB.yaml");
-  command.add_option("--data", options.data, "an .npz file, or a folder with MNIST's idx files")
-      ->required()
-      ->type_name("FILE");
+  command.add_option("--data", options.data, kDataHelp)->required()->type_name("FILE");
   command.add_option("--device", options.device, "auto, cpu or cuda:N")->capture_default_str();
   command.add_option("--threads", options.threads, "threads to compute with")
       ->check(CLI::Range(1U, 1024U))
       ->capture_default_str();
   command.add_flag("--json", options.json, "print JSON for programs");
+}
+
+CLI::App* add_inspect(CLI::App& app, InspectOptions& options) {
+  CLI::App* command = app.add_subcommand("inspect", "Read every file of a data set and print what lies in it");
+  auto* data = command->add_option("data,--data", options.data, kDataHelp)->type_name("DATASET");
+  auto* description = command
+                          ->add_option("--description", options.description,
+                                       "a description as the client sends it, in place of DATASET")
+                          ->type_name("JSON");
+  data->excludes(description);
+  command->add_option("--sheet", options.sheet, "write a contact sheet, masks and boxes drawn in")
+      ->type_name("SHEET.png");
+  command->add_option("--threads", options.threads, "threads to decode with")
+      ->check(CLI::Range(1U, 64U))
+      ->capture_default_str();
+  command->add_flag("--json", options.json, "print JSON for programs");
+  command->callback([&options] {
+    if (options.data.empty() && options.description.empty()) throw CLI::RequiredError("DATASET");
+  });
+  return command;
 }
 
 int finish(const Result<void>& outcome) {
@@ -111,13 +154,8 @@ int run_command_line(int argc, char** argv) {
       ->transform(CLI::CheckedTransformer(splits))
       ->type_name("SPLIT");
 
-  std::string inspected;
-  bool inspect_json = false;
-  CLI::App* inspect_command = app.add_subcommand("inspect", "Print what lies in a data set");
-  inspect_command->add_option("--data", inspected, "an .npz file, or a folder with MNIST's idx files")
-      ->required()
-      ->type_name("FILE");
-  inspect_command->add_flag("--json", inspect_json, "print JSON for programs");
+  InspectOptions inspect;
+  CLI::App* inspect_command = add_inspect(app, inspect);
 
   try {
     app.parse(argc, argv);
@@ -125,19 +163,19 @@ int run_command_line(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kUsage;
   }
   if (train_command->parsed()) {
-    return finish(run_train(train));
+    return finish(run_train(train, own_decoder(train.threads)));
   }
   if (evaluate_command->parsed()) {
-    return finish(run_evaluate(evaluate));
+    return finish(run_evaluate(evaluate, own_decoder(evaluate.threads)));
   }
   if (inspect_command->parsed()) {
-    return finish(run_inspect(inspected, inspect_json));
+    return finish(run_inspect(inspect, own_decoder(threads)));
   }
   if (socket < 0) {
     fmt::print(stderr, "{}", app.help());
     return kUsage;
   }
-  return finish(serve(socket, device, threads));
+  return finish(serve(socket, decoder, device, threads));
 }
 
 }  // namespace consilium::trainer

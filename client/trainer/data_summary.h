@@ -22,11 +22,8 @@ struct DataSummary {
   std::vector<Split> splits;        ///< train, val, test
 };
 
-/// Names the source by what lies at `path`: a folder is idx, a file npz.
-[[nodiscard]] DataSource source_at(const std::string& path);
-
-/// Reads a data set whole and counts. The shape follows from the training images: N x H x W is [1, H, W]; N x H x W x C
-/// with C of 1, 3 or 4 is [C, H, W]. Errors as read_dataset().
+/// Reads a data set of whole arrays and counts. The shape follows from the training images (data::model_input_of).
+/// Errors as read_dataset().
 Result<DataSummary> summarise(const DataSource& source);
 
 }  // namespace consilium::trainer

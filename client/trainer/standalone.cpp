@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "client/trainer/data_summary.h"
 #include "client/trainer/device.h"
+#include "client/trainer/inspect.h"
 #include "client/trainer/progress_line.h"
 #include "client/trainer/training/evaluation.h"
 #include "client/trainer/training/local_training.h"
@@ -38,16 +38,20 @@ struct Bench {
   Prepared prepared;
 };
 
-Result<Bench> set_up(const StandaloneOptions& options) {
+Result<Bench> set_up(const StandaloneOptions& options, std::shared_ptr<data::ImageDecoder> decoder) {
   CONSILIUM_ASSIGN(job::JobSpec spec, job::read_job(options.job));
   CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(spec.model));
   CONSILIUM_ASSIGN(const at::Device device, set_up_device(options.device, options.threads));
   if (device.is_cuda()) {
     fmt::print(stderr, "consilium-trainer: {}\n", precision_of(device));
   }
-  Bench bench{.job = std::move(spec), .manifest = std::move(manifest), .workspace = Workspace(device), .prepared = {}};
+  Bench bench{.job = std::move(spec),
+              .manifest = std::move(manifest),
+              .workspace = Workspace(device, Workspace::kCachedBytes, std::move(decoder)),
+              .prepared = {}};
+  CONSILIUM_ASSIGN(const DataSource source, data_source_of(options.data));
   const Prepare request{.model = bench.job.model,
-                        .data = source_at(options.data),
+                        .data = source,
                         .normalize = bench.job.data.normalize,
                         .parameter_count = bench.manifest.parameter_count(),
                         .task = bench.job.task,
@@ -118,8 +122,8 @@ void print_metrics(const task::Metrics& metrics, std::string_view split) {
 
 }  // namespace
 
-Result<void> run_train(const TrainOptions& options) {
-  CONSILIUM_ASSIGN(Bench bench, set_up(options));
+Result<void> run_train(const TrainOptions& options, std::shared_ptr<data::ImageDecoder> decoder) {
+  CONSILIUM_ASSIGN(Bench bench, set_up(options, std::move(decoder)));
   CONSILIUM_ASSIGN(ParameterVector weights, start_weights(options, bench));
   const Train request = request_for(options, bench.job);
   ParameterVector delta(weights.size());
@@ -139,11 +143,11 @@ Result<void> run_train(const TrainOptions& options) {
   return {};
 }
 
-Result<void> run_evaluate(const EvaluateOptions& options) {
-  CONSILIUM_ASSIGN(Bench bench, set_up(options));
+Result<void> run_evaluate(const EvaluateOptions& options, std::shared_ptr<data::ImageDecoder> decoder) {
+  CONSILIUM_ASSIGN(Bench bench, set_up(options, std::move(decoder)));
   CONSILIUM_ASSIGN(const ParameterVector weights, read_safetensors(options.model, bench.manifest));
   const LearningTask& task = bench.workspace.task();
-  const ExampleStore& examples = bench.workspace.split(options.split);
+  const ExampleSource& examples = bench.workspace.split(options.split);
   if (examples.size() == 0) {
     return fail(ErrorCode::kInvalidArgument, fmt::format("{}: the split '{}' holds no examples; --split names another",
                                                          options.data, job::name_of(options.split)));
@@ -159,28 +163,6 @@ Result<void> run_evaluate(const EvaluateOptions& options) {
     fmt::print("{}\n", report::metrics_json(metrics));
   } else {
     print_metrics(metrics, job::name_of(options.split));
-  }
-  return {};
-}
-
-Result<void> run_inspect(const std::string& data, bool json) {
-  CONSILIUM_ASSIGN(const DataSummary summary, summarise(source_at(data)));
-  if (json) {
-    nlohmann::json splits = nlohmann::json::object();
-    for (const DataSummary::Split& split : summary.splits) {
-      splits[split.name] = {{"examples", split.examples}, {"class_examples", split.class_examples}};
-    }
-    const nlohmann::json record{{"input", summary.input},
-                                {"classes", summary.classes},
-                                {"values", summary.bytes ? "uint8" : "float32"},
-                                {"splits", splits}};
-    fmt::print("{}\n", record.dump());
-    return {};
-  }
-  fmt::print("{}\nfits model: {{..., input: [{}], classes: {}}}; values: {}\n", data, fmt::join(summary.input, ", "),
-             summary.classes, summary.bytes ? "uint8, divided by 255" : "float32, taken as they are");
-  for (const DataSummary::Split& split : summary.splits) {
-    fmt::print("{:>5}: {} examples; by class: {}\n", split.name, split.examples, fmt::join(split.class_examples, " "));
   }
   return {};
 }

@@ -2,18 +2,21 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "client/trainer/data/decoded_image.h"
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
 
 namespace consilium::trainer {
 
-/// What the commands of a stand-alone trainer share.
+/// What the commands of a stand-alone trainer share. Each takes a decoder of image files, or null where there are
+/// arrays alone.
 struct StandaloneOptions {
   std::string job;   ///< a job file
-  std::string data;  ///< an .npz file, or a folder with MNIST's idx files
+  std::string data;  ///< a data set, or a .yaml file that describes one
   std::string device = "auto";
   unsigned threads = 1;
   bool json = false;
@@ -26,16 +29,13 @@ struct TrainOptions : StandaloneOptions {
   std::optional<std::filesystem::path> start;  ///< weights to begin with; else the job's, else drawn from its seed
   std::optional<std::uint32_t> epochs;         ///< else training.local_epochs
 };
-Result<void> run_train(const TrainOptions& options);
+Result<void> run_train(const TrainOptions& options, std::shared_ptr<data::ImageDecoder> decoder);
 
 /// `evaluate`: prints loss, accuracy, AUC and the confusion matrix of a model on a split.
 struct EvaluateOptions : StandaloneOptions {
   std::filesystem::path model;
   job::Split split = job::Split::kTest;
 };
-Result<void> run_evaluate(const EvaluateOptions& options);
-
-/// `inspect`: prints what lies in a data set, and the `model:` lines that fit it.
-Result<void> run_inspect(const std::string& data, bool json);
+Result<void> run_evaluate(const EvaluateOptions& options, std::shared_ptr<data::ImageDecoder> decoder);
 
 }  // namespace consilium::trainer

@@ -6,12 +6,18 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "client/trainer/data/dataset.h"
+#include "client/trainer/data/item_set.h"
 #include "client/trainer/models/torch_errors.h"
+#include "client/trainer/training/example_store.h"
+#include "client/trainer/training/item_store.h"
 
 namespace consilium::trainer {
 namespace {
@@ -29,11 +35,12 @@ std::string identity_of_file(const std::string& path) {
 std::string identity_of(const DataSource& source) {
   std::vector<std::string> files{identity_of_file(source.path)};
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(source.path, ignored)) {
-    files.push_back(identity_of_file(entry.path().string()));
+  for (std::filesystem::recursive_directory_iterator entry(source.path, ignored), end; !ignored && entry != end;
+       entry.increment(ignored)) {
+    files.push_back(identity_of_file(entry->path().string()));
   }
   std::sort(files.begin(), files.end());
-  return fmt::format("{}|{}", source.type, fmt::join(files, "|"));
+  return fmt::format("{}|{}", to_json(source).dump(), fmt::join(files, "|"));
 }
 
 std::string key_of(const Prepare& request) {
@@ -43,6 +50,12 @@ std::string key_of(const Prepare& request) {
     key += fmt::format("|{}|{}", fmt::join(request.normalize->mean, ","), fmt::join(request.normalize->std, ","));
   }
   return key;
+}
+
+/// Whether the data set is whole arrays in the model's shape, which are kept as they are.
+bool are_ready_arrays(const DataSource& source) {
+  return find_data_type(source.type) != nullptr && find_data_type(source.type)->arrays &&
+         source.preprocess == Preprocess{} && source.augment == Augment{};
 }
 
 std::uint64_t bytes_of(const data::Split& split) {
@@ -65,12 +78,13 @@ at::Tensor images_of(data::Values values, std::int64_t count) {
       values);
 }
 
-Result<ExampleStore> store_of(data::Split split, const Prepare& request, const at::Device& device) {
+Result<std::unique_ptr<ExampleSource>> store_of(data::Split split, const Prepare& request, const at::Device& device) {
   const auto count = static_cast<std::int64_t>(split.size());
   at::Tensor labels = at::empty({count}, at::kLong);
   std::copy(split.labels.begin(), split.labels.end(), labels.mutable_data_ptr<std::int64_t>());
-  return ExampleStore::create(images_of(std::move(split.values), count), labels, request.model.input, request.normalize,
-                              device);
+  CONSILIUM_ASSIGN(ExampleStore store, ExampleStore::create(images_of(std::move(split.values), count), labels,
+                                                            request.model.input, request.normalize, device));
+  return std::unique_ptr<ExampleSource>(std::make_unique<ExampleStore>(std::move(store)));
 }
 
 }  // namespace
@@ -121,6 +135,10 @@ Result<Workspace::Loaded> Workspace::load(const Prepare& request) const {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{}: a data set of type '{}' holds one class for each example, which is no target for {}",
                             request.data.path, request.data.type, task::name_of(request.task.kind)));
+  return are_ready_arrays(request.data) ? load_arrays(request) : load_items(request);
+}
+
+Result<Workspace::Loaded> Workspace::load_arrays(const Prepare& request) const {
   CONSILIUM_ASSIGN(data::Dataset dataset, data::read_dataset(request.data, request.model.input, request.model.classes));
   Loaded loaded;
   loaded.bytes = bytes_of(dataset.train) + bytes_of(dataset.val) + bytes_of(dataset.test);
@@ -137,6 +155,35 @@ Result<Workspace::Loaded> Workspace::load(const Prepare& request) const {
   return loaded;
 }
 
+Result<Workspace::Loaded> Workspace::load_items(const Prepare& request) const {
+  auto opened = data::ItemSet::open(request.data, request.model.input, request.model.classes, decoder_);
+  if (!opened) {
+    // Names of files and rows stay in the site's own log: this answer may be told to the coordinator.
+    fmt::print(stderr, "data set: {}\n", opened.error().message);
+    return fail(opened.error().code, "the data set can't be used; the site's log says why");
+  }
+  const std::shared_ptr<const data::ItemSet> set = std::move(*opened);
+  for (const std::string& note : set->notes()) fmt::print(stderr, "data set: {}\n", note);
+  if (set->kind() != data::TargetKind::kClass) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("the data set's targets are {}, the job's task takes classes", data::name_of(set->kind())));
+  }
+  Loaded loaded;
+  loaded.bytes = request.data.loading.cache_bytes;
+  loaded.counts.class_examples.assign(static_cast<std::size_t>(request.model.classes), 0);
+  for (const data::ExampleKey& key : set->examples(job::Split::kTrain)) {
+    ++loaded.counts.class_examples[std::get<data::ClassLabel>(set->item(key).target).value];
+  }
+  for (const auto& [split, store, count] :
+       {std::tuple{job::Split::kTrain, &loaded.train, &loaded.counts.train_examples},
+        std::tuple{job::Split::kVal, &loaded.val, &loaded.counts.val_examples},
+        std::tuple{job::Split::kTest, &loaded.test, &loaded.counts.test_examples}}) {
+    CONSILIUM_ASSIGN(*store, ItemStore::create(set, split, request.model.input, request.normalize, device_));
+    *count = static_cast<std::uint64_t>((*store)->size());
+  }
+  return loaded;
+}
+
 void Workspace::forget_old() {
   std::uint64_t bytes = 0;
   auto kept = loaded_.begin();
@@ -149,7 +196,7 @@ void Workspace::forget_old() {
   loaded_.erase(kept, loaded_.end());
 }
 
-const ExampleStore& Workspace::split(job::Split split) const {
+const ExampleSource& Workspace::split(job::Split split) const {
   switch (split) {
     case job::Split::kVal:
       return *current_->val;

@@ -5,13 +5,14 @@
 #include <cstdint>
 #include <list>
 #include <memory>
-#include <optional>
 #include <string>
+#include <utility>
 
+#include "client/trainer/data/decoded_image.h"
 #include "client/trainer/models/network.h"
 #include "client/trainer/protocol/messages.h"
 #include "client/trainer/task/learning_task.h"
-#include "client/trainer/training/example_store.h"
+#include "client/trainer/training/example_source.h"
 #include "common/error/error.h"
 
 namespace consilium::trainer {
@@ -23,8 +24,10 @@ class Workspace {
   static constexpr std::uint64_t kCachedBytes = std::uint64_t{256} << 20;
 
   /// @param cached_bytes  data sets beside the current one are kept up to this many bytes in all, the latest used ones
-  explicit Workspace(const at::Device& device, std::uint64_t cached_bytes = kCachedBytes)
-      : device_(device), cached_bytes_(cached_bytes) {}
+  /// @param decoder  of image files; null where there are numpy's alone
+  explicit Workspace(const at::Device& device, std::uint64_t cached_bytes = kCachedBytes,
+                     std::shared_ptr<data::ImageDecoder> decoder = nullptr)
+      : device_(device), cached_bytes_(cached_bytes), decoder_(std::move(decoder)) {}
 
   /// Loads what the request names and isn't there. Fails with kInvalidArgument where data, model and parameter_count
   /// don't fit each other, kNotFound, kResourceExhausted; the workspace is then unprepared.
@@ -35,7 +38,7 @@ class Workspace {
   /// What the current network learns; call after a successful prepare().
   [[nodiscard]] const LearningTask& task() const { return *task_; }
   /// The split of the current data set; call after a successful prepare().
-  [[nodiscard]] const ExampleStore& split(job::Split split) const;
+  [[nodiscard]] const ExampleSource& split(job::Split split) const;
   /// Data sets in memory.
   [[nodiscard]] std::size_t cached_datasets() const { return loaded_.size(); }
 
@@ -44,18 +47,21 @@ class Workspace {
     std::string key;  ///< source, identity of its files, shape, classes, task, normalisation
     std::uint64_t bytes = 0;
     Prepared counts;
-    std::optional<ExampleStore> train;
-    std::optional<ExampleStore> val;
-    std::optional<ExampleStore> test;
+    std::unique_ptr<ExampleSource> train;
+    std::unique_ptr<ExampleSource> val;
+    std::unique_ptr<ExampleSource> test;
   };
 
   Result<void> use_network(const model::ModelSpec& spec, std::uint64_t parameter_count);
   Result<void> use_dataset(const Prepare& request);
   Result<Loaded> load(const Prepare& request) const;
+  Result<Loaded> load_arrays(const Prepare& request) const;
+  Result<Loaded> load_items(const Prepare& request) const;
   void forget_old();
 
   at::Device device_;
   std::uint64_t cached_bytes_;
+  std::shared_ptr<data::ImageDecoder> decoder_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<const LearningTask> task_;
   std::list<Loaded> loaded_;  ///< latest used first

@@ -5,7 +5,7 @@
 
 #include "common/crypto/issue.h"
 #include "common/crypto/x509.h"
-#include "common/pki/files.h"
+#include "common/files/files.h"
 #include "common/pki/index.h"
 
 namespace consilium::pki {
@@ -36,8 +36,8 @@ Result<std::time_t> end_of(const X509* certificate) {
 }
 
 Result<Root> load_root(const std::filesystem::path& folder) {
-  CONSILIUM_ASSIGN(const std::string pem, read_file(root_in(folder), crypto::kMaxPemBytes));
-  CONSILIUM_ASSIGN(std::string key_pem, read_private_file(key_in(folder), crypto::kMaxPemBytes));
+  CONSILIUM_ASSIGN(const std::string pem, files::read_file(root_in(folder), crypto::kMaxPemBytes));
+  CONSILIUM_ASSIGN(std::string key_pem, files::read_private_file(key_in(folder), crypto::kMaxPemBytes));
   auto certificate = crypto::read_certificate(pem);
   auto key = crypto::read_private_key(key_pem);
   crypto::wipe(key_pem);
@@ -67,7 +67,7 @@ Result<void> write_revocation_list(const std::filesystem::path& folder, const Ro
                    crypto::issue_revocation_list(revoked, index.list_number, std::time(nullptr) - kClockSkew,
                                                  index.list_end, root.certificate.get(), root.key.get()));
   CONSILIUM_ASSIGN(const std::string pem, crypto::to_pem(list.get()));
-  return replace_file(list_in(folder), pem);
+  return files::replace_file(list_in(folder), pem);
 }
 
 /// Gives the list its next number and end, then writes index and list. A list ends soon, so that a member who gets no
@@ -180,20 +180,20 @@ Result<Authority> Authority::create(const std::filesystem::path& folder, const s
     return fail(ErrorCode::kInvalidArgument, "a root is valid for 1 to " + std::to_string(kLongestRoot.count()) +
                                                  " days, found " + std::to_string(validity.count()));
   }
-  CONSILIUM_TRY(make_private_folder(folder));
-  CONSILIUM_ASSIGN(const FolderLock lock, FolderLock::take(folder));
+  CONSILIUM_TRY(files::make_private_folder(folder));
+  CONSILIUM_ASSIGN(const files::FolderLock lock, files::FolderLock::take(folder));
   std::error_code ignored;
   if (std::filesystem::exists(root_in(folder), ignored) || std::filesystem::exists(index_in(folder), ignored)) {
     return fail(ErrorCode::kAlreadyExists, folder.string() + ": holds an authority already; choose another folder");
   }
   CONSILIUM_ASSIGN(const Root root, make_root(consortium, validity));
   CONSILIUM_ASSIGN(std::string key_pem, crypto::private_key_to_pem(root.key.get()));
-  auto created = create_private_file(key_in(folder), key_pem);
+  auto created = files::create_private_file(key_in(folder), key_pem);
   crypto::wipe(key_pem);
   CONSILIUM_TRY(created);
-  CONSILIUM_TRY(make_private_folder(folder / "issued"));
+  CONSILIUM_TRY(files::make_private_folder(folder / "issued"));
   CONSILIUM_ASSIGN(const std::string pem, crypto::to_pem(root.certificate.get()));
-  CONSILIUM_TRY(replace_file(root_in(folder), pem));
+  CONSILIUM_TRY(files::replace_file(root_in(folder), pem));
   Index index;
   index.consortium = consortium;
   index.list_validity = list_validity;
@@ -229,7 +229,7 @@ Result<std::string> Authority::sign(const std::string& csr_pem, const Identity& 
   if (!request) {
     return fail(request.error().within("the certificate request"));
   }
-  CONSILIUM_ASSIGN(const FolderLock lock, FolderLock::take(folder_));
+  CONSILIUM_ASSIGN(const files::FolderLock lock, files::FolderLock::take(folder_));
   CONSILIUM_ASSIGN(const Root root, load_root(folder_));
   CONSILIUM_ASSIGN(Index index, read_index(index_in(folder_)));
   CONSILIUM_ASSIGN(const crypto::Digest digest, crypto::fingerprint(X509_REQ_get_X509_PUBKEY(request->get())));
@@ -249,13 +249,13 @@ Result<std::string> Authority::sign(const std::string& csr_pem, const Identity& 
   // The index first: no certificate may be out that cannot be revoked.
   index.certificates.push_back({identity.role, identity.name, contents.serial, contents.not_after, fingerprint, 0});
   CONSILIUM_TRY(write_index(index_in(folder_), index));
-  CONSILIUM_TRY(
-      replace_file(folder_ / "issued" / (std::string(name_of(identity.role)) + "-" + identity.name + ".pem"), pem));
+  CONSILIUM_TRY(files::replace_file(
+      folder_ / "issued" / (std::string(name_of(identity.role)) + "-" + identity.name + ".pem"), pem));
   return pem;
 }
 
 Result<void> Authority::revoke(Role role, const std::string& name) {
-  CONSILIUM_ASSIGN(const FolderLock lock, FolderLock::take(folder_));
+  CONSILIUM_ASSIGN(const files::FolderLock lock, files::FolderLock::take(folder_));
   CONSILIUM_ASSIGN(const Root root, load_root(folder_));
   CONSILIUM_ASSIGN(Index index, read_index(index_in(folder_)));
   bool found = false;
@@ -279,7 +279,7 @@ Result<Authority::ListState> Authority::list_state() const {
 }
 
 Result<Authority::ListState> Authority::renew_list(std::optional<std::chrono::days> validity, std::uint64_t above) {
-  CONSILIUM_ASSIGN(const FolderLock lock, FolderLock::take(folder_));
+  CONSILIUM_ASSIGN(const files::FolderLock lock, files::FolderLock::take(folder_));
   CONSILIUM_ASSIGN(const Root root, load_root(folder_));
   CONSILIUM_ASSIGN(Index index, read_index(index_in(folder_)));
   index.list_validity = validity.value_or(index.list_validity);

@@ -1,7 +1,7 @@
 #include "common/crypto/issue.h"
 #include "common/crypto/x509.h"
+#include "common/files/files.h"
 #include "common/pki/authority.h"
-#include "common/pki/files.h"
 
 namespace consilium::pki {
 namespace {
@@ -67,7 +67,7 @@ Result<std::string> create_key_and_request(const std::filesystem::path& key_file
   CONSILIUM_ASSIGN(const crypto::RequestPtr request, crypto::issue_request(identity.name, to_uri(identity), key.get()));
   CONSILIUM_ASSIGN(std::string request_pem, crypto::to_pem(request.get()));
   CONSILIUM_ASSIGN(std::string key_pem, crypto::private_key_to_pem(key.get()));
-  auto created = create_private_file(key_file, key_pem);
+  auto created = files::create_private_file(key_file, key_pem);
   crypto::wipe(key_pem);
   CONSILIUM_TRY(created);
   return request_pem;

@@ -1,15 +1,15 @@
 #include "common/pki/enrollment.h"
 
 #include "common/crypto/x509.h"
+#include "common/files/files.h"
 #include "common/pki/authority.h"
-#include "common/pki/files.h"
 
 namespace consilium::pki {
 
 Result<Enrollment> enroll(const Identity& identity, const std::filesystem::path& folder) {
   CONSILIUM_TRY(check_name(identity.consortium));
   CONSILIUM_TRY(check_name(identity.name));
-  CONSILIUM_TRY(make_private_folder(folder));
+  CONSILIUM_TRY(files::make_private_folder(folder));
   Enrollment done;
   done.key = folder / (identity.name + ".key");
   done.request = folder / (identity.name + ".csr");
@@ -22,7 +22,7 @@ Result<Enrollment> enroll(const Identity& identity, const std::filesystem::path&
   if (!request) {
     return fail(request.error());
   }
-  CONSILIUM_TRY(replace_file(done.request, *request));
+  CONSILIUM_TRY(files::replace_file(done.request, *request));
   CONSILIUM_ASSIGN(done.fingerprint, request_fingerprint(*request));
   return done;
 }
@@ -34,7 +34,7 @@ Result<std::string> request_fingerprint(const std::string& csr_pem) {
 }
 
 Result<std::string> read_request_file(const std::filesystem::path& file) {
-  return read_file(file, crypto::kMaxPemBytes);
+  return files::read_file(file, crypto::kMaxPemBytes);
 }
 
 }  // namespace consilium::pki

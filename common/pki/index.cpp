@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/crypto/sha256.h"
-#include "common/pki/files.h"
+#include "common/files/files.h"
 
 namespace consilium::pki {
 namespace {
@@ -75,7 +75,7 @@ Result<Index> index_from(const std::string& text) {
 }  // namespace
 
 Result<Index> read_index(const std::filesystem::path& file) {
-  CONSILIUM_ASSIGN(const std::string text, read_file(file, kMaxIndexBytes));
+  CONSILIUM_ASSIGN(const std::string text, files::read_file(file, kMaxIndexBytes));
   auto index = index_from(text);
   if (!index) {
     return fail(index.error().within(file.string()));
@@ -95,7 +95,7 @@ Result<void> write_index(const std::filesystem::path& file, const Index& index) 
   for (const IndexEntry& entry : index.certificates) {
     value["certificates"].push_back(to_json(entry));
   }
-  return replace_file(file, value.dump(2) + "\n");
+  return files::replace_file(file, value.dump(2) + "\n");
 }
 
 std::string to_iso(std::time_t seconds) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "common/pki/files.h"
+#include "common/files/files.h"
 
 namespace consilium::pki {
 namespace {
@@ -15,7 +15,7 @@ constexpr int kVersion = 1;
 
 /// Reads the number that a file remembers; 0 where there is no file.
 Result<std::uint64_t> read_number(const std::filesystem::path& file) {
-  const auto text = read_file(file, kMaxBytes);
+  const auto text = files::read_file(file, kMaxBytes);
   if (!text && text.error().code == ErrorCode::kNotFound) {
     return 0;
   }
@@ -53,15 +53,16 @@ Result<void> ListMemory::admit(const std::string& authority, std::uint64_t numbe
     return raise(highest, number);
   }
   const std::filesystem::path file = folder_ / ("revocation-list-" + authority + ".json");
-  CONSILIUM_TRY(make_private_folder(folder_));
-  CONSILIUM_ASSIGN(const FolderLock lock, FolderLock::take(folder_));
+  CONSILIUM_TRY(files::make_private_folder(folder_));
+  CONSILIUM_ASSIGN(const files::FolderLock lock, files::FolderLock::take(folder_));
   CONSILIUM_ASSIGN(const std::uint64_t remembered, read_number(file));
   highest = std::max(highest, remembered);
   CONSILIUM_TRY(raise(highest, number));
   if (number == remembered) {
     return {};
   }
-  if (auto written = replace_file(file, json{{"version", kVersion}, {"number", number}}.dump() + "\n"); !written) {
+  if (auto written = files::replace_file(file, json{{"version", kVersion}, {"number", number}}.dump() + "\n");
+      !written) {
     return fail(written.error().code, written.error().message +
                                           "; this file remembers the newest revocation list that was seen, and has to "
                                           "be writable");

@@ -1,7 +1,7 @@
 #include "common/pki/signer.h"
 
 #include "common/crypto/x509.h"
-#include "common/pki/files.h"
+#include "common/files/files.h"
 
 namespace consilium::pki {
 namespace {
@@ -36,7 +36,7 @@ class FileSigner final : public Signer {
 }  // namespace
 
 Result<std::unique_ptr<Signer>> make_file_signer(const std::filesystem::path& key_file) {
-  CONSILIUM_ASSIGN(std::string pem, read_private_file(key_file, crypto::kMaxPemBytes));
+  CONSILIUM_ASSIGN(std::string pem, files::read_private_file(key_file, crypto::kMaxPemBytes));
   auto key = crypto::read_private_key(pem);
   crypto::wipe(pem);
   if (!key) {

@@ -9,8 +9,8 @@
 #include <tuple>
 
 #include "common/crypto/x509.h"
+#include "common/files/files.h"
 #include "common/pki/authority.h"
-#include "common/pki/files.h"
 #include "common/pki/index.h"
 #include "common/pki/list_memory.h"
 
@@ -78,7 +78,7 @@ Result<std::string> common_name_of(const X509* certificate) {
 }
 
 Result<void> add_list(Anchors& anchors, X509* root, const std::filesystem::path& file) {
-  CONSILIUM_ASSIGN(const std::string pem, read_file(file, crypto::kMaxRevocationListBytes));
+  CONSILIUM_ASSIGN(const std::string pem, files::read_file(file, crypto::kMaxRevocationListBytes));
   CONSILIUM_ASSIGN(const crypto::RevocationListPtr list, crypto::read_revocation_list(pem));
   if (X509_CRL_verify(list.get(), X509_get0_pubkey(root)) != 1) {
     return fail(crypto::openssl_error(ErrorCode::kUnauthenticated, "the revocation list is not signed by the root"));
@@ -95,7 +95,7 @@ Result<void> add_list(Anchors& anchors, X509* root, const std::filesystem::path&
 
 Result<std::shared_ptr<const Anchors>> read_anchors(const std::filesystem::path& root_file,
                                                     const std::filesystem::path& list_file) {
-  CONSILIUM_ASSIGN(const std::string pem, read_file(root_file, crypto::kMaxPemBytes));
+  CONSILIUM_ASSIGN(const std::string pem, files::read_file(root_file, crypto::kMaxPemBytes));
   auto root = crypto::read_certificate(pem);
   if (!root) {
     return fail(root.error().within(root_file.string()));
@@ -272,12 +272,12 @@ Result<void> check_certificate_host(const std::string& certificate_pem, const st
 
 Result<std::string> check_key_pair(const std::filesystem::path& certificate_file,
                                    const std::filesystem::path& key_file) {
-  CONSILIUM_ASSIGN(std::string pem, read_file(certificate_file, crypto::kMaxPemBytes));
+  CONSILIUM_ASSIGN(std::string pem, files::read_file(certificate_file, crypto::kMaxPemBytes));
   auto certificate = crypto::read_certificate(pem);
   if (!certificate) {
     return fail(certificate.error().within(certificate_file.string()));
   }
-  CONSILIUM_ASSIGN(std::string key_pem, read_private_file(key_file, crypto::kMaxPemBytes));
+  CONSILIUM_ASSIGN(std::string key_pem, files::read_private_file(key_file, crypto::kMaxPemBytes));
   auto key = crypto::read_private_key(key_pem);
   crypto::wipe(key_pem);
   if (!key) {

@@ -11,13 +11,15 @@ namespace consilium {
 enum class RandomPurpose : std::uint32_t {
   kInitialWeights = 1,
   kCohort = 2,
-  kShuffle = 3,     ///< order of a site's examples in one round
-  kDropout = 4,     ///< seed of the torch generator of one round
-  kPartition = 5,   ///< how a data set is split over simulated sites
-  kStragglers = 6,  ///< which simulated sites are slow, and how slow
-  kSynthetic = 7,   ///< generated data sets
-  kBackoff = 8,     ///< jitter before a reconnection
-  kDropouts = 9,    ///< which simulated sites fall silent, and at which step
+  kShuffle = 3,        ///< order of a site's examples in one round
+  kDropout = 4,        ///< seed of the torch generator of one round
+  kPartition = 5,      ///< how a data set is split over simulated sites
+  kStragglers = 6,     ///< which simulated sites are slow, and how slow
+  kSynthetic = 7,      ///< generated data sets
+  kBackoff = 8,        ///< jitter before a reconnection
+  kDropouts = 9,       ///< which simulated sites fall silent, and at which step
+  kSplit = 10,         ///< which split a patient of a data set falls into
+  kAugmentation = 11,  ///< patches and random changes of a site's examples in one epoch
 };
 
 /// A stream of pseudo-random numbers that is a function of (seed, purpose, round, name) alone: the same bytes on every

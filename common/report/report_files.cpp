@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "common/files/files.h"
 #include "common/job/job_text.h"
 #include "common/parameters/safetensors.h"
 #include "common/report/line_chart.h"
@@ -100,19 +99,8 @@ std::string field(const std::optional<double>& value) {
   return value && std::isfinite(*value) ? fmt::format("{}", *value) : std::string();
 }
 
-Result<void> write_text(const std::filesystem::path& file, const std::string& text) {
-  const std::filesystem::path temporary = file.string() + ".partial";
-  {
-    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    out.write(text.data(), static_cast<std::streamsize>(text.size()));
-    out.flush();
-    if (!out)
-      return fail(ErrorCode::kInternal, fmt::format("{}: cannot be written: {}", file.string(), std::strerror(errno)));
-  }
-  std::error_code code;
-  std::filesystem::rename(temporary, file, code);
-  if (code) return fail(ErrorCode::kInternal, fmt::format("{}: cannot be written: {}", file.string(), code.message()));
-  return {};
+Result<void> write_text(const std::filesystem::path& file, std::string_view text) {
+  return files::replace_file(file, std::as_bytes(std::span(text)), files::Access::kUmask);
 }
 
 /// The metrics that are drawn: the first two beside the loss.

@@ -1,27 +1,18 @@
 #include "common/sqlite/database.h"
 
-#include <fcntl.h>
 #include <spdlog/fmt/fmt.h>
 #include <sqlite3.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <system_error>
 #include <utility>
+
+#include "common/files/files.h"
 
 namespace consilium::sqlite {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-tl::unexpected<Error> system_error(std::string_view action, const fs::path& file) {
-  const int number = errno;
-  return fail(number == ENOSPC ? ErrorCode::kResourceExhausted : ErrorCode::kInternal,
-              fmt::format("{}: {}: {}", file.string(), action, std::strerror(number)));
-}
 
 int bind(sqlite3_stmt* statement, int place, const Value& value) {
   if (const auto* integer = std::get_if<std::int64_t>(&value)) return sqlite3_bind_int64(statement, place, *integer);
@@ -32,15 +23,6 @@ int bind(sqlite3_stmt* statement, int place, const Value& value) {
   const auto& bytes = std::get<std::span<const std::byte>>(value);
   if (bytes.empty()) return sqlite3_bind_zeroblob(statement, place, 0);
   return sqlite3_bind_blob64(statement, place, bytes.data(), bytes.size(), SQLITE_TRANSIENT);
-}
-
-Result<void> sync_folder(const fs::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return system_error("open", folder);
-  const bool synced = ::fsync(descriptor) == 0;
-  ::close(descriptor);
-  if (!synced) return system_error("fsync of the folder", folder);
-  return {};
 }
 
 ErrorCode code_of(int code) {
@@ -136,18 +118,14 @@ Result<void> Database::create(const fs::path& file, const Format& format) {
                                                     file.filename().string(), suffix, format.remedy));
     }
   }
-  const int descriptor = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (descriptor < 0) return system_error("can't create the file", fresh);
-  ::fchmod(descriptor, 0600);
-  ::close(descriptor);
+  CONSILIUM_TRY(files::create_private_file(fresh, {}));
   {
     CONSILIUM_ASSIGN(const std::unique_ptr<Database> database, attach(fresh, format));
     CONSILIUM_TRY(database->run_script(fmt::format(
         "PRAGMA synchronous = FULL; BEGIN; PRAGMA application_id = {}; PRAGMA user_version = {}; {}; COMMIT",
         format.application_id, format.version, format.schema)));
   }
-  if (::rename(fresh.c_str(), file.c_str()) != 0) return system_error("rename", file);
-  return sync_folder(file.parent_path());
+  return files::rename_file(fresh, file);
 }
 
 Result<void> Database::check(const Format& format) const {

@@ -6,6 +6,7 @@
 
 #include "common/crypto/sha256.h"
 #include "common/error/error.h"
+#include "common/files/descriptor.h"
 
 namespace consilium::wire {
 
@@ -20,10 +21,6 @@ class SpoolFile {
   /// Bytes that the file has now; 0 where there is none.
   [[nodiscard]] static std::uint64_t held(const std::filesystem::path& file);
 
-  SpoolFile(SpoolFile&& other) noexcept;
-  SpoolFile& operator=(SpoolFile&& other) noexcept;
-  ~SpoolFile();
-
   /// Appends the pieces, one after the other. kResourceExhausted where they exceed the limit; nothing is written then.
   Result<void> append(std::span<const std::span<const std::byte>> pieces);
   /// Ends the file: where its digest isn't the expected one, it is removed and kDataLoss returned.
@@ -33,11 +30,12 @@ class SpoolFile {
   [[nodiscard]] const std::filesystem::path& file() const { return file_; }
 
  private:
-  SpoolFile(std::filesystem::path file, int fd, std::uint64_t limit) : file_(std::move(file)), fd_(fd), limit_(limit) {}
+  SpoolFile(std::filesystem::path file, files::Descriptor descriptor, std::uint64_t limit)
+      : file_(std::move(file)), descriptor_(std::move(descriptor)), limit_(limit) {}
   Result<void> hash_prefix(std::uint64_t bytes);
 
   std::filesystem::path file_;
-  int fd_ = -1;
+  files::Descriptor descriptor_;
   std::uint64_t limit_ = 0;
   std::uint64_t bytes_ = 0;
   crypto::Sha256 hash_;

@@ -1,19 +1,18 @@
 #include "coordinator/journal/blob_store.h"
 
-#include <fcntl.h>
 #include <spdlog/fmt/fmt.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <future>
-#include <limits>
 #include <map>
 #include <mutex>
 #include <utility>
 #include <vector>
+
+#include "common/files/atomic_file.h"
+#include "common/files/files.h"
 
 namespace consilium::journal {
 
@@ -30,97 +29,10 @@ struct BlobStore::Shared {
 namespace {
 
 constexpr std::size_t kChunk = 1 << 20;
-/// How far writing runs ahead of the disk, so that the last fsync has little left to do.
-constexpr std::uint64_t kWriteBehind = 8 << 20;
 constexpr std::string_view kTemporary = "incoming-";
 
-tl::unexpected<Error> system_error(std::string_view action, const fs::path& file) {
-  const int number = errno;
-  const ErrorCode code = number == ENOSPC || number == EDQUOT ? ErrorCode::kResourceExhausted : ErrorCode::kInternal;
-  return fail(code, fmt::format("{}: {}: {}", file.string(), action, std::strerror(number)));
-}
-
-class Descriptor {
- public:
-  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
-  Descriptor(Descriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  [[nodiscard]] int get() const { return descriptor_; }
-  [[nodiscard]] bool valid() const { return descriptor_ >= 0; }
-
- private:
-  int descriptor_;
-};
-
-/// A temporary file under way; it disappears unless it is renamed into the store.
-class IncomingFile {
- public:
-  static Result<IncomingFile> create(const fs::path& folder) {
-    std::string name = (folder / (std::string(kTemporary) + "XXXXXX")).string();
-    Descriptor descriptor(::mkostemp(name.data(), O_CLOEXEC));
-    if (!descriptor.valid()) return system_error("can't create a file", folder);
-    return IncomingFile(std::move(descriptor), name);
-  }
-  IncomingFile(IncomingFile&& other) noexcept = default;
-  IncomingFile& operator=(IncomingFile&&) = delete;
-  ~IncomingFile() {
-    if (descriptor_.valid() && !kept_) ::unlink(path_.c_str());
-  }
-
-  Result<void> write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const auto part = bytes.first(std::min(bytes.size(), kChunk));
-      CONSILIUM_TRY(write_whole(part));
-      bytes = bytes.subspan(part.size());
-    }
-    return {};
-  }
-
-  Result<void> sync() {
-    if (::fsync(descriptor_.get()) != 0) return system_error("fsync", path_);
-    return {};
-  }
-
-  Result<void> rename_to(const fs::path& target) {
-    if (::rename(path_.c_str(), target.c_str()) != 0) return system_error("rename", target);
-    kept_ = true;
-    const Descriptor folder(::open(target.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!folder.valid() || ::fsync(folder.get()) != 0) return system_error("fsync of the folder", target.parent_path());
-    return {};
-  }
-
- private:
-  IncomingFile(Descriptor descriptor, fs::path path) : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
-
-  Result<void> write_whole(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(descriptor_.get(), bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) return system_error("write", path_);
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-      written_ += static_cast<std::uint64_t>(written);
-    }
-    if (written_ - flushed_ >= kWriteBehind) {
-      // A hint that starts writing early; fsync is what counts.
-      ::sync_file_range(descriptor_.get(), static_cast<off_t>(flushed_), static_cast<off_t>(written_ - flushed_),
-                        SYNC_FILE_RANGE_WRITE);
-      flushed_ = written_;
-    }
-    return {};
-  }
-
-  Descriptor descriptor_;
-  fs::path path_;
-  std::uint64_t written_ = 0;
-  std::uint64_t flushed_ = 0;
-  bool kept_ = false;
-};
-
 /// Gives a file that lies on the disk its name in the store.
-Result<void> keep(IncomingFile& file, const crypto::Digest& digest, const fs::path& folder, std::mutex& mutex) {
+Result<void> keep(files::AtomicFile& file, const crypto::Digest& digest, const fs::path& folder, std::mutex& mutex) {
   const fs::path target = folder / crypto::to_hex(digest);
   const std::lock_guard lock(mutex);
   return file.rename_to(target);  // over an equal one, if it is there: the bytes are the same
@@ -152,7 +64,8 @@ Result<BlobStore> BlobStore::open(const fs::path& folder) {
 }
 
 Result<crypto::Digest> BlobStore::put(std::span<const std::byte> bytes) {
-  CONSILIUM_ASSIGN(IncomingFile file, IncomingFile::create(shared_->folder));
+  CONSILIUM_ASSIGN(files::AtomicFile file,
+                   files::AtomicFile::create_in(shared_->folder, kTemporary, files::Access::kOwner));
   // Hashed on another core while this one writes, and the disk works.
   auto hashed = std::async(std::launch::async, [bytes] { return crypto::sha256(bytes); });
   CONSILIUM_TRY(file.write(bytes));
@@ -163,22 +76,20 @@ Result<crypto::Digest> BlobStore::put(std::span<const std::byte> bytes) {
 }
 
 Result<crypto::Digest> BlobStore::put_file(const fs::path& source, std::uint64_t max_bytes) {
-  const Descriptor from(::open(source.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!from.valid()) return system_error("open", source);
-  CONSILIUM_ASSIGN(IncomingFile file, IncomingFile::create(shared_->folder));
+  CONSILIUM_ASSIGN(const files::Descriptor from, files::open_regular(source));
+  CONSILIUM_ASSIGN(files::AtomicFile file,
+                   files::AtomicFile::create_in(shared_->folder, kTemporary, files::Access::kOwner));
   crypto::Sha256 hash;
   std::vector<std::byte> buffer(kChunk);
   std::uint64_t copied = 0;
   for (;;) {
-    const ssize_t count = ::read(from.get(), buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return system_error("read", source);
+    CONSILIUM_ASSIGN(const std::size_t count, files::read_some(from, buffer, source));
     if (count == 0) break;
-    copied += static_cast<std::uint64_t>(count);
+    copied += count;
     if (copied > max_bytes) {
       return fail(ErrorCode::kResourceExhausted, fmt::format("{}: more than {} bytes", source.string(), max_bytes));
     }
-    const auto part = std::span(buffer).first(static_cast<std::size_t>(count));
+    const auto part = std::span(buffer).first(count);
     hash.update(part);
     CONSILIUM_TRY(file.write(part));
   }
@@ -192,31 +103,19 @@ Result<std::uint64_t> BlobStore::size(const crypto::Digest& digest) const {
   struct stat status {};
   if (::stat(path(digest).c_str(), &status) != 0) {
     if (errno == ENOENT) return fail(ErrorCode::kNotFound, fmt::format("no blob {}", crypto::to_hex(digest)));
-    return system_error("stat", path(digest));
+    return fail(files::system_error(path(digest), "read"));
   }
   return static_cast<std::uint64_t>(status.st_size);
 }
 
 Result<std::size_t> BlobStore::read(const crypto::Digest& digest, std::uint64_t offset,
                                     std::span<std::byte> out) const {
-  const Descriptor file(::open(path(digest).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.valid()) {
-    if (errno == ENOENT) return fail(ErrorCode::kNotFound, fmt::format("no blob {}", crypto::to_hex(digest)));
-    return system_error("open", path(digest));
+  const auto file = files::open_regular(path(digest));
+  if (!file && file.error().code == ErrorCode::kNotFound) {
+    return fail(ErrorCode::kNotFound, fmt::format("no blob {}", crypto::to_hex(digest)));
   }
-  if (offset > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()) - out.size()) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("blob {}: offset {} is beyond every file", crypto::to_hex(digest), offset));
-  }
-  std::size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t count = ::pread(file.get(), out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return system_error("read", path(digest));
-    if (count == 0) break;
-    done += static_cast<std::size_t>(count);
-  }
-  return done;
+  if (!file) return fail(file.error());
+  return files::read_at(*file, offset, out, path(digest));
 }
 
 fs::path BlobStore::path(const crypto::Digest& digest) const { return shared_->folder / crypto::to_hex(digest); }

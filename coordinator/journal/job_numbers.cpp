@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "common/pki/files.h"
+#include "common/files/files.h"
 
 namespace consilium::journal {
 namespace {
@@ -15,7 +15,7 @@ constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
 Result<JobNumbers> JobNumbers::open(const std::filesystem::path& file) {
   JobNumbers numbers(file);
   if (file.empty()) return numbers;
-  const auto text = pki::read_file(file, kMaxBytes);
+  const auto text = files::read_file(file, kMaxBytes);
   if (!text && text.error().code == ErrorCode::kNotFound) return numbers;
   if (!text) return fail(text.error());
   const auto json = nlohmann::json::parse(*text, nullptr, false);
@@ -32,7 +32,7 @@ Result<JobNumbers> JobNumbers::open(const std::filesystem::path& file) {
 Result<std::uint64_t> JobNumbers::next(const std::string& job_name) {
   const std::uint64_t number = last_[job_name] + 1;
   last_[job_name] = number;
-  if (!file_.empty()) CONSILIUM_TRY(pki::replace_file(file_, nlohmann::json(last_).dump() + "\n"));
+  if (!file_.empty()) CONSILIUM_TRY(files::replace_file(file_, nlohmann::json(last_).dump() + "\n"));
   return number;
 }
 

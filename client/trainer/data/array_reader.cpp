@@ -30,9 +30,10 @@ Match match(const std::vector<std::uint64_t>& shape, const std::vector<std::int6
   if (example == wanted) return Match::kAsIs;
   if (wanted.size() == 1)
     return example.size() == 2 && example[0] * example[1] == wanted[0] ? Match::kAsIs : Match::kNone;
-  if (wanted[0] == 1 && example == std::vector{wanted[1], wanted[2]}) return Match::kAsIs;
-  if (example == std::vector{wanted[1], wanted[2], wanted[0]})
-    return wanted[0] == 1 ? Match::kAsIs : Match::kChannelsLast;
+  std::vector<std::uint64_t> last(wanted.begin() + 1, wanted.end());  // [H, W] or [D, H, W]
+  if (wanted[0] == 1 && example == last) return Match::kAsIs;
+  last.push_back(wanted[0]);
+  if (example == last) return wanted[0] == 1 ? Match::kAsIs : Match::kChannelsLast;
   return Match::kNone;
 }
 
@@ -125,8 +126,9 @@ Result<std::uint64_t> data_bytes(const ArrayHeader& header, std::uint64_t limit)
 Result<Values> read_values(ByteSource& source, const ArrayHeader& header, const Dataset& dataset) {
   const Match layout = match(header.shape, dataset.shape);
   if (layout == Match::kNone) {
-    return refuse(fmt::format("expected a shape of N x [{}] (images also N x H x W, or N x H x W x C), found {}",
-                              fmt::join(dataset.shape, ", "), text(header.shape)));
+    return refuse(fmt::format(
+        "expected a shape of N x [{}] (images also N x H x W, or N x H x W x C; volumes N x D x H x W alike), found {}",
+        fmt::join(dataset.shape, ", "), text(header.shape)));
   }
   const std::size_t count = header.shape[0] * dataset.example_size();
   const auto channels = static_cast<std::size_t>(dataset.shape[0]);

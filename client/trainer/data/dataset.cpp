@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "client/trainer/data/idx_reader.h"
-#include "client/trainer/data/npz_reader.h"
+#include "client/trainer/data/readers.h"
 
 namespace consilium::data {
 namespace {
@@ -17,17 +16,16 @@ constexpr std::int64_t kMaxClasses = 65536;  // labels have 16 bits
 
 Result<void> check_request(const std::vector<std::int64_t>& input, std::int64_t classes) {
   std::int64_t size = 1;
-  bool sound = input.size() == 1 || input.size() == 3;
+  bool sound = input.size() == 1 || input.size() == 3 || input.size() == 4;
   for (const std::int64_t dimension : input) {
     sound = sound && dimension >= 1 && dimension <= kMaxDimension && size <= kMaxExample / dimension;
     if (sound) size *= dimension;
   }
   if (!sound) {
-    return fail(
-        ErrorCode::kInvalidArgument,
-        fmt::format(
-            "the model's input [{}] isn't the shape of an example: expected [features] or [channels, height, width]",
-            fmt::join(input, ", ")));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("the model's input [{}] isn't the shape of an example: expected [features], "
+                            "[channels, height, width] or [channels, depth, height, width]",
+                            fmt::join(input, ", ")));
   }
   if (classes >= 1 && classes <= kMaxClasses) return {};
   return fail(ErrorCode::kInvalidArgument, fmt::format("classes: expected 1 to {}, found {}", kMaxClasses, classes));
@@ -63,12 +61,13 @@ std::size_t Dataset::example_size() const {
 Result<Dataset> read_dataset(const trainer::DataSource& source, const std::vector<std::int64_t>& input,
                              std::int64_t classes, const ReadLimits& limits) {
   CONSILIUM_TRY(check_request(input, classes));
-  if (source.type != "npz" && source.type != "idx") {
+  CONSILIUM_ASSIGN(const Reader* const reader, reader_of(source));
+  if (reader->arrays == nullptr) {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("{}: expected type npz or idx, found '{}'", source.path, source.type));
+                fmt::format("{}: a data set of type {} holds files; expected one of arrays", source.path, source.type));
   }
   Dataset dataset{input, classes, {}, {}, {}};
-  auto filled = source.type == "npz" ? read_npz(source.path, limits, dataset) : read_idx(source.path, limits, dataset);
+  auto filled = reader->arrays(source.path, limits, dataset);
   if (filled) filled = unify_types(dataset);
   if (!filled) return fail(filled.error().within(source.path));
   if (dataset.train.size() == 0) {

@@ -105,6 +105,18 @@ Result<Split> read_split(const std::filesystem::path& folder, const std::string&
 
 }  // namespace
 
+Result<std::vector<std::uint64_t>> idx_shape(const std::filesystem::path& folder) {
+  const std::string name = "train-images-idx3-ubyte";
+  const auto header = [&]() -> Result<ArrayHeader> {
+    CONSILIUM_ASSIGN(const std::filesystem::path file, locate(folder, name));
+    std::uint64_t largest = 0;
+    CONSILIUM_ASSIGN(const std::unique_ptr<ByteSource> source, open_plain_or_gzip(file, largest));
+    return read_header(*source);
+  }();
+  if (!header) return fail(header.error().within(name));
+  return header->shape;
+}
+
 Result<void> read_idx(const std::filesystem::path& folder, const ReadLimits& limits, Dataset& dataset) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(folder, ignored)) {

@@ -10,6 +10,9 @@ namespace consilium::data {
 /// Fills the splits of a dataset whose shape and classes are set from MNIST's four files in a folder, each plain or
 /// with .gz: train-* is the training split, t10k-* the test split, and there is no validation split. Errors begin with
 /// the file's name; read_dataset() puts the folder before it.
+/// Returns the shape of the training images, N first.
+Result<std::vector<std::uint64_t>> idx_shape(const std::filesystem::path& folder);
+
 Result<void> read_idx(const std::filesystem::path& folder, const ReadLimits& limits, Dataset& dataset);
 
 }  // namespace consilium::data

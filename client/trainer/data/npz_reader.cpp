@@ -77,6 +77,17 @@ Result<Split> read_split(const ZipArchive& archive, const std::string& name, con
 
 }  // namespace
 
+Result<std::vector<std::uint64_t>> npz_shape(const std::filesystem::path& file) {
+  CONSILIUM_ASSIGN(const ZipArchive archive, ZipArchive::open(file));
+  const std::string entry = "train_images.npy";
+  if (!archive.contains(entry))
+    return refuse("train_images: missing, expected MedMNIST's arrays (train_images, train_labels, ...)");
+  CONSILIUM_ASSIGN(const std::unique_ptr<ByteSource> source, archive.open_entry(entry));
+  std::uint64_t header_bytes = 0;
+  CONSILIUM_ASSIGN(ArrayHeader header, read_npy_header(*source, header_bytes));
+  return std::move(header.shape);
+}
+
 Result<void> read_npz(const std::filesystem::path& file, const ReadLimits& limits, Dataset& dataset) {
   CONSILIUM_ASSIGN(const ZipArchive archive, ZipArchive::open(file));
   std::uint64_t budget = limits.bytes;

@@ -90,6 +90,12 @@ Result<ZipArchive> ZipArchive::open(const std::filesystem::path& file) {
   return ZipArchive(std::move(handle));
 }
 
+std::vector<std::string> ZipArchive::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, index] : handle_->entries) names.push_back(name);
+  return names;
+}
+
 bool ZipArchive::contains(const std::string& entry) const { return handle_->entries.contains(entry); }
 
 Result<std::uint64_t> ZipArchive::size_of(const std::string& entry) const {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "client/trainer/data/byte_source.h"
 #include "common/error/error.h"
@@ -20,6 +21,8 @@ class ZipArchive {
   ZipArchive& operator=(ZipArchive&&) noexcept;
 
   [[nodiscard]] bool contains(const std::string& entry) const;
+  /// Names of the entries, sorted.
+  [[nodiscard]] std::vector<std::string> names() const;
   /// Returns the declared size of an entry that is there, inflated. Fails where it is more than its compressed bytes
   /// can hold, or the entry is encrypted or compressed in another way.
   [[nodiscard]] Result<std::uint64_t> size_of(const std::string& entry) const;

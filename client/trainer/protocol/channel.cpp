@@ -64,20 +64,6 @@ void collect(msghdr& message, std::vector<Descriptor>& descriptors) {
 
 }  // namespace
 
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    close();
-    fd_ = std::exchange(other.fd_, -1);
-  }
-  return *this;
-}
-
-Descriptor::~Descriptor() { close(); }
-
-void Descriptor::close() {
-  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-}
-
 RecordChannel::RecordChannel(Descriptor socket)
     : socket_(std::move(socket)), stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 

@@ -13,26 +13,11 @@
 
 #include "client/trainer/protocol/messages.h"
 #include "common/error/error.h"
+#include "common/files/descriptor.h"
 
 namespace consilium::trainer {
 
-/// Owns a file descriptor.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor();
-
-  [[nodiscard]] int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-  int release() { return std::exchange(fd_, -1); }
-  void close();
-
- private:
-  int fd_ = -1;
-};
+using files::Descriptor;
 
 /// Descriptors that may travel beside one record.
 inline constexpr std::size_t kMaxRecordDescriptors = 2;

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "client/trainer/protocol/data_source.h"
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
 #include "common/job/round_order.h"
@@ -22,13 +23,6 @@ namespace consilium::trainer {
 inline constexpr std::uint32_t kProtocolVersion = 1;
 /// Largest record, in bytes.
 inline constexpr std::size_t kMaxRecordBytes = 1 << 20;
-
-/// Where a data set lies and how to read it, as client.yaml says.
-struct DataSource {
-  std::string type;  ///< "npz" or "idx"
-  std::string path;  ///< npz: the file; idx: the folder with train-images-idx3-ubyte[.gz] and its three companions
-  bool operator==(const DataSource&) const = default;
-};
 
 // Host to trainer.
 

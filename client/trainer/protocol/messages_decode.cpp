@@ -31,16 +31,11 @@ Enum read_name(RecordReader& reader, std::string_view key, const RecordNames<Enu
 }
 
 DataSource read_data(RecordReader& parent) {
-  DataSource data;
   const json* value = parent.member("data");
-  if (value == nullptr) return data;
-  RecordReader reader(*value, parent.path_of("data"));
-  data.type = reader.text("type", 16);
-  if (data.type != "npz" && data.type != "idx") reader.refuse("type", "npz or idx");
-  data.path = reader.text("path", kMaxPathBytes);
-  if (data.path.find('\0') != std::string::npos) reader.refuse("path", "a path without zero bytes");
-  if (auto read = reader.finish(); !read) parent.take(read.error());
-  return data;
+  if (value == nullptr) return {};
+  auto data = data_source_from_json(*value);
+  if (!data) parent.take({data.error().code, parent.path_of("data") + "." + data.error().message});
+  return data.value_or(DataSource{});
 }
 
 std::optional<job::Normalization> read_normalize(RecordReader& parent) {

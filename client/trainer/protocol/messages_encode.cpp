@@ -36,7 +36,7 @@ json to_json(const Prepare& request) {
   if (request.normalize) normalize = {{"mean", request.normalize->mean}, {"std", request.normalize->std}};
   return {{"type", "prepare"},
           {"model", model::to_json(request.model)},
-          {"data", {{"type", request.data.type}, {"path", request.data.path}}},
+          {"data", to_json(request.data)},
           {"normalize", normalize},
           {"parameter_count", request.parameter_count},
           {"task", task::to_json(request.task)},

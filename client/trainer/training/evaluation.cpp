@@ -11,7 +11,7 @@
 #include "client/trainer/models/torch_errors.h"
 
 namespace consilium::trainer {
-Result<Evaluated> evaluate(Network& network, const LearningTask& task, const ExampleStore& examples,
+Result<Evaluated> evaluate(Network& network, const LearningTask& task, const ExampleSource& examples,
                            std::uint32_t batch_size, std::span<const float> model, std::span<std::uint64_t> counts,
                            const Hooks& hooks) {
   if (model.size() != network.manifest().parameter_count() || batch_size == 0 ||
@@ -25,13 +25,14 @@ Result<Evaluated> evaluate(Network& network, const LearningTask& task, const Exa
     const std::unique_ptr<Counter> counter = task.count_into(counts);
     std::vector<std::int64_t> rows(static_cast<std::size_t>(examples.size()));
     std::iota(rows.begin(), rows.end(), std::int64_t{0});
+    examples.begin({}, rows);
     Progress progress{.steps_done = 0, .steps_total = (rows.size() + batch_size - 1) / batch_size};
     for (std::size_t at = 0; at < rows.size(); at += batch_size) {
       if (hooks.cancelled()) {
         return fail(ErrorCode::kCancelled, "evaluation: cancelled");
       }
-      const Batch batch =
-          examples.gather(std::span(rows).subspan(at, std::min<std::size_t>(batch_size, rows.size() - at)));
+      CONSILIUM_ASSIGN(const Batch batch, examples.batch(std::span(rows).subspan(
+                                              at, std::min<std::size_t>(batch_size, rows.size() - at))));
       const std::array outputs{network.forward(batch.images, Pass{}).cpu()};
       CONSILIUM_TRY(counter->add(outputs, Target{.values = batch.labels.cpu()}));
       ++progress.steps_done;

@@ -4,7 +4,7 @@
 #include <span>
 
 #include "client/trainer/models/network.h"
-#include "client/trainer/training/example_store.h"
+#include "client/trainer/training/example_source.h"
 #include "client/trainer/training/local_training.h"
 #include "common/error/error.h"
 
@@ -14,7 +14,7 @@ namespace consilium::trainer {
 /// zeros.
 /// @param model   in the manifest's order   @param counts  Task::evaluation_elements(), overwritten
 /// Fails with kInvalidArgument where a prediction is NaN, kResourceExhausted, kCancelled.
-Result<Evaluated> evaluate(Network& network, const LearningTask& task, const ExampleStore& examples,
+Result<Evaluated> evaluate(Network& network, const LearningTask& task, const ExampleSource& examples,
                            std::uint32_t batch_size, std::span<const float> model, std::span<std::uint64_t> counts,
                            const Hooks& hooks);
 

@@ -7,18 +7,14 @@
 #include <span>
 #include <vector>
 
+#include "client/trainer/training/example_source.h"
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
 
 namespace consilium::trainer {
 
-struct Batch {
-  at::Tensor images;  ///< [n, input...] float32
-  at::Tensor labels;  ///< [n] int64
-};
-
 /// One split of a data set on a device, 8-bit images kept as bytes; batches are gathered and normalised in one pass.
-class ExampleStore {
+class ExampleStore final : public ExampleSource {
  public:
   /// @param images  [N, ...] uint8 or float32 on the CPU; each example has as many values as `input`
   /// @param labels  [N] int64 on the CPU, checked to lie in [0, classes)
@@ -31,7 +27,10 @@ class ExampleStore {
 
   /// @param rows  indices in [0, size())
   [[nodiscard]] Batch gather(std::span<const std::int64_t> rows) const;
-  [[nodiscard]] std::int64_t size() const { return labels_.size(0); }
+  [[nodiscard]] std::int64_t size() const override { return labels_.size(0); }
+  /// Everything is in memory, and nothing is changed at random.
+  void begin(const data::Draw& /*draw*/, std::span<const std::int64_t> /*order*/) const override {}
+  [[nodiscard]] Result<Batch> batch(std::span<const std::int64_t> rows) const override { return gather(rows); }
 
  private:
   ExampleStore() = default;

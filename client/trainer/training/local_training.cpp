@@ -25,7 +25,7 @@ at::Generator dropout_generator(const Train& request, const at::Device& device) 
 /// One site's work in one round.
 class LocalTraining {
  public:
-  LocalTraining(Network& network, const LearningTask& task, const ExampleStore& examples, const Train& request,
+  LocalTraining(Network& network, const LearningTask& task, const ExampleSource& examples, const Train& request,
                 const Hooks& hooks)
       : network_(network),
         task_(task),
@@ -52,12 +52,13 @@ class LocalTraining {
  private:
   Result<void> run_epoch(std::uint32_t epoch, std::span<const std::int64_t> order) {
     EpochLoss loss(task_);
+    examples_.begin({request_.seed, request_.round, request_.site, epoch}, order);
     for (std::size_t at = 0; at < order.size(); at += request_.batch_size) {
       if (hooks_.cancelled()) {
         return fail(ErrorCode::kCancelled, fmt::format("round {}: cancelled in epoch {}", request_.round, epoch));
       }
-      const Batch batch =
-          examples_.gather(order.subspan(at, std::min<std::size_t>(request_.batch_size, order.size() - at)));
+      CONSILIUM_ASSIGN(const Batch batch, examples_.batch(order.subspan(
+                                              at, std::min<std::size_t>(request_.batch_size, order.size() - at))));
       const std::array outputs{network_.forward(batch.images, pass_)};
       network_.backward(loss.step(outputs, Target{.values = batch.labels}, batch.labels.size(0)).front());
       CONSILIUM_TRY(check(loss, epoch));
@@ -95,7 +96,7 @@ class LocalTraining {
 
   Network& network_;
   const LearningTask& task_;
-  const ExampleStore& examples_;
+  const ExampleSource& examples_;
   const Train& request_;
   const Hooks& hooks_;
   Optimizer optimizer_;
@@ -121,7 +122,7 @@ Result<void> check_request(const Network& network, const Train& request, std::sp
 
 }  // namespace
 
-Result<Trained> train(Network& network, const LearningTask& task, const ExampleStore& examples, const Train& request,
+Result<Trained> train(Network& network, const LearningTask& task, const ExampleSource& examples, const Train& request,
                       std::span<const float> global, std::span<float> delta, const Hooks& hooks) {
   CONSILIUM_TRY(check_request(network, request, global, delta));
   return without_exceptions(fmt::format("round {}", request.round), [&]() -> Result<Trained> {

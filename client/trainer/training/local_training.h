@@ -7,7 +7,7 @@
 #include "client/trainer/models/network.h"
 #include "client/trainer/protocol/messages.h"
 #include "client/trainer/task/learning_task.h"
-#include "client/trainer/training/example_store.h"
+#include "client/trainer/training/example_source.h"
 #include "common/error/error.h"
 
 namespace consilium::trainer {
@@ -26,7 +26,7 @@ struct Hooks {
 /// @param global  the model in the manifest's order   @param delta  receives local - global, buffers included
 /// Fails with kInvalidArgument where the loss becomes NaN or infinite ("round 3: loss became NaN in epoch 2, step
 /// 14"), kResourceExhausted out of memory, kCancelled on request.
-Result<Trained> train(Network& network, const LearningTask& task, const ExampleStore& examples, const Train& request,
+Result<Trained> train(Network& network, const LearningTask& task, const ExampleSource& examples, const Train& request,
                       std::span<const float> global, std::span<float> delta, const Hooks& hooks);
 
 }  // namespace consilium::trainer

@@ -74,6 +74,33 @@ TEST_CASE("the commented example of a client's configuration is accepted") {
   CHECK(config->datasets.count("chest") == 1);
 }
 
+TEST_CASE("a data set's description is read with its sections, and an error in them names file, key and line") {
+  const std::string described =
+      kFile.with("  chest: {type: npz, path: chest.npz}\n",
+                 "  skin:\n    type: table\n    path: skin\n    labels: {table: labels.csv, class: diagnosis, classes: "
+                 "[no, 'yes']}\n"
+                 "    split: {patient: who, shares: [0.8, 0.1, 0.1]}\n    preprocess:\n      size: [64, 64]\n"
+                 "    loading: {cache: 2GiB, threads: 4}\n");
+  const auto config = parse(described);
+  INFO((config ? "" : config.error().message));
+  REQUIRE(config);
+  const trainer::DataSource& skin = config->datasets.at("skin");
+  CHECK(skin.path == "/etc/consilium/skin");
+  CHECK(skin.labels.classes == std::vector<std::string>{"no", "yes"});
+  CHECK(skin.preprocess.size == std::vector<std::int64_t>{64, 64});
+  CHECK(skin.loading.cache_bytes == 2ULL << 30);
+  const auto refused = [&](const std::string& from, const std::string& to) {
+    std::string text = described;
+    REQUIRE(text.find(from) != std::string::npos);
+    return parse(text.replace(text.find(from), from.size(), to)).error().message;
+  };
+  CHECK(refused("[64, 64]", "[64, none]") ==
+        "client.yaml: datasets.skin.preprocess.size[1]: expected an integer 1 to 65536, found 'none' (line 17)");
+  CHECK(refused("class:", "clas:") ==
+        "client.yaml: datasets.skin.labels.clas: unknown key, did you mean 'class'? (line 14)");
+  CHECK(refused("cache: 2GiB", "cache: 2").find("datasets.skin.loading.cache: expected") != std::string::npos);
+}
+
 TEST_CASE("a wrong value in a client's configuration is refused, and the error names its key") {
   const config::WrongValues wrong{
       {"site: north", {"North", "no_rth", "''", "[a]", "{}", "-n", "../n", "null"}},
@@ -91,7 +118,7 @@ TEST_CASE("a wrong value in a client's configuration is refused, and the error n
       {"device: 'cuda:1'", {"gpu", "cuda", "'cuda:'", "'cuda:-1'", "'cuda:x'", "'cuda:64'", "CPU", "[cpu]", "{}"}},
       {"threads: 2", {"0", "-1", "1025", "1.5", "two", "'2'", "[2]", "{}"}},
       {"memory_limit: 4GiB", {"4", "4G", "-1GiB", "lots", "[4GiB]", "{}", "99999999999TiB"}},
-      {"type: npz", {"dicom", "1", "[npz]", "{}", "null"}},
+      {"type: npz", {"parquet", "1", "[npz]", "{}", "null"}},
       {"path: chest.npz", {"''", "[a]", "{}", "null"}},
       {"level: warning", {"loud", "1", "[info]", "{}"}},
       {"format: json", {"xml", "1", "[text]", "{}"}}};

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "common/pki/files.h"
+#include "common/files/files.h"
 #include "common/secagg/sum_keys.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
@@ -57,11 +57,11 @@ TEST_CASE("another key of a job is taken only once the first is forgotten") {
 TEST_CASE("a job's key doesn't lie on the disk in the clear, and two files of one key differ") {
   const Site site;
   REQUIRE(site.keys().keep(kJob, key_of(7)));
-  const std::string first = pki::read_file(site.file(kJob), 1000).value();
+  const std::string first = files::read_file(site.file(kJob), 1000).value();
   CHECK(first.find(std::string(4, '\7')) == std::string::npos);
   REQUIRE(site.keys().forget(kJob));
   REQUIRE(site.keys().keep(kJob, key_of(7)));
-  CHECK(pki::read_file(site.file(kJob), 1000).value() != first);
+  CHECK(files::read_file(site.file(kJob), 1000).value() != first);
 }
 
 TEST_CASE("a key's file opens for its own job, with the secret that sealed it, and unchanged") {
@@ -74,13 +74,13 @@ TEST_CASE("a key's file opens for its own job, with the secret that sealed it, a
     asked = kOtherJob;
   }
   SECTION("a byte changed, or one missing, or none sealed") {
-    std::string text = pki::read_file(site.file(kJob), 1000).value();
+    std::string text = files::read_file(site.file(kJob), 1000).value();
     SECTION("nonce") { text.front() ^= 1; }
     SECTION("tag") { text.back() ^= 1; }
     SECTION("size") { text.pop_back(); }
     SECTION("the key itself, as earlier versions kept it") { text = std::string(secagg::kSumKeyBytes, '\7'); }
     REQUIRE(std::filesystem::remove(site.file(kJob)));
-    REQUIRE(pki::create_private_file(site.file(kJob), text));
+    REQUIRE(files::create_private_file(site.file(kJob), text));
   }
   const auto found = site.keys().key(asked);
   REQUIRE_FALSE(found);

@@ -106,5 +106,56 @@ TEST_CASE("inspect shows what fits a data set") {
   CHECK(summary.at("splits").at("train").at("examples") == 40);
 }
 
+/// A folder of images with a description, beside a bench's job.
+void describe_images(const Bench& bench, const std::string& name, const std::string& loading) {
+  const data::Dataset dataset = small_dataset(40, 0);
+  write_images(bench.folder, dataset);
+  std::ofstream(bench.folder / name)
+      << "type: image_folder\npath: images\nsplit: {folders: true}\npreprocess: {normalise: site}\n"
+         "augment: {flip: [horizontal], rotate: 10, noise: 0.05}\nloading: "
+      << loading << "\n";
+}
+
+TEST_CASE("training on images from disk writes the same bytes, whatever threads and cache") {
+  Bench bench;
+  describe_images(bench, "one.yaml", "{threads: 1, cache: 1GiB}");
+  describe_images(bench, "many.yaml", "{threads: 5, cache: 1kB}");
+  std::filesystem::create_directories(bench.folder / "a");
+  std::filesystem::create_directories(bench.folder / "b");
+  std::filesystem::rename(bench.folder / "one.yaml", bench.folder / "a/set.yaml");
+  std::filesystem::rename(bench.folder / "many.yaml", bench.folder / "b/set.yaml");
+  std::filesystem::create_directory_symlink(bench.folder / "images", bench.folder / "a/images");
+  std::filesystem::create_directory_symlink(bench.folder / "images", bench.folder / "b/images");
+  for (const std::string folder : {"a", "b"}) {
+    const Ran ran = run("train " + bench.at("job.yaml") + " --epochs 3 --data " + bench.at(folder + "/set.yaml") +
+                        " --out " + bench.at(folder + ".safetensors"));
+    CAPTURE(ran.output);
+    REQUIRE(ran.code == 0);
+  }
+  const auto bytes = [&](const std::string& name) {
+    std::ifstream file(bench.folder / name, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  CHECK(bytes("a.safetensors") == bytes("b.safetensors"));
+}
+
+TEST_CASE("inspect counts what a description names, and draws a sheet") {
+  Bench bench;
+  describe_images(bench, "set.yaml", "{unreadable: 0.1}");
+  std::ofstream(bench.folder / "images/train/0/broken.npy") << "broken";
+  const Ran ran = run("inspect --json " + bench.at("set.yaml") + " --sheet " + bench.at("sheet.png"));
+  CAPTURE(ran.output);
+  REQUIRE(ran.code == 0);
+  const nlohmann::json found = nlohmann::json::parse(ran.output);
+  CHECK(found.at("splits").at("train").at("class_items") == nlohmann::json::array({20, 20}));
+  CHECK(found.at("left_out").at(0).at("file") == "train/0/broken.npy");
+  CHECK(std::filesystem::file_size(bench.folder / "sheet.png") > 1000);
+  describe_images(bench, "strict.yaml", "{unreadable: 0}");
+  const Ran strict = run("inspect " + bench.at("strict.yaml"));
+  CHECK(strict.code == 2);
+  CHECK(strict.output.find("1 of 41 files can't be read") != std::string::npos);
+  CHECK(run("inspect").code == 2);
+}
+
 }  // namespace
 }  // namespace consilium::trainer

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <span>
 #include <string>
 #include <utility>
@@ -62,6 +63,20 @@ inline data::Dataset small_dataset(std::size_t train, std::size_t val) {
     return made;
   };
   return {.shape = {1, 4, 4}, .classes = 2, .train = split(train), .val = split(val), .test = split(0)};
+}
+
+/// Writes each training image of a data set as a .npy file, in folders of its classes below "train".
+inline void write_images(const Folder& folder, const data::Dataset& dataset) {
+  const auto& pixels = std::get<std::vector<std::uint8_t>>(dataset.train.values);
+  for (std::size_t i = 0; i < dataset.train.size(); ++i) {
+    const auto file = folder / ("images/train/" + std::to_string(dataset.train.labels[i]) + "/" +
+                                std::string(i < 10 ? "0" : "") + std::to_string(i) + ".npy");
+    std::filesystem::create_directories(file.parent_path());
+    const std::string dictionary = "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 4), }\n";
+    std::ofstream stream(file, std::ios::binary);
+    stream << std::string("\x93NUMPY\x01\x00", 8) << static_cast<char>(dictionary.size()) << '\0' << dictionary;
+    stream.write(reinterpret_cast<const char*>(pixels.data()) + i * 16, 16);
+  }
 }
 
 /// Memory shared with a trainer.

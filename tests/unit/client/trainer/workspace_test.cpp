@@ -1,5 +1,11 @@
 #include "client/trainer/workspace.h"
 
+#include <ATen/ATen.h>
+
+#include <fstream>
+#include <numeric>
+#include <vector>
+
 #include "trainer_program.h"
 
 namespace consilium::trainer {
@@ -25,7 +31,7 @@ TEST_CASE("data sets and the network stay between requests, the oldest data go f
   Workspace workspace(at::kCPU, 2 * 50 * 24);
   (void)value_of(workspace.prepare(prepare_for(folder / "a.npz")));
   const Network* network = workspace.network();
-  const ExampleStore* first = &workspace.split(job::Split::kTrain);
+  const ExampleSource* first = &workspace.split(job::Split::kTrain);
   (void)value_of(workspace.prepare(prepare_for(folder / "b.npz")));
   CHECK(workspace.network() == network);
   (void)value_of(workspace.prepare(prepare_for(folder / "a.npz")));
@@ -91,6 +97,66 @@ TEST_CASE("another model on the same data builds another network") {
   (void)value_of(workspace.prepare(other));
   CHECK(workspace.network()->manifest().parameter_count() == other.parameter_count);
   CHECK(workspace.cached_datasets() == 1);
+}
+
+TEST_CASE("a folder of images gives the batches that an array of the same images gives") {
+  Folder folder;
+  const data::Dataset dataset = small_dataset(20, 0);
+  REQUIRE(data::write_npz(folder / "a.npz", dataset));
+  write_images(folder, dataset);
+  Prepare arrays = prepare_for(folder / "a.npz");
+  arrays.normalize = job::Normalization{.mean = {0.5}, .std = {0.25}};
+  Prepare images = arrays;
+  images.data = {.type = "image_folder", .path = (folder / "images").string()};
+  images.data.split.folders = true;
+  Workspace workspace(at::kCPU);
+  const Prepared expected = value_of(workspace.prepare(arrays));
+  // The folder's items are sorted by class: 0, 2, 4, ... and then 1, 3, 5, ...
+  const std::vector<std::int64_t> rows{0, 2, 4, 1, 3}, same{0, 1, 2, 10, 11};
+  const Batch in_memory = value_of(workspace.split(job::Split::kTrain).batch(rows));
+  CHECK(value_of(workspace.prepare(images)) == expected);
+  const ExampleSource& split = workspace.split(job::Split::kTrain);
+  split.begin({.seed = 1, .round = 1, .site = "north", .epoch = 1}, same);
+  const Batch loaded = value_of(split.batch(same));
+  CHECK(at::equal(loaded.labels, in_memory.labels));
+  CHECK(at::allclose(loaded.images, in_memory.images, 1e-6, 1e-6));
+}
+
+TEST_CASE("an array that is prepared or augmented is loaded item by item, and repeats") {
+  Folder folder;
+  REQUIRE(data::write_npz(folder / "a.npz", small_dataset(20, 6)));
+  Prepare request = prepare_for(folder / "a.npz");
+  request.data.preprocess.normalise = Preprocess::Normalise::kImage;
+  request.data.augment.flip = {false, false, true};
+  Workspace workspace(at::kCPU);
+  CHECK(value_of(workspace.prepare(request)).val_examples == 6);
+  const std::vector<std::int64_t> rows{3, 1, 2};
+  const auto batch_of = [&](std::uint32_t epoch) {
+    const ExampleSource& split = workspace.split(job::Split::kTrain);
+    split.begin({.seed = 1, .round = 1, .site = "north", .epoch = epoch}, rows);
+    return value_of(split.batch(rows)).images;
+  };
+  const at::Tensor first = batch_of(1);
+  CHECK(std::abs(first.mean().item<double>()) < 1e-5);
+  CHECK(at::equal(batch_of(1), first));
+  bool changed = false;
+  for (std::uint32_t epoch = 2; epoch < 12; ++epoch) changed = changed || !at::equal(batch_of(epoch), first);
+  CHECK(changed);
+}
+
+TEST_CASE("what goes to the client about a broken data set names no file") {
+  Folder folder;
+  write_images(folder, small_dataset(4, 0));
+  std::ofstream(folder / "images/train/0/Jane-Roe.npy") << "broken";
+  Prepare request = prepare_for(folder / "images");
+  request.data.type = "image_folder";
+  request.data.split.folders = true;
+  Workspace workspace(at::kCPU);
+  const auto refused = workspace.prepare(request);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message == "the data set can't be used; the site's log says why");
+  request.data.loading.unreadable = 0.5;
+  CHECK(value_of(workspace.prepare(request)).train_examples == 4);
 }
 
 }  // namespace

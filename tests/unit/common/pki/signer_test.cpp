@@ -7,7 +7,7 @@
 
 #include "common/crypto/issue.h"
 #include "common/crypto/x509.h"
-#include "common/pki/files.h"
+#include "common/files/files.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 using consilium::ErrorCode;
@@ -65,7 +65,7 @@ TEST_CASE("ECDSA P-256 verifies the signatures of RFC 6979, A.2.5, each for its 
 
 TEST_CASE("a signature by the key of RFC 6979 verifies, and is another one each time") {
   const TemporaryFolder folder;
-  REQUIRE(create_private_file(folder / "rfc.key", kKey));
+  REQUIRE(files::create_private_file(folder / "rfc.key", kKey));
   const auto signer = make_file_signer(folder / "rfc.key").value();
   const auto first = signer->sign(bytes_of("sample")).value();
   const auto second = signer->sign(bytes_of("sample")).value();

@@ -91,7 +91,7 @@ inline std::string good_labels() { return npy(dictionary("|u1", "(3, 1)"), std::
 
 inline Result<Dataset> read_npz_file(const std::filesystem::path& file, std::vector<std::int64_t> input = {1, 2, 2},
                                      std::int64_t classes = 3, ReadLimits limits = {}) {
-  return read_dataset({"npz", file.string()}, input, classes, limits);
+  return read_dataset({.type = "npz", .path = file.string()}, input, classes, limits);
 }
 
 inline void check_refused(const Result<Dataset>& dataset, const std::string& part) {

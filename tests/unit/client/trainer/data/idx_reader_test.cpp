@@ -28,7 +28,7 @@ struct Mnist : Folder {
   }
   void put(const std::string& name, const std::string& bytes) const { spill(path / name, bytes); }
   [[nodiscard]] Result<Dataset> read(ReadLimits limits = {}) const {
-    return read_dataset({"idx", path.string()}, {1, 2, 2}, 3, limits);
+    return read_dataset({.type = "idx", .path = path.string()}, {1, 2, 2}, 3, limits);
   }
 };
 
@@ -40,7 +40,7 @@ TEST_CASE("Fashion-MNIST is read from Debian's folder") {
     WARN("skipped: dataset-fashion-mnist isn't installed");
     return;
   }
-  const auto fashion = read_dataset({"idx", folder.string()}, {1, 28, 28}, 10);
+  const auto fashion = read_dataset({.type = "idx", .path = folder.string()}, {1, 28, 28}, 10);
   REQUIRE(fashion);
   CHECK(fashion->train.size() == 60000);
   CHECK(fashion->val.size() == 0);
@@ -91,7 +91,7 @@ TEST_CASE("an idx file that lies, and one that is missing, are refused by name")
   check_refused(mnist.read(), "t10k-labels-idx1-ubyte: label 2 is 3, expected 0 to 2");
   std::filesystem::remove(mnist.path / kTestLabels);
   check_refused(mnist.read(), mnist.path.string() + ": t10k-labels-idx1-ubyte: missing");
-  check_refused(read_dataset({"idx", "/nonexistent"}, {1, 2, 2}, 3), "/nonexistent: no such folder");
+  check_refused(read_dataset({.type = "idx", .path = "/nonexistent"}, {1, 2, 2}, 3), "/nonexistent: no such folder");
 }
 
 TEST_CASE("a gzip bomb is refused before it is inflated") {

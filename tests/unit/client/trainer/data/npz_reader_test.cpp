@@ -203,7 +203,7 @@ TEST_CASE("a file that lacks an array, is of another kind, or mixes types is ref
   check_refused(read_npz_file(file), "cannot be opened as a zip archive");
   check_refused(read_npz_file(folder.path), "isn't a regular file");
   check_refused(read_npz_file(folder.path / "missing.npz"), "no such file");
-  check_refused(read_dataset({"dicom", file.string()}, {1, 2, 2}, 3), "expected type npz or idx, found 'dicom'");
+  check_refused(read_dataset({.type = "parquet", .path = file.string()}, {1, 2, 2}, 3), "found 'parquet'");
   check_refused(read_npz_file(file, {2, 2}), "isn't the shape of an example");
   check_refused(read_npz_file(file, {1, INT64_MAX, INT64_MAX}), "isn't the shape of an example");
   check_refused(read_npz_file(file, {1, 2, 2}, 70000), "classes: expected 1 to 65536");

@@ -6,7 +6,7 @@
 
 #include "common/error/error.h"
 
-namespace consilium::simulation {
+namespace consilium::files {
 
 /// A folder under $TMPDIR, for this user alone, that goes with everything in it when the object does.
 class TemporaryFolder {
@@ -26,4 +26,4 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-}  // namespace consilium::simulation
+}  // namespace consilium::files

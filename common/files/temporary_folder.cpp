@@ -1,9 +1,9 @@
-#include "simulation/temporary_folder.h"
+#include "common/files/temporary_folder.h"
 
 #include <cstdlib>
 #include <system_error>
 
-namespace consilium::simulation {
+namespace consilium::files {
 
 Result<TemporaryFolder> TemporaryFolder::create(const std::string& prefix) {
   std::error_code code;
@@ -19,4 +19,4 @@ TemporaryFolder::~TemporaryFolder() {
   if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
 }
 
-}  // namespace consilium::simulation
+}  // namespace consilium::files

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/trainer/data/collection.h"
+#include "client/trainer/data/item_cache.h"
+#include "client/trainer/data/prepare.h"
+#include "client/trainer/protocol/data_source.h"
+#include "common/error/error.h"
+
+namespace consilium::data {
+
+/// One example of a split: an item, a plane of it, a patch of that.
+struct ExampleKey {
+  std::uint32_t item = 0;
+  std::uint32_t plane = 0;
+  std::uint32_t patch = 0;
+};
+
+/// A data set that was opened for a model: every file was read once, what can't be read is left out, the targets fit
+/// the model, each patient is in one split. Immutable once it is open, but for its cache; thread-safe.
+class ItemSet {
+ public:
+  /// Opens a data set. Fails with kInvalidArgument where more of its files can't be read than `loading.unreadable`
+  /// allows, or a target doesn't fit `classes`. Errors and notes name files and are for the site's own eyes.
+  static Result<std::shared_ptr<const ItemSet>> open(const trainer::DataSource& source,
+                                                     const std::vector<std::int64_t>& input, std::int64_t classes,
+                                                     std::shared_ptr<ImageDecoder> decoder);
+
+  [[nodiscard]] const std::vector<ExampleKey>& examples(job::Split split) const;
+  [[nodiscard]] const Item& item(const ExampleKey& key) const { return collection_.items[key.item]; }
+  [[nodiscard]] TargetKind kind() const { return collection_.kind; }
+  [[nodiscard]] const Preparation& preparation() const { return preparation_; }
+  [[nodiscard]] const trainer::DataSource& source() const { return source_; }
+  [[nodiscard]] const Scale& site_scale() const { return scale_; }
+  /// What was left out or looks wrong, for the site's log: files that can't be read, equal images in two splits.
+  [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
+
+  /// Returns an example before patches and random changes, from the cache or from disk.
+  [[nodiscard]] Result<PreparedItem> prepared(const ExampleKey& key) const;
+
+ private:
+  struct Checked;
+
+  ItemSet(trainer::DataSource source, Collection collection, Preparation preparation)
+      : source_(std::move(source)),
+        collection_(std::move(collection)),
+        preparation_(std::move(preparation)),
+        cache_(source_.loading.cache_bytes) {}
+  Result<void> check(std::int64_t classes);
+  Checked check_one(std::size_t item, std::int64_t classes) const;
+  Result<void> count_unreadable(std::size_t unreadable, const std::string& first) const;
+  void note_equal(const std::vector<Checked>& checked);
+  void measure(const std::vector<Checked>& checked);
+
+  trainer::DataSource source_;
+  Collection collection_;
+  Preparation preparation_;
+  Scale scale_;
+  std::vector<ExampleKey> train_, val_, test_;
+  std::vector<std::string> notes_;
+  mutable ItemCache cache_;
+};
+
+}  // namespace consilium::data

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "client/trainer/data/loader.h"
+#include "client/trainer/data/target.h"
+#include "common/error/error.h"
+
+namespace consilium::trainer {
+
+/// Examples of a step. What `labels` holds follows from the data set's kind of target: [n] int64 classes; [n, labels]
+/// float32 of 0 and 1; [n, (D,) H, W] int64 classes of a mask; nothing where the targets are boxes.
+struct Batch {
+  at::Tensor images;  ///< [n, input...] float32
+  at::Tensor labels;
+  std::vector<data::Boxes> boxes;  ///< one an example, where the targets are boxes
+};
+
+/// The examples of one split, by their numbers.
+class ExampleSource {
+ public:
+  virtual ~ExampleSource() = default;
+  [[nodiscard]] virtual std::int64_t size() const = 0;
+  /// Says which rows will be asked for next, and in which order; a source that reads from disk then reads ahead.
+  /// @param draw  what random changes of the examples are drawn from
+  virtual void begin(const data::Draw& draw, std::span<const std::int64_t> order) const = 0;
+  /// Gathers rows, normalised, on the device. Fails where an example can't be read any more; the message names no file.
+  /// @param rows  indices in [0, size())
+  [[nodiscard]] virtual Result<Batch> batch(std::span<const std::int64_t> rows) const = 0;
+};
+
+}  // namespace consilium::trainer

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "client/trainer/data/item_set.h"
+#include "client/trainer/data/loader.h"
+#include "client/trainer/training/example_source.h"
+#include "common/error/error.h"
+#include "common/job/job_spec.h"
+
+namespace consilium::trainer {
+
+/// One split of a data set of items, loaded from disk while the training runs. One caller at a time.
+class ItemStore final : public ExampleSource {
+ public:
+  /// @param normalize  the job's, applied after the description's own; checked like ExampleStore's
+  static Result<std::unique_ptr<ItemStore>> create(std::shared_ptr<const data::ItemSet> set, job::Split split,
+                                                   const std::vector<std::int64_t>& input,
+                                                   const std::optional<job::Normalization>& normalize,
+                                                   const at::Device& device);
+
+  [[nodiscard]] std::int64_t size() const override { return static_cast<std::int64_t>(loader_->size()); }
+  void begin(const data::Draw& draw, std::span<const std::int64_t> order) const override {
+    loader_->begin(draw, order);
+  }
+  [[nodiscard]] Result<Batch> batch(std::span<const std::int64_t> rows) const override;
+
+ private:
+  ItemStore(std::shared_ptr<const data::ItemSet> set, job::Split split, std::vector<std::int64_t> input,
+            const at::Device& device);
+  void put_image(const data::Volume& image, float* to) const;
+
+  std::shared_ptr<const data::ItemSet> set_;
+  std::unique_ptr<data::Loader> loader_;
+  std::vector<std::int64_t> input_;
+  at::Device device_;
+  std::vector<float> mean_{0.0F};
+  std::vector<float> deviation_{1.0F};
+};
+
+}  // namespace consilium::trainer
