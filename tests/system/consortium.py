@@ -60,6 +60,19 @@ def children_of(pid):
     return found
 
 
+def trainers_of(pid):
+    """The process ids of a client's trainers: its children but for the decoders of images, of which each trainer has one."""
+    return [child for child in children_of(pid) if name_of(child) != "consilium-decode"]
+
+
+def name_of(pid):
+    """A process's name, as the kernel has it; "" once it is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode().rsplit("/", 1)[-1]
+    except OSError:
+        return ""
+
+
 def peak_rss_mib(pid):
     """Peak resident memory of a living process, in MiB."""
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -339,7 +352,7 @@ authorityKeyIdentifier = keyid:always
 
     def trainer_of(self, site):
         """The process id of a site's trainer, once there is one."""
-        return eventually(lambda: children_of(self.daemons[site].pid), f"{site} has a trainer")[0]
+        return eventually(lambda: trainers_of(self.daemons[site].pid), f"{site} has a trainer")[0]
 
     # The researcher's command.
 

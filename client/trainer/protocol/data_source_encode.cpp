@@ -68,7 +68,6 @@ json preprocess_json(const Preprocess& from) {
 }
 
 json augment_json(const Augment& from) {
-  const Augment standard;
   json object = json::object();
   json flips = json::array();
   constexpr const char* axes[] = {"depth", "vertical", "horizontal"};
