@@ -329,7 +329,7 @@ authorityKeyIdentifier = keyid:always
         return daemon
 
     def configure_site(self, name, data, policy=POLICY, trainer=None, tls=None, **changes):
-        """Writes client.yaml and policy.yaml; a roster.yaml that lies there is the site's. `data` maps data set names to .npz files, `trainer` adds to the trainer's section."""
+        """Writes client.yaml and policy.yaml; a roster.yaml that lies there is the site's. `data` maps data set names to .npz files or to whole descriptions, `trainer` adds to the trainer's section."""
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         if policy is not None:
@@ -339,7 +339,7 @@ authorityKeyIdentifier = keyid:always
                   "site_secret": str(self.secrets / f"{name}.secret"),
                   **({"roster": str(folder / "roster.yaml")} if (folder / "roster.yaml").exists() else {}),
                   "trainer": {"command": [str(BIN / "consilium-trainer")], "device": "cpu", "threads": 1, **(trainer or {})},
-                  "datasets": {key: {"type": "npz", "path": str(path)} for key, path in data.items()}, **changes}
+                  "datasets": {key: path if isinstance(path, dict) else {"type": "npz", "path": str(path)} for key, path in data.items()}, **changes}
         file = folder / "client.yaml"
         file.write_text(json.dumps(config, indent=1))
         return file

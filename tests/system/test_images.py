@@ -1,0 +1,95 @@
+"""Folders of image files through real daemons: a masked job on them gives the model that the same pixels give as arrays."""
+
+import struct
+import unittest
+import zlib
+
+import npz
+from consortium import Consortium, job, population
+
+SITES = ["east", "north", "south", "west"]
+CLASSES = ["flat", "upright"]
+SPLITS = {"train": (64, 100), "val": (32, 200), "test": (32, 300)}
+
+
+def png(pixels, side=28):
+    """An 8-bit grey PNG of side x side pixels."""
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    rows = b"".join(b"\0" + pixels[at:at + side] for at in range(0, side * side, side))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def write_images(folder, site):
+    """Writes a site's images as folder/SPLIT/CLASS/NUMBER.png, and the same in the same order as arrays; returns both paths."""
+    arrays = {}
+    for split, (count, seed) in SPLITS.items():
+        images, labels = npz.striped_images(count, seed + SITES.index(site))
+        order = sorted(range(count), key=lambda at: (labels[at], at))
+        for at in order:
+            file = folder / site / split / CLASSES[labels[at]] / f"{at:04}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(png(images[at]))
+        arrays[split] = ([images[at] for at in order], [labels[at] for at in order])
+    npz.write(folder / f"{site}.npz", npz.dataset(*arrays.values()))
+    return folder / site, folder / f"{site}.npz"
+
+
+def image_folder(folder):
+    return {"type": "image_folder", "path": str(folder), "split": {"folders": True}}
+
+
+class Images(unittest.TestCase):
+    def start(self, consortium):
+        """Starts the coordinator, writes the data; returns {site: (folder of images, arrays)}."""
+        (consortium.folder / "data").mkdir()
+        consortium.start_coordinator()
+        return {site: write_images(consortium.folder / "data", site) for site in SITES}
+
+    def run_job(self, consortium, spec, described):
+        """Runs a job over the sites' data as described; returns its last status."""
+        for site in SITES:
+            consortium.start_site(site, {"chest": described[site]})
+        consortium.wait_connected()
+        ended = consortium.wait_ended(consortium.submit(spec))
+        self.assertEqual(ended["phase"], "finished", ended["detail"])
+        return ended
+
+    def test_a_masked_job_learns_from_folders_of_images(self):
+        with Consortium(SITES, populations=population()) as consortium:
+            data = self.start(consortium)
+            spec = job(masked=True, federation={"rounds": 6})
+            del spec["privacy"]
+            ended = self.run_job(consortium, spec, {site: image_folder(folder) for site, (folder, _) in data.items()})
+            self.assertGreater(ended["history"][-1]["test"]["accuracy"], 0.95)
+
+    def test_images_train_the_model_of_the_same_pixels_in_arrays(self):
+        with Consortium(SITES) as consortium:
+            data = self.start(consortium)
+            models = []
+            for name, described in (("images", {site: image_folder(folder) for site, (folder, _) in data.items()}),
+                                    ("arrays", {site: arrays for site, (_, arrays) in data.items()})):
+                ended = self.run_job(consortium, job(name=name, federation={"sites": SITES, "minimum_sites": 4}), described)
+                model = (consortium.fetch(ended["job_id"]) / "model.safetensors").read_bytes()
+                models.append(model[8 + int.from_bytes(model[:8], "little"):])  # the header names the job
+                for site in SITES:
+                    consortium.daemons[site].terminate()
+            self.assertEqual(*models)
+
+    def test_a_broken_image_is_left_out_and_named_at_its_site_alone(self):
+        with Consortium(SITES, populations=population()) as consortium:
+            data = self.start(consortium)
+            broken = data["north"][0] / "train" / CLASSES[0] / "0000.png"
+            broken.write_bytes(broken.read_bytes()[:60])
+            spec = job(masked=True)
+            del spec["privacy"]
+            described = {site: {**image_folder(folder), "loading": {"unreadable": 0.1}} for site, (folder, _) in data.items()}
+            self.run_job(consortium, spec, described)
+            consortium.daemons["north"].wait_for_log("0000.png")
+            for other in ("coordinator", "east", "south", "west"):
+                self.assertNotIn("0000.png", consortium.daemons[other].log)
+
+
+if __name__ == "__main__":
+    unittest.main()
