@@ -59,14 +59,28 @@ function(consilium_program name)
   target_link_libraries(${name} PRIVATE consilium_options ${ARG_LINK})
 endfunction()
 
-# consilium_test(NAME LABEL unit|contract SOURCES ... LINK ...): a Catch2 program whose cases are ctest's. Its own sources
-# are barely optimised, and not traced for the fuzzers: Catch2's macros make a third of a build otherwise.
+# consilium_in_batches(TARGET): compiles several sources of the target at once, which reads the headers they share once.
+function(consilium_in_batches name)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${CONSILIUM_BATCHES} UNITY_BUILD_BATCH_SIZE 8)
+  if(CONSILIUM_BATCHES AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # GCC takes a source that another one includes for a header.
+    target_compile_options(${name} PRIVATE -Wno-subobject-linkage)
+  endif()
+endfunction()
+
+# consilium_test(NAME LABEL unit|contract SOURCES ... [SEPARATE ...] LINK ...): a Catch2 program whose cases are ctest's.
+# Its own sources are barely optimised, not traced for the fuzzers, and compiled in batches but for the SEPARATE ones:
+# Catch2's macros and headers make half of a build otherwise.
 function(consilium_test name)
   if(NOT CONSILIUM_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;LINK" ${ARGN})
-  add_executable(${name} ${ARG_SOURCES})
+  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;SEPARATE;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES} ${ARG_SEPARATE})
+  consilium_in_batches(${name})
+  if(ARG_SEPARATE)
+    set_source_files_properties(${ARG_SEPARATE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endif()
   # Catch2 last: where the linker has a template's code twice, ours is the one that a sanitizer has seen.
   target_link_libraries(${name} PRIVATE consilium_options ${ARG_LINK} Catch2::Catch2WithMain)
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release,Secrets>:-O1>)

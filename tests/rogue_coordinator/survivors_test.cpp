@@ -14,10 +14,10 @@ using secagg::Survivors;
 using secagg::UnmaskRequest;
 
 /// Plays an attempt until the vectors are in.
-struct Case {
+struct SurvivorsCase {
   Stage stage;
   Attempt attempt;
-  explicit Case(const StageOptions& options = {}, const std::string& dropped = "")
+  explicit SurvivorsCase(const StageOptions& options = {}, const std::string& dropped = "")
       : stage(options), attempt(stage, train_session(stage)) {
     attempt.offer();
     attempt.share();
@@ -26,8 +26,8 @@ struct Case {
   }
 };
 
-void check_survivors_refused(const std::string& why, const std::function<void(Case&, Survivors&)>& lie) {
-  Case played;
+void check_survivors_refused(const std::string& why, const std::function<void(SurvivorsCase&, Survivors&)>& lie) {
+  SurvivorsCase played;
   Survivors list = played.attempt.survivors();
   lie(played, list);
   played.attempt.tell(list);
@@ -35,8 +35,8 @@ void check_survivors_refused(const std::string& why, const std::function<void(Ca
   check_discreet(played.stage, 0);
 }
 
-void check_request_refused(const std::string& why, const std::function<void(Case&, UnmaskRequest&)>& lie) {
-  Case played({}, "west");
+void check_request_refused(const std::string& why, const std::function<void(SurvivorsCase&, UnmaskRequest&)>& lie) {
+  SurvivorsCase played({}, "west");
   played.attempt.confirm();
   UnmaskRequest request = played.attempt.unmask_request();
   lie(played, request);
@@ -53,13 +53,13 @@ std::vector<std::byte> statement_over(const Attempt& attempt, const std::vector<
 }
 
 TEST_CASE("survivors below the threshold are not confirmed") {
-  check_survivors_refused("survivors: 2 sites, the threshold is 3", [](Case& now, Survivors& list) {
+  check_survivors_refused("survivors: 2 sites, the threshold is 3", [](SurvivorsCase& now, Survivors& list) {
     list = now.attempt.survivors({"south", "west"});
   });
 }
 
 TEST_CASE("survivors below what the site's own policy asks for are not confirmed") {
-  Case played({.policy = "minimum_survivors: 4\n"});
+  SurvivorsCase played({.policy = "minimum_survivors: 4\n"});
   played.attempt.tell(played.attempt.survivors({"west"}));
   played.attempt.check_refused("survivors: 3 sites, this site's policy wants 4");
   check_discreet(played.stage, 0);
@@ -67,7 +67,7 @@ TEST_CASE("survivors below what the site's own policy asks for are not confirmed
 
 TEST_CASE("survivors without north are not confirmed") {
   check_survivors_refused("survivors: this site isn't among them",
-                          [](Case& now, Survivors& list) { list = now.attempt.survivors({kNorth}); });
+                          [](SurvivorsCase& now, Survivors& list) { list = now.attempt.survivors({kNorth}); });
 }
 
 TEST_CASE("a survivor that never shared its keys is noticed") {
@@ -97,7 +97,7 @@ TEST_CASE("survivors are not confirmed before there is a vector") {
 }
 
 TEST_CASE("one list of survivors is confirmed, and no other") {
-  Case played;
+  SurvivorsCase played;
   played.attempt.confirm();
   played.attempt.tell(played.attempt.survivors({"west"}));
   played.attempt.check_refused("unexpected survivors while survivors are confirmed");
@@ -105,7 +105,7 @@ TEST_CASE("one list of survivors is confirmed, and no other") {
 }
 
 TEST_CASE("no site gets both its shares asked for, with two lists and two requests") {
-  Case played;
+  SurvivorsCase played;
   played.attempt.confirm();
   played.attempt.unmask();
   // Now west as one that dropped out: with its mask key's shares besides its seed's, its vector could be read.
@@ -118,7 +118,7 @@ TEST_CASE("no site gets both its shares asked for, with two lists and two reques
 }
 
 TEST_CASE("a second, different request to unmask has no second answer") {
-  Case played;
+  SurvivorsCase played;
   played.attempt.confirm();
   played.attempt.unmask();
   UnmaskRequest request = played.attempt.unmask_request();
@@ -129,7 +129,7 @@ TEST_CASE("a second, different request to unmask has no second answer") {
 }
 
 TEST_CASE("a request to unmask that is said twice has one answer, word for word") {
-  Case played;
+  SurvivorsCase played;
   played.attempt.confirm();
   played.attempt.unmask();
   played.attempt.tell(played.attempt.unmask_request());
@@ -139,36 +139,37 @@ TEST_CASE("a request to unmask that is said twice has one answer, word for word"
 
 TEST_CASE("shares are not revealed on fewer signatures than the threshold: the coordinator has no smaller t") {
   check_request_refused("2 confirmations, the threshold is 3",
-                        [](Case&, UnmaskRequest& request) { request.confirmations.pop_back(); });
+                        [](SurvivorsCase&, UnmaskRequest& request) { request.confirmations.pop_back(); });
 }
 
 TEST_CASE("shares are not revealed on a forged signature") {
   SECTION("a signature of the true site over another list") {
-    check_request_refused("it signed something else", [](Case& now, UnmaskRequest& request) {
+    check_request_refused("it signed something else", [](SurvivorsCase& now, UnmaskRequest& request) {
       const auto statement = statement_over(now.attempt, {0, 1, 2, 3});
       request.confirmations[0].signature = now.stage.played("east").signer->sign(statement).value();
     });
   }
   SECTION("another site's signature") {
-    check_request_refused("it signed something else", [](Case&, UnmaskRequest& request) {
+    check_request_refused("it signed something else", [](SurvivorsCase&, UnmaskRequest& request) {
       request.confirmations[0].signature = request.confirmations[1].signature;
     });
   }
   SECTION("a changed byte") {
-    check_request_refused("it signed something else", [](Case&, UnmaskRequest& request) {
+    check_request_refused("it signed something else", [](SurvivorsCase&, UnmaskRequest& request) {
       request.confirmations[2].signature.back() ^= std::byte{1};
     });
   }
 }
 
 TEST_CASE("shares are not revealed on one site's signature counted twice") {
-  check_request_refused("rogue-1 train 1.1",
-                        [](Case&, UnmaskRequest& request) { request.confirmations[2] = request.confirmations[1]; });
+  check_request_refused("rogue-1 train 1.1", [](SurvivorsCase&, UnmaskRequest& request) {
+    request.confirmations[2] = request.confirmations[1];
+  });
 }
 
 TEST_CASE("shares are not revealed on the signature of a site that isn't among the survivors") {
   check_request_refused("a confirmation of a site that isn't among the survivors",
-                        [](Case& now, UnmaskRequest& request) {
+                        [](SurvivorsCase& now, UnmaskRequest& request) {
                           const auto statement = statement_over(now.attempt, now.attempt.survivors().ranks);
                           request.confirmations.push_back(
                               {now.attempt.rank_of("west"), now.stage.played("west").signer->sign(statement).value()});

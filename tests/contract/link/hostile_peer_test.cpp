@@ -17,7 +17,7 @@ using namespace consilium::testing;
 
 namespace {
 
-const job::SessionKey kKey{"chest-xray-1", job::SumKind::kTrain, 3, 1};
+const job::SessionKey kHostileKey{"chest-xray-1", job::SumKind::kTrain, 3, 1};
 
 /// A channel by gRPC's plain TLS, which checks nothing about its own certificate: a peer that doesn't run our code.
 std::shared_ptr<grpc::Channel> foreign_channel(Federation& federation, const std::filesystem::path& certificate,
@@ -57,7 +57,7 @@ struct RawUpload {
   explicit RawUpload(Federation& federation)
       : call(channel_of(federation, pki::Role::kSite, "north"), "/consilium.v1.Blobs/Upload", {}) {}
 
-  void start(std::uint64_t words, std::uint64_t offset = 0, const job::SessionKey& key = kKey) {
+  void start(std::uint64_t words, std::uint64_t offset = 0, const job::SessionKey& key = kHostileKey) {
     v1::UploadPart part;
     *part.mutable_start()->mutable_key() = wire::to_proto(key);
     part.mutable_start()->set_words(words);
@@ -137,7 +137,7 @@ TEST_CASE("sites may not do what researchers may, nor the other way round") {
 
 TEST_CASE("an upload that breaks the rules is refused with the reason, and never handed on") {
   Federation federation;
-  federation.handler.expected[upload_name("north", kKey)] = 1000;
+  federation.handler.expected[upload_name("north", kHostileKey)] = 1000;
   const std::string right(4000, 'x');
   RawUpload upload(federation);
   std::string reason;
@@ -212,21 +212,21 @@ TEST_CASE("an upload that breaks the rules is refused with the reason, and never
 
 TEST_CASE("an upload that keeps the rules byte for byte is taken: the table above fails for its reasons") {
   Federation federation;
-  federation.handler.expected[upload_name("north", kKey)] = 1000;
+  federation.handler.expected[upload_name("north", kHostileKey)] = 1000;
   RawUpload upload(federation);
   upload.start(1000);
   upload.data(1);
   upload.data(3999);
   upload.digest(sha256_of(std::string(4000, 'x')));
   CHECK(upload.end().ok());
-  CHECK(federation.handler.vectors.at(upload_name("north", kKey)).size() == 1000);
+  CHECK(federation.handler.vectors.at(upload_name("north", kHostileKey)).size() == 1000);
 }
 
 TEST_CASE("a flood of messages ends a stream") {
   Federation federation;
   wire::BulkCall call(channel_of(federation, pki::Role::kSite, "north"), "/consilium.v1.Federation/Attend", {});
   call.write(wire::small_message(wire::encode(wire::SiteMessage(wire::SiteHello{"flooder", {}}))));
-  const auto message = wire::small_message(wire::encode(wire::SiteMessage(wire::SessionPartial{kKey})));
+  const auto message = wire::small_message(wire::encode(wire::SiteMessage(wire::SessionPartial{kHostileKey})));
   for (int count = 0; count < 2000 && call.write(message); ++count) {
   }
   grpc::ByteBuffer ignored;

@@ -13,7 +13,7 @@ using namespace consilium::testing;
 namespace {
 
 const wire::SiteHello kHello{"consilium-client 0.1.0", {"chest"}};
-const job::SessionKey kKey{"chest-xray-1", job::SumKind::kTrain, 3, 1};
+const job::SessionKey kContractKey{"chest-xray-1", job::SumKind::kTrain, 3, 1};
 
 /// Lets a site say hello whenever it is connected, and waits until the coordinator has heard it.
 struct Attending {
@@ -69,7 +69,7 @@ TEST_CASE("the largest messages pass: a job and a round order of 1 MiB each") {
   federation.service->send(
       "north",
       wire::JobOffer{"job-1", std::string(1 << 20, 'x'), {"spiffe://lung/coordinator/hub", 1, "c", {std::byte{1}}}});
-  federation.service->send("north", wire::SessionOffer{kKey, std::vector<std::byte>(1 << 20), 7});
+  federation.service->send("north", wire::SessionOffer{kContractKey, std::vector<std::byte>(1 << 20), 7});
   REQUIRE(north.events.board.wait([&] { return north.events.received.size() == 2; }));
   CHECK(std::get<wire::JobOffer>(north.events.received[0]).spec.size() == 1 << 20);
   CHECK(std::get<wire::SessionOffer>(north.events.received[1]).order.size() == 1 << 20);
@@ -132,7 +132,7 @@ TEST_CASE("a second stream of the same site is refused while the first lives, an
   auto second = federation.link("north");
   second->start(second_events.events());
   CHECK(lost_with(second_events, ErrorCode::kAlreadyExists, "north is connected already"));
-  CHECK(first->link->send(wire::SessionPartial{kKey}));
+  CHECK(first->link->send(wire::SessionPartial{kContractKey}));
   first.reset();
   CHECK(second_events.board.wait([&] { return second_events.connected == 1; }));
   second->stop();
@@ -157,7 +157,7 @@ TEST_CASE("a site connects again by itself after the coordinator's restart") {
   Attending north(federation, "north");
   federation.stop();
   CHECK(lost_with(north.events, ErrorCode::kUnavailable, "shutting down"));
-  CHECK_FALSE(north.link->send(wire::SessionPartial{kKey}));
+  CHECK_FALSE(north.link->send(wire::SessionPartial{kContractKey}));
   federation.restart();
   CHECK(federation.handler.board.wait([&] { return federation.handler.connected.contains("north"); }));
   federation.service->send("north", wire::JobEnded{"job-1", "finished"});
@@ -170,7 +170,7 @@ TEST_CASE("a site that says something before hello, or hello twice, is cut off w
   auto link = federation.link("north");
   auto told = events.events();
   SECTION("something before hello") {
-    told.connected = [&](const std::string&) { static_cast<void>(link->send(wire::SessionPartial{kKey})); };
+    told.connected = [&](const std::string&) { static_cast<void>(link->send(wire::SessionPartial{kContractKey})); };
     link->start(std::move(told));
     CHECK(lost_with(events, ErrorCode::kInvalidArgument, "expected hello"));
     CHECK(federation.handler.messages.empty());

@@ -12,29 +12,29 @@
 namespace consilium::cli {
 namespace {
 
-struct Folder {
-  Folder() {
+struct DaemonFolder {
+  DaemonFolder() {
     std::string name = (std::filesystem::temp_directory_path() / "daemon-XXXXXX").string();
     REQUIRE(::mkdtemp(name.data()) != nullptr);
     path = name;
   }
-  ~Folder() { std::filesystem::remove_all(path); }
+  ~DaemonFolder() { std::filesystem::remove_all(path); }
   std::filesystem::path path;
 };
 
-std::unique_ptr<DaemonProcess> shell(const Folder& folder, const std::string& script) {
+std::unique_ptr<DaemonProcess> shell(const DaemonFolder& folder, const std::string& script) {
   auto daemon = DaemonProcess::start("daemon", {"/bin/sh", "-c", script}, folder.path / "log");
   REQUIRE(daemon);
   return std::move(*daemon);
 }
 
 /// Waits until the script has said that it is ready.
-void wait_ready(const Folder& folder) {
+void wait_ready(const DaemonFolder& folder) {
   while (!std::filesystem::exists(folder.path / "ready")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
 }
 
 TEST_CASE("a daemon that is asked to stop ends by itself") {
-  const Folder folder;
+  const DaemonFolder folder;
   std::vector<std::unique_ptr<DaemonProcess>> daemons;
   daemons.push_back(shell(
       folder, "trap 'exit 0' TERM; touch " + (folder.path / "ready").string() + "; while :; do sleep 0.01; done"));
@@ -46,7 +46,7 @@ TEST_CASE("a daemon that is asked to stop ends by itself") {
 }
 
 TEST_CASE("a daemon that doesn't stop is killed with all that it started") {
-  const Folder folder;
+  const DaemonFolder folder;
   std::vector<std::unique_ptr<DaemonProcess>> daemons;
   daemons.push_back(shell(folder, "trap '' TERM; (trap '' TERM; sleep 1000) & touch " +
                                       (folder.path / "ready").string() + "; sleep 1000; sleep 1000"));
@@ -60,7 +60,7 @@ TEST_CASE("a daemon that doesn't stop is killed with all that it started") {
 }
 
 TEST_CASE("a daemon that ended by itself is told with the end of its log") {
-  const Folder folder;
+  const DaemonFolder folder;
   const auto daemon = shell(folder, "echo 'no such key: north.key' >&2; exit 3");
   while (daemon->running()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   const auto ended = daemon->check();
@@ -70,7 +70,7 @@ TEST_CASE("a daemon that ended by itself is told with the end of its log") {
 }
 
 TEST_CASE("a daemon inherits no blocked signal, and leads a group of its own") {
-  const Folder folder;
+  const DaemonFolder folder;
   sigset_t block;
   sigemptyset(&block);
   sigaddset(&block, SIGTERM);

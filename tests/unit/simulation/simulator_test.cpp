@@ -17,8 +17,8 @@
 namespace consilium::simulation {
 namespace {
 
-std::vector<SimulatedSite> write_sites(const std::filesystem::path& folder, std::size_t count,
-                                       std::size_t examples = 24) {
+std::vector<SimulatedSite> write_simulated_sites(const std::filesystem::path& folder, std::size_t count,
+                                                 std::size_t examples = 24) {
   std::vector<SimulatedSite> sites;
   for (std::size_t i = 0; i < count; ++i) {
     const std::string name = "site-" + std::to_string(i);
@@ -66,7 +66,7 @@ TEST_CASE("a simulated job runs to its end, learns, and reports every round") {
   const Folder folder;
   const auto sim = simulator(2);
   std::size_t changes = 0;
-  const Simulator::Job job{spec_of(), {}, write_sites(folder.path, 6), 0};
+  const Simulator::Job job{spec_of(), {}, write_simulated_sites(folder.path, 6), 0};
   const auto status = sim->federate(job, [&changes](const report::JobStatus&) { ++changes; }, {});
   REQUIRE(status);
   INFO(status->detail);
@@ -90,7 +90,7 @@ TEST_CASE("a simulated job runs to its end, learns, and reports every round") {
 
 TEST_CASE("two runs give the same bytes, however many workers there are") {
   const Folder folder;
-  const auto sites = write_sites(folder.path, 7);
+  const auto sites = write_simulated_sites(folder.path, 7);
   std::set<crypto::Digest> models;
   for (const unsigned workers : {1U, 1U, 2U, 5U}) {
     const auto sim = simulator(workers);
@@ -110,7 +110,7 @@ TEST_CASE("two runs give the same bytes, however many workers there are") {
 TEST_CASE("weights that the researcher brings are where training starts") {
   const Folder folder;
   const auto sim = simulator(1);
-  const Simulator::Job plain{spec_of(), {}, write_sites(folder.path, 2), 0};
+  const Simulator::Job plain{spec_of(), {}, write_simulated_sites(folder.path, 2), 0};
   Simulator::Job job = plain;
   job.initial_weights = ParameterVector(10, 0.25F);
   job.spec.initial_weights_digest = crypto::sha256(std::as_bytes(std::span(job.initial_weights)));
@@ -121,7 +121,7 @@ TEST_CASE("weights that the researcher brings are where training starts") {
 
 TEST_CASE("FedAvg drops the work of stragglers, FedProx keeps it") {
   const Folder folder;
-  const auto sites = write_sites(folder.path, 10);
+  const auto sites = write_simulated_sites(folder.path, 10);
   const std::string federation = "{rounds: 5, fraction: 1.0}";
   const auto sim = simulator(2);
   const auto fedavg = run(*sim, {spec_of("{name: fedavg}", federation), {}, sites, 0.6});
@@ -152,7 +152,7 @@ TEST_CASE("a comparison evaluates alone, federated and pooled on everybody's tes
   const Simulator::Job job{
       spec_of("{name: fedavg}", "{rounds: 3, sites: [site-0, site-1, site-2], minimum_sites: 2, quorum: 0.6}"),
       {},
-      write_sites(folder.path, 3),
+      write_simulated_sites(folder.path, 3),
       0};
   const auto pool = write_pool(job.sites, job.spec, folder.path / "pooled.npz");
   REQUIRE(pool);
@@ -180,7 +180,7 @@ TEST_CASE("a comparison evaluates alone, federated and pooled on everybody's tes
 TEST_CASE("a site alone trains as a federation of that one site does") {
   const Folder folder;
   const auto sim = simulator(1);
-  const auto sites = write_sites(folder.path, 2);
+  const auto sites = write_simulated_sites(folder.path, 2);
   const Simulator::Job both{spec_of("{name: fedavg}", "{rounds: 3}"), {}, sites, 0};
   const Simulator::Job one{spec_of("{name: fedavg}", "{rounds: 3}"), {}, {sites[1]}, 0};
   const auto comparison = sim->compare(both, {true, false, false}, {}, {}, {}, {});
@@ -195,7 +195,7 @@ TEST_CASE("a site alone trains as a federation of that one site does") {
 TEST_CASE("a stop finishes the round under way, its evaluation included, and no further one") {
   const Folder folder;
   const auto sim = simulator(2);
-  const Simulator::Job job{spec_of("{name: fedavg}", "{rounds: 50}"), {}, write_sites(folder.path, 3), 0};
+  const Simulator::Job job{spec_of("{name: fedavg}", "{rounds: 50}"), {}, write_simulated_sites(folder.path, 3), 0};
   std::stop_source stop;
   const auto status = sim->federate(
       job,
@@ -216,7 +216,7 @@ TEST_CASE("a stop before the first round ends the job at once") {
   const auto sim = simulator(1);
   std::stop_source stop;
   stop.request_stop();
-  const auto status = sim->federate({spec_of(), {}, write_sites(folder.path, 2), 0}, {}, stop.get_token());
+  const auto status = sim->federate({spec_of(), {}, write_simulated_sites(folder.path, 2), 0}, {}, stop.get_token());
   REQUIRE(status);
   CHECK(status->history.empty());
   CHECK(status->phase != report::JobPhase::kFinished);
@@ -224,7 +224,7 @@ TEST_CASE("a stop before the first round ends the job at once") {
 
 TEST_CASE("a site whose data can't be read fails alone, and is named") {
   const Folder folder;
-  auto sites = write_sites(folder.path, 3);
+  auto sites = write_simulated_sites(folder.path, 3);
   sites[1].data.path = (folder.path / "missing.npz").string();
   const auto status = run(*simulator(2), {spec_of("{name: fedavg}", "{rounds: 2, minimum_sites: 2}"), {}, sites, 0});
   CHECK(status.phase == report::JobPhase::kFinished);
@@ -234,7 +234,7 @@ TEST_CASE("a site whose data can't be read fails alone, and is named") {
 
 TEST_CASE("too few working sites end the job with a reason, without waiting") {
   const Folder folder;
-  auto sites = write_sites(folder.path, 2);
+  auto sites = write_simulated_sites(folder.path, 2);
   for (auto& site : sites) site.data.path = (folder.path / "missing.npz").string();
   const auto status = run(*simulator(2), {spec_of(), {}, sites, 0});
   CHECK(status.phase == report::JobPhase::kFailed);
@@ -246,7 +246,7 @@ TEST_CASE("a job with secure aggregation but without its sites' keys is refused 
   job::JobSpec spec = spec_of();
   spec.privacy.secure_aggregation = job::SecureAggregation::kRequired;
   spec.strategy.weighting = job::Weighting::kPopulation;
-  const auto refused = simulator(1)->federate({spec, {}, write_sites(folder.path, 1), 0}, {}, {});
+  const auto refused = simulator(1)->federate({spec, {}, write_simulated_sites(folder.path, 1), 0}, {}, {});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message == job::check_masked(spec).error().message);
 }

@@ -14,7 +14,7 @@ Offer offer(const crypto::Digest& digest = kJob, const std::string& job_id = "ti
   return {{digest, "ada"}, job_id, "{}", 100};
 }
 
-struct Desk {
+struct ApprovalsDesk {
   pki::TemporaryFolder folder;
   std::unique_ptr<Approvals> approvals = Approvals::open(folder.path()).value();
 
@@ -26,7 +26,7 @@ struct Desk {
 };
 
 TEST_CASE("offers, decisions and first ids outlive a restart") {
-  Desk desk;
+  ApprovalsDesk desk;
   CHECK_FALSE(desk.approvals->has_seen({kJob, "ada"}).value());
   REQUIRE(desk.approvals->keep(offer()));
   const Decision decision{{kJob, "ada"}, true, "root", 200};
@@ -43,7 +43,7 @@ TEST_CASE("offers, decisions and first ids outlive a restart") {
 }
 
 TEST_CASE("a decision is about one researcher's job, and the last one counts") {
-  const Desk desk;
+  const ApprovalsDesk desk;
   REQUIRE(desk.approvals->decide({{kJob, "ada"}, true, "root", 200}));
   CHECK_FALSE(desk.approvals->decision({kJob, "bob"}).value());
   CHECK_FALSE(desk.approvals->decision({kOther, "ada"}).value());
@@ -53,7 +53,7 @@ TEST_CASE("a decision is about one researcher's job, and the last one counts") {
 }
 
 TEST_CASE("an offer that comes again keeps when it was first seen, and takes the new id") {
-  const Desk desk;
+  const ApprovalsDesk desk;
   REQUIRE(desk.approvals->keep(offer()));
   Offer later = offer(kJob, "tiny-2");
   later.seen_at = 999;
@@ -63,7 +63,7 @@ TEST_CASE("an offer that comes again keeps when it was first seen, and takes the
 }
 
 TEST_CASE("a job that is over leaves the list, unless somebody decided about it") {
-  const Desk desk;
+  const ApprovalsDesk desk;
   REQUIRE(desk.approvals->keep(offer()));
   REQUIRE(desk.approvals->keep(offer(kOther, "other-1")));
   REQUIRE(desk.approvals->decide({{kOther, "ada"}, true, "root", 1}));
@@ -73,7 +73,7 @@ TEST_CASE("a job that is over leaves the list, unless somebody decided about it"
 }
 
 TEST_CASE("only so many offers wait, and one that is known may come again") {
-  const Desk desk;
+  const ApprovalsDesk desk;
   for (std::size_t i = 0; i < kMaxWaitingOffers; ++i)
     REQUIRE(desk.approvals->keep(offer(crypto::sha256(std::to_string(i)), "job-" + std::to_string(i))));
   CHECK(desk.approvals->keep(offer()).error().code == ErrorCode::kResourceExhausted);
@@ -83,7 +83,7 @@ TEST_CASE("only so many offers wait, and one that is known may come again") {
 }
 
 TEST_CASE("a digest has one id, and an id one digest") {
-  const Desk desk;
+  const ApprovalsDesk desk;
   REQUIRE(desk.approvals->accept({kJob, "tiny-1", "chest", 10}, std::nullopt));
   CHECK(desk.approvals->accept({kJob, "tiny-1", "chest", 10}, std::nullopt));
   CHECK(desk.approvals->sums_of("chest").value() == 10);
@@ -93,7 +93,7 @@ TEST_CASE("a digest has one id, and an id one digest") {
 }
 
 TEST_CASE("sums are counted for good, each population by itself") {
-  const Desk desk;
+  const ApprovalsDesk desk;
   REQUIRE(desk.approvals->accept({kJob, "tiny-1", "chest", 10}, 15));
   const auto more = desk.approvals->accept({kOther, "tiny-2", "chest", 6}, 15);
   REQUIRE_FALSE(more);
@@ -107,7 +107,7 @@ TEST_CASE("sums are counted for good, each population by itself") {
 }
 
 TEST_CASE("a second process can't open the file, and a damaged one isn't repaired") {
-  Desk desk;
+  ApprovalsDesk desk;
   CHECK(Approvals::open(desk.folder.path()).error().code == ErrorCode::kFailedPrecondition);
   desk.approvals.reset();
   pki::write_text(desk.folder / "approvals.db", std::string(10'000, 'x'));

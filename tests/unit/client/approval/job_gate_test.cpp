@@ -37,7 +37,7 @@ privacy: {secure_aggregation: off}
 }
 
 /// A site's desk at which offers arrive.
-struct Desk {
+struct GateDesk {
   pki::TemporaryFolder folder;
   std::unique_ptr<Approvals> approvals = Approvals::open(folder.path()).value();
   std::int64_t now = kNow;
@@ -46,7 +46,7 @@ struct Desk {
   roster::Roster roster{.consortium = "lung", .researchers = signing().roster};
   std::vector<std::string> datasets{"chest"};
 
-  Desk() { use(signing()); }
+  GateDesk() { use(signing()); }
   void use(const Signing& people) {
     gate.emplace(JobGate::Parts{*approvals, people.trust, "lung", [this] { return now; }});
     roster.researchers = people.roster;
@@ -63,7 +63,7 @@ struct Desk {
 };
 
 TEST_CASE("the researcher is whoever signed, and a listed one needs no approval") {
-  Desk desk;
+  GateDesk desk;
   const Verdict verdict = desk.offer(signing().offer("tiny-1", spec(), "bob"));
   CHECK(verdict.consent == JobConsent::kAccepted);
   CHECK(verdict.researcher == "bob");
@@ -73,7 +73,7 @@ TEST_CASE("the researcher is whoever signed, and a listed one needs no approval"
 
 TEST_CASE(
     "no job is accepted while the site's data belong to two populations, and the coordinator hears the key alone") {
-  Desk desk;
+  GateDesk desk;
   Result<void> claimed = fail(ErrorCode::kFailedPrecondition, "/srv/chest and /srv/heart overlap");
   desk.gate.emplace(JobGate::Parts{*desk.approvals, signing().trust, "lung", [&] { return desk.now; },
                                    [&](const roster::Roster& roster, const std::string& dataset) {
@@ -90,7 +90,7 @@ TEST_CASE(
 }
 
 TEST_CASE("another researcher's job waits until a person decides") {
-  Desk desk;
+  GateDesk desk;
   const wire::JobOffer offer = signing().offer("tiny-1", spec());
   CHECK(desk.offer(offer).consent == JobConsent::kWaits);
   CHECK_FALSE(desk.approvals->accepted_as("tiny-1").value());
@@ -105,7 +105,7 @@ TEST_CASE("another researcher's job waits until a person decides") {
 }
 
 TEST_CASE("a signature is looked at before anything else, at every offer") {
-  Desk desk;
+  GateDesk desk;
   desk.decide(true);
   wire::JobOffer offer = signing().offer("tiny-1", spec());
   SECTION("an unsigned job") { offer.signature = {}; }
@@ -126,7 +126,7 @@ TEST_CASE("a signature is looked at before anything else, at every offer") {
 }
 
 TEST_CASE("a listed digest needs a signature, too") {
-  Desk desk;
+  GateDesk desk;
   desk.rule("accept_digests: [" + crypto::to_hex(job::job_digest(spec())) + "]\n");
   CHECK(desk.offer(signing().offer("tiny-1", spec(), "mallory")).reason == "signature");
   CHECK(desk.offer(signing().offer("tiny-1", spec(), "ada")).consent == JobConsent::kAccepted);
@@ -134,7 +134,7 @@ TEST_CASE("a listed digest needs a signature, too") {
 
 TEST_CASE("a revoked researcher's job is declined when it is offered again") {
   Signing people;
-  Desk desk;
+  GateDesk desk;
   desk.use(people);
   const wire::JobOffer offer = people.offer("tiny-1", spec(), "bob");
   REQUIRE(desk.offer(offer).consent == JobConsent::kAccepted);
@@ -143,14 +143,14 @@ TEST_CASE("a revoked researcher's job is declined when it is offered again") {
 }
 
 TEST_CASE("a signed text that isn't canonical is declined: approval and digest would not be of the same job") {
-  Desk desk;
+  GateDesk desk;
   const std::string text = job::canonical_text(spec()) + " ";
   const wire::JobOffer offer{"tiny-1", text, signing().sign("bob", job::digest_of_text(text))};
   CHECK(desk.offer(offer).reason == "spec");
 }
 
 TEST_CASE("an expired signature doesn't stop a job that the site has seen before") {
-  Desk desk;
+  GateDesk desk;
   const wire::JobOffer offer = signing().offer("tiny-1", spec());
   REQUIRE(desk.offer(offer).consent == JobConsent::kWaits);
   desk.now += 1'000'000;
@@ -159,7 +159,7 @@ TEST_CASE("an expired signature doesn't stop a job that the site has seen before
 }
 
 TEST_CASE("what a coordinator hears of a refusal has no value of the policy in it") {
-  Desk desk;
+  GateDesk desk;
   job::JobSpec job = spec();
   job.data.dataset = "ct";
   job.federation.rounds = 5000;
@@ -169,7 +169,7 @@ TEST_CASE("what a coordinator hears of a refusal has no value of the policy in i
 }
 
 TEST_CASE("one job is served under one id, whoever approves it again") {
-  Desk desk;
+  GateDesk desk;
   REQUIRE(desk.offer(signing().offer("tiny-1", spec(), "bob")).consent == JobConsent::kAccepted);
   CHECK(desk.offer(signing().offer("tiny-2", spec(), "bob")).reason == "job_id");
   CHECK(desk.offer(signing().offer("tiny-1", spec(4), "bob")).reason == "job_id");
@@ -177,7 +177,7 @@ TEST_CASE("one job is served under one id, whoever approves it again") {
 }
 
 TEST_CASE("a population gives as many sums as the policy says, and no more") {
-  Desk desk;
+  GateDesk desk;
   desk.rule("maximum_sums: 50\n");
   REQUIRE(desk.offer(signing().offer("tiny-1", spec(), "bob")).consent == JobConsent::kAccepted);
   const Verdict verdict = desk.offer(signing().offer("tiny-2", spec(4), "bob"));

@@ -13,7 +13,7 @@
 namespace consilium::masking {
 namespace {
 
-const crypto::Digest kJob = crypto::sha256("a job");
+const crypto::Digest kKeysJob = crypto::sha256("a job");
 const crypto::Digest kOtherJob = crypto::sha256("another job");
 
 crypto::SecretBytes key_of(std::uint8_t byte) {
@@ -37,50 +37,50 @@ struct Site {
 
 TEST_CASE("a job's key is found again after a restart, and each job has its own") {
   const Site site;
-  CHECK(site.keys().key(kJob).error().code == ErrorCode::kFailedPrecondition);
-  REQUIRE(site.keys().keep(kJob, key_of(7)));
+  CHECK(site.keys().key(kKeysJob).error().code == ErrorCode::kFailedPrecondition);
+  REQUIRE(site.keys().keep(kKeysJob, key_of(7)));
   REQUIRE(site.keys().keep(kOtherJob, key_of(8)));
-  CHECK(same(site.keys().key(kJob), key_of(7)));
+  CHECK(same(site.keys().key(kKeysJob), key_of(7)));
   CHECK(same(site.keys().key(kOtherJob), key_of(8)));
 }
 
 TEST_CASE("another key of a job is taken only once the first is forgotten") {
   const Site site;
-  REQUIRE(site.keys().keep(kJob, key_of(7)));
-  CHECK(site.keys().keep(kJob, key_of(8)).error().code == ErrorCode::kPermissionDenied);
-  CHECK(same(site.keys().key(kJob), key_of(7)));
-  REQUIRE(site.keys().forget(kJob));
-  REQUIRE(site.keys().keep(kJob, key_of(8)));
-  CHECK(same(site.keys().key(kJob), key_of(8)));
+  REQUIRE(site.keys().keep(kKeysJob, key_of(7)));
+  CHECK(site.keys().keep(kKeysJob, key_of(8)).error().code == ErrorCode::kPermissionDenied);
+  CHECK(same(site.keys().key(kKeysJob), key_of(7)));
+  REQUIRE(site.keys().forget(kKeysJob));
+  REQUIRE(site.keys().keep(kKeysJob, key_of(8)));
+  CHECK(same(site.keys().key(kKeysJob), key_of(8)));
 }
 
 TEST_CASE("a job's key doesn't lie on the disk in the clear, and two files of one key differ") {
   const Site site;
-  REQUIRE(site.keys().keep(kJob, key_of(7)));
-  const std::string first = files::read_file(site.file(kJob), 1000).value();
+  REQUIRE(site.keys().keep(kKeysJob, key_of(7)));
+  const std::string first = files::read_file(site.file(kKeysJob), 1000).value();
   CHECK(first.find(std::string(4, '\7')) == std::string::npos);
-  REQUIRE(site.keys().forget(kJob));
-  REQUIRE(site.keys().keep(kJob, key_of(7)));
-  CHECK(files::read_file(site.file(kJob), 1000).value() != first);
+  REQUIRE(site.keys().forget(kKeysJob));
+  REQUIRE(site.keys().keep(kKeysJob, key_of(7)));
+  CHECK(files::read_file(site.file(kKeysJob), 1000).value() != first);
 }
 
 TEST_CASE("a key's file opens for its own job, with the secret that sealed it, and unchanged") {
   Site site;
-  REQUIRE(site.keys().keep(kJob, key_of(7)));
-  crypto::Digest asked = kJob;
+  REQUIRE(site.keys().keep(kKeysJob, key_of(7)));
+  crypto::Digest asked = kKeysJob;
   SECTION("another site's secret") { site.secret = SiteSecret::open(site.folder.path() / "other.secret").value(); }
   SECTION("another job's") {
-    std::filesystem::copy_file(site.file(kJob), site.file(kOtherJob));
+    std::filesystem::copy_file(site.file(kKeysJob), site.file(kOtherJob));
     asked = kOtherJob;
   }
   SECTION("a byte changed, or one missing, or none sealed") {
-    std::string text = files::read_file(site.file(kJob), 1000).value();
+    std::string text = files::read_file(site.file(kKeysJob), 1000).value();
     SECTION("nonce") { text.front() ^= 1; }
     SECTION("tag") { text.back() ^= 1; }
     SECTION("size") { text.pop_back(); }
     SECTION("the key itself, as earlier versions kept it") { text = std::string(secagg::kSumKeyBytes, '\7'); }
-    REQUIRE(std::filesystem::remove(site.file(kJob)));
-    REQUIRE(files::create_private_file(site.file(kJob), text));
+    REQUIRE(std::filesystem::remove(site.file(kKeysJob)));
+    REQUIRE(files::create_private_file(site.file(kKeysJob), text));
   }
   const auto found = site.keys().key(asked);
   REQUIRE_FALSE(found);

@@ -14,9 +14,9 @@ namespace {
 using Catch::Contains;
 using Group = std::vector<std::string>;
 
-const Group kGroup{"east", "north", "south"};
-const Group kOther{"east", "south", "west"};  // without north
-const crypto::Digest kJob = crypto::sha256("a job");
+const Group kUnionGroup{"east", "north", "south"};
+const Group kUnionOther{"east", "south", "west"};  // without north
+const crypto::Digest kUnionJob = crypto::sha256("a job");
 
 const roster::SigningSites& sites() {
   static const roster::SigningSites all({"east", "north", "south", "west"});
@@ -28,7 +28,7 @@ roster::Roster roster_of() {
   roster.consortium = "lung";
   roster.serial = 3;
   roster.sites = sites().keys({"east", "north", "south", "west"});
-  roster.populations = {{"chest", {"chest"}, roster::Mode::kMasked, 500, {kGroup}, {kGroup}}};
+  roster.populations = {{"chest", {"chest"}, roster::Mode::kMasked, 500, {kUnionGroup}, {kUnionGroup}}};
   return roster;
 }
 
@@ -44,12 +44,12 @@ LedgerFile file_of(const std::string& site) {
   file.reader = "north";
   file.code = 77;
   file.serial = 3;
-  GroupContent group{kGroup, advert(9, site), {}};
-  for (const std::string& member : kGroup) {
+  GroupContent group{kUnionGroup, advert(9, site), {}};
+  for (const std::string& member : kUnionGroup) {
     if (member != site) group.seen.push_back(advert(7, member));
   }
   file.content.groups = {group};
-  file.content.jobs = {{kJob, "chest", 5}};
+  file.content.jobs = {{kUnionJob, "chest", 5}};
   file.certificate = sites().certificate(site);
   REQUIRE(sign(file, sites().signer(site)));
   return file;
@@ -65,7 +65,7 @@ LedgerFile file_of(const std::string& site, const std::function<void(LedgerFile&
 
 /// North's own ledger, put back to when it had made 3 adverts.
 LedgerContent restored_ledger() {
-  return {.groups = {{kGroup, advert(3, "north"), {advert(3, "east"), advert(3, "south")}}}, .jobs = {}};
+  return {.groups = {{kUnionGroup, advert(3, "north"), {advert(3, "east"), advert(3, "south")}}}, .jobs = {}};
 }
 
 Result<Adoption> unite(const std::vector<LedgerFile>& files, const roster::Roster& roster = roster_of()) {
@@ -120,15 +120,15 @@ TEST_CASE("the union has what the members have seen of this site, what each says
   const crypto::Digest other = crypto::sha256("another job");
   const LedgerFile south = file_of("south", [&](LedgerFile& f) {
     f.content.groups[0].seen[1] = advert(8, "north");
-    f.content.jobs = {{kJob, "chest", 4}, {other, "", 0}};
+    f.content.jobs = {{kUnionJob, "chest", 4}, {other, "", 0}};
     std::ranges::sort(f.content.jobs, {}, &JobContent::job);
   });
   const Adoption adoption = unite({file_of("east"), south}).value();
-  CHECK(adoption.own ==
-        std::vector<Adoption::Advert>{{kGroup, "north", advert(7, "north")}, {kGroup, "north", advert(8, "north")}});
-  CHECK(adoption.others ==
-        std::vector<Adoption::Advert>{{kGroup, "east", advert(9, "east")}, {kGroup, "south", advert(9, "south")}});
-  std::vector<JobContent> jobs{{kJob, "chest", 5}, {other, "", 0}};
+  CHECK(adoption.own == std::vector<Adoption::Advert>{{kUnionGroup, "north", advert(7, "north")},
+                                                      {kUnionGroup, "north", advert(8, "north")}});
+  CHECK(adoption.others == std::vector<Adoption::Advert>{{kUnionGroup, "east", advert(9, "east")},
+                                                         {kUnionGroup, "south", advert(9, "south")}});
+  std::vector<JobContent> jobs{{kUnionJob, "chest", 5}, {other, "", 0}};
   std::ranges::sort(jobs, {}, &JobContent::job);
   CHECK(adoption.jobs == jobs);
 }
@@ -189,7 +189,7 @@ struct North {
     return *std::move(opened);
   }
   [[nodiscard]] Result<void> begin(const crypto::Digest& job, std::uint64_t number) const {
-    return ledger().begin({job, job::SumKind::kCensus, 0}, 1, kGroup, advert(number, "north"));
+    return ledger().begin({job, job::SumKind::kCensus, 0}, 1, kUnionGroup, advert(number, "north"));
   }
 };
 
@@ -197,17 +197,17 @@ TEST_CASE("after the adoption a site's adverts go on where the others are, and e
   const North north;
   const crypto::Digest known = crypto::sha256("a job that only north knows of");
   REQUIRE(north.begin(known, 1));
-  REQUIRE(north.ledger().set_back(kGroup, "set back: consilium-client ledger request"));
+  REQUIRE(north.ledger().set_back(kUnionGroup, "set back: consilium-client ledger request"));
   check_refused(north.begin(crypto::sha256("new"), 2), ErrorCode::kPermissionDenied, {"ledger request"});
 
   const Adoption adoption = unite({file_of("east"), file_of("south")}).value();
   REQUIRE(north.ledger().adopt(adoption));
-  CHECK(north.ledger().next_advert(kGroup).value() == 8);
-  CHECK(north.ledger().check_claims(kGroup, std::vector{advert(7, "north"), secagg::Seen{}}));
-  CHECK(north.ledger().check_claims(kGroup, std::vector{advert(1, "north")}));
-  CHECK_FALSE(north.ledger().check_claims(kGroup, std::vector{advert(6, "north")}));
-  CHECK(north.ledger().seen(kGroup, "north").value() == std::vector{advert(9, "east"), advert(9, "south")});
-  for (const crypto::Digest& job : {kJob, known})
+  CHECK(north.ledger().next_advert(kUnionGroup).value() == 8);
+  CHECK(north.ledger().check_claims(kUnionGroup, std::vector{advert(7, "north"), secagg::Seen{}}));
+  CHECK(north.ledger().check_claims(kUnionGroup, std::vector{advert(1, "north")}));
+  CHECK_FALSE(north.ledger().check_claims(kUnionGroup, std::vector{advert(6, "north")}));
+  CHECK(north.ledger().seen(kUnionGroup, "north").value() == std::vector{advert(9, "east"), advert(9, "south")});
+  for (const crypto::Digest& job : {kUnionJob, known})
     CHECK(north.ledger().ended_before({job, job::SumKind::kCensus, 0}).value().has_value());
   CHECK(north.begin(crypto::sha256("new"), 8));
   // Once more, and with older ledgers: nothing is lowered.
@@ -215,8 +215,8 @@ TEST_CASE("after the adoption a site's adverts go on where the others are, and e
   for (Adoption::Advert& one : older.others) one.advert = advert(4, one.site);
   older.own[0].advert = advert(2, "north");
   REQUIRE(north.ledger().adopt(older));
-  CHECK(north.ledger().next_advert(kGroup).value() == 9);
-  CHECK(north.ledger().seen(kGroup, "north").value() == std::vector{advert(9, "east"), advert(9, "south")});
+  CHECK(north.ledger().next_advert(kUnionGroup).value() == 9);
+  CHECK(north.ledger().seen(kUnionGroup, "north").value() == std::vector{advert(9, "east"), advert(9, "south")});
 }
 
 TEST_CASE("two members that have seen two adverts of one number are both content with what was adopted") {
@@ -225,7 +225,7 @@ TEST_CASE("two members that have seen two adverts of one number are both content
     f.content.groups[0].seen[1] = {7, crypto::sha256("what north advertised after it was set back")};
   });
   REQUIRE(north.ledger().adopt(unite({file_of("east"), south}).value()));
-  CHECK(north.ledger().check_claims(kGroup, std::vector{advert(7, "north"), south.content.groups[0].seen[1]}));
+  CHECK(north.ledger().check_claims(kUnionGroup, std::vector{advert(7, "north"), south.content.groups[0].seen[1]}));
 }
 
 TEST_CASE("a member tells what it shares with the reader, and nothing of other groups") {
@@ -233,27 +233,27 @@ TEST_CASE("a member tells what it shares with the reader, and nothing of other g
   const crypto::Digest shared = crypto::sha256("shared");
   const crypto::Digest apart = crypto::sha256("apart");
   GroupLedger east = north.ledger();
-  REQUIRE(east.begin({shared, job::SumKind::kCensus, 0}, 1, kGroup, advert(1, "east")));
-  REQUIRE(east.begin({apart, job::SumKind::kCensus, 0}, 1, kOther, advert(1, "east")));
-  REQUIRE(east.begin({kJob, job::SumKind::kCensus, 0}, 1, kGroup, advert(2, "east")));
+  REQUIRE(east.begin({shared, job::SumKind::kCensus, 0}, 1, kUnionGroup, advert(1, "east")));
+  REQUIRE(east.begin({apart, job::SumKind::kCensus, 0}, 1, kUnionOther, advert(1, "east")));
+  REQUIRE(east.begin({kUnionJob, job::SumKind::kCensus, 0}, 1, kUnionGroup, advert(2, "east")));
   Release release;
   release.population = "chest";
   release.attempt = 1;
-  release.group = kGroup;
+  release.group = kUnionGroup;
   for (const auto kind : {job::SumKind::kTrain, job::SumKind::kEvaluate}) {
     release.sum = {shared, kind, 1};
     REQUIRE(east.release(release, crypto::sha256("x"), crypto::sha256("y"), "east",
                          std::vector{advert(4, "north"), advert(6, "south")}));
   }
-  release.group = kOther;
+  release.group = kUnionOther;
   release.sum.job = apart;
   REQUIRE(east.release(release, crypto::sha256("x"), crypto::sha256("y"), "east",
                        std::vector{advert(4, "south"), advert(6, "west")}));
 
   LedgerContent content = east.content_for("north", "east").value();
   REQUIRE(content.groups.size() == 1);
-  CHECK(content.groups[0] == GroupContent{kGroup, advert(2, "east"), {advert(4, "north"), advert(6, "south")}});
-  std::vector<JobContent> jobs{{shared, "chest", 2}, {kJob, "", 0}};
+  CHECK(content.groups[0] == GroupContent{kUnionGroup, advert(2, "east"), {advert(4, "north"), advert(6, "south")}});
+  std::vector<JobContent> jobs{{shared, "chest", 2}, {kUnionJob, "", 0}};
   std::ranges::sort(jobs, {}, &JobContent::job);
   CHECK(content.jobs == jobs);
   add_jobs(content, {shared, crypto::sha256("only a key")});

@@ -21,7 +21,7 @@ const std::vector<std::string> kSites{"east", "north", "south", "west"};
 const crypto::Digest kNorth = job::simulated_roster({"north"}).at("north");
 
 /// A masked job of kSites, each with its made-up key.
-job::JobSpec masked_job() {
+job::JobSpec roster_job() {
   const auto job = job::parse_job(kJob, "job.yaml");
   REQUIRE(job);
   return job::with_roster(*job, job::simulated_roster(kSites)).value();
@@ -38,18 +38,18 @@ std::string refusal(const job::JobSpec& job, const roster::Roster& own, const cr
 }
 
 TEST_CASE("a masked job passes where every site of it is in the site's own roster") {
-  CHECK(check_roster(masked_job(), own_roster(), "north", kNorth));
+  CHECK(check_roster(roster_job(), own_roster(), "north", kNorth));
 }
 
 TEST_CASE("without a roster file a site takes part in no masked job, and in others as its policy says") {
-  CHECK_THAT(refusal(masked_job(), {}), Contains("client.yaml: roster: ") && Contains("takes part in no job"));
+  CHECK_THAT(refusal(roster_job(), {}), Contains("client.yaml: roster: ") && Contains("takes part in no job"));
   job::JobSpec plain;
   plain.privacy.secure_aggregation = job::SecureAggregation::kOff;
   CHECK(check_roster(plain, {}, "north", kNorth));
 }
 
 TEST_CASE("a masked job without a roster is declined with the command that fills it in") {
-  job::JobSpec job = masked_job();
+  job::JobSpec job = roster_job();
   job.federation.roster.clear();
   const auto checked = check_roster(job, own_roster(), "north", kNorth);
   REQUIRE_FALSE(checked);
@@ -58,7 +58,7 @@ TEST_CASE("a masked job without a roster is declined with the command that fills
 }
 
 TEST_CASE("a job of numbers that a coordinator made too small is declined") {
-  job::JobSpec job = masked_job();
+  job::JobSpec job = roster_job();
   job.federation.quorum = 0.25;
   CHECK_THAT(refusal(job, own_roster()), Contains("federation.quorum"));
 }
@@ -66,11 +66,11 @@ TEST_CASE("a job of numbers that a coordinator made too small is declined") {
 TEST_CASE("a minted hospital, which the site's own roster doesn't have, is refused by name") {
   roster::Roster own = own_roster();
   own.sites.erase("west");
-  CHECK_THAT(refusal(masked_job(), own), Contains("site 'west' isn't in this site's roster file"));
+  CHECK_THAT(refusal(roster_job(), own), Contains("site 'west' isn't in this site's roster file"));
 }
 
 TEST_CASE("a second key for a known hospital is refused with both keys") {
-  job::JobSpec job = masked_job();
+  job::JobSpec job = roster_job();
   job.federation.roster["west"] = crypto::sha256("minted");
   CHECK_THAT(refusal(job, own_roster()),
              Contains("site 'west' has the key " + crypto::to_hex(crypto::sha256("minted")) + " in the job and " +
@@ -78,21 +78,21 @@ TEST_CASE("a second key for a known hospital is refused with both keys") {
 }
 
 TEST_CASE("a job must name this site, with this site's own key") {
-  const auto absent = check_roster(masked_job(), own_roster(), "centre", own_roster().sites.at("centre"));
+  const auto absent = check_roster(roster_job(), own_roster(), "centre", own_roster().sites.at("centre"));
   REQUIRE_FALSE(absent);
   CHECK(absent.error().code == ErrorCode::kPermissionDenied);
   CHECK_THAT(absent.error().message, Contains("the job doesn't list this site ('centre')"));
-  CHECK_THAT(refusal(masked_job(), own_roster(), crypto::sha256("another")),
+  CHECK_THAT(refusal(roster_job(), own_roster(), crypto::sha256("another")),
              Contains("the job gives this site the key " + crypto::to_hex(kNorth)));
 }
 
 TEST_CASE("a job of strangers names the first of them and says how many there are") {
-  CHECK_THAT(refusal(masked_job(), {.consortium = "lung", .sites = job::simulated_roster({"a"})}),
+  CHECK_THAT(refusal(roster_job(), {.consortium = "lung", .sites = job::simulated_roster({"a"})}),
              Contains("'east'") && Contains("'south'") && !Contains("'west'") && Contains("and 1 more"));
 }
 
 TEST_CASE("a job that the policy accepts by its digest is held to the roster all the same") {
-  job::JobSpec job = masked_job();
+  job::JobSpec job = roster_job();
   job.federation.roster["west"] = crypto::sha256("minted");
   const auto policy = parse_policy("accept_digests: [" + crypto::to_hex(job::job_digest(job)) + "]\n", "policy.yaml");
   REQUIRE(policy);
@@ -186,9 +186,9 @@ TEST_CASE("a job goes on when the roster adds a group, and none begins over a gr
 
 TEST_CASE("a data set whose population is summed in one mode is summed in no other") {
   const roster::Roster own = population_roster();
-  CHECK_THAT(refusal(masked_job(), own),
+  CHECK_THAT(refusal(roster_job(), own),
              Catch::Contains("the job's sums are masked-threshold") && Catch::Contains("summed as masked only"));
-  CHECK_FALSE(check_roster(job::without_masks(masked_job()), own, "north", kNorth));
+  CHECK_FALSE(check_roster(job::without_masks(roster_job()), own, "north", kNorth));
   roster::Roster other = own;
   other.populations.front().datasets = {"skin"};
   CHECK_THAT(refusal(population_job(terms_of(own)), other),

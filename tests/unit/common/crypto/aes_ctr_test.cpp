@@ -10,10 +10,10 @@ using consilium::ErrorCode;
 
 namespace {
 
-const std::string kKey = "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4";
+const std::string kCtrKey = "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4";
 
 AesCtrStream stream_at(std::string_view counter) {
-  return AesCtrStream::begin(secret_from_hex(kKey), array_from_hex<16>(counter)).value();
+  return AesCtrStream::begin(secret_from_hex(kCtrKey), array_from_hex<16>(counter)).value();
 }
 
 std::vector<std::uint8_t> keystream(AesCtrStream stream, std::size_t size) {

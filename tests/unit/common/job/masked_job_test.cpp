@@ -13,7 +13,7 @@ using Names = std::vector<std::string>;
 
 const Names kSix{"east", "north", "north-east", "south", "south-west", "west"};
 
-JobSpec parsed(const std::string& text) {
+JobSpec parsed_masked(const std::string& text) {
   auto job = parse_job(text, "job.yaml");
   INFO((job ? "" : job.error().message));
   REQUIRE(job);
@@ -42,7 +42,7 @@ std::string refusal(const std::string& text) {
 }
 
 TEST_CASE("a job with a roster states all that follows from it") {
-  const JobSpec job = parsed(text_of(roster_of(kSix)));
+  const JobSpec job = parsed_masked(text_of(roster_of(kSix)));
   CHECK(is_masked(job));
   CHECK(job.federation.roster == simulated_roster(kSix));
   CHECK(job.federation.sites == kSix);
@@ -56,15 +56,15 @@ TEST_CASE("a job with a roster states all that follows from it") {
   CHECK(text.find(R"("count_groups":[["east",)") != std::string::npos);
   CHECK(text.find(R"("minimum_sites":5)") != std::string::npos);
   CHECK(text.find(R"("east":")" + crypto::to_hex(simulated_roster(kSix).at("east"))) != std::string::npos);
-  CHECK(parsed(text) == job);
+  CHECK(parsed_masked(text) == job);
 }
 
 TEST_CASE("a masked job without a roster parses, and is refused with the command that fills it in") {
-  const JobSpec job = parsed(text_of(""));
+  const JobSpec job = parsed_masked(text_of(""));
   CHECK(job.federation.roster.empty());
   CHECK(job.federation.minimum_sites == 0);
   CHECK_FALSE(job.privacy.colluding_sites);
-  CHECK(parsed(canonical_text(job)) == job);
+  CHECK(parsed_masked(canonical_text(job)) == job);
   const auto refused = check_masked(job);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::kFailedPrecondition);
@@ -75,11 +75,11 @@ TEST_CASE("a masked job without a roster parses, and is refused with the command
 TEST_CASE(
     "in mode masked whole groups decide, and a job that asks for a number of sites is refused by the key's name") {
   const auto filled = [](const std::string& federation) {
-    return with_population(parsed(text_of(federation)), simulated_roster(kSix), 1, {"d", 10, {kSix}, {}});
+    return with_population(parsed_masked(text_of(federation)), simulated_roster(kSix), 1, {"d", 10, {kSix}, {}});
   };
   const JobSpec job = filled("").value();
   CHECK(job.federation.minimum_sites == 1);
-  CHECK(parsed(canonical_text(job)) == job);  // as it is sent
+  CHECK(parsed_masked(canonical_text(job)) == job);  // as it is sent
   CHECK(filled(", minimum_sites: 1"));
   const auto refused = filled(", minimum_sites: 4");
   REQUIRE_FALSE(refused);
@@ -90,7 +90,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a job without masks needs no roster and has none of their keys") {
-  const JobSpec job = parsed(text_of("", "secure_aggregation: off"));
+  const JobSpec job = parsed_masked(text_of("", "secure_aggregation: off"));
   CHECK(check_masked(job));
   CHECK(job.federation.minimum_sites == 1);
   const std::string text = canonical_text(job);
@@ -107,27 +107,27 @@ TEST_CASE("a job without masks needs no roster and has none of their keys") {
 }
 
 TEST_CASE("a roster fills in the job that is written as one would by hand") {
-  const auto filled = with_roster(parsed(text_of("")), simulated_roster(kSix));
+  const auto filled = with_roster(parsed_masked(text_of("")), simulated_roster(kSix));
   REQUIRE(filled);
-  CHECK(*filled == parsed(text_of(roster_of(kSix))));
-  CHECK(job_digest(*filled) == job_digest(parsed(text_of(roster_of(kSix)))));
+  CHECK(*filled == parsed_masked(text_of(roster_of(kSix))));
+  CHECK(job_digest(*filled) == job_digest(parsed_masked(text_of(roster_of(kSix)))));
   CHECK(with_roster(*filled, simulated_roster(kSix)) == *filled);
 }
 
 TEST_CASE("of a job that lists its sites, a roster gives those alone, in the job's order") {
-  const auto filled = with_roster(parsed(text_of(", sites: [west, east, north]")), simulated_roster(kSix));
+  const auto filled = with_roster(parsed_masked(text_of(", sites: [west, east, north]")), simulated_roster(kSix));
   REQUIRE(filled);
   CHECK(filled->federation.sites == Names{"west", "east", "north"});
   CHECK(filled->federation.roster == simulated_roster({"west", "east", "north"}));
   CHECK(filled->federation.count_groups == std::vector<Names>{{"east", "north", "west"}});
-  const auto missing = with_roster(parsed(text_of(", sites: [west, east, centre]")), simulated_roster(kSix));
+  const auto missing = with_roster(parsed_masked(text_of(", sites: [west, east, centre]")), simulated_roster(kSix));
   REQUIRE_FALSE(missing);
   CHECK(missing.error().message == "federation.sites: 'centre' isn't in the roster");
-  CHECK_FALSE(with_roster(parsed(text_of("")), {}));
+  CHECK_FALSE(with_roster(parsed_masked(text_of("")), {}));
 }
 
 TEST_CASE("a job's roster and another must agree") {
-  const JobSpec job = parsed(text_of(roster_of(kSix)));
+  const JobSpec job = parsed_masked(text_of(roster_of(kSix)));
   Roster other = simulated_roster(kSix);
   other["north"] = crypto::sha256("a minted key");
   const auto refused = with_roster(job, other);
@@ -148,10 +148,10 @@ TEST_CASE("a roster has 3 to 255 sites, each with a key of its own") {
   Names many;
   for (int i = 0; i < 255; ++i) many.push_back("site-" + std::to_string(i));
   CHECK(parse_job(text_of(roster_of(many)), "job.yaml"));
-  CHECK(with_roster(parsed(text_of("")), simulated_roster(many)));
+  CHECK(with_roster(parsed_masked(text_of("")), simulated_roster(many)));
   many.push_back("one-more");
   CHECK_FALSE(parse_job(text_of(roster_of(many)), "job.yaml"));
-  CHECK_FALSE(with_roster(parsed(text_of("")), simulated_roster(many)));
+  CHECK_FALSE(with_roster(parsed_masked(text_of("")), simulated_roster(many)));
   const std::string key(64, 'a');
   CHECK(refusal(text_of(", roster: {a: " + key + ", b: " + std::string(64, 'b') + ", c: " + key + "}")) ==
         "job.yaml: federation.roster: 'a' and 'c' have the same key (line 1)");
@@ -177,9 +177,9 @@ TEST_CASE("a cohort that colluding sites could see through is refused, with what
 
 TEST_CASE("count groups part the sites, and none is smaller than colluding sites could see through") {
   const std::string one = ", count_groups: [[west, east, north], [south, south-west, north-east]]";
-  const JobSpec job = parsed(text_of(roster_of(kSix) + one, "colluding_sites: 1"));
+  const JobSpec job = parsed_masked(text_of(roster_of(kSix) + one, "colluding_sites: 1"));
   CHECK(count_groups(job) == std::vector<Names>{{"east", "north", "west"}, {"north-east", "south", "south-west"}});
-  CHECK(parsed(canonical_text(job)) == job);
+  CHECK(parsed_masked(canonical_text(job)) == job);
   const auto refused = [](const std::string& groups, const std::string& c = "colluding_sites: 1") {
     return refusal(text_of(roster_of(kSix) + ", count_groups: " + groups, c));
   };
@@ -198,39 +198,39 @@ TEST_CASE("count groups part the sites, and none is smaller than colluding sites
 
 TEST_CASE("who may collude, the groups and every key are part of the digest") {
   const std::string text = text_of(roster_of(kSix), "colluding_sites: 1");
-  const crypto::Digest digest = job_digest(parsed(text));
-  CHECK(job_digest(parsed(with(text, "colluding_sites: 1", "colluding_sites: 2"))) != digest);
-  CHECK(job_digest(parsed(with(text, "rounds: 2",
-                               "rounds: 2, count_groups: [[west, east, north], [south, south-west, "
-                               "north-east]]"))) != digest);
+  const crypto::Digest digest = job_digest(parsed_masked(text));
+  CHECK(job_digest(parsed_masked(with(text, "colluding_sites: 1", "colluding_sites: 2"))) != digest);
+  CHECK(job_digest(parsed_masked(with(text, "rounds: 2",
+                                      "rounds: 2, count_groups: [[west, east, north], [south, south-west, "
+                                      "north-east]]"))) != digest);
   const std::string key = crypto::to_hex(simulated_roster(kSix).at("north"));
-  CHECK(job_digest(parsed(with(text, key, std::string(64, '0')))) != digest);
+  CHECK(job_digest(parsed_masked(with(text, key, std::string(64, '0')))) != digest);
   std::string upper = key;
   for (char& c : upper) c = static_cast<char>(std::toupper(c));
-  CHECK(job_digest(parsed(with(text, key, "'" + upper + "'"))) == digest);
+  CHECK(job_digest(parsed_masked(with(text, key, "'" + upper + "'"))) == digest);
 }
 
-TEST_CASE("a masked job made by hand is checked like one that was parsed") {
-  JobSpec job = parsed(text_of(roster_of(kSix)));
+TEST_CASE("a masked job made by hand is checked like one that was parsed_masked") {
+  JobSpec job = parsed_masked(text_of(roster_of(kSix)));
   job.federation.minimum_sites = 1;
   CHECK_FALSE(check_masked(job));
-  job = parsed(text_of(roster_of(kSix)));
+  job = parsed_masked(text_of(roster_of(kSix)));
   job.federation.sites.pop_back();
   CHECK(check_masked(job).error().message == "federation.sites: 'west' of federation.roster isn't listed");
-  job = parsed(text_of(roster_of(kSix)));
+  job = parsed_masked(text_of(roster_of(kSix)));
   job.federation.sites.push_back("centre");
   CHECK(check_masked(job).error().message == "federation.roster: 'centre' of federation.sites has no key");
 }
 
 TEST_CASE("a job without its masks is a plain job of the same training") {
-  const JobSpec plain = without_masks(parsed(text_of(roster_of(kSix))));
+  const JobSpec plain = without_masks(parsed_masked(text_of(roster_of(kSix))));
   CHECK_FALSE(is_masked(plain));
   CHECK(plain.federation.sites == kSix);
   CHECK(plain.strategy.weighting == Weighting::kPopulation);
-  CHECK(parsed(canonical_text(plain)) == plain);
+  CHECK(parsed_masked(canonical_text(plain)) == plain);
   CHECK(without_masks(plain) == plain);
-  const JobSpec unrostered = without_masks(parsed(text_of("")));
-  CHECK(parsed(canonical_text(unrostered)) == unrostered);
+  const JobSpec unrostered = without_masks(parsed_masked(text_of("")));
+  CHECK(parsed_masked(canonical_text(unrostered)) == unrostered);
 }
 
 TEST_CASE("the fuzzer begins with jobs that are read") {

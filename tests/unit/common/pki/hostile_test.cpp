@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::vector<Role> kEveryone(kRoles.begin(), kRoles.end());
+const std::vector<Role> kAnyRole(kRoles.begin(), kRoles.end());
 const Identity kNorth{"lung", Role::kSite, "north"};
 
 /// DER wrapped as PEM, so that a flipped byte reaches the parser and not only the base64.
@@ -114,7 +114,7 @@ TEST_CASE("a certificate changed in any byte authenticates nobody else") {
   }
   std::size_t accepted = 0;
   for (std::size_t i = 0; i < hostile.size(); ++i) {
-    const auto identity = store->authenticate(hostile[i], kEveryone);
+    const auto identity = store->authenticate(hostile[i], kAnyRole);
     if (identity) {
       CHECK(*identity == kNorth);
       CHECK(key_fingerprint(hostile[i]).value() == key_fingerprint(pem).value());

@@ -32,7 +32,7 @@ constexpr const char* kTest =
     "3045022100f1abb023518351cd71d881567b1ea663ed3efcf6c5132b354f28d3b0b7d38367"
     "0220019f4113742a2b14bd25926b49c649155f267e60d3814b4c0cc84250e46f0083";
 
-std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> bytes_in(const std::string& text) { return std::as_bytes(std::span(text)); }
 
 std::vector<std::byte> from_hex(std::string_view hex) {
   std::vector<std::byte> bytes;
@@ -57,19 +57,19 @@ std::string certificate_of_the_key() {
 
 TEST_CASE("ECDSA P-256 verifies the signatures of RFC 6979, A.2.5, each for its message") {
   const std::string certificate = certificate_of_the_key();
-  CHECK(verify(certificate, bytes_of("sample"), from_hex(kSample)));
-  CHECK(verify(certificate, bytes_of("test"), from_hex(kTest)));
-  CHECK(verify(certificate, bytes_of("test"), from_hex(kSample)).error().code == ErrorCode::kUnauthenticated);
-  CHECK(verify(certificate, bytes_of("sample"), from_hex(kTest)).error().code == ErrorCode::kUnauthenticated);
+  CHECK(verify(certificate, bytes_in("sample"), from_hex(kSample)));
+  CHECK(verify(certificate, bytes_in("test"), from_hex(kTest)));
+  CHECK(verify(certificate, bytes_in("test"), from_hex(kSample)).error().code == ErrorCode::kUnauthenticated);
+  CHECK(verify(certificate, bytes_in("sample"), from_hex(kTest)).error().code == ErrorCode::kUnauthenticated);
 }
 
 TEST_CASE("a signature by the key of RFC 6979 verifies, and is another one each time") {
   const TemporaryFolder folder;
   REQUIRE(files::create_private_file(folder / "rfc.key", kKey));
   const auto signer = make_file_signer(folder / "rfc.key").value();
-  const auto first = signer->sign(bytes_of("sample")).value();
-  const auto second = signer->sign(bytes_of("sample")).value();
+  const auto first = signer->sign(bytes_in("sample")).value();
+  const auto second = signer->sign(bytes_in("sample")).value();
   CHECK(first != second);
-  CHECK(verify(certificate_of_the_key(), bytes_of("sample"), first));
-  CHECK(verify(certificate_of_the_key(), bytes_of("sample"), second));
+  CHECK(verify(certificate_of_the_key(), bytes_in("sample"), first));
+  CHECK(verify(certificate_of_the_key(), bytes_in("sample"), second));
 }

@@ -37,7 +37,7 @@ task::Metrics metrics_of(double accuracy) {
   return metrics;
 }
 
-Report example() {
+Report example_report() {
   Report report;
   report.spec = *job::parse_job(kJob, "job.yaml");
   report.status.job_id = "tiny-1";
@@ -77,7 +77,7 @@ struct Folder {
 };
 
 TEST_CASE("report.json has each round's evaluation under the name of its split") {
-  const auto json = nlohmann::json::parse(report_json(example()));
+  const auto json = nlohmann::json::parse(report_json(example_report()));
   REQUIRE(json.at("rounds").size() == 2);
   const auto& first = json["rounds"][0];
   const auto& second = json["rounds"][1];
@@ -111,7 +111,7 @@ TEST_CASE("report.json has each round's evaluation under the name of its split")
 }
 
 TEST_CASE("a report without a comparison says null, and survives texts that aren't UTF-8") {
-  Report report = example();
+  Report report = example_report();
   report.comparison = {};
   report.status.history[0].failed["a"] = "bad \xff bytes";
   const auto json = nlohmann::json::parse(report_json(report));
@@ -119,14 +119,14 @@ TEST_CASE("a report without a comparison says null, and survives texts that aren
 }
 
 TEST_CASE("report.json says whether the job's sums were masked") {
-  Report report = example();
+  Report report = example_report();
   CHECK(nlohmann::json::parse(report_json(report)).at("secure_aggregation") == "off");
   report.spec.privacy.secure_aggregation = job::SecureAggregation::kRequired;
   CHECK(nlohmann::json::parse(report_json(report)).at("secure_aggregation") == "required");
 }
 
 TEST_CASE("metrics.csv has as many fields in every row, empty where nothing was measured") {
-  const std::string csv = metrics_csv(example());
+  const std::string csv = metrics_csv(example_report());
   std::vector<std::string> lines;
   for (std::size_t at = 0; at < csv.size();) {
     const std::size_t end = csv.find('\n', at);
@@ -141,7 +141,7 @@ TEST_CASE("metrics.csv has as many fields in every row, empty where nothing was 
 }
 
 TEST_CASE("the curves show loss and metric, with comparisons as levels") {
-  const std::string svg = curves_svg(example());
+  const std::string svg = curves_svg(example_report());
   for (const char* text :
        {"val, global model", "accuracy, mean of the sites alone (test)", "accuracy, pooled (test)", "AUC"}) {
     CHECK(svg.find(text) != std::string::npos);
@@ -149,7 +149,7 @@ TEST_CASE("the curves show loss and metric, with comparisons as levels") {
 }
 
 TEST_CASE("every view takes whatever metrics there are, by name") {
-  Report report = example();
+  Report report = example_report();
   task::Metrics metrics;
   metrics.examples = 3;
   metrics.values = {{"loss", 0.3, 0.0, false}, {"dice", 0.8, 0.001}, {"hd95", 4.0, 0.1, false}};
@@ -175,7 +175,7 @@ TEST_CASE("every view takes whatever metrics there are, by name") {
 
 TEST_CASE("a report folder holds the model and its three files, and nothing half-written") {
   const Folder folder;
-  const Report report = example();
+  const Report report = example_report();
   const ParameterManifest manifest = *model::build_manifest(report.spec.model);
   const ParameterVector weights = *model::initial_weights(report.spec.model, 1);
   REQUIRE(write_report_folder(folder.path / "deep" / "out", report, manifest, weights));

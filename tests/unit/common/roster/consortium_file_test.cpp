@@ -18,18 +18,18 @@ Roster members_named(const std::vector<std::string>& names) {
   return members;
 }
 
-const Roster kMembers = members_named({"east", "north", "south", "west"});
+const Roster kListedMembers = members_named({"east", "north", "south", "west"});
 const std::string kPlain = "populations: {chest: {datasets: [chest], examples: 500}}\n";
 
-Consortium plan(const std::string& text, const Roster& members = kMembers) {
+Consortium plan(const std::string& text, const Roster& members = kListedMembers) {
   const auto consortium = parse_consortium(text, "consortium.yaml", members);
   INFO((consortium ? "" : consortium.error().message));
   REQUIRE(consortium);
   return *consortium;
 }
 
-std::string refusal(const std::string& text) {
-  const auto consortium = parse_consortium(text, "consortium.yaml", kMembers);
+std::string file_refusal(const std::string& text) {
+  const auto consortium = parse_consortium(text, "consortium.yaml", kListedMembers);
   REQUIRE_FALSE(consortium);
   return consortium.error().message;
 }
@@ -43,11 +43,11 @@ MadeRoster made(const Roster& members, const std::string& text, const Roster* pr
 }
 
 TEST_CASE("a first roster has the members, one group of all, and a history of that") {
-  const MadeRoster first = made(kMembers, kPlain, nullptr);
+  const MadeRoster first = made(kListedMembers, kPlain, nullptr);
   CHECK(first.roster.serial == 1);
   CHECK(first.roster.colluding == 1);
-  CHECK(first.roster.sites == kMembers.sites);
-  CHECK(first.roster.researchers == kMembers.researchers);
+  CHECK(first.roster.sites == kListedMembers.sites);
+  CHECK(first.roster.researchers == kListedMembers.researchers);
   const Group all{"east", "north", "south", "west"};
   CHECK(first.roster.populations == std::vector<Population>{{"chest", {"chest"}, Mode::kMasked, 500, {all}, {all}}});
   CHECK(first.notes.empty());
@@ -69,16 +69,16 @@ TEST_CASE("the table's consortia get the table's groups") {
 }
 
 TEST_CASE("a consortium file that breaks a rule is refused with file and key") {
-  CHECK_THAT(refusal("colluding: 1\n"), Contains("consortium.yaml: populations: this key is missing"));
-  CHECK_THAT(refusal("colluding: 0\n" + kPlain), Contains("consortium.yaml: colluding: "));
-  CHECK_THAT(refusal("populations: {chest: {datasets: [chest]}}"), Contains("populations.chest.examples: "));
-  CHECK_THAT(refusal("populations: {chest: {datasets: [chest], examples: 0}}"),
+  CHECK_THAT(file_refusal("colluding: 1\n"), Contains("consortium.yaml: populations: this key is missing"));
+  CHECK_THAT(file_refusal("colluding: 0\n" + kPlain), Contains("consortium.yaml: colluding: "));
+  CHECK_THAT(file_refusal("populations: {chest: {datasets: [chest]}}"), Contains("populations.chest.examples: "));
+  CHECK_THAT(file_refusal("populations: {chest: {datasets: [chest], examples: 0}}"),
              Contains("populations.chest.examples: "));
-  CHECK_THAT(refusal("populations: {Chest: {datasets: [chest], examples: 1}}"), Contains("populations.Chest: "));
-  CHECK_THAT(refusal("populations: {a: {datasets: [chest], examples: 1}, b: {datasets: [chest], examples: 1}}"),
+  CHECK_THAT(file_refusal("populations: {Chest: {datasets: [chest], examples: 1}}"), Contains("populations.Chest: "));
+  CHECK_THAT(file_refusal("populations: {a: {datasets: [chest], examples: 1}, b: {datasets: [chest], examples: 1}}"),
              Contains("populations.b.datasets: data set 'chest' is already in population 'a'"));
   const auto grouped = [](const std::string& groups) {
-    return refusal("populations: {chest: {datasets: [chest], examples: 1, groups: " + groups + "}}");
+    return file_refusal("populations: {chest: {datasets: [chest], examples: 1, groups: " + groups + "}}");
   };
   CHECK_THAT(grouped("[[east, north]]"), Contains("populations.chest.groups[0]: expected at least 3 sites"));
   CHECK_THAT(grouped("[[east, north, wets]]"), Contains("populations.chest.groups: 'wets' isn't one of the sites"));
@@ -87,10 +87,10 @@ TEST_CASE("a consortium file that breaks a rule is refused with file and key") {
 }
 
 TEST_CASE("the next roster continues serial and history, and nothing fixed may change") {
-  const Roster first = made(kMembers, kPlain, nullptr).roster;
+  const Roster first = made(kListedMembers, kPlain, nullptr).roster;
   const std::string three =
       "populations: {chest: {datasets: [chest, chest-ap], examples: 600, groups: [[east, north, south]]}}\n";
-  const MadeRoster second = made(kMembers, three, &first);
+  const MadeRoster second = made(kListedMembers, three, &first);
   CHECK(second.roster.serial == 2);
   CHECK(second.roster.populations[0].history ==
         std::vector<Group>{{"east", "north", "south", "west"}, {"east", "north", "south"}});
@@ -98,7 +98,7 @@ TEST_CASE("the next roster continues serial and history, and nothing fixed may c
   CHECK_THAT(second.notes[0], Contains("Population chest: west is in no group"));
 
   const auto forbidden = [&](const std::string& text) {
-    const auto next = make_roster(kMembers, plan(text), &second.roster);
+    const auto next = make_roster(kListedMembers, plan(text), &second.roster);
     REQUIRE_FALSE(next);
     return next.error().message;
   };
@@ -111,7 +111,7 @@ TEST_CASE("the next roster continues serial and history, and nothing fixed may c
 }
 
 TEST_CASE("without stated groups the old ones stay, and new sites form groups only where that needs nobody") {
-  const Roster first = made(kMembers, kPlain, nullptr).roster;
+  const Roster first = made(kListedMembers, kPlain, nullptr).roster;
   const Roster more = members_named({"a", "b", "east", "north", "south", "west"});
   const MadeRoster two = made(more, kPlain, &first);
   CHECK(two.roster.populations[0].groups == first.populations[0].groups);
@@ -125,7 +125,7 @@ TEST_CASE("without stated groups the old ones stay, and new sites form groups on
 }
 
 TEST_CASE("a group closes when one of its sites is no member any more, and its others don't regroup by themselves") {
-  const Roster first = made(kMembers, kPlain, nullptr).roster;
+  const Roster first = made(kListedMembers, kPlain, nullptr).roster;
   const MadeRoster next = made(members_named({"east", "north", "south"}), kPlain, &first);
   CHECK(next.roster.populations[0].groups.empty());
   CHECK(next.roster.populations[0].history == first.populations[0].history);
@@ -136,14 +136,14 @@ TEST_CASE("a group closes when one of its sites is no member any more, and its o
 }
 
 TEST_CASE("a signature to leave is kept while its site is in a group; one to a change is not") {
-  Roster first = made(kMembers, kPlain, nullptr).roster;
+  Roster first = made(kListedMembers, kPlain, nullptr).roster;
   const Consent leave{ConsentKind::kMayLeave, "west", "chest", 1, 1, "AAAA", {std::byte{1}}};
   first.consents = {leave, {ConsentKind::kChange, "west", "chest", 1, 1, "AAAA", {std::byte{1}}}};
   const std::string three =
       "populations: {chest: {datasets: [chest], examples: 500, groups: [[east, north, south]]}}\n";
-  const Roster second = made(kMembers, three, &first).roster;
+  const Roster second = made(kListedMembers, three, &first).roster;
   CHECK(second.consents == std::vector<Consent>{leave});
-  CHECK(made(kMembers, three, &second).roster.consents.empty());
+  CHECK(made(kListedMembers, three, &second).roster.consents.empty());
 }
 
 }  // namespace

@@ -39,18 +39,18 @@ std::string with(std::string text, const std::string& from, const std::string& t
   return text.replace(text.find(from), from.size(), to);
 }
 
-std::string refusal(const std::string& text) {
+std::string roster_refusal(const std::string& text) {
   const auto roster = parse_roster(text, "roster.yaml");
   INFO(text.substr(0, 600));
   REQUIRE_FALSE(roster);
   return roster.error().message;
 }
 
-/// The refusal of whole() with one change.
-std::string refusal(const std::function<void(Roster&)>& change) {
+/// The roster_refusal of whole() with one change.
+std::string roster_refusal(const std::function<void(Roster&)>& change) {
   Roster roster = whole();
   change(roster);
-  return refusal(roster_text(roster));
+  return roster_refusal(roster_text(roster));
 }
 
 TEST_CASE("a roster that was written reads back the same, as YAML and as JSON") {
@@ -110,90 +110,93 @@ TEST_CASE("a roster's file is named in its errors") {
 }
 
 TEST_CASE("a roster with a wrong member is refused whole, and the error names the key") {
-  CHECK(refusal(with(kMembers, "south", "north")) == "roster.yaml: sites[1].name: 'north' is listed twice (line 5)");
-  CHECK(refusal(with(kMembers, kSouth, kNorth)) ==
+  CHECK(roster_refusal(with(kMembers, "south", "north")) ==
+        "roster.yaml: sites[1].name: 'north' is listed twice (line 5)");
+  CHECK(roster_refusal(with(kMembers, kSouth, kNorth)) ==
         "roster.yaml: sites[1].fingerprint: 'north' has the same key (line 6)");
-  CHECK(refusal(with(kMembers, "fingerprint", "fingerprnt"))
+  CHECK(roster_refusal(with(kMembers, "fingerprint", "fingerprnt"))
             .starts_with("roster.yaml: sites[0].fingerprnt: unknown key"));
-  CHECK(refusal(kMembers + "researchers: [{name: ada, fingerprint: " + kNorth + "}]\n") ==
+  CHECK(roster_refusal(kMembers + "researchers: [{name: ada, fingerprint: " + kNorth + "}]\n") ==
         "roster.yaml: researchers[0].fingerprint: 'north' has the same key (line 7)");
   for (const std::string& wrong : {std::string(63, 'a'), std::string(65, 'a'), std::string(63, 'a') + "g",
                                    std::string("0x") + std::string(62, 'a'), std::string()})
-    CHECK(refusal(with(kMembers, kNorth, wrong)).starts_with("roster.yaml: sites[0].fingerprint: "));
+    CHECK(roster_refusal(with(kMembers, kNorth, wrong)).starts_with("roster.yaml: sites[0].fingerprint: "));
   for (const char* wrong : {"North", "no_rth", "-north", "../north", "north south", ""})
-    CHECK(refusal(with(kMembers, "north", wrong)).starts_with("roster.yaml: sites[0].name: "));
+    CHECK(roster_refusal(with(kMembers, "north", wrong)).starts_with("roster.yaml: sites[0].name: "));
   for (const char* wrong : {"sites: north", "sites: {north: x}", "sites: [north]", "sites: [[]]", "sites: [null]"})
-    CHECK(refusal(std::string("consortium: lung\n") + wrong + "\n").starts_with("roster.yaml: sites"));
-  CHECK(refusal("consortium: lung\n") == "roster.yaml: sites: this key is missing (line 1)");
-  CHECK(refusal("sites: []\n") == "roster.yaml: consortium: this key is missing (line 1)");
+    CHECK(roster_refusal(std::string("consortium: lung\n") + wrong + "\n").starts_with("roster.yaml: sites"));
+  CHECK(roster_refusal("consortium: lung\n") == "roster.yaml: sites: this key is missing (line 1)");
+  CHECK(roster_refusal("sites: []\n") == "roster.yaml: consortium: this key is missing (line 1)");
 }
 
 TEST_CASE("a population that breaks a rule is refused, and the error names the key and the rule") {
   using Catch::Contains;
-  CHECK_THAT(refusal([](Roster& r) { r.serial = 0; }), Contains("populations: ") && Contains("`serial`"));
-  CHECK_THAT(refusal([](Roster& r) { r.colluding = 0; }), Contains("colluding: expected an integer from 1"));
-  CHECK_THAT(refusal([](Roster& r) { r.colluding = 2; }),
+  CHECK_THAT(roster_refusal([](Roster& r) { r.serial = 0; }), Contains("populations: ") && Contains("`serial`"));
+  CHECK_THAT(roster_refusal([](Roster& r) { r.colluding = 0; }), Contains("colluding: expected an integer from 1"));
+  CHECK_THAT(roster_refusal([](Roster& r) { r.colluding = 2; }),
              Contains("populations.chest.groups[0]: expected at least 5 sites (2c + 1 with colluding: 2), found 4"));
-  CHECK_THAT(refusal([](Roster& r) { r.populations[0].examples = 0; }), Contains("populations.chest.examples: "));
-  CHECK_THAT(refusal([](Roster& r) { r.populations[1].datasets = {"chest"}; }),
+  CHECK_THAT(roster_refusal([](Roster& r) { r.populations[0].examples = 0; }),
+             Contains("populations.chest.examples: "));
+  CHECK_THAT(roster_refusal([](Roster& r) { r.populations[1].datasets = {"chest"}; }),
              Contains("populations.skin.datasets: data set 'chest' is already in population 'chest'"));
-  CHECK_THAT(refusal([](Roster& r) { r.populations[1].datasets.clear(); }), Contains("populations.skin.datasets: "));
-  CHECK_THAT(refusal([](Roster& r) { r.populations[0].name = "Chest"; }), Contains("populations.Chest: "));
-  CHECK_THAT(refusal([](Roster& r) { r.populations[1].name = "chest"; }), Contains("chest"));
-  CHECK_THAT(refusal([](Roster& r) { r.sites.erase("west"); }),
+  CHECK_THAT(roster_refusal([](Roster& r) { r.populations[1].datasets.clear(); }),
+             Contains("populations.skin.datasets: "));
+  CHECK_THAT(roster_refusal([](Roster& r) { r.populations[0].name = "Chest"; }), Contains("populations.Chest: "));
+  CHECK_THAT(roster_refusal([](Roster& r) { r.populations[1].name = "chest"; }), Contains("chest"));
+  CHECK_THAT(roster_refusal([](Roster& r) { r.sites.erase("west"); }),
              Contains("populations.chest.groups: 'west' isn't one of the sites"));
-  CHECK_THAT(refusal([](Roster& r) {
+  CHECK_THAT(roster_refusal([](Roster& r) {
                r.populations[0].groups.push_back({"east", "north", "south"});
              }),
              Contains("populations.chest.groups: site 'east' is in two groups"));
-  CHECK_THAT(refusal([](Roster& r) { r.populations[0].history.pop_back(); }),
+  CHECK_THAT(roster_refusal([](Roster& r) { r.populations[0].history.pop_back(); }),
              Contains("populations.chest.history: group 1 of `groups` is missing"));
-  CHECK_THAT(refusal([](Roster& r) {
+  CHECK_THAT(roster_refusal([](Roster& r) {
                r.populations[0].history.push_back({"east", "north", "south"});
              }),
              Contains("populations.chest.history: group 3 stands there twice"));
-  CHECK_THAT(refusal([](Roster& r) {
+  CHECK_THAT(roster_refusal([](Roster& r) {
                r.populations[0].history.push_back({"east", "north"});
              }),
              Contains("populations.chest.history[2]: expected at least 3 sites"));
-  CHECK_THAT(refusal([](Roster& r) {
+  CHECK_THAT(roster_refusal([](Roster& r) {
                r.populations[0].history.push_back({"b", "c", "a"});
              }),
              Contains("populations.chest.history[2]: expected names in order, found 'a' after 'c'"));
-  CHECK_THAT(refusal([](Roster& r) { r.populations[0].history.push_back({"a", "a", "b"}); }), Contains("'a'"));
-  CHECK_THAT(refusal(with(roster_text(whole()), "mode: masked", "mode: open")),
+  CHECK_THAT(roster_refusal([](Roster& r) { r.populations[0].history.push_back({"a", "a", "b"}); }), Contains("'a'"));
+  CHECK_THAT(roster_refusal(with(roster_text(whole()), "mode: masked", "mode: open")),
              Contains("populations.chest.mode: expected one of masked, masked-threshold, plain"));
-  CHECK_THAT(refusal(with(roster_text(whole()), "    mode: masked\n", "    mood: masked\n")),
+  CHECK_THAT(roster_refusal(with(roster_text(whole()), "    mode: masked\n", "    mood: masked\n")),
              Contains("populations.chest.mood: unknown key; did you mean 'mode'?"));
-  CHECK_THAT(refusal(with(roster_text(whole()), "    examples: 500\n", "")),
+  CHECK_THAT(roster_refusal(with(roster_text(whole()), "    examples: 500\n", "")),
              Contains("populations.chest.examples: this key is missing"));
 }
 
 TEST_CASE("a signature that isn't one is refused before anybody verifies it") {
   using Catch::Contains;
   const std::string text = roster_text(whole());
-  CHECK_THAT(refusal(with(text, "30af", "30AF")), Contains("consents[0].signature: "));
-  CHECK_THAT(refusal(with(text, "30af", "30a")), Contains("consents[0].signature: "));
-  CHECK_THAT(refusal(with(text, "30af", std::string(300, '0'))), Contains("consents[0].signature: "));
-  CHECK_THAT(refusal(with(text, "MIIB+/8=", "MIIB-8=")), Contains("consents[0].certificate: "));
-  CHECK_THAT(refusal(with(text, "may-leave", "leave")), Contains("consents[0].kind: "));
+  CHECK_THAT(roster_refusal(with(text, "30af", "30AF")), Contains("consents[0].signature: "));
+  CHECK_THAT(roster_refusal(with(text, "30af", "30a")), Contains("consents[0].signature: "));
+  CHECK_THAT(roster_refusal(with(text, "30af", std::string(300, '0'))), Contains("consents[0].signature: "));
+  CHECK_THAT(roster_refusal(with(text, "MIIB+/8=", "MIIB-8=")), Contains("consents[0].certificate: "));
+  CHECK_THAT(roster_refusal(with(text, "may-leave", "leave")), Contains("consents[0].kind: "));
 }
 
 TEST_CASE("a hostile roster costs no more than its bound") {
   std::string many = "consortium: lung\nsites:\n";
   for (int i = 0; i < 10'001; ++i) many += "  - {}\n";
-  CHECK(refusal(many) == "roster.yaml: sites: expected at most 10000 items, found 10001 (line 3)");
+  CHECK(roster_refusal(many) == "roster.yaml: sites: expected at most 10000 items, found 10001 (line 3)");
   std::string groups =
       "consortium: lung\nserial: 1\nsites: []\npopulations: {a: {datasets: [a], mode: masked, examples: 1, groups: [], "
       "history: [";
   for (int i = 0; i < 10'001; ++i) groups += "[],";
-  CHECK_THAT(refusal(groups + "]}}\n"), Catch::Contains("expected at most 10000 items"));
+  CHECK_THAT(roster_refusal(groups + "]}}\n"), Catch::Contains("expected at most 10000 items"));
   std::string populations = "consortium: lung\nserial: 1\nsites: []\npopulations: {";
   for (int i = 0; i < 1'001; ++i) populations += "p" + std::to_string(i) + ": {},";
-  CHECK(refusal(populations + "}\n").find("expected at most 1000 keys") != std::string::npos);
-  refusal(kMembers + std::string(kMaxRosterBytes, '#'));
-  refusal("consortium: lung\nsites: " + std::string(5000, '['));
-  refusal(with(kMembers, "sites:", "sites: &a") + "more: *a\n");
+  CHECK(roster_refusal(populations + "}\n").find("expected at most 1000 keys") != std::string::npos);
+  roster_refusal(kMembers + std::string(kMaxRosterBytes, '#'));
+  roster_refusal("consortium: lung\nsites: " + std::string(5000, '['));
+  roster_refusal(with(kMembers, "sites:", "sites: &a") + "more: *a\n");
   const std::string text = roster_text(whole());
   for (std::size_t length = 0; length + 1 < text.size(); ++length) {
     const auto cut = parse_roster(text.substr(0, length), "roster.yaml");

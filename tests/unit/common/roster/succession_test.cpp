@@ -13,7 +13,7 @@ namespace {
 
 using Catch::Contains;
 
-const Group kFour{"east", "north", "south", "west"};
+const Group kFounders{"east", "north", "south", "west"};
 
 const SigningSites& old_keys() {
   static const SigningSites all({"east", "new", "north", "south", "west"});
@@ -29,8 +29,8 @@ Roster roster_of(std::uint64_t serial) {
   Roster roster;
   roster.consortium = "lung";
   roster.serial = serial;
-  roster.sites = old_keys().keys(kFour);
-  roster.populations = {{"chest", {"chest"}, Mode::kMasked, 500, {kFour}, {kFour}}};
+  roster.sites = old_keys().keys(kFounders);
+  roster.populations = {{"chest", {"chest"}, Mode::kMasked, 500, {kFounders}, {kFounders}}};
   return roster;
 }
 
@@ -46,7 +46,7 @@ Result<void> follows(const Roster& known, const Roster& next) {
   return check_change({.known = &known, .next = next}, Departures::kAccept);
 }
 
-std::string refusal(const Roster& known, const Roster& next) {
+std::string succession_refusal(const Roster& known, const Roster& next) {
   const auto checked = follows(known, next);
   REQUIRE_FALSE(checked);
   return checked.error().message;
@@ -56,9 +56,9 @@ TEST_CASE("a site's key changes where the old key signed the new one, and not ot
   CHECK(follows(roster_of(3), changed(4)));
   Roster swapped = roster_of(4);
   swapped.sites["north"] = new_keys().key("north");
-  CHECK_THAT(refusal(roster_of(3), swapped), Contains("the old key didn't sign that") &&
-                                                 Contains("consilium-client roster successor") &&
-                                                 Contains(crypto::to_hex(new_keys().key("north"))));
+  CHECK_THAT(succession_refusal(roster_of(3), swapped), Contains("the old key didn't sign that") &&
+                                                            Contains("consilium-client roster successor") &&
+                                                            Contains(crypto::to_hex(new_keys().key("north"))));
 }
 
 TEST_CASE("a succession is one key's word for one key, site, consortium and serial") {
@@ -100,7 +100,7 @@ TEST_CASE("successions are followed over rosters that a site has missed") {
   CHECK(follows(roster_of(3), third));
   Roster gap = third;
   gap.successions.erase(gap.successions.begin());
-  CHECK_THAT(refusal(roster_of(3), gap), Contains("expected one of the key"));
+  CHECK_THAT(succession_refusal(roster_of(3), gap), Contains("expected one of the key"));
 }
 
 TEST_CASE("a succession is used once: an old key doesn't come back by an old signature") {
@@ -116,21 +116,21 @@ TEST_CASE("a succession is used once: an old key doesn't come back by an old sig
   CHECK_FALSE(parse_roster(roster_text(replayed), "replayed").has_value());
   Roster shortened = changed(4);  // the list without what came after
   shortened.serial = 6;
-  CHECK_THAT(refusal(back, shortened), Contains("successions: lacks one of site 'north' that roster 5 has"));
+  CHECK_THAT(succession_refusal(back, shortened), Contains("successions: lacks one of site 'north' that roster 5 has"));
 }
 
 TEST_CASE("a site doesn't come back with another key after it has left") {
   Roster left = roster_of(4);
   left.sites.erase("north");
   left.populations[0].groups.clear();
-  CHECK_THAT(refusal(roster_of(3), left), Contains("former: lacks site 'north'"));
+  CHECK_THAT(succession_refusal(roster_of(3), left), Contains("former: lacks site 'north'"));
   left.former = {{"north", new_keys().key("north")}};
-  CHECK_THAT(refusal(roster_of(3), left), Contains("the old key didn't sign that"));
+  CHECK_THAT(succession_refusal(roster_of(3), left), Contains("the old key didn't sign that"));
   left.former = {{"north", old_keys().key("north")}};
   REQUIRE(follows(roster_of(3), left));
   Roster impostor = roster_of(5);
   impostor.sites["north"] = new_keys().key("north");
-  CHECK_THAT(refusal(left, impostor), Contains("the old key didn't sign that"));
+  CHECK_THAT(succession_refusal(left, impostor), Contains("the old key didn't sign that"));
   CHECK(follows(left, roster_of(5)));
   CHECK(follows(left, changed(5)));
 }

@@ -11,7 +11,7 @@ namespace {
 
 const QuickConsortium kSix(6);
 
-AgreementBenchSetup two_groups() {
+AgreementBenchSetup two_group_setup() {
   AgreementBenchSetup setup;
   setup.groups = {3, 3};
   return setup;
@@ -30,7 +30,7 @@ bool contains(const std::vector<std::byte>& bytes, std::span<const std::uint8_t>
 }  // namespace
 
 TEST_CASE("sites that are restarted after every message agree all the same, complaints included") {
-  AgreementBench bench(kSix, two_groups());
+  AgreementBench bench(kSix, two_group_setup());
   bench.replace(4).seals = [](Rank to, PublishedNumber number) {
     if (to < 2) number[0] ^= 1;
     return number;
@@ -75,7 +75,7 @@ TEST_CASE("a site set back to its first state says the same to the same list, an
 }
 
 TEST_CASE("a saved state opens under its own key, job, try, groups, colluders and site alone") {
-  AgreementBench bench(kSix, two_groups());
+  AgreementBench bench(kSix, two_group_setup());
   bench.run();
   const auto saved = bench.site(0).sealed(bench.sealing_key()).value();
   auto wrong_key = bench.sealing_key().clone().value();
@@ -102,7 +102,7 @@ TEST_CASE("a saved state opens under its own key, job, try, groups, colluders an
 }
 
 TEST_CASE("a saved state that was cut or changed anywhere is refused") {
-  AgreementBench bench(kSix, two_groups());
+  AgreementBench bench(kSix, two_group_setup());
   const auto saved = bench.site(0).sealed(bench.sealing_key()).value();
   for (std::size_t i = 0; i < saved.size(); ++i) {
     auto changed = saved;
@@ -118,7 +118,7 @@ TEST_CASE("a saved state that was cut or changed anywhere is refused") {
 }
 
 TEST_CASE("a saved state shows no secret, and never the same bytes twice") {
-  AgreementBench bench(kSix, two_groups());
+  AgreementBench bench(kSix, two_group_setup());
   SeededRandom same(1000);  // what site 0 drew from: its box key, then its seed
   std::array<std::uint8_t, 32> box{};
   std::array<std::uint8_t, 32> seed{};

@@ -11,7 +11,7 @@
 namespace consilium::secagg {
 namespace {
 
-const QuickConsortium kFive(5);
+const QuickConsortium kCoordinatorFive(5);
 const crypto::Digest kContext = BenchSetup{}.context;
 
 /// Site 4's message of one kind, changed on its way.
@@ -26,7 +26,7 @@ BenchSetup lying(Change change) {
 
 /// The others finish without site 4, whose loss has this reason.
 void check_lost(const BenchSetup& setup, const std::string& reason) {
-  ConsortiumBench bench(kFive, setup);
+  ConsortiumBench bench(kCoordinatorFive, setup);
   bench.run();
   CHECK(bench.lost() == std::map<std::size_t, std::string>{{4, reason}});
   CHECK(bench.left().empty());
@@ -42,7 +42,8 @@ std::string small_order() {
 
 /// An attempt in which site 4 is a LyingSite that shares these secrets, and uploads or not.
 struct Lie {
-  explicit Lie(bool wrong_seed, bool wrong_key) : bench(kFive, {}), liar(kFive, 4, bench.random()) {
+  explicit Lie(bool wrong_seed, bool wrong_key)
+      : bench(kCoordinatorFive, {}), liar(kCoordinatorFive, 4, bench.random()) {
     for (std::size_t i = 0; i < 4; ++i) bench.send(i, bench.site(i).advert());
     bench.send(4, liar.advert(kContext));
     const auto list = bench.next<AdvertList>(4);
@@ -74,13 +75,13 @@ TEST_CASE("keys that the others would refuse cost their sender its place, and no
   const auto with_keys = [](const auto& change) {
     return lying<Advert>([change](Advert& advert) {
       change(advert);
-      advert.signature = kFive.signer(4).sign(advert_statement(kContext, advert)).value();
+      advert.signature = kCoordinatorFive.signer(4).sign(advert_statement(kContext, advert)).value();
     });
   };
   check_lost(with_keys([](Advert& advert) { advert.mask_key = advert.channel_key; }), "advert: a key is used twice");
   check_lost(with_keys([](Advert& advert) { advert.mask_key = {}; }), small_order());
   // As site 3's, though it looks different.
-  crypto::X25519PublicKey copied = ConsortiumBench(kFive, {}).site(3).advert().mask_key;
+  crypto::X25519PublicKey copied = ConsortiumBench(kCoordinatorFive, {}).site(3).advert().mask_key;
   copied.back() ^= 0x80;
   check_lost(with_keys([copied](Advert& advert) { advert.channel_key = copied; }), "advert: a key is used twice");
 }
@@ -92,7 +93,7 @@ TEST_CASE("shares for another number of sites, and a wrong confirmation, cost th
              }),
              "shares for 4 sites, expected 5");
   const auto wrong = lying<Confirmation>([](Confirmation& confirmation) { confirmation.signature[3] ^= std::byte{1}; });
-  ConsortiumBench bench(kFive, wrong);
+  ConsortiumBench bench(kCoordinatorFive, wrong);
   bench.run_until(Drop::kConfirm);
   bench.send(4, *bench.deliver(4, bench.next<Survivors>(4)).value());  // the first, so that it is awaited
   CHECK(bench.lost() == std::map<std::size_t, std::string>{{4, "the signature isn't that of site-004"}});
@@ -108,7 +109,7 @@ TEST_CASE("a share that isn't the one committed to is left out, and both ends ar
   setup.to_coordinator = [](std::size_t site, SiteMessage& message) {
     if (auto* reveal = std::get_if<Reveal>(&message); reveal != nullptr && site == 0) reveal->shares[2][7] ^= 1;
   };
-  ConsortiumBench bench(kFive, setup);
+  ConsortiumBench bench(kCoordinatorFive, setup);
   bench.run();
   CHECK(bench.notes() ==
         std::vector<std::string>{
@@ -116,7 +117,7 @@ TEST_CASE("a share that isn't the one committed to is left out, and both ends ar
   REQUIRE(bench.coordinator().phase() == Phase::kUnmasked);
   CHECK(bench.unmasked_sum() == bench.plain_sum());
 
-  ConsortiumBench four(kFive, setup);  // without site 4 there are no shares to spare
+  ConsortiumBench four(kCoordinatorFive, setup);  // without site 4 there are no shares to spare
   four.run({Drop::kNever, Drop::kNever, Drop::kNever, Drop::kNever, Drop::kUnmask});
   REQUIRE(four.coordinator().phase() == Phase::kFailed);
   CHECK(four.coordinator().take_masks().empty());
@@ -127,7 +128,7 @@ TEST_CASE("a reveal for another number of sites costs its sender its place") {
   setup.to_coordinator = [](std::size_t site, SiteMessage& message) {
     if (auto* reveal = std::get_if<Reveal>(&message); reveal != nullptr && site == 0) reveal->shares.pop_back();
   };
-  ConsortiumBench bench(kFive, setup);
+  ConsortiumBench bench(kCoordinatorFive, setup);
   bench.run();
   CHECK(bench.lost() == std::map<std::size_t, std::string>{{0, "4 shares revealed, expected 5"}});
   CHECK(bench.coordinator().phase() == Phase::kUnmasked);
@@ -162,7 +163,7 @@ TEST_CASE("a mask key that isn't the one advertised ends the attempt, names its 
 }
 
 TEST_CASE("what is said twice, late, or by nobody of the cohort changes nothing") {
-  ConsortiumBench bench(kFive, {});
+  ConsortiumBench bench(kCoordinatorFive, {});
   const auto unchanged = [&bench](const std::string& site, const SiteMessage& message) {
     const Phase phase = bench.coordinator().phase();
     const auto awaited = bench.coordinator().awaited();
@@ -199,7 +200,7 @@ TEST_CASE("what is said twice, late, or by nobody of the cohort changes nothing"
 }
 
 TEST_CASE("an answer to what wasn't asked yet costs its sender its place") {
-  ConsortiumBench bench(kFive, {});
+  ConsortiumBench bench(kCoordinatorFive, {});
   bench.send(4, Reveal{{RevealedShare{}}});
   CHECK(bench.lost().at(4) == "unexpected reveal while advertising");
   CHECK_FALSE(bench.coordinator().awaited().contains("site-004"));
@@ -209,7 +210,7 @@ TEST_CASE("an answer to what wasn't asked yet costs its sender its place") {
 }
 
 TEST_CASE("each phase awaits those who still owe something, and is over when nobody does") {
-  ConsortiumBench bench(kFive, {});
+  ConsortiumBench bench(kCoordinatorFive, {});
   const auto waiting = [&bench] { return bench.coordinator().awaited().size(); };
   CHECK(waiting() == 5);
   bench.send(0, bench.site(0).advert());
@@ -232,7 +233,7 @@ TEST_CASE("each phase awaits those who still owe something, and is over when nob
 }
 
 TEST_CASE("a site that goes before masks are agreed on is left out of everything") {
-  ConsortiumBench bench(kFive, {});
+  ConsortiumBench bench(kCoordinatorFive, {});
   for (std::size_t i = 0; i < 4; ++i) bench.send(i, bench.site(i).advert());
   bench.take(bench.coordinator().lose("site-000"));  // after its advert
   bench.send(4, bench.site(4).advert());
@@ -251,26 +252,26 @@ TEST_CASE("a sum of everybody or nobody ends with the first that is missing, bef
   const std::string why = "counts are summed over a whole group, and site-004 is missing";
   for (const Drop step : {Drop::kAdvertise, Drop::kShare, Drop::kUpload}) {
     const Drop never = Drop::kNever;
-    ConsortiumBench bench(kFive, setup);
+    ConsortiumBench bench(kCoordinatorFive, setup);
     bench.run({never, never, never, never, step});
     REQUIRE(bench.coordinator().phase() == Phase::kFailed);
     CHECK(bench.coordinator().failure().message == why);
     CHECK(bench.sent_of_kind(2) == 0);
     CHECK(bench.left().empty());
   }
-  ConsortiumBench lost(kFive, setup);
+  ConsortiumBench lost(kCoordinatorFive, setup);
   lost.run_until(Drop::kUpload);
   lost.take(lost.coordinator().lose("site-004"));
   CHECK(lost.coordinator().failure().message == why);
 
-  ConsortiumBench late(kFive, setup);  // once everybody's vector is in, the rest is as in any sum
+  ConsortiumBench late(kCoordinatorFive, setup);  // once everybody's vector is in, the rest is as in any sum
   late.run({Drop::kUnmask});
   REQUIRE(late.coordinator().phase() == Phase::kUnmasked);
   CHECK(late.unmasked_sum() == late.plain_sum());
 }
 
 TEST_CASE("a survivor that comes back is told again what it owes, until it has answered") {
-  ConsortiumBench bench(kFive, {});
+  ConsortiumBench bench(kCoordinatorFive, {});
   CHECK(bench.coordinator().owed("site-000").empty());
   bench.run_until(Drop::kConfirm);
   const CoordinatorMessage survivors = bench.next<Survivors>(0);
@@ -287,7 +288,7 @@ TEST_CASE("a survivor that comes back is told again what it owes, until it has a
 
 TEST_CASE(
     "uploads that are closed before keys are agreed on, and more sites than ranks, end the attempt with a reason") {
-  ConsortiumBench bench(kFive, {});
+  ConsortiumBench bench(kCoordinatorFive, {});
   CHECK(bench.coordinator().close_uploads().messages.empty());
   CHECK(bench.coordinator().phase() == Phase::kFailed);
   CHECK(bench.coordinator().failure().message == "the uploads were closed while advertising");

@@ -8,7 +8,7 @@
 namespace consilium::secagg {
 namespace {
 
-const QuickConsortium kFive(5);
+const QuickConsortium kSiteFive(5);
 
 /// Brings site 0 into each of its states, by number.
 void bring_into(ConsortiumBench& bench, int state) {
@@ -27,7 +27,7 @@ constexpr std::size_t kExpected[] = {0, 1, 2, 2, 3, 4};
 }  // namespace
 
 TEST_CASE("every message in every state where it doesn't belong is refused, and ends the attempt for the site") {
-  ConsortiumBench reference(kFive, {});
+  ConsortiumBench reference(kSiteFive, {});
   std::vector<CoordinatorMessage> messages;
   reference.advertise();
   messages.emplace_back(reference.next<AdvertList>(0));
@@ -39,7 +39,7 @@ TEST_CASE("every message in every state where it doesn't belong is refused, and 
   for (int state = 0; state < 6; ++state) {
     for (const CoordinatorMessage& message : messages) {
       if (message.index() == kExpected[state]) continue;
-      ConsortiumBench bench(kFive, {});
+      ConsortiumBench bench(kSiteFive, {});
       bench.advertise();
       bring_into(bench, state);
       CHECK(refusal(bench, 0, message) ==
@@ -49,13 +49,13 @@ TEST_CASE("every message in every state where it doesn't belong is refused, and 
 }
 
 TEST_CASE("a message that was answered is refused when it comes again") {
-  ConsortiumBench bench(kFive, {});
+  ConsortiumBench bench(kSiteFive, {});
   bench.advertise();
   const auto list = bench.next<AdvertList>(1);
   REQUIRE(bench.deliver(1, list));
   CHECK(refusal(bench, 1, list) == "unexpected advert list while shares are sent");
 
-  ConsortiumBench other(kFive, {});
+  ConsortiumBench other(kSiteFive, {});
   other.run_until(Drop::kUnmask);
   const auto request = other.next<UnmaskRequest>(1);
   REQUIRE(other.deliver(1, request));
@@ -63,7 +63,7 @@ TEST_CASE("a message that was answered is refused when it comes again") {
 }
 
 TEST_CASE("masks are handed out once, and only while they are agreed on") {
-  ConsortiumBench bench(kFive, {});
+  ConsortiumBench bench(kSiteFive, {});
   CHECK_FALSE(bench.site(0).keyed());
   CHECK_FALSE(bench.site(0).take_masks());
   bench.advertise();
@@ -79,7 +79,7 @@ TEST_CASE("masks are handed out once, and only while they are agreed on") {
 }
 
 TEST_CASE("of each site one share is revealed, never both: the seed's of a survivor, the mask key's of a dropout") {
-  ConsortiumBench bench(kFive, {});
+  ConsortiumBench bench(kSiteFive, {});
   bench.advertise();
   bench.share();
   bench.upload({2});
@@ -110,7 +110,7 @@ TEST_CASE("of each site one share is revealed, never both: the seed's of a survi
 }
 
 TEST_CASE("a list of survivors is told by name, and ranks that nobody has are left out") {
-  ConsortiumBench bench(kFive, {});
+  ConsortiumBench bench(kSiteFive, {});
   bench.run_until(Drop::kConfirm);
   CHECK(bench.site(0).names_of(Survivors{{1, 3, 77}}) == std::vector<std::string>{"site-001", "site-003"});
 }

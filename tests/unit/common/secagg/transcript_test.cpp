@@ -11,7 +11,7 @@
 namespace consilium::secagg {
 namespace {
 
-const QuickConsortium kFive(5);
+const QuickConsortium kTranscriptFive(5);
 
 job::RoundOrder train_order() {
   job::RoundOrder order;
@@ -101,13 +101,13 @@ TEST_CASE("a site that was told anything else has another context: no other site
     setup.adjust = [&told](std::size_t site, SiteSetup& mine) {
       if (site == 1) mine.context = attempt_context(told);
     };
-    ConsortiumBench bench(kFive, setup);
+    ConsortiumBench bench(kTranscriptFive, setup);
     AdvertList list;
     for (std::size_t i = 0; i < 5; ++i) list.adverts.push_back(bench.site(i).advert());
     CHECK(refusal(bench, 0, list) == "advert of site-001: the signature isn't that of site-001");
     CHECK(refusal(bench, 1, list) == "advert of site-000: the signature isn't that of site-000");
 
-    ConsortiumBench honest(kFive, setup);  // and an honest coordinator goes on without it
+    ConsortiumBench honest(kTranscriptFive, setup);  // and an honest coordinator goes on without it
     honest.run();
     CHECK(honest.lost().at(1) == "the signature isn't that of site-001");
     CHECK(honest.coordinator().phase() == Phase::kUnmasked);
@@ -136,7 +136,7 @@ TEST_CASE("a statement is its label and its parts, each after its length in 8 by
 }
 
 TEST_CASE("the cohort's context depends on every advert's every part, and on the attempt") {
-  ConsortiumBench bench(kFive, {});
+  ConsortiumBench bench(kTranscriptFive, {});
   AdvertList list;
   for (std::size_t i = 0; i < 5; ++i) list.adverts.push_back(bench.site(i).advert());
   const crypto::Digest attempt = BenchSetup{}.context;

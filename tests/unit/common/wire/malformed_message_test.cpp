@@ -14,7 +14,7 @@ using namespace consilium::wire;
 
 namespace {
 
-std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> bytes_in(const std::string& text) { return std::as_bytes(std::span(text)); }
 
 /// Texts that no field for a reason takes; those for names refuse the empty one too.
 const std::vector<std::string>& bad_texts() {
@@ -207,12 +207,12 @@ TEST_CASE("three hundred malformed messages are refused, each with the field's n
 TEST_CASE("bytes that are no message are refused: cut off, too long, or text that is no UTF-8") {
   const std::string whole =
       encode(SiteMessage(SessionFailed{{"job-1", job::SumKind::kTrain, 3, 1}, ErrorCode::kInternal, "a reason"}));
-  REQUIRE(decode_site_message(bytes_of(whole)));
+  REQUIRE(decode_site_message(bytes_in(whole)));
   for (std::size_t size = 0; size < whole.size(); ++size)
-    CHECK_FALSE(decode_site_message(bytes_of(whole.substr(0, size))));
+    CHECK_FALSE(decode_site_message(bytes_in(whole.substr(0, size))));
   std::string foreign = whole;
   foreign[foreign.find("a reason")] = '\xFF';
-  CHECK_FALSE(decode_site_message(bytes_of(foreign)));
-  CHECK_FALSE(decode_site_message(bytes_of(std::string(kMaxMessageBytes + 1, '\0'))));
-  CHECK_FALSE(decode_coordinator_message(bytes_of(std::string(100, '\xFF'))));
+  CHECK_FALSE(decode_site_message(bytes_in(foreign)));
+  CHECK_FALSE(decode_site_message(bytes_in(std::string(kMaxMessageBytes + 1, '\0'))));
+  CHECK_FALSE(decode_coordinator_message(bytes_in(std::string(100, '\xFF'))));
 }

@@ -25,7 +25,7 @@ struct TemporaryStore {
   ~TemporaryStore() { std::filesystem::remove_all(folder); }
 };
 
-const std::string kJob = R"(
+const std::string kAdmittedJob = R"(
 name: tiny
 model: {layers: [{linear: 2}], input: [3], classes: 2}
 data: {dataset: d}
@@ -37,7 +37,7 @@ seed: 3
 )";
 
 std::string job_with(const std::string& secure, const std::string& more = "") {
-  std::string text = kJob;
+  std::string text = kAdmittedJob;
   text.replace(text.find("SECURE"), 6, secure);
   return text + more;
 }

@@ -33,7 +33,7 @@ Play begun(Rules rules = masked_rules()) {
 }
 
 /// All have accepted and are counted; round 1 is open.
-Play in_round_one(Rules rules = masked_rules()) {
+Play in_masked_round_one(Rules rules = masked_rules()) {
   const std::set<std::string> sites = rules.listed;
   Play play = begun(std::move(rules));
   for (const std::string& site : sites) play.tell(SiteConnected{site});
@@ -46,7 +46,7 @@ Play in_round_one(Rules rules = masked_rules()) {
 /// Round 1 is committed; its evaluation is open.
 Play in_evaluation(Rules rules = masked_rules()) {
   rules.evaluate_every = 1;
-  Play play = in_round_one(std::move(rules));
+  Play play = in_masked_round_one(std::move(rules));
   play.complete();
   return play;
 }
@@ -183,7 +183,7 @@ TEST_CASE("a site that isn't a member doesn't make up for one that is missing") 
 TEST_CASE("a member that declines later stays a member: N is fixed, and its group isn't evaluated any more") {
   Rules rules = masked_rules();
   rules.evaluate_every = 1;
-  Play play = in_round_one(rules);
+  Play play = in_masked_round_one(rules);
   const std::uint64_t normaliser = play.state.normaliser;
   play.tell(SiteLeft{"west"});
   play.tell(SiteConnected{"west"});
@@ -200,7 +200,7 @@ TEST_CASE("a member that declines later stays a member: N is fixed, and its grou
 }
 
 TEST_CASE("an evaluation asks the groups that are complete, and no others") {
-  Play play = in_round_one(grouped_rules());
+  Play play = in_masked_round_one(grouped_rules());
   for (const std::string& site : play.cohort()) play.answer(site);
   play.tell(SiteLeft{"b2"});
   play.unmask();
@@ -220,7 +220,7 @@ TEST_CASE("a group whose masks came to nothing is missing from the counts, with 
 }
 
 TEST_CASE("a masked sum is unmasked before it is closed") {
-  Play play = in_round_one();
+  Play play = in_masked_round_one();
   const job::SessionKey key = all_sent(play);
   CHECK(play.actions<UnmaskSum>().back().key == key);
   CHECK(play.actions<CloseSum>().size() == 1);  // the census's
@@ -235,7 +235,7 @@ TEST_CASE("a masked sum is unmasked before it is closed") {
 }
 
 TEST_CASE("what comes while the masks are taken off changes nothing") {
-  Play play = in_round_one();
+  Play play = in_masked_round_one();
   const job::SessionKey key = all_sent(play);
   const auto effects = play.state.last_effect;
   play.tell(Answered{"east", key, Standing::kUpdate, {}});
@@ -250,7 +250,7 @@ TEST_CASE("what comes while the masks are taken off changes nothing") {
 }
 
 TEST_CASE("an attempt that nobody was asked to confirm is made anew, three times in all") {
-  Play play = in_round_one();
+  Play play = in_masked_round_one();
   const bool while_open = GENERATE(true, false);
   for (std::uint32_t attempt = 1; attempt <= 3; ++attempt) {
     REQUIRE(play.collecting(SumKind::kTrain, 1));
@@ -285,7 +285,7 @@ TEST_CASE("a census of a masked job that comes to nothing is made anew, three ti
 }
 
 TEST_CASE("a round that was confirmed and can't be unmasked ends the job: there is no second list of survivors") {
-  Play play = in_round_one();
+  Play play = in_masked_round_one();
   const job::SessionKey key = all_sent(play);
   SECTION("because too few revealed") { play.tell(UnmaskingFailed{key, "2 of 4 survivors confirmed, 3 are needed"}); }
   SECTION("because time is up") {
@@ -317,7 +317,7 @@ TEST_CASE("an evaluation that can't be unmasked is missed; its sites are told, a
 }
 
 TEST_CASE("a masked round that misses its quorum tells those who have sent their vectors") {
-  Play play = in_round_one();
+  Play play = in_masked_round_one();
   const job::SessionKey key = play.session()->key;
   play.answer("east");
   play.answer("north");
@@ -331,7 +331,7 @@ TEST_CASE("a masked round that misses its quorum tells those who have sent their
 }
 
 TEST_CASE("a job can be stopped while masks are taken off") {
-  Play play = in_round_one();
+  Play play = in_masked_round_one();
   const job::SessionKey key = all_sent(play);
   play.tell(Stop{"stopped by ada"});
   REQUIRE(play.ended() != nullptr);
