@@ -18,7 +18,7 @@ constexpr const char* kFooter =
     "Begin with:\n"
     "  consilium sandbox examples/chest-xray.yaml --data pneumoniamnist.npz --sites 4 --per-site 80\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 the job failed, 4 the job was stopped,\n"
-    "  5 coordinator unreachable, 6 refused, 7 sandbox: not better than alone, 130 interrupted.";
+    "  5 coordinator unreachable, 6 refused, 130 interrupted.";
 
 /// CLI11 takes an unknown word for a surplus argument; this says what is meant.
 int report_usage(const CLI::App& app, const CLI::ParseError& error, int argc, const char* const* argv) {

@@ -20,7 +20,6 @@ enum ExitCode : int {
   kJobStopped = 4,     ///< the job was stopped before its last round
   kUnreachable = 5,    ///< no coordinator there, or it doesn't accept the certificate
   kRefused = 6,        ///< the coordinator understood and said no
-  kNotBetter = 7,      ///< sandbox: the federation isn't better than the mean of the hospitals alone
   kInterrupted = 130,  ///< Ctrl-C
 };
 

@@ -22,8 +22,7 @@ void add_sandbox(CLI::App& app, Action& action) {
       "Examples:\n"
       "  consilium sandbox examples/chest-xray.yaml --data pneumoniamnist.npz --sites 4 --per-site 80\n"
       "  consilium sandbox job.yaml --data fashion.npz --sites 4 --per-site 80 --keep consortium\n"
-      "  consilium simulate job.yaml --site-data consortium/data --out again     # the same model, byte for byte\n"
-      "Ends with exit code 7 if the federation isn't more accurate than the mean of the hospitals alone.");
+      "  consilium simulate job.yaml --site-data consortium/data --out again     # the same model, byte for byte");
   command->callback([options, &action] { action = [options] { return run_sandbox(*options); }; });
 }
 

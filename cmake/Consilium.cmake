@@ -68,14 +68,15 @@ function(consilium_in_batches name)
   endif()
 endfunction()
 
-# consilium_test(NAME LABEL unit|contract SOURCES ... [SEPARATE ...] LINK ...): a Catch2 program whose cases are ctest's.
+# consilium_test(NAME [LONG] LABEL unit|contract SOURCES ... [SEPARATE ...] LINK ...): a Catch2 program whose cases are ctest's.
+# LONG: some of its cases take tens of seconds under a sanitizer, so all of them are begun first.
 # Its own sources are barely optimised, not traced for the fuzzers, and compiled in batches but for the SEPARATE ones:
 # Catch2's macros and headers make half of a build otherwise.
 function(consilium_test name)
   if(NOT CONSILIUM_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;SEPARATE;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "LONG" "LABEL" "SOURCES;SEPARATE;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES} ${ARG_SEPARATE})
   consilium_in_batches(${name})
   if(ARG_SEPARATE)
@@ -88,7 +89,11 @@ function(consilium_test name)
     target_compile_options(${name} PRIVATE -O0 -fno-sanitize=fuzzer-no-link)
   endif()
   target_compile_definitions(${name} PRIVATE CONSILIUM_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CONSILIUM_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
-  catch_discover_tests(${name} TEST_PREFIX "${name}: " PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300)
+  set(cost 1)
+  if(ARG_LONG)
+    set(cost 100)
+  endif()
+  catch_discover_tests(${name} TEST_PREFIX "${name}: " PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300 COST ${cost})
 endfunction()
 
 # consilium_fuzzer(NAME SOURCES fuzz.cpp LINK ...): a libFuzzer program, bin/fuzz_NAME.
