@@ -52,7 +52,7 @@ Result<void> check_masked(const GroupRecords& records, const SumId& sum, std::ui
 Result<void> check_wanted(const GroupRecords& records, const SumId& sum) {
   CONSILIUM_ASSIGN(const bool closed, records.is_closed(sum));
   CONSILIUM_TRY(require(!closed, fmt::format("{}: this sum, or a later one, is committed by now", describe(sum))));
-  CONSILIUM_ASSIGN(const auto ended, records.ended_before(sum));
+  CONSILIUM_ASSIGN(const auto ended, records.ended(sum.job));
   return require(!ended,
                  fmt::format("{}: this site takes no further part in the job: {}", describe(sum), ended.value_or("")));
 }

@@ -121,10 +121,14 @@ class GroupLedger {
   Result<bool> is_closed(const SumId& sum) const;
   /// The model that a committed sum led to (of a census: its total).
   Result<std::optional<crypto::Digest>> committed_model(const SumId& sum) const;
-  /// Notes that this site takes part in no sum of a job after this one, and why.
-  Result<void> end_after(const SumId& last, const std::string& reason);
-  /// Says why a sum is after the job's last one for this site; nullopt where it isn't.
-  Result<std::optional<std::string>> ended_before(const SumId& sum) const;
+  /// Notes that this site's result of a sum can't be used. Nothing else shows it: the site goes on to take part, so that
+  /// nobody can tell from a refusal whose result it was.
+  Result<void> note_unusable(const SumId& sum);
+  /// Checks that this site's results of the job up to this sum could be used. kInvalidArgument where one couldn't: then
+  /// no later one is given either.
+  Result<void> check_usable(const SumId& sum) const;
+  /// Says why this site takes no further part in a job; nullopt where it does.
+  Result<std::optional<std::string>> ended(const crypto::Digest& job) const;
   /// Notes that this site takes no further part in a job, and why.
   Result<void> end_job(const crypto::Digest& job, const std::string& reason);
 

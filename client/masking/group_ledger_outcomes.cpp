@@ -58,10 +58,20 @@ Result<std::optional<Digest>> GroupLedger::committed_model(const SumId& sum) con
   return records_->digest("SELECT model FROM commits WHERE job = ? AND step = ?", {bytes_of(sum.job), step_of(sum)});
 }
 
-Result<void> GroupLedger::end_after(const SumId& last, const std::string& reason) {
+Result<void> GroupLedger::note_unusable(const SumId& sum) {
+  const std::string_view reason = "its result was unusable";
   const std::lock_guard lock(records_->mutex);
   return records_->database->execute("INSERT INTO ended(job, step, reason) VALUES(?, ?, ?) ON CONFLICT DO NOTHING",
-                                     {bytes_of(last.job), step_of(last), std::string_view(reason)});
+                                     {bytes_of(sum.job), step_of(sum), reason});
+}
+
+Result<void> GroupLedger::check_usable(const SumId& sum) const {
+  const std::lock_guard lock(records_->mutex);
+  CONSILIUM_ASSIGN(const auto found, records_->number("SELECT step FROM ended WHERE job = ? AND step BETWEEN 0 AND ?",
+                                                      {bytes_of(sum.job), step_of(sum)}));
+  if (!found) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              "an earlier result of this site in the job was unusable, so it gives none that is usable any more");
 }
 
 Result<void> GroupLedger::end_job(const Digest& job, const std::string& reason) {
@@ -69,9 +79,9 @@ Result<void> GroupLedger::end_job(const Digest& job, const std::string& reason) 
   return records_->end_job(job, reason);
 }
 
-Result<std::optional<std::string>> GroupLedger::ended_before(const SumId& sum) const {
+Result<std::optional<std::string>> GroupLedger::ended(const Digest& job) const {
   const std::lock_guard lock(records_->mutex);
-  return records_->ended_before(sum);
+  return records_->ended(job);
 }
 
 }  // namespace consilium::masking

@@ -96,7 +96,8 @@ Result<bool> GroupRecords::is_closed(const SumId& sum) const {
 }
 
 Result<void> GroupRecords::end_job(const Digest& job, const std::string& reason) const {
-  return database->execute("INSERT INTO ended(job, step, reason) VALUES(?, -1, ?) ON CONFLICT DO UPDATE SET step = -1",
+  return database->execute("INSERT INTO ended(job, step, reason) VALUES(?, -1, ?) ON CONFLICT DO UPDATE SET step = -1, "
+                           "reason = excluded.reason WHERE step >= 0",
                            {bytes_of(job), std::string_view(reason)});
 }
 
@@ -123,9 +124,9 @@ Result<std::vector<secagg::Seen>> GroupRecords::seen(const std::vector<std::stri
   return seen;
 }
 
-Result<std::optional<std::string>> GroupRecords::ended_before(const SumId& sum) const {
-  CONSILIUM_ASSIGN(sqlite::Rows rows, database->query("SELECT reason FROM ended WHERE job = ? AND step < ?",
-                                                      {bytes_of(sum.job), step_of(sum)}));
+Result<std::optional<std::string>> GroupRecords::ended(const Digest& job) const {
+  CONSILIUM_ASSIGN(sqlite::Rows rows,
+                   database->query("SELECT reason FROM ended WHERE job = ? AND step < 0", {bytes_of(job)}));
   CONSILIUM_ASSIGN(const bool any, rows.next());
   return any ? std::optional(rows.text(0)) : std::nullopt;
 }

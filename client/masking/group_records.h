@@ -31,7 +31,7 @@ class GroupRecords {
   Result<void> keep_only(std::string_view table, const SumId& sum, const crypto::Digest& one,
                          std::string_view what) const;
   Result<bool> is_closed(const SumId& sum) const;
-  Result<std::optional<std::string>> ended_before(const SumId& sum) const;
+  Result<std::optional<std::string>> ended(const crypto::Digest& job) const;
   Result<void> end_job(const crypto::Digest& job, const std::string& reason) const;
   /// Keeps the latest advert that was seen of a member of a group (lines_of()); its number only rises.
   Result<void> keep_seen(const std::string& lines, const std::string& site, const secagg::Seen& one) const;

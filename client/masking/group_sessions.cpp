@@ -16,7 +16,7 @@
 namespace consilium::masking {
 
 Result<void> GroupSessions::check_order(const job::RoundOrder& order, const job::JobSpec& job) {
-  CONSILIUM_ASSIGN(const auto end, ledger_.ended_before(sum_of(order)));
+  CONSILIUM_ASSIGN(const auto end, ledger_.ended(order.job));
   if (end) return fail(ErrorCode::kPermissionDenied, "this site takes no further part in the job: " + *end);
   const bool first = order.kind == job::SumKind::kTrain && order.round == 1;
   if (first && !initial_models_.contains(order.job)) {

@@ -67,7 +67,7 @@ Result<void> GroupWork::seal_unusable(const job::RoundOrder& order, const Error&
                 order.round, crypto::to_hex(order.job).substr(0, 8), why.message);
   CONSILIUM_ASSIGN(const crypto::SecretBytes key, parts_.groups.secret().unusable_key(order));
   CONSILIUM_ASSIGN(std::vector<std::uint32_t> words, unusable_contribution(order, key));
-  CONSILIUM_TRY(parts_.groups.ledger().end_after(masking::sum_of(order), "its result was unusable"));
+  CONSILIUM_TRY(parts_.groups.ledger().note_unusable(masking::sum_of(order)));
   return parts_.groups.vectors().seal(order, [&](const masking::WordSink& sink) { return sink(words); });
 }
 
@@ -101,6 +101,8 @@ Result<void> GroupWork::seal(const ActiveSession& session, const AcceptedJob& jo
                             "it as it is",
                             job.spec.data.dataset, describe(data), describe(now)));  // check: data-fixed
   }
+  // After the work, so that what follows an unusable result takes as long as anybody's.
+  CONSILIUM_TRY(parts_.groups.ledger().check_usable(masking::sum_of(order)));  // check: unusable-stays
   return parts_.groups.vectors().seal(order, [&](const masking::WordSink& sink) -> Result<void> {
     if (order.kind != job::SumKind::kTrain) return sink(words);
     const SiteTrainer::Update& update = *trainer.update();

@@ -52,7 +52,7 @@ Result<ParameterVector> TotalCheck::last_model(const job::JobSpec& job, const ma
 Result<std::vector<std::byte>> TotalCheck::endorse(const wire::GroupTotal& total, const job::JobSpec& job,
                                                    const crypto::Digest& digest) {
   const masking::SumId sum{digest, total.key.kind, total.key.round};
-  CONSILIUM_ASSIGN(const auto ended, parts_.ledger.ended_before(sum));
+  CONSILIUM_ASSIGN(const auto ended, parts_.ledger.ended(digest));
   if (ended) {
     return fail(ErrorCode::kPermissionDenied,
                 "this site signs nothing more in the job: " + *ended);  // check: total-ended

@@ -72,6 +72,26 @@ TEST_CASE("mode masked: the data are the job's own in every sum, also where the 
   }
 }
 
+TEST_CASE("mode masked: an evaluation that was unusable and is kept quiet doesn't show at whom by the next round") {
+  // No model follows from an evaluation, so a coordinator can go on with the job and see who refuses.
+  Stage stage(one_group());
+  GroupJob job(stage, stage.job());
+  job.begin();
+  job.run(SumKind::kTrain, 1);
+  stage.give_data(kBound, kValidation - 1);
+  read_again(stage, job, false);
+  check_hidden(stage, job, job.order(job.key(SumKind::kEvaluate, 1), 0), job.sums(SumKind::kEvaluate, 1)[0]);
+  stage.give_data(kBound);  // and a person at the site puts the data right
+  read_again(stage, job, true);
+  const job::RoundOrder order = job.order(job.key(SumKind::kTrain, 2), 0);
+  const std::vector<GroupSum> sums = job.sums(SumKind::kTrain, 2);
+  CHECK(count_in(sums[0].words, order, encoding::kUnusable) == 1);
+  CHECK_FALSE(looks_plain(GroupAttempt::hidden(job, order, sums[0])));
+  for (const wire::SiteMessage& message : stage.said()) CHECK_FALSE(std::holds_alternative<wire::SessionFailed>(message));
+  CHECK_FALSE(job.endorsement(job.total(SumKind::kTrain, 2, sums)).has_value());
+  job.check_over(SumKind::kTrain, 2, "a site's result was unusable, or the coordinator says so");
+}
+
 TEST_CASE("mode masked: whether a site has more examples than the bound is decided once, over a restart too") {
   StageOptions options = one_group();
   options.examples = kBound + 1;

@@ -187,12 +187,26 @@ TEST_CASE("a job's data are those with which it began, whatever the data set hol
 
 TEST_CASE("a job that a site has left stays left") {
   ReopenedLedger ledger;
-  REQUIRE(ledger->end_after(train_sum(3), "its result was unusable"));
-  CHECK_FALSE(ledger->ended_before(train_sum(3)).value());
-  CHECK(ledger->ended_before({kJob, SumKind::kEvaluate, 3}).value() == "its result was unusable");
+  CHECK_FALSE(ledger->ended(kJob).value());
   REQUIRE(ledger->end_job(kJob, "the tag doesn't fit"));
-  CHECK(ledger->ended_before(kCensus).value() == "its result was unusable");  // the first reason stands
-  CHECK_FALSE(ledger->ended_before({kOther, SumKind::kTrain, 3}).value());
+  REQUIRE(ledger->end_job(kJob, "another commit"));
+  CHECK(ledger->ended(kJob).value() == "the tag doesn't fit");  // the first reason stands
+  CHECK_FALSE(ledger->ended(kOther).value());
+}
+
+TEST_CASE("an unusable result ends nothing, and no later result of the job is usable") {
+  ReopenedLedger ledger;
+  REQUIRE(ledger->note_unusable(train_sum(3)));
+  REQUIRE(ledger->note_unusable({kJob, SumKind::kEvaluate, 3}));
+  CHECK_FALSE(ledger->ended(kJob).value());
+  CHECK(ledger->check_usable({kJob, SumKind::kEvaluate, 2}));
+  for (const SumId& sum : {train_sum(3), SumId{kJob, SumKind::kEvaluate, 3}, train_sum(4)})
+    check_refused(ledger->check_usable(sum), ErrorCode::kInvalidArgument, {"an earlier result"});
+  CHECK(ledger->check_usable({kOther, SumKind::kTrain, 4}));
+  REQUIRE(ledger->end_job(kJob, "the tag doesn't fit"));
+  CHECK(ledger->ended(kJob).value() == "the tag doesn't fit");
+  REQUIRE(ledger->note_unusable(train_sum(5)));
+  CHECK(ledger->ended(kJob).value() == "the tag doesn't fit");
 }
 
 TEST_CASE("a ledger that is lost while vectors are still there is refused, with the remedy") {
