@@ -30,36 +30,59 @@ Result<FileMark> mark_of(const fs::path& path) {
   mark.device = ::makedev(found.stx_dev_major, found.stx_dev_minor);
   mark.inode = found.stx_ino;
   if ((found.stx_mask & STATX_BTIME) != 0) mark.born = found.stx_btime.tv_sec * kNanoseconds + found.stx_btime.tv_nsec;
-  mark.path = path;
   return mark;
 }
 
-Result<void> mark_entries(DataPlace& place) {
+/// Calls `visit` for every file and folder below a folder, until it returns false.
+template <class Visit>
+Result<void> walk(const fs::path& folder, const Visit& visit) {
   std::error_code problem;
-  for (fs::directory_iterator entry(place.path, problem), end; !problem && entry != end; entry.increment(problem)) {
-    if (place.marks.size() > kMaxDataEntries) {
-      return fail(ErrorCode::kResourceExhausted,
-                  fmt::format("{}: has more than {} entries; name a folder that holds the data set's files alone",
-                              place.path.string(), kMaxDataEntries));
-    }
-    auto mark = mark_of(entry->path());
-    if (mark) place.marks.push_back(*std::move(mark));  // a link to nothing holds no data
+  const auto options = fs::directory_options::skip_permission_denied;  // what the client can't read, no trainer can
+  for (fs::recursive_directory_iterator entry(folder, options, problem), end; !problem && entry != end;
+       entry.increment(problem)) {
+    if (!visit(entry->path())) return {};
   }
-  if (problem) return unreadable(place.path, problem.message());
+  if (problem) return unreadable(folder, problem.message());
   return {};
+}
+
+Result<void> mark_entries(DataPlace& place, std::size_t most) {
+  CONSILIUM_TRY(walk(place.path, [&](const fs::path& path) {
+    const auto mark = mark_of(path);
+    if (mark) place.marks.push_back(*mark);  // a link to nothing holds no data
+    return place.marks.size() <= most;
+  }));
+  if (place.marks.size() <= most) return {};
+  return fail(ErrorCode::kResourceExhausted,
+              fmt::format("{}: has more than {} files and folders; name a folder that holds the data set's files alone",
+                          place.path.string(), most));
 }
 
 }  // namespace
 
-Result<DataPlace> data_place(const fs::path& path) {
+Result<DataPlace> data_place(const fs::path& path, std::size_t most) {
   std::error_code problem;
   DataPlace place;
   place.path = fs::canonical(path, problem);
   if (problem) return unreadable(path, problem.message());
-  CONSILIUM_ASSIGN(FileMark root, mark_of(place.path));
-  place.marks.push_back(std::move(root));
-  if (fs::is_directory(place.path, problem)) CONSILIUM_TRY(mark_entries(place));
+  CONSILIUM_ASSIGN(const FileMark root, mark_of(place.path));
+  place.marks.push_back(root);
+  if (fs::is_directory(place.path, problem)) CONSILIUM_TRY(mark_entries(place, most));
+  std::ranges::sort(place.marks);
+  place.marks.erase(std::unique(place.marks.begin(), place.marks.end()), place.marks.end());
   return place;
+}
+
+fs::path find_mark(const DataPlace& place, const FileMark& mark) {
+  fs::path found = place.path;
+  if (const auto root = mark_of(place.path); root && *root == mark) return found;
+  // What can't be read any more has no better name than the data set's.
+  (void)walk(place.path, [&](const fs::path& path) {
+    const auto one = mark_of(path);
+    if (one && *one == mark) found = path;
+    return found == place.path;
+  });
+  return found;
 }
 
 bool lies_within(const fs::path& one, const fs::path& other) {

@@ -2,6 +2,9 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -62,13 +65,12 @@ Result<void> check_pair(const Claimed& one, const Claimed& other) {
   if (lies_within(one.place.path, other.place.path))
     return overlap(fmt::format("{} and {} (datasets.{}) overlap", one.place.path.string(), other.place.path.string(),
                                other.dataset));  // check: data-path
-  for (const FileMark& mark : one.place.marks) {
-    for (const FileMark& found : other.place.marks) {
-      if (mark.device == found.device && mark.inode == found.inode)
-        return overlap(fmt::format("{} is the same file or folder as {} (datasets.{})", mark.path.string(),
-                                   found.path.string(), other.dataset));  // check: data-file
-    }
-  }
+  std::vector<FileMark> both;
+  std::ranges::set_intersection(one.place.marks, other.place.marks, std::back_inserter(both));
+  if (!both.empty())
+    return overlap(fmt::format("{} is the same file or folder as {} (datasets.{})",
+                               find_mark(one.place, both[0]).string(), find_mark(other.place, both[0]).string(),
+                               other.dataset));  // check: data-file
   return {};
 }
 
@@ -85,6 +87,14 @@ Result<void> check_pairs(const std::vector<Claimed>& claims) {
 
 struct DataRecord::Impl {
   std::unique_ptr<sqlite::Database> database;
+  std::map<std::string, Claimed> recorded;  ///< by data set, as this process has recorded it last
+
+  /// A data set of a million files isn't written down again at every offer.
+  [[nodiscard]] bool is_recorded(const Claimed& claim) const {
+    const auto found = recorded.find(claim.dataset);
+    return found != recorded.end() && found->second.population == claim.population &&
+           found->second.place.path == claim.place.path && found->second.place.marks == claim.place.marks;
+  }
 
   /// A recorded path and its population.
   struct Known {
@@ -137,7 +147,8 @@ struct DataRecord::Impl {
       if (mark.born == 0) continue;
       CONSILIUM_ASSIGN(const auto before, known("SELECT path, population FROM files WHERE inode = ? AND born = ?",
                                                 {static_cast<std::int64_t>(mark.inode), mark.born}));
-      if (before && before->population != claim.population) return moved(claim, mark.path.string(), *before);
+      if (before && before->population != claim.population)
+        return moved(claim, find_mark(claim.place, mark).string(), *before);
     }
     return {};
   }
@@ -150,11 +161,10 @@ struct DataRecord::Impl {
     CONSILIUM_TRY(database->execute("INSERT INTO paths(path, population) VALUES(?, ?) ON CONFLICT DO NOTHING",
                                     {std::string_view(path), population}));
     for (const FileMark& mark : claim.place.marks) {
-      const std::string file = mark.path.string();
       if (mark.born == 0) continue;
       CONSILIUM_TRY(database->execute(
           "INSERT INTO files(inode, born, population, path) VALUES(?, ?, ?, ?) ON CONFLICT DO NOTHING",
-          {static_cast<std::int64_t>(mark.inode), mark.born, population, std::string_view(file)}));
+          {static_cast<std::int64_t>(mark.inode), mark.born, population, std::string_view(path)}));
     }
     return {};
   }
@@ -174,9 +184,11 @@ Result<DataRecord> DataRecord::open(const std::filesystem::path& folder) {
 }
 
 Result<void> DataRecord::claim(const DataPaths& datasets, const roster::Roster& roster, const std::string& wanted) {
-  CONSILIUM_ASSIGN(const std::vector<Claimed> claims, find_claims(datasets, roster, wanted));
+  CONSILIUM_ASSIGN(std::vector<Claimed> claims, find_claims(datasets, roster, wanted));
   CONSILIUM_TRY(check_pairs(claims));
-  return impl_->database->transact([&]() -> Result<void> {
+  std::erase_if(claims, [&](const Claimed& claim) { return impl_->is_recorded(claim); });
+  if (claims.empty()) return {};
+  CONSILIUM_TRY(impl_->database->transact([&]() -> Result<void> {
     CONSILIUM_ASSIGN(const std::vector<Impl::Known> paths, impl_->paths());
     for (const Claimed& claim : claims) {
       CONSILIUM_TRY(impl_->check_name(claim));        // check: data-name-kept
@@ -185,7 +197,9 @@ Result<void> DataRecord::claim(const DataPaths& datasets, const roster::Roster& 
       CONSILIUM_TRY(impl_->record(claim));            // check: data-place-recorded
     }
     return {};
-  });
+  }));
+  for (Claimed& claim : claims) impl_->recorded.insert_or_assign(claim.dataset, std::move(claim));
+  return {};
 }
 
 }  // namespace consilium::policy

@@ -81,6 +81,39 @@ TEST_CASE("a file that two populations share under two names is refused") {
              Contains("is the same file or folder as"));
 }
 
+TEST_CASE("a file deep in the folders of two populations is refused, and so is a folder that both lead to") {
+  const Machine machine;
+  fs::create_directories(machine.srv("chest/P1/study"));
+  fs::create_directories(machine.srv("heart/a/b/c"));
+  pki::write_text(machine.srv("chest/P1/study/1.dcm"), "image");
+  fs::create_hard_link(machine.srv("chest/P1/study/1.dcm"), machine.srv("heart/a/b/c/2.dcm"));
+  const DataPaths both{{"chest", machine.srv("chest")}, {"heart", machine.srv("heart")}};
+  CHECK_THAT(machine.refusal(both), Contains("client.yaml: datasets.heart.path: ") && Contains("heart/a/b/c/2.dcm") &&
+                                        Contains("chest/P1/study/1.dcm (datasets.chest)"));
+  fs::remove(machine.srv("heart/a/b/c/2.dcm"));
+  CHECK(machine.claim(both));
+  for (const std::string target : {"chest/P1", "chest/P1/study/1.dcm", "link"}) {
+    fs::create_directory_symlink(machine.srv("chest/P1/study"), machine.srv("link"));
+    fs::create_symlink(machine.srv(target), machine.srv("heart/a/b/x"));
+    CHECK_THAT(machine.refusal(both), Contains("heart/a/b/x is the same file or folder as"));
+    fs::remove(machine.srv("heart/a/b/x"));
+    fs::remove(machine.srv("link"));
+  }
+}
+
+TEST_CASE("one record notices what changes under it between two claims") {
+  const Machine machine;
+  auto record = DataRecord::open(machine.folder / "state");
+  const DataPaths both{{"chest", machine.srv("chest")}, {"heart", machine.srv("heart")}};
+  REQUIRE(record->claim(both, machine.roster));
+  REQUIRE(record->claim(both, machine.roster));
+  fs::create_directories(machine.srv("heart/new"));
+  fs::create_hard_link(machine.srv("chest/train-images"), machine.srv("heart/new/1"));
+  CHECK_FALSE(record->claim(both, machine.roster, "chest"));
+  fs::remove(machine.srv("heart/new/1"));
+  CHECK(record->claim(both, machine.roster, "chest"));
+}
+
 TEST_CASE("a name keeps its population for good") {
   Machine machine;
   REQUIRE(machine.claim({{"heart", machine.srv("heart")}}));
@@ -112,6 +145,12 @@ TEST_CASE(
   fs::create_directories(machine.srv("fresh"));
   fs::rename(machine.srv("one.npz"), machine.srv("fresh/two.npz"));
   CHECK_THAT(machine.refusal({{"heart", machine.srv("fresh")}}), Contains("fresh/two.npz belongs to the population"));
+  fs::create_directories(machine.srv("moved/P1/study"));
+  pki::write_text(machine.srv("moved/P1/study/1.dcm"), "image");
+  REQUIRE(machine.claim({{"chest", machine.srv("moved")}}));
+  fs::create_directories(machine.srv("cases/a"));
+  fs::rename(machine.srv("moved/P1/study/1.dcm"), machine.srv("cases/a/7.dcm"));
+  CHECK_THAT(machine.refusal({{"heart", machine.srv("cases")}}), Contains("cases/a/7.dcm belongs to the population"));
 }
 
 TEST_CASE("what is refused leaves no record, and what no population has isn't looked at") {
@@ -130,11 +169,13 @@ TEST_CASE("data that are missing, or a folder with too many entries to compare, 
   const DataPaths both{{"heart", machine.srv("nowhere")}, {"chest", machine.srv("chest")}};
   CHECK(DataRecord::open(machine.folder / "state")->claim(both, machine.roster, "chest"));
   CHECK_FALSE(DataRecord::open(machine.folder / "state")->claim(both, machine.roster, "heart"));
-  fs::create_directories(machine.srv("many"));
-  for (std::size_t i = 0; i <= kMaxDataEntries; ++i) pki::write_text(machine.srv("many/" + std::to_string(i)), "");
-  const auto many = machine.claim({{"heart", machine.srv("many")}});
+  fs::create_directories(machine.srv("many/more"));
+  for (const std::string name : {"many/1", "many/more/2", "many/more/3"}) pki::write_text(machine.srv(name), "");
+  CHECK(data_place(machine.srv("many"), 5)->marks.size() == 5);  // itself, a folder and three files
+  const auto many = data_place(machine.srv("many"), 4);
   REQUIRE_FALSE(many);
   CHECK(many.error().code == ErrorCode::kResourceExhausted);
+  CHECK_THAT(many.error().message, Contains("more than 4 files and folders"));
 }
 
 TEST_CASE("a damaged record is refused with what to do") {
