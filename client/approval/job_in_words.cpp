@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "client/policy/unusual_terms.h"
 #include "common/job/cohort_rules.h"
 #include "common/job/learning_rates.h"
 #include "common/model/model_parameters.h"
@@ -143,6 +144,7 @@ std::vector<std::string> unusual_in(const job::JobSpec& job) {
   if (job.initial_weights_digest)
     unusual.emplace_back("a model that starts from the researcher's own weights can be made to copy images out");
   add_unusual_training(job, unusual);
+  for (std::string& term : policy::unusual_terms(job)) unusual.push_back(std::move(term));
   return unusual;
 }
 

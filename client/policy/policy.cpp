@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "client/policy/unusual_terms.h"
 #include "common/job/cohort_rules.h"
 #include "common/job/learning_rates.h"
 #include "common/model/model_parameters.h"
@@ -106,6 +107,8 @@ void check_always(const job::JobSpec& job, const Policy::Rules& rules, Refusals&
 std::string approval_needed(const job::JobSpec& job, const std::string& researcher, const Policy::Rules& rules) {
   if (job.initial_weights_digest || job.initial_weights) return "it starts from weights of the researcher's own";
   if (job.model.name.empty()) return "its model is a list of the researcher's own layers";
+  const std::vector<std::string> unusual = unusual_terms(job);
+  if (!unusual.empty()) return unusual.front();  // check: unusual-terms
   if (std::ranges::find(rules.researchers, researcher) == rules.researchers.end())
     return fmt::format("the policy accepts no job of '{}' without approval", researcher);
   return "";

@@ -100,6 +100,12 @@ TEST_CASE("what makes a later round unusual, or another optimiser, is not hidden
     CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with a clip of 0.0009765625 updates are cut or coarse"));
     CHECK_THAT(unusual_in(job).at(1), Catch::StartsWith("with a buffer_clip of 0.5"));
   }
+  SECTION("clips that round everything to few values") {
+    job.privacy.clip = 1 << 20;
+    job.privacy.buffer_clip = 1 << 20;
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with a clip of 1048576, a learning rate of 0.1"));
+    CHECK_THAT(unusual_in(job).at(1), Catch::StartsWith("with a buffer_clip of 1048576"));
+  }
 }
 
 TEST_CASE("groups in mode masked, and who else reads the models, are said") {

@@ -245,6 +245,29 @@ TEST_CASE("a second list of survivors is answered only where the policy says so"
   CHECK(parsed(kPolicy + "allow_changed_cohort: true\n").rules().allow_changed_cohort);
 }
 
+TEST_CASE("a job whose updates are rounded to few values waits for a person, though its researcher is listed") {
+  const Policy policy = parsed(with("maximum_clip: 16\n", ""));
+  job::JobSpec job = masked_job();
+  CHECK(approval(policy, job) == "");
+  SECTION("by a large clip") {
+    job.privacy.clip = 1 << 20;
+    CHECK_THAT(approval(policy, job), Catch::StartsWith("with a clip of 1048576, a learning rate of 0.02 and 10 "
+                                                        "hospitals updates are rounded to few values"));
+  }
+  SECTION("by a learning rate that is small, in a round that is not the first") {
+    job.training.schedule = {job::ScheduleKind::kStep, 1, 1e-4, 0.0};
+    job.federation.rounds = 2;
+    CHECK_THAT(approval(policy, job),
+               Catch::Contains("a learning rate of 2.0") && Catch::Contains("e-06 and 10 hospitals"));
+  }
+  SECTION("in the running statistics") {
+    job.privacy.buffer_clip = 1 << 20;
+    CHECK_THAT(approval(policy, job), Catch::StartsWith("with a buffer_clip of 1048576 running statistics"));
+  }
+  job.privacy.secure_aggregation = job::SecureAggregation::kOff;
+  CHECK(approval(policy, job) == "");  // the coordinator sees each update as it is
+}
+
 TEST_CASE("without a policy file there is no participation, and the error says what to create") {
   const auto policy = read_policy("/nonexistent/policy.yaml");
   REQUIRE_FALSE(policy);
