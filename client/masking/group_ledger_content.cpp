@@ -83,9 +83,10 @@ Result<std::map<Digest, Given>> given_with(const sqlite::Database& database, con
 }  // namespace
 
 void add_jobs(LedgerContent& content, const std::vector<Digest>& jobs) {
+  std::set<Digest> known;
+  for (const JobContent& one : content.jobs) known.insert(one.job);
   for (const Digest& job : jobs) {
-    const bool known = std::ranges::find(content.jobs, job, &JobContent::job) != content.jobs.end();
-    if (!known) content.jobs.push_back({job, "", 0});
+    if (known.insert(job).second) content.jobs.push_back({job, "", 0});
   }
   std::ranges::sort(content.jobs, {}, &JobContent::job);
 }

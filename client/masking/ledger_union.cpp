@@ -35,10 +35,23 @@ Result<void> check_file(const LedgerFile& file, const Restored& restored) {
   return {};
 }
 
+/// Groups that no roster had are a liar's: they would let it fill this site's ledger.
+Result<void> check_groups(const LedgerContent& content, const roster::Roster& roster) {
+  for (const GroupContent& group : content.groups) {
+    const bool known = std::ranges::any_of(roster.populations, [&](const roster::Population& population) {
+      return std::ranges::find(population.history, group.members) != population.history.end();
+    });
+    CONSILIUM_TRY(require(known, fmt::format("it has the group {{{}}}, which is in no history of roster {}",
+                                             fmt::join(group.members, ", "), roster.serial)));
+  }
+  return {};
+}
+
 Result<Files> files_by_site(const std::vector<LedgerFile>& files, const Restored& restored) {
   Files by_site;
   for (const LedgerFile& file : files) {
-    const auto checked = check_file(file, restored);
+    auto checked = check_file(file, restored);
+    if (checked) checked = check_groups(file.content, restored.roster);  // check: ledger-groups
     if (!checked) return fail(checked.error().within("the file of " + file.site));
     const bool first = by_site.emplace(file.site, &file).second;
     CONSILIUM_TRY(require(first, fmt::format("there are two files of {}: name one", file.site)));  // check: ledger-once
@@ -53,8 +66,8 @@ Result<Files> files_by_site(const std::vector<LedgerFile>& files, const Restored
 }
 
 const GroupContent* find_group(const LedgerContent& content, const Group& members) {
-  const auto found = std::ranges::find(content.groups, members, &GroupContent::members);
-  return found == content.groups.end() ? nullptr : &*found;
+  const auto found = std::ranges::lower_bound(content.groups, members, {}, &GroupContent::members);
+  return found == content.groups.end() || found->members != members ? nullptr : &*found;
 }
 
 /// What the writer of some content has seen of another member.
@@ -90,11 +103,25 @@ Result<void> check_not_behind(const Files& files, const std::string& writer, con
   return {};
 }
 
-void take_jobs(std::map<crypto::Digest, JobContent>& jobs, const LedgerContent& content) {
+/// A job, and who said it.
+struct Told {
+  JobContent job;
+  std::string site;
+};
+
+/// A job has one population, and its sums count there. Whoever names another one lies, or they would count elsewhere.
+Result<void> take_jobs(std::map<crypto::Digest, Told>& jobs, const std::string& site, const LedgerContent& content) {
   for (const JobContent& job : content.jobs) {
-    JobContent& known = jobs.emplace(job.job, job).first->second;
-    if (job.sums > known.sums) known = job;
+    Told& known = jobs.emplace(job.job, Told{job, site}).first->second;
+    const bool fits = known.job.population == job.population || known.job.population.empty() || job.population.empty();
+    CONSILIUM_TRY(require(
+        fits, fmt::format("{} says that the job {} is of the population '{}', and {} that it is of '{}': one of them "
+                          "lies",
+                          known.site, crypto::to_hex(job.job), known.job.population, site,
+                          job.population)));  // check: ledger-population
+    if (job.sums > known.job.sums) known = {job, site};
   }
+  return {};
 }
 
 }  // namespace
@@ -125,16 +152,17 @@ Result<Adoption> unite_ledgers(const std::vector<LedgerFile>& files, const Resto
   adoption.reason =
       "this site's ledger was set back and brought up to date by those of the other members; what the job's vectors, "
       "signatures and key were is in no other ledger";
-  std::map<crypto::Digest, JobContent> jobs;
+  std::map<crypto::Digest, Told> jobs;
+  CONSILIUM_TRY(take_jobs(jobs, restored.site, restored.own));  // check: ledger-own-jobs
   for (const auto& [site, file] : by_site) {
     for (const GroupContent& group : file->content.groups) {
       const secagg::Seen claimed = seen_of(group, site, restored.site);
       if (claimed.number > 0) adoption.own.push_back({group.members, restored.site, claimed});
       if (group.own.number > 0) adoption.others.push_back({group.members, site, group.own});
     }
-    take_jobs(jobs, file->content);
+    CONSILIUM_TRY(take_jobs(jobs, site, file->content));
   }
-  for (auto& [digest, job] : jobs) adoption.jobs.push_back(std::move(job));
+  for (auto& [digest, told] : jobs) adoption.jobs.push_back(std::move(told.job));
   return adoption;
 }
 

@@ -133,6 +133,32 @@ TEST_CASE("the union has what the members have seen of this site, what each says
   CHECK(adoption.jobs == jobs);
 }
 
+TEST_CASE(
+    "a job's sums count in its population, whatever a member says, and what this site's own ledger knows counts") {
+  const LedgerFile liar = file_of("south", [](LedgerFile& f) { f.content.jobs = {{kUnionJob, "heart", 9}}; });
+  check_no_union({file_of("east"), liar}, "is of the population 'chest', and south that it is of 'heart': one of them");
+  // Without another member's word for it, this site's own.
+  const auto nothing = [](LedgerFile& f) { f.content.jobs.clear(); };
+  LedgerContent own = restored_ledger();
+  own.jobs = {{kUnionJob, "chest", 3}};
+  const auto united = [&](const std::vector<LedgerFile>& files) {
+    return unite_ledgers(files, {"north", 77, roster_of(), own});
+  };
+  CHECK(united({file_of("east", nothing), file_of("south", nothing)}).value().jobs == own.jobs);
+  CHECK_FALSE(united({file_of("east", nothing), liar}));
+  CHECK(united({file_of("east"), file_of("south")}).value().jobs == std::vector<JobContent>{{kUnionJob, "chest", 5}});
+}
+
+TEST_CASE("a member's file has no groups that the roster doesn't know") {
+  const LedgerFile liar = file_of("south", [](LedgerFile& f) {
+    f.content.groups.push_back({{"north", "south", "west"}, advert(1, "south"), {advert(1, "north"), {}}});
+  });
+  check_no_union({file_of("east"), liar}, "the file of south: it has the group {north, south, west}, which is in no");
+  roster::Roster roster = roster_of();
+  roster.populations[0].history.push_back({"north", "south", "west"});
+  CHECK_THAT(unite({file_of("east"), liar}, roster).error().message, Contains("missing: west"));
+}
+
 TEST_CASE("every other member of each of the site's groups is asked, but not those of a group that can't meet again") {
   roster::Roster roster = roster_of();
   CHECK(members_to_ask("north", roster, {}) == std::set<std::string>{"east", "south"});
@@ -207,8 +233,7 @@ TEST_CASE("after the adoption a site's adverts go on where the others are, and e
   CHECK(north.ledger().check_claims(kUnionGroup, std::vector{advert(1, "north")}));
   CHECK_FALSE(north.ledger().check_claims(kUnionGroup, std::vector{advert(6, "north")}));
   CHECK(north.ledger().seen(kUnionGroup, "north").value() == std::vector{advert(9, "east"), advert(9, "south")});
-  for (const crypto::Digest& job : {kUnionJob, known})
-    CHECK(north.ledger().ended(job).value().has_value());
+  for (const crypto::Digest& job : {kUnionJob, known}) CHECK(north.ledger().ended(job).value().has_value());
   CHECK(north.begin(crypto::sha256("new"), 8));
   // Once more, and with older ledgers: nothing is lowered.
   Adoption older = adoption;
