@@ -32,7 +32,7 @@ Result<std::vector<std::byte>> GroupMode::content_for(const std::string& member)
 Result<void> GroupMode::accept_commit(const job::JobSpec& job, const crypto::Digest& digest, const job::SessionKey& key,
                                       std::span<const std::byte> bytes) {
   CONSILIUM_TRY(masking::accept_commit(trust_, ledger_, job, digest, key, bytes));
-  vectors_->forget({digest, key.kind, key.round});
+  vectors_->forget_committed({digest, key.kind, key.round});  // check: sealed-forgotten
   return {};
 }
 

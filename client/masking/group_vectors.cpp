@@ -2,7 +2,9 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <charconv>
 #include <cstring>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -14,6 +16,15 @@ namespace consilium::masking {
 namespace {
 
 std::string prefix_of(const crypto::Digest& job) { return crypto::to_hex(job) + "."; }
+
+/// Is this the sealed vector of an evaluation, of a round before this one? Its name is JOB.KIND.ROUND.sealed.
+bool is_earlier_evaluation(std::string_view name, const SumId& sum) {
+  const std::string start = fmt::format("{}{}.", prefix_of(sum.job), static_cast<int>(job::SumKind::kEvaluate));
+  if (!name.starts_with(start) || !name.ends_with(".sealed")) return false;
+  std::uint32_t round = 0;
+  std::from_chars(name.data() + start.size(), name.data() + name.size(), round);
+  return round < sum.round;
+}
 
 }  // namespace
 
@@ -113,9 +124,13 @@ void GroupVectors::forget_masked(const job::RoundOrder& order) {
   std::filesystem::remove(masked_file(order), ignored);
 }
 
-void GroupVectors::forget(const SumId& sum) {
+void GroupVectors::forget_committed(const SumId& sum) {
   std::error_code ignored;
-  std::filesystem::remove(sealed_file(sum), ignored);
+  std::vector<std::filesystem::path> files{sealed_file(sum)};
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
+    if (is_earlier_evaluation(entry.path().filename().string(), sum)) files.push_back(entry.path());
+  }
+  for (const auto& file : files) std::filesystem::remove(file, ignored);
   const std::lock_guard lock(last_->mutex);
   if (last_->sealed && last_->sealed->sum == sum) last_->sealed.reset();
 }

@@ -36,8 +36,9 @@ class GroupVectors {
   Result<MaskedVector> mask(const job::RoundOrder& order, GroupMasks masks, Release release, unsigned threads);
   /// The attempt's masked vector is with the coordinator, or will never be.
   void forget_masked(const job::RoundOrder& order);
-  /// The vector of a sum isn't needed any more: the sum is committed, or its job is over.
-  void forget(const SumId& sum);
+  /// A sum is committed: its vector isn't needed any more, nor are those of earlier rounds' evaluations, which are
+  /// never committed themselves.
+  void forget_committed(const SumId& sum);
   void forget_job(const crypto::Digest& job);
 
  private:

@@ -121,9 +121,9 @@ Result<SiteEvent> GroupWork::upload(const Upload& upload, masking::GroupMasks ma
   release.group = job::count_groups(spec).at(session.order.group);
   release.at = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   masking::GroupVectors& vectors = parts_.groups.vectors();
-  CONSILIUM_ASSIGN(const masking::MaskedVector vector,
-                   vectors.mask(session.order, std::move(masks), std::move(release), parts_.threads));
-  const auto sent = parts_.link.upload(session.key, vector.words(), stop, vector.digest());
+  const auto vector = vectors.mask(session.order, std::move(masks), std::move(release), parts_.threads);
+  const auto sent = vector ? parts_.link.upload(session.key, vector->words(), stop, vector->digest())
+                           : Result<void>(fail(vector.error()));
   vectors.forget_masked(session.order);  // another attempt has masks of its own
   CONSILIUM_TRY(sent);
   return SiteEvent(Uploaded{session.key});

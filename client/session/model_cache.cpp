@@ -31,15 +31,18 @@ Result<void> ModelCache::keep(const crypto::Digest& model, std::span<const std::
   return files::replace_file(file_of(model), bytes, files::Access::kOwner);
 }
 
-void ModelCache::prune(const crypto::Digest& keep) const {
+void ModelCache::prune(const crypto::Digest& keep) const { keep_newest(file_of(keep), kCachedModels - 1); }
+
+void ModelCache::make_room(const std::filesystem::path& file) const { keep_newest(file, kCachedModels); }
+
+void ModelCache::keep_newest(const std::filesystem::path& file, std::size_t kept) const {
   std::error_code ignored;
-  const std::filesystem::path kept = file_of(keep);
   std::vector<std::pair<std::filesystem::file_time_type, std::filesystem::path>> others;
   for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
-    if (entry.path() != kept) others.emplace_back(entry.last_write_time(ignored), entry.path());
+    if (entry.path() != file) others.emplace_back(entry.last_write_time(ignored), entry.path());
   }
   std::ranges::sort(others, std::greater<>());
-  for (std::size_t i = kCachedModels - 1; i < others.size(); ++i) std::filesystem::remove(others[i].second, ignored);
+  for (std::size_t i = kept; i < others.size(); ++i) std::filesystem::remove(others[i].second, ignored);
 }
 
 }  // namespace consilium::session

@@ -24,8 +24,13 @@ class ModelCache {
   Result<void> keep(const crypto::Digest& model, std::span<const std::byte> bytes) const;
   /// Removes all but this model and the newest of the others.
   void prune(const crypto::Digest& keep) const;
+  /// Makes room for a transfer into `file` of this folder: removes all but it and the two newest of the others. What a
+  /// coordinator breaks off, again and again, then fills no disk.
+  void make_room(const std::filesystem::path& file) const;
 
  private:
+  void keep_newest(const std::filesystem::path& file, std::size_t others) const;
+
   std::filesystem::path folder_;
 };
 

@@ -77,6 +77,7 @@ class SessionWorker::Impl {
 
   Result<std::optional<SiteEvent>> fetch(const ActiveSession& session, std::stop_token stop) {
     const crypto::Digest& model = session.order.model;
+    models_.make_room(models_.file_of(model));  // check: model-room
     CONSILIUM_TRY(parts_.link.fetch(model, session.model_bytes, models_.file_of(model), stop));
     models_.prune(model);
     return std::optional<SiteEvent>(Fetched{session.key});

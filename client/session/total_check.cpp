@@ -31,6 +31,12 @@ crypto::Digest total_digest(const wire::GroupTotal& total) {
 
 }  // namespace
 
+Result<void> TotalCheck::fetch(const crypto::Digest& digest, std::uint64_t bytes,
+                               const std::filesystem::path& file) const {
+  parts_.models.make_room(file);  // check: total-room
+  return parts_.fetch(digest, bytes, file);
+}
+
 Result<ParameterVector> TotalCheck::last_model(const job::JobSpec& job, const masking::SumId& sum,
                                                std::size_t parameters) const {
   crypto::Digest last{};
@@ -44,7 +50,7 @@ Result<ParameterVector> TotalCheck::last_model(const job::JobSpec& job, const ma
   }
   const std::filesystem::path file = parts_.models.file_of(last);
   ParameterVector model(parameters);
-  CONSILIUM_TRY(parts_.fetch(last, parameters * sizeof(float), file));
+  CONSILIUM_TRY(fetch(last, parameters * sizeof(float), file));
   CONSILIUM_TRY(ModelCache::read(file, std::as_writable_bytes(std::span(model))));
   return model;
 }
@@ -67,7 +73,7 @@ Result<std::vector<std::byte>> TotalCheck::endorse(const wire::GroupTotal& total
                      [&](const crypto::Digest& cohort) { return parts_.ledger.released_under(sum, cohort); }));
   CONSILIUM_TRY(parts_.ledger.try_total(sum, total_digest(total)));  // check: total-once
   const std::filesystem::path file = parts_.models.file_of(total.total).string() + ".total";
-  if (const auto fetched = parts_.fetch(total.total, total.words * sizeof(std::uint32_t), file); !fetched) {
+  if (const auto fetched = fetch(total.total, total.words * sizeof(std::uint32_t), file); !fetched) {
     // The others may have committed the round in the meantime, and then nobody offers the total any more.
     return fail(ErrorCode::kUnavailable, "the total can't be fetched: " + fetched.error().message);
   }

@@ -39,6 +39,7 @@ class TotalCheck {
                                          const crypto::Digest& digest);
 
  private:
+  Result<void> fetch(const crypto::Digest& digest, std::uint64_t bytes, const std::filesystem::path& file) const;
   Result<ParameterVector> last_model(const job::JobSpec& job, const masking::SumId& sum, std::size_t parameters) const;
 
   Parts parts_;

@@ -87,7 +87,8 @@ TEST_CASE("mode masked: an evaluation that was unusable and is kept quiet doesn'
   const std::vector<GroupSum> sums = job.sums(SumKind::kTrain, 2);
   CHECK(count_in(sums[0].words, order, encoding::kUnusable) == 1);
   CHECK_FALSE(looks_plain(GroupAttempt::hidden(job, order, sums[0])));
-  for (const wire::SiteMessage& message : stage.said()) CHECK_FALSE(std::holds_alternative<wire::SessionFailed>(message));
+  for (const wire::SiteMessage& message : stage.said())
+    CHECK_FALSE(std::holds_alternative<wire::SessionFailed>(message));
   CHECK_FALSE(job.endorsement(job.total(SumKind::kTrain, 2, sums)).has_value());
   job.check_over(SumKind::kTrain, 2, "a site's result was unusable, or the coordinator says so");
 }

@@ -1,12 +1,20 @@
 // Mode `masked`: an honest coordinator gets through a whole job with the real client, which shows that the played sites
 // do as real ones would, and that what the other tests refuse is refused for their lies.
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "common/encoding/fixed_point.h"
 #include "tests/rogue_coordinator/group_stage.h"
 
 namespace consilium::rogue {
 namespace {
+
+std::ptrdiff_t sealed_files(Stage& stage) {
+  std::ptrdiff_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(stage.folder() / "state/sums"))
+    count += entry.path().extension() == ".sealed" ? 1 : 0;
+  return count;
+}
 
 TEST_CASE("an honest coordinator gets a whole group's sums, and north signs what follows from them") {
   Stage stage(one_group());
@@ -18,7 +26,10 @@ TEST_CASE("an honest coordinator gets a whole group's sums, and north signs what
     const Words hidden = GroupAttempt::hidden(job, order, sum);
     CHECK(count_in(hidden, order, encoding::kExamples) == kBound);
     CHECK(count_in(hidden, order, encoding::kUnusable) == 0);
+    // Of the sums before, evaluations too, nothing lies on the disk any more.
+    CHECK(sealed_files(stage) == 0);
     job.sums(SumKind::kEvaluate, round);
+    CHECK(sealed_files(stage) == 1);
   }
   check_quiet(stage);
 }

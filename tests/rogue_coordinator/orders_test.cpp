@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <functional>
 
 #include "tests/rogue_coordinator/sessions.h"
@@ -57,6 +58,23 @@ TEST_CASE("an order that the accepted job doesn't give is refused before anythin
   CHECK_FALSE(attempt.offer(told));
   attempt.check_refused("the round order isn't the one that the accepted job gives");
   check_discreet(stage, 0);
+}
+
+TEST_CASE("models that never arrive, attempt after attempt, don't fill the client's disk") {
+  Stage stage;
+  Session session = train_session(stage);
+  for (std::uint32_t attempt = 1; attempt <= 8; ++attempt) {
+    session.key.attempt = attempt;
+    session.model = crypto::sha256("model " + std::to_string(attempt));
+    Attempt one(stage, session);
+    REQUIRE(one.offer(one.order()));
+    REQUIRE(stage.refusal(one.key()).has_value());
+  }
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(stage.folder()))
+    files += entry.path().parent_path().filename() == "models" ? 1 : 0;
+  CHECK(files > 0);
+  CHECK(files <= 3);
 }
 
 TEST_CASE("an N that is smaller than the site's own examples doesn't tell the coordinator so") {
