@@ -125,8 +125,7 @@ Judgement Policy::judge(const job::JobSpec& job, const crypto::Digest& digest, c
   check_always(job, rules_, refusals);
   if (std::ranges::find(accepted_, digest) != accepted_.end()) return judgement;
   check_listed("datasets", job.data.dataset, rules_.datasets, refusals);
-  // Every job classifies: cross-entropy is the only loss that a job can name.
-  check_listed("tasks", "classification", rules_.tasks, refusals);
+  check_listed("tasks", std::string(task::name_of(job.task.kind)), rules_.tasks, refusals);  // check: policy-task
   check_listed("strategies", std::string(job::name_of(job.strategy.kind)), rules_.strategies, refusals);
   if (!rules_.models.empty()) {
     check_listed("models", job.model.name.empty() ? "layers" : job.model.name, rules_.models, refusals);

@@ -13,6 +13,8 @@ using config::Value;
 
 constexpr std::size_t kMaxListed = 10'000;
 constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 40;
+/// As task::name_of() has them.
+constexpr std::string_view kTasks[]{"classification", "multi_label", "segmentation", "detection"};
 
 /// Words that must be among `known`, so that a misspelt rule is an error and not a rule that never holds.
 template <std::size_t N>
@@ -24,8 +26,9 @@ Result<std::vector<std::string>> read_words(const Value& value, const std::strin
   for (const std::string_view word : known) list.append(list.empty() ? "" : ", ").append(word);
   for (const Value& item : items) {
     CONSILIUM_ASSIGN(std::string word, item.text());
-    if (std::find(std::begin(known), std::end(known), word) == std::end(known))
-      return fail(item.expected("one of " + list));
+    const bool twice = std::find(words.begin(), words.end(), word) != words.end();
+    if (twice || std::find(std::begin(known), std::end(known), word) == std::end(known))
+      return fail(item.expected("one of " + list + ", each once"));
     words.push_back(std::move(word));
   }
   return words;
@@ -88,7 +91,7 @@ Result<Policy> from_root(const Value& root) {
   bool sandbox_required = true;
   section.choice<bool>("sandbox", sandbox_required, {{"required", true}, {"optional", false}});
   CONSILIUM_TRY(section.result());
-  CONSILIUM_ASSIGN(rules.tasks, read_words(section.at("tasks"), {"classification"}));
+  CONSILIUM_ASSIGN(rules.tasks, read_words(section.at("tasks"), kTasks));
   CONSILIUM_ASSIGN(rules.strategies, read_words(section.at("strategies"), {"fedavg", "fedprox"}));
   CONSILIUM_ASSIGN(rules.models, read_words(section.at("models"), {"fedavg_cnn", "mlp_2nn", "resnet18", "layers"}));
   if (section.has("models") && rules.models.empty()) {

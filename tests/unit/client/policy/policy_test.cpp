@@ -96,6 +96,21 @@ TEST_CASE("each rule refuses by itself, and the refusal names it") {
   CHECK(refusal(parsed(with("allow_unmasked: true", "allow_unmasked: false")), masked) == "");
 }
 
+TEST_CASE("a job of a task that the policy doesn't list is declined, and each task can be listed") {
+  for (const task::TaskKind kind : {task::TaskKind::kClassification, task::TaskKind::kMultiLabel,
+                                    task::TaskKind::kSegmentation, task::TaskKind::kDetection}) {
+    job::JobSpec job = chest_job();
+    job.task = task::default_task(kind);
+    const std::string name(task::name_of(kind));
+    CHECK(refusal(parsed(with("[classification]", "[" + name + "]")), job) == "");
+    CHECK(refusal(parsed(with("[classification]", "[multi_label, segmentation, detection, classification]")), job) ==
+          "");
+    const std::string other = kind == task::TaskKind::kDetection ? "segmentation" : "detection";
+    CHECK(refusal(parsed(with("[classification]", "[" + other + "]")), job) ==
+          "tasks: '" + name + "' (the policy lists " + other + ")");
+  }
+}
+
 TEST_CASE("a refusal names every rule that refused, and its keys hold no value") {
   job::JobSpec job = chest_job();
   job.data.dataset = "ct";
