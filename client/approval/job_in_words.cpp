@@ -58,6 +58,20 @@ void add_unusual_training(const job::JobSpec& job, std::vector<std::string>& unu
   }
 }
 
+/// "cross_entropy, class weights 1, 5": what of the loss isn't the task's own.
+std::string loss_in_words(const job::JobSpec& job) {
+  const task::LossSpec& loss = job.training.loss;
+  const task::LossKeys keys = task::keys_of(loss.kind, job.task.kind);
+  std::string words(task::name_of(loss.kind));
+  if (keys.class_weights && !loss.class_weights.empty())
+    words += fmt::format(", class weights {}", fmt::join(loss.class_weights, ", "));
+  if (keys.gamma) words += fmt::format(", gamma {}", loss.gamma);
+  if (keys.alpha) words += fmt::format(", alpha {}", loss.alpha);
+  if (keys.label_smoothing && loss.label_smoothing > 0.0)
+    words += fmt::format(", label_smoothing {}", loss.label_smoothing);
+  return words;
+}
+
 /// How many hospitals a sum of counts has: "4", or "6 or 7".
 std::string group_sizes(const job::JobSpec& job) {
   std::vector<std::size_t> sizes;
@@ -124,10 +138,11 @@ std::string training_in_words(const job::JobSpec& job) {
   const auto [lowest, highest] = job::learning_rates(job);
   const std::string rates = lowest == highest ? fmt::format("learning rate {}", lowest)
                                               : fmt::format("learning rates from {} to {}", lowest, highest);
-  return fmt::format("{} of {}, batches of {}, {} with {}, on the data set '{}'",
+  return fmt::format("{} of {}, batches of {}, {} with {}, {} by {}, on the data set '{}'",
                      counted(job.federation.rounds, "round", "rounds"),
                      counted(job.training.local_epochs, "epoch", "epochs"), job.training.batch_size,
-                     job::name_of(job.training.optimizer.kind), rates, job.data.dataset);
+                     job::name_of(job.training.optimizer.kind), rates, task::name_of(job.task.kind), loss_in_words(job),
+                     job.data.dataset);
 }
 
 std::string readers_in_words(const job::JobSpec& job) {

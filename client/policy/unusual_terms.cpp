@@ -2,9 +2,11 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "common/job/learning_rates.h"
+#include "common/task/task_spec.h"
 
 namespace consilium::policy {
 namespace {
@@ -14,6 +16,15 @@ namespace {
 constexpr double kFewestUnits = 256.0;
 /// Running statistics change by the data's own size, which is around 1: this leaves a step of 1 as many units, too.
 constexpr double kLargestBufferClip = 16'384.0;
+/// Of a class; its inverse is the least one. No class weighs a hundred times as much as another.
+constexpr double kLargestWeight = 100.0;
+/// Of a focal loss, where 2 is usual: at 5 an image with half of the probability right weighs 3 %.
+constexpr double kLargestGamma = 5.0;
+constexpr double kLeastAlpha = 0.05;
+constexpr double kMostSmoothing = 0.5;
+/// Of the images' values, which are 0 to 1 in bytes, and thousands in raw CT.
+constexpr double kLeastDeviation = 1e-3;
+constexpr double kLargestDeviation = 1e5;
 
 /// What one unit of a sum's words means to the hospital that has as many examples as the bound: clip / 2^30 by the
 /// share 1 / k that k hospitals' weights have.
@@ -38,12 +49,47 @@ void add_coarse(const job::JobSpec& job, std::vector<std::string>& terms) {
   }
 }
 
+void add_class_weights(const std::vector<double>& weights, std::vector<std::string>& terms) {
+  if (weights.empty()) return;
+  const auto [least, most] = std::ranges::minmax(weights);
+  if (least >= 1.0 / kLargestWeight && most <= kLargestWeight && most <= kLargestWeight * least) return;
+  terms.push_back(fmt::format("class weights from {} to {} make updates tell of the images of few classes, or of none",
+                              least, most));
+}
+
+void add_loss(const job::JobSpec& job, std::vector<std::string>& terms) {
+  const task::LossSpec& loss = job.training.loss;
+  const task::LossKeys keys = task::keys_of(loss.kind, job.task.kind);
+  if (keys.class_weights) add_class_weights(loss.class_weights, terms);
+  if (keys.gamma && loss.gamma > kLargestGamma)
+    terms.push_back(
+        fmt::format("with a gamma of {} updates tell of the few images that the model gets most wrong", loss.gamma));
+  if (keys.alpha && (loss.alpha < kLeastAlpha || loss.alpha > 1.0 - kLeastAlpha))
+    terms.push_back(
+        fmt::format("with an alpha of {} updates tell of the positives alone, or of the negatives", loss.alpha));
+  if (keys.label_smoothing && loss.label_smoothing > kMostSmoothing)
+    terms.push_back(
+        fmt::format("with a label_smoothing of {} little is learned from the labels: updates tell what the "
+                    "model answers on the images",
+                    loss.label_smoothing));
+}
+
+void add_normalization(const job::JobSpec& job, std::vector<std::string>& terms) {
+  if (!job.data.normalize) return;
+  for (const double std : job.data.normalize->std) {
+    if (std >= kLeastDeviation && std <= kLargestDeviation) continue;
+    terms.push_back(fmt::format("images are divided by {}, which drowns or blinds the model", std));
+    return;
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> unusual_terms(const job::JobSpec& job) {
   std::vector<std::string> terms;
-  if (!job::is_masked(job)) return terms;
-  add_coarse(job, terms);
+  if (job::is_masked(job)) add_coarse(job, terms);
+  add_loss(job, terms);
+  add_normalization(job, terms);
   return terms;
 }
 

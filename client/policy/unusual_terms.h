@@ -7,9 +7,8 @@
 
 namespace consilium::policy {
 
-/// Says what of a masked job's numbers can make a sum of few hospitals tell of one of them, in words for whoever
-/// approves jobs. Such a job needs a person's approval, whoever asks. Empty for jobs without masks, where the
-/// coordinator sees each update as it is.
+/// Says what of a job's numbers can make an update, or a sum of few hospitals', tell of single images or of one
+/// hospital, in words for whoever approves jobs. Such a job needs a person's approval, whoever asks.
 [[nodiscard]] std::vector<std::string> unusual_terms(const job::JobSpec& job);
 
 }  // namespace consilium::policy

@@ -108,6 +108,18 @@ TEST_CASE("what makes a later round unusual, or another optimiser, is not hidden
   }
 }
 
+TEST_CASE("a job's task and loss are said with their numbers, and a class that weighs nothing is unusual") {
+  job::JobSpec job = chest_job();
+  CHECK_THAT(training_in_words(job), Catch::Contains("classification by cross_entropy, on the data set"));
+  job.training.loss.class_weights = {1, 0};
+  job.training.loss.label_smoothing = 0.1;
+  CHECK_THAT(training_in_words(job), Catch::Contains("cross_entropy, class weights 1, 0, label_smoothing 0.1, on"));
+  CHECK(unusual_in(job) == std::vector<std::string>{"class weights from 0 to 1 make updates tell of the images of few "
+                                                    "classes, or of none"});
+  job.training.loss = {.kind = task::LossKind::kFocal, .class_weights = {}, .gamma = 2};
+  CHECK_THAT(training_in_words(job), Catch::Contains("classification by focal, gamma 2, on"));
+}
+
 TEST_CASE("groups in mode masked, and who else reads the models, are said") {
   job::JobSpec job = chest_job();
   CHECK(readers_in_words(job) == "the researcher who asks");

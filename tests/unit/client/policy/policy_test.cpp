@@ -283,6 +283,52 @@ TEST_CASE("a job whose updates are rounded to few values waits for a person, tho
   CHECK(approval(policy, job) == "");  // the coordinator sees each update as it is
 }
 
+TEST_CASE("a job whose loss looks at few images alone waits for a person, though its researcher is listed") {
+  const Policy policy = parsed(with("[classification]", "[classification, multi_label]"));
+  job::JobSpec job = GENERATE(0, 1) == 0 ? chest_job() : masked_job();
+  task::LossSpec& loss = job.training.loss;
+  const auto waits = [&](const std::string& why) { CHECK_THAT(approval(policy, job), Catch::Contains(why)); };
+  const auto accepted = [&] { CHECK(approval(policy, job) == ""); };
+  SECTION("class weights") {
+    for (const std::vector<double>& weights : std::vector<std::vector<double>>{{}, {1, 1}, {0.1, 10}, {100, 1}}) {
+      loss.class_weights = weights;
+      accepted();
+    }
+    for (const std::vector<double>& weights :
+         std::vector<std::vector<double>>{{1, 0}, {1, 101}, {0.1, 11}, {0.001, 0.001}, {1e6, 1e6}}) {
+      loss.class_weights = weights;
+      waits("make updates tell of the images of few classes");
+    }
+  }
+  SECTION("gamma") {
+    loss.kind = task::LossKind::kFocal;
+    loss.gamma = 5;
+    accepted();
+    loss.gamma = 5.5;
+    waits("with a gamma of 5.5");
+  }
+  SECTION("alpha") {
+    job.task = task::default_task(task::TaskKind::kMultiLabel);
+    loss.kind = task::LossKind::kFocal;
+    loss.alpha = GENERATE(0.0, 1.0);
+    waits("with an alpha of");
+    loss.alpha = 0.75;
+    accepted();
+  }
+  SECTION("label_smoothing") {
+    loss.label_smoothing = 0.1;
+    accepted();
+    loss.label_smoothing = 0.9;
+    waits("with a label_smoothing of 0.9");
+  }
+  SECTION("normalize") {
+    job.data.normalize = job::Normalization{{0.5}, {0.25}};
+    accepted();
+    job.data.normalize->std = {GENERATE(1e-12, 1e30)};
+    waits("images are divided by");
+  }
+}
+
 TEST_CASE("without a policy file there is no participation, and the error says what to create") {
   const auto policy = read_policy("/nonexistent/policy.yaml");
   REQUIRE_FALSE(policy);
