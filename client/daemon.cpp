@@ -121,10 +121,12 @@ class Daemon::Impl {
         gate_({*approvals_, std::move(trust), self.consortium, unix_now,
                [this](const roster::Roster& roster, const std::string& dataset) {
                  return data_.claim(data_paths(config_), roster, dataset);
-               }}),
+               },
+               [this](const std::string& population) { return groups_->ledger().sums_given(population); }}),
         desk_({*approvals_, [this] { return maximum_sums(); }, unix_now, [this] { return releases(); },
                [this] { events_.post(session::Reconsider{}); },
-               [this](const std::string& member) { return ledger_for(member); }}),
+               [this](const std::string& member) { return ledger_for(member); },
+               [this] { return roster_shown_.load(); }}),
         consortium_(self.consortium),
         context_{policy_, {}, "consilium-client " CONSILIUM_VERSION, config_.site, self.key, std::move(self.roster),
                  &gate_},
@@ -133,7 +135,8 @@ class Daemon::Impl {
         link_(std::move(link)),
         policy_file_(config_.policy),
         roster_file_(config_.roster),
-        maximum_sums_(policy_.rules().maximum_sums.value_or(0)) {
+        maximum_sums_(policy_.rules().maximum_sums.value_or(0)),
+        roster_shown_(std::make_shared<const roster::Roster>(context_.roster)) {
     for (const auto& [name, source] : config_.datasets) context_.datasets.push_back(name);
     worker_.emplace(session::SessionWorker::Parts{
         *link_, trainer_config(config_, policy_), config_.datasets, config_.site, config_.state_dir / "models",
@@ -247,6 +250,7 @@ class Daemon::Impl {
     }
     if (!read) return spdlog::error("{}; the roster read before stays in force", read.error().message);
     context_.roster = *std::move(read);
+    roster_shown_ = std::make_shared<const roster::Roster>(context_.roster);
     if (const auto data = data_.claim(data_paths(config_), context_.roster); !data)
       spdlog::error("{}; until then this site declines every job", data.error().message);
     if (!config_.roster.empty()) spdlog::info("read {} again", config_.roster.string());
@@ -268,7 +272,8 @@ class Daemon::Impl {
   std::optional<session::SiteRunner> runner_;
   WatchedFile policy_file_;
   WatchedFile roster_file_;
-  std::atomic<std::uint64_t> maximum_sums_;  ///< 0: none; the socket's thread reads it
+  std::atomic<std::uint64_t> maximum_sums_;                          ///< 0: none; the socket's thread reads it
+  std::atomic<std::shared_ptr<const roster::Roster>> roster_shown_;  ///< the roster in force, for the socket's thread
   std::atomic<bool> reload_ = false;
   std::atomic<bool> reload_all_ = false;
   std::unique_ptr<approval::ControlSocket> socket_;

@@ -70,10 +70,21 @@ struct Approvals::Impl {
     return any ? std::optional(accepted_in(rows)) : std::nullopt;
   }
 
-  Result<std::uint64_t> sums_of(const std::string& population) const {
+  Result<std::uint64_t> counted_as(const std::string& name) const {
     CONSILIUM_ASSIGN(const std::int64_t sums,
-                     number("SELECT coalesce(sum(sums), 0) FROM accepted WHERE population = ?", {population}));
+                     number("SELECT coalesce(sum(sums), 0) FROM accepted WHERE population = ?", {name}));
     return static_cast<std::uint64_t>(sums);
+  }
+
+  Result<std::uint64_t> sums_of(const std::string& population, const CountedBefore& before) const {
+    CONSILIUM_ASSIGN(std::uint64_t sums, counted_as(population));
+    for (const std::string& dataset : before.datasets) {
+      if (dataset == population) continue;
+      CONSILIUM_ASSIGN(const std::uint64_t more, counted_as(dataset));
+      sums += more;  // check: sums-of-datasets
+    }
+    if (sums < before.given) sums = before.given;  // check: sums-given
+    return sums;
   }
 };
 
@@ -159,7 +170,7 @@ Result<std::vector<Decision>> Approvals::decisions() const {
   }
 }
 
-Result<void> Approvals::accept(const Accepted& job, std::optional<std::uint64_t> maximum) {
+Result<void> Approvals::accept(const Accepted& job, std::optional<std::uint64_t> maximum, const CountedBefore& before) {
   const std::scoped_lock lock(impl_->mutex);
   CONSILIUM_ASSIGN(const auto known, impl_->accepted_where("digest", bytes_of(job.digest)));
   if (known && known->job_id == job.job_id) return {};
@@ -174,7 +185,7 @@ Result<void> Approvals::accept(const Accepted& job, std::optional<std::uint64_t>
     return fail(ErrorCode::kAlreadyExists,
                 fmt::format("this site serves another job ({}) as {}", crypto::to_hex(other->digest), job.job_id));
   }
-  CONSILIUM_ASSIGN(const std::uint64_t counted, impl_->sums_of(job.population));
+  CONSILIUM_ASSIGN(const std::uint64_t counted, impl_->sums_of(job.population, before));
   if (maximum && (counted > *maximum || job.sums > *maximum - counted)) {
     return fail(ErrorCode::kResourceExhausted,
                 fmt::format("maximum_sums: the job needs {} sums over '{}', {} of {} are used up", job.sums,
@@ -195,9 +206,9 @@ Result<std::optional<Accepted>> Approvals::accepted_as(const std::string& job_id
   return impl_->accepted_where("job", std::string_view(job_id));
 }
 
-Result<std::uint64_t> Approvals::sums_of(const std::string& population) const {
+Result<std::uint64_t> Approvals::sums_of(const std::string& population, const CountedBefore& before) const {
   const std::scoped_lock lock(impl_->mutex);
-  return impl_->sums_of(population);
+  return impl_->sums_of(population, before);
 }
 
 }  // namespace consilium::approval

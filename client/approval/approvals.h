@@ -46,6 +46,12 @@ struct Accepted {
   bool operator==(const Accepted&) const = default;
 };
 
+/// What else is known of the sums that a population has given.
+struct CountedBefore {
+  std::vector<std::string> datasets{};  ///< under whose names sums were counted before the roster had populations
+  std::uint64_t given = 0;              ///< that left by the ledger of sums, should this record have forgotten them
+};
+
 /// Most offers that may wait for a decision at once.
 inline constexpr std::size_t kMaxWaitingOffers = 256;
 
@@ -76,14 +82,14 @@ class Approvals {
   Result<std::vector<Decision>> decisions() const;
 
   /// Binds a job to its first id and counts its sums, once.
-  /// @param maximum  sums that the population may give; none: any number
+  /// @param maximum  sums that the population may give, over all jobs and researchers; none: any number
   /// kAlreadyExists where the digest has another id, or the id another digest; kResourceExhausted where the sums would
   /// exceed `maximum`. Accepting the same job again changes nothing.
-  Result<void> accept(const Accepted& job, std::optional<std::uint64_t> maximum);
+  Result<void> accept(const Accepted& job, std::optional<std::uint64_t> maximum, const CountedBefore& before = {});
   Result<std::optional<Accepted>> accepted(const crypto::Digest& digest) const;
   Result<std::optional<Accepted>> accepted_as(const std::string& job_id) const;
-  /// Sums counted in a population.
-  Result<std::uint64_t> sums_of(const std::string& population) const;
+  /// Sums counted in a population, at least those that are known to be given.
+  Result<std::uint64_t> sums_of(const std::string& population, const CountedBefore& before = {}) const;
 
  private:
   struct Impl;

@@ -15,6 +15,7 @@
 #include "client/approval/desk.h"
 #include "client/approval/job_in_words.h"
 #include "client/daemon_config.h"
+#include "client/policy/accepted_roster.h"
 #include "client/policy/policy.h"
 
 namespace consilium::approval {
@@ -96,11 +97,15 @@ Result<std::string> answer_from_disk(const client::ClientConfig& config, const s
   }
   CONSILIUM_ASSIGN(const policy::Policy policy, policy::read_policy(config.policy));
   CONSILIUM_ASSIGN(const auto approvals, Approvals::open(config.state_dir));
-  const Desk desk({*approvals, [&] { return policy.rules().maximum_sums; },
-                   [] {
-                     const auto now = std::chrono::system_clock::now().time_since_epoch();
-                     return std::int64_t{std::chrono::duration_cast<std::chrono::seconds>(now).count()};
-                   }});
+  CONSILIUM_ASSIGN(const auto accepted, policy::read_accepted_roster(config.state_dir));
+  const auto roster = accepted ? std::make_shared<const roster::Roster>(*accepted) : nullptr;
+  Desk::Parts parts{*approvals, [&] { return policy.rules().maximum_sums; },
+                    [] {
+                      const auto now = std::chrono::system_clock::now().time_since_epoch();
+                      return std::int64_t{std::chrono::duration_cast<std::chrono::seconds>(now).count()};
+                    }};
+  parts.roster = [&] { return roster; };
+  const Desk desk(std::move(parts));
   return desk.answer(request, user_name(::getuid()));
 }
 

@@ -96,8 +96,9 @@ class Desk::Answers {
     CONSILIUM_ASSIGN(const auto decision, parts_.approvals.decision(offer.job));
     CONSILIUM_ASSIGN(const auto counted, parts_.approvals.accepted(offer.job.digest));
     CONSILIUM_ASSIGN(const bool accepted, runs(offer));
-    SumBudget budget{population_of(spec), 0, counted.has_value(), parts_.maximum_sums()};
-    CONSILIUM_ASSIGN(budget.used, parts_.approvals.sums_of(budget.population));
+    const auto roster = parts_.roster ? parts_.roster() : nullptr;
+    SumBudget budget{population_of(spec, roster.get()), 0, counted.has_value(), parts_.maximum_sums()};
+    CONSILIUM_ASSIGN(budget.used, parts_.approvals.sums_of(budget.population, {names_before(spec, roster.get()), 0}));
     const ReleaseCount releases = releases_of(spec);
     answer["unusual"] = unusual_in(spec);
     answer["sums"] = {{"updates", releases.updates},

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "client/approval/approvals.h"
 #include "client/approval/release.h"
+#include "common/roster/roster.h"
 
 namespace consilium::approval {
 
@@ -27,6 +29,8 @@ class Desk {
     /// What this site's ledger has for another member, in hexadecimal digits (masking::encode); nullptr where it is in
     /// other hands.
     std::function<Result<std::string>(const std::string& member)> ledger = nullptr;
+    /// The site's roster, which says whose sums count together; nullptr, or one that gives nullptr: unknown.
+    std::function<std::shared_ptr<const roster::Roster>()> roster = nullptr;
   };
   explicit Desk(Parts parts) : parts_(std::move(parts)) {}
 

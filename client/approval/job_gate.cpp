@@ -33,7 +33,16 @@ std::string reason_of(const Error& error) {
 
 }  // namespace
 
-std::string population_of(const job::JobSpec& job) { return job.population ? job.population->name : job.data.dataset; }
+std::string population_of(const job::JobSpec& job, const roster::Roster* roster) {
+  if (job.population) return job.population->name;
+  const roster::Population* found = roster != nullptr ? roster::population_of(*roster, job.data.dataset) : nullptr;
+  return found != nullptr ? found->name : job.data.dataset;
+}
+
+std::vector<std::string> names_before(const job::JobSpec& job, const roster::Roster* roster) {
+  const roster::Population* found = roster != nullptr ? roster::population_of(*roster, job.data.dataset) : nullptr;
+  return found != nullptr ? found->datasets : std::vector<std::string>{};
+}
 
 Verdict JobGate::examine(const wire::JobOffer& offer, const std::string& coordinator, const SiteRules& rules) {
   SignedJob job{job::digest_of_text(offer.spec), {}};
@@ -61,7 +70,7 @@ Verdict JobGate::examine(const wire::JobOffer& offer, const std::string& coordin
   if (const auto data = parts_.claim_data(rules.roster, spec->data.dataset); !data) {
     return declined(job, "datasets", data.error().message);  // check: data-at-offer
   }
-  return decide(offer, std::move(*spec), job, judgement.approval, rules.policy);
+  return decide(offer, std::move(*spec), job, judgement.approval, rules);
 }
 
 Result<std::string> JobGate::signer_of(const wire::JobOffer& offer, const crypto::Digest& digest,
@@ -74,7 +83,7 @@ Result<std::string> JobGate::signer_of(const wire::JobOffer& offer, const crypto
 }
 
 Verdict JobGate::decide(const wire::JobOffer& offer, job::JobSpec spec, const SignedJob& job,
-                        const std::string& approval, const policy::Policy& policy) {
+                        const std::string& approval, const SiteRules& rules) {
   const auto decision = parts_.approvals.decision(job);
   if (!decision) return failed(job, decision.error());
   if (*decision && !(*decision)->approved)
@@ -89,13 +98,20 @@ Verdict JobGate::decide(const wire::JobOffer& offer, job::JobSpec spec, const Si
     verdict.log = fmt::format("{}; see: consilium-client show {}", approval, crypto::to_hex(job.digest).substr(0, 8));
     return verdict;
   }
-  const Accepted accepted{job.digest, offer.job_id, population_of(spec), releases_of(spec).total()};
-  if (const auto bound = parts_.approvals.accept(accepted, policy.rules().maximum_sums); !bound)
+  if (const auto bound = bind(offer.job_id, spec, job, rules); !bound)
     return declined(job, reason_of(bound.error()), bound.error().message);
   verdict.consent = wire::JobConsent::kAccepted;
   verdict.log = *decision ? fmt::format("approved by {}", (*decision)->by) : "accepted by the policy";
   verdict.spec = std::move(spec);
   return verdict;
+}
+
+Result<void> JobGate::bind(const std::string& job_id, const job::JobSpec& spec, const SignedJob& job,
+                           const SiteRules& rules) {
+  const Accepted accepted{job.digest, job_id, population_of(spec, &rules.roster), releases_of(spec).total()};
+  CountedBefore before{names_before(spec, &rules.roster), 0};
+  CONSILIUM_ASSIGN(before.given, parts_.sums_given(accepted.population));
+  return parts_.approvals.accept(accepted, rules.policy.rules().maximum_sums, before);
 }
 
 }  // namespace consilium::approval

@@ -47,6 +47,10 @@ class JobGate {
     /// Holds the site's data sets to the populations of its roster before a job on one of them (policy::DataRecord).
     std::function<Result<void>(const roster::Roster&, const std::string& dataset)> claim_data =
         [](const roster::Roster&, const std::string&) { return Result<void>(); };
+    /// How many sums a population has given by the ledger of sums (masking::GroupLedger::sums_given()).
+    std::function<Result<std::uint64_t>(const std::string& population)> sums_given = [](const std::string&) {
+      return Result<std::uint64_t>(0);
+    };
   };
   explicit JobGate(Parts parts) : parts_(std::move(parts)) {}
 
@@ -63,12 +67,18 @@ class JobGate {
                                 const std::string& coordinator, const SiteRules& rules) const;
   /// @param approval  why a person has to approve the job; "" where nobody has to
   Verdict decide(const wire::JobOffer& offer, job::JobSpec spec, const SignedJob& job, const std::string& approval,
-                 const policy::Policy& policy);
+                 const SiteRules& rules);
+  /// Binds an approved job to its id, and counts its sums.
+  Result<void> bind(const std::string& job_id, const job::JobSpec& spec, const SignedJob& job, const SiteRules& rules);
 
   Parts parts_;
 };
 
-/// The population that a job's sums are counted in.
-[[nodiscard]] std::string population_of(const job::JobSpec& job);
+/// The population that a job's sums are counted in, whatever its mode: that of the roster for its data set. The data
+/// set's own name where the roster has none for it.
+/// @param roster  nullptr: unknown
+[[nodiscard]] std::string population_of(const job::JobSpec& job, const roster::Roster* roster);
+/// The names under which sums over that population's data may have been counted before it was in the roster.
+[[nodiscard]] std::vector<std::string> names_before(const job::JobSpec& job, const roster::Roster* roster);
 
 }  // namespace consilium::approval

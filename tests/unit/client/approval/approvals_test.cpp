@@ -106,6 +106,21 @@ TEST_CASE("sums are counted for good, each population by itself") {
   CHECK(desk.approvals->accept({kJob, "tiny-1", "chest", 10}, 3));
 }
 
+TEST_CASE(
+    "sums that were counted under a data set's name, or that the ledger of sums knows, count with the population's") {
+  ApprovalsDesk desk;
+  REQUIRE(desk.approvals->accept({kJob, "tiny-1", "chest", 10}, 15));
+  const CountedBefore before{{"chest", "chest-ap", "lungs"}, 0};
+  CHECK(desk.approvals->sums_of("lungs", before).value() == 10);
+  CHECK(desk.approvals->accept({kOther, "tiny-2", "lungs", 6}, 15, before).error().code ==
+        ErrorCode::kResourceExhausted);
+  CHECK(desk.approvals->accept({kOther, "tiny-2", "lungs", 6}, 15, {{}, 10}).error().code ==
+        ErrorCode::kResourceExhausted);
+  REQUIRE(desk.approvals->accept({kOther, "tiny-2", "lungs", 5}, 15, before));
+  CHECK(desk.approvals->sums_of("lungs", before).value() == 15);
+  CHECK(desk.approvals->sums_of("lungs", {{"chest"}, 12}).value() == 15);
+}
+
 TEST_CASE("a second process can't open the file, and a damaged one isn't repaired") {
   ApprovalsDesk desk;
   CHECK(Approvals::open(desk.folder.path()).error().code == ErrorCode::kFailedPrecondition);

@@ -89,6 +89,45 @@ TEST_CASE(
   CHECK(desk.offer(signing().offer("tiny-1", spec(), "bob")).consent == JobConsent::kAccepted);
 }
 
+TEST_CASE("sums count by population, whatever the data set, the job and its researcher are called") {
+  GateDesk desk;
+  desk.roster.populations = {{.name = "lungs", .datasets = {"chest", "chest-ap"}, .mode = roster::Mode::kPlain}};
+  desk.datasets = {"chest", "chest-ap"};
+  std::string text = kPolicy + "maximum_sums: 100\n";
+  text.replace(text.find("[chest]"), 7, "[chest, chest-ap]").replace(text.find("[bob]"), 5, "[ada, bob]");
+  desk.policy = policy::parse_policy(text, "policy.yaml").value();
+  std::uint64_t given = 0;
+  desk.gate.emplace(JobGate::Parts{.approvals = *desk.approvals,
+                                   .trust = signing().trust,
+                                   .consortium = "lung",
+                                   .now = [&] { return desk.now; },
+                                   .sums_given = [&](const std::string& population) -> Result<std::uint64_t> {
+                                     CHECK(population == "lungs");
+                                     return given;
+                                   }});
+  const auto first = desk.offer(signing().offer("tiny-1", spec(), "bob"));
+  CHECK(first.log == "accepted by the policy");
+  job::JobSpec other = spec(4);
+  other.data.dataset = "chest-ap";
+  SECTION("each job's are added, under either name") {
+    CHECK(desk.offer(signing().offer("tiny-2", other, "ada")).consent == JobConsent::kAccepted);
+    CHECK(desk.approvals->sums_of("lungs").value() == 82);
+    other.name = "renamed";
+    CHECK(desk.offer(signing().offer("tiny-3", other, "ada")).reason == "maximum_sums");
+    CHECK(desk.offer(signing().offer("tiny-4", spec(5), "bob")).reason == "maximum_sums");
+    // The job that runs goes on, over a restart too, and isn't counted again.
+    desk.approvals.reset();
+    desk.approvals = Approvals::open(desk.folder.path()).value();
+    desk.use(signing());
+    CHECK(desk.offer(signing().offer("tiny-1", spec(), "bob")).consent == JobConsent::kAccepted);
+    CHECK(desk.offer(signing().offer("tiny-5", spec(6), "bob")).reason == "maximum_sums");
+  }
+  SECTION("and the ledger's are not fewer, though the record of approvals was lost") {
+    given = 60;
+    CHECK(desk.offer(signing().offer("tiny-2", other, "ada")).reason == "maximum_sums");
+  }
+}
+
 TEST_CASE("another researcher's job waits until a person decides") {
   GateDesk desk;
   const wire::JobOffer offer = signing().offer("tiny-1", spec());
