@@ -65,6 +65,10 @@ Result<Agreements::Try> Agreements::start(const job::JobSpec& job, const crypto:
       return fail(ErrorCode::kPermissionDenied,
                   fmt::format("try {} of the agreement refused: try {} has already begun", attempt, saved->attempt));
     }
+    if (saved->sealed.empty()) {
+      return fail(ErrorCode::kPermissionDenied,
+                  fmt::format("try {} of the agreement refused: this site has given it up", attempt));
+    }
     CONSILIUM_ASSIGN(const crypto::SecretBytes key, secret_.agreement_key(digest));
     auto restored = secagg::AgreementSite::restore(std::as_bytes(std::span(saved->sealed)), key, std::move(setup),
                                                    *one.authenticator, *one.signer, random_);
@@ -111,8 +115,14 @@ Result<std::vector<std::byte>> Agreements::receive(const crypto::Digest& digest,
   // A try may have begun before the census was committed, and its last message come after.
   const auto open = check_open(digest);
   auto answered = open ? answer(digest, found->second, message) : fail(open.error());
-  if (!answered) tries_.erase(found);
+  if (answered) return answered;
+  tries_.erase(found);
+  CONSILIUM_TRY(give_up(digest, attempt));  // check: agreement-given-up
   return answered;
+}
+
+Result<void> Agreements::give_up(const crypto::Digest& digest, std::uint32_t attempt) const {
+  return files::replace_file(file_of(digest), fmt::format("{}\n", attempt));
 }
 
 Result<std::vector<std::byte>> Agreements::answer(const crypto::Digest& digest, Try& one,
@@ -135,8 +145,10 @@ Result<std::vector<std::byte>> Agreements::answer(const crypto::Digest& digest, 
 
 void Agreements::end(const crypto::Digest& digest) {
   tries_.erase(digest);
-  std::error_code ignored;
-  std::filesystem::remove(file_of(digest), ignored);
+  const auto saved = read_saved(file_of(digest));
+  if (!saved) return;
+  // What can't be written is left as it was: the try can be gone on with then, as after a restart, and not begun anew.
+  static_cast<void>(give_up(digest, saved->attempt));  // check: agreement-ended
 }
 
 }  // namespace consilium::masking

@@ -32,15 +32,17 @@ class Agreements {
       : trust_(std::move(trust)), ledger_(ledger), keys_(keys), secret_(secret), folder_(std::move(folder)) {}
 
   /// Begins a try, or goes on with it after a restart. @return the advert's bytes
-  /// kPermissionDenied where the job's census is committed, so that its key stands for good, or where a later try has
-  /// begun.
+  /// kPermissionDenied where the job's census is committed, so that its key stands for good, where a later try has
+  /// begun, or where this one was given up.
   Result<std::vector<std::byte>> begin(const job::JobSpec& job, const crypto::Digest& digest, std::uint32_t attempt);
-  /// Takes a message of a try; once the site has the key, JobKeys keeps it. An error ends the try: its secrets are
-  /// gone. kPermissionDenied where the job's census is committed by now.
+  /// Takes a message of a try; once the site has the key, JobKeys keeps it. An error ends the try for good: its secrets
+  /// are gone, and it isn't begun again after a restart either. kPermissionDenied where the job's census is committed
+  /// by now.
   /// @return the answer's bytes; empty for none
   Result<std::vector<std::byte>> receive(const crypto::Digest& digest, std::uint32_t attempt,
                                          std::span<const std::byte> message);
-  /// The job is over for this site.
+  /// The job is over for this site. Should it be offered again, the sites need a new try: this site would say something
+  /// else in the old one.
   void end(const crypto::Digest& digest);
 
  private:
@@ -55,6 +57,8 @@ class Agreements {
   /// Refuses where the job's key stands for good.
   Result<void> check_open(const crypto::Digest& digest) const;
   Result<void> save(const crypto::Digest& digest, const Try& one) const;
+  /// Leaves of a try that it was begun, and nothing with which it could go on.
+  Result<void> give_up(const crypto::Digest& digest, std::uint32_t attempt) const;
   [[nodiscard]] std::filesystem::path file_of(const crypto::Digest& digest) const;
 
   SiteTrust trust_;
