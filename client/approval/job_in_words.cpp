@@ -18,6 +18,8 @@ namespace {
 constexpr double kTinyLearningRate = 1e-6;
 /// From it on, one step may be over all of a hospital's examples.
 constexpr std::uint32_t kLargeBatch = 1024;
+/// Of at most as many batches an epoch, one is over much of a hospital's examples, or all of a smaller one's.
+constexpr std::uint64_t kFewBatches = 4;
 /// Below it, updates are cut, or so coarse beside the clip that a sum can be taken apart.
 constexpr double kSmallClip = 1.0;
 /// Adam divides by the gradient's own size plus epsilon: above this, it is plain SGD with a rate divided by epsilon.
@@ -47,7 +49,8 @@ void add_unusual_training(const job::JobSpec& job, std::vector<std::string>& unu
                     "few hospitals' "
                     "may be taken apart",
                     batch, job::name_of(optimizer.kind)));
-  if (job.training.batch_size >= kLargeBatch)
+  const bool few_batches = job.population && batch * kFewBatches > job.population->examples;
+  if (batch >= kLargeBatch || (few_batches && optimizer.kind == job::OptimizerKind::kSgd))
     unusual.push_back(fmt::format("with batches of {} an update may be one exact sum over all images of a hospital",
                                   job.training.batch_size));
   for (const auto& [name, clip] :

@@ -94,6 +94,13 @@ TEST_CASE("what makes a later round unusual, or another optimiser, is not hidden
     job.training.batch_size = 51;
     CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with batches of 51 adam makes few steps a round"));
   }
+  SECTION("a batch that is all of a small hospital's examples") {
+    job.population = job::PopulationTerms{"chest", 100, {}, {}};
+    job.training.batch_size = 25;
+    CHECK(unusual_in(job).empty());
+    job.training.batch_size = 26;
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with batches of 26 an update may be one exact sum"));
+  }
   SECTION("clips that cut everything") {
     job.privacy.clip = 0.0009765625;
     job.privacy.buffer_clip = 0.5;
