@@ -45,7 +45,7 @@ Error name_parameter(const ParameterManifest& manifest, std::span<const float> d
 
 /// Words encoded at a time: 256 KiB, which stay in the second-level cache until they are masked and copied.
 constexpr std::size_t kPiece = 65536;
-/// Of so many coordinates, one may be clipped.
+/// Of so many coordinates, one running statistic may be clipped.
 constexpr std::size_t kMostClipped = 1000;
 
 /// Where encoded words go: into a vector that has room for all, or piece by piece through a sink.
@@ -114,25 +114,42 @@ Result<std::uint64_t> encode_delta(const Field& field, double weight, std::span<
   return clipped;
 }
 
-/// Of a masked job's update, no more than a thousandth may be clipped: what is clipped at every site shows each site's
-/// sign in the sum (inseparable.h), and no honest training has a use for a clip that cuts.
-Result<void> check_clipped(const job::RoundOrder& order, std::uint64_t clipped, std::size_t coordinates) {
+/// How many coordinates of an update the clip has cut.
+struct Clipped {
+  std::uint64_t all = 0;
+  std::uint64_t trained = 0;  ///< of them parameters that are trained, and no running statistics
+};
+
+/// Is the parameter at this place trained, and no running statistic?
+bool is_trained(const ParameterManifest& manifest, std::size_t place) {
+  for (const auto& tensor : manifest.tensors()) {
+    if (place < tensor.size) return tensor.role == TensorRole::kTrainable;
+    place -= tensor.size;
+  }
+  return true;
+}
+
+/// Of a masked job's update no trained parameter may be clipped, and of the running statistics a thousandth of the
+/// update. What is clipped at every site is n_i C with each site's sign: one such coordinate with one minus among the
+/// signs gives that site's n_i, and a few dozen give all of them, and each one's signs (inseparable.h). No honest
+/// training has a use for a clip that cuts.
+Result<void> check_clipped(const job::RoundOrder& order, const Clipped& clipped, std::size_t coordinates) {
   const bool has_examples = order.layout.find(encoding::kExamples) != nullptr;
   const bool masked = !has_examples || order.layout.find(encoding::kUnusable) != nullptr;
   const std::uint64_t most = coordinates / kMostClipped + 1;
-  if (!masked || clipped <= most) return {};
-  return fail(
-      ErrorCode::kInvalidArgument,
-      fmt::format("{} of the update's {} coordinates are beyond the clip, at most {} may be: raise privacy.clip, or "
-                  "lower the learning rate",
-                  clipped, coordinates, most));
+  if (!masked || (clipped.all <= most && clipped.trained == 0)) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("{} of the update's {} coordinates are beyond the clip, {} of them trained parameters; "
+                          "expected no trained parameter, and at most {} running statistics: raise the clip, or lower "
+                          "the learning rate",
+                          clipped.all, coordinates, clipped.trained, most));
 }
 
 /// Encodes all fields in the layout's order, parameters first.
 template <class Target>
 Result<void> encode_update(const job::RoundOrder& order, const ParameterManifest& manifest, const Report& report,
                            std::span<const float> delta, Target&& target) {
-  std::uint64_t clipped = 0;
+  Clipped clipped;
   std::span<const float> rest = delta;
   for (const Field& field : order.layout.fields()) {
     if (field.name.starts_with(encoding::kParametersPrefix)) {
@@ -140,7 +157,8 @@ Result<void> encode_update(const job::RoundOrder& order, const ParameterManifest
         return fail(ErrorCode::kInvalidArgument, "round order: its layout has more parameters than the model");
       auto cut = encode_delta(field, report.weight, rest.first(field.elements), target);
       if (!cut) return fail(name_parameter(manifest, delta, cut.error()));
-      clipped += *cut;
+      clipped.all += *cut;
+      if (is_trained(manifest, delta.size() - rest.size())) clipped.trained += *cut;
       rest = rest.subspan(field.elements);
       continue;
     }
@@ -148,7 +166,7 @@ Result<void> encode_update(const job::RoundOrder& order, const ParameterManifest
     if (field.name == encoding::kLoss) {
       CONSILIUM_TRY(encoding::encode_fixed_point(std::span(&report.loss, 1), field, report.weight, words));
     } else if (field.name == encoding::kClipped) {
-      CONSILIUM_TRY(encoding::encode_counts(std::span(&clipped, 1), field, words));
+      CONSILIUM_TRY(encoding::encode_counts(std::span(&clipped.all, 1), field, words));
     } else if (field.name == encoding::kExamples) {
       CONSILIUM_TRY(encoding::encode_counts(std::span(&report.examples, 1), field, words));
     } else if (field.name == encoding::kUnusable) {

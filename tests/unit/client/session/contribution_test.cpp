@@ -108,23 +108,31 @@ TEST_CASE("an update is weighted, clipped by role, and carries its loss and coun
   CHECK(floats_in(masked, encoding::kLoss, *without, 0.25) == std::vector<float>{1024.0F});
 }
 
-TEST_CASE("of a masked update no more than a thousandth is clipped: a sum of clipped ones can be taken apart") {
-  const auto manifest = ParameterManifest::create({{"w", {2000}, TensorRole::kTrainable, 0, 0}}).value();
+TEST_CASE("of a masked update no trained parameter is clipped: a sum of clipped ones can be taken apart") {
+  const auto manifest = ParameterManifest::create({{"m", {500}, TensorRole::kBuffer, 0, 0},
+                                                   {"w", {1000}, TensorRole::kTrainable, 0, 0},
+                                                   {"v", {500}, TensorRole::kBuffer, 0, 0}})
+                            .value();
   job::RoundOrder order = train_order(100);
-  const auto contributes = [&](encoding::Extras extras, std::size_t clipped) {
+  const auto contributes = [&](encoding::Extras extras, std::size_t first, std::size_t clipped) {
     order.layout = encoding::train_layout(manifest, 16.0, 1024.0, extras).value();
     std::vector<float> delta(2000, 1.0F);
-    std::fill_n(delta.begin(), clipped, 17.0F);
+    std::fill_n(delta.begin() + static_cast<std::ptrdiff_t>(first), clipped, 1025.0F);
     return train_contribution(order, manifest, 25, {0.75, 2, false, 1.0}, delta).has_value();
   };
   const encoding::Extras whole_groups{.examples = true, .unusable = true};
   const encoding::Extras over_survivors{.examples = false};
   for (const encoding::Extras& extras : {whole_groups, over_survivors}) {
-    CHECK(contributes(extras, 3));
-    CHECK_FALSE(contributes(extras, 4));
-    CHECK_FALSE(contributes(extras, 2000));
+    CHECK(contributes(extras, 0, 0));
+    for (const std::size_t trained : {500U, 900U, 1499U}) CHECK_FALSE(contributes(extras, trained, 1));
+    // Running statistics of raw values may exceed theirs here and there, all in one direction.
+    for (const std::size_t running : {0U, 1500U}) {
+      CHECK(contributes(extras, running, 3));
+      CHECK_FALSE(contributes(extras, running, 4));
+    }
+    CHECK_FALSE(contributes(extras, 498, 3));
   }
-  CHECK(contributes({.examples = true}, 2000));  // the coordinator sees a plain update as it is
+  CHECK(contributes({.examples = true}, 0, 2000));  // the coordinator sees a plain update as it is
 }
 
 /// An update whose sizes are spread as a training's are, but for `alike` coordinates in a hundred, which have `levels`.
