@@ -76,15 +76,17 @@ class SessionWorker::Impl {
   }
 
   Result<std::optional<SiteEvent>> fetch(const ActiveSession& session, std::stop_token stop) {
-    const crypto::Digest& model = session.order.model;
-    models_.make_room(models_.file_of(model));  // check: model-room
-    CONSILIUM_TRY(parts_.link.fetch(model, session.model_bytes, models_.file_of(model), stop));
-    models_.prune(model);
+    CONSILIUM_TRY(fetch_model(session, stop));
     return std::optional<SiteEvent>(Fetched{session.key});
   }
 
   Result<std::optional<SiteEvent>> work(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop) {
     words_.clear();
+    // Totals of other jobs may have taken the model's place since it was fetched.
+    std::error_code ignored;
+    const bool needed = session.order.kind != job::SumKind::kCensus;
+    if (needed && !std::filesystem::exists(models_.file_of(session.order.model), ignored))
+      CONSILIUM_TRY(fetch_model(session, stop));
     if (session.whole_group) return report_of(group_work_.work(session, job, stop));
     CONSILIUM_TRY(trainer_.prepare(job, stop));
     bool has_vector = true;
@@ -125,6 +127,14 @@ class SessionWorker::Impl {
   }
 
  private:
+  Result<void> fetch_model(const ActiveSession& session, const std::stop_token& stop) {
+    const crypto::Digest& model = session.order.model;
+    models_.make_room(models_.file_of(model));  // check: model-room
+    CONSILIUM_TRY(parts_.link.fetch(model, session.model_bytes, models_.file_of(model), stop));
+    models_.prune(model);
+    return {};
+  }
+
   static Result<std::optional<SiteEvent>> report_of(Result<SiteEvent> event) {
     if (!event) return fail(std::move(event).error());
     return std::optional<SiteEvent>(*std::move(event));
