@@ -121,8 +121,8 @@ class GroupLedger {
   Result<bool> is_closed(const SumId& sum) const;
   /// The model that a committed sum led to (of a census: its total).
   Result<std::optional<crypto::Digest>> committed_model(const SumId& sum) const;
-  /// Notes that this site's result of a sum can't be used. Nothing else shows it: the site goes on to take part, so that
-  /// nobody can tell from a refusal whose result it was.
+  /// Notes that this site's result of a sum can't be used. Nothing else shows it: the site goes on to take part, so
+  /// that nobody can tell from a refusal whose result it was.
   Result<void> note_unusable(const SumId& sum);
   /// Checks that this site's results of the job up to this sum could be used. kInvalidArgument where one couldn't: then
   /// no later one is given either.

@@ -96,9 +96,10 @@ Result<bool> GroupRecords::is_closed(const SumId& sum) const {
 }
 
 Result<void> GroupRecords::end_job(const Digest& job, const std::string& reason) const {
-  return database->execute("INSERT INTO ended(job, step, reason) VALUES(?, -1, ?) ON CONFLICT DO UPDATE SET step = -1, "
-                           "reason = excluded.reason WHERE step >= 0",
-                           {bytes_of(job), std::string_view(reason)});
+  return database->execute(
+      "INSERT INTO ended(job, step, reason) VALUES(?, -1, ?) ON CONFLICT DO UPDATE SET step = -1, "
+      "reason = excluded.reason WHERE step >= 0",
+      {bytes_of(job), std::string_view(reason)});
 }
 
 Result<void> GroupRecords::keep_seen(const std::string& lines, const std::string& site, const secagg::Seen& one) const {

@@ -30,7 +30,7 @@ struct DataPlace {
 /// Most files and folders that a data set may have, as many as the trainer lists.
 inline constexpr std::size_t kMaxDataEntries = 5'000'000;
 
-/// Looks where a data set lies now. Takes a second or two for a million files. kNotFound where nothing lies there,
+/// Looks where a data set lies now. Takes some six seconds for a million files. kNotFound where nothing lies there,
 /// kResourceExhausted where a folder has too many entries to compare.
 Result<DataPlace> data_place(const std::filesystem::path& path, std::size_t most = kMaxDataEntries);
 
