@@ -1,6 +1,5 @@
 #include "client/trainer/workspace.h"
 
-#include <c10/core/InferenceMode.h>
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 #include <sys/stat.h>
@@ -18,6 +17,7 @@
 #include "client/trainer/models/torch_errors.h"
 #include "client/trainer/training/example_store.h"
 #include "client/trainer/training/item_store.h"
+#include "common/task/outputs.h"
 
 namespace consilium::trainer {
 namespace {
@@ -58,6 +58,21 @@ bool are_ready_arrays(const DataSource& source) {
          source.preprocess == Preprocess{} && source.augment == Augment{};
 }
 
+/// What a task's examples must have for a target.
+data::TargetKind target_of(task::TaskKind task) {
+  switch (task) {
+    case task::TaskKind::kMultiLabel:
+      return data::TargetKind::kLabels;
+    case task::TaskKind::kSegmentation:
+      return data::TargetKind::kMask;
+    case task::TaskKind::kDetection:
+      return data::TargetKind::kBoxes;
+    case task::TaskKind::kClassification:
+      break;
+  }
+  return data::TargetKind::kClass;
+}
+
 std::uint64_t bytes_of(const data::Split& split) {
   const std::uint64_t values = std::visit([](const auto& v) { return v.size() * sizeof(v[0]); }, split.values);
   return values + split.labels.size() * sizeof(std::int64_t);
@@ -92,9 +107,9 @@ Result<std::unique_ptr<ExampleSource>> store_of(data::Split split, const Prepare
 Result<Prepared> Workspace::prepare(const Prepare& request) {
   current_ = nullptr;
   return without_exceptions("prepare", [&]() -> Result<Prepared> {
-    const c10::InferenceMode guard;
     CONSILIUM_TRY(use_network(request.model, request.parameter_count));
     CONSILIUM_ASSIGN(auto task, task_of(request));
+    CONSILIUM_TRY(task::check_outputs(*task, request.model.input, network_->output_shapes()));
     CONSILIUM_ASSIGN(task_, make_learning_task(std::move(task), request.loss, request.model.input));
     CONSILIUM_TRY(use_dataset(request));
     return current_->counts;
@@ -131,11 +146,11 @@ Result<void> Workspace::use_dataset(const Prepare& request) {
 }
 
 Result<Workspace::Loaded> Workspace::load(const Prepare& request) const {
-  if (request.task.kind != task::TaskKind::kClassification)
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("{}: a data set of type '{}' holds one class for each example, which is no target for {}",
-                            request.data.path, request.data.type, task::name_of(request.task.kind)));
-  return are_ready_arrays(request.data) ? load_arrays(request) : load_items(request);
+  if (!are_ready_arrays(request.data)) return load_items(request);
+  if (request.task.kind == task::TaskKind::kClassification) return load_arrays(request);
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("{}: a data set of type '{}' holds one class for each example, which is no target for {}",
+                          request.data.path, request.data.type, task::name_of(request.task.kind)));
 }
 
 Result<Workspace::Loaded> Workspace::load_arrays(const Prepare& request) const {
@@ -164,16 +179,14 @@ Result<Workspace::Loaded> Workspace::load_items(const Prepare& request) const {
   }
   const std::shared_ptr<const data::ItemSet> set = std::move(*opened);
   for (const std::string& note : set->notes()) fmt::print(stderr, "data set: {}\n", note);
-  if (set->kind() != data::TargetKind::kClass) {
+  if (set->kind() != target_of(request.task.kind)) {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("the data set's targets are {}, the job's task takes classes", data::name_of(set->kind())));
+                fmt::format("the data set's targets are {}, a job of {} takes {}", data::name_of(set->kind()),
+                            task::name_of(request.task.kind), data::name_of(target_of(request.task.kind))));
   }
   Loaded loaded;
   loaded.bytes = request.data.loading.cache_bytes;
-  loaded.counts.class_examples.assign(static_cast<std::size_t>(request.model.classes), 0);
-  for (const data::ExampleKey& key : set->examples(job::Split::kTrain)) {
-    ++loaded.counts.class_examples[std::get<data::ClassLabel>(set->item(key).target).value];
-  }
+  loaded.counts.class_examples = set->class_examples();
   for (const auto& [split, store, count] :
        {std::tuple{job::Split::kTrain, &loaded.train, &loaded.counts.train_examples},
         std::tuple{job::Split::kVal, &loaded.val, &loaded.counts.val_examples},

@@ -65,7 +65,7 @@ Result<DataSpec> parse_data(const Value& value, const model::ModelSpec& model) {
   if (section.ok() && section.has("normalize")) {
     const Section normalize(section.at("normalize"), {"mean", "std"}, {});
     CONSILIUM_TRY(normalize.result());
-    const std::size_t channels = model.input.size() == 3 ? static_cast<std::size_t>(model.input.front()) : 1;
+    const std::size_t channels = model.input.size() > 1 ? static_cast<std::size_t>(model.input.front()) : 1;
     CONSILIUM_ASSIGN(auto mean, parse_channel_values(normalize.at("mean"), channels, {.low = -1e9, .high = 1e9}));
     CONSILIUM_ASSIGN(auto std, parse_channel_values(normalize.at("std"), channels, {.low = 1e-9, .high = 1e9}));
     data.normalize = Normalization{std::move(mean), std::move(std)};
@@ -152,7 +152,8 @@ Result<task::TaskSpec> parse_task(const Value& value) {
 Result<void> check_task(const Value& value, const JobSpec& job) {
   const auto checked = [&]() -> Result<void> {
     CONSILIUM_ASSIGN(const auto task, task::make_task(job.task, static_cast<std::uint64_t>(job.model.classes)));
-    return task::check_outputs(*task, job.model.input, std::array{task::Shape{job.model.classes}});
+    CONSILIUM_ASSIGN(const model::Graph graph, model::expand(job.model));
+    return task::check_outputs(*task, job.model.input, graph.output_shapes());
   }();
   if (!checked) return fail(value.problem(checked.error().message, checked.error().code));
   return {};
@@ -356,7 +357,7 @@ Result<JobSpec> parse_root(const Value& root) {
   CONSILIUM_ASSIGN(job.model, parse_model(section.at("model")));
   CONSILIUM_ASSIGN(job.data, parse_data(section.at("data"), job.model));
   CONSILIUM_ASSIGN(job.task, parse_task(section.at("task")));
-  CONSILIUM_TRY(check_task(section.at("task"), job));
+  CONSILIUM_TRY(check_task(section.at(section.has("task") ? "task" : "model"), job));
   CONSILIUM_ASSIGN(job.training, parse_training(section.at("training"), job));
   CONSILIUM_ASSIGN(job.privacy, parse_privacy(section.at("privacy")));
   if (is_masked(job)) {

@@ -1,198 +1,258 @@
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
+#include <map>
 #include <utility>
 
+#include "common/model/blocks.h"
+#include "common/model/draft.h"
 #include "common/model/known_models.h"
 #include "common/model/layer_tensors.h"
 #include "common/model/limits.h"
 #include "common/model/model_spec.h"
+#include "common/model/shapes.h"
 #include "common/parameters/parameter_manifest.h"
 
 namespace consilium::model {
 namespace {
 
-using Shape = std::vector<std::int64_t>;
-
 tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
 
-std::string text(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
-
-Result<void> check_range(std::string_view name, std::int64_t value, std::int64_t low, std::int64_t high) {
-  if (value >= low && value <= high) return {};
-  return refuse(fmt::format("{} must be {} to {}, is {}", name, low, high, value));
-}
-
-Result<void> check_image(const Shape& input) {
-  if (input.size() == 3) return {};
-  return refuse(fmt::format("expected an input of shape [channels, height, width], found {}", text(input)));
-}
-
-/// Sizes of height and width after a window slides over them.
-Result<Shape> slide(const Shape& input, std::int64_t channels, std::int64_t kernel, std::int64_t stride,
-                    std::int64_t padding) {
-  Shape output{channels};
-  for (std::size_t axis = 1; axis < 3; ++axis) {
-    const std::int64_t padded = input[axis] + 2 * padding;
-    if (padded < kernel) {
-      return refuse(fmt::format("a kernel of {0}x{0} doesn't fit into an input of shape {1}", kernel, text(input)));
-    }
-    output.push_back((padded - kernel) / stride + 1);
+Result<void> check_input(const ModelSpec& spec) {
+  if (spec.input.size() != 1 && spec.input.size() != 3 && spec.input.size() != 4) {
+    return refuse(
+        fmt::format("model.input: expected 1 dimension (features), 3 (channels, height, width) or 4 (channels, depth, "
+                    "height, width), found {}",
+                    text(spec.input)));
   }
-  return output;
-}
-
-/// Fills in what follows from the input's shape, and returns the output's.
-struct ShapeRule {
-  const Shape& input;
-
-  Result<Shape> operator()(Conv2d& conv) const {
-    CONSILIUM_TRY(check_image(input));
-    CONSILIUM_TRY(check_range("channels", conv.out_channels, 1, kMaxWidth));
-    CONSILIUM_TRY(check_range("kernel", conv.kernel, 1, kMaxKernel));
-    CONSILIUM_TRY(check_range("stride", conv.stride, 1, kMaxKernel));
-    CONSILIUM_TRY(check_range("padding", conv.padding, 0, kMaxKernel));
-    conv.in_channels = input[0];
-    return slide(input, conv.out_channels, conv.kernel, conv.stride, conv.padding);
+  for (std::size_t i = 0; i < spec.input.size(); ++i) {
+    if (spec.input[i] < 1 || spec.input[i] > kMaxWidth)
+      return refuse(fmt::format("model.input[{}] must be 1 to {}, is {}", i, kMaxWidth, spec.input[i]));
   }
-  Result<Shape> operator()(Linear& linear) const {
-    CONSILIUM_TRY(check_range("features", linear.out_features, 1, kMaxWidth));
-    linear.in_features = input[0];
-    return Shape{linear.out_features};
-  }
-  Result<Shape> operator()(MaxPool2d& pool) const { return after_pool(pool.kernel, pool.stride); }
-  Result<Shape> operator()(AvgPool2d& pool) const { return after_pool(pool.kernel, pool.stride); }
-  Result<Shape> operator()(GlobalAvgPool2d& /*pool*/) const {
-    CONSILIUM_TRY(check_image(input));
-    return Shape{input[0], 1, 1};
-  }
-  Result<Shape> operator()(BatchNorm& norm) const {
-    norm.features = input[0];
-    norm.spatial = input.size() == 3;
-    return input;
-  }
-  Result<Shape> operator()(Dropout& dropout) const {
-    if (dropout.probability >= 0.0 && dropout.probability < 1.0) return input;
-    return refuse(fmt::format("the probability must be at least 0 and below 1, is {}", dropout.probability));
-  }
-  Result<Shape> operator()(Flatten& /*flatten*/) const {
-    std::int64_t size = 1;
-    for (const std::int64_t dimension : input) size *= dimension;
-    return Shape{size};
-  }
-  Result<Shape> operator()(BasicBlock& block) const {
-    CONSILIUM_TRY(check_image(input));
-    CONSILIUM_TRY(check_range("channels", block.out_channels, 1, kMaxWidth));
-    CONSILIUM_TRY(check_range("stride", block.stride, 1, kMaxKernel));
-    block.in_channels = input[0];
-    return slide(input, block.out_channels, 3, block.stride, 1);
-  }
-  Result<Shape> operator()(Relu& /*relu*/) const { return input; }
-
-  Result<Shape> after_pool(std::int64_t kernel, std::int64_t& stride) const {
-    CONSILIUM_TRY(check_image(input));
-    if (stride == 0) stride = kernel;
-    CONSILIUM_TRY(check_range("kernel", kernel, 1, kMaxKernel));
-    CONSILIUM_TRY(check_range("stride", stride, 1, kMaxKernel));
-    return slide(input, input[0], kernel, stride, 0);
-  }
-};
-
-Result<void> check_size(const Shape& shape) {
-  std::int64_t size = 1;
-  for (const std::int64_t dimension : shape) {
-    if (dimension > kMaxActivations / size) {
-      return refuse(fmt::format("a shape of {} has more than {} values an example", text(shape), kMaxActivations));
-    }
-    size *= dimension;
-  }
+  if (auto checked = check_size(spec.input); !checked) return fail(checked.error().within("model.input"));
+  if (spec.classes < 1 || spec.classes > kMaxClasses)
+    return refuse(fmt::format("model.classes must be 1 to {}, is {}", kMaxClasses, spec.classes));
   return {};
 }
 
-Result<void> check_ends(const ModelSpec& spec) {
-  if (spec.input.size() != 1 && spec.input.size() != 3) {
-    return refuse(fmt::format("model.input: expected 1 dimension (features) or 3 (channels, height, width), found {}",
-                              text(spec.input)));
-  }
-  for (std::size_t i = 0; i < spec.input.size(); ++i) {
-    CONSILIUM_TRY(check_range(fmt::format("model.input[{}]", i), spec.input[i], 1, kMaxWidth));
-  }
-  if (auto checked = check_size(spec.input); !checked) return fail(checked.error().within("model.input"));
-  return check_range("model.classes", spec.classes, 2, kMaxClasses);
+std::string path_of_written(const ModelSpec& spec, std::size_t index) {
+  return fmt::format("model.layers[{}].{}", index, word_of(spec.layers[index].operation));
 }
 
-Result<std::vector<NamedOperation>> operations_of(const ModelSpec& spec) {
+/// Resolves the names that written layers call each other by.
+class Names {
+ public:
+  explicit Names(const ModelSpec& spec) : spec_(spec) {}
+
+  Result<Draft> resolve() {
+    Draft draft;
+    for (std::size_t i = 0; i < spec_.layers.size(); ++i) {
+      auto layer = resolve_layer(i);
+      if (!layer) return fail(layer.error().within(path_of_written(spec_, i)));
+      draft.layers.push_back(std::move(*layer));
+    }
+    for (const std::string& output : spec_.outputs) {
+      CONSILIUM_ASSIGN(const std::size_t value, find(output, "model.outputs"));
+      if (value == Draft::kInput) return refuse("model.outputs: the input is no output");
+      draft.outputs.push_back(value);
+    }
+    if (draft.outputs.empty()) draft.outputs = {spec_.layers.size()};
+    return draft;
+  }
+
+ private:
+  Result<DraftLayer> resolve_layer(std::size_t index) {
+    const LayerSpec& written = spec_.layers[index];
+    DraftLayer layer{written.name.empty() ? std::to_string(index) : written.name, written.operation, {}, std::nullopt};
+    for (const std::string& name : written.from) {
+      CONSILIUM_ASSIGN(const std::size_t value, find(name, "from"));
+      layer.inputs.push_back(value);
+    }
+    if (written.from.empty()) layer.inputs = {index};
+    if (!written.weights.empty()) {
+      CONSILIUM_ASSIGN(const std::size_t owner, find(written.weights, "weights"));
+      if (owner == Draft::kInput) return refuse("weights: the input has no parameters");
+      layer.owner = owner - 1;
+    }
+    if (!values_.emplace(layer.name, index + 1).second || layer.name == "input")
+      return refuse(fmt::format("name: '{}' is the name of another layer, or of the input", layer.name));
+    return layer;
+  }
+
+  Result<std::size_t> find(const std::string& name, std::string_view key) const {
+    if (name == "input") return Draft::kInput;
+    const auto found = values_.find(name);
+    if (found != values_.end()) return found->second;
+    return refuse(fmt::format("{}: no earlier layer is called '{}'", key, name));
+  }
+
+  const ModelSpec& spec_;
+  std::map<std::string, std::size_t> values_;
+};
+
+Result<Draft> draft_of(const ModelSpec& spec) {
   if (!spec.name.empty()) {
-    auto operations = layers_of_known_model(spec);
-    if (operations.empty()) {
+    const KnownModel* model = find_known_model(spec.name);
+    if (model == nullptr) {
       return refuse(
           fmt::format("model.name: expected one of {}, found '{}'", fmt::join(known_models(), ", "), spec.name));
     }
     if (!spec.layers.empty()) return refuse("model.layers: a model has a name or layers, not both");
-    return operations;
+    if (!spec.outputs.empty()) return refuse("model.outputs: a known model has its own");
+    if (auto checked = check_options(*model, spec.options); !checked) return refuse("model." + checked.error().message);
+    return model->draft(spec);
   }
   if (spec.layers.empty()) return refuse("model: expected a name or layers");
+  if (!(spec.options == ModelOptions{}))
+    return refuse("model: width, depth, stem and norm are options of known models");
   if (spec.layers.size() > kMaxLayers) {
     return refuse(
         fmt::format("model.layers: at most {} layers are accepted, found {}", kMaxLayers, spec.layers.size()));
   }
-  std::vector<NamedOperation> operations;
-  for (std::size_t i = 0; i < spec.layers.size(); ++i) operations.push_back({std::to_string(i), spec.layers[i]});
-  return operations;
+  return Names(spec).resolve();
 }
 
-std::string path_of(const ModelSpec& spec, const NamedOperation& step) {
-  if (!spec.name.empty()) return fmt::format("model.name: {}: {}", spec.name, step.name);
-  return fmt::format("model.layers[{}].{}", step.name, word_of(step.operation));
-}
+/// Derives sizes layer by layer; a layer that stands for several becomes those.
+class Expansion {
+ public:
+  explicit Expansion(const ModelSpec& spec) : spec_(spec) {}
 
-std::int64_t parameters_of(const Layer& layer) {
-  std::int64_t count = 0;
-  for (const LayerTensor& tensor : tensors_of(layer)) {
-    std::int64_t size = 1;
-    for (const std::int64_t dimension : tensor.info.shape) size *= dimension;
-    count += size;
+  Result<Graph> run(const Draft& draft) {
+    std::vector<std::size_t> values{Draft::kInput};  // of the draft, as the graph has them
+    std::vector<std::size_t> owners;                 // layers of the draft, as the graph has them
+    for (std::size_t i = 0; i < draft.layers.size(); ++i) {
+      DraftLayer layer = draft.layers[i];
+      for (std::size_t& input : layer.inputs) input = values[input];
+      if (layer.owner) layer.owner = owners[*layer.owner];
+      auto value = append(std::move(layer));
+      if (!value) return fail(value.error().within(path_of(draft, i)));
+      values.push_back(*value);
+      owners.push_back(*value - 1);
+    }
+    for (const std::size_t value : draft.outputs) graph_.outputs.push_back(values[value] - 1);
+    CONSILIUM_TRY(check_used(draft, values));
+    if (parameters_ == 0) return refuse("model.layers: no layer has parameters to train");
+    return std::move(graph_);
   }
-  return count;
-}
 
-Result<void> append(std::vector<Layer>& layers, std::string name, Operation operation, const Shape& input) {
-  CONSILIUM_ASSIGN(Shape output, std::visit(ShapeRule{input}, operation));
-  CONSILIUM_TRY(check_size(output));
-  layers.push_back({std::move(name), std::move(operation), std::move(output)});
-  return {};
-}
-
-/// Appends a step, and before a linear layer the flattening that it needs.
-Result<void> append_step(std::vector<Layer>& layers, const NamedOperation& step, Shape input) {
-  if (std::holds_alternative<Linear>(step.operation) && input.size() != 1) {
-    CONSILIUM_TRY(append(layers, "flatten_" + step.name, Flatten{}, input));
-    input = layers.back().output;
+ private:
+  [[nodiscard]] std::string path_of(const Draft& draft, std::size_t index) const {
+    if (spec_.name.empty()) return path_of_written(spec_, index);
+    return fmt::format("model.name: {}: {}", spec_.name, draft.layers[index].name);
   }
-  return append(layers, step.name, step.operation, input);
-}
+
+  [[nodiscard]] const Shape& shape_of(std::size_t value) const {
+    return value == Draft::kInput ? spec_.input : graph_.layers[value - 1].output;
+  }
+
+  /// Appends a layer, and returns its value in the graph.
+  Result<std::size_t> append(DraftLayer layer) {
+    if (const auto* block = std::get_if<BasicBlock>(&layer.operation)) return append_block(layer, *block);
+    if (std::holds_alternative<Linear>(layer.operation) && layer.inputs.size() == 1 &&
+        shape_of(layer.inputs[0]).size() != 1) {
+      CONSILIUM_ASSIGN(const std::size_t flat,
+                       append({"flatten_" + layer.name, Flatten{}, layer.inputs, std::nullopt}));
+      layer.inputs = {flat};
+    }
+    std::vector<Shape> shapes;
+    for (const std::size_t input : layer.inputs) shapes.push_back(shape_of(input));
+    CONSILIUM_ASSIGN(Shape output, derive(layer.operation, shapes));
+    spell_out(layer.operation, shapes[0].size() - 1);
+    const std::size_t index = graph_.layers.size();
+    graph_.layers.push_back({std::move(layer.name), std::move(layer.operation), std::move(layer.inputs),
+                             std::move(output), layer.owner.value_or(index)});
+    CONSILIUM_TRY(layer.owner ? check_shared(graph_.layers.back()) : count_parameters(graph_.layers.back()));
+    return index + 1;
+  }
+
+  Result<std::size_t> append_block(const DraftLayer& layer, BasicBlock block) {
+    const Shape input = shape_of(layer.inputs.at(0));
+    if (layer.owner) return refuse("weights: a block has parameters of its own");
+    Operation checked = block;
+    CONSILIUM_TRY(derive(checked, std::vector<Shape>(layer.inputs.size(), input)));
+    Draft parts;
+    basic_block(parts, layer.name, Draft::kInput, input[0], block.out_channels, block.stride, BatchNorm{});
+    std::vector<std::size_t> values{layer.inputs[0]};
+    for (DraftLayer& part : parts.layers) {
+      for (std::size_t& from : part.inputs) from = values[from];
+      CONSILIUM_ASSIGN(const std::size_t value, append(std::move(part)));
+      values.push_back(value);
+    }
+    return values.back();
+  }
+
+  /// Writes a window's size for each dimension where one number stands for all.
+  static void spell_out(Operation& operation, std::size_t dimensions) {
+    const auto spell = [dimensions](Sides& sides) {
+      if (sides.size() == 1) sides.assign(dimensions, sides[0]);
+    };
+    if (auto* conv = std::get_if<Conv>(&operation)) {
+      for (Sides* sides : {&conv->kernel, &conv->stride, &conv->padding}) spell(*sides);
+    } else if (auto* grow = std::get_if<TransposedConv>(&operation)) {
+      for (Sides* sides : {&grow->kernel, &grow->stride}) spell(*sides);
+    } else if (auto* max = std::get_if<MaxPool>(&operation)) {
+      for (Sides* sides : {&max->kernel, &max->stride, &max->padding}) spell(*sides);
+    } else if (auto* mean = std::get_if<AvgPool>(&operation)) {
+      for (Sides* sides : {&mean->kernel, &mean->stride}) spell(*sides);
+    }
+  }
+
+  /// Parameters that two layers share must have the same names and shapes in both.
+  Result<void> check_shared(Layer& layer) const {
+    const Layer& owner = graph_.layers[layer.owner];
+    Layer renamed = layer;
+    renamed.name = owner.name;
+    const auto own = tensors_of(renamed);
+    const auto shared = tensors_of(owner);
+    const bool same = std::ranges::equal(own, shared, [](const LayerTensor& a, const LayerTensor& b) {
+      return a.info.name == b.info.name && a.info.shape == b.info.shape && a.info.role == b.info.role;
+    });
+    if (owner.owner == layer.owner && same && !own.empty() && owner.operation.index() == layer.operation.index())
+      return {};
+    return refuse(fmt::format("weights: '{}' has no parameters of its own that fit", owner.name));
+  }
+
+  Result<void> count_parameters(const Layer& layer) {
+    for (const LayerTensor& tensor : tensors_of(layer)) {
+      std::int64_t size = 1;
+      for (const std::int64_t dimension : tensor.info.shape) size *= dimension;
+      parameters_ += size;
+    }
+    if (parameters_ <= static_cast<std::int64_t>(ParameterManifest::kMaxParameters)) return {};
+    return refuse(fmt::format("the model has more than {} parameters", ParameterManifest::kMaxParameters));
+  }
+
+  /// A layer that nobody uses is a mistake: its parameters would never be trained.
+  Result<void> check_used(const Draft& draft, const std::vector<std::size_t>& values) const {
+    std::vector<bool> used(graph_.layers.size() + 1, false);
+    for (const Layer& layer : graph_.layers) {
+      for (const std::size_t input : layer.inputs) used[input] = true;
+    }
+    for (const std::size_t output : graph_.outputs) used[output + 1] = true;
+    for (std::size_t i = 0; i < draft.layers.size(); ++i) {
+      if (!used[values[i + 1]])
+        return refuse(path_of(draft, i) + ": no other layer uses what it yields, and it is no output");
+    }
+    return {};
+  }
+
+  const ModelSpec& spec_;
+  Graph graph_;
+  std::int64_t parameters_ = 0;
+};
 
 }  // namespace
 
-Result<std::vector<Layer>> expand(const ModelSpec& spec) {
-  CONSILIUM_TRY(check_ends(spec));
-  CONSILIUM_ASSIGN(const std::vector<NamedOperation> operations, operations_of(spec));
-  std::vector<Layer> layers;
-  std::int64_t parameters = 0;
-  for (const NamedOperation& step : operations) {
-    auto appended = append_step(layers, step, layers.empty() ? spec.input : layers.back().output);
-    if (!appended) return fail(appended.error().within(path_of(spec, step)));
-    parameters += parameters_of(layers.back());
-    if (parameters > static_cast<std::int64_t>(ParameterManifest::kMaxParameters)) {
-      return refuse(fmt::format("{}: the model has more than {} parameters", path_of(spec, step),
-                                ParameterManifest::kMaxParameters));
-    }
-  }
-  if (layers.back().output != Shape{spec.classes}) {
-    return refuse(fmt::format("{}: the last layer must yield one value a class, [{}], but yields {}",
-                              path_of(spec, operations.back()), spec.classes, text(layers.back().output)));
-  }
-  if (parameters == 0) return refuse("model.layers: no layer has parameters to train");
-  return layers;
+std::vector<Shape> Graph::output_shapes() const {
+  std::vector<Shape> shapes;
+  for (const std::size_t output : outputs) shapes.push_back(layers[output].output);
+  return shapes;
+}
+
+Result<Graph> expand(const ModelSpec& spec) {
+  CONSILIUM_TRY(check_input(spec));
+  CONSILIUM_ASSIGN(const Draft draft, draft_of(spec));
+  return Expansion(spec).run(draft);
 }
 
 }  // namespace consilium::model

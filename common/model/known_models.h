@@ -1,19 +1,47 @@
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
-#include <vector>
+#include <string_view>
 
-#include "common/model/model_spec.h"
+#include "common/model/draft.h"
 
 namespace consilium::model {
 
-/// An operation under the name that its parameters have in PyTorch; its input sizes are not filled in yet.
-struct NamedOperation {
-  std::string name;
-  Operation operation;
+/// What a known model's option may be; a model without an option refuses it.
+struct NumberOption {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  std::int64_t standard = 0;
+  std::int64_t multiple = 1;  ///< the number is a multiple of it
+};
+struct WordOption {
+  std::span<const std::string_view> words;  ///< the standard one first
 };
 
-/// Returns the layers of a model of known_models(), empty for any other name.
-[[nodiscard]] std::vector<NamedOperation> layers_of_known_model(const ModelSpec& spec);
+struct KnownModel {
+  std::string_view name;
+  Draft (*draft)(const ModelSpec&);
+  std::optional<NumberOption> width;
+  std::optional<NumberOption> depth;
+  std::optional<WordOption> stem;
+  std::optional<WordOption> norm;
+};
+
+/// Returns the model of that name, or null.
+[[nodiscard]] const KnownModel* find_known_model(std::string_view name);
+
+/// Checks options against what the model takes. Fails with kInvalidArgument, naming the key.
+Result<void> check_options(const KnownModel& model, const ModelOptions& options);
+/// Leaves out what is the model's default, so that one model has one text.
+[[nodiscard]] ModelOptions without_defaults(const KnownModel& model, ModelOptions options);
+
+// The architectures, one source each.
+[[nodiscard]] Draft resnet(int layers, const ModelSpec& spec);
+[[nodiscard]] Draft r3d_18(const ModelSpec& spec);
+[[nodiscard]] Draft densenet121(const ModelSpec& spec);
+[[nodiscard]] Draft unet(const ModelSpec& spec);
+[[nodiscard]] Draft fcos_resnet18(const ModelSpec& spec);
 
 }  // namespace consilium::model

@@ -1,5 +1,8 @@
 #include "common/model/layer_tensors.h"
 
+#include <array>
+#include <cmath>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -8,59 +11,92 @@ namespace {
 
 using Tensors = std::vector<LayerTensor>;
 
-void add(Tensors& tensors, std::string name, std::vector<std::int64_t> shape, std::int64_t fan_in) {
-  tensors.push_back({{std::move(name), std::move(shape), TensorRole::kTrainable, 0, 0}, Initial::kUniform, fan_in});
-}
+// A uniform distribution within +-0.01 * sqrt(3) has the standard deviation 0.01; -log(99) is the logit of 0.01.
+constexpr float kHeadBound = 0.017320508F;
+constexpr float kPriorBias = -4.5951199F;
 
-void add_conv(Tensors& tensors, const std::string& prefix, const Conv2d& conv) {
-  const std::int64_t fan_in = conv.in_channels * conv.kernel * conv.kernel;
-  add(tensors, prefix + ".weight", {conv.out_channels, conv.in_channels, conv.kernel, conv.kernel}, fan_in);
-  if (conv.bias) add(tensors, prefix + ".bias", {conv.out_channels}, fan_in);
-}
+/// PyTorch's default: U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
+Initial by_fan_in(std::int64_t fan_in) { return {static_cast<float>(1.0 / std::sqrt(static_cast<double>(fan_in))), 0}; }
 
-void add_conv(Tensors& tensors, const std::string& prefix, std::int64_t in, std::int64_t out, std::int64_t kernel) {
-  add(tensors, prefix + ".weight", {out, in, kernel, kernel}, in * kernel * kernel);
-}
+class TensorList {
+ public:
+  explicit TensorList(const std::string& prefix) : prefix_(prefix) {}
 
-void add_linear(Tensors& tensors, const std::string& prefix, const Linear& linear) {
-  add(tensors, prefix + ".weight", {linear.out_features, linear.in_features}, linear.in_features);
-  if (linear.bias) add(tensors, prefix + ".bias", {linear.out_features}, linear.in_features);
-}
+  void operator()(const Conv& conv) {
+    std::vector<std::int64_t> shape{conv.out_channels, conv.in_channels};
+    append_window(shape, conv.kernel);
+    Initial weight = by_fan_in(product(shape) / conv.out_channels);
+    Initial bias = weight;
+    if (conv.start != Start::kDefault) {
+      weight = {kHeadBound, 0};
+      bias = {0, conv.start == Start::kDetectorPrior ? kPriorBias : 0.0F};
+    }
+    add("weight", std::move(shape), weight);
+    if (conv.bias) add("bias", {conv.out_channels}, bias);
+  }
+  void operator()(const TransposedConv& conv) {
+    std::vector<std::int64_t> shape{conv.in_channels, conv.out_channels};
+    append_window(shape, conv.kernel);
+    const Initial initial = by_fan_in(product(shape) / conv.in_channels);  // as PyTorch counts the fan here
+    add("weight", std::move(shape), initial);
+    if (conv.bias) add("bias", {conv.out_channels}, initial);
+  }
+  void operator()(const Linear& linear) {
+    const Initial initial = by_fan_in(linear.in_features);
+    add("weight", {linear.out_features, linear.in_features}, initial);
+    if (linear.bias) add("bias", {linear.out_features}, initial);
+  }
+  void operator()(const BatchNorm& norm) {
+    add_affine(norm.features);
+    add("running_mean", {norm.features}, {0, 0}, TensorRole::kBuffer);
+    add("running_var", {norm.features}, {0, 1}, TensorRole::kBuffer);
+  }
+  void operator()(const GroupNorm& norm) { add_affine(norm.features); }
+  void operator()(const InstanceNorm& norm) { add_affine(norm.features); }
+  template <class Other>
+  void operator()(const Other& /*has no parameters*/) {}
 
-void add_norm(Tensors& tensors, const std::string& prefix, std::int64_t features) {
-  const std::vector<std::int64_t> shape{features};
-  tensors.push_back({{prefix + ".weight", shape, TensorRole::kTrainable, 0, 0}, Initial::kOne, 0});
-  tensors.push_back({{prefix + ".bias", shape, TensorRole::kTrainable, 0, 0}, Initial::kZero, 0});
-  tensors.push_back({{prefix + ".running_mean", shape, TensorRole::kBuffer, 0, 0}, Initial::kZero, 0});
-  tensors.push_back({{prefix + ".running_var", shape, TensorRole::kBuffer, 0, 0}, Initial::kOne, 0});
-}
+  [[nodiscard]] Tensors take() { return std::move(tensors_); }
 
-void add_block(Tensors& tensors, const std::string& prefix, const BasicBlock& block) {
-  add_conv(tensors, prefix + ".conv1", block.in_channels, block.out_channels, 3);
-  add_norm(tensors, prefix + ".bn1", block.out_channels);
-  add_conv(tensors, prefix + ".conv2", block.out_channels, block.out_channels, 3);
-  add_norm(tensors, prefix + ".bn2", block.out_channels);
-  if (block.stride == 1 && block.in_channels == block.out_channels) return;
-  add_conv(tensors, prefix + ".downsample.0", block.in_channels, block.out_channels, 1);
-  add_norm(tensors, prefix + ".downsample.1", block.out_channels);
-}
+ private:
+  void add(const char* name, std::vector<std::int64_t> shape, Initial initial,
+           TensorRole role = TensorRole::kTrainable) {
+    tensors_.push_back({{prefix_ + "." + name, std::move(shape), role, 0, 0}, initial});
+  }
+  void add_affine(std::int64_t features) {
+    add("weight", {features}, {0, 1});
+    add("bias", {features}, {0, 0});
+  }
+  /// expand() has spelled the kernel out for each dimension.
+  static void append_window(std::vector<std::int64_t>& shape, const Sides& kernel) {
+    shape.insert(shape.end(), kernel.begin(), kernel.end());
+  }
+  static std::int64_t product(const std::vector<std::int64_t>& shape) {
+    std::int64_t size = 1;
+    for (const std::int64_t dimension : shape) size *= dimension;
+    return size;
+  }
+
+  const std::string& prefix_;
+  Tensors tensors_;
+};
 
 }  // namespace
 
 Tensors tensors_of(const Layer& layer) {
-  Tensors tensors;
-  if (const auto* conv = std::get_if<Conv2d>(&layer.operation)) add_conv(tensors, layer.name, *conv);
-  if (const auto* linear = std::get_if<Linear>(&layer.operation)) add_linear(tensors, layer.name, *linear);
-  if (const auto* norm = std::get_if<BatchNorm>(&layer.operation)) add_norm(tensors, layer.name, norm->features);
-  if (const auto* block = std::get_if<BasicBlock>(&layer.operation)) add_block(tensors, layer.name, *block);
-  return tensors;
+  TensorList list(layer.name);
+  std::visit(list, layer.operation);
+  return list.take();
 }
 
-std::string_view word_of(const Operation& operation) {
-  static constexpr std::string_view words[] = {"conv",           "linear",    "relu",    "maxpool", "avgpool",
-                                               "global_avgpool", "batchnorm", "dropout", "flatten", "basic_block"};
-  static_assert(std::size(words) == std::variant_size_v<Operation>);
-  return words[operation.index()];
+std::span<const std::string_view> operation_words() {
+  static constexpr std::array<std::string_view, std::variant_size_v<Operation>> words{
+      "conv",         "linear",   "relu",          "maxpool",     "avgpool",         "global_avgpool",
+      "batchnorm",    "dropout",  "flatten",       "basic_block", "transposed_conv", "groupnorm",
+      "instancenorm", "upsample", "upsample_like", "add",         "concat"};
+  return words;
 }
+
+std::string_view word_of(const Operation& operation) { return operation_words()[operation.index()]; }
 
 }  // namespace consilium::model

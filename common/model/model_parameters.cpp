@@ -12,10 +12,11 @@ namespace consilium::model {
 namespace {
 
 Result<std::vector<LayerTensor>> all_tensors(const ModelSpec& spec) {
-  CONSILIUM_ASSIGN(const std::vector<Layer> layers, expand(spec));
+  CONSILIUM_ASSIGN(const Graph graph, expand(spec));
   std::vector<LayerTensor> tensors;
-  for (const Layer& layer : layers) {
-    for (LayerTensor& tensor : tensors_of(layer)) tensors.push_back(std::move(tensor));
+  for (std::size_t i = 0; i < graph.layers.size(); ++i) {
+    if (graph.layers[i].owner != i) continue;
+    for (LayerTensor& tensor : tensors_of(graph.layers[i])) tensors.push_back(std::move(tensor));
   }
   return tensors;
 }
@@ -27,8 +28,7 @@ Result<ParameterManifest> manifest_of(const std::vector<LayerTensor>& tensors) {
 }
 
 /// Every operation below is exact or rounded once, as IEEE 754 says, so that no compiler or machine changes a bit.
-void draw_uniform(RandomStream stream, std::int64_t fan_in, std::span<float> values) {
-  const auto bound = static_cast<float>(1.0 / std::sqrt(static_cast<double>(fan_in)));
+void draw_uniform(RandomStream stream, float bound, std::span<float> values) {
   for (float& value : values) value = (2.0F * stream.next_float() - 1.0F) * bound;
 }
 
@@ -46,16 +46,11 @@ Result<ParameterVector> initial_weights(const ModelSpec& spec, std::uint64_t see
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const TensorInfo& info = manifest.tensors()[i];
     const std::span<float> values(parameters.data() + info.offset, info.size);
-    switch (tensors[i].initial) {
-      case Initial::kUniform:
-        draw_uniform(RandomStream(seed, RandomPurpose::kInitialWeights, 0, info.name), tensors[i].fan_in, values);
-        break;
-      case Initial::kOne:
-        std::fill(values.begin(), values.end(), 1.0F);
-        break;
-      case Initial::kZero:
-        std::fill(values.begin(), values.end(), 0.0F);
-        break;
+    const Initial& initial = tensors[i].initial;
+    if (initial.bound > 0.0F) {
+      draw_uniform(RandomStream(seed, RandomPurpose::kInitialWeights, 0, info.name), initial.bound, values);
+    } else {
+      std::fill(values.begin(), values.end(), initial.value);
     }
   }
   return parameters;

@@ -12,8 +12,9 @@ namespace consilium::model {
 Result<ParameterManifest> build_manifest(const ModelSpec& spec);
 
 /// Draws the initial weights: PyTorch's default distributions (weights and biases U(-1/sqrt(fan_in), 1/sqrt(fan_in));
-/// batch norm 1 and 0, running mean 0 and variance 1), each tensor from its own RandomStream(seed, kInitialWeights, 0,
-/// tensor name), with operations that IEEE 754 rounds alike everywhere: the same bytes on every machine.
+/// normalisations 1 and 0, running mean 0 and variance 1; a detector's head as enum Start says), each tensor from its
+/// own RandomStream(seed, kInitialWeights, 0, tensor name), with operations that IEEE 754 rounds alike everywhere: the
+/// same bytes on every machine.
 Result<ParameterVector> initial_weights(const ModelSpec& spec, std::uint64_t seed);
 
 }  // namespace consilium::model

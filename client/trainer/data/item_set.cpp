@@ -42,6 +42,23 @@ Result<void> check_target(const Target& target, std::int64_t classes) {
   return {};
 }
 
+/// Adds one to each class that a target holds; all of them are below counts.size().
+void count_classes(const Target& target, std::vector<std::uint64_t>& counts) {
+  if (const auto* label = std::get_if<ClassLabel>(&target)) {
+    ++counts[label->value];
+    return;
+  }
+  std::vector<bool> held(counts.size(), false);
+  if (const auto* labels = std::get_if<LabelVector>(&target)) {
+    for (std::size_t i = 0; i < labels->values.size(); ++i) held[i] = labels->values[i] != 0;
+  } else if (const auto* mask = std::get_if<Mask>(&target)) {
+    for (const std::uint8_t value : mask->classes) held[value] = true;
+  } else {
+    for (const Box& box : std::get<Boxes>(target).boxes) held[box.label] = true;
+  }
+  for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += held[i] ? 1 : 0;
+}
+
 std::uint64_t cache_key(const ExampleKey& key) { return std::uint64_t{key.item} << 32 | key.plane; }
 
 crypto::Digest digest_of(const Volume& image) {
@@ -61,6 +78,7 @@ struct ItemSet::Checked {
   crypto::Digest digest{};
   std::vector<double> sums, squares;  ///< of each channel, over the item's planes
   double values = 0.0;                ///< of each channel
+  std::vector<std::uint64_t> held;    ///< planes that hold each class
 };
 
 ItemSet::Checked ItemSet::check_one(std::size_t index, std::int64_t classes) const {
@@ -75,6 +93,7 @@ ItemSet::Checked ItemSet::check_one(std::size_t index, std::int64_t classes) con
   const auto channels = static_cast<std::size_t>(preparation_.channels());
   checked.sums.assign(channels, 0.0);
   checked.squares.assign(channels, 0.0);
+  checked.held.assign(static_cast<std::size_t>(classes), 0);
   for (std::int64_t plane = 0; plane < *planes; ++plane) {
     auto prepared = preparation_.load(collection_, item, plane);
     if (!prepared) {
@@ -85,6 +104,7 @@ ItemSet::Checked ItemSet::check_one(std::size_t index, std::int64_t classes) con
       checked.wrong_target = fits.error().within(item.origin.empty() ? item.id : item.origin);
       return checked;
     }
+    count_classes(prepared->target, checked.held);
     const std::size_t size = prepared->image.plane();
     const double unit = prepared->image.bytes ? 255.0 : 1.0;
     for (std::size_t at = 0; at < prepared->image.values.size(); ++at) {
@@ -127,11 +147,14 @@ Result<void> ItemSet::check(std::int64_t classes) {
   }
   CONSILIUM_TRY(count_unreadable(unreadable, first));
   std::uint64_t examples = 0;
+  class_examples_.assign(static_cast<std::size_t>(classes), 0);
   for (std::size_t i = 0; i < checked.size(); ++i) {
     if (checked[i].unreadable) continue;
     auto& list = collection_.items[i].split == job::Split::kTrain ? train_
                  : collection_.items[i].split == job::Split::kVal ? val_
                                                                   : test_;
+    for (std::size_t c = 0; c < class_examples_.size() && &list == &train_; ++c)
+      class_examples_[c] += checked[i].held[c] * preparation_.patches_per_item();
     for (std::int64_t plane = 0; plane < checked[i].planes; ++plane) {
       for (std::uint32_t patch = 0; patch < preparation_.patches_per_item(); ++patch)
         list.push_back({static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(plane), patch});

@@ -35,6 +35,8 @@ class ItemSet {
   [[nodiscard]] TargetKind kind() const { return collection_.kind; }
   [[nodiscard]] const Preparation& preparation() const { return preparation_; }
   [[nodiscard]] const trainer::DataSource& source() const { return source_; }
+  /// How many training examples hold each class, or have each label. A patch counts for what its whole image holds.
+  [[nodiscard]] const std::vector<std::uint64_t>& class_examples() const { return class_examples_; }
   [[nodiscard]] const Scale& site_scale() const { return scale_; }
   /// What was left out or looks wrong, for the site's log: files that can't be read, equal images in two splits.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
@@ -60,6 +62,7 @@ class ItemSet {
   Collection collection_;
   Preparation preparation_;
   Scale scale_;
+  std::vector<std::uint64_t> class_examples_;
   std::vector<ExampleKey> train_, val_, test_;
   std::vector<std::string> notes_;
   mutable ItemCache cache_;

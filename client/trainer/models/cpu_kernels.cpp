@@ -123,31 +123,6 @@ void max_pool_backward(const float* gradient, const std::int32_t* winner, const 
   }
 }
 
-double cross_entropy(const float* logits, const std::int64_t* labels, std::int64_t batch, std::int64_t classes,
-                     float* gradient) {
-  double total = 0.0;
-  const float share = 1.0F / static_cast<float>(batch);
-  for (std::int64_t i = 0; i < batch; ++i) {
-    const float* row = logits + i * classes;
-    const float largest = *std::max_element(row, row + classes);
-    double sum = 0.0;
-    for (std::int64_t c = 0; c < classes; ++c) {
-      sum += std::exp(static_cast<double>(row[c]) - static_cast<double>(largest));
-    }
-    const double log_sum = std::log(sum) + static_cast<double>(largest);
-    total += log_sum - static_cast<double>(row[labels[i]]);
-    if (gradient == nullptr) {
-      continue;
-    }
-    float* out = gradient + i * classes;
-    for (std::int64_t c = 0; c < classes; ++c) {
-      const double probability = std::exp(static_cast<double>(row[c]) - log_sum);
-      out[c] = (static_cast<float>(probability) - (c == labels[i] ? 1.0F : 0.0F)) * share;
-    }
-  }
-  return total;
-}
-
 CONSILIUM_CLONES void sgd_step(float* __restrict weights, const float* __restrict gradient, float* __restrict buffer,
                                const float* __restrict anchor, std::size_t size, const SgdStep& options) {
   const SgdStep step = options;

@@ -31,13 +31,6 @@ void max_pool(const float* input, const Window& window, bool rectify, float* out
 /// Gradient of max_pool() for one plane; `input_gradient` is overwritten.
 void max_pool_backward(const float* gradient, const std::int32_t* winner, const Window& window, float* input_gradient);
 
-/// Cross entropy of a batch and its gradient.
-/// @param logits    [batch, classes]
-/// @param gradient  [batch, classes]: d(mean loss) / d(logits); may be null
-/// @return the summed loss; NaN or infinite where a logit is
-double cross_entropy(const float* logits, const std::int64_t* labels, std::int64_t batch, std::int64_t classes,
-                     float* gradient);
-
 /// What one optimiser step takes beside its vectors.
 struct SgdStep {
   float learning_rate = 0;

@@ -1,111 +1,51 @@
 #include "client/trainer/models/network.h"
 
+#include <ATen/core/grad_mode.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <variant>
 
-#include "client/trainer/models/convolution.h"
-#include "client/trainer/models/layers.h"
-#include "client/trainer/models/pooling.h"
-#include "client/trainer/models/residual_block.h"
+#include "common/model/layer_tensors.h"
 #include "common/model/model_parameters.h"
 
 namespace consilium::trainer {
 namespace {
 
-using Built = Result<std::unique_ptr<Module>>;
+/// How often each value of a graph is used; being an output counts.
+std::vector<int> count_uses(const model::Graph& graph) {
+  std::vector<int> uses(graph.layers.size() + 1, 0);
+  for (const model::Layer& layer : graph.layers) {
+    for (const std::size_t input : layer.inputs) ++uses[input];
+  }
+  for (const std::size_t output : graph.outputs) ++uses[output + 1];
+  return uses;
+}
 
-/// Builds the module of one layer; its tensors' names begin with `prefix`.
-class ModuleBuilder {
- public:
-  ModuleBuilder(ParameterStorage& storage, std::string prefix, bool input_is_ours)
-      : storage_(storage), prefix_(std::move(prefix)), input_is_ours_(input_is_ours) {}
+/// Whether the backward of an operation doesn't need what it yielded, so that the next step may overwrite it.
+bool yields_freely(const model::Operation& operation) {
+  return std::holds_alternative<model::Conv>(operation) || std::holds_alternative<model::TransposedConv>(operation) ||
+         std::holds_alternative<model::Linear>(operation) || std::holds_alternative<model::BatchNorm>(operation) ||
+         std::holds_alternative<model::GroupNorm>(operation) ||
+         std::holds_alternative<model::InstanceNorm>(operation) || std::holds_alternative<model::Add>(operation);
+}
 
-  Built operator()(const model::Conv2d& layer) const {
-    const std::vector<std::int64_t> shape{layer.out_channels, layer.in_channels, layer.kernel, layer.kernel};
-    CONSILIUM_ASSIGN(Parameter weight, take("weight", shape));
-    CONSILIUM_ASSIGN(std::optional<Parameter> bias, take_bias(layer.bias, layer.out_channels));
-    return std::make_unique<Convolution>(std::move(weight), std::move(bias), layer.stride, layer.padding);
-  }
-  Built operator()(const model::Linear& layer) const {
-    const std::vector<std::int64_t> shape{layer.out_features, layer.in_features};
-    CONSILIUM_ASSIGN(Parameter weight, take("weight", shape));
-    CONSILIUM_ASSIGN(std::optional<Parameter> bias, take_bias(layer.bias, layer.out_features));
-    return std::make_unique<LinearLayer>(std::move(weight), std::move(bias));
-  }
-  Built operator()(const model::BatchNorm& layer) const {
-    const std::vector<std::int64_t> shape{layer.features};
-    CONSILIUM_ASSIGN(Parameter weight, take("weight", shape));
-    CONSILIUM_ASSIGN(Parameter bias, take("bias", shape));
-    CONSILIUM_ASSIGN(Parameter mean, take("running_mean", shape, TensorRole::kBuffer));
-    CONSILIUM_ASSIGN(Parameter variance, take("running_var", shape, TensorRole::kBuffer));
-    return std::make_unique<BatchNormLayer>(std::move(weight), std::move(bias), std::move(mean), std::move(variance));
-  }
-  Built operator()(const model::Relu&) const { return std::make_unique<ReluLayer>(input_is_ours_); }
-  Built operator()(const model::MaxPool2d& layer) const {
-    return std::make_unique<MaxPoolLayer>(layer.kernel, layer.stride, false);
-  }
-  Built operator()(const model::AvgPool2d& layer) const {
-    return std::make_unique<AveragePoolLayer>(layer.kernel, layer.stride);
-  }
-  Built operator()(const model::GlobalAvgPool2d&) const { return std::make_unique<GlobalAveragePoolLayer>(); }
-  Built operator()(const model::Dropout& layer) const { return std::make_unique<DropoutLayer>(layer.probability); }
-  Built operator()(const model::Flatten&) const { return std::make_unique<FlattenLayer>(); }
+bool may_overwrite(const model::Graph& graph, const std::vector<int>& uses, const model::Layer& layer) {
+  const std::size_t input = layer.inputs[0];
+  const bool overwrites =
+      std::holds_alternative<model::Relu>(layer.operation) || std::holds_alternative<model::Add>(layer.operation);
+  return overwrites && input != 0 && uses[input] == 1 && yields_freely(graph.layers[input - 1].operation);
+}
 
-  Built operator()(const model::BasicBlock& block) const {
-    auto body = std::make_unique<Chain>();
-    CONSILIUM_TRY(append(*body, "conv1", convolution(block.in_channels, block.out_channels, 3, block.stride)));
-    CONSILIUM_TRY(append(*body, "bn1", model::BatchNorm{.features = block.out_channels, .spatial = true}));
-    CONSILIUM_TRY(append(*body, "relu", model::Relu{}));
-    CONSILIUM_TRY(append(*body, "conv2", convolution(block.out_channels, block.out_channels, 3, 1)));
-    CONSILIUM_TRY(append(*body, "bn2", model::BatchNorm{.features = block.out_channels, .spatial = true}));
-    std::unique_ptr<Chain> shortcut;
-    if (block.stride != 1 || block.in_channels != block.out_channels) {
-      shortcut = std::make_unique<Chain>();
-      CONSILIUM_TRY(
-          append(*shortcut, "downsample.0", convolution(block.in_channels, block.out_channels, 1, block.stride)));
-      CONSILIUM_TRY(
-          append(*shortcut, "downsample.1", model::BatchNorm{.features = block.out_channels, .spatial = true}));
-    }
-    return std::make_unique<ResidualBlock>(std::move(body), std::move(shortcut));
-  }
-
- private:
-  static model::Conv2d convolution(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
-    return {.in_channels = in,
-            .out_channels = out,
-            .kernel = kernel,
-            .stride = stride,
-            .padding = kernel / 2,
-            .bias = false};
-  }
-
-  Result<Parameter> take(const char* name, const std::vector<std::int64_t>& shape,
-                         TensorRole role = TensorRole::kTrainable) const {
-    return storage_.take(prefix_ + "." + name, shape, role);
-  }
-  Result<std::optional<Parameter>> take_bias(bool present, std::int64_t size) const {
-    if (!present) {
-      return std::optional<Parameter>();
-    }
-    CONSILIUM_ASSIGN(Parameter bias, take("bias", {size}));
-    return std::optional<Parameter>(std::move(bias));
-  }
-  template <class Operation>
-  Result<void> append(Chain& chain, const char* name, const Operation& operation) const {
-    CONSILIUM_ASSIGN(auto module, ModuleBuilder(storage_, prefix_ + "." + name, true)(operation));
-    chain.append(std::move(module));
-    return {};
-  }
-
-  ParameterStorage& storage_;
-  std::string prefix_;
-  bool input_is_ours_;
-};
-
-/// Whether an operation may hand on the very tensor it was given.
-bool hands_on_its_input(const model::Operation& operation) {
-  return std::holds_alternative<model::Flatten>(operation) || std::holds_alternative<model::Dropout>(operation);
+/// Whether a relu is computed by the max pool that alone uses it.
+bool is_absorbed(const model::Graph& graph, const std::vector<int>& uses, std::size_t index, const at::Device& device) {
+  if (!std::holds_alternative<model::Relu>(graph.layers[index].operation) || uses[index + 1] != 1) return false;
+  return std::ranges::any_of(graph.layers, [&](const model::Layer& layer) {
+    const auto* pool = std::get_if<model::MaxPool>(&layer.operation);
+    return pool != nullptr && layer.inputs[0] == index + 1 && has_pool_kernel(*pool, device);
+  });
 }
 
 }  // namespace
@@ -114,38 +54,94 @@ Network::Network(model::ModelSpec spec, ParameterManifest manifest, const at::De
     : spec_(std::move(spec)), manifest_(std::move(manifest)), device_(device), storage_(manifest_, device) {}
 
 Result<std::unique_ptr<Network>> Network::create(const model::ModelSpec& spec, const at::Device& device) {
-  CONSILIUM_ASSIGN(const std::vector<model::Layer> layers, model::expand(spec));
+  const c10::InferenceMode off(false);  // tensors that are made under it can't take part in autograd
+  CONSILIUM_ASSIGN(const model::Graph graph, model::expand(spec));
   CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(spec));
   std::unique_ptr<Network> network(new Network(spec, std::move(manifest), device));
-  CONSILIUM_TRY(network->build(layers));
+  CONSILIUM_TRY(network->build(graph));
   CONSILIUM_TRY(network->storage_.all_taken());
   return network;
 }
 
-Result<void> Network::build(const std::vector<model::Layer>& layers) {
-  auto chain = std::make_unique<Chain>();
-  bool input_is_ours = false;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const model::Operation& operation = layers[i].operation;
-    if (std::holds_alternative<model::Relu>(operation) && i + 1 < layers.size()) {
-      if (const auto* pool = std::get_if<model::MaxPool2d>(&layers[i + 1].operation)) {
-        chain->append(std::make_unique<MaxPoolLayer>(pool->kernel, pool->stride, true));
-        input_is_ours = true;
-        ++i;
-        continue;
-      }
+Result<void> Network::build(const model::Graph& graph) {
+  const std::vector<int> uses = count_uses(graph);
+  std::vector<int> owners(graph.layers.size(), 0);
+  for (const model::Layer& layer : graph.layers) ++owners[layer.owner];
+  std::vector<std::size_t> values{0};  // of the graph, as the steps have them
+  std::vector<std::size_t> steps_of(graph.layers.size(), 0);
+  for (std::size_t i = 0; i < graph.layers.size(); ++i) {
+    const model::Layer& layer = graph.layers[i];
+    if (is_absorbed(graph, uses, i, device_)) {
+      values.push_back(values[layer.inputs[0]]);
+      continue;
     }
-    CONSILIUM_ASSIGN(std::unique_ptr<Module> module,
-                     std::visit(ModuleBuilder(storage_, layers[i].name, input_is_ours), operation));
-    chain->append(std::move(module));
-    input_is_ours = input_is_ours || !hands_on_its_input(operation);
+    Step step{layer.operation, {}, {}, may_overwrite(graph, uses, layer), false, {}};
+    for (const std::size_t input : layer.inputs) step.inputs.push_back(values[input]);
+    const std::size_t first = layer.inputs[0];
+    step.rectify = first != 0 && is_absorbed(graph, uses, first - 1, device_);
+    if (layer.owner == i) {
+      CONSILIUM_ASSIGN(step.parameters, take_parameters(layer, owners[i] > 1));
+    } else {
+      step.parameters = steps_[steps_of[layer.owner]].parameters;
+    }
+    steps_of[i] = steps_.size();
+    steps_.push_back(std::move(step));
+    values.push_back(steps_.size());
   }
-  modules_ = std::move(chain);
+  for (const std::size_t output : graph.outputs) outputs_.push_back(values[output + 1]);
+  output_shapes_ = graph.output_shapes();
+  // A value is forgotten after the last step that uses it.
+  std::vector<bool> needed(steps_.size() + 1, false);
+  for (const std::size_t output : outputs_) needed[output] = true;
+  for (std::size_t i = steps_.size(); i-- > 0;) {
+    for (const std::size_t input : steps_[i].inputs) {
+      if (!needed[input]) steps_[i].last_uses.push_back(input);
+      needed[input] = true;
+    }
+  }
   return {};
 }
 
-at::Tensor Network::forward(const at::Tensor& batch, const Pass& pass) { return modules_->forward(batch, pass); }
+Result<StepParameters> Network::take_parameters(const model::Layer& layer, bool shared) {
+  StepParameters own;
+  own.direct = !shared && has_direct_kernel(layer.operation, device_);
+  for (const model::LayerTensor& tensor : model::tensors_of(layer)) {
+    CONSILIUM_ASSIGN(Parameter parameter, storage_.take(tensor.info.name, tensor.info.shape, tensor.info.role));
+    const std::string_view kind = std::string_view(tensor.info.name).substr(layer.name.size() + 1);
+    if (parameter.gradient.defined()) {
+      parameter.value.set_requires_grad(true);
+      if (!own.direct) {
+        parameter.value.mutable_grad() = parameter.gradient;
+        summed_gradients_.push_back(parameter.gradient);
+      }
+    }
+    if (kind == "weight") own.weight = {parameter.value, parameter.gradient};
+    if (kind == "bias") own.bias = {parameter.value, parameter.gradient};
+    if (kind == "running_mean") own.running_mean = parameter.value;
+    if (kind == "running_var") own.running_variance = parameter.value;
+  }
+  return own;
+}
 
-void Network::backward(const at::Tensor& gradient) { modules_->backward(gradient, false); }
+std::vector<at::Tensor> Network::forward(const at::Tensor& batch, const Pass& pass) const {
+  const at::AutoGradMode recorded(pass.training);
+  std::vector<at::Tensor> values(steps_.size() + 1);
+  values[0] = batch;
+  std::vector<at::Tensor> inputs;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    inputs.clear();
+    for (const std::size_t input : steps_[i].inputs) inputs.push_back(values[input]);
+    for (const std::size_t value : steps_[i].last_uses) values[value].reset();
+    values[i + 1] = run(steps_[i], inputs, pass);
+  }
+  std::vector<at::Tensor> outputs;
+  for (const std::size_t output : outputs_) outputs.push_back(values[output]);
+  return outputs;
+}
+
+void Network::backward(const at::Tensor& loss) {
+  for (at::Tensor& gradient : summed_gradients_) gradient.zero_();
+  loss.backward();
+}
 
 }  // namespace consilium::trainer

@@ -5,42 +5,49 @@
 #include <memory>
 #include <vector>
 
-#include "client/trainer/models/module.h"
 #include "client/trainer/models/parameter_storage.h"
+#include "client/trainer/models/step.h"
 #include "common/error/error.h"
 #include "common/model/model_spec.h"
 #include "common/parameters/parameter_manifest.h"
 
 namespace consilium::trainer {
 
-/// A model as its declarative spec says, on one device: modules over one flat vector of parameters. Weights are zero
-/// until storage().load(). Not thread-safe; call under c10::InferenceMode.
+/// A model as its declarative spec says, on one device: the steps of its graph, computed under autograd, over one flat
+/// vector of parameters. Weights are zero until storage().load(). Not thread-safe.
 class Network {
  public:
-  /// Builds the modules of expand(spec) and checks every name, shape and role against build_manifest(spec).
+  /// Builds the steps of expand(spec) and checks every name, shape and role against build_manifest(spec).
   static Result<std::unique_ptr<Network>> create(const model::ModelSpec& spec, const at::Device& device);
 
+  /// Computes the outputs of a batch, each [N, ...]. Autograd records it where gradients are enabled and `pass` is for
+  /// training.
   /// @param batch  [N, input...] float32 on the network's device; stays as it is
-  /// @return logits [N, classes]
-  at::Tensor forward(const at::Tensor& batch, const Pass& pass);
-  /// Fills storage().gradients() for the latest training forward(). @param gradient d loss / d logits; may be
-  /// overwritten
-  void backward(const at::Tensor& gradient);
+  std::vector<at::Tensor> forward(const at::Tensor& batch, const Pass& pass) const;
+  /// Fills storage().gradients() with the gradient of a loss that follows from the latest training forward().
+  /// @param loss  a scalar
+  void backward(const at::Tensor& loss);
 
   [[nodiscard]] ParameterStorage& storage() { return storage_; }
   [[nodiscard]] const ParameterManifest& manifest() const { return manifest_; }
   [[nodiscard]] const model::ModelSpec& spec() const { return spec_; }
   [[nodiscard]] const at::Device& device() const { return device_; }
+  /// Shapes of what it yields for one example.
+  [[nodiscard]] const std::vector<model::Shape>& output_shapes() const { return output_shapes_; }
 
  private:
   Network(model::ModelSpec spec, ParameterManifest manifest, const at::Device& device);
-  Result<void> build(const std::vector<model::Layer>& layers);
+  Result<void> build(const model::Graph& graph);
+  Result<StepParameters> take_parameters(const model::Layer& layer, bool shared);
 
   model::ModelSpec spec_;
   ParameterManifest manifest_;
   at::Device device_;
   ParameterStorage storage_;
-  std::unique_ptr<Module> modules_;
+  std::vector<Step> steps_;
+  std::vector<std::size_t> outputs_;  ///< values
+  std::vector<model::Shape> output_shapes_;
+  std::vector<at::Tensor> summed_gradients_;  ///< those that autograd adds to, zeroed before each step
 };
 
 }  // namespace consilium::trainer

@@ -7,11 +7,16 @@
 #include <string_view>
 #include <vector>
 
-#include "client/trainer/models/module.h"
 #include "common/error/error.h"
 #include "common/parameters/parameter_manifest.h"
 
 namespace consilium::trainer {
+
+/// One parameter or buffer of a network: views into its flat storage.
+struct Parameter {
+  at::Tensor value;
+  at::Tensor gradient;  ///< undefined for buffers
+};
 
 /// Holds every parameter and buffer of a network in one flat float32 tensor on its device: the trainable tensors first,
 /// each on a 64-byte boundary, so that an optimiser is one pass over one range; then the buffers. Copies from and to

@@ -10,17 +10,16 @@
 
 namespace consilium::trainer {
 
-/// The task's loss over the batches of one epoch: gives each step its gradients and adds up the loss, weighted by batch
-/// size. On an accelerator the losses stay there and are looked at now and then, so that steps need not wait for each
-/// other.
+/// The task's loss over the batches of one epoch: gives each step its loss and adds them up, weighted by batch size. On
+/// an accelerator the losses stay there and are looked at now and then, so that steps need not wait for each other.
 class EpochLoss {
  public:
   /// @param task  outlives this
   explicit EpochLoss(const LearningTask& task) : task_(task) {}
 
+  /// Computes a batch's loss, of which autograd follows the outputs.
   /// @param count  examples in the batch
-  /// @return d(loss) / d(output) for each output
-  std::vector<at::Tensor> step(Outputs outputs, const Target& target, std::int64_t count);
+  at::Tensor step(Outputs outputs, const Target& target, std::int64_t count);
 
   /// A step (1-based) whose loss is NaN or infinite, among those looked at so far; see look().
   struct Broken {
@@ -34,7 +33,6 @@ class EpochLoss {
   [[nodiscard]] double mean() const { return examples_ == 0 ? 0.0 : total_ / static_cast<double>(examples_); }
 
  private:
-  at::Tensor cross_entropy_step(const at::Tensor& logits, const at::Tensor& labels);
   void wait_for(at::Tensor loss_sum);
   void add(double loss_sum);
 

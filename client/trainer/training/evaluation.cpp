@@ -3,7 +3,6 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -11,6 +10,16 @@
 #include "client/trainer/models/torch_errors.h"
 
 namespace consilium::trainer {
+namespace {
+
+Target on_cpu(Target target) {
+  if (target.values.defined()) target.values = target.values.cpu();
+  for (Boxes& boxes : target.boxes) boxes = {boxes.corners.cpu(), boxes.classes.cpu()};
+  return target;
+}
+
+}  // namespace
+
 Result<Evaluated> evaluate(Network& network, const LearningTask& task, const ExampleSource& examples,
                            std::uint32_t batch_size, std::span<const float> model, std::span<std::uint64_t> counts,
                            const Hooks& hooks) {
@@ -33,8 +42,9 @@ Result<Evaluated> evaluate(Network& network, const LearningTask& task, const Exa
       }
       CONSILIUM_ASSIGN(const Batch batch, examples.batch(std::span(rows).subspan(
                                               at, std::min<std::size_t>(batch_size, rows.size() - at))));
-      const std::array outputs{network.forward(batch.images, Pass{}).cpu()};
-      CONSILIUM_TRY(counter->add(outputs, Target{.values = batch.labels.cpu()}));
+      std::vector<at::Tensor> outputs = network.forward(batch.images, Pass{});
+      for (at::Tensor& output : outputs) output = output.cpu();
+      CONSILIUM_TRY(counter->add(outputs, on_cpu(batch.target)));
       ++progress.steps_done;
       hooks.progress(progress);
     }

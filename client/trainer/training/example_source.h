@@ -4,20 +4,17 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "client/trainer/data/loader.h"
-#include "client/trainer/data/target.h"
+#include "client/trainer/task/learning_task.h"
 #include "common/error/error.h"
 
 namespace consilium::trainer {
 
-/// Examples of a step. What `labels` holds follows from the data set's kind of target: [n] int64 classes; [n, labels]
-/// float32 of 0 and 1; [n, (D,) H, W] int64 classes of a mask; nothing where the targets are boxes.
+/// Examples of a step.
 struct Batch {
   at::Tensor images;  ///< [n, input...] float32
-  at::Tensor labels;
-  std::vector<data::Boxes> boxes;  ///< one an example, where the targets are boxes
+  Target target;      ///< on the same device
 };
 
 /// The examples of one split, by their numbers.

@@ -72,14 +72,14 @@ Batch ExampleStore::gather(std::span<const std::int64_t> rows) const {
   images.sub_(device_mean_).div_(device_deviation_);
   std::vector<std::int64_t> shape{count};
   shape.insert(shape.end(), input_.begin(), input_.end());
-  return {images.view(shape), labels_.index_select(0, index), {}};
+  return {images.view(shape), {.values = labels_.index_select(0, index)}};
 }
 
 Batch ExampleStore::gather_on_cpu(std::span<const std::int64_t> rows) const {
   const auto count = static_cast<std::int64_t>(rows.size());
   std::vector<std::int64_t> shape{count};
   shape.insert(shape.end(), input_.begin(), input_.end());
-  Batch batch{at::empty(shape, at::kFloat), at::empty({count}, at::kLong), {}};
+  Batch batch{at::empty(shape, at::kFloat), {.values = at::empty({count}, at::kLong)}};
   float* output = batch.images.mutable_data_ptr<float>();
   if (images_.scalar_type() == at::kByte) {
     kernels::gather_bytes(images_.const_data_ptr<std::uint8_t>(), rows.data(), count, channels_, plane_, table_.data(),
@@ -89,7 +89,7 @@ Batch ExampleStore::gather_on_cpu(std::span<const std::int64_t> rows) const {
                            deviation_.data(), output);
   }
   const auto* labels = labels_.const_data_ptr<std::int64_t>();
-  auto* batch_labels = batch.labels.mutable_data_ptr<std::int64_t>();
+  auto* batch_labels = batch.target.values.mutable_data_ptr<std::int64_t>();
   for (const std::int64_t row : rows) {
     *batch_labels++ = labels[row];
   }

@@ -20,28 +20,56 @@ at::Tensor to_device(const at::Tensor& tensor, const at::Device& device) {
   return device.is_cpu() ? tensor : tensor.to(device, /*non_blocking=*/true);
 }
 
-/// Writes the targets of a batch into one tensor.
-void put_targets(const std::vector<data::PreparedItem>& items, const at::Device& device, Batch& batch) {
+/// The boxes of one image as the task reads them.
+Boxes boxes_of(const data::Boxes& listed, const at::Device& device) {
+  const auto count = static_cast<std::int64_t>(listed.boxes.size());
+  const Boxes boxes{host_tensor({count, 4}, at::kFloat, device), host_tensor({count}, at::kLong, device)};
+  float* corner = boxes.corners.mutable_data_ptr<float>();
+  auto* of_class = boxes.classes.mutable_data_ptr<std::int64_t>();
+  for (const data::Box& box : listed.boxes) {
+    for (const float side : {box.left, box.top, box.right, box.bottom}) *corner++ = side;
+    *of_class++ = box.label;
+  }
+  return {to_device(boxes.corners, device), to_device(boxes.classes, device)};
+}
+
+/// Sizes of a pixel or voxel along each dimension of the masks.
+at::Tensor spacing_of(const std::vector<data::PreparedItem>& items, std::size_t dimensions) {
+  at::Tensor spacing =
+      at::empty({static_cast<std::int64_t>(items.size()), static_cast<std::int64_t>(dimensions)}, at::kDouble);
+  double* to = spacing.mutable_data_ptr<double>();
+  for (const auto& item : items) {
+    const auto& sizes = item.image.spacing;  // along depth, height and width
+    to = std::copy(sizes.end() - static_cast<std::ptrdiff_t>(dimensions), sizes.end(), to);
+  }
+  return spacing;
+}
+
+/// Writes the targets of a batch.
+Target target_of(const std::vector<data::PreparedItem>& items, const at::Device& device) {
   const auto count = static_cast<std::int64_t>(items.size());
+  Target target;
   if (const auto* labels = std::get_if<data::LabelVector>(&items[0].target)) {
-    batch.labels = host_tensor({count, static_cast<std::int64_t>(labels->values.size())}, at::kFloat, device);
-    float* to = batch.labels.mutable_data_ptr<float>();
+    target.values = host_tensor({count, static_cast<std::int64_t>(labels->values.size())}, at::kFloat, device);
+    float* to = target.values.mutable_data_ptr<float>();
     for (const auto& item : items) to = std::ranges::copy(std::get<data::LabelVector>(item.target).values, to).out;
   } else if (const auto* mask = std::get_if<data::Mask>(&items[0].target)) {
     std::vector<std::int64_t> shape{count};
     shape.insert(shape.end(), mask->shape.begin(), mask->shape.end());
-    batch.labels = host_tensor(shape, at::kLong, device);
-    std::int64_t* to = batch.labels.mutable_data_ptr<std::int64_t>();
+    target.values = host_tensor(shape, at::kLong, device);
+    target.spacing = spacing_of(items, mask->shape.size());
+    std::int64_t* to = target.values.mutable_data_ptr<std::int64_t>();
     for (const auto& item : items) to = std::ranges::copy(std::get<data::Mask>(item.target).classes, to).out;
   } else if (std::holds_alternative<data::ClassLabel>(items[0].target)) {
-    batch.labels = host_tensor({count}, at::kLong, device);
-    std::int64_t* to = batch.labels.mutable_data_ptr<std::int64_t>();
+    target.values = host_tensor({count}, at::kLong, device);
+    std::int64_t* to = target.values.mutable_data_ptr<std::int64_t>();
     for (const auto& item : items) *to++ = std::get<data::ClassLabel>(item.target).value;
   } else {
-    for (const auto& item : items) batch.boxes.push_back(std::get<data::Boxes>(item.target));
-    return;
+    for (const auto& item : items) target.boxes.push_back(boxes_of(std::get<data::Boxes>(item.target), device));
+    return target;
   }
-  batch.labels = to_device(batch.labels, device);
+  target.values = to_device(target.values, device);
+  return target;
 }
 
 }  // namespace
@@ -84,7 +112,7 @@ void ItemStore::put_image(const data::Volume& image, float* to) const {
 Result<Batch> ItemStore::batch(std::span<const std::int64_t> rows) const {
   std::vector<std::int64_t> shape{static_cast<std::int64_t>(rows.size())};
   shape.insert(shape.end(), input_.begin(), input_.end());
-  Batch batch{host_tensor(shape, at::kFloat, device_), {}, {}};
+  Batch batch{host_tensor(shape, at::kFloat, device_), {}};
   const auto values = std::accumulate(input_.begin(), input_.end(), std::size_t{1}, std::multiplies<>());
   float* to = batch.images.mutable_data_ptr<float>();
   std::vector<data::PreparedItem> items;
@@ -100,7 +128,7 @@ Result<Batch> ItemStore::batch(std::span<const std::int64_t> rows) const {
     to += values;
     items.push_back(std::move(*item));
   }
-  if (!items.empty()) put_targets(items, device_, batch);
+  if (!items.empty()) batch.target = target_of(items, device_);
   batch.images = to_device(batch.images, device_);
   return batch;
 }

@@ -1,10 +1,10 @@
 #include "client/trainer/training/local_training.h"
 
-#include <c10/core/InferenceMode.h>
+#include <ATen/core/grad_mode.h>
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <array>
+#include <vector>
 
 #include "client/trainer/models/torch_errors.h"
 #include "client/trainer/training/epoch_loss.h"
@@ -59,8 +59,8 @@ class LocalTraining {
       }
       CONSILIUM_ASSIGN(const Batch batch, examples_.batch(order.subspan(
                                               at, std::min<std::size_t>(request_.batch_size, order.size() - at))));
-      const std::array outputs{network_.forward(batch.images, pass_)};
-      network_.backward(loss.step(outputs, Target{.values = batch.labels}, batch.labels.size(0)).front());
+      const std::vector<at::Tensor> outputs = network_.forward(batch.images, pass_);
+      network_.backward(loss.step(outputs, batch.target, batch.images.size(0)));
       CONSILIUM_TRY(check(loss, epoch));
       optimizer_.step();
       ++progress_.steps_done;
@@ -126,7 +126,7 @@ Result<Trained> train(Network& network, const LearningTask& task, const ExampleS
                       std::span<const float> global, std::span<float> delta, const Hooks& hooks) {
   CONSILIUM_TRY(check_request(network, request, global, delta));
   return without_exceptions(fmt::format("round {}", request.round), [&]() -> Result<Trained> {
-    const c10::InferenceMode guard;
+    const at::NoGradGuard unrecorded;
     network.storage().load(global);
     LocalTraining training(network, task, examples, request, hooks);
     CONSILIUM_ASSIGN(const Trained trained, training.run());

@@ -118,7 +118,7 @@ TEST_CASE("a folder of images gives the batches that an array of the same images
   const ExampleSource& split = workspace.split(job::Split::kTrain);
   split.begin({.seed = 1, .round = 1, .site = "north", .epoch = 1}, same);
   const Batch loaded = value_of(split.batch(same));
-  CHECK(at::equal(loaded.labels, in_memory.labels));
+  CHECK(at::equal(loaded.target.values, in_memory.target.values));
   CHECK(at::allclose(loaded.images, in_memory.images, 1e-6, 1e-6));
 }
 

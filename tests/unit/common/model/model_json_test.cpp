@@ -23,11 +23,11 @@ TEST_CASE("a model reads back from the JSON that it was written as, and writes a
       {"linear": 10}], "input": [1, 28, 28], "classes": 10})";
   const auto spec = model_from_json(json::parse(text));
   REQUIRE(spec);
-  CHECK(std::get<Conv2d>(spec->layers[0]) == Conv2d{0, 32, 5, 1, 2, true});
-  CHECK(std::get<MaxPool2d>(spec->layers[2]) == MaxPool2d{2, 2});
-  CHECK(std::get<AvgPool2d>(spec->layers[3]) == AvgPool2d{3, 1});
+  CHECK(std::get<Conv>(spec->layers[0].operation) == Conv{0, 32, {5}, {1}, {2}, true});
+  CHECK(std::get<MaxPool>(spec->layers[2].operation) == MaxPool{{2}, {2}});
+  CHECK(std::get<AvgPool>(spec->layers[3].operation) == AvgPool{{3}, {1}});
   CHECK(spec->layers[4] == spec->layers[5]);
-  CHECK(std::get<Linear>(spec->layers[10]) == Linear{0, 64, false});
+  CHECK(std::get<Linear>(spec->layers[10].operation) == Linear{0, 64, false});
   const auto written = to_json(*spec);
   const auto again = model_from_json(written);
   REQUIRE(again);
@@ -42,6 +42,27 @@ TEST_CASE("a known model is written by its name") {
   CHECK(to_json(*spec).dump() == R"({"classes":2,"input":[1,28,28],"name":"fedavg_cnn"})");
 }
 
+TEST_CASE("a known model's options are written where they aren't its defaults") {
+  const auto spec = model_from_json(json::parse(
+      R"({"name": "unet", "width": 16, "depth": 4, "norm": "instance", "input": [1, 32, 32], "classes": 2})"));
+  REQUIRE(spec);
+  CHECK(to_json(*spec).dump() == R"({"classes":2,"input":[1,32,32],"name":"unet","width":16})");
+  CHECK(*model_from_json(to_json(*spec)) == *spec);
+}
+
+TEST_CASE("a graph reads back from what it was written as, and what goes without saying is left out") {
+  const auto spec = model_from_json(json::parse(
+      R"({"layers": [{"conv": {"channels": 4, "kernel": [3, 3]}, "name": "a", "from": "input"}, {"relu": {}, "from": ["a"]},
+          {"conv": {"channels": 4, "kernel": [1, 3], "padding": "same"}, "from": "a"}, {"add": {}, "from": ["1", "2"]},
+          {"upsample": 2}, {"groupnorm": 2}, {"maxpool": {"kernel": 3, "stride": 2, "padding": 1}}],
+          "input": [1, 8, 8], "classes": 2, "outputs": ["6"]})"));
+  REQUIRE(spec);
+  CHECK(
+      to_json(*spec).dump() ==
+      R"({"classes":2,"input":[1,8,8],"layers":[{"conv":{"bias":true,"channels":4,"kernel":3,"padding":0,"stride":1},"name":"a"},"relu",{"conv":{"bias":true,"channels":4,"kernel":[1,3],"padding":[0,1],"stride":1},"from":"a"},{"add":{},"from":["1","2"]},{"upsample":{"factor":2,"mode":"linear"}},{"groupnorm":2},{"maxpool":{"kernel":3,"padding":1,"stride":2}}]})");
+  CHECK(*model_from_json(to_json(*spec)) == *spec);
+}
+
 TEST_CASE("what is wrong in a model is named by its path, with what was expected and found") {
   struct Case {
     std::string text;
@@ -53,24 +74,29 @@ TEST_CASE("what is wrong in a model is named by its path, with what was expected
       {"{}", "name: missing"},
       {R"({"nam": "resnet18"})", "nam: unknown key, did you mean 'name'?"},
       {R"({"name": "resnet81", "input": [1], "classes": 2})",
-       "name: expected one of fedavg_cnn, mlp_2nn, resnet18, found 'resnet81', did you mean 'resnet18'?"},
-      {R"({"name": 3, "input": [1], "classes": 2})", "name: expected one of fedavg_cnn, mlp_2nn, resnet18, found 3"},
+       "name: expected one of fedavg_cnn, mlp_2nn, resnet18, resnet34, resnet50, densenet121, r3d_18, unet, "
+       "fcos_resnet18, found 'resnet81', did you mean 'resnet18'?"},
+      {R"({"name": 3, "input": [1], "classes": 2})",
+       "name: expected one of fedavg_cnn, mlp_2nn, resnet18, resnet34, resnet50, densenet121, r3d_18, unet, "
+       "fcos_resnet18, found 3"},
       {R"({"name": "resnet18", "layers": [], "input": [1], "classes": 2})",
        "layers: a model has a name or layers, not both"},
       {R"({"name": "resnet18", "classes": 2})", "input: missing, expected the shape of one example"},
-      {R"({"name": "resnet18", "input": [1, 28], "classes": 2})", "input: expected a list of 1 size (features) or 3"},
+      {R"({"name": "resnet18", "input": [1, 28], "classes": 2})",
+       "input: expected a list of 1 size (features), 3 (channels"},
       {R"({"name": "resnet18", "input": "big", "classes": 2})",
-       "input: expected a list of 1 size (features) or 3 (channels, height, width), found 'big'"},
+       "input: expected a list of 1 size (features), 3 (channels, height, width) or 4 (channels, depth, height, "
+       "width), found 'big'"},
       {R"({"name": "resnet18", "input": [1, 28, 0], "classes": 2})",
        "input[2]: expected an integer 1 to 65536, found 0"},
       {R"({"name": "resnet18", "input": [1, 28, 18446744073709551615], "classes": 2})",
        "input[2]: expected an integer 1 to 65536, found 18446744073709551615"},
       {R"({"name": "resnet18", "input": [1, 28, 1e300], "classes": 2})", "input[2]: expected an integer"},
-      {R"({"name": "resnet18", "input": [1, 28, 28]})", "classes: missing, expected an integer 2 to 1000"},
-      {R"({"name": "resnet18", "input": [1, 28, 28], "classes": 1})",
-       "classes: expected an integer 2 to 1000, found 1"},
+      {R"({"name": "resnet18", "input": [1, 28, 28]})", "classes: missing, expected an integer 1 to 1000"},
+      {R"({"name": "resnet18", "input": [1, 28, 28], "classes": 0})",
+       "classes: expected an integer 1 to 1000, found 0"},
       {R"({"name": "resnet18", "input": [1, 28, 28], "classes": true})",
-       "classes: expected an integer 2 to 1000, found true"},
+       "classes: expected an integer 1 to 1000, found true"},
       {R"({"layers": [], "input": [1], "classes": 2})", "layers: expected a list of layers, found a list"},
       {R"({"layers": {"conv": 1}, "input": [1], "classes": 2})", "layers: expected a list of layers, found a map"},
       {with_layer(R"("relo")"), "layers[0]: unknown layer 'relo', did you mean 'relu'?"},
@@ -107,6 +133,34 @@ TEST_CASE("what is wrong in a model is named by its path, with what was expected
       {with_layer(R"({"dropout": "half"})"),
        "layers[0].dropout: expected a number, at least 0 and below 1, found 'half'"},
       {with_layer(R"({"relu": {"slope": 1}})"), "layers[0].relu.slope: unknown key, none is expected"},
+      {with_layer(R"({"conv": {"channels": 3, "kernel": [3]}})"),
+       "layers[0].conv.kernel: expected an integer 1 to 255, or a list of one for each dimension, found a list"},
+      {with_layer(R"({"conv": {"channels": 3, "kernel": [3, 0]}})"),
+       "layers[0].conv.kernel[1]: expected an integer 1 to 255, found 0"},
+      {with_layer(R"({"relu": {}, "name": 3})"), "layers[0].name: expected a layer's name: a letter, then"},
+      {with_layer(R"({"relu": {}, "name": "3"})"), "layers[0].name: a name begins with a letter"},
+      {with_layer(R"({"relu": {}, "name": "a b"})"), "layers[0].name: expected a layer's name"},
+      {with_layer(R"({"relu": {}, "from": []})"), "layers[0].from: expected a layer's name, or a list of 1 to 32"},
+      {with_layer(R"({"relu": {}, "from": ["a", 3]})"), "layers[0].from[1]: expected a layer's name"},
+      {with_layer(R"({"relu": {}, "weights": null})"), "layers[0].weights: expected a layer's name"},
+      {with_layer(R"({"name": "a"})"), "layers[0]: expected a layer's word"},
+      {with_layer(R"({"upsample": {"factor": 17}})"),
+       "layers[0].upsample.factor: expected an integer 1 to 16, found 17"},
+      {with_layer(R"({"upsample": {"factor": 2, "mode": "cubic"}})"),
+       "layers[0].upsample.mode: expected 'linear' or 'nearest', found 'cubic'"},
+      {with_layer(R"({"groupnorm": 0})"), "layers[0].groupnorm: expected an integer 1 to 65536, found 0"},
+      {R"({"layers": ["relu"], "outputs": [], "input": [1], "classes": 2})", "outputs: expected a list of 1 to 32"},
+      {R"({"layers": ["relu"], "width": 8, "input": [1], "classes": 2})",
+       "width: is an option of known models, not of layers"},
+      {R"({"name": "unet", "outputs": ["out"], "input": [1, 8, 8], "classes": 2})",
+       "outputs: a known model has its own"},
+      {R"({"name": "unet", "width": 3, "input": [1, 8, 8], "classes": 2})",
+       "width: expected an integer 4 to 512, found 3"},
+      {R"({"name": "unet", "stem": "small", "input": [1, 8, 8], "classes": 2})", "stem: unet has no such option"},
+      {R"({"name": "unet", "norm": "layer", "input": [1, 8, 8], "classes": 2})",
+       "norm: expected one of instance, batch, group, found 'layer'"},
+      {R"({"name": "fcos_resnet18", "width": 100, "input": [3, 64, 64], "classes": 2})",
+       "width: expected an integer 32 to 1024 and a multiple of 32, found 100"},
       {with_layer(R"({"basic_block": {"stride": 2}})"), "layers[0].basic_block.channels: missing"},
   };
   for (const auto& [text, message] : cases) {

@@ -43,6 +43,37 @@ TEST_CASE("the papers' models have the papers' numbers of parameters") {
   CHECK(build_manifest(named("resnet18", {3, 28, 28}, 10))->parameter_count() == 11'173'962 + 9'600);
 }
 
+TEST_CASE("torchvision's architectures have torchvision's numbers of parameters") {
+  const auto count = [](const char* name, std::vector<std::int64_t> input, std::int64_t classes, bool imagenet) {
+    ModelSpec spec = named(name, std::move(input), classes);
+    if (imagenet) spec.options.stem = "imagenet";
+    std::size_t trainable = 0;
+    const ParameterManifest manifest = build_manifest(spec).value();
+    for (const TensorInfo& tensor : manifest.tensors())
+      trainable += tensor.role == TensorRole::kTrainable ? tensor.size : 0;
+    return trainable;
+  };
+  CHECK(count("resnet18", {3, 224, 224}, 1000, true) == 11'689'512);
+  CHECK(count("resnet34", {3, 224, 224}, 1000, true) == 21'797'672);
+  CHECK(count("resnet50", {3, 224, 224}, 1000, true) == 25'557'032);
+  CHECK(count("densenet121", {3, 224, 224}, 1000, true) == 7'978'856);
+  CHECK(count("r3d_18", {3, 16, 112, 112}, 400, false) == 33'371'472);
+}
+
+TEST_CASE("a detector's head begins unsure") {
+  const auto spec = named("fcos_resnet18", {3, 64, 64}, 1);
+  const auto manifest = *build_manifest(spec);
+  const auto weights = *initial_weights(spec, 7);
+  const auto priors = slice(manifest, weights, "head.classification_head.cls_logits.bias");
+  REQUIRE(priors.size() == 1);
+  CHECK(1.0 / (1.0 + std::exp(-static_cast<double>(priors[0]))) == Approx(0.01));
+  const auto tower = slice(manifest, weights, "head.regression_head.conv.0.weight");
+  double squares = 0;
+  for (const float value : tower) squares += static_cast<double>(value) * static_cast<double>(value);
+  CHECK(std::sqrt(squares / static_cast<double>(tower.size())) == Approx(0.01).epsilon(0.02));
+  for (const float value : slice(manifest, weights, "head.regression_head.bbox_reg.bias")) CHECK(value == 0.0F);
+}
+
 TEST_CASE("tensors have the names and shapes that PyTorch gives them, in state_dict order") {
   const auto cnn = *build_manifest(named("fedavg_cnn", {1, 28, 28}, 2));
   CHECK(names_of(cnn) == std::vector<std::string>{"conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias",

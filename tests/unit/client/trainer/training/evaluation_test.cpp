@@ -18,7 +18,7 @@ using testing::value_of;
 
 model::ModelSpec four_classes() {
   model::ModelSpec spec = small_model();
-  std::get<model::Linear>(spec.layers[2]).out_features = 4;
+  std::get<model::Linear>(spec.layers[2].operation).out_features = 4;
   spec.classes = 4;
   return spec;
 }
@@ -67,7 +67,7 @@ TEST_CASE("evaluation counts agree with their definition") {
   std::iota(rows.begin(), rows.end(), 0);
   const Batch all = examples.gather(rows);
   const std::vector<std::uint64_t> expected =
-      reference(network->forward(all.images, Pass{}).cpu(), all.labels.cpu(), 4);
+      reference(network->forward(all.images, Pass{})[0].cpu(), all.target.values.cpu(), 4);
   CHECK(counts[0] == 300);
   CHECK(std::llabs(static_cast<long long>(counts[1]) - static_cast<long long>(expected[1])) <= 300);
   CHECK(std::equal(counts.begin() + 2, counts.end(), expected.begin() + 2));

@@ -36,7 +36,7 @@ TEST_CASE("8-bit images are divided by 255, then normalised channel by channel")
   CHECK(batch.images.sizes() == at::IntArrayRef({2, 2, 1, 2}));
   check_floats(batch.images, {1.0F, -1.0F, (1.0F / 255.0F) / 2.0F, (2.0F / 255.0F) / 2.0F,  //
                               -1.0F, 1.0F, (51.0F / 255.0F) / 2.0F, (102.0F / 255.0F) / 2.0F});
-  CHECK(batch.labels.cpu().equal(at::tensor({0, 1}, at::kLong)));
+  CHECK(batch.target.values.cpu().equal(at::tensor({0, 1}, at::kLong)));
 }
 
 TEST_CASE("float images are not divided by 255") {

@@ -47,11 +47,11 @@ Hooks ticking() {
 
 model::ModelSpec model_with_everything() {
   model::ModelSpec spec;
-  spec.layers = {model::Conv2d{.out_channels = 40, .kernel = 3, .padding = 1},
+  spec.layers = {model::Conv{.out_channels = 40, .kernel = {3}, .padding = {1}},
                  model::BatchNorm{},
                  model::Relu{},
-                 model::MaxPool2d{.kernel = 2, .stride = 2},
-                 model::Conv2d{.out_channels = 8, .kernel = 3},
+                 model::MaxPool{.kernel = {2}, .stride = {2}},
+                 model::Conv{.out_channels = 8, .kernel = {3}},
                  model::Flatten{},
                  model::Dropout{.probability = 0.4},
                  model::Linear{.out_features = 3}};
@@ -106,7 +106,7 @@ TEST_CASE("the delta carries batch norm's running statistics") {
 TEST_CASE("dropout needs its own draws: without it the outcome differs") {
   model::ModelSpec with = model_with_everything();
   model::ModelSpec without = with;
-  std::get<model::Dropout>(without.layers[6]).probability = 0.0;
+  std::get<model::Dropout>(without.layers[6].operation).probability = 0.0;
   CHECK(run(with, request(1, 4), 18).delta != run(without, request(1, 4), 18).delta);
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <ATen/ATen.h>
-#include <c10/core/InferenceMode.h>
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
@@ -48,7 +47,6 @@ inline model::ModelSpec small_model() {
 }
 
 inline std::unique_ptr<Network> network_of(const model::ModelSpec& spec) {
-  const c10::InferenceMode guard;
   return value_of(Network::create(spec, test_device()));
 }
 
