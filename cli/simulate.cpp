@@ -88,7 +88,9 @@ class Simulation {
     if (arms_.pooled) {
       CONSILIUM_ASSIGN(pool_, simulation::write_pool(job_.sites, job_.spec, out / "pooled.npz"));
     }
-    CONSILIUM_ASSIGN(simulation::Simulator::Config config, simulator_config(options_, {folder, out}));
+    std::vector<std::filesystem::path> readable{folder, out};
+    for (const auto& site : job_.sites) readable.emplace_back(site.data.path);
+    CONSILIUM_ASSIGN(simulation::Simulator::Config config, simulator_config(options_, readable));
     CONSILIUM_ASSIGN(simulator_, simulation::Simulator::create(std::move(config)));
     return {};
   }
@@ -137,7 +139,7 @@ class Simulation {
   Result<void> check_options() const {
     if (options_.data.empty() == options_.site_data.empty()) {
       return fail(ErrorCode::kInvalidArgument,
-                  "name the data: either --data FILE to divide, or --site-data DIR with one .npz a site");
+                  "name the data: either --data FILE to divide, or --site-data DIR with one .npz or .yaml a site");
     }
     if (!options_.site_data.empty() && (options_.sites > 0 || options_.per_site > 0)) {
       return fail(ErrorCode::kInvalidArgument,
@@ -257,7 +259,9 @@ void add_simulate(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("simulate", "Run a job over many sites on this machine, without daemons");
   const auto options = std::make_shared<SimulateOptions>();
   add_simulation_options(*command, *options);
-  command->add_option("--site-data", options->site_data, "folder with one .npz a site, named after it")
+  command
+      ->add_option("--site-data", options->site_data,
+                   "folder with one file a site, named after it: an .npz, or a .yaml that describes its data")
       ->check(CLI::ExistingDirectory);
   command
       ->add_option("--roster", options->roster,

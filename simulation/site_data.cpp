@@ -9,11 +9,13 @@
 #include <system_error>
 #include <utility>
 
+#include "client/data_description.h"
 #include "client/trainer/data/dataset.h"
 #include "client/trainer/data/npz_writer.h"
 #include "client/trainer/data/partition.h"
 #include "client/trainer/data/readers.h"
 #include "client/trainer/data/synthetic.h"
+#include "common/config/value.h"
 #include "common/pki/identity.h"
 
 namespace consilium::simulation {
@@ -25,6 +27,23 @@ trainer::DataSource npz(const std::filesystem::path& file) {
 
 trainer::DataSource source_of(const std::filesystem::path& path) {
   return data::source_at(std::filesystem::absolute(path));
+}
+
+/// Reads a file that holds what stands under a data set's name in client.yaml; relative paths begin at its folder.
+Result<trainer::DataSource> described(const std::filesystem::path& file) {
+  CONSILIUM_ASSIGN(const config::Value description, config::read(std::filesystem::absolute(file)));
+  return client::read_data_description(description);
+}
+
+/// Fails where a site's data aren't whole arrays.
+Result<void> check_arrays(const std::vector<SimulatedSite>& sites, std::string_view otherwise) {
+  for (const SimulatedSite& site : sites) {
+    const trainer::DataType* type = trainer::find_data_type(site.data.type);
+    if (type != nullptr && type->arrays) continue;
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("site '{}': its data are of type '{}'; {}", site.name, site.data.type, otherwise));
+  }
+  return {};
 }
 
 Result<void> make_folder(const std::filesystem::path& folder) {
@@ -123,17 +142,28 @@ Result<std::vector<SimulatedSite>> read_site_folder(const std::filesystem::path&
   std::vector<SimulatedSite> sites;
   std::error_code code;
   for (const auto& entry : std::filesystem::directory_iterator(folder, code)) {
-    if (entry.path().extension() != ".npz") continue;
+    const bool arrays = entry.path().extension() == ".npz";
+    if (!arrays && entry.path().extension() != ".yaml") continue;
     const std::string name = entry.path().stem().string();
     if (const auto valid = pki::check_name(name); !valid) return fail(valid.error().within(entry.path().string()));
-    sites.push_back({name, npz(entry.path())});
+    if (std::ranges::find(sites, name, &SimulatedSite::name) != sites.end()) {
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("--site-data {0}: both {1}.npz and {1}.yaml are there; keep the one that '{1}' trains on",
+                              folder.string(), name));
+    }
+    SimulatedSite site{name, npz(entry.path())};
+    if (!arrays) {
+      CONSILIUM_ASSIGN(site.data, described(entry.path()));
+    }
+    sites.push_back(std::move(site));
   }
   if (code) return fail(ErrorCode::kNotFound, fmt::format("--site-data {}: {}", folder.string(), code.message()));
   std::ranges::sort(sites, {}, &SimulatedSite::name);
   for (const std::string& name : job.federation.sites) {
     if (std::ranges::find(sites, name, &SimulatedSite::name) == sites.end()) {
-      return fail(ErrorCode::kNotFound, fmt::format("--site-data {}: the job names the site '{}', expected {}.npz",
-                                                    folder.string(), name, name));
+      return fail(ErrorCode::kNotFound,
+                  fmt::format("--site-data {}: the job names the site '{}', expected {}.npz or {}.yaml",
+                              folder.string(), name, name, name));
     }
   }
   if (!job.federation.sites.empty()) {
@@ -144,8 +174,9 @@ Result<std::vector<SimulatedSite>> read_site_folder(const std::filesystem::path&
   if (sites.size() < std::max(1U, job.federation.minimum_sites)) {
     return fail(
         ErrorCode::kInvalidArgument,
-        fmt::format("--site-data {}: {} sites (.npz files), the job wants at least {} (federation.minimum_sites)",
-                    folder.string(), sites.size(), std::max(1U, job.federation.minimum_sites)));
+        fmt::format(
+            "--site-data {}: {} sites (.npz and .yaml files), the job wants at least {} (federation.minimum_sites)",
+            folder.string(), sites.size(), std::max(1U, job.federation.minimum_sites)));
   }
   return sites;
 }
@@ -172,6 +203,7 @@ Result<std::vector<SimulatedSite>> split_to_folder(const SplitRequest& request, 
 }
 
 Result<std::uint64_t> largest_training_set(const std::vector<SimulatedSite>& sites, const job::JobSpec& job) {
+  CONSILIUM_TRY(check_arrays(sites, "give --roster, whose population says how many examples a site may have"));
   std::uint64_t largest = 1;
   for (const SimulatedSite& site : sites) {
     CONSILIUM_ASSIGN(const data::Dataset dataset, data::read_dataset(site.data, job.model.input, job.model.classes));
@@ -182,6 +214,7 @@ Result<std::uint64_t> largest_training_set(const std::vector<SimulatedSite>& sit
 
 Result<SimulatedSite> write_pool(const std::vector<SimulatedSite>& sites, const job::JobSpec& job,
                                  const std::filesystem::path& file) {
+  CONSILIUM_TRY(check_arrays(sites, "only arrays (.npz) can be pooled; leave 'pooled' out of --compare"));
   data::Dataset pool;
   for (const SimulatedSite& site : sites) {
     CONSILIUM_ASSIGN(data::Dataset part, data::read_dataset(site.data, job.model.input, job.model.classes));

@@ -34,14 +34,16 @@ struct SplitRequest {
 Result<std::vector<SimulatedSite>> split_to_folder(const SplitRequest& request, const job::JobSpec& job,
                                                    const std::filesystem::path& folder);
 
-/// Lists a folder's .npz files as sites, named by their stems, in order of name. Where the job lists sites, exactly
-/// those.
+/// Lists a folder's .npz files, and .yaml files that each describe a site's data as client.yaml does, as sites named by
+/// their stems, in order of name. Where the job lists sites, exactly those.
 Result<std::vector<SimulatedSite>> read_site_folder(const std::filesystem::path& folder, const job::JobSpec& job);
 
 /// Counts the training examples of the largest site: the least bound B of a population that all of them fit in.
+/// Fails where a site has other data than arrays.
 Result<std::uint64_t> largest_training_set(const std::vector<SimulatedSite>& sites, const job::JobSpec& job);
 
-/// Writes everybody's examples into one .npz file, site after site in order of name.
+/// Writes everybody's examples into one .npz file, site after site in order of name. Fails where a site
+/// has other data than arrays.
 Result<SimulatedSite> write_pool(const std::vector<SimulatedSite>& sites, const job::JobSpec& job,
                                  const std::filesystem::path& file);
 

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <iterator>
+#include <span>
 
 #include "client/policy/policy.h"
 #include "common/config/section.h"
 #include "common/job/job_limits.h"
+#include "common/model/model_spec.h"
 
 namespace consilium::policy {
 namespace {
@@ -16,18 +18,19 @@ constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 40;
 /// As task::name_of() has them.
 constexpr std::string_view kTasks[]{"classification", "multi_label", "segmentation", "detection"};
 
+constexpr std::string_view kStrategies[]{"fedavg", "fedprox"};
+
 /// Words that must be among `known`, so that a misspelt rule is an error and not a rule that never holds.
-template <std::size_t N>
-Result<std::vector<std::string>> read_words(const Value& value, const std::string_view (&known)[N]) {
+Result<std::vector<std::string>> read_words(const Value& value, std::span<const std::string_view> known) {
   std::vector<std::string> words;
   if (!value.present()) return words;
-  CONSILIUM_ASSIGN(const std::vector<Value> items, value.items(N));
+  CONSILIUM_ASSIGN(const std::vector<Value> items, value.items(known.size()));
   std::string list;
   for (const std::string_view word : known) list.append(list.empty() ? "" : ", ").append(word);
   for (const Value& item : items) {
     CONSILIUM_ASSIGN(std::string word, item.text());
     const bool twice = std::find(words.begin(), words.end(), word) != words.end();
-    if (twice || std::find(std::begin(known), std::end(known), word) == std::end(known))
+    if (twice || std::find(known.begin(), known.end(), word) == known.end())
       return fail(item.expected("one of " + list + ", each once"));
     words.push_back(std::move(word));
   }
@@ -92,8 +95,10 @@ Result<Policy> from_root(const Value& root) {
   section.choice<bool>("sandbox", sandbox_required, {{"required", true}, {"optional", false}});
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(rules.tasks, read_words(section.at("tasks"), kTasks));
-  CONSILIUM_ASSIGN(rules.strategies, read_words(section.at("strategies"), {"fedavg", "fedprox"}));
-  CONSILIUM_ASSIGN(rules.models, read_words(section.at("models"), {"fedavg_cnn", "mlp_2nn", "resnet18", "layers"}));
+  CONSILIUM_ASSIGN(rules.strategies, read_words(section.at("strategies"), kStrategies));
+  std::vector<std::string_view> models(model::known_models().begin(), model::known_models().end());
+  models.emplace_back("layers");
+  CONSILIUM_ASSIGN(rules.models, read_words(section.at("models"), models));
   if (section.has("models") && rules.models.empty()) {
     return fail(
         section.at("models").problem("expected at least one model; leave the key out where any may be trained"));

@@ -181,7 +181,7 @@ Result<Workspace::Loaded> Workspace::load_items(const Prepare& request) const {
   for (const std::string& note : set->notes()) fmt::print(stderr, "data set: {}\n", note);
   if (set->kind() != target_of(request.task.kind)) {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("the data set's targets are {}, a job of {} takes {}", data::name_of(set->kind()),
+                fmt::format("the data set's targets are of the kind '{}', a job of {} takes '{}'", data::name_of(set->kind()),
                             task::name_of(request.task.kind), data::name_of(target_of(request.task.kind))));
   }
   Loaded loaded;

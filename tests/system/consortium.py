@@ -404,7 +404,11 @@ authorityKeyIdentifier = keyid:always
         data.mkdir()
         for site in self.sites:
             config = json.loads((self.folder / site / "client.yaml").read_text())
-            shutil.copy(config["datasets"][spec["data"]["dataset"]]["path"], data / f"{site}.npz")
+            description = config["datasets"][spec["data"]["dataset"]]
+            if description["type"] == "npz":
+                shutil.copy(description["path"], data / f"{site}.npz")
+            else:
+                (data / f"{site}.yaml").write_text(json.dumps(description))
         file.write_text(json.dumps(spec))
         out = self.folder / f"simulated-{time.monotonic_ns()}"
         run("consilium", "simulate", file, "--site-data", data, "--roster", self.roster, "--site-secrets", self.secrets, "--out", out)
