@@ -71,9 +71,9 @@ class Tasks(unittest.TestCase):
             for site in SITES:
                 consortium.start_site(site, {"chest": data[site]}, policy=POLICY.replace("[classification]", f"[{task}]"))
             consortium.wait_connected()
-            spec = job(masked=True, task=task, model=model, federation={"rounds": rounds}, data={"dataset": "chest"},
+            spec = job(masked=True, task=task, federation={"rounds": rounds},
                        training={"local_epochs": 4, "batch_size": 4, "optimizer": {"name": "adam", "learning_rate": 0.005}})
-            spec["data"] = {"dataset": "chest"}
+            spec.update(model=model, data={"dataset": "chest"})
             job_id = consortium.submit(spec)
             ended = consortium.wait_ended(job_id, seconds=240)
             self.assertEqual(ended["phase"], "finished", ended["detail"])
