@@ -180,9 +180,10 @@ Result<Workspace::Loaded> Workspace::load_items(const Prepare& request) const {
   const std::shared_ptr<const data::ItemSet> set = std::move(*opened);
   for (const std::string& note : set->notes()) fmt::print(stderr, "data set: {}\n", note);
   if (set->kind() != target_of(request.task.kind)) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("the data set's targets are of the kind '{}', a job of {} takes '{}'", data::name_of(set->kind()),
-                            task::name_of(request.task.kind), data::name_of(target_of(request.task.kind))));
+    return fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the data set's targets are of the kind '{}', a job of {} takes '{}'", data::name_of(set->kind()),
+                    task::name_of(request.task.kind), data::name_of(target_of(request.task.kind))));
   }
   Loaded loaded;
   loaded.bytes = request.data.loading.cache_bytes;

@@ -129,7 +129,8 @@ TEST_CASE("forward, loss and optimiser steps agree with PyTorch's") {
         network->storage().load(global);
         std::vector<std::int64_t> rows(kBatch);
         std::iota(rows.begin(), rows.end(), 0);
-        const at::Tensor logits = network->forward(examples.gather(rows).images, Pass{})[0].cpu().contiguous().view({-1});
+        const at::Tensor logits =
+            network->forward(examples.gather(rows).images, Pass{})[0].cpu().contiguous().view({-1});
         REQUIRE(logits.numel() == static_cast<std::int64_t>(fixture.at("logits").size()));
         for (std::int64_t i = 0; i < logits.numel(); ++i) {
           check_near(static_cast<double>(logits.const_data_ptr<float>()[i]),
