@@ -53,9 +53,10 @@ std::shared_ptr<data::ImageDecoder> given_decoder(int socket, unsigned threads) 
              : std::make_shared<decode::ProcessDecoder>(Descriptor(socket), decode::DecoderLimits{.workers = threads});
 }
 
-/// Starts the decoder that is installed beside this program; null, with a line that says why, where it can't be run:
-/// arrays are read without it.
-std::shared_ptr<data::ImageDecoder> own_decoder(unsigned threads) {
+/// Starts the decoder that is installed beside this program; null where the data are arrays, which are read without it,
+/// and, with a line that says why, where it can't be run.
+std::shared_ptr<data::ImageDecoder> own_decoder(const std::string& data, unsigned threads) {
+  if (const auto source = data_source_of(data); source && find_data_type(source->type)->arrays) return nullptr;
   auto decoder = decode::ProcessDecoder::start_installed({.workers = threads});
   if (!decoder) {
     fmt::print(stderr, "consilium-trainer: image files can't be read: {}\n", decoder.error().message);
@@ -163,13 +164,13 @@ int run_command_line(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kUsage;
   }
   if (train_command->parsed()) {
-    return finish(run_train(train, own_decoder(train.threads)));
+    return finish(run_train(train, own_decoder(train.data, train.threads)));
   }
   if (evaluate_command->parsed()) {
-    return finish(run_evaluate(evaluate, own_decoder(evaluate.threads)));
+    return finish(run_evaluate(evaluate, own_decoder(evaluate.data, evaluate.threads)));
   }
   if (inspect_command->parsed()) {
-    return finish(run_inspect(inspect, own_decoder(threads)));
+    return finish(run_inspect(inspect, own_decoder(inspect.data, threads)));
   }
   if (socket < 0) {
     fmt::print(stderr, "{}", app.help());
