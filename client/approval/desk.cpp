@@ -104,6 +104,7 @@ class Desk::Answers {
     answer["sums"] = {{"updates", releases.updates},
                       {"counts", releases.counts},
                       {"used", budget.used},
+                      {"counted", budget.counted},
                       {"maximum", budget.maximum ? json(*budget.maximum) : json()}};
     answer["spec"] = json::parse(offer.spec, nullptr, false);
     json facts = json::array();

@@ -64,6 +64,8 @@ class Restore(unittest.TestCase):
         for seed in (3, 4):
             waiting = consortium.submit(masked(seed))
             consortium.daemons["north"].wait_for_log("consilium-client ledger request")
+            for site in FOUR:  # each of them has counted the job's sums before it is stopped
+                eventually(lambda: consortium.ask_site(site, "show", waiting).get("sums", {}).get("counted"), f"{site} has accepted {waiting}")
             consortium.command("stop", waiting)
             consortium.wait_ended(waiting)
         self.assertIn("put back from a backup", consortium.daemons["north"].log)

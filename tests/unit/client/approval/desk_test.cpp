@@ -101,6 +101,7 @@ TEST_CASE("a job is shown as a person reads it") {
     CHECK(shown.find(part) != std::string::npos);
   }
   CHECK(office.ask("show", "chest-xray-1").at("spec").at("name") == "chest-xray");
+  CHECK(office.ask("show", "chest-xray-1").at("sums").at("counted") == false);
 }
 
 TEST_CASE("lists are tables, and empty ones say so") {
