@@ -37,7 +37,8 @@ Sizes sizes_of(const job::RoundOrder& order, std::uint64_t examples, std::span<c
   const double share = decayed_share(order, examples);
   const double weight =
       static_cast<double>(examples) / static_cast<double>(std::max<std::uint64_t>(order.normaliser, 1));
-  const std::size_t stride = delta.size() / kMostSampled + 1;
+  // Odd, so that it doesn't keep step with rows whose length is even: every place of a row is looked at in its turn.
+  const std::size_t stride = (delta.size() / kMostSampled + 1) | 1;
   std::size_t next = 0;
   std::size_t begin = 0;  // of a field
   for (const encoding::Field& field : order.layout.fields()) {

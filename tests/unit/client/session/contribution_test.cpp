@@ -181,6 +181,22 @@ TEST_CASE("a masked update whose changes have few sizes is refused: signs and we
   CHECK(passes({.examples = true}, update_of(100, 1)));  // the coordinator sees a plain update as it is
 }
 
+TEST_CASE("few sizes are found in every other place of a row, too") {
+  constexpr std::size_t kParameters = 1'500'000;  // every second one of these would do as a sample
+  const auto manifest = ParameterManifest::create({{"w", {kParameters}, TensorRole::kTrainable, 0, 0}}).value();
+  job::RoundOrder order = train_order(100);
+  order.batch_size = 25;
+  order.local_epochs = 1;
+  order.layout = encoding::train_layout(manifest, 16.0, 1024.0, {}).value();
+  const std::vector<float> global(kParameters);
+  for (const std::size_t few : {0U, 1U}) {
+    std::vector<float> delta(kParameters);
+    for (std::size_t i = 0; i < delta.size(); ++i)
+      delta[i] = i % 2 == few ? 0.5F : 0.01F + static_cast<float>(i % 9973) * 1e-4F;
+    CHECK_FALSE(check_inseparable(order, 25, global, delta));
+  }
+}
+
 TEST_CASE("an update takes an earlier one's memory, and nothing of what stood there") {
   const job::RoundOrder order = train_order(10);
   const std::vector<float> delta(small_manifest().parameter_count(), 0.25F);
