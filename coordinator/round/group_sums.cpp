@@ -53,7 +53,8 @@ Result<GroupSums> GroupSums::create(std::string job_id, const job::JobSpec& spec
   CONSILIUM_ASSIGN(const job::RoundOrder order,
                    job::expected_order(spec, key, 0, sums.plan_.model, sums.groups_.front().index));
   sums.layout_ = order.layout;
-  CONSILIUM_ASSIGN(sums.total_, aggregation::StreamingSum::create(sums.layout_, std::move(former)));
+  CONSILIUM_ASSIGN(sums.total_, aggregation::StreamingSum::create(sums.layout_));
+  sums.former_ = std::move(former);
   return sums;
 }
 
@@ -86,7 +87,7 @@ GroupOutput GroupSums::advance(const Ready& ready, TimePoint now) {
 void GroupSums::begin(Group& group, TimePoint now, GroupOutput& output) {
   ++group.attempt;
   const auto order = job::expected_order(*spec_, key_of(group), 0, plan_.model, group.index);
-  auto sum = aggregation::StreamingSum::create(layout_);
+  auto sum = aggregation::StreamingSum::create(layout_, std::exchange(former_, std::nullopt));
   if (!order || !sum) {
     end_attempt(group, order ? sum.error().message : order.error().message, true, now, output);
     return;
@@ -177,7 +178,12 @@ Result<void> GroupSums::fold(Group& group, aggregation::WordSource& words) {
 }
 
 Result<void> GroupSums::complete(Group& group, GroupOutput& output) {
-  CONSILIUM_TRY(total_->add(*group.sum));
+  // The first group's sum becomes the total: until then the total's memory is pages that nobody has touched.
+  if (total_->contributors() == 0) {
+    std::swap(*total_, *group.sum);
+  } else {
+    CONSILIUM_TRY(total_->add(*group.sum));
+  }
   if (group.masks) group.cohort = group.masks->cohort();
   group.sum.reset();
   group.masks.reset();

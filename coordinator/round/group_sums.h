@@ -127,6 +127,7 @@ class GroupSums {
   encoding::VectorLayout layout_;
   std::vector<Group> groups_;
   std::optional<aggregation::StreamingSum> total_;
+  std::optional<aggregation::StreamingSum> former_;  ///< memory for the first attempt's sum
 };
 
 }  // namespace consilium::round
