@@ -22,7 +22,7 @@
 namespace consilium::cli {
 namespace {
 
-constexpr const char* kExamples =
+constexpr const char* kRosterExamples =
     "Examples:\n"
     "  consilium ca roster --out roster.yaml\n"
     "  consilium ca roster --consortium consortium.yaml --out roster-1.yaml\n"
@@ -32,7 +32,7 @@ constexpr const char* kExamples =
     "  consilium ca roster --consortium consortium.yaml --previous roster-2.yaml --successor north.yaml --out "
     "roster-3.yaml";
 
-struct Options {
+struct RosterOptions {
   std::string folder = "ca";
   std::string consortium;
   std::string previous;
@@ -86,21 +86,22 @@ void print_exposures(const roster::Change& change, const std::string& file, std:
         << " --out SITE.yaml; then repeat this command with --consent SITE.yaml for each.\n";
 }
 
-Result<int> write(const std::string& text, const roster::Roster& roster, const Options& options, std::ostream& out) {
+Result<int> write(const std::string& text, const roster::Roster& roster, const RosterOptions& options,
+                  std::ostream& out) {
   CONSILIUM_TRY(files::replace_file(options.out, text));
   out << "Wrote " << options.out << " with " << roster.sites.size() << " sites and " << roster.researchers.size()
       << " researchers; hand it to each site over another channel than the coordinator.\n";
   return 0;
 }
 
-Result<int> list_members(const roster::Roster& members, const Options& options, std::ostream& out) {
+Result<int> list_members(const roster::Roster& members, const RosterOptions& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const std::string text, text_of(members, options.json));
   if (!options.out.empty()) return write(text, members, options, out);
   out << text;
   return 0;
 }
 
-Result<int> make(const Options& options, std::ostream& out) {
+Result<int> make(const RosterOptions& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const pki::Authority authority, pki::Authority::open(options.folder));
   CONSILIUM_ASSIGN(const roster::Roster members, roster::members_of(authority));
   if (options.consortium.empty()) return list_members(members, options, out);
@@ -125,9 +126,9 @@ Result<int> make(const Options& options, std::ostream& out) {
 }  // namespace
 
 void add_ca_roster_command(CLI::App& ca, std::function<Result<int>()>& action, std::ostream& out) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<RosterOptions>();
   CLI::App* command = ca.add_subcommand("roster", "list the members in force, and make the roster that sites get");
-  command->footer(kExamples);
+  command->footer(kRosterExamples);
   command->add_option("--ca", options->folder, "folder of the authority")->capture_default_str();
   CLI::Option* file = command->add_option("--out", options->out, "write it to this file");
   CLI::Option* consortium = command->add_option("--consortium", options->consortium,

@@ -37,12 +37,25 @@ if(CONSILIUM_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
-# consilium_library(NAME SOURCES a.cpp ... LINK targets...): a static library under our warning level.
-# With no sources it is header-only.
+# consilium_in_batches(TARGET): compiles several sources of the target at once, which reads the headers they share once.
+function(consilium_in_batches name)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${CONSILIUM_BATCHES} UNITY_BUILD_BATCH_SIZE 8)
+  if(CONSILIUM_BATCHES AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # GCC takes a source that another one includes for a header.
+    target_compile_options(${name} PRIVATE -Wno-subobject-linkage)
+  endif()
+endfunction()
+
+# consilium_library(NAME [APART] SOURCES a.cpp ... LINK targets...): a static library under our warning level.
+# With no sources it is header-only. Its sources are compiled in batches, so names in their anonymous namespaces differ; APART: each
+# by itself, where sources have names in common, or what the compiler makes of each function matters.
 function(consilium_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  cmake_parse_arguments(ARG "APART" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
   if(ARG_SOURCES)
     add_library(${name} STATIC ${ARG_SOURCES})
+    if(NOT ARG_APART)
+      consilium_in_batches(${name})
+    endif()
     target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE consilium_options ${ARG_PRIVATE_LINK})
     target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
   else()
@@ -57,15 +70,6 @@ function(consilium_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE consilium_options ${ARG_LINK})
-endfunction()
-
-# consilium_in_batches(TARGET): compiles several sources of the target at once, which reads the headers they share once.
-function(consilium_in_batches name)
-  set_target_properties(${name} PROPERTIES UNITY_BUILD ${CONSILIUM_BATCHES} UNITY_BUILD_BATCH_SIZE 8)
-  if(CONSILIUM_BATCHES AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-    # GCC takes a source that another one includes for a header.
-    target_compile_options(${name} PRIVATE -Wno-subobject-linkage)
-  endif()
 endfunction()
 
 # consilium_test(NAME [LONG] LABEL unit|contract SOURCES ... [SEPARATE ...] LINK ...): a Catch2 program whose cases are ctest's.

@@ -12,26 +12,28 @@ namespace {
 using Group = std::vector<std::string>;
 using Files = std::map<std::string, const LedgerFile*>;
 
-Result<void> require(bool holds, std::string why) {
+Result<void> require_state(bool holds, std::string why) {
   if (holds) return {};
   return fail(ErrorCode::kFailedPrecondition, std::move(why));
 }
 
 Result<void> check_file(const LedgerFile& file, const Restored& restored) {
   const roster::Roster& roster = restored.roster;
-  CONSILIUM_TRY(require(file.reader == restored.site && file.consortium == roster.consortium,
-                        fmt::format("it is for site '{}' of consortium '{}', expected '{}' of '{}'", file.reader,
-                                    file.consortium, restored.site, roster.consortium)));  // check: ledger-reader
-  CONSILIUM_TRY(require(file.code == restored.code,
-                        fmt::format("it answers another request (code {:016x}, expected {:016x}), so it may be older "
-                                    "than what was lost; ask for it again with this code",
-                                    file.code, restored.code)));  // check: ledger-code
+  CONSILIUM_TRY(require_state(file.reader == restored.site && file.consortium == roster.consortium,
+                              fmt::format("it is for site '{}' of consortium '{}', expected '{}' of '{}'", file.reader,
+                                          file.consortium, restored.site, roster.consortium)));  // check: ledger-reader
+  CONSILIUM_TRY(
+      require_state(file.code == restored.code,
+                    fmt::format("it answers another request (code {:016x}, expected {:016x}), so it may be older "
+                                "than what was lost; ask for it again with this code",
+                                file.code, restored.code)));  // check: ledger-code
   const auto key = roster.sites.find(file.site);
-  CONSILIUM_TRY(require(key != roster.sites.end(), fmt::format("'{}' isn't one of the roster's sites", file.site)));
+  CONSILIUM_TRY(
+      require_state(key != roster.sites.end(), fmt::format("'{}' isn't one of the roster's sites", file.site)));
   CONSILIUM_TRY(check_signature(file, key->second));
-  CONSILIUM_TRY(require(file.serial <= roster.serial,
-                        fmt::format("{} has roster {}, this site has roster {}: get the newest one first", file.site,
-                                    file.serial, roster.serial)));  // check: ledger-roster
+  CONSILIUM_TRY(require_state(file.serial <= roster.serial,
+                              fmt::format("{} has roster {}, this site has roster {}: get the newest one first",
+                                          file.site, file.serial, roster.serial)));  // check: ledger-roster
   return {};
 }
 
@@ -41,8 +43,8 @@ Result<void> check_groups(const LedgerContent& content, const roster::Roster& ro
     const bool known = std::ranges::any_of(roster.populations, [&](const roster::Population& population) {
       return std::ranges::find(population.history, group.members) != population.history.end();
     });
-    CONSILIUM_TRY(require(known, fmt::format("it has the group {{{}}}, which is in no history of roster {}",
-                                             fmt::join(group.members, ", "), roster.serial)));
+    CONSILIUM_TRY(require_state(known, fmt::format("it has the group {{{}}}, which is in no history of roster {}",
+                                                   fmt::join(group.members, ", "), roster.serial)));
   }
   return {};
 }
@@ -54,14 +56,15 @@ Result<Files> files_by_site(const std::vector<LedgerFile>& files, const Restored
     if (checked) checked = check_groups(file.content, restored.roster);  // check: ledger-groups
     if (!checked) return fail(checked.error().within("the file of " + file.site));
     const bool first = by_site.emplace(file.site, &file).second;
-    CONSILIUM_TRY(require(first, fmt::format("there are two files of {}: name one", file.site)));  // check: ledger-once
+    CONSILIUM_TRY(
+        require_state(first, fmt::format("there are two files of {}: name one", file.site)));  // check: ledger-once
   }
   const std::set<std::string> needed = members_to_ask(restored.site, restored.roster, restored.own);
   std::vector<std::string> missing;
   std::ranges::copy_if(needed, std::back_inserter(missing), [&](const auto& one) { return !by_site.contains(one); });
-  CONSILIUM_TRY(
-      require(missing.empty(), fmt::format("expected a file of every other member of this site's groups; missing: {}",
-                                           fmt::join(missing, ", "))));  // check: ledger-complete
+  CONSILIUM_TRY(require_state(missing.empty(),
+                              fmt::format("expected a file of every other member of this site's groups; missing: {}",
+                                          fmt::join(missing, ", "))));  // check: ledger-complete
   return by_site;
 }
 
@@ -94,10 +97,10 @@ Result<void> check_not_behind(const Files& files, const std::string& writer, con
       if (site == writer || !std::ranges::binary_search(group.members, site)) continue;
       const std::uint64_t seen = seen_of(group, writer, site).number;
       const std::uint64_t made = own_of(file->content, group.members).number;
-      CONSILIUM_TRY(
-          require(seen <= made, fmt::format("in the group {{{}}}, {} has seen {}'s advert {}, but the file of "
-                                            "{} ends at {}: {}",
-                                            fmt::join(group.members, ", "), writer, site, seen, site, made, verdict)));
+      CONSILIUM_TRY(require_state(
+          seen <= made, fmt::format("in the group {{{}}}, {} has seen {}'s advert {}, but the file of "
+                                    "{} ends at {}: {}",
+                                    fmt::join(group.members, ", "), writer, site, seen, site, made, verdict)));
     }
   }
   return {};
@@ -114,7 +117,7 @@ Result<void> take_jobs(std::map<crypto::Digest, Told>& jobs, const std::string& 
   for (const JobContent& job : content.jobs) {
     Told& known = jobs.emplace(job.job, Told{job, site}).first->second;
     const bool fits = known.job.population == job.population || known.job.population.empty() || job.population.empty();
-    CONSILIUM_TRY(require(
+    CONSILIUM_TRY(require_state(
         fits, fmt::format("{} says that the job {} is of the population '{}', and {} that it is of '{}': one of them "
                           "lies",
                           known.site, crypto::to_hex(job.job), known.job.population, site,

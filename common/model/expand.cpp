@@ -16,8 +16,6 @@
 namespace consilium::model {
 namespace {
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 Result<void> check_input(const ModelSpec& spec) {
   if (spec.input.size() != 1 && spec.input.size() != 3 && spec.input.size() != 4) {
     return refuse(

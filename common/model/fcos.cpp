@@ -10,7 +10,7 @@
 namespace consilium::model {
 namespace {
 
-constexpr std::int64_t kGroups = 32;
+constexpr std::int64_t kHeadGroups = 32;
 constexpr int kTowerConvs = 4;
 
 Conv biased(std::int64_t channels, std::int64_t kernel, std::int64_t stride = 1, Start start = Start::kDefault) {
@@ -52,7 +52,7 @@ class Head {
       const std::string conv = name_ + "conv." + std::to_string(3 * i);
       const std::string norm = name_ + "conv." + std::to_string(3 * i + 1);
       value = add(conv, biased(width_, 3, 1, Start::kDetectorHead), level, value);
-      value = add(norm, GroupNorm{.groups = kGroups, .features = 0}, level, value);
+      value = add(norm, GroupNorm{.groups = kHeadGroups, .features = 0}, level, value);
       value = draft_.add(name_ + "relu." + std::to_string(i) + suffix(level), Relu{}, {value});
     }
     return value;

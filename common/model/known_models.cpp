@@ -6,6 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "common/model/shapes.h"
+
 namespace consilium::model {
 namespace {
 
@@ -72,8 +74,6 @@ const std::array<KnownModel, 9> kModels{{
     {"unet", unet, NumberOption{4, 512, 32}, NumberOption{1, 8, 4}, kNoWord, WordOption{kUnetNorms}},
     {"fcos_resnet18", fcos_resnet18, NumberOption{32, 1024, 256, 32}, kNoNumber, kNoWord, kNorm},
 }};
-
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
 
 Result<void> check_number(std::string_view key, const KnownModel& model, const std::optional<NumberOption>& option,
                           const std::optional<std::int64_t>& value) {

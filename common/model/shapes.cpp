@@ -12,8 +12,6 @@
 namespace consilium::model {
 namespace {
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 Result<void> check_range(std::string_view name, std::int64_t value, std::int64_t low, std::int64_t high) {
   if (value >= low && value <= high) return {};
   return refuse(fmt::format("{} must be {} to {}, is {}", name, low, high, value));
@@ -187,6 +185,8 @@ Arity arity_of(const Operation& operation) {
 }
 
 }  // namespace
+
+tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
 
 std::string text(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 

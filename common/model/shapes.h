@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 
 #include "common/error/error.h"
 #include "common/model/model_spec.h"
@@ -14,6 +15,9 @@ Result<Shape> derive(Operation& operation, std::span<const Shape> inputs);
 
 /// Checks that an example has no more than kMaxActivations values.
 Result<void> check_size(const Shape& shape);
+
+/// The error kInvalidArgument with this message.
+[[nodiscard]] tl::unexpected<Error> refuse(std::string message);
 
 /// "[3, 28, 28]".
 [[nodiscard]] std::string text(const Shape& shape);

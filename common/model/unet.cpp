@@ -8,7 +8,7 @@
 namespace consilium::model {
 namespace {
 
-constexpr std::int64_t kGroups = 8;  // of a group normalisation: the first levels are narrow
+constexpr std::int64_t kUnetGroups = 8;  // of a group normalisation: the first levels are narrow
 
 /// Appends two convolutions of 3 x 3 (x 3), each with normalisation and relu.
 std::size_t double_conv(Draft& draft, const std::string& name, std::size_t input, std::int64_t channels,
@@ -29,7 +29,7 @@ std::size_t double_conv(Draft& draft, const std::string& name, std::size_t input
 /// are small, and statistics of batches are what differs between sites.
 Draft unet(const ModelSpec& spec) {
   Draft draft;
-  const Operation norm = normalisation(spec.options.norm.value_or("instance"), kGroups);
+  const Operation norm = normalisation(spec.options.norm.value_or("instance"), kUnetGroups);
   const std::int64_t depth = spec.options.depth.value_or(4);
   std::int64_t channels = spec.options.width.value_or(32);
   std::vector<std::size_t> levels;

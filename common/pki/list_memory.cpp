@@ -11,7 +11,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxBytes = 4096;
-constexpr int kVersion = 1;
+constexpr int kListVersion = 1;
 
 /// Reads the number that a file remembers; 0 where there is no file.
 Result<std::uint64_t> read_number(const std::filesystem::path& file) {
@@ -23,7 +23,7 @@ Result<std::uint64_t> read_number(const std::filesystem::path& file) {
     return fail(text.error());
   }
   const json value = json::parse(*text, nullptr, false);
-  if (!value.is_object() || value.value("version", json()) != kVersion ||
+  if (!value.is_object() || value.value("version", json()) != kListVersion ||
       !value.value("number", json()).is_number_unsigned()) {
     return fail(ErrorCode::kDataLoss,
                 file.string() +
@@ -61,7 +61,7 @@ Result<void> ListMemory::admit(const std::string& authority, std::uint64_t numbe
   if (number == remembered) {
     return {};
   }
-  if (auto written = files::replace_file(file, json{{"version", kVersion}, {"number", number}}.dump() + "\n");
+  if (auto written = files::replace_file(file, json{{"version", kListVersion}, {"number", number}}.dump() + "\n");
       !written) {
     return fail(written.error().code, written.error().message +
                                           "; this file remembers the newest revocation list that was seen, and has to "

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kMaxHeadBytes = 5;  ///< tag and a length of at most four bytes
 constexpr std::size_t kShelfBuffers = 3;
 
-tl::unexpected<Error> malformed(std::size_t bytes) {
+tl::unexpected<Error> malformed_frame(std::size_t bytes) {
   return fail(ErrorCode::kInvalidArgument,
               fmt::format("bulk message of {} bytes: expected one chunk of 1 to {} bytes", bytes, kChunkBytes));
 }
@@ -44,7 +44,7 @@ Payload::~Payload() = default;
 Result<std::optional<Payload>> read_data(const grpc::ByteBuffer& message, std::uint8_t tag) {
   const std::size_t total = message.Length();
   Payload payload;
-  if (!message.Dump(&payload.owners).ok()) return malformed(total);
+  if (!message.Dump(&payload.owners).ok()) return malformed_frame(total);
   std::array<std::uint8_t, kMaxHeadBytes> front{};
   const std::size_t available = copy_front(payload.owners, front);
   if (available == 0 || front[0] != tag) return std::optional<Payload>();
@@ -52,12 +52,12 @@ Result<std::optional<Payload>> read_data(const grpc::ByteBuffer& message, std::u
   std::size_t head = 1;
   std::size_t length = 0;
   for (unsigned shift = 0;; shift += 7, ++head) {
-    if (head >= available) return malformed(total);
+    if (head >= available) return malformed_frame(total);
     length |= static_cast<std::size_t>(front[head] & 0x7F) << shift;
     if ((front[head] & 0x80) == 0) break;
   }
   ++head;
-  if (length == 0 || length > kChunkBytes || total != head + length) return malformed(total);
+  if (length == 0 || length > kChunkBytes || total != head + length) return malformed_frame(total);
 
   payload.bytes = length;
   std::size_t skip = head;

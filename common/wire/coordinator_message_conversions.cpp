@@ -15,8 +15,6 @@ namespace consilium::wire {
 
 namespace {
 
-std::string reason(std::string_view text) { return clean_text(text, kMaxReasonBytes); }
-
 Result<CoordinatorMessage> round_committed(const v1::RoundCommitted& proto) {
   CONSILIUM_ASSIGN(auto key, key_of(proto.has_key(), proto.key(), "round_committed"));
   CONSILIUM_ASSIGN(auto bytes, commit_bytes(proto.commit(), kMaxMaskingBytes, "round_committed.commit"));
@@ -97,11 +95,11 @@ struct CoordinatorWriter {
   }
   void operator()(const SessionClosed& closed) const {
     *out.mutable_session_closed()->mutable_key() = wire::to_proto(closed.key);
-    out.mutable_session_closed()->set_reason(reason(closed.reason));
+    out.mutable_session_closed()->set_reason(clean_reason(closed.reason));
   }
   void operator()(const JobEnded& ended) const {
     out.mutable_job_ended()->set_job_id(ended.job_id);
-    out.mutable_job_ended()->set_outcome(reason(ended.outcome));
+    out.mutable_job_ended()->set_outcome(clean_reason(ended.outcome));
   }
   void operator()(const Masking& masking) const { write(masking, *out.mutable_masking()); }
   void operator()(const KeyAgreement& step) const { write(step, *out.mutable_key_agreement()); }

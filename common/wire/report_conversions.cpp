@@ -9,19 +9,13 @@
 #include "common/task/limits.h"
 #include "common/wire/conversions.h"
 #include "common/wire/limits.h"
+#include "common/wire/message_parts.h"
 #include "common/wire/text.h"
 #include "consilium/v1/admin.pb.h"
 
 namespace consilium::wire {
 
 namespace {
-
-std::string name(std::string_view text) { return clean_text(text, kMaxNameBytes); }
-std::string reason(std::string_view text) { return clean_text(text, kMaxReasonBytes); }
-
-tl::unexpected<Error> malformed(std::string_view field, std::string_view expected, std::string_view found) {
-  return fail(ErrorCode::kInvalidArgument, fmt::format("{}: expected {}, found {}", field, expected, found));
-}
 
 template <class Sequence>
 Result<void> check_count(const Sequence& sequence, std::size_t most, std::string_view field) {
@@ -107,10 +101,10 @@ Result<task::Metrics> metrics_from(const v1::Metrics& proto) {
 v1::RoundRecord record_to(const report::RoundRecord& record) {
   v1::RoundRecord proto;
   proto.set_round(record.round);
-  for (const auto& site : record.cohort) proto.add_cohort(name(site));
-  for (const auto& site : record.contributed) proto.add_contributed(name(site));
-  for (const auto& site : record.partial) proto.add_partial(name(site));
-  for (const auto& [site, why] : record.failed) (*proto.mutable_failed())[name(site)] = reason(why);
+  for (const auto& site : record.cohort) proto.add_cohort(clean_name(site));
+  for (const auto& site : record.contributed) proto.add_contributed(clean_name(site));
+  for (const auto& site : record.partial) proto.add_partial(clean_name(site));
+  for (const auto& [site, why] : record.failed) (*proto.mutable_failed())[clean_name(site)] = clean_reason(why);
   proto.set_seconds(record.seconds);
   proto.set_evaluation_seconds(record.evaluation_seconds);
   proto.set_bytes(record.bytes);
@@ -119,7 +113,7 @@ v1::RoundRecord record_to(const report::RoundRecord& record) {
   proto.set_coordinates(record.coordinates);
   if (record.metrics) *proto.mutable_metrics() = metrics_to(*record.metrics);
   for (const auto& [site, metrics] : record.site_metrics)
-    (*proto.mutable_site_metrics())[name(site)] = metrics_to(metrics);
+    (*proto.mutable_site_metrics())[clean_name(site)] = metrics_to(metrics);
   proto.set_model(record.model.data(), record.model.size());
   return proto;
 }
@@ -154,17 +148,17 @@ Result<report::RoundRecord> record_from(const v1::RoundRecord& proto) {
 v1::JobStatus summary_to(const report::JobStatus& status) {
   v1::JobStatus proto;
   proto.set_job_id(status.job_id);
-  proto.set_name(name(status.name));
+  proto.set_name(clean_name(status.name));
   proto.set_phase(static_cast<v1::JobPhase>(static_cast<int>(status.phase) + 1));
   proto.set_round(status.round);
   proto.set_rounds(status.rounds);
-  proto.set_detail(reason(status.detail));
-  for (const auto& [site, activity] : status.sites) (*proto.mutable_sites())[name(site)] = reason(activity);
+  proto.set_detail(clean_reason(status.detail));
+  for (const auto& [site, activity] : status.sites) (*proto.mutable_sites())[clean_name(site)] = clean_reason(activity);
   if (status.model) proto.set_model(status.model->data(), status.model->size());
   proto.set_examples(status.examples);
   if (status.eta_seconds) proto.set_eta_seconds(*status.eta_seconds);
   proto.set_masked(status.masked);
-  proto.set_researcher(name(status.researcher));
+  proto.set_researcher(clean_name(status.researcher));
   proto.set_submitted_seconds(status.submitted_seconds);
   return proto;
 }
@@ -217,11 +211,11 @@ Result<report::JobStatus> from_proto(const v1::JobStatus& proto) {
 
 v1::Site to_proto(const report::SiteStatus& site) {
   v1::Site proto;
-  proto.set_name(name(site.name));
+  proto.set_name(clean_name(site.name));
   proto.set_connected(site.connected);
-  proto.set_software(name(site.software));
-  for (const auto& dataset : site.datasets) proto.add_datasets(name(dataset));
-  proto.set_activity(reason(site.activity));
+  proto.set_software(clean_name(site.software));
+  for (const auto& dataset : site.datasets) proto.add_datasets(clean_name(dataset));
+  proto.set_activity(clean_reason(site.activity));
   return proto;
 }
 

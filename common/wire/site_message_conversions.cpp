@@ -14,9 +14,6 @@ namespace consilium::wire {
 
 namespace {
 
-std::string name(std::string_view text) { return clean_text(text, kMaxNameBytes); }
-std::string reason(std::string_view text) { return clean_text(text, kMaxReasonBytes); }
-
 v1::FailureCode failure_code(ErrorCode code) { return static_cast<v1::FailureCode>(static_cast<int>(code) + 1); }
 static_assert(static_cast<int>(ErrorCode::kInvalidArgument) + 1 == v1::FAILURE_CODE_INVALID_ARGUMENT);
 static_assert(static_cast<int>(ErrorCode::kUnavailable) + 1 == v1::FAILURE_CODE_UNAVAILABLE);
@@ -78,15 +75,16 @@ Result<SiteMessage> endorsement(const v1::Endorsement& proto) {
 struct SiteWriter {
   v1::SiteMessage& out;
   void operator()(const SiteHello& hello) const {
-    out.mutable_hello()->set_software(name(hello.software));
+    out.mutable_hello()->set_software(clean_name(hello.software));
     const std::size_t count = std::min(hello.datasets.size(), kMaxDatasets);
-    for (std::size_t index = 0; index < count; ++index) out.mutable_hello()->add_datasets(name(hello.datasets[index]));
+    for (std::size_t index = 0; index < count; ++index)
+      out.mutable_hello()->add_datasets(clean_name(hello.datasets[index]));
   }
   void operator()(const JobAnswer& answer) const {
     auto& proto = *out.mutable_job_answer();
     proto.set_job_id(answer.job_id);
     proto.set_consent(static_cast<v1::JobConsent>(answer.consent));
-    proto.set_reason(reason(answer.reason));
+    proto.set_reason(clean_reason(answer.reason));
   }
   void operator()(const SessionProgress& progress) const {
     *out.mutable_progress()->mutable_key() = wire::to_proto(progress.key);
@@ -98,7 +96,7 @@ struct SiteWriter {
   void operator()(const SessionFailed& failed) const {
     *out.mutable_failed()->mutable_key() = wire::to_proto(failed.key);
     out.mutable_failed()->set_code(failure_code(failed.code));
-    out.mutable_failed()->set_reason(reason(failed.reason));
+    out.mutable_failed()->set_reason(clean_reason(failed.reason));
   }
   void operator()(const Masking& masking) const { write(masking, *out.mutable_masking()); }
   void operator()(const KeyAgreement& step) const { write(step, *out.mutable_key_agreement()); }

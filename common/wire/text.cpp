@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "common/wire/limits.h"
+
 namespace consilium::wire {
 
 namespace {
@@ -63,5 +65,8 @@ std::string clean_text(std::string_view text, std::size_t max_bytes) {
   }
   return clean;
 }
+
+std::string clean_name(std::string_view text) { return clean_text(text, kMaxNameBytes); }
+std::string clean_reason(std::string_view text) { return clean_text(text, kMaxReasonBytes); }
 
 }  // namespace consilium::wire

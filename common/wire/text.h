@@ -13,5 +13,8 @@ namespace consilium::wire {
 /// Makes text clean: control characters become spaces, malformed bytes '?', and what exceeds `max_bytes` is cut off at
 /// a character's edge.
 [[nodiscard]] std::string clean_text(std::string_view text, std::size_t max_bytes);
+/// clean_text() of at most kMaxNameBytes, and of at most kMaxReasonBytes.
+[[nodiscard]] std::string clean_name(std::string_view text);
+[[nodiscard]] std::string clean_reason(std::string_view text);
 
 }  // namespace consilium::wire

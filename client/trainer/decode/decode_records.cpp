@@ -20,7 +20,7 @@ using trainer::RecordReader;
 constexpr std::size_t kMaxTagBytes = 256;
 constexpr double kMaxMillimetres = 1e9;
 constexpr double kMaxValue = 1e300;
-constexpr std::uint64_t kMaxSide = 0x7fffffff;
+constexpr std::uint64_t kMaxRecordSide = 0x7fffffff;
 constexpr std::uint64_t kMaxSignal = 64;
 constexpr std::array kElements{Element::kUint8, Element::kUint16, Element::kInt16, Element::kInt32, Element::kFloat32};
 /// The codes that a decoder's answer may have.
@@ -112,7 +112,7 @@ Result<DecodedHeader> parse_decoded(const json& object, const data::DecodeOption
   DecodedHeader header;
   reader.text("type", trainer::kMaxDeviceBytes);
   for (const std::uint64_t side : reader.integers("shape", 4)) {
-    header.image.shape.push_back(static_cast<std::int64_t>(std::min(side, kMaxSide + 1)));
+    header.image.shape.push_back(static_cast<std::int64_t>(std::min(side, kMaxRecordSide + 1)));
   }
   const std::string element = reader.text("element", trainer::kMaxDeviceBytes);
   take_numbers(reader, "spacing", 0.0, header.image.spacing);
