@@ -82,9 +82,13 @@ Result<Answer> SiteWorker::attempt(const Task& task, std::stop_token stop) {
 }
 
 Result<void> SiteWorker::prepare(const Task& task, std::stop_token stop) {
-  trainer::Prepare request{task.job->spec.model,          task.site.data,
-                           task.job->spec.data.normalize, task.job->manifest.parameter_count(),
-                           task.job->spec.task,           task.job->spec.training.loss};
+  trainer::Prepare request{task.job->spec.model,
+                           task.site.data,
+                           task.job->spec.data.normalize,
+                           task.job->manifest.parameter_count(),
+                           task.job->spec.task,
+                           task.job->spec.training.loss,
+                           task.job->spec.training.precision};
   if (request_ == request) return {};
   request_.reset();
   data_.reset();

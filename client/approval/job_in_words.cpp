@@ -141,11 +141,13 @@ std::string training_in_words(const job::JobSpec& job) {
   const auto [lowest, highest] = job::learning_rates(job);
   const std::string rates = lowest == highest ? fmt::format("learning rate {}", lowest)
                                               : fmt::format("learning rates from {} to {}", lowest, highest);
-  return fmt::format("{} of {}, batches of {}, {} with {}, {} by {}, on the data set '{}'",
+  const bool whole = job.training.precision == job::Precision::kFloat32;
+  const std::string precision = whole ? "" : fmt::format(" in {}", job::name_of(job.training.precision));
+  return fmt::format("{} of {}, batches of {}, {} with {}{}, {} by {}, on the data set '{}'",
                      counted(job.federation.rounds, "round", "rounds"),
                      counted(job.training.local_epochs, "epoch", "epochs"), job.training.batch_size,
-                     job::name_of(job.training.optimizer.kind), rates, task::name_of(job.task.kind), loss_in_words(job),
-                     job.data.dataset);
+                     job::name_of(job.training.optimizer.kind), rates, precision, task::name_of(job.task.kind),
+                     loss_in_words(job), job.data.dataset);
 }
 
 std::string readers_in_words(const job::JobSpec& job) {

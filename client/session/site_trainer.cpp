@@ -34,8 +34,9 @@ Result<void> SiteTrainer::prepare(const AcceptedJob& job, std::stop_token stop) 
     manifest_ = std::move(manifest);
     manifest_model_ = job.spec.model;
   }
-  trainer::Prepare request{job.spec.model, data->second,          job.spec.data.normalize, manifest_->parameter_count(),
-                           job.spec.task,  job.spec.training.loss};
+  trainer::Prepare request{
+      job.spec.model, data->second,           job.spec.data.normalize,    manifest_->parameter_count(),
+      job.spec.task,  job.spec.training.loss, job.spec.training.precision};
   if (request == prepare_) return {};
   prepare_ = {};
   CONSILIUM_TRY(trainer_.prepare(request, stop));

@@ -8,14 +8,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <limits>
 
 #include "client/trainer/models/torch_errors.h"
 
 namespace consilium::trainer {
 namespace {
 
-constexpr int kLargestHeapBlock = 32 << 20;  // glibc's limit
-constexpr int kKeptHeap = 64 << 20;
+constexpr int kKeptHeap = std::numeric_limits<int>::max();  // 2 GiB
 
 Result<at::Device> find_device(std::string_view name) {
   const std::size_t devices = at::getNumGPUs();
@@ -39,9 +39,11 @@ Result<at::Device> find_device(std::string_view name) {
 }
 
 void set_up_cpu(unsigned threads) {
-  // A step frees and takes the same megabytes again: keep them, instead of faulting their pages in each time.
-  mallopt(M_MMAP_THRESHOLD, kLargestHeapBlock);
+  // A step frees and takes the same megabytes again: they stay in the heap, instead of faulting their pages in each
+  // time, and lie on huge pages. release_unused_memory() gives them back between rounds.
+  mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, kKeptHeap);
+  setenv("THP_MEM_ALLOC_ENABLE", "1", 0);  // read by LibTorch at its first allocation
   at::set_num_threads(static_cast<int>(threads));
   at::set_num_interop_threads(1);
   at::globalContext().setFlushDenormal(true);
@@ -78,6 +80,8 @@ Result<at::Device> set_up_device(std::string_view name, unsigned threads) {
     return device;
   });
 }
+
+void release_unused_memory() { malloc_trim(0); }
 
 std::string precision_of(const at::Device& device) {
   const bool tf32 = at::globalContext().allowTF32CuBLAS() || at::globalContext().allowTF32CuDNN();

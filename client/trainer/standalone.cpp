@@ -55,7 +55,8 @@ Result<Bench> set_up(const StandaloneOptions& options, std::shared_ptr<data::Ima
                         .normalize = bench.job.data.normalize,
                         .parameter_count = bench.manifest.parameter_count(),
                         .task = bench.job.task,
-                        .loss = bench.job.training.loss};
+                        .loss = bench.job.training.loss,
+                        .precision = bench.job.training.precision};
   CONSILIUM_ASSIGN(bench.prepared, bench.workspace.prepare(request));
   std::signal(SIGINT, note_interrupt);
   return bench;

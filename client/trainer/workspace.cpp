@@ -107,7 +107,7 @@ Result<std::unique_ptr<ExampleSource>> store_of(data::Split split, const Prepare
 Result<Prepared> Workspace::prepare(const Prepare& request) {
   current_ = nullptr;
   return without_exceptions("prepare", [&]() -> Result<Prepared> {
-    CONSILIUM_TRY(use_network(request.model, request.parameter_count));
+    CONSILIUM_TRY(use_network(request));
     CONSILIUM_ASSIGN(auto task, task_of(request));
     CONSILIUM_TRY(task::check_outputs(*task, request.model.input, network_->output_shapes()));
     CONSILIUM_ASSIGN(task_, make_learning_task(std::move(task), request.loss, request.model.input));
@@ -116,15 +116,15 @@ Result<Prepared> Workspace::prepare(const Prepare& request) {
   });
 }
 
-Result<void> Workspace::use_network(const model::ModelSpec& spec, std::uint64_t parameter_count) {
-  if (network_ == nullptr || !(network_->spec() == spec)) {
+Result<void> Workspace::use_network(const Prepare& request) {
+  if (network_ == nullptr || !(network_->spec() == request.model) || network_->precision() != request.precision) {
     network_.reset();
-    CONSILIUM_ASSIGN(network_, Network::create(spec, device_));
+    CONSILIUM_ASSIGN(network_, Network::create(request.model, device_, request.precision));
   }
   const std::size_t expected = network_->manifest().parameter_count();
-  if (parameter_count != expected) {
+  if (request.parameter_count != expected) {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("parameter_count: the model has {}, found {}", expected, parameter_count));
+                fmt::format("parameter_count: the model has {}, found {}", expected, request.parameter_count));
   }
   return {};
 }

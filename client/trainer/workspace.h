@@ -52,7 +52,7 @@ class Workspace {
     std::unique_ptr<ExampleSource> test;
   };
 
-  Result<void> use_network(const model::ModelSpec& spec, std::uint64_t parameter_count);
+  Result<void> use_network(const Prepare& request);
   Result<void> use_dataset(const Prepare& request);
   Result<Loaded> load(const Prepare& request) const;
   Result<Loaded> load_arrays(const Prepare& request) const;

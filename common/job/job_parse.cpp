@@ -169,11 +169,13 @@ Result<task::LossSpec> parse_loss(const Value& value, const JobSpec& job) {
 /// @param job  whose model and task are known
 Result<TrainingSpec> parse_training(const Value& value, const JobSpec& job) {
   TrainingSpec training;
-  Section section(value, {"optimizer"}, {"local_epochs", "batch_size", "schedule", "time_limit", "loss"});
+  Section section(value, {"optimizer"}, {"local_epochs", "batch_size", "schedule", "time_limit", "loss", "precision"});
   CONSILIUM_TRY(section.result());
   section.integer("local_epochs", training.local_epochs, {1, kMaxLocalEpochs});
   section.integer("batch_size", training.batch_size, {1, kMaxBatchSize});
   if (section.has("time_limit")) section.duration("time_limit", training.time_limit.emplace(), kTimes);
+  section.choice<Precision>("precision", training.precision,
+                            {{"float32", Precision::kFloat32}, {"bf16", Precision::kBfloat16}});
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(training.loss, parse_loss(section.at("loss"), job));
   CONSILIUM_ASSIGN(training.optimizer, parse_optimizer(section.at("optimizer")));

@@ -42,6 +42,8 @@ double step_factor(double factor, std::uint32_t steps) {
 
 }  // namespace
 
+std::string_view name_of(Precision precision) { return precision == Precision::kBfloat16 ? "bf16" : "float32"; }
+
 std::string_view name_of(OptimizerKind kind) {
   switch (kind) {
     case OptimizerKind::kSgd:

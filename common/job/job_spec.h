@@ -39,6 +39,10 @@ struct LearningRateSchedule {
   bool operator==(const LearningRateSchedule&) const = default;
 };
 
+/// What convolutions and linear layers compute in: float32, or bfloat16 with sums in float32 (Micikevicius et al. 2018,
+/// section 3; Kalamkar et al. 2019). Parameters, normalisation's statistics, losses and optimiser stay float32.
+enum class Precision : std::uint8_t { kFloat32 = 1, kBfloat16 = 2 };
+
 struct TrainingSpec {
   std::uint32_t local_epochs = 1;
   std::uint32_t batch_size = 32;
@@ -46,6 +50,7 @@ struct TrainingSpec {
   LearningRateSchedule schedule;
   std::optional<std::chrono::milliseconds> time_limit;  ///< of one site in one round; what is done by then is "partial"
   task::LossSpec loss;
+  Precision precision = Precision::kFloat32;
   bool operator==(const TrainingSpec&) const = default;
 };
 
@@ -158,6 +163,7 @@ struct JobSpec {
 
 /// Names as jobs write them: "fedavg", "val", "sgd", ...
 [[nodiscard]] std::string_view name_of(OptimizerKind kind);
+[[nodiscard]] std::string_view name_of(Precision precision);
 [[nodiscard]] std::string_view name_of(StrategyKind kind);
 [[nodiscard]] std::string_view name_of(Weighting weighting);
 [[nodiscard]] std::string_view name_of(SecureAggregation mode);

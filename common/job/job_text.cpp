@@ -39,12 +39,15 @@ json schedule_json(const LearningRateSchedule& schedule) {
 }
 
 json training_json(const TrainingSpec& training, task::TaskKind task) {
-  return {{"local_epochs", training.local_epochs},
-          {"batch_size", training.batch_size},
-          {"optimizer", optimizer_json(training.optimizer)},
-          {"schedule", schedule_json(training.schedule)},
-          {"time_limit", training.time_limit ? json(config::duration_text(*training.time_limit)) : json()},
-          {"loss", task::to_json(training.loss, task)}};
+  json text{{"local_epochs", training.local_epochs},
+            {"batch_size", training.batch_size},
+            {"optimizer", optimizer_json(training.optimizer)},
+            {"schedule", schedule_json(training.schedule)},
+            {"time_limit", training.time_limit ? json(config::duration_text(*training.time_limit)) : json()},
+            {"loss", task::to_json(training.loss, task)}};
+  // Left out of jobs in float32, so that those of before there was a choice keep their digests.
+  if (training.precision != Precision::kFloat32) text["precision"] = name_of(training.precision);
+  return text;
 }
 
 json data_json(const DataSpec& data) {

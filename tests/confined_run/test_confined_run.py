@@ -8,7 +8,7 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cuda"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
 from trainer_host import TrainerFailed, TrainerHost  # noqa: E402
 
 BIN = pathlib.Path(os.environ["CONSILIUM_BIN_DIR"])

@@ -11,37 +11,27 @@ import pathlib
 import shutil
 import statistics
 import subprocess
+import sys
 import threading
 import time
 
-from checks import NORMALIZE
-from steps import StepFailed
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "benchmarks"))
+import training_cases  # noqa: E402
+from steps import StepFailed  # noqa: E402
 
-
-@dataclasses.dataclass
-class Measured:
-    """One line of the table. A new model is one more entry of MODELS."""
-
-    name: str
-    model: dict  # the job's model
-    module: str  # the Python expression that builds the same, with the classes of docs/researcher/models.md
-    batch_size: int
-    images: int
-    rounds: int = 3
-
-
-MODELS = [
-    Measured("ResNet-18 (MedMNIST's stem), 3x224x224, batch 32, float32", {"name": "resnet18", "input": [3, 224, 224], "classes": 2},
-             "ResNet18(channels=3, classes=2)", 32, 512),
-    Measured("fedavg_cnn, 1x28x28, batch 32, float32", {"name": "fedavg_cnn", "input": [1, 28, 28], "classes": 2},
-             "FedAvgCnn((1, 28, 28), classes=2)", 32, 32768, 5),
-]
-# (title, settings of pytorch_speed.py): the first is what the trainer does, the others what PyTorch's users do.
-PEERS = [
-    ("PyTorch, the trainer's settings", {"channels_last": False, "tf32": False, "deterministic": True}),
-    ("PyTorch, channels_last", {"channels_last": True, "tf32": False, "deterministic": True}),
-    ("PyTorch, channels_last, cuDNN's own choice, TF32", {"channels_last": True, "tf32": True, "deterministic": False}),
-]
+ROUNDS = 3
+# (case of benchmarks/training_cases.py, batch size, images, precision)
+MEASURED = [("resnet18", 32, 1024, "float32"), ("resnet18", 64, 2048, "bf16"), ("resnet50", 32, 512, "float32"), ("resnet50", 64, 1024, "bf16"),
+            ("unet2d", 32, 256, "float32"), ("unet2d", 32, 512, "bf16"), ("unet3d", 8, 128, "float32"), ("unet3d", 8, 128, "bf16"),
+            ("small_cnn", 32, 16384, "float32")]
+# What PyTorch is set to: (title, settings of pytorch_training.py). The first is what the trainer does, the others are what PyTorch's users do.
+PEERS = {
+    "float32": [("PyTorch, the trainer's settings", {"channels_last": False, "tf32": False, "deterministic": True}),
+                ("PyTorch, channels_last", {"channels_last": True, "tf32": False, "deterministic": True}),
+                ("PyTorch, channels_last, cuDNN's own choice, TF32", {"channels_last": True, "tf32": True, "deterministic": False})],
+    "bf16": [("PyTorch, autocast, channels_last", {"channels_last": True, "tf32": False, "deterministic": True}),
+             ("PyTorch, autocast, channels_last, cuDNN's own choice", {"channels_last": True, "tf32": False, "deterministic": False})],
+}
 
 
 class Utilization:
@@ -81,57 +71,59 @@ class Utilization:
         return 100.0 - statistics.fmean(sample[1] for sample in inside), max(sample[2] for sample in inside)
 
 
-def of_trainer(bench, measured):
-    name = f"speed-{measured.model.get('name', 'layers')}-{measured.model['input'][-1]}"
-    data = bench.noise(name, measured.images, measured.model["input"])
-    weights = bench.weights(name, measured.model)
+def of_trainer(bench, case, precision):
+    data, _ = training_cases.data_of(case, None, bench.work)
+    weights = training_cases.weights_of(case, bench.trainer, bench.work, bench.environment)
     sampler = Utilization(bench.device)
     try:
-        with bench.host(log="speed") as host:
+        with bench.host(log="speed", decoder=bench.trainer.with_name("consilium-decode")) as host:
             host.wait_hello()
-            host.prepare(measured.model, data, len(weights) // 4, NORMALIZE)
-            host.train(weights, measured.batch_size, learning_rate=1e-4)  # chooses kernels, takes memory
+            host.prepare(case.model, data, len(weights) // 4, case.normalize(None), task=case.task, loss=case.loss, precision=precision)
+            host.train(weights, case.batch_size, learning_rate=1e-4)  # chooses kernels, takes memory, decodes files
             start = time.monotonic()
             inside, outside = [], []
-            for turn in range(measured.rounds):
-                answer, _, seconds = host.train(weights, measured.batch_size, learning_rate=1e-4, round_number=turn + 2)
+            for turn in range(ROUNDS):
+                answer, _, seconds = host.train(weights, case.batch_size, learning_rate=1e-4, round_number=turn + 2)
                 inside.append(answer["seconds"])
                 outside.append(seconds)
             seen = sampler.between(start + 0.3, time.monotonic())
     finally:
         sampler.close()
-    rate = measured.images / statistics.median(inside)
+    rate = case.images / statistics.median(inside)
     idle = "too short to sample" if seen is None else f"{seen[0]:.0f} %"
     memory = "" if seen is None else f"{seen[1]:.0f}"
-    return {"program": "consilium-trainer", "images/s": f"{rate:.0f}", "images/s, whole round": f"{measured.images / statistics.median(outside):.0f}",
+    return {"program": "consilium-trainer", "images/s": f"{rate:.0f}", "images/s, whole round": f"{case.images / statistics.median(outside):.0f}",
             "GPU idle in a round": idle, "GPU memory, MiB": memory, "rate": rate}
 
 
-def of_pytorch(bench, measured, title, settings, python):
-    order = {"module": measured.module, "input": measured.model["input"], "batch_size": measured.batch_size, "images": measured.images,
-             "epochs": measured.rounds, "device": bench.device, **settings}
-    script = pathlib.Path(__file__).with_name("pytorch_speed.py")
-    _, output = bench.steps.command("speed", [python, script, json.dumps(order)], seconds=120)
-    found = json.loads(output.strip().splitlines()[-1])
-    return {"program": title, "images/s": f"{found['rate']:.0f}", "images/s, whole round": "", "GPU idle in a round": "", "GPU memory, MiB": f"{found['memory']:.0f}",
-            "rate": found["rate"]}
+def of_pytorch(bench, case, precision, title, settings, python):
+    order = {"module": case.module, "input": case.model["input"], "map": case.map, "batch_size": case.batch_size, "images": case.images, "folder": None,
+             "device": bench.device, "threads": os.cpu_count() or 1, "precision": precision, **settings}
+    script = pathlib.Path(training_cases.__file__).with_name("pytorch_training.py")
+    _, output = bench.steps.command("speed", [python, script, json.dumps(order)], seconds=120, input="\n" * ROUNDS)
+    found = [json.loads(line) for line in output.strip().splitlines()[-ROUNDS:]]
+    rate = statistics.median(epoch["rate"] for epoch in found)
+    return {"program": title, "images/s": f"{rate:.0f}", "images/s, whole round": "", "GPU idle in a round": "",
+            "GPU memory, MiB": f"{found[-1]['device_mib']:.0f}", "rate": rate}
 
 
 def measure(bench, python):
     """Fills the speed table, a model at a time; PyTorch's rows need a Python that has it."""
     table = bench.steps.tables.setdefault("Speed", [])
     said = []
-    # A rehearsal on the CPU measures the small model alone, on little, and its figures say nothing.
-    models = [dataclasses.replace(MODELS[-1], images=64, rounds=1)] if bench.device == "cpu" else MODELS
-    for measured in models:
+    # A rehearsal on the CPU measures two models on little, and its figures say nothing.
+    measured = [("small_cnn", 32, 64, "float32"), ("unet2d", 2, 4, "bf16")] if bench.device == "cpu" else MEASURED
+    for name, batch_size, images, precision in measured:
         if bench.steps.left() < 40:
-            raise StepFailed(f"no time was left for {measured.name}")
-        ours = of_trainer(bench, measured)
+            raise StepFailed(f"no time was left for {name} in {precision}")
+        case = dataclasses.replace(training_cases.CASES[name], batch_size=batch_size, images=images)
+        ours = of_trainer(bench, case, precision)
         rows = [ours]
         if python:
-            rows += [of_pytorch(bench, measured, title, settings, python) for title, settings in PEERS if bench.steps.left() > 20]
+            rows += [of_pytorch(bench, case, precision, title, settings, python) for title, settings in PEERS[precision] if bench.steps.left() > 20]
+        title = f"{case.title}, batch {batch_size}, {precision}"
         for row in rows:
             rate = row.pop("rate")
-            table.append({"model": measured.name, **row, "trainer to this": f"{float(ours['images/s']) / rate:.2f}"})
-        said.append(f"{measured.name.split(',')[0]}: {ours['images/s']} images/s, idle {ours['GPU idle in a round']}")
+            table.append({"model": title, **row, "trainer to this": f"{float(ours['images/s']) / rate:.2f}"})
+        said.append(f"{title}: {ours['images/s']} images/s, idle {ours['GPU idle in a round']}")
     return "; ".join(said) + ("" if python else "; no Python with PyTorch to compare with")

@@ -35,10 +35,11 @@ class Steps:
     def command(self, log, command, seconds=300, check=True, **options):
         """Runs a command with its output in a log; returns (exit code, its output as text)."""
         self.note(log, f"\n$ {' '.join(map(str, command))}")
+        if "input" not in options:
+            options["stdin"] = subprocess.DEVNULL
         limit = max(1.0, min(seconds, self.left()))
         try:
-            done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
-                                  errors="replace", timeout=limit, **options)
+            done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=limit, **options)
         except subprocess.TimeoutExpired as late:
             self.note(log, late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else late.stdout or "")
             raise StepFailed(f"{pathlib.Path(str(command[0])).name} ran longer than {limit:.0f} s; see {log}.log") from late

@@ -40,24 +40,41 @@ bool may_overwrite(const model::Graph& graph, const std::vector<int>& uses, cons
 }
 
 /// Whether a relu is computed by the max pool that alone uses it.
-bool is_absorbed(const model::Graph& graph, const std::vector<int>& uses, std::size_t index, const at::Device& device) {
+bool is_absorbed(const model::Graph& graph, const std::vector<int>& uses, std::size_t index, const at::Device& device,
+                 job::Precision precision) {
   if (!std::holds_alternative<model::Relu>(graph.layers[index].operation) || uses[index + 1] != 1) return false;
   return std::ranges::any_of(graph.layers, [&](const model::Layer& layer) {
     const auto* pool = std::get_if<model::MaxPool>(&layer.operation);
-    return pool != nullptr && layer.inputs[0] == index + 1 && has_pool_kernel(*pool, device);
+    return pool != nullptr && layer.inputs[0] == index + 1 && has_pool_kernel(*pool, device, precision);
+  });
+}
+
+/// Whether images should lie in memory with their channels last: LibTorch's convolutions and batch normalisation are
+/// faster so, its group normalisation is up to thirty times slower, and the pooling kernel here wants planes.
+bool gains_by_channels_last(const model::Graph& graph, const at::Device& device, job::Precision precision) {
+  return std::ranges::none_of(graph.layers, [&](const model::Layer& layer) {
+    const auto* pool = std::get_if<model::MaxPool>(&layer.operation);
+    return std::holds_alternative<model::GroupNorm>(layer.operation) ||
+           std::holds_alternative<model::InstanceNorm>(layer.operation) ||
+           (pool != nullptr && has_pool_kernel(*pool, device, precision));
   });
 }
 
 }  // namespace
 
-Network::Network(model::ModelSpec spec, ParameterManifest manifest, const at::Device& device)
-    : spec_(std::move(spec)), manifest_(std::move(manifest)), device_(device), storage_(manifest_, device) {}
+Network::Network(model::ModelSpec spec, ParameterManifest manifest, const at::Device& device, job::Precision precision)
+    : spec_(std::move(spec)),
+      manifest_(std::move(manifest)),
+      device_(device),
+      precision_(precision),
+      storage_(manifest_, device) {}
 
-Result<std::unique_ptr<Network>> Network::create(const model::ModelSpec& spec, const at::Device& device) {
+Result<std::unique_ptr<Network>> Network::create(const model::ModelSpec& spec, const at::Device& device,
+                                                 job::Precision precision) {
   const c10::InferenceMode off(false);  // tensors that are made under it can't take part in autograd
   CONSILIUM_ASSIGN(const model::Graph graph, model::expand(spec));
   CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(spec));
-  std::unique_ptr<Network> network(new Network(spec, std::move(manifest), device));
+  std::unique_ptr<Network> network(new Network(spec, std::move(manifest), device, precision));
   CONSILIUM_TRY(network->build(graph));
   CONSILIUM_TRY(network->storage_.all_taken());
   return network;
@@ -65,20 +82,21 @@ Result<std::unique_ptr<Network>> Network::create(const model::ModelSpec& spec, c
 
 Result<void> Network::build(const model::Graph& graph) {
   const std::vector<int> uses = count_uses(graph);
+  const bool channels_last = gains_by_channels_last(graph, device_, precision_);
   std::vector<int> owners(graph.layers.size(), 0);
   for (const model::Layer& layer : graph.layers) ++owners[layer.owner];
   std::vector<std::size_t> values{0};  // of the graph, as the steps have them
   std::vector<std::size_t> steps_of(graph.layers.size(), 0);
   for (std::size_t i = 0; i < graph.layers.size(); ++i) {
     const model::Layer& layer = graph.layers[i];
-    if (is_absorbed(graph, uses, i, device_)) {
+    if (is_absorbed(graph, uses, i, device_, precision_)) {
       values.push_back(values[layer.inputs[0]]);
       continue;
     }
-    Step step{layer.operation, {}, {}, may_overwrite(graph, uses, layer), false, {}};
+    Step step{layer.operation, {}, {}, may_overwrite(graph, uses, layer), false, {}, precision_, channels_last};
     for (const std::size_t input : layer.inputs) step.inputs.push_back(values[input]);
     const std::size_t first = layer.inputs[0];
-    step.rectify = first != 0 && is_absorbed(graph, uses, first - 1, device_);
+    step.rectify = first != 0 && is_absorbed(graph, uses, first - 1, device_, precision_);
     if (layer.owner == i) {
       CONSILIUM_ASSIGN(step.parameters, take_parameters(layer, owners[i] > 1));
     } else {
@@ -104,7 +122,7 @@ Result<void> Network::build(const model::Graph& graph) {
 
 Result<StepParameters> Network::take_parameters(const model::Layer& layer, bool shared) {
   StepParameters own;
-  own.direct = !shared && has_direct_kernel(layer.operation, device_);
+  own.direct = !shared && has_direct_kernel(layer.operation, device_, precision_);
   for (const model::LayerTensor& tensor : model::tensors_of(layer)) {
     CONSILIUM_ASSIGN(Parameter parameter, storage_.take(tensor.info.name, tensor.info.shape, tensor.info.role));
     const std::string_view kind = std::string_view(tensor.info.name).substr(layer.name.size() + 1);
@@ -126,7 +144,7 @@ Result<StepParameters> Network::take_parameters(const model::Layer& layer, bool 
 std::vector<at::Tensor> Network::forward(const at::Tensor& batch, const Pass& pass) const {
   const at::AutoGradMode recorded(pass.training);
   std::vector<at::Tensor> values(steps_.size() + 1);
-  values[0] = batch;
+  values[0] = precision_ == job::Precision::kFloat32 ? batch : batch.to(at::kBFloat16);
   std::vector<at::Tensor> inputs;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     inputs.clear();
@@ -135,7 +153,7 @@ std::vector<at::Tensor> Network::forward(const at::Tensor& batch, const Pass& pa
     values[i + 1] = run(steps_[i], inputs, pass);
   }
   std::vector<at::Tensor> outputs;
-  for (const std::size_t output : outputs_) outputs.push_back(values[output]);
+  for (const std::size_t output : outputs_) outputs.push_back(values[output].to(at::kFloat));
   return outputs;
 }
 

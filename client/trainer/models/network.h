@@ -8,6 +8,7 @@
 #include "client/trainer/models/parameter_storage.h"
 #include "client/trainer/models/step.h"
 #include "common/error/error.h"
+#include "common/job/job_spec.h"
 #include "common/model/model_spec.h"
 #include "common/parameters/parameter_manifest.h"
 
@@ -18,10 +19,11 @@ namespace consilium::trainer {
 class Network {
  public:
   /// Builds the steps of expand(spec) and checks every name, shape and role against build_manifest(spec).
-  static Result<std::unique_ptr<Network>> create(const model::ModelSpec& spec, const at::Device& device);
+  static Result<std::unique_ptr<Network>> create(const model::ModelSpec& spec, const at::Device& device,
+                                                 job::Precision precision = job::Precision::kFloat32);
 
-  /// Computes the outputs of a batch, each [N, ...]. Autograd records it where gradients are enabled and `pass` is for
-  /// training.
+  /// Computes the outputs of a batch, each [N, ...] float32 whatever the precision. Autograd records it where gradients
+  /// are enabled and `pass` is for training.
   /// @param batch  [N, input...] float32 on the network's device; stays as it is
   std::vector<at::Tensor> forward(const at::Tensor& batch, const Pass& pass) const;
   /// Fills storage().gradients() with the gradient of a loss that follows from the latest training forward().
@@ -32,17 +34,19 @@ class Network {
   [[nodiscard]] const ParameterManifest& manifest() const { return manifest_; }
   [[nodiscard]] const model::ModelSpec& spec() const { return spec_; }
   [[nodiscard]] const at::Device& device() const { return device_; }
+  [[nodiscard]] job::Precision precision() const { return precision_; }
   /// Shapes of what it yields for one example.
   [[nodiscard]] const std::vector<model::Shape>& output_shapes() const { return output_shapes_; }
 
  private:
-  Network(model::ModelSpec spec, ParameterManifest manifest, const at::Device& device);
+  Network(model::ModelSpec spec, ParameterManifest manifest, const at::Device& device, job::Precision precision);
   Result<void> build(const model::Graph& graph);
   Result<StepParameters> take_parameters(const model::Layer& layer, bool shared);
 
   model::ModelSpec spec_;
   ParameterManifest manifest_;
   at::Device device_;
+  job::Precision precision_;
   ParameterStorage storage_;
   std::vector<Step> steps_;
   std::vector<std::size_t> outputs_;  ///< values

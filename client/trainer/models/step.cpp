@@ -1,6 +1,7 @@
 #include "client/trainer/models/step.h"
 
 #include <tuple>
+#include <utility>
 
 namespace consilium::trainer {
 namespace {
@@ -20,30 +21,33 @@ class Runner {
   at::Tensor operator()(const model::Conv& conv) const {
     const StepParameters& own = step_.parameters;
     if (own.direct) return unfolded_convolution(input_, own.weight, own.bias, conv.stride[0], conv.padding[0]);
-    if (conv.kernel.size() == 3) return at::conv3d(input_, own.weight.value, own.bias.value, conv.stride, conv.padding);
-    return at::conv2d(input_, own.weight.value, own.bias.value, conv.stride, conv.padding);
+    const auto [weight, bias] = factors();
+    if (conv.kernel.size() == 3) return at::conv3d(arranged(), weight, bias, conv.stride, conv.padding);
+    return at::conv2d(arranged(), weight, bias, conv.stride, conv.padding);
   }
   at::Tensor operator()(const model::TransposedConv& conv) const {
-    const StepParameters& own = step_.parameters;
-    if (conv.kernel.size() == 3) return at::conv_transpose3d(input_, own.weight.value, own.bias.value, conv.stride);
-    return at::conv_transpose2d(input_, own.weight.value, own.bias.value, conv.stride);
+    const auto [weight, bias] = factors();
+    if (conv.kernel.size() == 3) return at::conv_transpose3d(arranged(), weight, bias, conv.stride);
+    return at::conv_transpose2d(arranged(), weight, bias, conv.stride);
   }
   at::Tensor operator()(const model::Linear& /*linear*/) const {
     const StepParameters& own = step_.parameters;
     if (own.direct) return direct_linear(input_, own.weight, own.bias);
-    return at::linear(input_, own.weight.value, own.bias.value);
+    const auto [weight, bias] = factors();
+    return at::linear(input_, weight, bias);
   }
   at::Tensor operator()(const model::Relu& /*relu*/) const {
     return step_.in_place ? at::Tensor(input_).relu_() : at::relu(input_);
   }
   at::Tensor operator()(const model::MaxPool& pool) const {
-    if (has_pool_kernel(pool, input_.device()))
+    if (has_pool_kernel(pool, input_.device(), step_.precision))
       return max_pool_on_cpu(input_, pool.kernel[0], pool.stride[0], step_.rectify);
     if (pool.kernel.size() == 3) return at::max_pool3d(input_, pool.kernel, pool.stride, pool.padding);
     return at::max_pool2d(input_, pool.kernel, pool.stride, pool.padding);
   }
   at::Tensor operator()(const model::AvgPool& pool) const {
-    if (pool.kernel.size() == 3) return at::avg_pool3d(input_, pool.kernel, pool.stride);
+    if (pool.kernel.size() == 3)  // LibTorch has no bfloat16 kernel for the CPU
+      return at::avg_pool3d(input_.to(at::kFloat), pool.kernel, pool.stride).to(input_.scalar_type());
     return at::avg_pool2d(input_, pool.kernel, pool.stride);
   }
   at::Tensor operator()(const model::GlobalAvgPool& /*pool*/) const {
@@ -85,9 +89,26 @@ class Runner {
   at::Tensor operator()(const model::BasicBlock& /*expand() leaves none*/) const { return {}; }
 
  private:
+  /// Weight and bias (or undefined) in the step's precision.
+  [[nodiscard]] std::pair<at::Tensor, at::Tensor> factors() const {
+    const StepParameters& own = step_.parameters;
+    if (step_.precision == job::Precision::kFloat32) return {own.weight.value, own.bias.value};
+    return {own.weight.value.to(at::kBFloat16),
+            own.bias.value.defined() ? own.bias.value.to(at::kBFloat16) : at::Tensor()};
+  }
+  /// The input in the layout that the step computes in.
+  [[nodiscard]] at::Tensor arranged() const {
+    if (!step_.channels_last) return input_;
+    return input_.contiguous(input_.dim() == 5 ? at::MemoryFormat::ChannelsLast3d : at::MemoryFormat::ChannelsLast);
+  }
+  /// LibTorch's kernel for the GPU wants input and weight of one type.
   [[nodiscard]] at::Tensor group_norm(std::int64_t groups) const {
     const StepParameters& own = step_.parameters;
-    return at::group_norm(input_, groups, own.weight.value, own.bias.value, kNormEpsilon);
+    const bool widened = input_.is_cuda() && step_.precision != job::Precision::kFloat32;
+    const at::Tensor& weight = own.weight.value;
+    const at::Tensor normed =
+        at::group_norm(widened ? input_.to(at::kFloat) : input_, groups, weight, own.bias.value, kNormEpsilon);
+    return normed.to(input_.scalar_type());
   }
   [[nodiscard]] at::Tensor nearest(const std::vector<std::int64_t>& sides) const {
     return sides.size() == 3 ? at::upsample_nearest3d(input_, sides) : at::upsample_nearest2d(input_, sides);
@@ -103,15 +124,17 @@ bool is_square(const model::Sides& sides) { return sides.size() == 2 && sides[0]
 
 }  // namespace
 
-bool has_direct_kernel(const model::Operation& operation, const at::Device& device) {
+bool has_direct_kernel(const model::Operation& operation, const at::Device& device, job::Precision precision) {
+  if (precision != job::Precision::kFloat32) return false;
   if (std::holds_alternative<model::Linear>(operation)) return true;
   const auto* conv = std::get_if<model::Conv>(&operation);
   return conv != nullptr && device.is_cpu() && is_square(conv->kernel) && is_square(conv->stride) &&
          is_square(conv->padding) && conv->in_channels * conv->kernel[0] * conv->kernel[1] <= kMostUnfoldedRows;
 }
 
-bool has_pool_kernel(const model::MaxPool& pool, const at::Device& device) {
-  return device.is_cpu() && is_square(pool.kernel) && is_square(pool.stride) && pool.padding == model::Sides{0, 0};
+bool has_pool_kernel(const model::MaxPool& pool, const at::Device& device, job::Precision precision) {
+  return precision == job::Precision::kFloat32 && device.is_cpu() && is_square(pool.kernel) && is_square(pool.stride) &&
+         pool.padding == model::Sides{0, 0};
 }
 
 at::Tensor run(const Step& step, std::span<const at::Tensor> inputs, const Pass& pass) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "client/trainer/models/kernel_functions.h"
+#include "common/job/job_spec.h"
 #include "common/model/model_spec.h"
 
 namespace consilium::trainer {
@@ -36,15 +37,18 @@ struct Step {
   bool in_place = false;               ///< the first input is used by nobody else, not by its own backward either
   bool rectify = false;                ///< a max pool with the relu that stands before it
   std::vector<std::size_t> last_uses;  ///< values that no later step uses
+  job::Precision precision = job::Precision::kFloat32;
+  bool channels_last = false;  ///< convolutions compute on images with their channels last, and yield such
 };
 
 /// Whether a kernel computes this layer and writes its gradients itself, where it is the only user of its parameters.
-[[nodiscard]] bool has_direct_kernel(const model::Operation& operation, const at::Device& device);
+[[nodiscard]] bool has_direct_kernel(const model::Operation& operation, const at::Device& device,
+                                     job::Precision precision);
 
 /// Whether this pool is computed by max_pool_on_cpu().
-[[nodiscard]] bool has_pool_kernel(const model::MaxPool& pool, const at::Device& device);
+[[nodiscard]] bool has_pool_kernel(const model::MaxPool& pool, const at::Device& device, job::Precision precision);
 
-/// Computes a step. Batches are [N, ...], float32.
+/// Computes a step. Batches are [N, ...], of the step's precision.
 at::Tensor run(const Step& step, std::span<const at::Tensor> inputs, const Pass& pass);
 
 }  // namespace consilium::trainer

@@ -34,6 +34,7 @@ struct Prepare {
   std::uint64_t parameter_count = 0;  ///< floats of the model's manifest
   task::TaskSpec task{};
   task::LossSpec loss{};
+  job::Precision precision = job::Precision::kFloat32;
   bool operator==(const Prepare&) const = default;
 };
 /// Train from the global model. Carries two memfds: the global model (read-only), and where the delta goes; each holds

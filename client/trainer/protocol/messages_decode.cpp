@@ -98,6 +98,7 @@ Request read_prepare(RecordReader& reader) {
   request.normalize = read_normalize(reader);
   request.parameter_count = reader.integer("parameter_count", 1, ParameterManifest::kMaxParameters);
   read_task(reader, request);
+  request.precision = read_name(reader, "precision", kPrecisionNames);
   return request;
 }
 

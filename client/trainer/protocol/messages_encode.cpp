@@ -40,7 +40,8 @@ json to_json(const Prepare& request) {
           {"normalize", normalize},
           {"parameter_count", request.parameter_count},
           {"task", task::to_json(request.task)},
-          {"loss", task::to_json(request.loss, request.task.kind)}};
+          {"loss", task::to_json(request.loss, request.task.kind)},
+          {"precision", record_name(kPrecisionNames, request.precision).value_or("")}};
 }
 
 json to_json(const Train& request) {

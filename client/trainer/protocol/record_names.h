@@ -19,6 +19,10 @@ inline constexpr RecordNames<job::OptimizerKind, 3> kOptimizerNames{{
     {job::OptimizerKind::kAdam, "adam"},
     {job::OptimizerKind::kAdamW, "adamw"},
 }};
+inline constexpr RecordNames<job::Precision, 2> kPrecisionNames{{
+    {job::Precision::kFloat32, "float32"},
+    {job::Precision::kBfloat16, "bf16"},
+}};
 inline constexpr RecordNames<job::Split, 3> kSplitNames{{
     {job::Split::kTrain, "train"},
     {job::Split::kVal, "val"},

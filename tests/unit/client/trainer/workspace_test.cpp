@@ -42,6 +42,18 @@ TEST_CASE("data sets and the network stay between requests, the oldest data go f
   CHECK(&workspace.split(job::Split::kTrain) == first);  // b was the one to go
 }
 
+TEST_CASE("a job of another precision gets a network of its own") {
+  Folder folder;
+  REQUIRE(data::write_npz(folder / "a.npz", small_dataset(40, 10)));
+  Workspace workspace(at::kCPU);
+  Prepare request = prepare_for(folder / "a.npz");
+  (void)value_of(workspace.prepare(request));
+  CHECK(workspace.network()->precision() == job::Precision::kFloat32);
+  request.precision = job::Precision::kBfloat16;
+  (void)value_of(workspace.prepare(request));
+  CHECK(workspace.network()->precision() == job::Precision::kBfloat16);
+}
+
 TEST_CASE("a file that changed is read again, even where its size is the same") {
   Folder folder;
   const auto file = folder / "a.npz";

@@ -195,6 +195,7 @@ JobSpec random_job(std::mt19937_64& draw) {
     schedule.factor = 0.5 + share() / 2;
   }
   if (schedule.kind == ScheduleKind::kCosine) schedule.minimum = optimizer.learning_rate * share();
+  job.training.precision = static_cast<Precision>(1 + below(2));
   if (below(2)) job.training.time_limit = std::chrono::milliseconds(1 + below(100'000'000));
   job.federation.rounds = 1 + below(1000);
   for (std::uint32_t i = 0; i < below(5); ++i) job.federation.sites.push_back("site" + std::to_string(i));
@@ -311,6 +312,19 @@ TEST_CASE("a job that classifies has the digest that it had before there were ta
   CHECK(crypto::to_hex(job_digest(parsed(
             with(kSmallJob, "loss: cross_entropy", "loss: {name: cross_entropy, label_smoothing: 0}")))) == before);
   CHECK(canonical_text(parsed(kSmallJob)).find("\"task\"") == std::string::npos);
+}
+
+TEST_CASE("a job's precision is part of its digest, and float32 needn't be said") {
+  const auto precise = [](const std::string& precision) {
+    return with(kSmallJob, "loss: cross_entropy", "loss: cross_entropy\n  precision: " + precision);
+  };
+  CHECK(job_digest(parsed(precise("float32"))) == job_digest(parsed(kSmallJob)));
+  const JobSpec job = parsed(precise("bf16"));
+  CHECK(job.training.precision == Precision::kBfloat16);
+  CHECK(job_digest(job) != job_digest(parsed(kSmallJob)));
+  CHECK(parsed(canonical_text(job)) == job);
+  CHECK_THAT(parse_job(precise("fp8"), "job.yaml").error().message,
+             Catch::StartsWith("job.yaml: training.precision: expected one of float32, bf16, found 'fp8'"));
 }
 
 TEST_CASE("tasks and losses survive the canonical text, with every default spelled out") {

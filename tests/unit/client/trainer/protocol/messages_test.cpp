@@ -45,6 +45,7 @@ TEST_CASE("every request survives its own text, every bit of every number") {
   by_layers.model = layers;
   by_layers.normalize.reset();
   by_layers.data.type = "idx";
+  by_layers.precision = job::Precision::kBfloat16;
   for (const Request& request : {Request(chest_prepare()), Request(by_layers), Request(chest_train()),
                                  Request(Evaluate{job::Split::kTest, 256}), Request(Cancel{})}) {
     const std::string text = encode(request);

@@ -46,8 +46,9 @@ inline model::ModelSpec small_model() {
   return spec;
 }
 
-inline std::unique_ptr<Network> network_of(const model::ModelSpec& spec) {
-  return value_of(Network::create(spec, test_device()));
+inline std::unique_ptr<Network> network_of(const model::ModelSpec& spec,
+                                           job::Precision precision = job::Precision::kFloat32) {
+  return value_of(Network::create(spec, test_device(), precision));
 }
 
 /// Classification by plain cross entropy, as jobs have it by default.

@@ -10,6 +10,9 @@ import subprocess
 import time
 
 
+CLASSIFICATION = {"name": "classification", "threshold": 0.5, "calibration_bins": 0}
+
+
 class TrainerFailed(Exception):
     """The trainer answered `failed`; its code is in .code."""
 
@@ -21,10 +24,11 @@ class TrainerFailed(Exception):
 class TrainerHost:
     """One trainer, from its hello to its end; use it as a context manager.
 
-    `trainer` is a program, or a list of it and its arguments. With `confined_run` it runs through consilium-confined-run, under every stage of the daemon's confinement but those of `without`.
+    `trainer` is a program, or a list of it and its arguments; `decoder` is the consilium-decode that reads image files for it. With `confined_run` it runs through consilium-confined-run, under every stage of the daemon's confinement but those of `without`.
     """
 
-    def __init__(self, trainer, device, log, confined_run=None, without=(), readable=(), trace=None, environment=None, threads=1):
+    def __init__(self, trainer, device, log, confined_run=None, without=(), readable=(), trace=None, environment=None, threads=1,
+                 decoder=None):
         self.log_path = log
         self.socket, theirs = socket.socketpair()
         program = list(map(str, trainer)) if isinstance(trainer, (list, tuple)) else [str(trainer)]
@@ -38,10 +42,20 @@ class TrainerHost:
         else:
             command = [*program, "--socket-fd", "3", "--device", device, "--threads", str(threads)]
         number = theirs.fileno()
+        self.decoder, kept = None, [number]
         with open(log, "ab") as output:
+            if decoder:
+                ours, other = socket.socketpair()
+                self.decoder = subprocess.Popen([str(decoder), "--socket-fd", str(other.fileno())], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                                pass_fds=(other.fileno(),))
+                other.close()
+                command += ["--decoder-fd", str(ours.fileno())]
+                kept.append(ours.fileno())
             self.process = subprocess.Popen(["bash", "-c", f'exec "$@" 3<&{number} {number}<&-', "host", *map(str, command)], stdin=subprocess.DEVNULL,
-                                            stdout=output, stderr=output, pass_fds=(number,), env={**os.environ, **(environment or {})})
+                                            stdout=output, stderr=output, pass_fds=kept, env={**os.environ, **(environment or {})})
         theirs.close()
+        if decoder:
+            ours.close()
         self.hello, self.counts, self.parameters = None, None, 0
 
     def __enter__(self):
@@ -54,6 +68,9 @@ class TrainerHost:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        if self.decoder:
+            self.decoder.kill()
+            self.decoder.wait()
 
     def log(self):
         with open(self.log_path, errors="replace") as file:
@@ -102,9 +119,11 @@ class TrainerHost:
         self.hello = self.expect("hello", seconds)
         return self.hello
 
-    def prepare(self, model, data, parameters, normalize=None):
-        self.send({"type": "prepare", "model": model, "data": {"type": "npz", "path": str(data)}, "normalize": normalize, "parameter_count": parameters,
-                   "task": {"name": "classification", "threshold": 0.5, "calibration_bins": 0}, "loss": "cross_entropy"})
+    def prepare(self, model, data, parameters, normalize=None, task=CLASSIFICATION, loss="cross_entropy", precision="float32"):
+        """`data` is a description of a data set, or the path of an .npz file."""
+        described = data if isinstance(data, dict) else {"type": "npz", "path": str(data)}
+        self.send({"type": "prepare", "model": model, "data": described, "normalize": normalize, "parameter_count": parameters, "task": task, "loss": loss,
+                   "precision": precision})
         self.parameters = parameters
         self.counts = self.expect("prepared")
         return self.counts
