@@ -20,6 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 TRAINER, ROOT = sys.argv[1], pathlib.Path(sys.argv[2])
+CLASSES = ["nothing", "this", "that"]
 KINDS = {"F32": torch.float32, "I64": torch.int64}
 
 
@@ -102,17 +103,46 @@ class Segmentation(Classification):
     task = "segmentation"
 
     def write(self, folder):
-        for name, arrays in (("images", self.images.movedim(1, -1)), ("masks", self.labels)):
-            (folder / name).mkdir(exist_ok=True)
-            for old in (folder / name).iterdir():
-                old.unlink()
-            for i, array in enumerate(arrays):
-                array = array.squeeze(-1) if name == "images" else array
-                (folder / name / f"{i}.npy").write_bytes(npy("|u1", array.shape, bytes_of(array)))
+        self.write_arrays(folder / "images", self.images.movedim(1, -1))
+        self.write_arrays(folder / "masks", self.labels)
+        return self.describe(folder, {"masks": "masks"})
+
+    @staticmethod
+    def write_arrays(folder, arrays):
+        folder.mkdir(exist_ok=True)
+        for old in folder.iterdir():
+            old.unlink()
+        for i, array in enumerate(arrays):
+            array = array.squeeze(-1)
+            (folder / f"{i}.npy").write_bytes(npy("|u1", array.shape, bytes_of(array)))
+
+    @staticmethod
+    def describe(folder, labels):
         (folder / "data.yaml").write_text(json.dumps({
-            "type": "image_folder", "path": str(folder), "labels": {"masks": "masks", "classes": ["nothing", "this", "that"]},
+            "type": "image_folder", "path": str(folder), "labels": {**labels, "classes": CLASSES},
             "split": {"shares": [1, 0, 0]}}))
         return folder / "data.yaml"
+
+
+class Detection(Segmentation):
+    """Labels: for each image its boxes, each left, top, right, bottom and a class."""
+
+    task, loss = "detection", "fcos"
+
+    def write(self, folder):
+        self.write_arrays(folder / "images", self.images.movedim(1, -1))
+        lines = [f"images/{i}.npy,{left},{top},{right - left},{bottom - top},{CLASSES[kind]}"
+                 for i, boxes in enumerate(self.labels) for left, top, right, bottom, kind in boxes]
+        (folder / "boxes.csv").write_text("\n".join(["file,x,y,width,height,class", *lines]) + "\n")
+        return self.describe(folder, {"boxes": "boxes.csv"})
+
+    def loss_of(self, module, images):
+        module.train()
+        for part in module.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.eval()
+        truths = [{"boxes": torch.tensor(boxes)[:, :4].float(), "labels": torch.tensor(boxes)[:, 4]} for boxes in self.labels]
+        return sum(sum(module([image], [truth]).values()).item() for image, truth in zip(images, truths)) / len(images)
 
 
 def computed_by_trainer(job, model, data):
@@ -180,6 +210,9 @@ def torchvision_cases(page):
     yield "densenet121", {"name": "densenet121"}, page["densenet121"](3, 3), pictures(colour)
     yield "densenet121 of torchvision", {"name": "densenet121", "stem": "imagenet"}, page["densenet121"](3, 3, "imagenet"), pictures(picture)
     yield "r3d_18", {"name": "r3d_18"}, page["r3d_18"](1, 3), pictures(volume)
+    boxes = [[(10, 20, 61, 71, 0), (5, 3, 121, 123, 1)], [(66, 13, 90, 111, 2)]]
+    yield ("fcos_resnet18", {"name": "fcos_resnet18"}, page["fcos_resnet18"]((3, 128, 128), 3),
+           Detection(torch.randint(0, 256, (2, 3, 128, 128)).to(torch.uint8), boxes))
 
 
 def main():
