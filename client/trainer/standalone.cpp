@@ -130,9 +130,8 @@ Result<void> run_train(const TrainOptions& options, std::shared_ptr<data::ImageD
   Trained trained;
   {
     ProgressLine line("training", static_cast<double>(bench.prepared.train_examples) * request.local_epochs);
-    CONSILIUM_ASSIGN(
-        trained, train(*bench.workspace.network(), bench.workspace.task(), bench.workspace.split(job::Split::kTrain),
-                       request, weights, delta, hooks_for(line)));
+    CONSILIUM_ASSIGN(trained, train(*bench.workspace.network(), bench.workspace.task(), bench.workspace.training(),
+                                    request, weights, delta, hooks_for(line)));
   }
   for (std::size_t i = 0; i < weights.size(); ++i) {
     weights[i] += delta[i];

@@ -188,13 +188,15 @@ Result<Workspace::Loaded> Workspace::load_items(const Prepare& request) const {
   Loaded loaded;
   loaded.bytes = request.data.loading.cache_bytes;
   loaded.counts.class_examples = set->class_examples();
-  for (const auto& [split, store, count] :
-       {std::tuple{job::Split::kTrain, &loaded.train, &loaded.counts.train_examples},
-        std::tuple{job::Split::kVal, &loaded.val, &loaded.counts.val_examples},
-        std::tuple{job::Split::kTest, &loaded.test, &loaded.counts.test_examples}}) {
-    CONSILIUM_ASSIGN(*store, ItemStore::create(set, split, request.model.input, request.normalize, device_));
-    *count = static_cast<std::uint64_t>((*store)->size());
+  for (const auto& [split, use, store] : {std::tuple{job::Split::kTrain, Use::kTraining, &loaded.training},
+                                          std::tuple{job::Split::kTrain, Use::kEvaluation, &loaded.train},
+                                          std::tuple{job::Split::kVal, Use::kEvaluation, &loaded.val},
+                                          std::tuple{job::Split::kTest, Use::kEvaluation, &loaded.test}}) {
+    CONSILIUM_ASSIGN(*store, ItemStore::create(set, split, use, request.model.input, request.normalize, device_));
   }
+  loaded.counts.train_examples = static_cast<std::uint64_t>(loaded.training->size());
+  loaded.counts.val_examples = static_cast<std::uint64_t>(loaded.val->size());
+  loaded.counts.test_examples = static_cast<std::uint64_t>(loaded.test->size());
   return loaded;
 }
 
@@ -208,6 +210,10 @@ void Workspace::forget_old() {
     }
   }
   loaded_.erase(kept, loaded_.end());
+}
+
+const ExampleSource& Workspace::training() const {
+  return current_->training == nullptr ? *current_->train : *current_->training;
 }
 
 const ExampleSource& Workspace::split(job::Split split) const {

@@ -37,8 +37,10 @@ class Workspace {
   [[nodiscard]] Network* network() { return current_ == nullptr ? nullptr : network_.get(); }
   /// What the current network learns; call after a successful prepare().
   [[nodiscard]] const LearningTask& task() const { return *task_; }
-  /// The split of the current data set; call after a successful prepare().
+  /// A split of the current data set as models are evaluated on it; call after a successful prepare().
   [[nodiscard]] const ExampleSource& split(job::Split split) const;
+  /// The training split of the current data set as a model trains on it: changed at random, cut into patches.
+  [[nodiscard]] const ExampleSource& training() const;
   /// Data sets in memory.
   [[nodiscard]] std::size_t cached_datasets() const { return loaded_.size(); }
 
@@ -47,6 +49,7 @@ class Workspace {
     std::string key;  ///< source, identity of its files, shape, classes, task, normalisation
     std::uint64_t bytes = 0;
     Prepared counts;
+    std::unique_ptr<ExampleSource> training;  ///< null: as `train`
     std::unique_ptr<ExampleSource> train;
     std::unique_ptr<ExampleSource> val;
     std::unique_ptr<ExampleSource> test;

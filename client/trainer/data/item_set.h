@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -30,7 +31,13 @@ class ItemSet {
                                                      const std::vector<std::int64_t>& input, std::int64_t classes,
                                                      std::shared_ptr<ImageDecoder> decoder);
 
+  /// What a model trains on: patches where `preprocess.patches` says so, else whole items or planes.
   [[nodiscard]] const std::vector<ExampleKey>& examples(job::Split split) const;
+  /// What a model is evaluated on: as examples(), but the whole of each item or plane where are_windowed().
+  [[nodiscard]] const std::vector<ExampleKey>& cases(job::Split split) const;
+  /// Whether examples are patches and targets are masks: evaluation then covers whole images by overlapping windows of
+  /// a patch's size.
+  [[nodiscard]] bool are_windowed() const { return preparation_.has_patches() && kind() == TargetKind::kMask; }
   [[nodiscard]] const Item& item(const ExampleKey& key) const { return collection_.items[key.item]; }
   [[nodiscard]] TargetKind kind() const { return collection_.kind; }
   [[nodiscard]] const Preparation& preparation() const { return preparation_; }
@@ -63,7 +70,7 @@ class ItemSet {
   Preparation preparation_;
   Scale scale_;
   std::vector<std::uint64_t> class_examples_;
-  std::vector<ExampleKey> train_, val_, test_;
+  std::array<std::vector<ExampleKey>, 3> examples_, whole_;  ///< by split
   std::vector<std::string> notes_;
   mutable ItemCache cache_;
 };

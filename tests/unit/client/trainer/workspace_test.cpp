@@ -115,7 +115,7 @@ TEST_CASE("a folder of images gives the batches that an array of the same images
   const std::vector<std::int64_t> rows{0, 2, 4, 1, 3}, same{0, 1, 2, 10, 11};
   const Batch in_memory = value_of(workspace.split(job::Split::kTrain).batch(rows));
   CHECK(value_of(workspace.prepare(images)) == expected);
-  const ExampleSource& split = workspace.split(job::Split::kTrain);
+  const ExampleSource& split = workspace.training();
   split.begin({.seed = 1, .round = 1, .site = "north", .epoch = 1}, same);
   const Batch loaded = value_of(split.batch(same));
   CHECK(at::equal(loaded.target.values, in_memory.target.values));
@@ -132,7 +132,7 @@ TEST_CASE("an array that is prepared or augmented is loaded item by item, and re
   CHECK(value_of(workspace.prepare(request)).val_examples == 6);
   const std::vector<std::int64_t> rows{3, 1, 2};
   const auto batch_of = [&](std::uint32_t epoch) {
-    const ExampleSource& split = workspace.split(job::Split::kTrain);
+    const ExampleSource& split = workspace.training();
     split.begin({.seed = 1, .round = 1, .site = "north", .epoch = epoch}, rows);
     return value_of(split.batch(rows)).images;
   };
