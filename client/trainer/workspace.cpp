@@ -146,11 +146,8 @@ Result<void> Workspace::use_dataset(const Prepare& request) {
 }
 
 Result<Workspace::Loaded> Workspace::load(const Prepare& request) const {
-  if (!are_ready_arrays(request.data)) return load_items(request);
-  if (request.task.kind == task::TaskKind::kClassification) return load_arrays(request);
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("{}: a data set of type '{}' holds one class for each example, which is no target for {}",
-                          request.data.path, request.data.type, task::name_of(request.task.kind)));
+  const bool classes = request.task.kind == task::TaskKind::kClassification;
+  return classes && are_ready_arrays(request.data) ? load_arrays(request) : load_items(request);
 }
 
 Result<Workspace::Loaded> Workspace::load_arrays(const Prepare& request) const {
