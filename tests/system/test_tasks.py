@@ -95,7 +95,7 @@ class Tasks(unittest.TestCase):
         patches = {"patches": {"size": [SIDE // 2, SIDE // 2], "per_item": 2, "foreground": 0.7}}
         history = self.learn("segmentation", {**UNET, "input": [1, SIDE // 2, SIDE // 2]}, 4, {"mask": "mask", "threshold": 127}, patches)
         self.assertEqual(history[-1]["examples"], SPLITS["test"] * len(SITES), "a case is a whole image")
-        self.assertGreater(history[-1]["dice"], 0.8)
+        self.assertGreater(history[-1]["dice"], 0.7)
 
     def test_boxes(self):
         history = self.learn("detection", DETECTOR, 6, {"boxes": "boxes.csv"})
