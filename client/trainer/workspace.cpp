@@ -168,7 +168,7 @@ Result<Workspace::Loaded> Workspace::load_arrays(const Prepare& request) const {
 }
 
 Result<Workspace::Loaded> Workspace::load_items(const Prepare& request) const {
-  auto opened = data::ItemSet::open(request.data, request.model.input, request.model.classes, decoder_);
+  auto opened = data::ItemSet::open(request.data, request.model.input, request.model.classes, decoder_, scratch_);
   if (!opened) {
     // Names of files and rows stay in the site's own log: this answer may be told to the coordinator.
     fmt::print(stderr, "data set: {}\n", opened.error().message);

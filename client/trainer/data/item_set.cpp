@@ -204,12 +204,14 @@ void ItemSet::measure(const std::vector<Checked>& checked) {
 
 Result<std::shared_ptr<const ItemSet>> ItemSet::open(const trainer::DataSource& source,
                                                      const std::vector<std::int64_t>& input, std::int64_t classes,
-                                                     std::shared_ptr<ImageDecoder> decoder) {
+                                                     std::shared_ptr<ImageDecoder> decoder,
+                                                     std::shared_ptr<ScratchFile> scratch) {
   CONSILIUM_ASSIGN(Preparation preparation, Preparation::create(source, input));
   CONSILIUM_ASSIGN(Collection collection, list_items(source, std::move(decoder)));
   if (collection.items.size() > std::numeric_limits<std::uint32_t>::max())
     return fail(ErrorCode::kResourceExhausted, source.path + ": too many items");
-  auto set = std::shared_ptr<ItemSet>(new ItemSet(source, std::move(collection), std::move(preparation)));
+  auto set =
+      std::shared_ptr<ItemSet>(new ItemSet(source, std::move(collection), std::move(preparation), std::move(scratch)));
   if (auto checked = set->check(classes); !checked) return fail(checked.error().within(source.path));
   return std::shared_ptr<const ItemSet>(std::move(set));
 }

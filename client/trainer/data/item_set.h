@@ -27,9 +27,11 @@ class ItemSet {
  public:
   /// Opens a data set. Fails with kInvalidArgument where more of its files can't be read than `loading.unreadable`
   /// allows, or a target doesn't fit `classes`. Errors and notes name files and are for the site's own eyes.
+  /// @param scratch  for prepared images beyond `loading.cache`; null: they are read again when they are needed
   static Result<std::shared_ptr<const ItemSet>> open(const trainer::DataSource& source,
                                                      const std::vector<std::int64_t>& input, std::int64_t classes,
-                                                     std::shared_ptr<ImageDecoder> decoder);
+                                                     std::shared_ptr<ImageDecoder> decoder,
+                                                     std::shared_ptr<ScratchFile> scratch = nullptr);
 
   /// What a model trains on: patches where `preprocess.patches` says so, else whole items or planes.
   [[nodiscard]] const std::vector<ExampleKey>& examples(job::Split split) const;
@@ -54,11 +56,12 @@ class ItemSet {
  private:
   struct Checked;
 
-  ItemSet(trainer::DataSource source, Collection collection, Preparation preparation)
+  ItemSet(trainer::DataSource source, Collection collection, Preparation preparation,
+          std::shared_ptr<ScratchFile> scratch)
       : source_(std::move(source)),
         collection_(std::move(collection)),
         preparation_(std::move(preparation)),
-        cache_(source_.loading.cache_bytes) {}
+        cache_(source_.loading.cache_bytes, std::move(scratch)) {}
   Result<void> check(std::int64_t classes);
   Checked check_one(std::size_t item, std::int64_t classes) const;
   Result<void> count_unreadable(std::size_t unreadable, const std::string& first) const;
