@@ -206,7 +206,8 @@ Result<std::uint64_t> largest_training_set(const std::vector<SimulatedSite>& sit
   CONSILIUM_TRY(check_arrays(sites, "give --roster, whose population says how many examples a site may have"));
   std::uint64_t largest = 1;
   for (const SimulatedSite& site : sites) {
-    CONSILIUM_ASSIGN(const data::Dataset dataset, data::read_dataset(site.data, job.model.input, job.model.classes));
+    CONSILIUM_ASSIGN(const data::Dataset dataset,
+                     data::read_dataset(site.data, job.model.input, job.model.classes, {}, data::Targets::kAny));
     largest = std::max<std::uint64_t>(largest, dataset.train.labels.size());
   }
   return largest;

@@ -89,6 +89,13 @@ void add_shared(CLI::App& command, StandaloneOptions& options) {
   command.add_option("--threads", options.threads, "threads to compute with")
       ->check(CLI::Range(1U, 1024U))
       ->capture_default_str();
+  command
+      .add_option("--scratch", options.scratch,
+                  "folder of a nameless, encrypted file for prepared images beyond loading.cache")
+      ->type_name("FOLDER");
+  command.add_option("--scratch-size", options.scratch_bytes, "bytes that it may take, as in 20GiB")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
   command.add_flag("--json", options.json, "print JSON for programs");
 }
 

@@ -151,6 +151,7 @@ Result<void> inspect_arrays(const DataSource& source, bool as_json) {
       splits[split.name] = {{"examples", split.examples}, {"class_examples", split.class_examples}};
     }
     const json record{{"input", summary.input},
+                      {"target", data::name_of(summary.target)},
                       {"classes", summary.classes},
                       {"values", summary.bytes ? "uint8" : "float32"},
                       {"splits", splits}};
@@ -160,8 +161,11 @@ Result<void> inspect_arrays(const DataSource& source, bool as_json) {
   fmt::print("{}\nfits model: {{..., input: [{}], classes: {}}}; values: {}\n", source.path,
              fmt::join(summary.input, ", "), summary.classes,
              summary.bytes ? "uint8, divided by 255" : "float32, taken as they are");
+  const std::string_view by = summary.target == data::TargetKind::kClass    ? "by class"
+                              : summary.target == data::TargetKind::kLabels ? "with each label"
+                                                                            : "whose mask holds each class";
   for (const DataSummary::Split& split : summary.splits) {
-    fmt::print("{:>5}: {} examples; by class: {}\n", split.name, split.examples, fmt::join(split.class_examples, " "));
+    fmt::print("{:>5}: {} examples; {}: {}\n", split.name, split.examples, by, fmt::join(split.class_examples, " "));
   }
   return {};
 }

@@ -103,8 +103,8 @@ Result<Reply> Server::train_from(const Train& request, const Record& record) {
   CONSILIUM_ASSIGN(const MappedMemory global,
                    MappedMemory::map(record.descriptors[0], bytes, false, "the global model"));
   CONSILIUM_ASSIGN(const MappedMemory delta, MappedMemory::map(record.descriptors[1], bytes, true, "the delta"));
-  CONSILIUM_ASSIGN(const Trained trained, train(*network, workspace_.task(), workspace_.split(job::Split::kTrain),
-                                                request, global.as<const float>(), delta.as<float>(), hooks()));
+  CONSILIUM_ASSIGN(const Trained trained, train(*network, workspace_.task(), workspace_.training(), request,
+                                                global.as<const float>(), delta.as<float>(), hooks()));
   return Reply(trained);
 }
 

@@ -45,9 +45,13 @@ Result<Bench> set_up(const StandaloneOptions& options, std::shared_ptr<data::Ima
   if (device.is_cuda()) {
     fmt::print(stderr, "consilium-trainer: {}\n", precision_of(device));
   }
+  std::shared_ptr<data::ScratchFile> scratch;
+  if (!options.scratch.empty()) {
+    CONSILIUM_ASSIGN(scratch, data::ScratchFile::create_in(options.scratch, options.scratch_bytes));
+  }
   Bench bench{.job = std::move(spec),
               .manifest = std::move(manifest),
-              .workspace = Workspace(device, Workspace::kCachedBytes, std::move(decoder)),
+              .workspace = Workspace(device, Workspace::kCachedBytes, std::move(decoder), std::move(scratch)),
               .prepared = {}};
   CONSILIUM_ASSIGN(const DataSource source, data_source_of(options.data));
   const Prepare request{.model = bench.job.model,
@@ -131,9 +135,8 @@ Result<void> run_train(const TrainOptions& options, std::shared_ptr<data::ImageD
   Trained trained;
   {
     ProgressLine line("training", static_cast<double>(bench.prepared.train_examples) * request.local_epochs);
-    CONSILIUM_ASSIGN(
-        trained, train(*bench.workspace.network(), bench.workspace.task(), bench.workspace.split(job::Split::kTrain),
-                       request, weights, delta, hooks_for(line)));
+    CONSILIUM_ASSIGN(trained, train(*bench.workspace.network(), bench.workspace.task(), bench.workspace.training(),
+                                    request, weights, delta, hooks_for(line)));
   }
   for (std::size_t i = 0; i < weights.size(); ++i) {
     weights[i] += delta[i];

@@ -20,6 +20,8 @@ struct StandaloneOptions {
   std::string device = "auto";
   unsigned threads = 1;
   bool json = false;
+  std::filesystem::path scratch;  ///< folder of the file for prepared images beyond `loading.cache`; empty: none
+  std::uint64_t scratch_bytes = std::uint64_t{64} << 30;
 };
 
 /// `train`: trains the job's model on one data set, without a federation, and writes it as safetensors. Site and round

@@ -146,11 +146,8 @@ Result<void> Workspace::use_dataset(const Prepare& request) {
 }
 
 Result<Workspace::Loaded> Workspace::load(const Prepare& request) const {
-  if (!are_ready_arrays(request.data)) return load_items(request);
-  if (request.task.kind == task::TaskKind::kClassification) return load_arrays(request);
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("{}: a data set of type '{}' holds one class for each example, which is no target for {}",
-                          request.data.path, request.data.type, task::name_of(request.task.kind)));
+  const bool classes = request.task.kind == task::TaskKind::kClassification;
+  return classes && are_ready_arrays(request.data) ? load_arrays(request) : load_items(request);
 }
 
 Result<Workspace::Loaded> Workspace::load_arrays(const Prepare& request) const {
@@ -171,7 +168,7 @@ Result<Workspace::Loaded> Workspace::load_arrays(const Prepare& request) const {
 }
 
 Result<Workspace::Loaded> Workspace::load_items(const Prepare& request) const {
-  auto opened = data::ItemSet::open(request.data, request.model.input, request.model.classes, decoder_);
+  auto opened = data::ItemSet::open(request.data, request.model.input, request.model.classes, decoder_, scratch_);
   if (!opened) {
     // Names of files and rows stay in the site's own log: this answer may be told to the coordinator.
     fmt::print(stderr, "data set: {}\n", opened.error().message);
@@ -188,13 +185,15 @@ Result<Workspace::Loaded> Workspace::load_items(const Prepare& request) const {
   Loaded loaded;
   loaded.bytes = request.data.loading.cache_bytes;
   loaded.counts.class_examples = set->class_examples();
-  for (const auto& [split, store, count] :
-       {std::tuple{job::Split::kTrain, &loaded.train, &loaded.counts.train_examples},
-        std::tuple{job::Split::kVal, &loaded.val, &loaded.counts.val_examples},
-        std::tuple{job::Split::kTest, &loaded.test, &loaded.counts.test_examples}}) {
-    CONSILIUM_ASSIGN(*store, ItemStore::create(set, split, request.model.input, request.normalize, device_));
-    *count = static_cast<std::uint64_t>((*store)->size());
+  for (const auto& [split, use, store] : {std::tuple{job::Split::kTrain, Use::kTraining, &loaded.training},
+                                          std::tuple{job::Split::kTrain, Use::kEvaluation, &loaded.train},
+                                          std::tuple{job::Split::kVal, Use::kEvaluation, &loaded.val},
+                                          std::tuple{job::Split::kTest, Use::kEvaluation, &loaded.test}}) {
+    CONSILIUM_ASSIGN(*store, ItemStore::create(set, split, use, request.model.input, request.normalize, device_));
   }
+  loaded.counts.train_examples = static_cast<std::uint64_t>(loaded.training->size());
+  loaded.counts.val_examples = static_cast<std::uint64_t>(loaded.val->size());
+  loaded.counts.test_examples = static_cast<std::uint64_t>(loaded.test->size());
   return loaded;
 }
 
@@ -208,6 +207,10 @@ void Workspace::forget_old() {
     }
   }
   loaded_.erase(kept, loaded_.end());
+}
+
+const ExampleSource& Workspace::training() const {
+  return current_->training == nullptr ? *current_->train : *current_->training;
 }
 
 const ExampleSource& Workspace::split(job::Split split) const {

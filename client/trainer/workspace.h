@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "client/trainer/data/decoded_image.h"
+#include "client/trainer/data/scratch_file.h"
 #include "client/trainer/models/network.h"
 #include "client/trainer/protocol/messages.h"
 #include "client/trainer/task/learning_task.h"
@@ -25,9 +26,11 @@ class Workspace {
 
   /// @param cached_bytes  data sets beside the current one are kept up to this many bytes in all, the latest used ones
   /// @param decoder  of image files; null where there are numpy's alone
+  /// @param scratch  for prepared images beyond a data set's `loading.cache`; null: none
   explicit Workspace(const at::Device& device, std::uint64_t cached_bytes = kCachedBytes,
-                     std::shared_ptr<data::ImageDecoder> decoder = nullptr)
-      : device_(device), cached_bytes_(cached_bytes), decoder_(std::move(decoder)) {}
+                     std::shared_ptr<data::ImageDecoder> decoder = nullptr,
+                     std::shared_ptr<data::ScratchFile> scratch = nullptr)
+      : device_(device), cached_bytes_(cached_bytes), decoder_(std::move(decoder)), scratch_(std::move(scratch)) {}
 
   /// Loads what the request names and isn't there. Fails with kInvalidArgument where data, model and parameter_count
   /// don't fit each other, kNotFound, kResourceExhausted; the workspace is then unprepared.
@@ -37,8 +40,10 @@ class Workspace {
   [[nodiscard]] Network* network() { return current_ == nullptr ? nullptr : network_.get(); }
   /// What the current network learns; call after a successful prepare().
   [[nodiscard]] const LearningTask& task() const { return *task_; }
-  /// The split of the current data set; call after a successful prepare().
+  /// A split of the current data set as models are evaluated on it; call after a successful prepare().
   [[nodiscard]] const ExampleSource& split(job::Split split) const;
+  /// The training split of the current data set as a model trains on it: changed at random, cut into patches.
+  [[nodiscard]] const ExampleSource& training() const;
   /// Data sets in memory.
   [[nodiscard]] std::size_t cached_datasets() const { return loaded_.size(); }
 
@@ -47,6 +52,7 @@ class Workspace {
     std::string key;  ///< source, identity of its files, shape, classes, task, normalisation
     std::uint64_t bytes = 0;
     Prepared counts;
+    std::unique_ptr<ExampleSource> training;  ///< null: as `train`
     std::unique_ptr<ExampleSource> train;
     std::unique_ptr<ExampleSource> val;
     std::unique_ptr<ExampleSource> test;
@@ -62,6 +68,7 @@ class Workspace {
   at::Device device_;
   std::uint64_t cached_bytes_;
   std::shared_ptr<data::ImageDecoder> decoder_;
+  std::shared_ptr<data::ScratchFile> scratch_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<const LearningTask> task_;
   std::list<Loaded> loaded_;  ///< latest used first

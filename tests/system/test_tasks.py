@@ -45,8 +45,9 @@ def write_site(folder, seed):
     return folder
 
 
-def described(folder, **labels):
-    return {"type": "table", "path": str(folder), "labels": {"table": "labels.csv", "key": "file", **labels}, "split": {"column": "split"}}
+def described(folder, preprocess=None, **labels):
+    source = {"type": "table", "path": str(folder), "labels": {"table": "labels.csv", "key": "file", **labels}, "split": {"column": "split"}}
+    return {**source, "preprocess": preprocess} if preprocess else source
 
 
 def convolution(channels, stride=2, **keys):
@@ -63,10 +64,10 @@ UNET = {"name": "unet", "width": 4, "depth": 2, "input": [1, SIDE, SIDE], "class
 
 
 class Tasks(unittest.TestCase):
-    def learn(self, task, model, rounds, labels):
+    def learn(self, task, model, rounds, labels, preprocess=None):
         """Trains a masked job through the daemons and again in `simulate`; returns the metrics of the test split after each round."""
         with Consortium(SITES, populations=population()) as consortium:
-            data = {site: described(write_site(consortium.folder / "data" / site, index), **labels) for index, site in enumerate(SITES)}
+            data = {site: described(write_site(consortium.folder / "data" / site, index), preprocess, **labels) for index, site in enumerate(SITES)}
             consortium.start_coordinator()
             for site in SITES:
                 consortium.start_site(site, {"chest": data[site]}, policy=POLICY.replace("[classification]", f"[{task}]"))
@@ -89,6 +90,12 @@ class Tasks(unittest.TestCase):
     def test_masks(self):
         history = self.learn("segmentation", UNET, 4, {"mask": "mask", "threshold": 127})
         self.assertGreater(history[-1]["dice"], 0.8)
+
+    def test_masks_in_patches(self):
+        patches = {"patches": {"size": [SIDE // 2, SIDE // 2], "per_item": 2, "foreground": 0.7}}
+        history = self.learn("segmentation", {**UNET, "input": [1, SIDE // 2, SIDE // 2]}, 4, {"mask": "mask", "threshold": 127}, patches)
+        self.assertEqual(history[-1]["examples"], SPLITS["test"] * len(SITES), "a case is a whole image")
+        self.assertGreater(history[-1]["dice"], 0.7)
 
     def test_boxes(self):
         history = self.learn("detection", DETECTOR, 6, {"boxes": "boxes.csv"})

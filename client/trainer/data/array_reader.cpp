@@ -6,6 +6,8 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <functional>
+#include <numeric>
 #include <utility>
 
 namespace consilium::data {
@@ -85,15 +87,50 @@ Result<void> check_finite(const std::vector<float>& values, std::size_t example_
   return refuse(fmt::format("example {} holds {}, expected finite float32 values", index / example_size, *found));
 }
 
-template <class T>
-Result<void> read_labels_as(ByteSource& source, std::int64_t classes, std::vector<std::uint16_t>& labels) {
-  return for_each_element<T>(source, labels.size(), [&](std::size_t i, T value) -> Result<void> {
-    if (std::cmp_less(value, 0) || std::cmp_greater_equal(value, classes)) {
-      return refuse(fmt::format("label {} is {}, expected 0 to {}", i, value, classes - 1));
+/// Reads integers below a limit. `noun` names one of them in errors.
+template <class T, class Out>
+Result<void> read_integers_as(ByteSource& source, std::int64_t limit, std::string_view noun, std::vector<Out>& out) {
+  return for_each_element<T>(source, out.size(), [&](std::size_t i, T value) -> Result<void> {
+    if (std::cmp_less(value, 0) || std::cmp_greater_equal(value, limit)) {
+      return refuse(fmt::format("{} {} is {}, expected 0 to {}", noun, i, value, limit - 1));
     }
-    labels[i] = static_cast<std::uint16_t>(value);
+    out[i] = static_cast<Out>(value);
     return {};
   });
+}
+
+template <class Out>
+Result<std::vector<Out>> read_integers(ByteSource& source, const ArrayHeader& header, std::int64_t limit,
+                                       std::string_view noun) {
+  const std::size_t count =
+      std::accumulate(header.shape.begin(), header.shape.end(), std::size_t{1}, std::multiplies<>());
+  std::vector<Out> out(count);
+  const auto read = [&]() -> Result<void> {
+    switch (header.type) {
+      case ElementType::kUint8:
+        return read_integers_as<std::uint8_t>(source, limit, noun, out);
+      case ElementType::kInt8:
+        return read_integers_as<std::int8_t>(source, limit, noun, out);
+      case ElementType::kUint16:
+        return read_integers_as<std::uint16_t>(source, limit, noun, out);
+      case ElementType::kInt16:
+        return read_integers_as<std::int16_t>(source, limit, noun, out);
+      case ElementType::kUint32:
+        return read_integers_as<std::uint32_t>(source, limit, noun, out);
+      case ElementType::kInt32:
+        return read_integers_as<std::int32_t>(source, limit, noun, out);
+      case ElementType::kUint64:
+        return read_integers_as<std::uint64_t>(source, limit, noun, out);
+      case ElementType::kInt64:
+        return read_integers_as<std::int64_t>(source, limit, noun, out);
+      case ElementType::kFloat32:
+      case ElementType::kFloat64:
+        break;
+    }
+    return refuse(fmt::format("expected integers, found {}", name_of(header.type)));
+  };
+  if (auto done = read(); !done) return fail(std::move(done).error());
+  return out;
 }
 
 }  // namespace
@@ -153,39 +190,22 @@ Result<std::vector<std::uint16_t>> read_labels(ByteSource& source, const ArrayHe
   const bool column = header.shape.size() == 2 && header.shape[1] == 1;
   if (header.shape.size() != 1 && !column)
     return refuse(fmt::format("expected a shape of N or N x 1, found {}", text(header.shape)));
-  std::vector<std::uint16_t> labels(header.shape[0]);
-  Result<void> read = {};
-  switch (header.type) {
-    case ElementType::kUint8:
-      read = read_labels_as<std::uint8_t>(source, classes, labels);
-      break;
-    case ElementType::kInt8:
-      read = read_labels_as<std::int8_t>(source, classes, labels);
-      break;
-    case ElementType::kUint16:
-      read = read_labels_as<std::uint16_t>(source, classes, labels);
-      break;
-    case ElementType::kInt16:
-      read = read_labels_as<std::int16_t>(source, classes, labels);
-      break;
-    case ElementType::kUint32:
-      read = read_labels_as<std::uint32_t>(source, classes, labels);
-      break;
-    case ElementType::kInt32:
-      read = read_labels_as<std::int32_t>(source, classes, labels);
-      break;
-    case ElementType::kUint64:
-      read = read_labels_as<std::uint64_t>(source, classes, labels);
-      break;
-    case ElementType::kInt64:
-      read = read_labels_as<std::int64_t>(source, classes, labels);
-      break;
-    case ElementType::kFloat32:
-    case ElementType::kFloat64:
-      return refuse(fmt::format("expected integers, found {}", name_of(header.type)));
-  }
-  if (!read) return fail(std::move(read).error());
-  return labels;
+  return read_integers<std::uint16_t>(source, header, classes, "label");
+}
+
+bool has_columns(const ArrayHeader& labels) { return labels.shape.size() == 2 && labels.shape[1] > 1; }
+
+Result<std::vector<std::uint8_t>> read_columns(ByteSource& source, const ArrayHeader& header) {
+  return read_integers<std::uint8_t>(source, header, 2, "label");
+}
+
+Result<std::vector<std::uint8_t>> read_masks(ByteSource& source, const ArrayHeader& header, const Dataset& dataset) {
+  const std::vector<std::uint64_t> sides(dataset.shape.begin() + 1, dataset.shape.end());
+  const bool fits = !sides.empty() && header.shape.size() == sides.size() + 1 &&
+                    std::equal(sides.begin(), sides.end(), header.shape.begin() + 1);
+  if (!fits)
+    return refuse(fmt::format("expected a mask for each image, N x {}, found {}", text(sides), text(header.shape)));
+  return read_integers<std::uint8_t>(source, header, std::min<std::int64_t>(dataset.classes, 256), "pixel");
 }
 
 }  // namespace consilium::data

@@ -41,6 +41,15 @@ Result<std::uint64_t> data_bytes(const ArrayHeader& header, std::uint64_t limit)
 /// were checked by data_bytes().
 Result<Values> read_values(ByteSource& source, const ArrayHeader& header, const Dataset& dataset);
 
+/// Whether an array of labels has several columns, each a label of its own.
+[[nodiscard]] bool has_columns(const ArrayHeader& labels);
+
+/// Reads several labels for each example: integers, N x L, each 0 or 1.
+Result<std::vector<std::uint8_t>> read_columns(ByteSource& source, const ArrayHeader& header);
+
+/// Reads masks: integers, N x the image's sides without its channels, each from 0 to classes - 1 and at most 255.
+Result<std::vector<std::uint8_t>> read_masks(ByteSource& source, const ArrayHeader& header, const Dataset& dataset);
+
 /// Reads labels: integers, N or N x 1, each from 0 to classes - 1.
 Result<std::vector<std::uint16_t>> read_labels(ByteSource& source, const ArrayHeader& header, std::int64_t classes);
 

@@ -59,20 +59,26 @@ std::size_t Dataset::example_size() const {
 }
 
 Result<Dataset> read_dataset(const trainer::DataSource& source, const std::vector<std::int64_t>& input,
-                             std::int64_t classes, const ReadLimits& limits) {
+                             std::int64_t classes, const ReadLimits& limits, Targets accepted) {
   CONSILIUM_TRY(check_request(input, classes));
   CONSILIUM_ASSIGN(const Reader* const reader, reader_of(source));
   if (reader->arrays == nullptr) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{}: a data set of type {} holds files; expected one of arrays", source.path, source.type));
   }
-  Dataset dataset{input, classes, {}, {}, {}};
+  Dataset dataset;
+  dataset.shape = input;
+  dataset.classes = classes;
   auto filled = reader->arrays(source.path, limits, dataset);
   if (filled) filled = unify_types(dataset);
   if (!filled) return fail(filled.error().within(source.path));
   if (dataset.train.size() == 0) {
     return fail(ErrorCode::kInvalidArgument, source.path + ": train_images: holds no examples, expected at least one");
   }
+  if (accepted == Targets::kClasses && dataset.target != TargetKind::kClass)
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{}: its targets are of the kind '{}', expected one class for each example in train_labels",
+                            source.path, name_of(dataset.target)));
   return dataset;
 }
 
@@ -80,6 +86,10 @@ Split select(const Split& split, std::span<const std::uint32_t> indices, std::si
   Split chosen;
   chosen.labels.reserve(indices.size());
   for (const std::uint32_t index : indices) chosen.labels.push_back(split.labels[index]);
+  for (const std::uint32_t index : indices) {
+    const auto first = split.parts.begin() + static_cast<std::ptrdiff_t>(index * split.parts_size());
+    chosen.parts.insert(chosen.parts.end(), first, first + static_cast<std::ptrdiff_t>(split.parts_size()));
+  }
   chosen.values = std::visit(
       [&](const auto& values) -> Values {
         std::remove_cvref_t<decltype(values)> copy(indices.size() * example_size);

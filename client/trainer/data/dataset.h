@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "client/trainer/data/target.h"
 #include "client/trainer/protocol/messages.h"
 #include "common/error/error.h"
 
@@ -15,12 +16,16 @@ namespace consilium::data {
 /// stay uint8 (0 to 255); float32 and float64 become float32, and are finite.
 using Values = std::variant<std::vector<std::uint8_t>, std::vector<float>>;
 
-/// The examples of one split. labels.size() is their number; each label is below Dataset::classes.
+/// The examples of one split. labels.size() is their number; each label is below Dataset::classes. Where the target is
+/// another than a class, labels are 0 and `parts` holds the targets, one example after the other.
 struct Split {
   Values values;
   std::vector<std::uint16_t> labels;
+  std::vector<std::uint8_t> parts{};  ///< kMask: the class of each pixel or voxel; kLabels: 0 or 1 for each label
 
   [[nodiscard]] std::size_t size() const { return labels.size(); }
+  /// Elements of `parts` that one example has.
+  [[nodiscard]] std::size_t parts_size() const { return labels.empty() ? 0 : parts.size() / labels.size(); }
   bool operator==(const Split&) const = default;
 };
 
@@ -31,11 +36,15 @@ struct Dataset {
   Split train;
   Split val;
   Split test;
+  TargetKind target = TargetKind::kClass;  ///< kClass, kLabels or kMask, the same for all splits
 
   /// Values of one example: the product of shape.
   [[nodiscard]] std::size_t example_size() const;
   bool operator==(const Dataset&) const = default;
 };
+
+/// Which targets a caller of read_dataset() can use: classes alone, or whatever the arrays hold.
+enum class Targets : std::uint8_t { kClasses, kAny };
 
 /// What a reader accepts at most.
 struct ReadLimits {
@@ -44,12 +53,13 @@ struct ReadLimits {
 
 /// Reads a data set from disk and matches it with a model. The files are hostile: every declared size is checked
 /// against the limit and the file before anything is allocated. Fails, naming file and array, where something is
-/// missing, truncated, of another shape or type, NaN, or a label isn't below `classes`.
+/// missing, truncated, of another shape or type, NaN, a label isn't below `classes`, or the targets aren't among those
+/// accepted.
 /// @param input   shape of one example as the model has it; N x H x W matches [1, H, W], N x H x W x C matches [C, H,
 /// W]
 /// @param classes 1 to 65536
 Result<Dataset> read_dataset(const trainer::DataSource& source, const std::vector<std::int64_t>& input,
-                             std::int64_t classes, const ReadLimits& limits = {});
+                             std::int64_t classes, const ReadLimits& limits = {}, Targets accepted = Targets::kClasses);
 
 /// Copies the examples at these indices, in their order.
 /// @param example_size Dataset::example_size()

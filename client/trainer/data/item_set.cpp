@@ -59,6 +59,8 @@ void count_classes(const Target& target, std::vector<std::uint64_t>& counts) {
   for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += held[i] ? 1 : 0;
 }
 
+std::size_t place_of(job::Split split) { return split == job::Split::kTrain ? 0 : split == job::Split::kVal ? 1 : 2; }
+
 std::uint64_t cache_key(const ExampleKey& key) { return std::uint64_t{key.item} << 32 | key.plane; }
 
 crypto::Digest digest_of(const Volume& image) {
@@ -150,20 +152,20 @@ Result<void> ItemSet::check(std::int64_t classes) {
   class_examples_.assign(static_cast<std::size_t>(classes), 0);
   for (std::size_t i = 0; i < checked.size(); ++i) {
     if (checked[i].unreadable) continue;
-    auto& list = collection_.items[i].split == job::Split::kTrain ? train_
-                 : collection_.items[i].split == job::Split::kVal ? val_
-                                                                  : test_;
-    for (std::size_t c = 0; c < class_examples_.size() && &list == &train_; ++c)
+    const job::Split split = collection_.items[i].split;
+    for (std::size_t c = 0; c < class_examples_.size() && split == job::Split::kTrain; ++c)
       class_examples_[c] += checked[i].held[c] * preparation_.patches_per_item();
     for (std::int64_t plane = 0; plane < checked[i].planes; ++plane) {
+      const ExampleKey key{static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(plane), 0};
       for (std::uint32_t patch = 0; patch < preparation_.patches_per_item(); ++patch)
-        list.push_back({static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(plane), patch});
+        examples_[place_of(split)].push_back({key.item, key.plane, patch});
+      if (are_windowed()) whole_[place_of(split)].push_back(key);
     }
     examples += static_cast<std::uint64_t>(checked[i].planes) * preparation_.patches_per_item();
     if (examples > kMaxExamples)
       return fail(ErrorCode::kResourceExhausted, fmt::format("more than {} examples", kMaxExamples));
   }
-  if (train_.empty())
+  if (examples_[place_of(job::Split::kTrain)].empty())
     return fail(ErrorCode::kInvalidArgument, "the training split holds no examples, expected at least one");
   note_equal(checked);
   measure(checked);
@@ -202,18 +204,22 @@ void ItemSet::measure(const std::vector<Checked>& checked) {
 
 Result<std::shared_ptr<const ItemSet>> ItemSet::open(const trainer::DataSource& source,
                                                      const std::vector<std::int64_t>& input, std::int64_t classes,
-                                                     std::shared_ptr<ImageDecoder> decoder) {
+                                                     std::shared_ptr<ImageDecoder> decoder,
+                                                     std::shared_ptr<ScratchFile> scratch) {
   CONSILIUM_ASSIGN(Preparation preparation, Preparation::create(source, input));
   CONSILIUM_ASSIGN(Collection collection, list_items(source, std::move(decoder)));
   if (collection.items.size() > std::numeric_limits<std::uint32_t>::max())
     return fail(ErrorCode::kResourceExhausted, source.path + ": too many items");
-  auto set = std::shared_ptr<ItemSet>(new ItemSet(source, std::move(collection), std::move(preparation)));
+  auto set =
+      std::shared_ptr<ItemSet>(new ItemSet(source, std::move(collection), std::move(preparation), std::move(scratch)));
   if (auto checked = set->check(classes); !checked) return fail(checked.error().within(source.path));
   return std::shared_ptr<const ItemSet>(std::move(set));
 }
 
-const std::vector<ExampleKey>& ItemSet::examples(job::Split split) const {
-  return split == job::Split::kTrain ? train_ : split == job::Split::kVal ? val_ : test_;
+const std::vector<ExampleKey>& ItemSet::examples(job::Split split) const { return examples_[place_of(split)]; }
+
+const std::vector<ExampleKey>& ItemSet::cases(job::Split split) const {
+  return are_windowed() ? whole_[place_of(split)] : examples(split);
 }
 
 Result<PreparedItem> ItemSet::prepared(const ExampleKey& key) const {

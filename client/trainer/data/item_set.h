@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,11 +27,19 @@ class ItemSet {
  public:
   /// Opens a data set. Fails with kInvalidArgument where more of its files can't be read than `loading.unreadable`
   /// allows, or a target doesn't fit `classes`. Errors and notes name files and are for the site's own eyes.
+  /// @param scratch  for prepared images beyond `loading.cache`; null: they are read again when they are needed
   static Result<std::shared_ptr<const ItemSet>> open(const trainer::DataSource& source,
                                                      const std::vector<std::int64_t>& input, std::int64_t classes,
-                                                     std::shared_ptr<ImageDecoder> decoder);
+                                                     std::shared_ptr<ImageDecoder> decoder,
+                                                     std::shared_ptr<ScratchFile> scratch = nullptr);
 
+  /// What a model trains on: patches where `preprocess.patches` says so, else whole items or planes.
   [[nodiscard]] const std::vector<ExampleKey>& examples(job::Split split) const;
+  /// What a model is evaluated on: as examples(), but the whole of each item or plane where are_windowed().
+  [[nodiscard]] const std::vector<ExampleKey>& cases(job::Split split) const;
+  /// Whether examples are patches and targets are masks: evaluation then covers whole images by overlapping windows of
+  /// a patch's size.
+  [[nodiscard]] bool are_windowed() const { return preparation_.has_patches() && kind() == TargetKind::kMask; }
   [[nodiscard]] const Item& item(const ExampleKey& key) const { return collection_.items[key.item]; }
   [[nodiscard]] TargetKind kind() const { return collection_.kind; }
   [[nodiscard]] const Preparation& preparation() const { return preparation_; }
@@ -47,11 +56,12 @@ class ItemSet {
  private:
   struct Checked;
 
-  ItemSet(trainer::DataSource source, Collection collection, Preparation preparation)
+  ItemSet(trainer::DataSource source, Collection collection, Preparation preparation,
+          std::shared_ptr<ScratchFile> scratch)
       : source_(std::move(source)),
         collection_(std::move(collection)),
         preparation_(std::move(preparation)),
-        cache_(source_.loading.cache_bytes) {}
+        cache_(source_.loading.cache_bytes, std::move(scratch)) {}
   Result<void> check(std::int64_t classes);
   Checked check_one(std::size_t item, std::int64_t classes) const;
   Result<void> count_unreadable(std::size_t unreadable, const std::string& first) const;
@@ -63,7 +73,7 @@ class ItemSet {
   Preparation preparation_;
   Scale scale_;
   std::vector<std::uint64_t> class_examples_;
-  std::vector<ExampleKey> train_, val_, test_;
+  std::array<std::vector<ExampleKey>, 3> examples_, whole_;  ///< by split
   std::vector<std::string> notes_;
   mutable ItemCache cache_;
 };

@@ -15,6 +15,7 @@ Loader::Loader(std::shared_ptr<const ItemSet> set, job::Split split, bool random
 Loader::~Loader() { stop_workers(); }
 
 std::size_t Loader::slots_for_examples() const {
+  if (!random_ && set_->are_windowed()) return threads_;  // whole images, of whatever size
   const Preparation& preparation = set_->preparation();
   const Sides& sides = preparation.sides();
   const auto bytes = static_cast<std::size_t>(preparation.channels() * sides[0] * sides[1] * sides[2]) * sizeof(float);
@@ -69,13 +70,17 @@ Result<PreparedItem> Loader::take(std::int64_t row) {
 }
 
 Result<PreparedItem> Loader::load(std::int64_t row, const Draw& draw) const {
-  const ExampleKey key = set_->examples(split_)[static_cast<std::size_t>(row)];
+  const ExampleKey key = keys()[static_cast<std::size_t>(row)];
   const Preparation& preparation = set_->preparation();
   CONSILIUM_ASSIGN(PreparedItem item, set_->prepared(key));
   // The stream's name ends with the example, so that no example's changes depend on another's.
   const std::string name = random_ ? fmt::format("{}/{}/{}", draw.site, draw.epoch, row) : fmt::format("{}", row);
   RandomStream stream(random_ ? draw.seed : 0, RandomPurpose::kAugmentation, random_ ? draw.round : 0, name);
-  if (preparation.has_patches()) preparation.cut_patch(item, stream);
+  if (!random_ && set_->are_windowed()) {
+    preparation.pad_to_patch(item);
+  } else if (preparation.has_patches()) {
+    preparation.cut_patch(item, stream);
+  }
   const trainer::Augment& augment = set_->source().augment;
   if (random_) move_pixels(item, augment, stream);
   preparation.normalise(item, set_->site_scale());

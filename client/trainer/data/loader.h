@@ -27,13 +27,15 @@ struct Draw {
 /// alone, not on threads, cache or order. One caller at a time.
 class Loader {
  public:
-  /// @param random  whether examples are changed at random; where they aren't, patches are drawn from a fixed seed
+  /// @param random  true: the examples to train on, changed at random. False: the cases to evaluate on; patches are
+  ///                drawn from a fixed seed, or are whole images where the set's are_windowed(), padded to a patch's
+  ///                size
   Loader(std::shared_ptr<const ItemSet> set, job::Split split, bool random);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  [[nodiscard]] std::size_t size() const { return set_->examples(split_).size(); }
+  [[nodiscard]] std::size_t size() const { return keys().size(); }
   /// Begins an epoch: threads load the examples in this order, some ahead of what was taken.
   void begin(const Draw& draw, std::span<const std::int64_t> order);
   /// Returns an example, normalised: at once where it is the next of the order, else loaded now.
@@ -52,6 +54,9 @@ class Loader {
   void work(const std::stop_token& stop);
   Result<PreparedItem> load(std::int64_t row, const Draw& draw) const;
   [[nodiscard]] std::size_t slots_for_examples() const;
+  [[nodiscard]] const std::vector<ExampleKey>& keys() const {
+    return random_ ? set_->examples(split_) : set_->cases(split_);
+  }
   void stop_workers();
 
   std::shared_ptr<const ItemSet> set_;

@@ -45,34 +45,73 @@ Result<Values> images(const ZipArchive& archive, const std::string& entry, const
   return values;
 }
 
-Result<std::vector<std::uint16_t>> labels(const ZipArchive& archive, const std::string& entry, const Dataset& dataset,
-                                          std::uint64_t& budget) {
+/// What the examples of a split are to give, and of which kind it is.
+struct SplitTargets {
+  TargetKind kind = TargetKind::kClass;
+  std::vector<std::uint16_t> labels;
+  std::vector<std::uint8_t> parts;
+};
+
+Result<SplitTargets> targets(const ZipArchive& archive, const std::string& entry, bool masks, const Dataset& dataset,
+                             std::uint64_t& budget) {
   CONSILIUM_ASSIGN(const OpenArray array, open_array(archive, entry, budget));
-  CONSILIUM_ASSIGN(std::vector<std::uint16_t> values, read_labels(*array.source, array.header, dataset.classes));
+  SplitTargets found;
+  if (masks) {
+    found.kind = TargetKind::kMask;
+    CONSILIUM_ASSIGN(found.parts, read_masks(*array.source, array.header, dataset));
+  } else if (has_columns(array.header)) {
+    found.kind = TargetKind::kLabels;
+    CONSILIUM_ASSIGN(found.parts, read_columns(*array.source, array.header));
+  } else {
+    CONSILIUM_ASSIGN(found.labels, read_labels(*array.source, array.header, dataset.classes));
+  }
+  if (found.kind != TargetKind::kClass) found.labels.assign(array.header.shape[0], 0);
   CONSILIUM_TRY(array.source->expect_end());
-  return values;
+  return found;
 }
 
-Result<Split> read_split(const ZipArchive& archive, const std::string& name, const Dataset& dataset,
-                         std::uint64_t& budget) {
-  const std::string image_name = name + "_images", label_name = name + "_labels";
-  const bool has_images = archive.contains(image_name + ".npy"), has_labels = archive.contains(label_name + ".npy");
-  if (!has_images && !has_labels && name != "train") return Split{};
+/// Takes a split's kind of target; the training split comes first and decides it for the others.
+Result<void> take_kind(const SplitTargets& found, const Split& split, Dataset& dataset) {
+  if (&split == &dataset.train) dataset.target = found.kind;
+  if (found.labels.empty()) return {};
+  if (found.kind != dataset.target)
+    return refuse(fmt::format("its targets are of the kind '{}', those of the training split '{}'", name_of(found.kind),
+                              name_of(dataset.target)));
+  const std::size_t labels = found.parts.size() / found.labels.size();
+  if (found.kind == TargetKind::kLabels && &split != &dataset.train && labels != dataset.train.parts_size())
+    return refuse(fmt::format("expected {} labels for each example as in train_labels, found {}",
+                              dataset.train.parts_size(), labels));
+  return {};
+}
+
+Result<void> read_split(const ZipArchive& archive, const std::string& name, Split& split, Dataset& dataset,
+                        std::uint64_t& budget) {
+  const std::string image_name = name + "_images", label_name = name + "_labels", mask_name = name + "_masks";
+  const bool has_images = archive.contains(image_name + ".npy"), has_labels = archive.contains(label_name + ".npy"),
+             has_masks = archive.contains(mask_name + ".npy");
+  if (!has_images && !has_labels && !has_masks && name != "train") return {};
   if (!has_images)
-    return refuse(image_name + ": missing, expected the arrays train_images, train_labels, and val_ and test_ alike");
-  if (!has_labels) return refuse(label_name + ": missing, expected a label for each of " + image_name);
-  Split split;
+    return refuse(
+        image_name +
+        ": missing, expected the arrays train_images, train_labels (or train_masks), and val_ and test_ alike");
+  if (!has_labels && !has_masks)
+    return refuse(fmt::format("{}: missing, expected a label for each of {}, or a mask in {}", label_name, image_name,
+                              mask_name));
+  if (has_labels && has_masks) return refuse(fmt::format("{} and {}: expected one of them", label_name, mask_name));
   auto values = images(archive, image_name + ".npy", dataset, budget);
   if (!values) return fail(values.error().within(image_name));
-  auto numbers = labels(archive, label_name + ".npy", dataset, budget);
-  if (!numbers) return fail(numbers.error().within(label_name));
+  const std::string& target_name = has_masks ? mask_name : label_name;
+  auto found = targets(archive, target_name + ".npy", has_masks, dataset, budget);
+  if (!found) return fail(found.error().within(target_name));
+  if (auto taken = take_kind(*found, split, dataset); !taken) return fail(taken.error().within(target_name));
   split.values = std::move(*values);
-  split.labels = std::move(*numbers);
+  split.labels = std::move(found->labels);
+  split.parts = std::move(found->parts);
   const std::size_t examples =
       std::visit([](const auto& v) { return v.size(); }, split.values) / dataset.example_size();
-  if (examples == split.size()) return split;
-  return refuse(fmt::format("{}: expected {} labels, one for each of {}, found {}", label_name, examples, image_name,
-                            split.size()));
+  if (examples == split.size()) return {};
+  return refuse(fmt::format("{}: expected {} {}, one for each of {}, found {}", target_name, examples,
+                            has_masks ? "masks" : "labels", image_name, split.size()));
 }
 
 }  // namespace
@@ -91,9 +130,9 @@ Result<std::vector<std::uint64_t>> npz_shape(const std::filesystem::path& file) 
 Result<void> read_npz(const std::filesystem::path& file, const ReadLimits& limits, Dataset& dataset) {
   CONSILIUM_ASSIGN(const ZipArchive archive, ZipArchive::open(file));
   std::uint64_t budget = limits.bytes;
-  CONSILIUM_ASSIGN(dataset.train, read_split(archive, "train", dataset, budget));
-  CONSILIUM_ASSIGN(dataset.val, read_split(archive, "val", dataset, budget));
-  CONSILIUM_ASSIGN(dataset.test, read_split(archive, "test", dataset, budget));
+  CONSILIUM_TRY(read_split(archive, "train", dataset.train, dataset, budget));
+  CONSILIUM_TRY(read_split(archive, "val", dataset.val, dataset, budget));
+  CONSILIUM_TRY(read_split(archive, "test", dataset.test, dataset, budget));
   return {};
 }
 

@@ -243,7 +243,12 @@ Result<void> Preparation::shape(PreparedItem& item) const {
       centre(item, wanted);
     }
   }
-  return has_patches() ? Result<void>() : check_sides(image);
+  if (!has_patches()) return check_sides(image);
+  const bool mask = std::holds_alternative<Mask>(item.target);
+  if (mask && flat_ && image.sides[0] != 1) return check_sides(image);
+  if (mask && !flat_ && image.flat)
+    return refuse("an image, the model's patches are volumes; preprocess.patches.size of two numbers fits images");
+  return {};
 }
 
 Result<PreparedItem> Preparation::load(const Collection& collection, const Item& item, std::int64_t plane) const {
@@ -281,6 +286,16 @@ void Preparation::cut_patch(PreparedItem& item, RandomStream& stream) const {
                          : drawn;
   }
   cut(item, low, patch);
+}
+
+void Preparation::pad_to_patch(PreparedItem& item) const {
+  const Sides patch = three<std::int64_t>(options_.patch, 1);
+  Sides low{}, sides = item.image.sides;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    low[axis] = -(std::max<std::int64_t>(patch[axis] - sides[axis], 0) / 2);
+    sides[axis] = std::max(sides[axis], patch[axis]);
+  }
+  if (sides != item.image.sides) item.image = block_of(item.image, low, sides);
 }
 
 void Preparation::normalise(PreparedItem& item, const Scale& site) const {

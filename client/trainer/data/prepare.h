@@ -46,6 +46,9 @@ class Preparation {
   [[nodiscard]] std::uint32_t patches_per_item() const { return has_patches() ? options_.patches_per_item : 1; }
   /// Cuts a patch at a place that is drawn.
   void cut_patch(PreparedItem& item, RandomStream& stream) const;
+  /// Pads an image that is smaller than a patch, as much before as after it (one less before where that is odd), as
+  /// cut_patch() does. The target stays as it is.
+  void pad_to_patch(PreparedItem& item) const;
   /// Normalises as described; bytes become 0 to 1.
   /// @param site  what the training split has on average, for `normalise: site`
   void normalise(PreparedItem& item, const Scale& site) const;

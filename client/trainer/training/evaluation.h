@@ -10,8 +10,9 @@
 
 namespace consilium::trainer {
 
-/// Evaluates a model on a split: batch norm by its running statistics, no dropout. A split without examples gives
-/// zeros.
+/// Evaluates a model on a split: batch norm by its running statistics, no dropout. Where examples are whole images,
+/// each is one case, whose class scores come from overlapping windows (sliding_window.h). A split without examples
+/// gives zeros.
 /// @param model   in the manifest's order   @param counts  Task::evaluation_elements(), overwritten
 /// Fails with kInvalidArgument where a prediction is NaN, kResourceExhausted, kCancelled.
 Result<Evaluated> evaluate(Network& network, const LearningTask& task, const ExampleSource& examples,

@@ -25,6 +25,10 @@ class ExampleSource {
   /// Says which rows will be asked for next, and in which order; a source that reads from disk then reads ahead.
   /// @param draw  what random changes of the examples are drawn from
   virtual void begin(const data::Draw& draw, std::span<const std::int64_t> order) const = 0;
+  /// Whether an example is a whole image for a network whose input is a window of it. Then batch() takes one row, and
+  /// each side of its image is at least the network's; an image that was smaller was padded: its mask lies in the
+  /// middle, one nearer to the beginning where the padding is odd.
+  [[nodiscard]] virtual bool are_whole() const { return false; }
   /// Gathers rows, normalised, on the device. Fails where an example can't be read any more; the message names no file.
   /// @param rows  indices in [0, size())
   [[nodiscard]] virtual Result<Batch> batch(std::span<const std::int64_t> rows) const = 0;

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <functional>
-#include <numeric>
 #include <utility>
 
 namespace consilium::trainer {
@@ -74,18 +72,19 @@ Target target_of(const std::vector<data::PreparedItem>& items, const at::Device&
 
 }  // namespace
 
-ItemStore::ItemStore(std::shared_ptr<const data::ItemSet> set, job::Split split, std::vector<std::int64_t> input,
-                     const at::Device& device)
+ItemStore::ItemStore(std::shared_ptr<const data::ItemSet> set, job::Split split, Use use,
+                     std::vector<std::int64_t> input, const at::Device& device)
     : set_(std::move(set)),
-      loader_(std::make_unique<data::Loader>(set_, split, split == job::Split::kTrain)),
+      loader_(std::make_unique<data::Loader>(set_, split, use == Use::kTraining)),
       input_(std::move(input)),
-      device_(device) {}
+      device_(device),
+      windowed_(use == Use::kEvaluation && set_->are_windowed()) {}
 
 Result<std::unique_ptr<ItemStore>> ItemStore::create(std::shared_ptr<const data::ItemSet> set, job::Split split,
-                                                     const std::vector<std::int64_t>& input,
+                                                     Use use, const std::vector<std::int64_t>& input,
                                                      const std::optional<job::Normalization>& normalize,
                                                      const at::Device& device) {
-  std::unique_ptr<ItemStore> store(new ItemStore(std::move(set), split, input, device));
+  std::unique_ptr<ItemStore> store(new ItemStore(std::move(set), split, use, input, device));
   if (!normalize) return store;
   if (normalize->mean.size() != normalize->std.size() ||
       (normalize->mean.size() != 1 && std::cmp_not_equal(normalize->mean.size(), input.front()))) {
@@ -110,11 +109,6 @@ void ItemStore::put_image(const data::Volume& image, float* to) const {
 }
 
 Result<Batch> ItemStore::batch(std::span<const std::int64_t> rows) const {
-  std::vector<std::int64_t> shape{static_cast<std::int64_t>(rows.size())};
-  shape.insert(shape.end(), input_.begin(), input_.end());
-  Batch batch{host_tensor(shape, at::kFloat, device_), {}};
-  const auto values = std::accumulate(input_.begin(), input_.end(), std::size_t{1}, std::multiplies<>());
-  float* to = batch.images.mutable_data_ptr<float>();
   std::vector<data::PreparedItem> items;
   for (const std::int64_t row : rows) {
     auto item = loader_->take(row);
@@ -123,10 +117,20 @@ Result<Batch> ItemStore::batch(std::span<const std::int64_t> rows) const {
       fmt::print(stderr, "data set: {}\n", item.error().message);
       return fail(item.error().code, "an example of the data set can't be read any more; the site's log names it");
     }
-    put_image(item->image, to);
-    item->image.values.clear();
-    to += values;
     items.push_back(std::move(*item));
+  }
+  std::vector<std::int64_t> shape = input_;
+  if (windowed_ && !items.empty()) {
+    const data::Sides& sides = items[0].image.sides;
+    std::copy(sides.end() - static_cast<std::ptrdiff_t>(shape.size() - 1), sides.end(), shape.begin() + 1);
+  }
+  shape.insert(shape.begin(), static_cast<std::int64_t>(items.size()));
+  Batch batch{host_tensor(shape, at::kFloat, device_), {}};
+  float* to = batch.images.mutable_data_ptr<float>();
+  for (data::PreparedItem& item : items) {
+    put_image(item.image, to);
+    to += item.image.values.size();
+    item.image.values = {};
   }
   if (!items.empty()) batch.target = target_of(items, device_);
   batch.images = to_device(batch.images, device_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -12,11 +13,14 @@
 
 namespace consilium::trainer {
 
-/// One split of a data set of items, loaded from disk while the training runs. One caller at a time.
+/// What a split is read for.
+enum class Use : std::uint8_t { kTraining, kEvaluation };
+
+/// One split of a data set of items, loaded from disk while a model trains or is evaluated. One caller at a time.
 class ItemStore final : public ExampleSource {
  public:
   /// @param normalize  the job's, applied after the description's own; checked like ExampleStore's
-  static Result<std::unique_ptr<ItemStore>> create(std::shared_ptr<const data::ItemSet> set, job::Split split,
+  static Result<std::unique_ptr<ItemStore>> create(std::shared_ptr<const data::ItemSet> set, job::Split split, Use use,
                                                    const std::vector<std::int64_t>& input,
                                                    const std::optional<job::Normalization>& normalize,
                                                    const at::Device& device);
@@ -25,10 +29,11 @@ class ItemStore final : public ExampleSource {
   void begin(const data::Draw& draw, std::span<const std::int64_t> order) const override {
     loader_->begin(draw, order);
   }
+  [[nodiscard]] bool are_whole() const override { return windowed_; }
   [[nodiscard]] Result<Batch> batch(std::span<const std::int64_t> rows) const override;
 
  private:
-  ItemStore(std::shared_ptr<const data::ItemSet> set, job::Split split, std::vector<std::int64_t> input,
+  ItemStore(std::shared_ptr<const data::ItemSet> set, job::Split split, Use use, std::vector<std::int64_t> input,
             const at::Device& device);
   void put_image(const data::Volume& image, float* to) const;
 
@@ -36,6 +41,7 @@ class ItemStore final : public ExampleSource {
   std::unique_ptr<data::Loader> loader_;
   std::vector<std::int64_t> input_;
   at::Device device_;
+  bool windowed_;
   std::vector<float> mean_{0.0F};
   std::vector<float> deviation_{1.0F};
 };

@@ -2,10 +2,13 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <fstream>
 #include <numeric>
 #include <vector>
 
+#include "client/trainer/training/evaluation.h"
+#include "tests/unit/client/trainer/data/files.h"
 #include "trainer_program.h"
 
 namespace consilium::trainer {
@@ -86,7 +89,8 @@ TEST_CASE("the task and its loss are the latest request's, and data without its 
   request.loss = task::default_loss(request.task.kind);
   const auto refused = workspace.prepare(request);
   REQUIRE_FALSE(refused.has_value());
-  CHECK(refused.error().message.find("holds one class for each example") != std::string::npos);
+  CHECK(refused.error().message.find("targets are of the kind 'class', a job of multi_label takes 'labels'") !=
+        std::string::npos);
   CHECK(workspace.network() == nullptr);
 }
 
@@ -127,7 +131,7 @@ TEST_CASE("a folder of images gives the batches that an array of the same images
   const std::vector<std::int64_t> rows{0, 2, 4, 1, 3}, same{0, 1, 2, 10, 11};
   const Batch in_memory = value_of(workspace.split(job::Split::kTrain).batch(rows));
   CHECK(value_of(workspace.prepare(images)) == expected);
-  const ExampleSource& split = workspace.split(job::Split::kTrain);
+  const ExampleSource& split = workspace.training();
   split.begin({.seed = 1, .round = 1, .site = "north", .epoch = 1}, same);
   const Batch loaded = value_of(split.batch(same));
   CHECK(at::equal(loaded.target.values, in_memory.target.values));
@@ -144,7 +148,7 @@ TEST_CASE("an array that is prepared or augmented is loaded item by item, and re
   CHECK(value_of(workspace.prepare(request)).val_examples == 6);
   const std::vector<std::int64_t> rows{3, 1, 2};
   const auto batch_of = [&](std::uint32_t epoch) {
-    const ExampleSource& split = workspace.split(job::Split::kTrain);
+    const ExampleSource& split = workspace.training();
     split.begin({.seed = 1, .round = 1, .site = "north", .epoch = epoch}, rows);
     return value_of(split.batch(rows)).images;
   };
@@ -154,6 +158,54 @@ TEST_CASE("an array that is prepared or augmented is loaded item by item, and re
   bool changed = false;
   for (std::uint32_t epoch = 2; epoch < 12; ++epoch) changed = changed || !at::equal(batch_of(epoch), first);
   CHECK(changed);
+}
+
+/// Writes volumes of one channel with a mask each: 3 to train on, 2 for validation.
+void write_masked_volumes(const std::filesystem::path& file) {
+  const auto npy = [](const std::string& shape, std::size_t count, auto value) {
+    const std::string dictionary = "{'descr': '|u1', 'fortran_order': False, 'shape': " + shape + ", }\n";
+    std::string bytes("\x93NUMPY\x01\x00", 8);
+    bytes.push_back(static_cast<char>(dictionary.size()));
+    bytes.push_back('\0');
+    bytes += dictionary;
+    for (std::size_t i = 0; i < count; ++i) bytes.push_back(static_cast<char>(value(i)));
+    return bytes;
+  };
+  constexpr std::size_t kVoxels = 5 * 9 * 7;
+  const auto image = [](std::size_t i) { return i * 7 % 256; };
+  const auto mask = [](std::size_t i) { return i * 7 % 256 > 127 ? 1 : 0; };
+  data::testing::write_zip(file, {{"train_images.npy", npy("(3, 5, 9, 7)", 3 * kVoxels, image)},
+                                  {"train_masks.npy", npy("(3, 5, 9, 7)", 3 * kVoxels, mask)},
+                                  {"val_images.npy", npy("(2, 5, 9, 7)", 2 * kVoxels, image)},
+                                  {"val_masks.npy", npy("(2, 5, 9, 7)", 2 * kVoxels, mask)}});
+}
+
+TEST_CASE("volumes and masks in an npz file train a segmentation in patches, and are evaluated whole") {
+  Folder folder;
+  write_masked_volumes(folder / "a.npz");
+  Prepare request = prepare_for(folder / "a.npz");
+  request.model.layers = {model::Conv{.out_channels = 2, .kernel = {1}}};
+  request.model.input = {1, 4, 4, 4};
+  request.parameter_count = 4;
+  request.task = task::default_task(task::TaskKind::kSegmentation);
+  request.loss = task::default_loss(request.task.kind);
+  request.data.preprocess.patch = {4, 4, 4};
+  request.data.preprocess.patches_per_item = 5;
+  Workspace workspace(at::kCPU);
+  const Prepared prepared = value_of(workspace.prepare(request));
+  CHECK(prepared.train_examples == 15);
+  CHECK(prepared.val_examples == 2);
+  CHECK(workspace.training().size() == 15);
+  std::vector<std::uint64_t> counts(workspace.task().task().evaluation_elements());
+  // Class 1 where the image, 0 to 1, is above one half: the mask itself.
+  const std::vector<float> weights{-1.0F, 1.0F, 1.0F, 0.0F};
+  (void)value_of(
+      evaluate(*workspace.network(), workspace.task(), workspace.split(job::Split::kVal), 8, weights, counts, {}));
+  const task::Metrics metrics = value_of(workspace.task().task().metrics(counts));
+  CHECK(metrics.examples == 2);
+  const auto dice = std::ranges::find(metrics.values, "dice", &task::Metric::name);
+  REQUIRE(dice != metrics.values.end());
+  CHECK(dice->value == Approx(1.0));
 }
 
 TEST_CASE("what goes to the client about a broken data set names no file") {

@@ -174,10 +174,82 @@ TEST_CASE("an array that lies about itself is refused with its name") {
   check_refused(read_arrays(good_images(), npy(dictionary("<f4", "(3,)"), std::string(12, '\0'))),
                 "train_labels: expected integers, found float32");
   check_refused(read_arrays(good_images(), npy(dictionary("|u1", "(3, 2)"), std::string(6, '\0'))),
-                "train_labels: expected a shape of N or N x 1, found [3, 2]");
+                "its targets are of the kind 'labels', expected one class for each example in train_labels");
+  check_refused(read_arrays(good_images(), npy(dictionary("|u1", "(3, 1, 1)"), std::string(3, '\0'))),
+                "train_labels: expected a shape of N or N x 1, found [3, 1, 1]");
   check_refused(read_arrays(good_images(), npy(dictionary("|u1", "()"), "x")), "train_labels: expected a shape of N");
   check_refused(read_arrays(good_images(), npy(dictionary("|u1", "(2,)"), std::string(2, '\0'))),
                 "train_labels: expected 3 labels");
+}
+
+namespace {
+
+/// Reads splits whose targets may be of any kind.
+Result<Dataset> read_any(const Entries& entries, std::vector<std::int64_t> input = {1, 2, 2},
+                         std::int64_t classes = 3) {
+  const Folder folder;
+  const auto file = folder.path / "site.npz";
+  write_zip(file, entries);
+  return read_dataset({.type = "npz", .path = file.string()}, input, classes, {}, Targets::kAny);
+}
+
+std::string integers(const std::string& shape, const Bytes& values) {
+  return npy(dictionary("|u1", shape), bytes_of(values));
+}
+
+}  // namespace
+
+TEST_CASE("an array of masks gives each image its mask, in volumes with channels too") {
+  const Bytes masks{0, 1, 2, 2, 1, 1, 0, 0, 2, 0, 0, 1};
+  const auto flat = read_any({{"train_images.npy", good_images()}, {"train_masks.npy", integers("(3, 2, 2)", masks)}});
+  REQUIRE(flat);
+  CHECK(flat->target == TargetKind::kMask);
+  CHECK(flat->train.size() == 3);
+  CHECK(flat->train.parts == masks);
+  CHECK(flat->train.parts_size() == 4);
+  // Two channels, last in the file and first in the model.
+  Bytes voxels(2 * 3 * 2 * 1 * 2);
+  for (std::size_t i = 0; i < voxels.size(); ++i) voxels[i] = static_cast<std::uint8_t>(i);
+  const Entries volumes{{"train_images.npy", integers("(2, 3, 2, 1, 2)", voxels)},
+                        {"train_masks.npy", integers("(2, 3, 2, 1)", masks)}};
+  const auto deep = read_any(volumes, {2, 3, 2, 1});
+  REQUIRE(deep);
+  CHECK(deep->train.parts == masks);
+  CHECK(std::get<Bytes>(deep->train.values)[1] == 2);
+  CHECK(std::get<Bytes>(deep->train.values)[6] == 1);
+  CHECK(select(deep->train, std::vector<std::uint32_t>{1}, 12).parts == Bytes(masks.begin() + 6, masks.end()));
+}
+
+TEST_CASE("several columns of labels are labels of their own") {
+  const auto dataset = read_any({{"train_images.npy", good_images()},
+                                 {"train_labels.npy", integers("(3, 2)", {1, 0, 0, 0, 1, 1})},
+                                 {"val_images.npy", good_images()},
+                                 {"val_labels.npy", integers("(3, 2)", {0, 0, 0, 1, 0, 1})}});
+  REQUIRE(dataset);
+  CHECK(dataset->target == TargetKind::kLabels);
+  CHECK(dataset->train.parts == Bytes{1, 0, 0, 0, 1, 1});
+  CHECK(dataset->val.parts_size() == 2);
+}
+
+TEST_CASE("masks and labels that don't fit their images or each other are refused") {
+  const auto with = [](const std::string& name, const std::string& shape, const Bytes& values, Entries more = {}) {
+    more.insert(more.begin(), {{"train_images.npy", good_images()}, {name, integers(shape, values)}});
+    return read_any(more);
+  };
+  const Bytes twelve(12, 1);
+  check_refused(with("train_masks.npy", "(3, 4)", twelve),
+                "train_masks: expected a mask for each image, N x [2, 2], found [3, 4]");
+  check_refused(with("train_masks.npy", "(2, 2, 2)", Bytes(8, 1)), "train_masks: expected 3 masks, one for each of");
+  check_refused(with("train_masks.npy", "(3, 2, 2)", Bytes(12, 3)), "train_masks: pixel 0 is 3, expected 0 to 2");
+  check_refused(with("train_labels.npy", "(3, 2)", Bytes(6, 2)), "train_labels: label 0 is 2, expected 0 to 1");
+  check_refused(with("train_masks.npy", "(3, 2, 2)", twelve, {{"train_labels.npy", good_labels()}}),
+                "train_labels and train_masks: expected one of them");
+  check_refused(with("train_masks.npy", "(3, 2, 2)", twelve,
+                     {{"val_images.npy", good_images()}, {"val_labels.npy", good_labels()}}),
+                "val_labels: its targets are of the kind 'class', those of the training split 'mask'");
+  check_refused(with("train_labels.npy", "(3, 2)", Bytes(6, 1),
+                     {{"val_images.npy", good_images()}, {"val_labels.npy", integers("(3, 3)", Bytes(9, 1))}}),
+                "val_labels: expected 2 labels for each example as in train_labels, found 3");
 }
 
 TEST_CASE("a file that lacks an array, is of another kind, or mixes types is refused by name") {
