@@ -4,37 +4,11 @@
 #include <utility>
 
 #include "client/session/offered_session.h"
+#include "client/session/told_failure.h"
 #include "common/job/job_text.h"
 
 namespace consilium::session {
 namespace {
-
-std::string_view failed_step(const ActiveSession& session) {
-  switch (session.step) {
-    case Step::kFetching:
-      return "fetching the model failed";
-    case Step::kUploading:
-      return "uploading failed";
-    case Step::kWorking:
-    case Step::kAwaitingMasks:
-      break;
-  }
-  switch (session.order.kind) {
-    case job::SumKind::kCensus:
-      return "census failed";
-    case job::SumKind::kTrain:
-      return "training failed";
-    case job::SumKind::kEvaluate:
-      return "evaluation failed";
-  }
-  return "failed";
-}
-
-/// What the coordinator is told of a failure. How the work of a masked session fails is the trainer's to choose, which
-/// sees the images: others hear that it failed.
-ErrorCode told(const ActiveSession& session, ErrorCode code) {
-  return session.masked && session.step == Step::kWorking ? ErrorCode::kInternal : code;
-}
 
 /// Applies one event to a state; each handler appends the effects that follow.
 class Machine {
@@ -161,10 +135,8 @@ class Machine {
       begin_work();
       return;
     }
-    const std::string reason = std::string(failed_step(session)) + ": " + event.error.message;
-    emit(Note{true, job::to_string(event.key) + ": " + reason});
-    emit(
-        Send{wire::SessionFailed{event.key, told(session, event.error.code), session.masked ? std::string() : reason}});
+    emit(Note{true, words_for_log(session, event.error)});
+    emit(Send{what_is_told(session, event.error)});
     if (session.masked) emit(EndMasking{event.key});
     finish();
   }

@@ -38,12 +38,14 @@ class Failures(unittest.TestCase):
 
     def test_a_trainer_that_segfaults_trains_once_more_then_fails(self):
         ended, log, site_log = self.run_with_rogue("segfault")
-        self.assert_failed_by_name(ended, log, "training failed", "SIGSEGV")
+        self.assert_failed_by_name(ended, log, "training failed: unavailable")
         self.assertIn("trying once more", site_log)
+        self.assertIn("SIGSEGV", site_log)
 
     def test_a_trainer_over_its_memory_limit_is_killed(self):
-        ended, log, _ = self.run_with_rogue("eat-memory", trainer={"memory_limit": "300MiB"})
-        self.assert_failed_by_name(ended, log, "training failed", "limit")
+        ended, log, site_log = self.run_with_rogue("eat-memory", trainer={"memory_limit": "300MiB"})
+        self.assert_failed_by_name(ended, log, "training failed: resource_exhausted")
+        self.assertIn("its limit is 300 MiB", site_log)
 
     def test_a_nan_filled_update_is_refused(self):
         ended, log, _ = self.run_with_rogue("nan-delta")

@@ -150,7 +150,7 @@ TEST_CASE("a trainer killed by a signal trains once more, then the round hears t
   const auto over = site.feed(StepFailed{offer.key, killed});
   CHECK(only<Work>(over).empty());
   REQUIRE(sent<wire::SessionFailed>(over).size() == 1);
-  CHECK(sent<wire::SessionFailed>(over)[0].reason == "training failed: trainer killed by signal 11");
+  CHECK(sent<wire::SessionFailed>(over)[0].reason == "training failed: unavailable; the site's log says why");
 }
 
 TEST_CASE("an out-of-memory is not tried again in the same round") {
@@ -160,7 +160,26 @@ TEST_CASE("an out-of-memory is not tried again in the same round") {
   site.feed(Fetched{offer.key});
   const auto effects = site.feed(StepFailed{offer.key, {ErrorCode::kResourceExhausted, "CUDA out of memory"}});
   REQUIRE(sent<wire::SessionFailed>(effects).size() == 1);
-  CHECK(sent<wire::SessionFailed>(effects)[0].reason == "training failed: CUDA out of memory");
+  CHECK(sent<wire::SessionFailed>(effects)[0].reason == "training failed: resource_exhausted; the site's log says why");
+}
+
+TEST_CASE("the words of a failure stay in the site's log, whichever step failed") {
+  Site site = accepted_site();
+  const auto offer = session_offer(job::SumKind::kTrain, 1);
+  site.receive(offer);
+  SECTION("fetching") {}
+  SECTION("working") { site.feed(Fetched{offer.key}); }
+  SECTION("uploading") {
+    site.feed(Fetched{offer.key});
+    site.feed(Worked{offer.key, true});
+  }
+  const std::string words = "3 of 40 files can't be read, the first: Roe_Jane/CT1.dcm: 17 bytes";
+  const auto effects = site.feed(StepFailed{offer.key, {ErrorCode::kInvalidArgument, words}});
+  REQUIRE(sent<wire::SessionFailed>(effects).size() == 1);
+  CHECK_THAT(sent<wire::SessionFailed>(effects)[0].reason,
+             Catch::EndsWith("failed: invalid_argument; the site's log says why"));
+  REQUIRE(only<Note>(effects).size() == 1);
+  CHECK_THAT(only<Note>(effects)[0].text, Catch::EndsWith(words));
 }
 
 TEST_CASE("a round order that isn't the accepted job's is refused before any work") {
