@@ -80,6 +80,7 @@ class Images(unittest.TestCase):
 
     def test_check_data_reads_the_images_that_client_yaml_describes(self):
         with Consortium(["north"]) as consortium:
+            consortium.port = 1  # nothing is connected to
             (consortium.folder / "data").mkdir()
             images, arrays = write_images(consortium.folder / "data", "north")
             (images / "train" / CLASSES[0] / "broken.png").write_bytes(b"no image")
