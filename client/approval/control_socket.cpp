@@ -158,8 +158,7 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::filesyst
 Result<std::string> ask_daemon(const std::filesystem::path& state_dir, const std::string& request) {
   const Descriptor folder = folder_of(state_dir);
   const Descriptor connection = stream_socket();
-  if (!folder || !connection)
-    return no_answer(state_dir, "the daemon's folder can't be opened");
+  if (!folder || !connection) return no_answer(state_dir, "the daemon's folder can't be opened");
   const sockaddr_un address = address_in(folder);
   if (::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     return no_answer(state_dir, "no daemon listens");

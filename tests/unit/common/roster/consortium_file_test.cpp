@@ -83,7 +83,8 @@ TEST_CASE("a consortium file that breaks a rule is refused with file and key") {
   CHECK_THAT(grouped("[[east, north]]"), Contains("populations.chest.groups[0]: expected at least 3 sites"));
   CHECK_THAT(grouped("[[east, north, wets]]"), Contains("populations.chest.groups: 'wets' isn't one of the sites"));
   CHECK_THAT(grouped("[[east, north, south], [east, north, west]]"), Contains("site 'east' is in two groups"));
-  CHECK_THAT(grouped("[[north, east, south]]"), Contains("expected names in alphabetical order, found 'east' after 'north'; write [east, north, south]"));
+  CHECK_THAT(grouped("[[north, east, south]]"),
+             Contains("expected names in alphabetical order, found 'east' after 'north'; write [east, north, south]"));
 }
 
 TEST_CASE("the next roster continues serial and history, and nothing fixed may change") {
