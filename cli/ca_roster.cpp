@@ -7,6 +7,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "common/files/files.h"
@@ -86,8 +87,27 @@ void print_exposures(const roster::Change& change, const std::string& file, std:
         << " --out SITE.yaml; then repeat this command with --consent SITE.yaml for each.\n";
 }
 
+/// Refuses to write over a roster that is needed still: the one before, or a later one than this.
+Result<void> check_target(const roster::Roster& next, const RosterOptions& options) {
+  std::error_code none;
+  if (!options.previous.empty() && std::filesystem::equivalent(options.out, options.previous, none)) {
+    return fail(ErrorCode::kInvalidArgument,
+                options.out +
+                    ": --out is the roster before, which is needed still; keep every roster, and write roster " +
+                    std::to_string(next.serial) + " into a file of its own");
+  }
+  if (!std::filesystem::exists(options.out, none)) return {};
+  const auto there = roster::read_roster(options.out);
+  if (!there || there->serial <= next.serial) return {};  // the same one again, with another signature
+  return fail(ErrorCode::kAlreadyExists,
+              options.out + ": holds roster " + std::to_string(there->serial) + ", and this one would be roster " +
+                  std::to_string(next.serial) +
+                  ", which sites refuse: give the newest roster as --previous, and another file as --out");
+}
+
 Result<int> write(const std::string& text, const roster::Roster& roster, const RosterOptions& options,
                   std::ostream& out) {
+  CONSILIUM_TRY(check_target(roster, options));
   CONSILIUM_TRY(files::replace_file(options.out, text));
   out << "Wrote " << options.out << " with " << roster.sites.size() << " sites and " << roster.researchers.size()
       << " researchers; hand it to each site over another channel than the coordinator.\n";
@@ -96,8 +116,14 @@ Result<int> write(const std::string& text, const roster::Roster& roster, const R
 
 Result<int> list_members(const roster::Roster& members, const RosterOptions& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const std::string text, text_of(members, options.json));
-  if (!options.out.empty()) return write(text, members, options, out);
-  out << text;
+  if (options.out.empty()) {
+    out << text;
+    return 0;
+  }
+  CONSILIUM_TRY(write(text, members, options, out));
+  out << "It has no populations, so jobs with secure aggregation run in mode masked-threshold, which promises less "
+         "than "
+         "sums over whole groups. For those, make it with --consortium consortium.yaml.\n";
   return 0;
 }
 

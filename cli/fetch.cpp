@@ -2,12 +2,15 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/live_view.h"
 #include "cli/remote.h"
 #include "cli/version.h"
+#include "common/files/files.h"
 
 namespace consilium::cli {
 namespace {
@@ -19,7 +22,25 @@ struct FetchOptions {
   bool json = false;
 };
 
+/// Largest report.json that is looked into, in bytes.
+constexpr std::size_t kLargestReport = 64 << 20;
+
+/// Refuses a folder that holds the model and report of another job, which would be lost.
+Result<void> check_folder(const FetchOptions& options) {
+  const auto text = files::read_file(std::filesystem::path(options.out) / report::kReportFile, kLargestReport);
+  if (!text) return {};
+  const nlohmann::json there = nlohmann::json::parse(*text, nullptr, false);
+  const std::string job_id = there.is_object() && there.contains("job_id") && there["job_id"].is_string()
+                                 ? there["job_id"].get<std::string>()
+                                 : options.job_id;
+  if (job_id == options.job_id) return {};
+  return fail(ErrorCode::kInvalidArgument, fmt::format("--out: {} holds the model and report of {}, which would be "
+                                                       "lost; name another folder",
+                                                       options.out, printable(job_id)));
+}
+
 Result<int> fetch(const FetchOptions& options) {
+  CONSILIUM_TRY(check_folder(options));
   CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
   CONSILIUM_ASSIGN(FetchedJob fetched, fetch_job(client, options.job_id));
   fetched.report.versions["consilium"] = kVersion;

@@ -30,8 +30,9 @@ std::string last_metric(const report::JobStatus& status) {
 /// A job that waits, or ended before its last round, says why; others what they have come to.
 std::string reason_or_metric(const report::JobStatus& status) {
   using report::JobPhase;
-  const bool explains = status.phase == JobPhase::kQueued || status.phase == JobPhase::kRecruiting ||
-                        status.phase == JobPhase::kStopped || status.phase == JobPhase::kFailed;
+  const bool explains = !report::awaited_text(status).empty() || status.phase == JobPhase::kQueued ||
+                        status.phase == JobPhase::kRecruiting || status.phase == JobPhase::kStopped ||
+                        status.phase == JobPhase::kFailed;
   const std::string last = last_metric(status);
   return explains || last.empty() ? printable(status.detail) : last;
 }

@@ -16,6 +16,9 @@
 namespace consilium::cli {
 namespace {
 
+/// Between two lines that say no more than what a job waits for.
+constexpr std::chrono::seconds kPause{1};
+
 using report::JobPhase;
 using report::JobStatus;
 using report::RoundRecord;
@@ -208,29 +211,6 @@ Screen screen_of(std::FILE* stream) {
   return screen;
 }
 
-std::string printable(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c < 0x7f) {
-      out += text[i];
-      continue;
-    }
-    // Whole UTF-8 sequences stay, but for the C1 controls U+0080 to U+009F.
-    const std::size_t length = c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 1;
-    const std::string_view sequence = text.substr(i, length);
-    const bool whole =
-        length > 1 && sequence.size() == length && std::all_of(sequence.begin() + 1, sequence.end(), continues);
-    if (!whole || (c == 0xc2 && static_cast<unsigned char>(sequence[1]) < 0xa0)) {
-      out += c == '\n' || c == '\t' ? ' ' : '?';
-      continue;
-    }
-    out += sequence;
-    i += length - 1;
-  }
-  return out;
-}
-
 std::string headlines_text(const task::Metrics& metrics) {
   std::string text;
   for (std::size_t i = 0; i < 2; ++i) {
@@ -246,22 +226,6 @@ std::string state_in_words(const JobStatus& status) {
   const std::string detail = printable(status.detail);
   if (detail.empty() || detail.starts_with(phase)) return detail.empty() ? phase : detail;
   return phase + ": " + detail;
-}
-
-std::string format_bytes(std::uint64_t bytes) {
-  const auto value = static_cast<double>(bytes);
-  if (bytes < 1000) return fmt::format("{} B", bytes);
-  if (value < 999.5e3) return fmt::format("{:.1f} kB", value / 1e3);
-  if (value < 999.5e6) return fmt::format("{:.1f} MB", value / 1e6);
-  return fmt::format("{:.2f} GB", value / 1e9);
-}
-
-std::string format_duration(double seconds) {
-  if (!std::isfinite(seconds) || seconds < 0) return "-";
-  if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);
-  const auto whole = static_cast<long long>(std::llround(std::min(seconds, 1e9)));
-  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
-  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
 std::vector<std::string> table_lines(const JobStatus& status, const std::string& split, const Screen& screen) {
@@ -287,13 +251,23 @@ std::vector<std::string> table_lines(const JobStatus& status, const std::string&
   return out;
 }
 
+namespace {
+
+/// Does the job wait for other sites than before, while it trains or evaluates?
+bool newly_awaited(const JobStatus& before, const JobStatus& now) {
+  const std::string awaited = report::awaited_text(now);
+  return !awaited.empty() && awaited != report::awaited_text(before);
+}
+
+}  // namespace
+
 std::vector<std::string> news_lines(const JobStatus& before, const JobStatus& now, const std::string& split) {
   std::vector<std::string> out;
   if (before.job_id.empty()) out.push_back(fmt::format("{}: {}", printable(now.job_id), masks_text(now)));
   const bool waiting =
       now.phase == JobPhase::kQueued || now.phase == JobPhase::kRecruiting || now.phase == JobPhase::kCensus;
   const bool moved = before.job_id.empty() || before.phase != now.phase || before.detail != now.detail;
-  if (waiting && moved) {
+  if ((waiting && moved) || newly_awaited(before, now)) {
     out.push_back(fmt::format("{}: {}", printable(now.job_id), state_in_words(now)));
   }
   for (std::size_t i = before.history.size(); i < now.history.size(); ++i) {
@@ -326,8 +300,10 @@ std::vector<std::string> news_json(const JobStatus& before, const JobStatus& now
         {"eta_seconds", now.eta_seconds ? nlohmann::ordered_json(*now.eta_seconds) : nullptr}};
     out.push_back(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   };
-  if (!over(now.phase) && (before.job_id.empty() || before.phase != now.phase || before.round != now.round))
+  if (!over(now.phase) &&
+      (before.job_id.empty() || before.phase != now.phase || before.round != now.round || newly_awaited(before, now))) {
     state("phase");
+  }
   for (std::size_t i = before.history.size(); i < now.history.size(); ++i) {
     out.push_back(R"({"event":"round",)" + report::round_json(now.history[i], split).substr(1));
   }
@@ -343,20 +319,39 @@ LiveView::LiveView(std::FILE* stream, std::string split, ViewMode mode, Screen s
 
 void LiveView::update(const JobStatus& status) {
   if (mode_ == ViewMode::kQuiet) return;
+  const std::scoped_lock lock(mutex_);
   if (mode_ == ViewMode::kLive && screen_.terminal) {
     redraw(status);
-  } else {
-    // What a job waits for changes with each site that answers: that alone is told once a second.
-    const auto now = std::chrono::steady_clock::now();
-    const bool same =
-        !shown_.job_id.empty() && shown_.phase == status.phase && shown_.history.size() == status.history.size();
-    if (same && mode_ == ViewMode::kLive && now < told_ + std::chrono::seconds(1)) return;
-    const auto news = mode_ == ViewMode::kJson ? news_json(shown_, status, split_) : news_lines(shown_, status, split_);
-    for (const std::string& line : news) fmt::print(stream_, "{}\n", line);
-    if (!news.empty()) told_ = now;
+    std::fflush(stream_);
+    return;
   }
+  // What a job waits for changes with each site that answers: that alone is told once a second.
+  const bool same =
+      !shown_.job_id.empty() && shown_.phase == status.phase && shown_.history.size() == status.history.size();
+  if (same && mode_ == ViewMode::kLive && std::chrono::steady_clock::now() < told_ + kPause) {
+    held_ = status;
+    if (!later_.joinable()) later_ = std::jthread([this](const std::stop_token& stop) { tell_later(stop); });
+    changed_.notify_all();
+    return;
+  }
+  tell(status);
+}
+
+void LiveView::tell(const JobStatus& status) {
+  held_.reset();
+  const auto news = mode_ == ViewMode::kJson ? news_json(shown_, status, split_) : news_lines(shown_, status, split_);
+  for (const std::string& line : news) fmt::print(stream_, "{}\n", line);
+  if (!news.empty()) told_ = std::chrono::steady_clock::now();
   std::fflush(stream_);
   shown_ = status;
+}
+
+void LiveView::tell_later(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (changed_.wait(lock, stop, [this] { return held_.has_value(); })) {
+    if (changed_.wait_until(lock, stop, told_ + kPause, [this] { return !held_; }) || stop.stop_requested()) continue;
+    tell(JobStatus(*held_));
+  }
 }
 
 void LiveView::redraw(const JobStatus& status) {

@@ -1,8 +1,13 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
+#include <mutex>
+#include <optional>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "common/report/job_status.h"
@@ -25,8 +30,8 @@ struct Screen {
 [[nodiscard]] std::vector<std::string> table_lines(const report::JobStatus& status, const std::string& split,
                                                    const Screen& screen);
 
-/// Tells what changed between two snapshots of a job in plain lines: phases, each finished round, each site that failed
-/// in it or in its evaluation.
+/// Tells what changed between two snapshots of a job in plain lines: phases, for whom a round waits, each finished
+/// round, each site that failed in it or in its evaluation.
 /// @param before the snapshot that was told already; a default-constructed one at the beginning
 [[nodiscard]] std::vector<std::string> news_lines(const report::JobStatus& before, const report::JobStatus& now,
                                                   const std::string& split);
@@ -39,7 +44,7 @@ struct Screen {
 enum class ViewMode { kLive, kJson, kQuiet };
 
 /// Shows a job while it runs: a table that redraws on a terminal, plain lines otherwise, JSON lines where asked for.
-/// Not thread-safe.
+/// Called by one thread. What it holds back for a second, a thread of its own tells later.
 class LiveView {
  public:
   /// @param stream outlives the view
@@ -52,6 +57,8 @@ class LiveView {
 
  private:
   void redraw(const report::JobStatus& status);
+  void tell(const report::JobStatus& status);
+  void tell_later(const std::stop_token& stop);
 
   std::FILE* stream_;
   std::string split_;
@@ -60,6 +67,10 @@ class LiveView {
   std::chrono::steady_clock::time_point told_{};  ///< when the last line of news was written
   report::JobStatus shown_;
   std::size_t drawn_lines_ = 0;
+  std::optional<report::JobStatus> held_;  ///< a snapshot that came too soon after the last line
+  std::mutex mutex_;                       ///< guards all above
+  std::condition_variable_any changed_;
+  std::jthread later_;
 };
 
 /// Phase and detail in words, neither twice: "finished", "failed: quorum missed", "recruiting: waiting for 3 sites".

@@ -13,11 +13,25 @@
 #include "common/files/temporary_folder.h"
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
+#include "common/pki/trust.h"
 
 namespace consilium::cli {
 
+namespace {
+
+/// A file that can't be used is a mistake in what the researcher has given, of whatever kind: exit code 2.
+Result<Connection> usable_connection(const ConnectionOptions& options) {
+  auto connection = resolve_connection(options);
+  if (!connection) return fail(ErrorCode::kInvalidArgument, connection.error().message);
+  if (const auto pair = pki::check_key_pair(connection->certificate, connection->key); !pair)
+    return fail(ErrorCode::kInvalidArgument, pair.error().message);
+  return connection;
+}
+
+}  // namespace
+
 Result<AdminClient> connect(const ConnectionOptions& options) {
-  CONSILIUM_ASSIGN(const Connection connection, resolve_connection(options));
+  CONSILIUM_ASSIGN(const Connection connection, usable_connection(options));
   CONSILIUM_ASSIGN(const auto warning, revocation_warning(connection, [] { return std::time(nullptr); }));
   if (warning) fmt::print(stderr, "consilium: warning: {}\n", *warning);
   AdminConfig config;

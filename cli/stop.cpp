@@ -22,10 +22,14 @@ Result<int> stop(const StopOptions& options) {
   CONSILIUM_TRY(client.stop(options.job_id));
   if (options.json) {
     fmt::print("{}\n", nlohmann::json{{"job_id", options.job_id}, {"stopped", true}}.dump());
-  } else {
-    fmt::print("{} is stopped; what it has learnt can be had with: consilium fetch {} --out DIR\n", options.job_id,
-               options.job_id);
+    return kSuccess;
   }
+  const auto status = client.status(options.job_id);  // refused to an operator, who can't fetch either
+  const bool learnt = status && !status->history.empty();
+  fmt::print("{} is stopped{}\n", options.job_id,
+             learnt ? fmt::format("; what it has learnt can be had with: consilium fetch {} --out DIR", options.job_id)
+             : status ? "; it had committed no round, so there is nothing to fetch"
+                      : "");
   return kSuccess;
 }
 

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -32,11 +33,21 @@ Result<std::chrono::seconds> read_validity(const std::string& text) {
               fmt::format("--valid-for: expected 1m to 365d, e.g. 12h or 7d, found {}", config::in_quotes(text)));
 }
 
-Result<int> submit(const SubmitOptions& options) {
-  // The job is checked here first: a mistake in it shouldn't need a coordinator to be found.
+/// Reads the job and what it names, and fills in the roster. The job is checked here first: a mistake in it shouldn't
+/// need a coordinator to be found.
+Result<JobFile> read_input(const SubmitOptions& options) {
   CONSILIUM_ASSIGN(JobFile job, read_job_file(options.job));
   if (!options.roster.empty()) CONSILIUM_TRY(fill_roster(job, options.job, options.roster));
-  CONSILIUM_TRY(job::check_masked(job.spec));
+  if (const auto masked = job::check_masked(job.spec); !masked)
+    return fail(masked.error().within(std::filesystem::path(options.job).filename().string()));
+  return job;
+}
+
+Result<int> submit(const SubmitOptions& options) {
+  auto read = read_input(options);
+  // Whatever kind of mistake it is, it is one in what the researcher has given: exit code 2.
+  if (!read) return fail(ErrorCode::kInvalidArgument, read.error().message);
+  const JobFile job = *std::move(read);
   CONSILIUM_ASSIGN(const std::chrono::seconds valid_for, read_validity(options.valid_for));
   CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
   CONSILIUM_ASSIGN(const std::string job_id, submit_job(client, job, valid_for));
@@ -45,6 +56,11 @@ Result<int> submit(const SubmitOptions& options) {
                nlohmann::json{{"job_id", job_id}, {"job_digest", crypto::to_hex(job::job_digest(job.spec))}}.dump());
   } else {
     fmt::print("{}\n", job_id);
+    if (job::is_masked(job.spec) && !job.spec.population) {
+      fmt::print(stderr,
+                 "mode masked-threshold, as the roster has it: rounds go on without hospitals that drop out, which "
+                 "promises less than sums over whole groups\n");
+    }
     fmt::print(stderr, "submitted; follow it with: consilium watch {}\n", job_id);
   }
   return kSuccess;

@@ -38,8 +38,14 @@ Result<int> watch(const WatchOptions& options) {
         options.job_id);
     return kInterrupted;
   }
+  if (!status && status.error().code == ErrorCode::kUnavailable) {
+    return fail(ErrorCode::kUnavailable,
+                fmt::format("{}; once the coordinator is there, watch again with: consilium watch {} (one that was "
+                            "restarted has forgotten its jobs)",
+                            status.error().message, options.job_id));
+  }
   if (!status) return fail(status.error());
-  if (!options.json && status->model)
+  if (!options.json && status->model && !status->history.empty())
     fmt::print(stderr, "get model and report with: consilium fetch {} --out DIR\n", options.job_id);
   return exit_code_of(status->phase);
 }

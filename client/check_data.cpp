@@ -14,7 +14,7 @@ namespace consilium::client {
 namespace {
 
 struct Options {
-  std::string config = "/etc/consilium/client.yaml";
+  std::string config = kDefaultConfigFile;
   std::string dataset;
   std::string sheet;
   bool json = false;
@@ -55,6 +55,9 @@ void add_check_data_command(CLI::App& app, std::function<Result<int>()>& action)
   command->add_option("--config", options->config, "the daemon's configuration")->capture_default_str();
   command->add_option("--sheet", options->sheet, "write a contact sheet (PNG), masks and boxes drawn in");
   command->add_flag("--json", options->json, "print JSON for programs");
+  command->footer(
+      "Examples:\n  consilium-client check-data chest\n  consilium-client check-data chest --sheet chest.png\n\n"
+      "Exit codes: 0 done, 1 failure, 2 usage or data that can't be used.");
   command->callback([options, &action] { action = [options] { return check_data(*options); }; });
 }
 

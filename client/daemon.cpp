@@ -11,6 +11,7 @@
 #include "client/approval/control_socket.h"
 #include "client/approval/desk.h"
 #include "client/approval/job_gate.h"
+#include "client/config_check.h"
 #include "client/masking/group_mode.h"
 #include "client/masking/masked_sessions.h"
 #include "client/policy/accepted_roster.h"
@@ -51,32 +52,6 @@ std::int64_t unix_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-/// Largest certificate file, in bytes.
-constexpr std::size_t kMaxPemBytes = 1 << 20;
-
-/// What this site is to others, and what it knows of them, read before anybody asks.
-struct Identity {
-  std::string consortium;
-  crypto::Digest key{};
-  roster::Roster roster;
-};
-
-/// Checks that the certificate is this site's, and the roster its consortium's.
-Result<Identity> read_identity(const ClientConfig& config) {
-  Identity self;
-  CONSILIUM_ASSIGN(const std::string certificate, files::read_file(config.tls.certificate, kMaxPemBytes));
-  CONSILIUM_ASSIGN(const pki::Identity identity, pki::identity_of_certificate(certificate));
-  if (identity.role != pki::Role::kSite || identity.name != config.site) {
-    return fail(ErrorCode::kInvalidArgument, "client.yaml: tls.certificate: expected the certificate of site '" +
-                                                 config.site + "', found that of " + pki::to_uri(identity));
-  }
-  self.consortium = identity.consortium;
-  CONSILIUM_ASSIGN(const std::string key, pki::key_fingerprint(certificate));
-  CONSILIUM_ASSIGN(self.key, crypto::digest_from_hex(key));
-  CONSILIUM_ASSIGN(self.roster, policy::read_own_roster(config.roster, identity.consortium));
-  return self;
-}
-
 /// What the site holds a coordinator of masked jobs to.
 Result<masking::SiteTrust> site_trust(const ClientConfig& config, const policy::Policy& policy) {
   masking::SiteTrust trust;
@@ -111,7 +86,7 @@ Result<roster::LedgerGroups> groups_given(masking::GroupMode& mode, const roster
 
 class Daemon::Impl {
  public:
-  Impl(ClientConfig config, policy::Policy policy, Identity self, std::shared_ptr<const pki::TrustStore> trust,
+  Impl(ClientConfig config, policy::Policy policy, OwnIdentity self, std::shared_ptr<const pki::TrustStore> trust,
        std::unique_ptr<approval::Approvals> approvals, policy::DataRecord data, masking::MaskedSessions masked,
        std::unique_ptr<masking::GroupMode> groups, std::unique_ptr<transport::CoordinatorLink> link)
       : config_(std::move(config)),
@@ -149,10 +124,8 @@ class Daemon::Impl {
       spdlog::warn(
           "the keys of masked sums can't be locked in memory and may be swapped out: raise RLIMIT_MEMLOCK to 16 MiB");
     worker_->start([](const Error& error) { spdlog::error("the trainer doesn't start: {}", error.message); });
-    if (context_.roster.researchers.empty())
-      spdlog::warn(
-          "the roster lists no researcher, so this site takes part in no job: get one with 'researchers' from whoever "
-          "runs the authority (client.yaml: roster)");
+    for (const std::string& remark : remarks_on(config_, policy_, {consortium_, context_.key, context_.roster}))
+      spdlog::warn("{}", remark);
     // A coordinator that sends faster than this thread handles waits: the link's thread stands still here, the stream
     // is read no further, and HTTP/2's flow control holds the coordinator up.
     link_->start(
@@ -281,17 +254,11 @@ class Daemon::Impl {
 
 Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   CONSILIUM_ASSIGN(policy::Policy policy, policy::read_policy(config.policy));
-  CONSILIUM_ASSIGN(Identity self, read_identity(config));
+  CONSILIUM_ASSIGN(OwnIdentity self, read_own_identity(config));
+  CONSILIUM_TRY(check_data_paths(config));
   std::error_code problem;
-  for (const auto& [name, source] : config.datasets) {
-    if (!std::filesystem::exists(source.path, problem)) {
-      return fail(ErrorCode::kNotFound, "client.yaml: datasets." + name + ".path: " + source.path + " does not exist");
-    }
-  }
   std::filesystem::create_directories(config.state_dir / "models", problem);
-  if (problem)
-    return fail(ErrorCode::kInternal,
-                "client.yaml: state_dir: " + config.state_dir.string() + ": " + problem.message());
+  if (problem) return fail(ErrorCode::kInternal, state_dir_problem(config.state_dir, problem.message()));
   std::filesystem::permissions(config.state_dir, std::filesystem::perms::owner_all, problem);
 
   CONSILIUM_ASSIGN(masking::Ledger ledger, masking::Ledger::open(config.state_dir));

@@ -99,6 +99,12 @@ std::vector<std::string> trainer_command(const ClientConfig& config) {
 }
 
 Result<ClientConfig> read_client_config(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) {
+    return fail(ErrorCode::kNotFound, file.string() +
+                                          ": there is no such file; name the client's configuration with --config FILE "
+                                          "(configs/client.yaml is a commented example)");
+  }
   CONSILIUM_ASSIGN(const Value root, config::read(file));
   return from_root(root);
 }

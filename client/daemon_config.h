@@ -24,6 +24,9 @@ struct TrainerSettings {
   bool operator==(const TrainerSettings&) const = default;
 };
 
+/// Where the commands beside the daemon look for its configuration, unless --config says otherwise.
+inline constexpr const char* kDefaultConfigFile = "/etc/consilium/client.yaml";
+
 /// client.yaml (configs/client.yaml says what each key means). Every path is absolute.
 struct ClientConfig {
   std::string site;

@@ -44,7 +44,7 @@ constexpr std::size_t kMaxRequest = 64;
 constexpr std::size_t kMostJobsNamed = 20;
 
 struct Options {
-  std::string config = "client.yaml";
+  std::string config = kDefaultConfigFile;
   std::string member;
   std::string code;
   std::string out;

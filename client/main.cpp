@@ -6,6 +6,7 @@
 
 #include "client/approval/commands.h"
 #include "client/check_data.h"
+#include "client/config_check.h"
 #include "client/daemon.h"
 #include "client/enroll.h"
 #include "client/ledger_command.h"
@@ -24,14 +25,29 @@ Result<int> run_daemon(const std::string& config_file, bool check_only) {
   process::Termination termination;
   CONSILIUM_ASSIGN(client::ClientConfig config, client::read_client_config(config_file));
   logging::configure("consilium-client", config.log);
-  CONSILIUM_ASSIGN(const auto daemon, client::Daemon::create(std::move(config)));
   if (check_only) {
+    CONSILIUM_ASSIGN(const std::vector<std::string> remarks, client::check_config(config));
+    for (const std::string& remark : remarks) std::cout << "warning: " << remark << "\n";
     std::cout << config_file << ": ok\n";
     return 0;
   }
+  CONSILIUM_ASSIGN(const auto daemon, client::Daemon::create(std::move(config)));
   termination.on_signal([&daemon] { daemon->stop(); }, [&daemon] { daemon->reload(); });
   daemon->run();
   return 0;
+}
+
+/// Prints help where it is asked for, and otherwise what is wrong with the command line and whose help to read.
+int report(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) return app.exit(error);
+  std::string command;
+  for (const CLI::App* at = &app; at != nullptr;) {
+    command += (command.empty() ? "" : " ") + at->get_name();
+    const auto chosen = at->get_subcommands();
+    at = chosen.empty() ? nullptr : chosen.front();
+  }
+  std::cerr << "consilium-client: " << error.what() << "; see '" << command << " --help'\n";
+  return 2;
 }
 
 }  // namespace
@@ -44,15 +60,17 @@ int main(int argc, char** argv) {
       "Examples:\n  consilium-client enroll --site north --consortium lung --out /etc/consilium\n"
       "  consilium-client --config /etc/consilium/client.yaml --check\n  consilium-client --config "
       "/etc/consilium/client.yaml\n"
-      "  consilium-client roster check --config /etc/consilium/client.yaml roster-4.yaml\n"
-      "  consilium-client check-data --config /etc/consilium/client.yaml chest --sheet chest.png\n"
-      "  consilium-client jobs\n  consilium-client approve chest-xray-1\n\n"
+      "  consilium-client roster check roster-4.yaml\n  consilium-client check-data chest --sheet chest.png\n"
+      "  consilium-client jobs\n  consilium-client show chest-xray-1     # ends with the command that approves the "
+      "job\n\nThe commands read /etc/consilium/client.yaml, or what --config names after the command.\n"
       "Exit codes: 0 stopped on request, 1 failure, 2 usage.");
   app.set_version_flag("--version", CONSILIUM_VERSION);
   std::string config_file;
   bool check_only = false;
   app.add_option("--config", config_file, "the daemon's configuration (configs/client.yaml is a commented example)");
-  app.add_flag("--check", check_only, "only check configuration, policy, certificate and data sets' paths");
+  app.add_flag("--check", check_only,
+               "only check configuration, policy, certificate, roster and data sets' paths; writes nothing");
+  app.require_subcommand(0, 1);
   std::function<Result<int>()> action = [&] { return run_daemon(config_file, check_only); };
   client::add_check_data_command(app, action);
   client::add_enroll_command(app, action, std::cout);
@@ -63,7 +81,7 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
     if (app.get_subcommands().empty() && config_file.empty()) throw CLI::RequiredError("--config");
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return report(app, error);
   }
   const Result<int> outcome = action();
   if (!outcome) std::cerr << "consilium-client: " << outcome.error().message << '\n';

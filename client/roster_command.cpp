@@ -2,10 +2,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "client/daemon_config.h"
@@ -28,16 +30,15 @@ constexpr std::size_t kMaxPemBytes = 1 << 20;
 
 constexpr const char* kExamples =
     "Examples:\n"
-    "  consilium-client roster check --config /etc/consilium/client.yaml roster-4.yaml\n"
-    "  consilium-client roster consent --config /etc/consilium/client.yaml roster-4.yaml --out north-consent.yaml\n"
-    "  consilium-client roster consent --config /etc/consilium/client.yaml --may-leave roster-4.yaml --out "
-    "north-leave.yaml\n"
-    "  consilium-client roster accept --config /etc/consilium/client.yaml roster-5.yaml\n"
-    "  consilium-client roster successor --config /etc/consilium/client.yaml new/north.csr --out north.yaml\n\n"
+    "  consilium-client roster check roster-4.yaml\n"
+    "  consilium-client roster consent roster-4.yaml --out north-consent.yaml\n"
+    "  consilium-client roster consent --may-leave roster-4.yaml --out north-leave.yaml\n"
+    "  consilium-client roster accept roster-5.yaml\n"
+    "  consilium-client roster successor new/north.csr --out north.yaml\n\n"
     "Exit codes: 0 acceptable, or done; 1 not acceptable, or failure; 2 usage.";
 
 struct Options {
-  std::string config = "client.yaml";
+  std::string config = kDefaultConfigFile;
   std::string roster;
   std::string out;
   bool may_leave = false;
@@ -184,6 +185,9 @@ Result<int> accept(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const Question question, read_question(options));
   CONSILIUM_TRY(roster::check_rules(question.change()));
   print_exposures(question, out);
+  std::error_code problem;  // of a client that has never run; what can't be made is said below
+  if (std::filesystem::create_directories(question.config.state_dir, problem))
+    std::filesystem::permissions(question.config.state_dir, std::filesystem::perms::owner_all, problem);
   CONSILIUM_TRY(policy::accept_roster(question.config.state_dir, question.next, {}, question.config.site,
                                       roster::Departures::kAccept));
   out << "Accepted roster " << question.next.serial << "; name " << options.roster

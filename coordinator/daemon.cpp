@@ -1,6 +1,8 @@
 #include "coordinator/daemon.h"
 
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <latch>
@@ -11,6 +13,7 @@
 #include "common/files/files.h"
 #include "common/pki/authority.h"
 #include "common/pki/trust.h"
+#include "common/wire/tls_credentials.h"
 #include "coordinator/journal/blob_store.h"
 #include "coordinator/journal/job_numbers.h"
 #include "coordinator/journal/memory_journal.h"
@@ -26,13 +29,29 @@ constexpr std::chrono::milliseconds kShutdownGrace{2000};
 /// Largest certificate file, in bytes.
 constexpr std::size_t kMaxPemBytes = 1 << 20;
 
+tl::unexpected<Error> no_state_dir(const std::filesystem::path& folder, const std::string& why) {
+  return fail(ErrorCode::kPermissionDenied,
+              fmt::format("coordinator.yaml: state_dir: {0}: {1}; make it as root, for the user that the coordinator "
+                          "runs as: install -d -o USER -m 700 {0}",
+                          folder.string(), why));
+}
+
 Result<void> make_folder(const std::filesystem::path& folder) {
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
-  if (problem)
-    return fail(ErrorCode::kInternal, "coordinator.yaml: state_dir: " + folder.string() + ": " + problem.message());
+  if (problem) return no_state_dir(folder, problem.message());
   std::filesystem::permissions(folder, std::filesystem::perms::owner_all, problem);
   return {};
+}
+
+/// Could make_folder() make the folder, and write in it?
+Result<void> check_folder(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  std::filesystem::path there = std::filesystem::absolute(folder, ignored).lexically_normal();
+  while (!std::filesystem::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
+  if (!std::filesystem::is_directory(there, ignored)) return no_state_dir(folder, there.string() + " is no folder");
+  if (::access(there.c_str(), W_OK | X_OK) == 0) return {};
+  return no_state_dir(folder, "this user may not write in " + there.string());
 }
 
 std::filesystem::path spool_of(const CoordinatorConfig& config) { return config.state_dir / "spool"; }
@@ -98,6 +117,14 @@ class Daemon::Impl {
   std::latch stopped_{1};
   std::once_flag once_;
 };
+
+Result<void> Daemon::check(const CoordinatorConfig& config) {
+  CONSILIUM_TRY(check_folder(config.state_dir));
+  const wire::TlsFiles files{config.tls.root, config.tls.certificate, config.tls.key, config.tls.revocation_list, {}};
+  CONSILIUM_TRY(wire::make_server_tls(files, {pki::Role::kSite, pki::Role::kResearcher, pki::Role::kOperator},
+                                      [](const Error&) {}));
+  return {};
+}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config) {
   CONSILIUM_TRY(make_folder(config.state_dir));

@@ -62,7 +62,11 @@ Result<const JobList::Entry*> JobList::find(const pki::Identity& caller, const s
                                             Access access) const {
   const auto found = entries_.find(job_id);
   if (found == entries_.end()) {
-    return fail(ErrorCode::kNotFound, fmt::format("no job '{}'; 'consilium jobs' lists those that there are", job_id));
+    return fail(
+        ErrorCode::kNotFound,
+        fmt::format("no job '{}'; 'consilium jobs' lists those that there are (a coordinator that was restarted "
+                    "has forgotten its jobs)",
+                    job_id));
   }
   CONSILIUM_TRY(admission::permit(caller, found->second.parties, access));
   return &found->second;

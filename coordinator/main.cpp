@@ -22,6 +22,14 @@ int run(const std::string& config_file, bool check_only) {
   }
   logging::configure("consilium-coordinator", config->log);
   if (check_only) {
+    if (const auto checked = coordinator::Daemon::check(*config); !checked) {
+      std::cerr << "consilium-coordinator: " << checked.error().message << '\n';
+      return 1;
+    }
+    if (config->tls.revocation_list.empty()) {
+      std::cout << "warning: coordinator.yaml: tls.revocation_list: names no file, so no certificate is ever revoked; "
+                   "name the authority's newest crl.pem\n";
+    }
     std::cout << config_file << ": ok\n";
     return 0;
   }
@@ -40,15 +48,17 @@ int run(const std::string& config_file, bool check_only) {
 int main(int argc, char** argv) {
   CLI::App app("Coordinates federated training for a consortium of hospitals.", "consilium-coordinator");
   app.footer(
-      "Example:\n  consilium-coordinator --config /etc/consilium/coordinator.yaml\n\nExit codes: 0 stopped on request, "
-      "1 failure, 2 usage.");
+      "Examples:\n  consilium-coordinator --config /etc/consilium/coordinator.yaml --check\n"
+      "  consilium-coordinator --config /etc/consilium/coordinator.yaml\n\n"
+      "Exit codes: 0 stopped on request, 1 failure, 2 usage.");
   app.set_version_flag("--version", CONSILIUM_VERSION);
   std::string config_file;
   bool check_only = false;
   app.add_option("--config", config_file,
                  "the daemon's configuration (configs/coordinator.yaml is a commented example)")
       ->required();
-  app.add_flag("--check", check_only, "only check the configuration");
+  app.add_flag("--check", check_only,
+               "only check configuration, certificate, key, revocation list and state_dir; writes nothing");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

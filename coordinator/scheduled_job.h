@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "common/crypto/sha256.h"
 #include "common/report/job_status.h"
 #include "common/wire/messages.h"
 #include "coordinator/admission/slots.h"
@@ -19,6 +20,7 @@ struct ScheduledJob {
 
   std::string id;
   std::string researcher;
+  crypto::Digest digest{};          ///< of the job
   std::uint64_t weights_bytes = 0;  ///< of initial weights that the researcher uploaded
   std::unique_ptr<round::JobDriver> driver;
   bool has_worked = false;                         ///< held a slot at some time

@@ -268,6 +268,7 @@ Result<std::unique_ptr<ScheduledJob>> Scheduler::make_job(const std::string& res
   CONSILIUM_ASSIGN(const std::uint64_t number, parts_.numbers.next(admitted.spec.name));
   job->id = admitted.spec.name + "-" + std::to_string(number);
   job->researcher = researcher;
+  job->digest = job::job_digest(admitted.spec);
   if (admitted.spec.initial_weights_digest) {
     CONSILIUM_ASSIGN(job->weights_bytes, parts_.blobs.size(*admitted.spec.initial_weights_digest));
   }
@@ -287,12 +288,22 @@ Result<std::string> Scheduler::enqueue(const std::string& researcher, const job:
   const auto unended = std::ranges::count_if(jobs_, [&](const auto& job) { return job->researcher == researcher; });
   CONSILIUM_TRY(admission::check_job_quota(parts_.quotas, researcher, static_cast<std::uint64_t>(unended)));
   CONSILIUM_TRY(check_weights(researcher, admitted));
+  // A site serves a job under one id: some might take up the one, and others the other.
+  const auto twin = std::ranges::find_if(jobs_, [&, digest = job::job_digest(admitted.spec)](const auto& job) {
+    return job->researcher == researcher && job->digest == digest;
+  });
+  if (twin != jobs_.end()) {
+    return fail(
+        ErrorCode::kAlreadyExists,
+        fmt::format("this job is there already as {0}: follow it with 'consilium watch {0}'; to run it a second "
+                    "time, change its seed",
+                    (*twin)->id));
+  }
   CONSILIUM_ASSIGN(std::unique_ptr<ScheduledJob> made, make_job(researcher, signature, admitted));
   ScheduledJob& job = *jobs_.emplace_back(std::move(made));
   jobs_changed_ = true;
   weights_.used(researcher, admitted.initial_model);
-  spdlog::info("job {}: submitted by {}, digest {}", job.id, researcher,
-               crypto::to_hex(job::job_digest(admitted.spec)));
+  spdlog::info("job {}: submitted by {}, digest {}", job.id, researcher, crypto::to_hex(job.digest));
   if (!job::is_masked(admitted.spec)) {
     spdlog::warn("job {}: secure aggregation is OFF: this coordinator sees each site's update", job.id);
   }

@@ -109,7 +109,8 @@ Result<void> Approvals::keep(const Offer& offer) {
   }
   return impl_->database->execute(
       "INSERT INTO offers(digest, researcher, job, spec, seen_at) VALUES(?, ?, ?, ?, ?) "
-      "ON CONFLICT(digest, researcher) DO UPDATE SET job = excluded.job",
+      "ON CONFLICT(digest, researcher) DO UPDATE SET job = excluded.job "
+      "WHERE NOT EXISTS(SELECT 1 FROM accepted a WHERE a.digest = offers.digest)",
       {bytes_of(offer.job.digest), offer.job.researcher, offer.job_id, offer.spec, offer.seen_at});
 }
 

@@ -23,7 +23,7 @@ struct SignedJob {
 /// A job that was offered, whose signature was good and which is within the policy's rules.
 struct Offer {
   SignedJob job;
-  std::string job_id;        ///< under which it was offered last
+  std::string job_id;        ///< under which the site serves it, else under which it was offered last
   std::string spec;          ///< canonical text
   std::int64_t seen_at = 0;  ///< first offer, seconds since 1970
   bool operator==(const Offer&) const = default;
@@ -65,7 +65,8 @@ class Approvals {
   Approvals(const Approvals&) = delete;
   Approvals& operator=(const Approvals&) = delete;
 
-  /// Records an offer. One that is known keeps when it was first seen, and takes the new id.
+  /// Records an offer. One that is known keeps when it was first seen, and takes the new id, unless the site serves the
+  /// job under another one.
   /// kResourceExhausted where kMaxWaitingOffers wait already.
   Result<void> keep(const Offer& offer);
   Result<bool> has_seen(const SignedJob& job) const;

@@ -24,10 +24,8 @@ namespace {
 using nlohmann::json;
 using Table = std::vector<std::vector<std::string>>;
 
-constexpr const char* kDefaultConfig = "/etc/consilium/client.yaml";
-
 struct Options {
-  std::string config = kDefaultConfig;
+  std::string config = client::kDefaultConfigFile;
   std::string job;
   std::string researcher;
   bool json = false;
@@ -68,7 +66,9 @@ std::string decision_text(const std::string& command, const json& answer) {
   const std::string job =
       fmt::format("job {} of {}, digest {}", answer.at("job_id").get<std::string>(),
                   answer.at("researcher").get<std::string>(), answer.at("digest").get<std::string>());
-  if (command == "approve") return "Approved " + job + ". To take it back: consilium-client decline\n";
+  if (command == "approve")
+    return "Approved " + job + ". To take it back: consilium-client decline " + answer.at("job_id").get<std::string>() +
+           "\n";
   return "Declined " + job + ". This site takes no part in it.\n";
 }
 
@@ -109,6 +109,16 @@ Result<std::string> answer_from_disk(const client::ClientConfig& config, const s
   return desk.answer(request, user_name(::getuid()));
 }
 
+/// Names the configuration in the commands that a text ends with, where it isn't the usual one.
+std::string with_config(std::string text, const std::string& config) {
+  if (config == client::kDefaultConfigFile) return text;
+  for (const std::string command : {"consilium-client approve ", "consilium-client decline "}) {
+    const auto at = text.rfind(command);
+    if (at != std::string::npos) text.insert(std::min(text.find('\n', at), text.size()), " --config " + config);
+  }
+  return text;
+}
+
 Result<int> ask(const std::string& command, const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const client::ClientConfig config, client::read_client_config(options.config));
   const std::string request = request_text(command, options.job, options.researcher);
@@ -119,7 +129,7 @@ Result<int> ask(const std::string& command, const Options& options, std::ostream
   if (!parsed.is_object())
     return fail(ErrorCode::kInternal, "the daemon's answer can't be read; is it of this version?");
   if (parsed.contains("error")) return fail(ErrorCode::kFailedPrecondition, parsed.value("message", "unknown error"));
-  out << (options.json ? parsed.dump() + "\n" : answer_in_words(command, *answer));
+  out << (options.json ? parsed.dump() + "\n" : with_config(answer_in_words(command, *answer), options.config));
   return 0;
 }
 
@@ -128,16 +138,21 @@ void add(CLI::App& app, std::function<Result<int>()>& action, std::ostream& out,
   const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(name, about);
   if (name == "approve") {
-    command->add_option("DIGEST", options->job, "all 64 digits of the job's digest")->required();
-    command->add_option("RESEARCHER", options->researcher, "who asks")->required();
+    command->add_option("DIGEST", options->job, "all 64 digits of the job's digest");
+    command->add_option("RESEARCHER", options->researcher, "who asks");
   } else if (name != "jobs" && name != "releases") {
     command->add_option("JOB", options->job, "a job's id, its digest, or at least 8 digits of the digest")->required();
   }
   command->add_option("--config", options->config, "the daemon's configuration")->capture_default_str();
   command->add_flag("--json", options->json, "print JSON for programs");
   command->footer("Examples:\n" + examples + "\n\nExit codes: 0 done, 1 failure, 2 usage.");
-  command->callback(
-      [name, options, &action, &out] { action = [name, options, &out] { return ask(name, *options, out); }; });
+  command->callback([name, options, &action, &out] {
+    if (name == "approve" && options->researcher.empty())
+      throw CLI::ValidationError("approve",
+                                 "a job is approved by its whole digest and its researcher: copy the last line of "
+                                 "`consilium-client show JOB`");
+    action = [name, options, &out] { return ask(name, *options, out); };
+  });
 }
 
 }  // namespace

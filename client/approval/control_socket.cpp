@@ -32,6 +32,15 @@ tl::unexpected<Error> system_error(ErrorCode code, const std::filesystem::path& 
   return fail(code, (folder / kName).string() + ": " + what + ": " + std::strerror(errno));
 }
 
+/// Why nobody can be asked: kPermissionDenied to other users, kNotFound where no daemon runs.
+tl::unexpected<Error> no_answer(const std::filesystem::path& state_dir, const char* what) {
+  if (errno != EACCES) return system_error(ErrorCode::kNotFound, state_dir, what);
+  return fail(ErrorCode::kPermissionDenied,
+              (state_dir / kName).string() +
+                  ": this user may not ask the client: run the command as root, or as the user that the client runs as "
+                  "(sudo -u USER)");
+}
+
 Descriptor folder_of(const std::filesystem::path& state_dir) {
   return Descriptor(::open(state_dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
@@ -149,13 +158,10 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::filesyst
 Result<std::string> ask_daemon(const std::filesystem::path& state_dir, const std::string& request) {
   const Descriptor folder = folder_of(state_dir);
   const Descriptor connection = stream_socket();
-  if (!folder || !connection)
-    return system_error(errno == EACCES ? ErrorCode::kPermissionDenied : ErrorCode::kNotFound, state_dir,
-                        "the daemon's folder can't be opened");
+  if (!folder || !connection) return no_answer(state_dir, "the daemon's folder can't be opened");
   const sockaddr_un address = address_in(folder);
   if (::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return system_error(errno == EACCES ? ErrorCode::kPermissionDenied : ErrorCode::kNotFound, state_dir,
-                        "no daemon listens");
+    return no_answer(state_dir, "no daemon listens");
   }
   limit_waiting(connection);
   std::string answer;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "client/approval/job_gate.h"
@@ -153,12 +154,22 @@ class Desk::Answers {
     CONSILIUM_ASSIGN(const std::vector<Offer> offers, parts_.approvals.offers());
     const std::string hex = lower(selector);
     std::vector<Offer> found;
+    std::vector<std::string> others;
     for (const Offer& offer : offers) {
       const bool by_digest = is_prefix(hex) && crypto::to_hex(offer.job.digest).starts_with(hex);
-      const bool asked = researcher.empty() || offer.job.researcher == researcher;
-      if (asked && (by_digest || offer.job_id == selector)) found.push_back(offer);
+      if (!by_digest && offer.job_id != selector) continue;
+      if (researcher.empty() || offer.job.researcher == researcher) {
+        found.push_back(offer);
+      } else {
+        others.push_back(offer.job.researcher);
+      }
     }
     if (found.size() == 1) return found.front();
+    if (found.empty() && !others.empty()) {
+      return fail(ErrorCode::kNotFound, fmt::format("the job {} was submitted by {}, not by '{}'; look at it with: "
+                                                    "consilium-client show {}",
+                                                    selector, fmt::join(others, ", "), researcher, selector));
+    }
     if (found.empty()) {
       return fail(ErrorCode::kNotFound,
                   fmt::format("no offered job has the id or digest '{}' (a digest, at least {} digits of one, or a job "

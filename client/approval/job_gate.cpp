@@ -88,13 +88,14 @@ Verdict JobGate::decide(const wire::JobOffer& offer, job::JobSpec spec, const Si
   if (!decision) return failed(job, decision.error());
   if (*decision && !(*decision)->approved)
     return declined(job, "declined", fmt::format("{} at this site declined it", (*decision)->by));
-  const auto kept = parts_.approvals.keep({job, offer.job_id, offer.spec, parts_.now()});
-  if (!kept) return declined(job, "busy", kept.error().message);
+  const Offer kept{job, offer.job_id, offer.spec, parts_.now()};
+  if (const auto keeping = parts_.approvals.keep(kept); !keeping) return declined(job, "busy", keeping.error().message);
   Verdict verdict;
   verdict.researcher = job.researcher;
   verdict.digest = job.digest;
   if (!approval.empty() && !*decision) {
     verdict.consent = wire::JobConsent::kWaits;
+    if (waiting_.size() < kMaxWaitingOffers) waiting_.insert_or_assign(offer.job_id, kept);
     verdict.log = fmt::format("{}; see: consilium-client show {}", approval, crypto::to_hex(job.digest).substr(0, 8));
     return verdict;
   }
@@ -104,6 +105,15 @@ Verdict JobGate::decide(const wire::JobOffer& offer, job::JobSpec spec, const Si
   verdict.log = *decision ? fmt::format("approved by {}", (*decision)->by) : "accepted by the policy";
   verdict.spec = std::move(spec);
   return verdict;
+}
+
+Result<void> JobGate::ended(const std::string& job_id) {
+  CONSILIUM_TRY(parts_.approvals.withdraw(job_id));
+  const auto over = waiting_.extract(job_id);
+  if (over.empty()) return {};
+  const auto other =
+      std::ranges::find_if(waiting_, [&](const auto& one) { return one.second.job == over.mapped().job; });
+  return other == waiting_.end() ? Result<void>() : parts_.approvals.keep(other->second);
 }
 
 Result<void> JobGate::bind(const std::string& job_id, const job::JobSpec& spec, const SignedJob& job,

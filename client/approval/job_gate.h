@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -59,8 +60,9 @@ class JobGate {
   /// @param coordinator  URI in the certificate of whoever offers the job
   Verdict examine(const wire::JobOffer& offer, const std::string& coordinator, const SiteRules& rules);
 
-  /// Takes in that a job is over: an offer that nobody decided about leaves the list.
-  Result<void> ended(const std::string& job_id) { return parts_.approvals.withdraw(job_id); }
+  /// Takes in that a job is over: an offer that nobody decided about leaves the list, unless the same job is offered
+  /// under another id still.
+  Result<void> ended(const std::string& job_id);
 
  private:
   Result<std::string> signer_of(const wire::JobOffer& offer, const crypto::Digest& digest,
@@ -72,6 +74,8 @@ class JobGate {
   Result<void> bind(const std::string& job_id, const job::JobSpec& spec, const SignedJob& job, const SiteRules& rules);
 
   Parts parts_;
+  /// Offers that wait, by id, since the client began: the record keeps a job's last id alone.
+  std::map<std::string, Offer> waiting_;
 };
 
 /// The population that a job's sums are counted in, whatever its mode: that of the roster for its data set. The data

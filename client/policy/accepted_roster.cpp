@@ -25,8 +25,9 @@ Result<std::optional<roster::Roster>> read_accepted_roster(const std::filesystem
   return std::optional<roster::Roster>{std::move(known)};
 }
 
-Result<void> accept_roster(const std::filesystem::path& state_dir, const roster::Roster& next,
-                           const roster::LedgerGroups& ledger, const std::string& site, roster::Departures departures) {
+Result<void> check_next_roster(const std::filesystem::path& state_dir, const roster::Roster& next,
+                               const roster::LedgerGroups& ledger, const std::string& site,
+                               roster::Departures departures) {
   CONSILIUM_ASSIGN(const std::optional<roster::Roster> known, read_accepted_roster(state_dir));
   if (next == roster::Roster{}) {
     if (!known || known->populations.empty()) return {};
@@ -38,6 +39,14 @@ Result<void> accept_roster(const std::filesystem::path& state_dir, const roster:
   const auto checked = roster::check_change(
       {.known = known ? &*known : nullptr, .next = next, .ledger = ledger, .site = site}, departures);
   if (!checked) return fail(checked.error().within(kWhere));
+  return {};
+}
+
+Result<void> accept_roster(const std::filesystem::path& state_dir, const roster::Roster& next,
+                           const roster::LedgerGroups& ledger, const std::string& site, roster::Departures departures) {
+  CONSILIUM_TRY(check_next_roster(state_dir, next, ledger, site, departures));
+  if (next == roster::Roster{}) return {};
+  CONSILIUM_ASSIGN(const std::optional<roster::Roster> known, read_accepted_roster(state_dir));
   if (known == next) return {};
   return files::replace_file(accepted_in(state_dir), roster::roster_text(next));
 }

@@ -25,4 +25,9 @@ Result<void> accept_roster(const std::filesystem::path& state_dir, const roster:
                            const roster::LedgerGroups& ledger, const std::string& site,
                            roster::Departures departures = roster::Departures::kRefuse);
 
+/// The checks of accept_roster(); keeps nothing.
+Result<void> check_next_roster(const std::filesystem::path& state_dir, const roster::Roster& next,
+                               const roster::LedgerGroups& ledger, const std::string& site,
+                               roster::Departures departures = roster::Departures::kRefuse);
+
 }  // namespace consilium::policy

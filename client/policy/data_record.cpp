@@ -153,6 +153,16 @@ struct DataRecord::Impl {
     return {};
   }
 
+  Result<void> check(const std::vector<Claimed>& claims) const {
+    CONSILIUM_ASSIGN(const std::vector<Known> before, paths());
+    for (const Claimed& claim : claims) {
+      CONSILIUM_TRY(check_name(claim));          // check: data-name-kept
+      CONSILIUM_TRY(check_path(claim, before));  // check: data-path-kept
+      CONSILIUM_TRY(check_files(claim));         // check: data-file-kept
+    }
+    return {};
+  }
+
   Result<void> record(const Claimed& claim) const {
     const std::string_view population(claim.population);
     CONSILIUM_TRY(database->execute("INSERT INTO names(dataset, population) VALUES(?, ?) ON CONFLICT DO NOTHING",
@@ -189,17 +199,25 @@ Result<void> DataRecord::claim(const DataPaths& datasets, const roster::Roster& 
   std::erase_if(claims, [&](const Claimed& claim) { return impl_->is_recorded(claim); });
   if (claims.empty()) return {};
   CONSILIUM_TRY(impl_->database->transact([&]() -> Result<void> {
-    CONSILIUM_ASSIGN(const std::vector<Impl::Known> paths, impl_->paths());
-    for (const Claimed& claim : claims) {
-      CONSILIUM_TRY(impl_->check_name(claim));        // check: data-name-kept
-      CONSILIUM_TRY(Impl::check_path(claim, paths));  // check: data-path-kept
-      CONSILIUM_TRY(impl_->check_files(claim));       // check: data-file-kept
-      CONSILIUM_TRY(impl_->record(claim));            // check: data-place-recorded
-    }
+    CONSILIUM_TRY(impl_->check(claims));
+    for (const Claimed& claim : claims) CONSILIUM_TRY(impl_->record(claim));  // check: data-place-recorded
     return {};
   }));
   for (Claimed& claim : claims) impl_->recorded.insert_or_assign(claim.dataset, std::move(claim));
   return {};
+}
+
+Result<bool> DataRecord::check(const std::filesystem::path& folder, const DataPaths& datasets,
+                               const roster::Roster& roster) {
+  CONSILIUM_ASSIGN(const std::vector<Claimed> claims, find_claims(datasets, roster, ""));
+  CONSILIUM_TRY(check_pairs(claims));
+  std::error_code problem;
+  if (!std::filesystem::exists(folder / "datasets.db", problem)) return true;
+  auto record = open(folder);
+  if (!record && record.error().code == ErrorCode::kFailedPrecondition) return false;
+  if (!record) return fail(record.error());
+  CONSILIUM_TRY(record->impl_->check(claims));
+  return true;
 }
 
 }  // namespace consilium::policy

@@ -33,6 +33,12 @@ class DataRecord {
   /// is
   Result<void> claim(const DataPaths& datasets, const roster::Roster& roster, const std::string& wanted = "");
 
+  /// Holds data sets to the same as claim() does, and records nothing. Makes no file.
+  /// @return false where another process, the client that runs, has `folder`/datasets.db open: then the data sets were
+  ///         held against each other alone
+  static Result<bool> check(const std::filesystem::path& folder, const DataPaths& datasets,
+                            const roster::Roster& roster);
+
  private:
   struct Impl;
   explicit DataRecord(std::unique_ptr<Impl> impl);

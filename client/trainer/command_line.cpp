@@ -55,8 +55,8 @@ std::shared_ptr<data::ImageDecoder> given_decoder(int socket, unsigned threads) 
 
 /// Starts the decoder that is installed beside this program; null where the data are arrays, which are read without it,
 /// and, with a line that says why, where it can't be run.
-std::shared_ptr<data::ImageDecoder> own_decoder(const std::string& data, unsigned threads) {
-  if (const auto source = data_source_of(data); source && find_data_type(source->type)->arrays) return nullptr;
+std::shared_ptr<data::ImageDecoder> own_decoder(const Result<DataSource>& source, unsigned threads) {
+  if (source && find_data_type(source->type)->arrays) return nullptr;
   auto decoder = decode::ProcessDecoder::start_installed({.workers = threads});
   if (!decoder) {
     fmt::print(stderr, "consilium-trainer: image files can't be read: {}\n", decoder.error().message);
@@ -158,8 +158,9 @@ int run_command_line(int argc, char** argv) {
   CLI::App* evaluate_command = app.add_subcommand("evaluate", "Print a model's metrics on one split of a data set");
   add_shared(*evaluate_command, evaluate);
   evaluate_command->add_option("--model", evaluate.model, "weights")->required()->type_name("MODEL.safetensors");
-  evaluate_command->add_option("--split", evaluate.split, "train, val or test")
-      ->transform(CLI::CheckedTransformer(splits))
+  const auto choose = [&](const std::string& name) { evaluate.split = splits.at(name); };
+  evaluate_command->add_option_function<std::string>("--split", choose, "train, val or test")
+      ->check(CLI::IsMember({"train", "val", "test"}).description(""))
       ->type_name("SPLIT");
 
   InspectOptions inspect;
@@ -171,13 +172,13 @@ int run_command_line(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kUsage;
   }
   if (train_command->parsed()) {
-    return finish(run_train(train, own_decoder(train.data, train.threads)));
+    return finish(run_train(train, own_decoder(data_source_of(train.data), train.threads)));
   }
   if (evaluate_command->parsed()) {
-    return finish(run_evaluate(evaluate, own_decoder(evaluate.data, evaluate.threads)));
+    return finish(run_evaluate(evaluate, own_decoder(data_source_of(evaluate.data), evaluate.threads)));
   }
   if (inspect_command->parsed()) {
-    return finish(run_inspect(inspect, own_decoder(inspect.data, threads)));
+    return finish(run_inspect(inspect, own_decoder(data_source_of(inspect), inspect.threads)));
   }
   if (socket < 0) {
     fmt::print(stderr, "{}", app.help());

@@ -179,17 +179,17 @@ Result<DataSource> data_source_of(const std::string& data) {
   return client::read_data_description(description);
 }
 
+Result<DataSource> data_source_of(const InspectOptions& options) {
+  if (options.description.empty()) return data_source_of(options.data);
+  const json description = json::parse(options.description, nullptr, false);
+  if (description.is_discarded()) return fail(ErrorCode::kInvalidArgument, "--description: isn't valid JSON");
+  auto read = data_source_from_json(description);
+  if (!read) return fail(read.error().within("--description"));
+  return read;
+}
+
 Result<void> run_inspect(const InspectOptions& options, std::shared_ptr<data::ImageDecoder> decoder) {
-  DataSource source;
-  if (options.description.empty()) {
-    CONSILIUM_ASSIGN(source, data_source_of(options.data));
-  } else {
-    const json description = json::parse(options.description, nullptr, false);
-    if (description.is_discarded()) return fail(ErrorCode::kInvalidArgument, "--description: isn't valid JSON");
-    auto read = data_source_from_json(description);
-    if (!read) return fail(read.error().within("--description"));
-    source = std::move(*read);
-  }
+  CONSILIUM_ASSIGN(const DataSource source, data_source_of(options));
   if (find_data_type(source.type)->arrays && !options.sheet) return inspect_arrays(source, options.json);
   CONSILIUM_ASSIGN(const data::Collection collection, data::list_items(source, std::move(decoder)));
   const Survey survey = data::survey(collection, source, options.threads);

@@ -22,6 +22,8 @@ struct InspectOptions {
 
 /// Finds what a command's data set is: a file or folder by what it is, or a .yaml or .yml file that describes one.
 Result<DataSource> data_source_of(const std::string& data);
+/// The same of `inspect`, which may have been given the description itself.
+Result<DataSource> data_source_of(const InspectOptions& options);
 
 /// `inspect`: reads every file of a data set and prints what lies in it, and what can't be read and why. What it prints
 /// names files and counts patients: it is for the people at the site.

@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <spdlog/fmt/fmt.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "client/trainer_process/child.h"
 #include "client/trainer_process/observed_confinement.h"
@@ -56,6 +58,19 @@ Result<void> check_writable(std::string_view name, const SharedVector& vector) {
               fmt::format("shared memory of the {}: it held a global model once, and takes no results", name));
 }
 
+/// The files and folders that lie at some paths, by device and number; zeros where nothing lies.
+using Places = std::vector<std::pair<dev_t, ino_t>>;
+
+Places places_of(const std::vector<std::filesystem::path>& paths) {
+  Places places;
+  for (const auto& path : paths) {
+    struct stat state {};
+    if (::stat(path.c_str(), &state) != 0) state = {};
+    places.emplace_back(state.st_dev, state.st_ino);
+  }
+  return places;
+}
+
 }  // namespace
 
 class TrainerProcess::Impl {
@@ -89,6 +104,8 @@ class TrainerProcess::Impl {
 
   const TrainerConfig config_;
   std::unique_ptr<TrainerChild> child_;
+  /// What the child may read. Landlock allows the files that lay at the paths when it was started, and no others.
+  Places readable_;
   Hello hello_;
   std::optional<Prepare> prepare_;  ///< the last one, replayed to a fresh child
   bool prepared_ = false;           ///< this child has it
@@ -130,6 +147,7 @@ Result<void> TrainerProcess::Impl::drop_if_dead() {
 Result<Hello> TrainerProcess::Impl::start(const std::stop_token& stop) {
   CONSILIUM_TRY(drop_if_dead());
   if (child_) return hello_;
+  readable_ = places_of(config_.readable);
   CONSILIUM_ASSIGN(child_, TrainerChild::start(config_));
   prepared_ = false;
   return await_hello(stop);
@@ -243,6 +261,7 @@ Result<Prepared> TrainerProcess::Impl::send_prepare(const std::stop_token& stop)
 }
 
 Result<Prepared> TrainerProcess::Impl::prepare(const Prepare& request, const std::stop_token& stop) {
+  if (child_ && places_of(config_.readable) != readable_) kill();  // another file lies there now, by a rename
   CONSILIUM_TRY(start(stop));
   prepare_ = request;
   return send_prepare(stop);

@@ -70,6 +70,7 @@ class TrainerProcess {
 
   /// Starts the child if none is alive and waits for its Hello. Calls below do it by themselves; this one warms up.
   Result<Hello> start();
+  /// Starts a fresh child where another file or folder lies at a readable path than when the present one was started.
   Result<Prepared> prepare(const Prepare& request, std::stop_token stop);
   /// @param global parameter_count floats   @param delta where local - global is written
   Result<Trained> train(const Train& request, SharedVector& global, SharedVector& delta,

@@ -26,7 +26,7 @@ std::string found_text(const Entry* entry) {
     case Entry::Kind::kMap:
       return "a map";
     case Entry::Kind::kList:
-      return "a list";
+      return entry->items.empty() ? "an empty list" : fmt::format("a list of {}", entry->items.size());
     case Entry::Kind::kScalar:
       break;
   }

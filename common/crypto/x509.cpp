@@ -3,8 +3,10 @@
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <string>
 #include <vector>
 
 namespace consilium::crypto {
@@ -30,6 +32,19 @@ Result<std::vector<unsigned char>> encode(const X509_PUBKEY* key) {
   return bytes;
 }
 
+/// What stands where another PEM block was expected; "" where it can't be said.
+std::string found_instead(std::string_view body) {
+  constexpr std::string_view kBegin = "-----BEGIN ";
+  constexpr std::string_view kCapitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ";
+  if (!body.starts_with(kBegin)) return ", found something else";
+  const std::string_view kind =
+      body.substr(kBegin.size(), std::min<std::size_t>(body.find("-----", 1), 60) - kBegin.size());
+  if (kind.find_first_not_of(kCapitals) != std::string_view::npos) return ", found something else";
+  if (kind.ends_with("PRIVATE KEY"))
+    return ", found a private key, which stays where it was made: take the .csr or .pem file beside it";
+  return ", found '" + std::string(kBegin) + std::string(kind) + "-----' first";
+}
+
 /// One PEM block of the named kind and nothing but white space around it.
 Result<BioPtr> open_pem(std::string_view pem, std::string_view kind, std::size_t limit) {
   if (pem.size() > limit) {
@@ -42,7 +57,7 @@ Result<BioPtr> open_pem(std::string_view pem, std::string_view kind, std::size_t
   const std::size_t last = pem.find_last_not_of(" \t\r\n");
   const std::string_view body = first == std::string_view::npos ? "" : pem.substr(first, last - first + 1);
   if (!body.starts_with(begin) || !body.ends_with(end) || body.find("-----BEGIN", 1) != std::string_view::npos) {
-    return fail(ErrorCode::kInvalidArgument, "expected one PEM block '" + begin + "'");
+    return fail(ErrorCode::kInvalidArgument, "expected one PEM block '" + begin + "'" + found_instead(body));
   }
   BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   if (!bio) {

@@ -23,7 +23,7 @@ std::string shortened(std::string_view text) {
 
 std::string shown(const nlohmann::json& value) {
   if (value.is_string()) return "'" + shortened(value.get_ref<const std::string&>()) + "'";
-  if (value.is_array()) return "a list";
+  if (value.is_array()) return value.empty() ? "an empty list" : "a list of " + std::to_string(value.size());
   if (value.is_object()) return "a map";
   if (value.is_null()) return "nothing";
   return value.is_number() || value.is_boolean() ? value.dump() : "something else";

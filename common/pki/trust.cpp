@@ -1,5 +1,6 @@
 #include "common/pki/trust.h"
 
+#include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 #include <sys/stat.h>
 
@@ -77,11 +78,12 @@ Result<std::string> common_name_of(const X509* certificate) {
   return text;
 }
 
-Result<void> add_list(Anchors& anchors, X509* root, const std::filesystem::path& file) {
-  CONSILIUM_ASSIGN(const std::string pem, files::read_file(file, crypto::kMaxRevocationListBytes));
+Result<void> add_list(Anchors& anchors, X509* root, const std::string& pem) {
   CONSILIUM_ASSIGN(const crypto::RevocationListPtr list, crypto::read_revocation_list(pem));
   if (X509_CRL_verify(list.get(), X509_get0_pubkey(root)) != 1) {
-    return fail(crypto::openssl_error(ErrorCode::kUnauthenticated, "the revocation list is not signed by the root"));
+    ERR_clear_error();
+    return fail(ErrorCode::kUnauthenticated,
+                "the revocation list is not signed by the root; take crl.pem and root.pem from the same authority");
   }
   CONSILIUM_ASSIGN(anchors.list_number, number_of(list.get()));
   CONSILIUM_ASSIGN(anchors.list_end, end_of(list.get()));
@@ -118,7 +120,8 @@ Result<std::shared_ptr<const Anchors>> read_anchors(const std::filesystem::path&
     return fail(crypto::openssl_error(ErrorCode::kInternal, "the root cannot be used"));
   }
   if (!list_file.empty()) {
-    if (auto added = add_list(*anchors, root->get(), list_file); !added) {
+    CONSILIUM_ASSIGN(const std::string list, files::read_file(list_file, crypto::kMaxRevocationListBytes));
+    if (auto added = add_list(*anchors, root->get(), list); !added) {
       return fail(added.error().within(list_file.string()));
     }
   }
@@ -133,8 +136,11 @@ Result<void> check_chain(const Anchors& anchors, X509* certificate, std::time_t 
   X509_STORE_CTX_set_time(context.get(), 0, now);
   if (X509_verify_cert(context.get()) != 1) {
     const int reason = X509_STORE_CTX_get_error(context.get());
-    return fail(crypto::openssl_error(ErrorCode::kUnauthenticated, std::string("the certificate is refused: ") +
-                                                                       X509_verify_cert_error_string(reason)));
+    const bool foreign = reason == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY;
+    return fail(crypto::openssl_error(
+        ErrorCode::kUnauthenticated,
+        std::string("the certificate is refused: ") +
+            (foreign ? "another authority than that of root.pem signed it" : X509_verify_cert_error_string(reason))));
   }
   return {};
 }

@@ -63,4 +63,8 @@ struct JobStatus {
   bool operator==(const JobStatus&) const = default;
 };
 
+/// For whom a round that trains or evaluates waits, in the words of `detail`: "waits for south (gone since 14:02 UTC)",
+/// "begins anew after: south: disconnected"; "" where nobody is missing.
+[[nodiscard]] std::string awaited_text(const JobStatus& status);
+
 }  // namespace consilium::report

@@ -85,16 +85,21 @@ std::vector<Group> planned_groups(const Roster& members, const Population& befor
   return groups;
 }
 
-void note_sites_outside(const Roster& members, const Population& population, std::vector<std::string>& notes) {
+void note_sites_outside(const Roster& members, const Population& population, std::uint32_t colluding,
+                        std::vector<std::string>& notes) {
   const std::set<std::string> inside = sites_of(population.groups);
   Group outside;
   for (const auto& [site, key] : members.sites) {
     if (!inside.contains(site)) outside.push_back(site);
   }
-  if (!outside.empty() && population.mode == Mode::kMasked)
-    notes.push_back(fmt::format(
-        "Population {}: {} in no group, so no masked job runs there. List groups in consortium.yaml to change that.",
-        population.name, outside.size() == 1 ? outside.front() + " is" : set_text(outside) + " are"));
+  if (outside.empty() || population.mode != Mode::kMasked) return;
+  notes.push_back(fmt::format(
+      "Population {}: {} in no group, so no masked job runs there. A group has at least 2c + 1 = {} sites with "
+      "colluding: {}. {}",
+      population.name, outside.size() == 1 ? outside.front() + " is" : set_text(outside) + " are", 2 * colluding + 1,
+      colluding,
+      outside.size() < 2 * colluding + 1 && inside.empty() ? "More sites have to join first."
+                                                           : "List groups in consortium.yaml to change that."));
 }
 
 /// Appends the groups in force that a history lacks.
@@ -174,7 +179,7 @@ Result<MadeRoster> make_roster(const Roster& members, const Consortium& plan, co
     Population population{planned.name, planned.datasets, planned.mode, planned.examples, {}, before.history};
     population.groups = planned.groups ? *planned.groups : planned_groups(members, before, plan.colluding, made.notes);
     extend_history(population);
-    note_sites_outside(members, population, made.notes);
+    note_sites_outside(members, population, plan.colluding, made.notes);
     roster.populations.push_back(std::move(population));
   }
   if (previous != nullptr) roster.consents = kept_consents(*previous);

@@ -101,8 +101,12 @@ Result<std::vector<Group>> read_groups(const Value& value, std::size_t least, co
     if (group.size() < least)
       return fail(item.problem(fmt::format("expected at least {} sites ({}), found {}", least, why, group.size())));
     const auto unsorted = std::is_sorted_until(group.begin(), group.end());
-    if (unsorted != group.end())
-      return fail(item.problem(fmt::format("expected names in order, found '{}' after '{}'", *unsorted, unsorted[-1])));
+    if (unsorted != group.end()) {
+      const std::string found = fmt::format("found '{}' after '{}'", *unsorted, unsorted[-1]);
+      std::sort(group.begin(), group.end());
+      return fail(item.problem(
+          fmt::format("expected names in alphabetical order, {}; write [{}]", found, fmt::join(group, ", "))));
+    }
     groups.push_back(std::move(group));
   }
   return groups;

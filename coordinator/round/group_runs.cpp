@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/job/cohort_rules.h"
+#include "coordinator/round/decline_advice.h"
 
 namespace consilium::round {
 namespace {
@@ -279,9 +280,8 @@ GroupRuns::Output GroupRuns::declined(const std::string& site, const std::string
     if (!declined_.emplace(group, said).second) continue;
     if (groups_.size() - declined_.size() < groups_needed()) {
       output.events.push_back(
-          Fault{fmt::format("{}; sums are over whole groups of sites, and too few groups are left without it: ask that "
-                            "hospital for its reason",
-                            said)});
+          Fault{fmt::format("{}; sums are over whole groups of sites, and too few groups are left without it: {}", said,
+                            advice_about(reason))});
     } else if (sums_) {
       output.append(from(sums_->give_up(group, said, now)));
     }

@@ -290,7 +290,11 @@ std::string GroupSums::waiting(const Group& group, const Ready& ready, const Nam
     return fmt::format("waits for {}; it goes on when all of the group are there", fmt::join(missing, ", "));
   if (group.stage == Stage::kGivenUp) return group.last_failure;
   if (group.stage == Stage::kWaiting) return fmt::format("begins anew after: {}", group.last_failure);
-  return fmt::format("{} of {} vectors are in", group.uploaded.size(), group.members.size());
+  std::string text = fmt::format("{} of {} vectors are in", group.uploaded.size(), group.members.size());
+  if (group.uploaded.empty()) return text;
+  std::vector<std::string> computing;
+  std::ranges::set_difference(group.members, group.uploaded, std::back_inserter(computing));
+  return text + fmt::format(", not yet that of {}", fmt::join(computing, ", "));
 }
 
 std::string GroupSums::waiting(const Ready& ready, const Naming& named) const {

@@ -6,6 +6,7 @@
 
 #include "common/job/cohort_draw.h"
 #include "common/job/cohort_rules.h"
+#include "coordinator/round/decline_advice.h"
 #include "coordinator/round/round_steps.h"
 
 namespace consilium::round {
@@ -165,13 +166,20 @@ void wait_for_groups(Step& step) {
     end_job(step, Outcome::kFailed, fmt::format("not enough groups came: {}", waiting_for(state)));
 }
 
+/// What to do about the first site that declined.
+std::string advice_about_first(const State& state) {
+  for (const auto& [name, site] : state.sites) {
+    if (site.consent == Consent::kDeclined) return fmt::format("{}: {}", name, advice_about(site.reason));
+  }
+  return "ask these hospitals";
+}
+
 void give_up_where_vain(Step& step) {
   const State& state = step.state;
   if (hopeless(state)) {
     end_job(step, Outcome::kFailed,
-            fmt::format(
-                "too few of the listed sites take part: {}; change their policies or lower federation.minimum_sites",
-                waiting_for(state)));
+            fmt::format("too few of the listed sites take part: {}; {}, or lower federation.minimum_sites",
+                        waiting_for(state), advice_about_first(state)));
   } else if (step.now >= std::get<Recruiting>(state.phase).since + state.rules.recruiting_limit) {
     end_job(step, Outcome::kFailed, fmt::format("not enough sites came: {}", waiting_for(state)));
   }

@@ -167,7 +167,7 @@ class Consortium:
         """Looks at a job at a site, and approves it by the command that `show` ends with."""
         last = self.at_site(name, "show", job_id).stdout.rstrip().splitlines()[-1].split()
         assert last[:4] == ["to", "approve", "consilium-client", "approve"], last
-        return self.at_site(name, *last[3:])
+        return self.at_site(name, *last[3:6])
 
     def ask_site(self, name, command, job="", researcher=""):
         """Asks a site's daemon as `consilium-client` does, without a process for it."""

@@ -173,7 +173,7 @@ class Hospital(unittest.TestCase):
                     wait_state(consortium, "north", second, "waits")
                 if words[1] == "approve":  # the page's digest is another one
                     self.assertEqual(words[2:], ["3f0c9a7e51b2d8407c6a0e9d24b1f3587e60a9c2d4f8b1353a7c9e0d6b2f4a18", "ada"])
-                    self.assertRegex(answers["show"], r"to approve +consilium-client approve [0-9a-f]{64} ada\n")
+                    self.assertRegex(answers["show"], rf"to approve +consilium-client approve [0-9a-f]{{64}} ada --config {re.escape(str(config))}\n")
                     words[2] = re.search(r"approve ([0-9a-f]{64})", answers["show"])[1]
                 words = [str(north / "roster.yaml") if word == "roster.yaml" else word for word in words]
                 answers[words[1] if words[1] != "roster" else "roster check"] = run(*words, "--config", config).stdout

@@ -1,5 +1,6 @@
 """Folders of image files through real daemons: a masked job on them gives the model that the same pixels give as arrays."""
 
+import json
 import struct
 import unittest
 import zlib
@@ -76,6 +77,21 @@ class Images(unittest.TestCase):
                 for site in SITES:
                     consortium.daemons[site].terminate()
             self.assertEqual(*models)
+
+    def test_check_data_reads_the_images_that_client_yaml_describes(self):
+        with Consortium(["north"]) as consortium:
+            consortium.port = 1  # nothing is connected to
+            (consortium.folder / "data").mkdir()
+            images, arrays = write_images(consortium.folder / "data", "north")
+            (images / "train" / CLASSES[0] / "broken.png").write_bytes(b"no image")
+            consortium.configure_site("north", {"chest": {**image_folder(images), "loading": {"unreadable": 0.1}}, "arrays": arrays})
+            found = json.loads(consortium.at_site("north", "check-data", "chest", "--json").stdout)
+            self.assertEqual(found["splits"]["train"]["class_items"], [32, 32])
+            self.assertEqual([left["file"] for left in found["left_out"]], [f"train/{CLASSES[0]}/broken.png"])
+            self.assertEqual(json.loads(consortium.at_site("north", "check-data", "arrays", "--json").stdout)["splits"]["train"]["class_examples"], [32, 32])
+            unknown = consortium.at_site("north", "check-data", "chst", check=False)
+            self.assertEqual(unknown.returncode, 1)
+            self.assertIn("datasets: no 'chst'; expected one of: arrays, chest", unknown.stderr)
 
     def test_a_broken_image_is_left_out_and_named_at_its_site_alone(self):
         with Consortium(SITES, populations=population()) as consortium:

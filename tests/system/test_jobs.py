@@ -71,6 +71,12 @@ class Jobs(unittest.TestCase):
             self.assertFalse((consortium.folder / "stolen").exists())
             consortium.command("fetch", waits, "--out", consortium.folder / "read", researcher="grace")
             self.assertTrue((consortium.folder / "read" / "model.safetensors").exists())
+            consortium.command("fetch", waits, "--out", consortium.folder / "read", researcher="grace")  # the same job again
+            kept = (consortium.folder / "read" / "model.safetensors").read_bytes()
+            refused = consortium.command("fetch", works, "--out", consortium.folder / "read", researcher="grace", check=False)
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn(f"holds the model and report of {waits}, which would be lost", refused.stderr)
+            self.assertEqual((consortium.folder / "read" / "model.safetensors").read_bytes(), kept)
 
             # Blobs go with the jobs that need them.
             blobs = consortium.folder / "coordinator" / "state" / "blobs"

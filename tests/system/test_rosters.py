@@ -20,20 +20,20 @@ class Rosters(unittest.TestCase):
     def test_a_masked_job_without_a_roster_is_refused_before_anything_is_sent(self):
         with Consortium(SITES) as consortium:  # no coordinator runs
             refused = self.submit(consortium, job(masked=True))
-            self.assertEqual(refused.returncode, 1)
-            self.assertIn("federation.roster: job 'stripes' uses secure aggregation", refused.stderr)
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn("job.yaml: federation.roster: job 'stripes' uses secure aggregation", refused.stderr)
             self.assertIn("consilium submit --roster FILE", refused.stderr)
 
     def test_a_roster_must_have_the_sites_that_the_job_lists(self):
         with Consortium(SITES) as consortium:
             refused = self.submit(consortium, job(masked=True, federation={"rounds": 1, "sites": [*SITES, "centre"]}), "--roster", consortium.roster)
-            self.assertEqual(refused.returncode, 1)
+            self.assertEqual(refused.returncode, 2)
             self.assertIn("job.yaml: federation.sites: 'centre' isn't in the roster", refused.stderr)
 
     def test_a_job_without_masks_takes_no_roster(self):
         with Consortium(SITES) as consortium:
             refused = self.submit(consortium, job(), "--roster", consortium.roster)
-            self.assertNotEqual(refused.returncode, 0)
+            self.assertEqual(refused.returncode, 2)
             self.assertIn("leave the roster out", refused.stderr)
 
     def test_a_client_checks_its_roster_before_it_starts(self):
@@ -51,6 +51,54 @@ class Rosters(unittest.TestCase):
             self.assertIn("client.yaml: roster: roster.yaml: consortium: expected 'lung-consortium'", check().stderr)
             roster.write_text(text.replace("fingerprint:", "fingerprnt:", 1))
             self.assertIn("roster.yaml: sites[0].fingerprnt: unknown key", check().stderr)
+            self.assertFalse((consortium.folder / "east" / "state").exists())
+
+    def test_a_check_says_what_is_missing_writes_nothing_and_may_be_asked_while_the_client_runs(self):
+        with Consortium(SITES, populations=population()) as consortium:
+            consortium.port = 1  # nothing is connected to
+            data = write_sites(consortium.folder, ["east"])
+            policy = "datasets: [chst]\nmax_rounds: 9\n"
+            file = consortium.configure_site("east", {"chest": data["east"]}, policy=policy)
+
+            def check(*arguments):
+                return run("consilium-client", "--config", file, "--check", check=False)
+
+            said = check()
+            self.assertEqual(said.returncode, 0)
+            self.assertIn("warning: policy.yaml: tasks, strategies, max_local_epochs, minimum_cohort: left out, so this site accepts no job", said.stdout)
+            self.assertIn("warning: policy.yaml: datasets: 'chst' isn't among client.yaml's datasets (chest)", said.stdout)
+            self.assertIn("client.yaml: ok", said.stdout)
+            self.assertFalse((consortium.folder / "east" / "state").exists())
+            daemon = consortium.start_site("east", {"chest": data["east"]})
+            daemon.wait_for_log("cannot attend the coordinator")
+            said = check()
+            self.assertEqual(said.returncode, 0, said.stderr)
+            self.assertIn("the client runs, so the data sets' paths were held against each other", said.stdout)
+            self.assertNotIn("chst", said.stdout)
+
+    def test_a_check_of_the_coordinator_finds_what_would_keep_it_from_starting(self):
+        with Consortium(["north"]) as consortium:
+            folder = consortium.folder / "coordinator"
+            file = folder / "coordinator.yaml"
+
+            def check(**changes):
+                file.write_text(json.dumps({"listen": "127.0.0.1:0", "state_dir": str(folder / "state"), **changes}))
+                return run("consilium-coordinator", "--config", file, "--check", check=False)
+
+            tls = consortium.tls("coordinator")
+            good = check(tls=tls)
+            self.assertEqual((good.returncode, good.stdout.splitlines()[-1]), (0, f"{file}: ok"), good.stderr)
+            self.assertFalse((folder / "state").exists())
+            for changed, told in {"missing": ({**tls, "certificate": str(folder / "none.pem")}, "none.pem"),
+                                  "another's key": ({**tls, "key": consortium.tls("north")["key"]}, "is not the key of"),
+                                  "a site's": (consortium.tls("north"), "a site has no business here")}.values():
+                refused = check(tls=changed)
+                self.assertEqual(refused.returncode, 1)
+                self.assertIn(told, refused.stderr)
+            (folder / "file").write_text("")
+            self.assertIn("coordinator.yaml: state_dir: ", check(tls=tls, state_dir=str(folder / "file" / "state")).stderr)
+            consortium.start_coordinator()
+            self.assertEqual(check(tls=tls).returncode, 0)
 
     def test_a_client_does_not_start_with_one_folder_in_two_populations_nor_when_one_moves_to_another(self):
         with Consortium(SITES, populations={**population(), "heart": {"datasets": ["heart"], "examples": 64}}) as consortium:
@@ -68,6 +116,10 @@ class Rosters(unittest.TestCase):
                 self.assertIn("client.yaml: datasets.heart.path: ", refused.stderr)
                 self.assertIn("Give each population data of its own", refused.stderr)
             self.assertEqual(check(chest=data["east"], heart=data["west"]).returncode, 0)
+            self.assertEqual(check(heart=data["east"], chest=data["west"]).returncode, 0)  # a check commits to nothing
+            daemon = consortium.start_site("east", {"chest": data["east"], "heart": data["west"]})
+            daemon.wait_for_log("cannot attend the coordinator")
+            daemon.terminate()
             moved = check(heart=data["east"])
             self.assertEqual(moved.returncode, 1)
             self.assertIn("belongs to the population 'chest' for good", moved.stderr)
@@ -77,7 +129,8 @@ class Rosters(unittest.TestCase):
             consortium.port = 1  # nothing is connected to
             data = write_sites(consortium.folder, SITES)
             for site in ("east", "north"):
-                self.assertEqual(run("consilium-client", "--config", consortium.configure_site(site, {"chest": data[site]}), "--check", check=False).returncode, 0)
+                consortium.configure_site(site, {"chest": data[site]})
+                consortium.at_site(site, "roster", "accept", consortium.folder / "roster-1.yaml")
             old = (consortium.folder / "roster-1.yaml").read_text()
             new = consortium.folder / "new"
             run("consilium-client", "enroll", "--site", "north", "--consortium", consortium.name, "--out", new)

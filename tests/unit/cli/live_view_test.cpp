@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 namespace consilium::cli {
 namespace {
@@ -154,6 +155,49 @@ TEST_CASE("plain lines tell what a job waits for, who failed and how it ended") 
   CHECK(text.find("\nchest-xray-1: recruiting: waiting for 3 sites, 1 accepted\n") == text.find('\n'));
   CHECK(text.find("round 1: south: training failed: out of memory\n") != std::string::npos);
   CHECK(text.ends_with("chest-xray-1: failed: quorum missed\n"));
+}
+
+TEST_CASE("plain lines, JSON and the list of jobs say for whom a round waits, once") {
+  JobStatus waits = running(3);
+  waits.detail =
+      "round 4 of 20: 0 of 4 sites answered; group 1: waits for south (gone since 14:02 UTC); it goes on when all of "
+      "the group are there; group 2: 2 of 4 vectors are in, not yet that of west";
+  CHECK(report::awaited_text(waits) == "group 1: waits for south (gone since 14:02 UTC)");
+  const std::string told = "chest-xray-1: training: " + waits.detail;
+  CHECK(news_lines(running(3), waits, "val") == std::vector<std::string>{told});
+  CHECK(nlohmann::json::parse(news_json(running(3), waits, "val").at(0)).at("detail") == waits.detail);
+  JobStatus later = waits;
+  later.detail.replace(later.detail.find("2 of 4"), 6, "3 of 4");
+  CHECK(news_lines(waits, later, "val").empty());
+  CHECK(news_json(waits, later, "val").empty());
+  JobStatus again = running(3);
+  again.detail = "round 4 of 20: 0 of 4 sites answered; begins anew after: south: disconnected";
+  CHECK(report::awaited_text(again) == "begins anew after: south: disconnected");
+  again.phase = JobPhase::kFailed;
+  CHECK(report::awaited_text(again).empty());
+}
+
+TEST_CASE("what comes too soon after a line is told a second later, though nothing else happens") {
+  char* data = nullptr;
+  std::size_t size = 0;
+  std::FILE* stream = open_memstream(&data, &size);
+  {
+    LiveView view(stream, "val", ViewMode::kLive, {100, 30, false, false});
+    JobStatus status;
+    status.job_id = "chest-xray-1";
+    status.phase = JobPhase::kRecruiting;
+    for (const std::string site : {"east", "north", "south"}) {
+      status.detail = "waits for approval at " + site;
+      view.update(status);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  }
+  std::fclose(stream);
+  const std::string text(data, size);
+  std::free(data);
+  CHECK(text.find("recruiting: waits for approval at east\n") != std::string::npos);
+  CHECK(text.find("at north") == std::string::npos);
+  CHECK(text.ends_with("recruiting: waits for approval at south\n"));
 }
 
 TEST_CASE("a site that is missing from an evaluation is named with the reason, in the table and in plain lines") {

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <catch2/catch.hpp>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -207,6 +208,15 @@ TEST_CASE("wrong usage and wrong files are told apart from success, with the fil
   CHECK(run({"ca", "sign", folder / "junk.csr", "--ca", ca, "--role", "site", "--name", "x", "--out", folder / "x.pem"})
             .error()
             .message.find("junk.csr") != std::string::npos);
+  REQUIRE(run({"enroll", "--site", "north", "--consortium", "lung", "--out", folder / "north"}));
+  for (const auto& [file, told] : std::map<std::string, std::string>{
+           {folder / "north/north.key", "found a private key, which stays where it was made: take the .csr"},
+           {ca + "/root.pem", "found '-----BEGIN CERTIFICATE-----' first"},
+           {folder / "junk.csr", "found something else"}}) {
+    CHECK(run({"ca", "sign", file, "--ca", ca, "--role", "site", "--name", "x", "--out", folder / "x.pem"})
+              .error()
+              .message.find(told) != std::string::npos);
+  }
   CHECK(run({"enroll", "--site", "../x", "--consortium", "lung", "--out", folder / "k"}).error().code ==
         ErrorCode::kInvalidArgument);
 }

@@ -176,6 +176,25 @@ TEST_CASE("commands refuse what the rules forbid, with file and key") {
   CHECK_THAT(run({"roster"}).error().message, Contains("usage"));
 }
 
+TEST_CASE("a roster that is needed still isn't written over, and one without populations says what follows") {
+  Hospitals lung({"east", "north", "south"});
+  lung.make("roster-1.yaml");
+  const std::string first = text_of(lung.at("roster-1.yaml"));
+  CHECK_THAT(lung.make("roster-1.yaml", {"--previous", lung.at("roster-1.yaml")}),
+             Contains("failed: ") && Contains("--out is the roster before") && Contains("write roster 2 into a file"));
+  CHECK_THAT(lung.make("roster-2.yaml", {"--previous", lung.at("roster-1.yaml")}), Contains("Wrote"));
+  const std::string second = text_of(lung.at("roster-2.yaml"));
+  CHECK_THAT(lung.make("roster-2.yaml"),
+             Contains("failed: ") && Contains("holds roster 2, and this one would be roster 1"));
+  CHECK_FALSE(run({"ca", "roster", "--ca", lung.ca(), "--out", lung.at("roster-1.yaml")}));
+  CHECK(text_of(lung.at("roster-1.yaml")) == first);
+  CHECK(text_of(lung.at("roster-2.yaml")) == second);
+  CHECK_THAT(lung.make("roster-2.yaml", {"--previous", lung.at("roster-1.yaml")}), Contains("Wrote"));  // once more
+  const auto members = run({"ca", "roster", "--ca", lung.ca(), "--out", lung.at("members.yaml")});
+  REQUIRE(members);
+  CHECK_THAT(members->printed, Contains("no populations") && Contains("masked-threshold") && Contains("--consortium"));
+}
+
 TEST_CASE("a signature over another roster isn't put in") {
   Hospitals lung({"east", "north", "south"});
   lung.make("roster-1.yaml");

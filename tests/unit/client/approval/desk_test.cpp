@@ -74,6 +74,10 @@ TEST_CASE("what names no job, or several, decides nothing") {
     CHECK(office.ask("approve", name, "ada").at("error") == "invalid_argument");
   }
   CHECK(office.ask("approve", digest, "mallory").at("error") == "not_found");
+  CHECK(office.ask("approve", digest, "mallory")
+            .at("message")
+            .get<std::string>()
+            .find("was submitted by ada, bob, not by 'mallory'") != std::string::npos);
   for (const std::string& name : {digest.substr(0, 7), std::string("chest"), std::string(), std::string(64, '0'),
                                   digest + "0", std::string("\xff\n")}) {
     CHECK(office.ask("approve", name).at("error") == "not_found");
@@ -120,7 +124,9 @@ TEST_CASE("lists are tables, and empty ones say so") {
                            "chest       chest-xray-1  ada         train  3      0      2027-01-15 08:00 UTC\n"));
   CHECK(releases.find("approved") != std::string::npos);
   const std::string digest = crypto::to_hex(job::job_digest(chest_job(1)));
-  CHECK(office.words("approve", digest, "ada").starts_with("Approved job chest-xray-1 of ada, digest "));
+  const std::string approved = office.words("approve", digest, "ada");
+  CHECK(approved.starts_with("Approved job chest-xray-1 of ada, digest "));
+  CHECK(approved.ends_with("To take it back: consilium-client decline chest-xray-1\n"));
 }
 
 TEST_CASE("without a list of releases nobody is told that there were none") {

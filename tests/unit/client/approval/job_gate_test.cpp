@@ -215,6 +215,29 @@ TEST_CASE("one job is served under one id, whoever approves it again") {
   CHECK(desk.offer(signing().offer("tiny-2", spec(4), "bob")).consent == JobConsent::kAccepted);
 }
 
+TEST_CASE(
+    "a job that is offered under two ids waits until both are over, and is listed as the one that it runs under") {
+  GateDesk desk;
+  const auto listed = [&] { return desk.approvals->offers().value(); };
+  REQUIRE(desk.offer(signing().offer("tiny-1", spec())).consent == JobConsent::kWaits);
+  REQUIRE(desk.offer(signing().offer("tiny-2", spec())).consent == JobConsent::kWaits);
+  REQUIRE(listed().size() == 1);
+  CHECK(listed()[0].job_id == "tiny-2");
+  REQUIRE(desk.gate->ended("tiny-2"));
+  REQUIRE(listed().size() == 1);
+  CHECK(listed()[0].job_id == "tiny-1");
+  SECTION("a person can still decide about it") {
+    desk.decide(true);
+    CHECK(desk.offer(signing().offer("tiny-1", spec())).consent == JobConsent::kAccepted);
+    CHECK(desk.offer(signing().offer("tiny-3", spec())).reason == "job_id");
+    CHECK(listed()[0].job_id == "tiny-1");
+  }
+  SECTION("once the other is over, too, nothing waits") {
+    REQUIRE(desk.gate->ended("tiny-1"));
+    CHECK(listed().empty());
+  }
+}
+
 TEST_CASE("a population gives as many sums as the policy says, and no more") {
   GateDesk desk;
   desk.rule("maximum_sums: 50\n");

@@ -33,7 +33,10 @@ std::string refusal(const TemporaryFolder& state, const Roster& next) {
 TEST_CASE("the roster accepted last is kept, and an older or forbidden one is refused after a restart") {
   const TemporaryFolder state;
   CHECK_FALSE(read_accepted_roster(state.path())->has_value());
+  CHECK(check_next_roster(state.path(), roster_of(2, {kFour}), {}, "north"));
+  CHECK_FALSE(read_accepted_roster(state.path())->has_value());  // a check accepts nothing
   REQUIRE(accept_roster(state.path(), roster_of(2, {kFour}), {}, "north"));
+  CHECK_FALSE(check_next_roster(state.path(), roster_of(1, {kFour}), {}, "north"));
   CHECK(read_accepted_roster(state.path()).value() == roster_of(2, {kFour}));
   CHECK(accept_roster(state.path(), roster_of(2, {kFour}), {}, "north"));
   CHECK_THAT(refusal(state, roster_of(1, {kFour})), Contains("client.yaml: roster: serial: expected more than 2"));

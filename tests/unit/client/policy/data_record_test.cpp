@@ -54,6 +54,26 @@ TEST_CASE("data of two populations may lie side by side, and names of one popula
   CHECK(machine.claim({{"chest", machine.srv("chest")}, {"heart", machine.srv("chest2")}}));
 }
 
+TEST_CASE("a check holds data sets to the same as a claim and records nothing") {
+  const Machine machine;
+  const auto check = [&](const DataPaths& datasets) {
+    return DataRecord::check(machine.folder / "state", datasets, machine.roster);
+  };
+  CHECK(check({{"chest", machine.srv("one.npz")}, {"heart", machine.srv("two.npz")}}) == true);
+  CHECK_FALSE(fs::exists(machine.folder / "state"));
+  CHECK_THAT(check({{"chest", machine.srv("chest")}, {"heart", machine.srv("chest")}}).error().message,
+             Contains("overlap"));
+  REQUIRE(machine.claim({{"chest", machine.srv("one.npz")}}));
+  CHECK_THAT(check({{"heart", machine.srv("one.npz")}}).error().message,
+             Contains("belongs to the population 'lungs' for good"));
+  CHECK(check({{"heart", machine.srv("two.npz")}}) == true);
+  CHECK(machine.claim({{"chest", machine.srv("two.npz")}}));  // the check didn't give it to the other population
+  CHECK_THAT(check({{"heart", machine.srv("two.npz")}}).error().message, Contains("for good"));
+  const auto running = DataRecord::open(machine.folder / "state");
+  REQUIRE(running);
+  CHECK(check({{"heart", machine.srv("heart")}}) == false);
+}
+
 TEST_CASE("a path of one population that is another's, or inside of it, is refused, whatever links lead there") {
   const Machine machine;
   fs::create_directory_symlink(machine.srv("chest"), machine.srv("link"));

@@ -155,6 +155,9 @@ TEST_CASE("inspect counts what a description names, and draws a sheet") {
   CHECK(strict.code == 2);
   CHECK(strict.output.find("1 of 41 files can't be read") != std::string::npos);
   CHECK(run("inspect").code == 2);
+  const Ran misspelt = run("evaluate job.yaml --model m.safetensors --data d.npz --split tst");
+  CHECK(misspelt.code == 2);
+  CHECK(misspelt.output.find("--split: tst not in {train,val,test}") != std::string::npos);
 }
 
 }  // namespace

@@ -51,6 +51,22 @@ TEST_CASE("a trainer reads its data sets, and not the client's keys beside them"
   CHECK_THAT(confined_probe("read", key, {data}), Catch::StartsWith("refused"));
 }
 
+TEST_CASE("a data set that is replaced by rename is read by the next job's trainer") {
+  const TemporaryFolder folder;
+  const std::string data = folder.write("chest.npz", "images").string();
+  auto config = rogue({"probe-read", data});
+  config.readable = {data};
+  TrainerProcess trainer(config);
+  const auto read = [&] { return trainer.prepare(prepare_request(), {}).error().message; };
+  CHECK_THAT(read(), Catch::EndsWith("reached: images"));
+  const int warm = trainer.pid();
+  CHECK_THAT(read(), Catch::EndsWith("reached: images"));
+  CHECK(trainer.pid() == warm);
+  // Landlock's rule is about the old file, so the warm trainer may not read the new one.
+  std::filesystem::rename(folder.write("new.npz", "newer images"), data);
+  CHECK_THAT(read(), Catch::EndsWith("reached: newer images"));
+}
+
 TEST_CASE("a trainer writes nowhere, its data sets included") {
   const TemporaryFolder folder;
   const std::string data = folder.write("chest.npz", "images").string();

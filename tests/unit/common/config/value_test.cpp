@@ -162,7 +162,7 @@ TEST_CASE("a section keeps its first error and refuses unknown keys with the nea
   const Section null(parsed("a: null\n"), {"a"}, {});
   CHECK_FALSE(null.ok());
   const Section list(parsed("[1]\n"), {}, {"a"});
-  CHECK(list.result().error().message == "job.yaml: expected a map, found a list (line 1)");
+  CHECK(list.result().error().message == "job.yaml: expected a map, found a list of 1 (line 1)");
 }
 
 TEST_CASE("a choice takes the word off as written, and names the words it knows") {

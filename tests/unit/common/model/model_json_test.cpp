@@ -70,7 +70,7 @@ TEST_CASE("what is wrong in a model is named by its path, with what was expected
   };
   const std::vector<Case> cases{
       {"3", "expected a map, found 3"},
-      {"[]", "expected a map, found a list"},
+      {"[]", "expected a map, found an empty list"},
       {"{}", "name: missing"},
       {R"({"nam": "resnet18"})", "nam: unknown key, did you mean 'name'?"},
       {R"({"name": "resnet81", "input": [1], "classes": 2})",
@@ -97,7 +97,7 @@ TEST_CASE("what is wrong in a model is named by its path, with what was expected
        "classes: expected an integer 1 to 1000, found 0"},
       {R"({"name": "resnet18", "input": [1, 28, 28], "classes": true})",
        "classes: expected an integer 1 to 1000, found true"},
-      {R"({"layers": [], "input": [1], "classes": 2})", "layers: expected a list of layers, found a list"},
+      {R"({"layers": [], "input": [1], "classes": 2})", "layers: expected a list of layers, found an empty list"},
       {R"({"layers": {"conv": 1}, "input": [1], "classes": 2})", "layers: expected a list of layers, found a map"},
       {with_layer(R"("relo")"), "layers[0]: unknown layer 'relo', did you mean 'relu'?"},
       {with_layer(R"({"convolution": 3})"), "layers[0]: unknown layer 'convolution'"},
@@ -134,7 +134,7 @@ TEST_CASE("what is wrong in a model is named by its path, with what was expected
        "layers[0].dropout: expected a number, at least 0 and below 1, found 'half'"},
       {with_layer(R"({"relu": {"slope": 1}})"), "layers[0].relu.slope: unknown key, none is expected"},
       {with_layer(R"({"conv": {"channels": 3, "kernel": [3]}})"),
-       "layers[0].conv.kernel: expected an integer 1 to 255, or a list of one for each dimension, found a list"},
+       "layers[0].conv.kernel: expected an integer 1 to 255, or a list of one for each dimension, found a list of 1"},
       {with_layer(R"({"conv": {"channels": 3, "kernel": [3, 0]}})"),
        "layers[0].conv.kernel[1]: expected an integer 1 to 255, found 0"},
       {with_layer(R"({"relu": {}, "name": 3})"), "layers[0].name: expected a layer's name: a letter, then"},

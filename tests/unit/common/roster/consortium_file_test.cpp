@@ -83,7 +83,8 @@ TEST_CASE("a consortium file that breaks a rule is refused with file and key") {
   CHECK_THAT(grouped("[[east, north]]"), Contains("populations.chest.groups[0]: expected at least 3 sites"));
   CHECK_THAT(grouped("[[east, north, wets]]"), Contains("populations.chest.groups: 'wets' isn't one of the sites"));
   CHECK_THAT(grouped("[[east, north, south], [east, north, west]]"), Contains("site 'east' is in two groups"));
-  CHECK_THAT(grouped("[[north, east, south]]"), Contains("expected names in order, found 'east' after 'north'"));
+  CHECK_THAT(grouped("[[north, east, south]]"),
+             Contains("expected names in alphabetical order, found 'east' after 'north'; write [east, north, south]"));
 }
 
 TEST_CASE("the next roster continues serial and history, and nothing fixed may change") {
@@ -116,7 +117,7 @@ TEST_CASE("without stated groups the old ones stay, and new sites form groups on
   const MadeRoster two = made(more, kPlain, &first);
   CHECK(two.roster.populations[0].groups == first.populations[0].groups);
   REQUIRE(two.notes.size() == 1);
-  CHECK_THAT(two.notes[0], Contains("{a, b} are in no group"));
+  CHECK_THAT(two.notes[0], Contains("{a, b} are in no group") && Contains("2c + 1 = 3 sites with colluding: 1"));
   const Roster many = members_named({"a", "b", "c", "east", "north", "south", "west"});
   const MadeRoster three = made(many, kPlain, &first);
   CHECK(three.roster.populations[0].groups == std::vector<Group>{{"east", "north", "south", "west"}, {"a", "b", "c"}});

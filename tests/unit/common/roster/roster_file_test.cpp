@@ -162,7 +162,7 @@ TEST_CASE("a population that breaks a rule is refused, and the error names the k
   CHECK_THAT(roster_refusal([](Roster& r) {
                r.populations[0].history.push_back({"b", "c", "a"});
              }),
-             Contains("populations.chest.history[2]: expected names in order, found 'a' after 'c'"));
+             Contains("populations.chest.history[2]: expected names in alphabetical order, found 'a' after 'c'"));
   CHECK_THAT(roster_refusal([](Roster& r) { r.populations[0].history.push_back({"a", "a", "b"}); }), Contains("'a'"));
   CHECK_THAT(roster_refusal(with(roster_text(whole()), "mode: masked", "mode: open")),
              Contains("populations.chest.mode: expected one of masked, masked-threshold, plain"));

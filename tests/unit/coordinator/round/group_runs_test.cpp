@@ -82,5 +82,7 @@ TEST_CASE("a site that declines takes its group out of the job, which goes on wi
 
 TEST_CASE("a site that declines ends a job whose quorum needs its group") {
   Census census("1.0");
-  CHECK(fault(census.runs.declined("a3", "examples", census.now)).starts_with("a3 declined: examples; "));
+  const std::string why = fault(census.runs.declined("a3", "examples", census.now));
+  CHECK(why.starts_with("a3 declined: examples; "));
+  CHECK(why.ends_with("ask whoever runs the authority for a roster with a higher bound, and submit the job with it"));
 }

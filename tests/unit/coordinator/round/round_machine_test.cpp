@@ -393,9 +393,22 @@ TEST_CASE("a job whose listed sites decline fails at once when the others can't 
   play.tell(SiteConnected{"west"});
   play.tell(SiteDeclined{"west", "policy.yaml is missing"});
   REQUIRE(play.ended() != nullptr);
-  CHECK_THAT(play.ended()->message, Catch::Contains("east: declined: data set 'chest' is not allowed") &&
-                                        Catch::Contains("west: declined: policy.yaml is missing") &&
-                                        Catch::Contains("minimum_sites"));
+  CHECK_THAT(play.ended()->message,
+             Catch::Contains("east: declined: data set 'chest' is not allowed") &&
+                 Catch::Contains("west: declined: policy.yaml is missing") &&
+                 Catch::EndsWith("east: ask that hospital for its reason, or lower federation.minimum_sites"));
+}
+
+TEST_CASE("a job that sites decline for what its researcher can mend says how") {
+  Play play(four_sites());
+  play.tell(Begin{});
+  for (const std::string site : {"east", "west"}) {
+    play.tell(SiteConnected{site});
+    play.tell(SiteDeclined{site, "roster"});
+  }
+  REQUIRE(play.ended() != nullptr);
+  CHECK_THAT(play.ended()->message,
+             Catch::Contains("submit the job with the newest one from whoever runs the authority"));
 }
 
 TEST_CASE("a job that nobody joins ends after the recruiting limit") {

@@ -206,6 +206,21 @@ TEST_CASE("a site fetches the model of a job that works with it, and no other") 
   CHECK_FALSE(bench.scheduler.may_fetch(site("south"), bench.status(waits).model.value()));
 }
 
+TEST_CASE("a job that is there already is refused until it ends, and the refusal names it") {
+  Bench bench(1);
+  const auto first = bench.submit("first", "north");
+  const auto refused = bench.try_submit("ada", Bench::text("first", "north", ""));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kAlreadyExists);
+  CHECK_THAT(refused.error().message,
+             Catch::Contains("there already as " + first) && Catch::Contains("change its seed"));
+  CHECK(bench.blob_count() == 1);  // what the first job starts from is still there
+  bench.submit("first", "north", "ada", ", seed: 9");
+  bench.submit("first", "north", "grace");  // another researcher's job is another one
+  REQUIRE(bench.scheduler.stop(researcher("ada"), first));
+  CHECK(bench.try_submit("ada", Bench::text("first", "north", "")));
+}
+
 TEST_CASE("a researcher's jobs are counted until they end, and an ended job is removed with its blobs") {
   admission::Quotas quotas;
   quotas.jobs = 1;

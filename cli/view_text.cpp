@@ -1,0 +1,54 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "cli/live_view.h"
+
+namespace consilium::cli {
+namespace {
+
+bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x20 && c < 0x7f) {
+      out += text[i];
+      continue;
+    }
+    // Whole UTF-8 sequences stay, but for the C1 controls U+0080 to U+009F.
+    const std::size_t length = c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 1;
+    const std::string_view sequence = text.substr(i, length);
+    const bool whole = length > 1 && sequence.size() == length &&
+                       std::all_of(sequence.begin() + 1, sequence.end(), continues_character);
+    if (!whole || (c == 0xc2 && static_cast<unsigned char>(sequence[1]) < 0xa0)) {
+      out += c == '\n' || c == '\t' ? ' ' : '?';
+      continue;
+    }
+    out += sequence;
+    i += length - 1;
+  }
+  return out;
+}
+
+std::string format_bytes(std::uint64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  if (bytes < 1000) return fmt::format("{} B", bytes);
+  if (value < 999.5e3) return fmt::format("{:.1f} kB", value / 1e3);
+  if (value < 999.5e6) return fmt::format("{:.1f} MB", value / 1e6);
+  return fmt::format("{:.2f} GB", value / 1e9);
+}
+
+std::string format_duration(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0) return "-";
+  if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);
+  const auto whole = static_cast<long long>(std::llround(std::min(seconds, 1e9)));
+  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+}  // namespace consilium::cli

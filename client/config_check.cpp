@@ -1,0 +1,194 @@
+#include "client/config_check.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "client/policy/accepted_roster.h"
+#include "client/policy/data_record.h"
+#include "client/policy/roster_check.h"
+#include "common/files/files.h"
+#include "common/files/temporary_folder.h"
+#include "common/pki/authority.h"
+#include "common/pki/trust.h"
+
+namespace consilium::client {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Largest certificate file, in bytes.
+constexpr std::size_t kLargestPem = 1 << 20;
+
+/// Checks that the client could make its folder, or write in it.
+Result<void> check_state_dir(const fs::path& state_dir) {
+  std::error_code ignored;
+  fs::path there = fs::absolute(state_dir, ignored).lexically_normal();
+  while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
+  if (!fs::is_directory(there, ignored)) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("client.yaml: state_dir: {} is no folder; choose another path", there.string()));
+  }
+  if (::access(there.c_str(), W_OK | X_OK) == 0) return {};
+  return fail(ErrorCode::kPermissionDenied,
+              state_dir_problem(state_dir, "this user may not write in " + there.string()));
+}
+
+/// Checks that the site's certificate is good and its key fits, without writing which revocation list was the newest.
+Result<void> check_certificate(const ClientConfig& config) {
+  CONSILIUM_ASSIGN(const std::string certificate, pki::check_key_pair(config.tls.certificate, config.tls.key));
+  CONSILIUM_ASSIGN(const files::TemporaryFolder folder, files::TemporaryFolder::create("consilium-check"));
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(config.state_dir, ignored)) {
+    if (entry.path().filename().string().starts_with("revocation-list-"))
+      fs::copy_file(entry.path(), folder.path() / entry.path().filename(), ignored);
+  }
+  CONSILIUM_ASSIGN(const auto trust, pki::TrustStore::open(config.tls.root, config.tls.revocation_list,
+                                                           pki::TrustOptions{folder.path()}));
+  if (const auto own = trust->authenticate(certificate, {pki::Role::kSite}); !own)
+    return fail(own.error().within("client.yaml: tls.certificate: " + config.tls.certificate.string()));
+  return {};
+}
+
+policy::DataPaths paths_of(const ClientConfig& config) {
+  policy::DataPaths paths;
+  for (const auto& [name, source] : config.datasets) paths.emplace(name, source.path);
+  return paths;
+}
+
+/// Rules that accept no job at all while they are left out.
+std::vector<std::string> rules_left_out(const policy::Policy::Rules& rules) {
+  std::vector<std::string> keys;
+  if (rules.datasets.empty()) keys.emplace_back("datasets");
+  if (rules.tasks.empty()) keys.emplace_back("tasks");
+  if (rules.strategies.empty()) keys.emplace_back("strategies");
+  if (!rules.max_rounds) keys.emplace_back("max_rounds");
+  if (!rules.max_local_epochs) keys.emplace_back("max_local_epochs");
+  if (!rules.minimum_cohort) keys.emplace_back("minimum_cohort");
+  return keys;
+}
+
+void remark_on_policy(const ClientConfig& config, const policy::Policy& policy, std::vector<std::string>& remarks) {
+  const std::vector<std::string> missing = rules_left_out(policy.rules());
+  if (!missing.empty() && policy.accepted_digests().empty()) {
+    remarks.push_back(
+        fmt::format("policy.yaml: {}: left out, so this site accepts no job; configs/policy.yaml is a "
+                    "file to begin with",
+                    fmt::join(missing, ", ")));
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, source] : config.datasets) names.push_back(name);
+  for (const std::string& name : policy.rules().datasets) {
+    if (config.datasets.contains(name)) continue;
+    remarks.push_back(
+        fmt::format("policy.yaml: datasets: '{}' isn't among client.yaml's datasets ({}), so no job on "
+                    "it runs here",
+                    name, names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+  }
+}
+
+void remark_on_roster(const ClientConfig& config, const policy::Policy& policy, const OwnIdentity& self,
+                      std::vector<std::string>& remarks) {
+  if (config.roster.empty()) {
+    remarks.emplace_back(
+        "client.yaml: roster: names no file, so this site takes part in no job: get one from whoever runs the "
+        "authority, and compare it by telephone");
+    return;
+  }
+  if (self.roster.researchers.empty()) {
+    remarks.emplace_back(
+        "the roster lists no researcher, so this site takes part in no job: get one with 'researchers' from whoever "
+        "runs the authority (client.yaml: roster)");
+  }
+  const auto own = self.roster.sites.find(config.site);
+  if (own == self.roster.sites.end()) {
+    remarks.push_back(
+        fmt::format("client.yaml: roster: this site ('{}') isn't in it, so no job with secure "
+                    "aggregation runs here: ask whoever runs the authority for one that has it",
+                    config.site));
+  } else if (own->second != self.key) {
+    remarks.push_back(
+        fmt::format("client.yaml: roster: it gives this site the key {}, but tls.certificate has {}, so "
+                    "no job with secure aggregation runs here: ask whoever runs the authority",
+                    crypto::to_hex(own->second), crypto::to_hex(self.key)));
+  }
+  if (self.roster.populations.empty()) return;
+  for (const std::string& name : policy.rules().datasets) {
+    if (config.datasets.contains(name) && roster::population_of(self.roster, name) == nullptr) {
+      remarks.push_back(
+          fmt::format("policy.yaml: datasets: '{}' is in no population of the roster, so no job with "
+                      "secure aggregation runs on it: ask whoever runs the authority to add it",
+                      name));
+    }
+  }
+}
+
+}  // namespace
+
+std::string state_dir_problem(const fs::path& state_dir, const std::string& why) {
+  return fmt::format(
+      "client.yaml: state_dir: {}: {}; make it as root, for the user that the client runs as: install -d -o USER -m "
+      "700 "
+      "{}",
+      state_dir.string(), why, state_dir.string());
+}
+
+Result<OwnIdentity> read_own_identity(const ClientConfig& config) {
+  OwnIdentity self;
+  CONSILIUM_ASSIGN(const std::string certificate, files::read_file(config.tls.certificate, kLargestPem));
+  CONSILIUM_ASSIGN(const pki::Identity identity, pki::identity_of_certificate(certificate));
+  if (identity.role != pki::Role::kSite || identity.name != config.site) {
+    return fail(ErrorCode::kInvalidArgument, "client.yaml: tls.certificate: expected the certificate of site '" +
+                                                 config.site + "', found that of " + pki::to_uri(identity));
+  }
+  self.consortium = identity.consortium;
+  CONSILIUM_ASSIGN(const std::string key, pki::key_fingerprint(certificate));
+  CONSILIUM_ASSIGN(self.key, crypto::digest_from_hex(key));
+  CONSILIUM_ASSIGN(self.roster, policy::read_own_roster(config.roster, identity.consortium));
+  return self;
+}
+
+Result<void> check_data_paths(const ClientConfig& config) {
+  std::error_code problem;
+  for (const auto& [name, source] : config.datasets) {
+    if (!fs::exists(source.path, problem)) {
+      return fail(ErrorCode::kNotFound, "client.yaml: datasets." + name + ".path: " + source.path + " does not exist");
+    }
+  }
+  return {};
+}
+
+std::vector<std::string> remarks_on(const ClientConfig& config, const policy::Policy& policy, const OwnIdentity& self) {
+  std::vector<std::string> remarks;
+  remark_on_policy(config, policy, remarks);
+  remark_on_roster(config, policy, self, remarks);
+  if (config.tls.revocation_list.empty()) {
+    remarks.emplace_back(
+        "client.yaml: tls.revocation_list: names no file, so a stolen key is never refused; name the authority's "
+        "newest crl.pem");
+  }
+  return remarks;
+}
+
+Result<std::vector<std::string>> check_config(const ClientConfig& config) {
+  CONSILIUM_ASSIGN(const policy::Policy policy, policy::read_policy(config.policy));
+  CONSILIUM_ASSIGN(const OwnIdentity self, read_own_identity(config));
+  CONSILIUM_TRY(check_data_paths(config));
+  CONSILIUM_TRY(check_state_dir(config.state_dir));
+  CONSILIUM_TRY(check_certificate(config));
+  CONSILIUM_TRY(policy::check_next_roster(config.state_dir, self.roster, {}, config.site));
+  CONSILIUM_ASSIGN(const bool recorded, policy::DataRecord::check(config.state_dir, paths_of(config), self.roster));
+  std::vector<std::string> remarks = remarks_on(config, policy, self);
+  if (!recorded) {
+    remarks.emplace_back(
+        "the client runs, so the data sets' paths were held against each other, and not against those that it mapped "
+        "before; it does that itself at each offer of a job");
+  }
+  return remarks;
+}
+
+}  // namespace consilium::client
