@@ -63,35 +63,6 @@ class ImageNetResNet(nn.Sequential):
         super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
 
 
-class UNet(nn.Module):
-    """The trainer's `unet`."""
-
-    def __init__(self, channels, classes, width, depth, dimensions):
-        super().__init__()
-        conv, norm, up, self.pool = {2: (nn.Conv2d, nn.InstanceNorm2d, nn.ConvTranspose2d, nn.MaxPool2d(2)),
-                                     3: (nn.Conv3d, nn.InstanceNorm3d, nn.ConvTranspose3d, nn.MaxPool3d(2))}[dimensions]
-
-        def block(inputs, outputs):
-            halves = [[conv(i, outputs, 3, padding=1, bias=False), norm(outputs, affine=True), nn.ReLU(inplace=True)] for i in (inputs, outputs)]
-            return nn.Sequential(*halves[0], *halves[1])
-
-        sizes = [width << level for level in range(depth + 1)]
-        self.down = nn.ModuleList(block(*pair) for pair in zip([channels] + sizes, sizes))
-        self.up = nn.ModuleList(up(2 * size, size, 2, 2) for size in reversed(sizes[:-1]))
-        self.merge = nn.ModuleList(block(2 * size, size) for size in reversed(sizes[:-1]))
-        self.head = conv(width, classes, 1)
-
-    def forward(self, x):
-        kept = []
-        for level, block in enumerate(self.down):
-            x = block(self.pool(x) if level else x)
-            kept.append(x)
-        kept.pop()
-        for up, merge in zip(self.up, self.merge):
-            x = merge(torch.cat([kept.pop(), up(x)], 1))
-        return self.head(x)
-
-
 def module_of(expression):
     names = dict(globals())
     exec(re.search(r"```python\n(.*?)```", (ROOT / "docs/researcher/models.md").read_text(), re.S).group(1), names)

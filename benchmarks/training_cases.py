@@ -43,9 +43,9 @@ CASES = {
     "small_cnn": Case("fedavg_cnn, 3x64x64", {"name": "fedavg_cnn", "input": [3, 64, 64], "classes": 2}, "FedAvgCnn((3, 64, 64), classes=2)", 32, 512),
     "resnet18": Case("ResNet-18, 3x224x224", {"name": "resnet18", "stem": "imagenet", "input": [3, 224, 224], "classes": 2}, "ImageNetResNet(18, 2)", 16, 64),
     "resnet50": Case("ResNet-50, 3x224x224", {"name": "resnet50", "stem": "imagenet", "input": [3, 224, 224], "classes": 2}, "ImageNetResNet(50, 2)", 16, 32),
-    "unet2d": Case("U-Net, 3x128x128, width 32", {"name": "unet", "input": [3, 128, 128], "classes": 2}, "UNet(3, 2, 32, 4, 2)", 8, 32, [128, 128]),
+    "unet2d": Case("U-Net, 3x128x128, width 32", {"name": "unet", "input": [3, 128, 128], "classes": 2}, "UNet(3, 2, 2, 32, 4)", 8, 32, [128, 128]),
     "unet3d": Case("U-Net, 1x32x48x32, width 16, depth 3", {"name": "unet", "width": 16, "depth": 3, "input": [1, 32, 48, 32], "classes": 2},
-                   "UNet(1, 2, 16, 3, 3)", 2, 16, [32, 48, 32]),
+                   "UNet(1, 2, 3, 16, 3)", 2, 16, [32, 48, 32]),
 }
 
 

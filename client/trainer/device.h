@@ -16,9 +16,6 @@ namespace consilium::trainer {
 /// Fails with kInvalidArgument on another name, kNotFound where there is no such device.
 Result<at::Device> set_up_device(std::string_view name, unsigned threads);
 
-/// Gives memory that this process holds for later back to the system.
-void release_unused_memory();
-
 /// Returns a line for the log, as LibTorch is set up now: "computes on cuda:0 in float32, TF32 is off".
 [[nodiscard]] std::string precision_of(const at::Device& device);
 

@@ -3,7 +3,6 @@
 #include <utility>
 #include <variant>
 
-#include "client/trainer/device.h"
 #include "client/trainer/mapped_memory.h"
 #include "client/trainer/protocol/record_limits.h"
 #include "client/trainer/training/evaluation.h"
@@ -12,7 +11,6 @@ namespace consilium::trainer {
 namespace {
 
 constexpr std::chrono::milliseconds kProgressEvery{200};
-constexpr std::chrono::seconds kIdleAfter{10};
 
 /// Codes that a Failed may carry; any other is the trainer's own affair.
 ErrorCode told(ErrorCode code) {
@@ -51,7 +49,7 @@ Result<void> expect_two_vectors(const Record& record, const Network* network) {
 Result<void> Server::run(const Hello& hello) {
   CONSILIUM_TRY(send(hello));
   while (!closed_) {
-    CONSILIUM_ASSIGN(const std::optional<Record> record, next());
+    CONSILIUM_ASSIGN(const std::optional<Record> record, channel_.receive());
     if (!record) {
       break;
     }
@@ -61,13 +59,6 @@ Result<void> Server::run(const Hello& hello) {
     }
   }
   return {};
-}
-
-Result<std::optional<Record>> Server::next() {
-  auto record = channel_.receive(kIdleAfter);
-  if (record || record.error().code != ErrorCode::kDeadlineExceeded) return record;
-  release_unused_memory();
-  return channel_.receive();
 }
 
 Result<void> Server::answer(const Record& record) {

@@ -22,8 +22,6 @@ class Server {
   Result<void> run(const Hello& hello);
 
  private:
-  /// Waits for a request; one that is long in coming finds the unused memory given back.
-  Result<std::optional<Record>> next();
   Result<void> answer(const Record& record);
   Result<Reply> reply_to(const Request& request, const Record& record);
   Result<Reply> train_from(const Train& request, const Record& record);
