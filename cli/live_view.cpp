@@ -348,10 +348,10 @@ void LiveView::tell(const JobStatus& status) {
 
 void LiveView::tell_later(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  while (changed_.wait(lock, stop, [this] { return held_.has_value(); })) {
-    if (changed_.wait_until(lock, stop, told_ + kPause, [this] { return !held_; }) || stop.stop_requested()) continue;
-    tell(JobStatus(*held_));
+  while (changed_.wait(lock, stop, [this] { return held_.has_value(); }) && !stop.stop_requested()) {
+    if (!changed_.wait_until(lock, stop, told_ + kPause, [this] { return !held_; })) tell(JobStatus(*held_));
   }
+  if (held_) tell(JobStatus(*held_));
 }
 
 void LiveView::redraw(const JobStatus& status) {

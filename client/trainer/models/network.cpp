@@ -50,12 +50,14 @@ bool is_absorbed(const model::Graph& graph, const std::vector<int>& uses, std::s
 }
 
 /// Whether images should lie in memory with their channels last: LibTorch's convolutions and batch normalisation are
-/// faster so, its group normalisation is up to thirty times slower, and the pooling kernel here wants planes.
+/// faster so, its group normalisation is up to thirty times slower, and the pooling kernel here wants planes. Networks
+/// that join channels keep them first, as nothing was measured of those.
 bool gains_by_channels_last(const model::Graph& graph, const at::Device& device, job::Precision precision) {
   return std::ranges::none_of(graph.layers, [&](const model::Layer& layer) {
     const auto* pool = std::get_if<model::MaxPool>(&layer.operation);
     return std::holds_alternative<model::GroupNorm>(layer.operation) ||
            std::holds_alternative<model::InstanceNorm>(layer.operation) ||
+           std::holds_alternative<model::Concat>(layer.operation) ||
            (pool != nullptr && has_pool_kernel(*pool, device, precision));
   });
 }

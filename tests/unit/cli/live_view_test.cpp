@@ -200,6 +200,26 @@ TEST_CASE("what comes too soon after a line is told a second later, though nothi
   CHECK(text.ends_with("recruiting: waits for approval at south\n"));
 }
 
+TEST_CASE("a view that ends tells what it held back, at once") {
+  char* data = nullptr;
+  std::size_t size = 0;
+  std::FILE* stream = open_memstream(&data, &size);
+  {
+    LiveView view(stream, "val", ViewMode::kLive, {100, 30, false, false});
+    JobStatus status;
+    status.job_id = "chest-xray-1";
+    status.phase = JobPhase::kRecruiting;
+    for (const std::string site : {"east", "north"}) {
+      status.detail = "waits for approval at " + site;
+      view.update(status);
+    }
+  }
+  std::fclose(stream);
+  const std::string text(data, size);
+  std::free(data);
+  CHECK(text.ends_with("recruiting: waits for approval at north\n"));
+}
+
 TEST_CASE("a site that is missing from an evaluation is named with the reason, in the table and in plain lines") {
   JobStatus status = running(1);
   status.history[0].evaluation_failed["south"] = "evaluation failed: out of memory\x1b[2J";
