@@ -17,6 +17,8 @@ from torch import nn
 from torch.nn import functional as F
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+# BasicBlock, UNet and the others that the documents show.
+exec(re.search(r"```python\n(.*?)```", (ROOT / "docs/researcher/models.md").read_text(), re.S).group(1))
 
 
 class Bottleneck(nn.Module):
@@ -35,25 +37,11 @@ class Bottleneck(nn.Module):
         return F.relu(self.bn3(self.conv3(y)) + (x if self.downsample is None else self.downsample(x)), inplace=True)
 
 
-class Basic(nn.Module):
-    def __init__(self, inputs, width, stride):
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
-        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
-        self.downsample = None
-        if stride != 1 or inputs != width:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, width, 1, stride, bias=False), nn.BatchNorm2d(width))
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)), inplace=True)))
-        return F.relu(y + (x if self.downsample is None else self.downsample(x)), inplace=True)
-
-
 class ImageNetResNet(nn.Sequential):
     """ResNet-18 or -50 with torchvision's stem, of three channels."""
 
     def __init__(self, depth, classes):
-        block, counts, growth = {18: (Basic, (2, 2, 2, 2), 1), 50: (Bottleneck, (3, 4, 6, 3), 4)}[depth]
+        block, counts, growth = {18: (BasicBlock, (2, 2, 2, 2), 1), 50: (Bottleneck, (3, 4, 6, 3), 4)}[depth]
         layers = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
         inputs = 64
         for level, count in enumerate(counts):
@@ -61,12 +49,6 @@ class ImageNetResNet(nn.Sequential):
                 layers.append(block(inputs, 64 << level, 2 if level and not number else 1))
                 inputs = growth * (64 << level)
         super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
-
-
-def module_of(expression):
-    names = dict(globals())
-    exec(re.search(r"```python\n(.*?)```", (ROOT / "docs/researcher/models.md").read_text(), re.S).group(1), names)
-    return eval(expression, names)
 
 
 class Folder(torch.utils.data.Dataset):
@@ -100,7 +82,7 @@ def main():
     if order["channels_last"]:
         layout = torch.channels_last if len(shape) == 3 else torch.channels_last_3d
     torch.manual_seed(1)
-    model = module_of(order["module"]).to(device).to(memory_format=layout).train()
+    model = eval(order["module"]).to(device).to(memory_format=layout).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
     halved = order["precision"] == "bf16"
 

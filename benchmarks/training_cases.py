@@ -2,17 +2,15 @@
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import random
-import struct
 import subprocess
-import zlib
 
 import npz
+from medicalfiles import nifti, png
 from trainer_host import CLASSIFICATION, read_safetensors
-
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 @dataclasses.dataclass
@@ -49,43 +47,23 @@ CASES = {
 }
 
 
-def png(pixels, height, width, channels):
-    """An 8-bit PNG."""
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    row = width * channels
-    lines = b"".join(b"\0" + pixels[at:at + row] for at in range(0, height * row, row))
-    head = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2}[channels], 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines, 1)) + chunk(b"IEND", b"")
-
-
-def nifti(voxels, depth, height, width):
-    """A NIfTI-1 file of bytes whose axes are RAS, with depth the third of its dimensions."""
-    head = struct.pack("<i", 348) + bytes(36) + struct.pack("<8h", 3, width, height, depth, 1, 1, 1, 1) + bytes(14) + struct.pack("<2h", 2, 8) + bytes(2)
-    head += struct.pack("<8f", 1, 1, 1, 1, 1, 1, 1, 1) + struct.pack("<f", 352) + bytes(16 + 24 + 104 + 24) + bytes(4)
-    head = head[:252] + struct.pack("<2h", 0, 1) + bytes(24)
-    head += struct.pack("<12f", 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0) + bytes(16) + b"n+1\0" + bytes(4)
-    assert len(head) == 352, len(head)
-    return head + voxels
-
-
 def segmentation_folder(case, folder):
     """Random images with random masks, as files and a table."""
     if not folder.exists():
         folder.mkdir(parents=True)
-        write = nifti if len(case.map) == 3 else png
-        ending = "nii" if len(case.map) == 3 else "png"
-        channels = case.model["input"][0]
-        size = 1
-        for side in case.map:
-            size *= side
+        channels, volume = case.model["input"][0], len(case.map) == 3
+        ending = "nii" if volume else "png"
+
+        def write(name, values, colour):
+            (folder / name).write_bytes(nifti(values, case.map[::-1]) if volume else png(values, case.map[1], colour=colour))
+
+        size = math.prod(case.map)
         lines = ["file,mask"]
         for number in range(case.images):
-            (folder / f"i{number}.{ending}").write_bytes(write(os.urandom(size * channels), *case.map, *([channels] if ending == "png" else [])))
-            mask = bytes(byte & 1 for byte in os.urandom(size))
-            (folder / f"m{number}.{ending}").write_bytes(write(mask, *case.map, *([1] if ending == "png" else [])))
-            lines.append(f"i{number}.{ending},m{number}.{ending}")
+            image, mask = f"i{number}.{ending}", f"m{number}.{ending}"
+            write(image, os.urandom(size * channels), channels == 3)
+            write(mask, bytes(byte & 1 for byte in os.urandom(size)), False)
+            lines.append(f"{image},{mask}")
         (folder / "labels.csv").write_text("\n".join(lines) + "\n")
     return {"type": "table", "path": str(folder), "labels": {"table": "labels.csv", "key": "file", "mask": "mask"}, "split": {"shares": [1, 0, 0]}}
 
@@ -93,9 +71,7 @@ def segmentation_folder(case, folder):
 def noise(case, file):
     """Random bytes as images in an .npz file."""
     if not file.exists():
-        size = 1
-        for side in case.model["input"]:
-            size *= side
+        size = math.prod(case.model["input"])
         draw = random.Random(5)
         npz.write(file, {"train_images": npz.Array("|u1", (case.images, *case.model["input"]), os.urandom(case.images * size)),
                          "train_labels": npz.Array("|u1", (case.images, 1), bytes(draw.randrange(2) for _ in range(case.images)))})

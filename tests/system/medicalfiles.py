@@ -23,19 +23,20 @@ def text_rows(pixels, side):
     return [pixels[row * side:(row + 1) * side] for row in range(2, 9)]
 
 
-def png(pixels, side, texts=None, exif=None):
-    """An 8-bit grey PNG; `texts` (keyword: text) go into tEXt, zTXt and iTXt chunks in turn, `exif` into an eXIf chunk."""
+def png(pixels, side, texts=None, exif=None, colour=False):
+    """An 8-bit PNG of `side` columns, grey or RGB; `texts` (keyword: text) go into tEXt, zTXt and iTXt chunks in turn, `exif` into an eXIf chunk."""
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    chunks = [chunk(b"IHDR", struct.pack(">IIBBBBB", side, len(pixels) // side, 8, 0, 0, 0, 0))]
+    row = side * (3 if colour else 1)
+    chunks = [chunk(b"IHDR", struct.pack(">IIBBBBB", side, len(pixels) // row, 8, 2 if colour else 0, 0, 0, 0))]
     for number, (keyword, text) in enumerate((texts or {}).items()):
         key, value = keyword.encode() + b"\0", text.encode()
         chunks.append([chunk(b"tEXt", key + value), chunk(b"zTXt", key + b"\0" + zlib.compress(value)), chunk(b"iTXt", key + b"\0\0\0\0" + value)][number % 3])
     if exif:
         value = exif.encode() + b"\0"  # a TIFF of one tag, ImageDescription
         chunks.append(chunk(b"eXIf", b"II*\0" + struct.pack("<IHHHIII", 8, 1, 270, 2, len(value), 26, 0) + value))
-    rows = b"".join(b"\0" + pixels[at:at + side] for at in range(0, len(pixels), side))
+    rows = b"".join(b"\0" + pixels[at:at + row] for at in range(0, len(pixels), row))
     return b"\x89PNG\r\n\x1a\n" + b"".join([*chunks, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")])
 
 
@@ -56,11 +57,12 @@ def dicom(pixels, side, tags):
             b"".join(element(number, *body[number]) for number in sorted(body)))
 
 
-def nifti(values, side, texts=None):
-    """A NIfTI-1 volume of side^3 bytes; `texts` are descrip, aux_file, intent_name and db_name."""
+def nifti(values, sides, texts=None):
+    """A NIfTI-1 volume of bytes, its sides from the fastest to the slowest or one for all; `texts` are descrip, aux_file, intent_name and db_name."""
     texts = {key: text.encode() for key, text in (texts or {}).items()}
+    sides = (sides,) * 3 if isinstance(sides, int) else sides
     header = struct.pack("<i10s18sihcB", 348, b"", texts.get("db_name", b""), 0, 0, b"r", 0)
-    header += struct.pack("<8h", 3, side, side, side, 1, 1, 1, 1) + struct.pack("<3f4h", 0, 0, 0, 0, 2, 8, 0)
+    header += struct.pack("<8h", 3, *sides, 1, 1, 1, 1) + struct.pack("<3f4h", 0, 0, 0, 0, 2, 8, 0)
     header += struct.pack("<8f", 1, 1, 1, 1, 1, 1, 1, 1) + struct.pack("<3fhBB", 352, 1, 0, 0, 0, 2) + struct.pack("<4f2i", 0, 0, 0, 0, 0, 0)
     header += struct.pack("<80s24s", texts.get("descrip", b""), texts.get("aux_file", b"")) + struct.pack("<2h6f", 0, 1, 0, 0, 0, 0, 0, 0)
     header += struct.pack("<12f16s4s", 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, texts.get("intent_name", b""), b"n+1\0")

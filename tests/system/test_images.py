@@ -1,25 +1,15 @@
 """Folders of image files through real daemons: a masked job on them gives the model that the same pixels give as arrays."""
 
 import json
-import struct
 import unittest
-import zlib
 
 import npz
 from consortium import Consortium, job, population
+from medicalfiles import png
 
 SITES = ["east", "north", "south", "west"]
 CLASSES = ["flat", "upright"]
 SPLITS = {"train": (64, 100), "val": (32, 200), "test": (32, 300)}
-
-
-def png(pixels, side=28):
-    """An 8-bit grey PNG of side x side pixels."""
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    rows = b"".join(b"\0" + pixels[at:at + side] for at in range(0, side * side, side))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def write_images(folder, site):
@@ -31,7 +21,7 @@ def write_images(folder, site):
         for at in order:
             file = folder / site / split / CLASSES[labels[at]] / f"{at:04}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(png(images[at]))
+            file.write_bytes(png(images[at], 28))
         arrays[split] = ([images[at] for at in order], [labels[at] for at in order])
     npz.write(folder / f"{site}.npz", npz.dataset(*arrays.values()))
     return folder / site, folder / f"{site}.npz"

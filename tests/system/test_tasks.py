@@ -4,7 +4,7 @@ import random
 import unittest
 
 from consortium import POLICY, Consortium, job, population
-from test_images import png
+from medicalfiles import png
 
 SITES = ["east", "north", "south", "west"]
 SIDE = 32
