@@ -122,8 +122,7 @@ Result<int> list_members(const roster::Roster& members, const RosterOptions& opt
   }
   CONSILIUM_TRY(write(text, members, options, out));
   out << "It has no populations, so jobs with secure aggregation run in mode masked-threshold, which promises less "
-         "than "
-         "sums over whole groups. For those, make it with --consortium consortium.yaml.\n";
+         "than sums over whole groups. For those, make it with --consortium consortium.yaml.\n";
   return 0;
 }
 

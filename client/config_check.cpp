@@ -1,7 +1,6 @@
 #include "client/config_check.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -12,6 +11,7 @@
 #include "client/policy/data_record.h"
 #include "client/policy/roster_check.h"
 #include "common/files/files.h"
+#include "common/files/state_dir.h"
 #include "common/files/temporary_folder.h"
 #include "common/pki/authority.h"
 #include "common/pki/trust.h"
@@ -23,20 +23,6 @@ namespace fs = std::filesystem;
 
 /// Largest certificate file, in bytes.
 constexpr std::size_t kLargestPem = 1 << 20;
-
-/// Checks that the client could make its folder, or write in it.
-Result<void> check_state_dir(const fs::path& state_dir) {
-  std::error_code ignored;
-  fs::path there = fs::absolute(state_dir, ignored).lexically_normal();
-  while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
-  if (!fs::is_directory(there, ignored)) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("client.yaml: state_dir: {} is no folder; choose another path", there.string()));
-  }
-  if (::access(there.c_str(), W_OK | X_OK) == 0) return {};
-  return fail(ErrorCode::kPermissionDenied,
-              state_dir_problem(state_dir, "this user may not write in " + there.string()));
-}
 
 /// Checks that the site's certificate is good and its key fits, without writing which revocation list was the newest.
 Result<void> check_certificate(const ClientConfig& config) {
@@ -129,14 +115,6 @@ void remark_on_roster(const ClientConfig& config, const policy::Policy& policy, 
 
 }  // namespace
 
-std::string state_dir_problem(const fs::path& state_dir, const std::string& why) {
-  return fmt::format(
-      "client.yaml: state_dir: {}: {}; make it as root, for the user that the client runs as: install -d -o USER -m "
-      "700 "
-      "{}",
-      state_dir.string(), why, state_dir.string());
-}
-
 Result<OwnIdentity> read_own_identity(const ClientConfig& config) {
   OwnIdentity self;
   CONSILIUM_ASSIGN(const std::string certificate, files::read_file(config.tls.certificate, kLargestPem));
@@ -178,7 +156,7 @@ Result<std::vector<std::string>> check_config(const ClientConfig& config) {
   CONSILIUM_ASSIGN(const policy::Policy policy, policy::read_policy(config.policy));
   CONSILIUM_ASSIGN(const OwnIdentity self, read_own_identity(config));
   CONSILIUM_TRY(check_data_paths(config));
-  CONSILIUM_TRY(check_state_dir(config.state_dir));
+  CONSILIUM_TRY(files::check_state_dir("client", config.state_dir));
   CONSILIUM_TRY(check_certificate(config));
   CONSILIUM_TRY(policy::check_next_roster(config.state_dir, self.roster, {}, config.site));
   CONSILIUM_ASSIGN(const bool recorded, policy::DataRecord::check(config.state_dir, paths_of(config), self.roster));

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -24,9 +23,6 @@ Result<OwnIdentity> read_own_identity(const ClientConfig& config);
 
 /// Checks that every data set's path exists. kNotFound names the key.
 Result<void> check_data_paths(const ClientConfig& config);
-
-/// What is wrong with the state_dir, with its key and what to do.
-std::string state_dir_problem(const std::filesystem::path& state_dir, const std::string& why);
 
 /// Says in words what a site can't take part in with these files, though none of them is wrong: a policy that accepts
 /// nothing, a data set that the policy lists and client.yaml hasn't, no roster, no revocation list. Empty: nothing.

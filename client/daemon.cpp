@@ -25,6 +25,7 @@
 #include "client/watched_file.h"
 #include "common/crypto/secret_bytes.h"
 #include "common/files/files.h"
+#include "common/files/state_dir.h"
 #include "common/pki/authority.h"
 #include "common/process/event_queue.h"
 
@@ -258,7 +259,8 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   CONSILIUM_TRY(check_data_paths(config));
   std::error_code problem;
   std::filesystem::create_directories(config.state_dir / "models", problem);
-  if (problem) return fail(ErrorCode::kInternal, state_dir_problem(config.state_dir, problem.message()));
+  if (problem)
+    return fail(ErrorCode::kInternal, files::state_dir_problem("client", config.state_dir, problem.message()));
   std::filesystem::permissions(config.state_dir, std::filesystem::perms::owner_all, problem);
 
   CONSILIUM_ASSIGN(masking::Ledger ledger, masking::Ledger::open(config.state_dir));

@@ -1,8 +1,6 @@
 #include "coordinator/daemon.h"
 
-#include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <latch>
@@ -11,6 +9,7 @@
 #include <utility>
 
 #include "common/files/files.h"
+#include "common/files/state_dir.h"
 #include "common/pki/authority.h"
 #include "common/pki/trust.h"
 #include "common/wire/tls_credentials.h"
@@ -29,29 +28,14 @@ constexpr std::chrono::milliseconds kShutdownGrace{2000};
 /// Largest certificate file, in bytes.
 constexpr std::size_t kMaxPemBytes = 1 << 20;
 
-tl::unexpected<Error> no_state_dir(const std::filesystem::path& folder, const std::string& why) {
-  return fail(ErrorCode::kPermissionDenied,
-              fmt::format("coordinator.yaml: state_dir: {0}: {1}; make it as root, for the user that the coordinator "
-                          "runs as: install -d -o USER -m 700 {0}",
-                          folder.string(), why));
-}
-
 Result<void> make_folder(const std::filesystem::path& folder) {
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
-  if (problem) return no_state_dir(folder, problem.message());
+  if (problem) {
+    return fail(ErrorCode::kPermissionDenied, files::state_dir_problem("coordinator", folder, problem.message()));
+  }
   std::filesystem::permissions(folder, std::filesystem::perms::owner_all, problem);
   return {};
-}
-
-/// Could make_folder() make the folder, and write in it?
-Result<void> check_folder(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  std::filesystem::path there = std::filesystem::absolute(folder, ignored).lexically_normal();
-  while (!std::filesystem::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
-  if (!std::filesystem::is_directory(there, ignored)) return no_state_dir(folder, there.string() + " is no folder");
-  if (::access(there.c_str(), W_OK | X_OK) == 0) return {};
-  return no_state_dir(folder, "this user may not write in " + there.string());
 }
 
 std::filesystem::path spool_of(const CoordinatorConfig& config) { return config.state_dir / "spool"; }
@@ -119,7 +103,7 @@ class Daemon::Impl {
 };
 
 Result<void> Daemon::check(const CoordinatorConfig& config) {
-  CONSILIUM_TRY(check_folder(config.state_dir));
+  CONSILIUM_TRY(files::check_state_dir("coordinator", config.state_dir));
   const wire::TlsFiles files{config.tls.root, config.tls.certificate, config.tls.key, config.tls.revocation_list, {}};
   CONSILIUM_TRY(wire::make_server_tls(files, {pki::Role::kSite, pki::Role::kResearcher, pki::Role::kOperator},
                                       [](const Error&) {}));

@@ -8,11 +8,10 @@
 #include "common/config/scalars.h"
 #include "common/config/section.h"
 #include "common/job/job_limits.h"
+#include "common/job/job_sections.h"
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/model/model_json.h"
-#include "common/task/outputs.h"
-#include "common/task/task_json.h"
 
 namespace consilium::job {
 namespace {
@@ -23,9 +22,6 @@ using config::kPositive;
 using config::kShare;
 using config::Section;
 using config::Value;
-
-constexpr config::NumberRange kDecay{.low = 0.0, .high = 1.0, .below = true};
-constexpr config::DurationRange kTimes{std::chrono::milliseconds(1), std::chrono::milliseconds(kMaxTimeLimitMs)};
 
 Result<model::ModelSpec> parse_model(const Value& value) {
   if (!value.is_map()) return fail(value.expected("a map"));
@@ -74,113 +70,12 @@ Result<DataSpec> parse_data(const Value& value, const model::ModelSpec& model) {
   return data;
 }
 
-/// Refuses a key that means nothing beside the name that was chosen.
-void refuse_key(Section& section, std::string_view key, std::string_view belongs_to) {
-  if (section.ok() && section.has(key))
-    section.refuse(section.at(key).problem(fmt::format("only with {}", belongs_to)));
-}
-
-Result<OptimizerSpec> parse_optimizer(const Value& value) {
-  OptimizerSpec optimizer;
-  Section section(value, {"name", "learning_rate"}, {"momentum", "weight_decay", "betas", "epsilon"});
-  section.choice<OptimizerKind>(
-      "name", optimizer.kind,
-      {{"sgd", OptimizerKind::kSgd}, {"adam", OptimizerKind::kAdam}, {"adamw", OptimizerKind::kAdamW}});
-  section.number("learning_rate", optimizer.learning_rate, kPositive);
-  section.number("weight_decay", optimizer.weight_decay, kNotNegative);
-  if (optimizer.kind == OptimizerKind::kSgd) {
-    section.number("momentum", optimizer.momentum, kDecay);
-    refuse_key(section, "betas", "optimizer adam or adamw");
-    refuse_key(section, "epsilon", "optimizer adam or adamw");
-  } else {
-    refuse_key(section, "momentum", "optimizer sgd");
-    section.number("epsilon", optimizer.epsilon, kPositive);
-    if (section.ok() && section.has("betas")) {
-      CONSILIUM_ASSIGN(const std::vector<Value> betas, section.at("betas").items(2));
-      if (betas.size() != 2) return fail(section.at("betas").problem("expected two numbers, e.g. [0.9, 0.999]"));
-      CONSILIUM_ASSIGN(optimizer.beta1, betas[0].number(kDecay));
-      CONSILIUM_ASSIGN(optimizer.beta2, betas[1].number(kDecay));
-    }
-  }
-  CONSILIUM_TRY(section.result());
-  return optimizer;
-}
-
-Result<LearningRateSchedule> parse_schedule(const Value& value, double learning_rate) {
-  LearningRateSchedule schedule;
-  if (!value.present()) return schedule;
-  if (!value.is_map() && !value.is_list() && value.entry()->text == "constant") return schedule;
-  Section section(value, {"name"}, {"every", "factor", "minimum"});
-  section.choice<ScheduleKind>(
-      "name", schedule.kind,
-      {{"constant", ScheduleKind::kConstant}, {"step", ScheduleKind::kStep}, {"cosine", ScheduleKind::kCosine}});
-  if (schedule.kind == ScheduleKind::kStep) {
-    for (const std::string_view key : {"every", "factor"}) {
-      if (!section.has(key)) section.refuse(section.at(key).problem("this key is missing"));
-    }
-    section.integer("every", schedule.every, {1, kMaxRounds});
-    section.number("factor", schedule.factor, kShare);
-  } else {
-    refuse_key(section, "every", "schedule step");
-    refuse_key(section, "factor", "schedule step");
-  }
-  if (schedule.kind == ScheduleKind::kCosine) {
-    if (!section.has("minimum")) section.refuse(section.at("minimum").problem("this key is missing"));
-    section.number("minimum", schedule.minimum, {.low = 0.0, .high = learning_rate, .above = true});
-  } else {
-    refuse_key(section, "minimum", "schedule cosine");
-  }
-  CONSILIUM_TRY(section.result());
-  return schedule;
-}
-
-/// An error whose message begins with the key path that starts at `value`.
-Error problem_at(const Value& value, std::string_view prefix, const Error& error) {
-  std::string_view message = error.message;
-  if (message.starts_with(prefix)) message.remove_prefix(prefix.size());
-  return value.problem_below(message, error.code);
-}
-
-Result<task::TaskSpec> parse_task(const Value& value) {
-  if (!value.present()) return task::TaskSpec{};
-  auto task = task::task_from_json(value.json());
-  if (!task) return fail(problem_at(value, "task.", task.error()));
-  return task;
-}
-
-/// Checks that the model tells as many classes apart as the task takes, and yields what the task reads.
-Result<void> check_task(const Value& value, const JobSpec& job) {
-  const auto checked = [&]() -> Result<void> {
-    CONSILIUM_ASSIGN(const auto task, task::make_task(job.task, static_cast<std::uint64_t>(job.model.classes)));
-    CONSILIUM_ASSIGN(const model::Graph graph, model::expand(job.model));
-    return task::check_outputs(*task, job.model.input, graph.output_shapes());
-  }();
-  if (!checked) return fail(value.problem(checked.error().message, checked.error().code));
-  return {};
-}
-
-Result<task::LossSpec> parse_loss(const Value& value, const JobSpec& job) {
-  if (!value.present()) return task::default_loss(job.task.kind);
-  auto loss = task::loss_from_json(value.json(), job.task, static_cast<std::uint64_t>(job.model.classes));
-  if (!loss) return fail(problem_at(value, "training.loss.", loss.error()));
-  return loss;
-}
-
-/// @param job  whose model and task are known
-Result<TrainingSpec> parse_training(const Value& value, const JobSpec& job) {
-  TrainingSpec training;
-  Section section(value, {"optimizer"}, {"local_epochs", "batch_size", "schedule", "time_limit", "loss", "precision"});
-  CONSILIUM_TRY(section.result());
-  section.integer("local_epochs", training.local_epochs, {1, kMaxLocalEpochs});
-  section.integer("batch_size", training.batch_size, {1, kMaxBatchSize});
-  if (section.has("time_limit")) section.duration("time_limit", training.time_limit.emplace(), kTimes);
-  section.choice<Precision>("precision", training.precision,
-                            {{"float32", Precision::kFloat32}, {"bf16", Precision::kBfloat16}});
-  CONSILIUM_TRY(section.result());
-  CONSILIUM_ASSIGN(training.loss, parse_loss(section.at("loss"), job));
-  CONSILIUM_ASSIGN(training.optimizer, parse_optimizer(section.at("optimizer")));
-  CONSILIUM_ASSIGN(training.schedule, parse_schedule(section.at("schedule"), training.optimizer.learning_rate));
-  return training;
+/// @param expected  names the digest in the error: "64 hexadecimal digits"
+Result<crypto::Digest> parse_digest(const Value& value, std::string_view expected) {
+  CONSILIUM_ASSIGN(const std::string hex, value.text());
+  const auto digest = crypto::digest_from_hex(hex);
+  if (!digest) return fail(value.expected(expected));
+  return *digest;
 }
 
 Result<Roster> parse_roster(const Value& value) {
@@ -189,10 +84,8 @@ Result<Roster> parse_roster(const Value& value) {
   for (const auto& [site, key] : pairs) {
     if (!config::is_name(site))
       return fail(key.problem(fmt::format("not a site's name; expected {}", config::kNameRule)));
-    CONSILIUM_ASSIGN(const std::string hex, key.text());
-    const auto digest = crypto::digest_from_hex(hex);
-    if (!digest) return fail(key.expected("the fingerprint of a key: 64 hexadecimal digits"));
-    roster.emplace(site, *digest);
+    CONSILIUM_ASSIGN(const crypto::Digest digest, parse_digest(key, "the fingerprint of a key: 64 hexadecimal digits"));
+    roster.emplace(site, digest);
   }
   return roster;
 }
@@ -301,15 +194,11 @@ Result<std::optional<PopulationTerms>> parse_population(const Value& value) {
   if (!value.present()) return std::nullopt;
   PopulationTerms terms;
   Section section(value, {"name", "examples", "groups", "history"}, {});
-  std::string hex;
   section.name("name", terms.name);
   section.integer("examples", terms.examples, {1, kMaxPopulationExamples});
-  section.text("history", hex);
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(terms.groups, parse_groups(section.at("groups")));
-  const auto history = crypto::digest_from_hex(hex);
-  if (!history) return fail(section.at("history").expected("64 hexadecimal digits"));
-  terms.history = *history;
+  CONSILIUM_ASSIGN(terms.history, parse_digest(section.at("history"), "64 hexadecimal digits"));
   return terms;
 }
 
@@ -330,13 +219,9 @@ Result<void> parse_initial_weights(const Value& value, JobSpec& job) {
     return {};
   }
   Section section(value, {"sha256"}, {"path"});
-  std::string hex;
-  section.text("sha256", hex);
   if (section.has("path")) section.text("path", job.initial_weights.emplace(), 4096);
   CONSILIUM_TRY(section.result());
-  auto digest = crypto::digest_from_hex(hex);
-  if (!digest) return fail(section.at("sha256").expected("64 hexadecimal digits"));
-  job.initial_weights_digest = *digest;
+  CONSILIUM_ASSIGN(job.initial_weights_digest, parse_digest(section.at("sha256"), "64 hexadecimal digits"));
   return {};
 }
 
@@ -380,8 +265,7 @@ Result<JobSpec> parse_root(const Value& root) {
   if (job.population && (job.federation.roster.empty() || !job.privacy.colluding_sites)) {
     return fail(section.at("population")
                     .problem("a job with a population states federation.roster and privacy.colluding_sites too; leave "
-                             "the key out, and let "
-                             "consilium submit --roster FILE fill it in"));
+                             "the key out, and let consilium submit --roster FILE fill it in"));
   }
   if (job.federation.roster.empty()) return job;
   const Roster roster = job.federation.roster;

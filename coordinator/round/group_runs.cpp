@@ -14,7 +14,7 @@ namespace consilium::round {
 namespace {
 
 /// How long sites may take to advertise for the agreement, and the pause before it is tried again.
-constexpr Clock::duration kAdvertLimit = std::chrono::seconds(60);
+constexpr Clock::duration kAgreementLimit = std::chrono::seconds(60);
 constexpr Clock::duration kPause = std::chrono::seconds(2);
 constexpr Clock::duration kAnnounceAgain = std::chrono::seconds(30);
 
@@ -62,7 +62,7 @@ GroupRuns::Output GroupRuns::agree(const Ready& ready, TimePoint now) {
     return output;
   }
   agreement_ = *std::move(started);
-  agreement_due_ = now + kAdvertLimit;
+  agreement_due_ = now + kAgreementLimit;
   for (const auto& group : groups_) {
     for (const std::string& site : group) {
       if (ready(site)) output.messages.emplace_back(site, wire::KeyAgreement{job_id_, tries_, {}});

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "common/error/error.h"
+
+namespace consilium::files {
+
+/// Says what is wrong with a daemon's state_dir, with its key and what to do: "client.yaml: state_dir: ...".
+/// @param daemon  "client" or "coordinator"
+[[nodiscard]] std::string state_dir_problem(std::string_view daemon, const std::filesystem::path& folder,
+                                            std::string_view why);
+
+/// Checks that this user could make a daemon's state_dir, or write in it where it is there. Writes nothing. Fails with
+/// kPermissionDenied, and with kInvalidArgument where something else lies there.
+Result<void> check_state_dir(std::string_view daemon, const std::filesystem::path& folder);
+
+}  // namespace consilium::files
