@@ -205,7 +205,7 @@ class Simulation {
     } else {
       for (const std::string& line : comparison_lines(comparison_)) fmt::print("{}\n", line);
       tell_of_masks();
-      fmt::print("model and report: {}\n", options_.out);
+      fmt::print("{}: {}\n", status_.model ? "model and report" : "report", options_.out);
     }
     if (interrupted) {
       const auto left = job_.spec.federation.rounds - static_cast<std::uint32_t>(std::min<std::size_t>(

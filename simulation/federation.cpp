@@ -76,6 +76,10 @@ void Federation::send(const std::string& site, wire::CoordinatorMessage message)
 
 void Federation::take(Outcome outcome) {
   if (underway_.erase({outcome.site, outcome.key}) == 0) return;  // closed meanwhile
+  if (outcome.answer && !outcome.answer->unusable.empty()) {
+    unusable_.push_back(fmt::format("{}, {} of round {}: {}", outcome.site, job::name_of(outcome.key.kind),
+                                    outcome.key.round, outcome.answer->unusable));
+  }
   if (!outcome.answer) {
     driver_->site_failed(outcome.site, outcome.key, outcome.answer.error().message, now());
   } else if (outcome.answer->partial) {

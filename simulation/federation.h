@@ -59,8 +59,13 @@ class Federation final : public round::SiteGateway {
 
   [[nodiscard]] bool ended() const { return driver_->ended(); }
   [[nodiscard]] const report::JobStatus& status() const { return driver_->status(); }
+  [[nodiscard]] const crypto::Digest& initial_model() const { return plan_.initial_model; }
   /// What each step of secure aggregation has cost so far; empty without it.
   [[nodiscard]] const std::vector<report::MaskingCost>& masking_costs() const { return costs_; }
+
+  /// Why sites' results couldn't be used, a sentence a site and sum. A daemon says that in its own log alone; in a
+  /// simulation all sites are the researcher's.
+  [[nodiscard]] const std::vector<std::string>& unusable() const { return unusable_; }
 
   void send(const std::string& site, wire::CoordinatorMessage message) override;
 
@@ -121,7 +126,8 @@ class Federation final : public round::SiteGateway {
   std::deque<std::pair<std::string, GroupMessage>> messages_;  ///< mode masked: sent by the driver, not yet answered
   std::deque<Task> waiting_;                                   ///< mode masked: begun, not yet posted
   std::vector<report::MaskingCost> costs_;                     ///< in the order of the steps
-  round::Clock::duration skipped_{};                           ///< waiting that nobody had to do
+  std::vector<std::string> unusable_;
+  round::Clock::duration skipped_{};  ///< waiting that nobody had to do
   std::optional<std::string> stop_reason_;
   std::uint32_t last_round_ = 0;  ///< whose training was begun
 };

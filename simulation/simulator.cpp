@@ -199,7 +199,13 @@ Result<report::JobStatus> Simulator::federate(const Job& job, std::function<void
   CONSILIUM_ASSIGN(federations[0], impl_->make_federation(keyed, std::move(changed), secure ? &*secure : nullptr));
   CONSILIUM_TRY(impl_->drive(federations, stop));
   if (masking != nullptr) *masking = federations[0]->masking_costs();
-  return federations[0]->status();
+  report::JobStatus status = federations[0]->status();
+  // The initial model goes with the federation; nobody asked for it back.
+  if (status.history.empty() && status.model == federations[0]->initial_model()) status.model.reset();
+  if (status.phase == report::JobPhase::kFailed) {
+    for (const std::string& why : federations[0]->unusable()) status.detail += "; " + why;
+  }
+  return status;
 }
 
 Result<std::vector<task::Metrics>> Simulator::evaluate(const Job& job, job::Split split,

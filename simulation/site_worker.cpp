@@ -54,7 +54,7 @@ Result<Answer> SiteWorker::or_unusable(const Task& task, Result<Answer> answer) 
   CONSILIUM_ASSIGN(const masking::SiteSecret secret, secret_of(task));
   CONSILIUM_ASSIGN(const crypto::SecretBytes key, secret.unusable_key(task.order));
   CONSILIUM_ASSIGN(std::vector<std::uint32_t> words, session::unusable_contribution(task.order, key));
-  return Answer{false, std::move(words)};
+  return Answer{false, std::move(words), answer.error().message};
 }
 
 Result<Answer> SiteWorker::attempt(const Task& task, std::stop_token stop) {

@@ -46,6 +46,7 @@ struct Task {
 struct Answer {
   bool partial = false;              ///< partial work that the order doesn't keep: no words
   std::vector<std::uint32_t> words;  ///< the site's vector, as a daemon would upload it
+  std::string unusable{};            ///< mode masked: why the vector says that the site's result can't be used
 };
 struct Outcome {
   std::string site;

@@ -10,7 +10,7 @@ SITES = ["east", "north", "south", "west"]
 
 
 def spec_of(**strategy):
-    return job(strategy=strategy or {"name": "fedavg"}, training={"local_epochs": 2, "optimizer": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9}},
+    return job(strategy=strategy or {"name": "fedavg"}, training={"local_epochs": 2, "optimizer": {"name": "sgd", "learning_rate": 0.02, "momentum": 0.9}},
                model={"layers": [{"conv": {"channels": 4, "kernel": 3, "padding": 1}}, "batchnorm", "relu", {"maxpool": 4}, "flatten", {"dropout": 0.2}, {"linear": 2}],
                       "input": [1, 28, 28], "classes": 2},
                federation={"rounds": 5, "sites": SITES, "minimum_sites": 4, "fraction": 0.75})

@@ -61,7 +61,7 @@ struct Run {
   }
 };
 
-Run run(const Simulator::Job& job, unsigned workers = 2) {
+Run attempt(const Simulator::Job& job, unsigned workers = 2) {
   Simulator::Config config;
   config.workers = workers;
   config.trainer.command = {CONSILIUM_BIN_DIR "/consilium-linear-trainer"};
@@ -73,6 +73,11 @@ Run run(const Simulator::Job& job, unsigned workers = 2) {
   const auto status = (*simulator)->federate(job, {}, {}, &done.costs);
   if (!status) FAIL(status.error().message);
   done.status = *status;
+  return done;
+}
+
+Run run(const Simulator::Job& job, unsigned workers = 2) {
+  Run done = attempt(job, workers);
   INFO(done.status.detail);
   CHECK(done.status.phase == report::JobPhase::kFinished);
   return done;
@@ -99,6 +104,21 @@ TEST_CASE("in mode masked the whole protocol gives the plain sum's model, byte f
             plain.status.history[round].metrics->value_of("loss"));
     }
     CHECK(run({grouped(federation), {}, sites, 0.0, true}, 5).status.model == plain.status.model);
+  }
+}
+
+TEST_CASE("a simulation whose sites' results can't be used says of which site and why, and has no model") {
+  const Folder folder;
+  job::JobSpec spec = grouped();
+  spec.training.optimizer.learning_rate = 1e5;  // beyond the clip
+  for (const bool secure : {false, true}) {
+    INFO(secure);
+    const Run failed = attempt({spec, {}, write_sites(folder.path, 10), 0.0, secure});
+    CHECK(failed.status.phase == report::JobPhase::kFailed);
+    INFO(failed.status.detail);
+    CHECK_THAT(failed.status.detail, Catch::Contains("a site's result was unusable"));
+    CHECK_THAT(failed.status.detail, Catch::Contains("a, train of round 1: ") && Catch::Contains("beyond the clip"));
+    CHECK_FALSE(failed.status.model);
   }
 }
 
