@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/files/atomic_file.h"
 #include "common/files/files.h"
 
 namespace consilium::session {
@@ -28,7 +29,10 @@ Result<void> ModelCache::read(const std::filesystem::path& file, std::span<std::
 }
 
 Result<void> ModelCache::keep(const crypto::Digest& model, std::span<const std::byte> bytes) const {
-  return files::replace_file(file_of(model), bytes, files::Access::kOwner);
+  const std::filesystem::path file = file_of(model);
+  CONSILIUM_ASSIGN(files::AtomicFile fresh, files::AtomicFile::create_beside(file, files::Access::kOwner));
+  CONSILIUM_TRY(fresh.write(bytes));
+  return fresh.rename_unsynced(file);  // whoever takes a model from here compares its digest
 }
 
 void ModelCache::prune(const crypto::Digest& keep) const { keep_newest(file_of(keep), kCachedModels - 1); }

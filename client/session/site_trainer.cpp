@@ -60,6 +60,10 @@ Result<void> SiteTrainer::load_model(const ActiveSession& session) {
   return {};
 }
 
+std::span<const float> SiteTrainer::global(const crypto::Digest& model) {
+  return global_ && loaded_ == model ? std::span<const float>(global_->floats()) : std::span<const float>();
+}
+
 Result<void> SiteTrainer::train(const ActiveSession& session, std::uint64_t seed, std::stop_token stop) {
   update_.reset();
   CONSILIUM_TRY(load_model(session));

@@ -44,6 +44,9 @@ class SiteTrainer {
   /// be taken apart in a sum (inseparable.h).
   Result<void> train(const ActiveSession& session, std::uint64_t seed, std::stop_token stop);
   [[nodiscard]] const std::optional<Update>& update() const { return update_; }
+  /// The global model that was trained from or evaluated last, where it is this one; else nothing. No trainer can write
+  /// to it.
+  [[nodiscard]] std::span<const float> global(const crypto::Digest& model);
   [[nodiscard]] std::span<float> delta() { return delta_->floats(); }
   /// The last update, if it is that of this order, in whatever attempt.
   [[nodiscard]] const Update* update_of(const job::RoundOrder& order) const;

@@ -48,6 +48,8 @@ Result<ParameterVector> TotalCheck::last_model(const job::JobSpec& job, const ma
     if (!committed) return fail(ErrorCode::kPermissionDenied, "the round before isn't committed");
     last = *committed;
   }
+  if (const auto held = parts_.in_memory(last); held.size() == parameters)
+    return ParameterVector(held.begin(), held.end());
   const std::filesystem::path file = parts_.models.file_of(last);
   ParameterVector model(parameters);
   CONSILIUM_TRY(fetch(last, parameters * sizeof(float), file));

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "client/masking/group_ledger.h"
@@ -27,6 +28,8 @@ class TotalCheck {
     ModelCache models;
     /// Fetches a blob of so many bytes into a file, as CoordinatorLink::fetch().
     std::function<Result<void>(const crypto::Digest&, std::uint64_t, const std::filesystem::path&)> fetch;
+    /// The model with this digest, where it lies in memory; else nothing.
+    std::function<std::span<const float>(const crypto::Digest&)> in_memory;
   };
   explicit TotalCheck(Parts parts) : parts_(std::move(parts)) {}
 

@@ -103,9 +103,14 @@ Result<void> AtomicFile::sync() {
 }
 
 Result<void> AtomicFile::rename_to(const std::filesystem::path& target) {
+  CONSILIUM_TRY(rename_unsynced(target));
+  return sync_folder(target.parent_path());
+}
+
+Result<void> AtomicFile::rename_unsynced(const std::filesystem::path& target) {
   if (std::rename(path_.c_str(), target.c_str()) != 0) return fail(system_error(target, "replace"));
   path_.clear();
-  return sync_folder(target.parent_path());
+  return {};
 }
 
 }  // namespace consilium::files

@@ -29,6 +29,9 @@ class AtomicFile {
   Result<void> sync();
   /// Puts the file in place of what lies at `target` (in the same folder), and syncs the folder; call sync() before.
   Result<void> rename_to(const std::filesystem::path& target);
+  /// The same for a cache, without waiting for the disk: after a power failure other bytes may lie at `target`, so
+  /// that its readers check what they read.
+  Result<void> rename_unsynced(const std::filesystem::path& target);
 
  private:
   AtomicFile(Descriptor descriptor, std::filesystem::path path, std::filesystem::path shown)

@@ -20,7 +20,7 @@ struct RoundRecord {
   std::vector<std::string> partial;                      ///< answered without an update
   std::map<std::string, std::string> failed;             ///< site -> reason
   std::map<std::string, std::string> evaluation_failed;  ///< site -> why its evaluation is not in the metrics
-  double seconds = 0.0;                                  ///< from offer to the model's commit
+  double seconds = 0.0;  ///< from offer to the model's commit, in mode masked with the sites' check of the total
   double evaluation_seconds = 0.0;
   std::uint64_t bytes = 0;  ///< payload bytes of models and vectors that the round moved, both directions
   std::optional<double> train_loss;

@@ -316,9 +316,9 @@ void JobDriver::carry_out(const DropSum& action, TimePoint) {
   if (action.key.kind == job::SumKind::kEvaluate) board_.evaluation_missed(action.answers, action.reason);
 }
 
-void JobDriver::carry_out(const Publish& action, TimePoint) {
+void JobDriver::carry_out(const Publish& action, TimePoint now) {
   model_.publish(action.model);
-  board_.published(action.model);
+  board_.published(action.model, now);
 }
 
 void JobDriver::carry_out(const EndJob& action, TimePoint) {

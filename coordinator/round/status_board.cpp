@@ -176,6 +176,16 @@ void StatusBoard::trained(const CloseSum& action, const Training& training, Time
   record.coordinates = training.coordinates;
   record.model = training.model;
   finished_ = std::move(record);
+}
+
+void StatusBoard::published(const crypto::Digest& model, TimePoint now) {
+  status_.model = model;
+  if (const auto opened = std::exchange(round_opened_, std::nullopt); opened && finished_)
+    finished_->seconds = std::max(finished_->seconds, seconds_between(*opened, now));
+}
+
+void StatusBoard::withdraw_round() {
+  finished_.reset();
   round_opened_.reset();
 }
 

@@ -41,14 +41,15 @@ class StatusBoard {
     crypto::Digest model{};
   };
   void trained(const CloseSum& action, const Training& training, TimePoint now);
-  void published(const crypto::Digest& model) { status_.model = model; }
+  /// The round's model is the latest: at once, or in mode masked when enough sites have signed it.
+  void published(const crypto::Digest& model, TimePoint now);
   void evaluated(const CloseSum& action, task::Metrics metrics, const std::map<std::string, task::Metrics>& by_site,
                  TimePoint now);
   void evaluation_missed(const Answers& answers, const std::string& reason);
   /// Moves the record of a round that is over, evaluation included, to the history.
   void finish_round();
   /// Forgets the record of a round whose total the sites didn't sign: it isn't in the model.
-  void withdraw_round() { finished_.reset(); }
+  void withdraw_round();
 
   /// Mode masked: whom the session waits for, in words; "" for nobody.
   void waits(std::string text) { waiting_ = std::move(text); }

@@ -315,6 +315,23 @@ TEST_CASE("what a site does is shown while its session is open") {
   CHECK(bench.driver->status().sites.at("c") == "failed: disconnected");
 }
 
+TEST_CASE("a round lasts until its model is published, which in mode masked the sites have signed before") {
+  StatusBoard board("tiny-1", some_job(), crypto::Digest{});
+  TimePoint now{};
+  OpenSession open;
+  open.key = {"tiny-1", SumKind::kTrain, 1, 1};
+  CloseSum close;
+  close.key = open.key;
+  board.opened(open, crypto::Digest{}, 8, now);
+  now += std::chrono::seconds(10);
+  board.trained(close, {}, now);
+  now += std::chrono::seconds(3);
+  board.published(crypto::sha256("the next model"), now);
+  board.finish_round();
+  REQUIRE(board.status().history.size() == 1);
+  CHECK(board.status().history[0].seconds == 13.0);
+}
+
 TEST_CASE("time counts from a round's offer, and gives the time that is left") {
   Bench bench;
   bench.start();
