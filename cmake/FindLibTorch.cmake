@@ -65,5 +65,15 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   # their own, from an older compiler, and one call of it crashes.
   target_link_libraries(LibTorch::LibTorch INTERFACE -Wl,--push-state,--no-as-needed stdc++ ${LibTorch_FILES} -Wl,--pop-state)
   target_link_options(LibTorch::LibTorch INTERFACE -Wl,--allow-shlib-undefined)
+  # at::parallel_for() in our own sources runs on one thread where they are compiled without OpenMP. Its threads are LibTorch's: the run-time
+  # library that lies beside it is linked, and no second one.
+  file(GLOB LibTorch_OPENMP ${LibTorch_ROOT_DIR}/lib/libgomp*.so*)
+  if(LibTorch_OPENMP)
+    list(GET LibTorch_OPENMP 0 LibTorch_OPENMP)
+  else()
+    set(LibTorch_OPENMP gomp)
+  endif()
+  target_compile_options(LibTorch::LibTorch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+  target_link_libraries(LibTorch::LibTorch INTERFACE ${LibTorch_OPENMP})
 
 endif()

@@ -174,13 +174,6 @@ CONSILIUM_CLONES void adam_step(float* __restrict weights, const float* __restri
   }
 }
 
-CONSILIUM_CLONES void subtract(const float* __restrict local, const float* __restrict global, float* __restrict delta,
-                               std::size_t size) {
-  for (std::size_t i = 0; i < size; ++i) {
-    delta[i] = local[i] - global[i];
-  }
-}
-
 void gather_bytes(const std::uint8_t* images, const std::int64_t* rows, std::int64_t count, std::int64_t channels,
                   std::int64_t plane, const float* table, float* output) {
   for (std::int64_t i = 0; i < count; ++i) {

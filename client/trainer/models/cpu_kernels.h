@@ -61,9 +61,6 @@ struct AdamStep {
 void adam_step(float* weights, const float* gradient, float* first, float* second, const float* anchor,
                std::size_t size, const AdamStep& step);
 
-/// delta = local - global.
-void subtract(const float* local, const float* global, float* delta, std::size_t size);
-
 /// Gathers examples of 8-bit images through a table: output[i] = table[channel][images[rows[i]]].
 /// @param images  [examples, channels, plane]       @param table  [channels, 256]
 void gather_bytes(const std::uint8_t* images, const std::int64_t* rows, std::int64_t count, std::int64_t channels,

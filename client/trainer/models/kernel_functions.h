@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-/// Layers whose own CPU kernels beat LibTorch's, as nodes of autograd's graph (benchmarks/trainer shows what each is
-/// worth). Where a gradient tensor is given for a parameter, backward() overwrites it and autograd gets nothing: the
+/// Layers whose own CPU kernels beat LibTorch's, as nodes of autograd's graph (benchmarks/kernels.cpp shows what each
+/// is worth). Where a gradient tensor is given for a parameter, backward() overwrites it and autograd gets nothing: the
 /// parameter must then have no other user in the graph.
 namespace consilium::trainer {
 

@@ -1,8 +1,7 @@
 #include "client/trainer/models/parameter_storage.h"
 
 #include <algorithm>
-
-#include "client/trainer/models/cpu_kernels.h"
+#include <functional>
 
 namespace consilium::trainer {
 namespace {
@@ -89,8 +88,9 @@ void ParameterStorage::store_difference(std::span<const float> base, std::span<f
   const at::Tensor host = values_.cpu();
   const float* inside = host.const_data_ptr<float>();
   for (const Place& place : places_) {
-    kernels::subtract(inside + place.inside, base.data() + place.info.offset, difference.data() + place.info.offset,
-                      place.info.size);
+    const float* local = inside + place.inside;
+    std::transform(local, local + place.info.size, base.data() + place.info.offset,
+                   difference.data() + place.info.offset, std::minus<>());
   }
 }
 

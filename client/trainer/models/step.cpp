@@ -8,8 +8,8 @@ namespace {
 
 constexpr double kNormEpsilon = 1e-5;
 constexpr double kBatchNormMomentum = 0.1;
-/// Inputs of one output up to which oneDNN's convolution is some four times slower than a matrix product.
-constexpr std::int64_t kMostUnfoldedRows = 32;
+/// Inputs of one output up to which a matrix product is twice as fast as oneDNN's convolution (benchmarks/kernels.cpp).
+constexpr std::int64_t kMostUnfoldedRows = 25;
 
 std::vector<std::int64_t> sides_of(const at::Tensor& image) { return image.sizes().slice(2).vec(); }
 

@@ -294,16 +294,5 @@ TEST_CASE("gathering normalises the rows that are asked for, in their order") {
   }
 }
 
-TEST_CASE("a difference of vectors is their difference") {
-  for (const std::int64_t size : {1, 9, 1001}) {
-    const at::Tensor local = draw({size}, 1);
-    const at::Tensor global = draw({size}, 2);
-    at::Tensor delta = at::full({size}, 7.0F);
-    kernels::subtract(local.const_data_ptr<float>(), global.const_data_ptr<float>(), delta.mutable_data_ptr<float>(),
-                      static_cast<std::size_t>(size));
-    CHECK(at::equal(delta, local - global));
-  }
-}
-
 }  // namespace
 }  // namespace consilium::trainer
