@@ -40,6 +40,14 @@ Result<void> check_certificate(const ClientConfig& config) {
   return {};
 }
 
+/// Checks that the trainer can have a file in the folder that trainer.scratch names.
+Result<void> check_scratch(const ClientConfig& config) {
+  if (config.trainer.scratch.empty()) return {};
+  const auto made = files::make_nameless_file(config.trainer.scratch);
+  if (!made) return fail(made.error().within("client.yaml: trainer.scratch"));
+  return {};
+}
+
 policy::DataPaths paths_of(const ClientConfig& config) {
   policy::DataPaths paths;
   for (const auto& [name, source] : config.datasets) paths.emplace(name, source.path);
@@ -157,6 +165,7 @@ Result<std::vector<std::string>> check_config(const ClientConfig& config) {
   CONSILIUM_ASSIGN(const OwnIdentity self, read_own_identity(config));
   CONSILIUM_TRY(check_data_paths(config));
   CONSILIUM_TRY(files::check_state_dir("client", config.state_dir));
+  CONSILIUM_TRY(check_scratch(config));
   CONSILIUM_TRY(check_certificate(config));
   CONSILIUM_TRY(policy::check_next_roster(config.state_dir, self.roster, {}, config.site));
   CONSILIUM_ASSIGN(const bool recorded, policy::DataRecord::check(config.state_dir, paths_of(config), self.roster));

@@ -38,6 +38,8 @@ trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::
   trainer.device = config.trainer.device;
   trainer.threads = config.trainer.threads;
   trainer.memory_limit_bytes = config.trainer.memory_limit_bytes;
+  trainer.scratch = config.trainer.scratch;
+  trainer.scratch_bytes = config.trainer.scratch_bytes;
   trainer.require_sandbox = policy.sandbox_required();
   trainer.log = [](std::string_view line) { spdlog::info("trainer: {}", line); };
   for (const auto& [name, source] : config.datasets) trainer.readable.emplace_back(source.path);

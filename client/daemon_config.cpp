@@ -45,7 +45,7 @@ Result<std::vector<std::string>> read_command(const Value& value) {
 
 Result<TrainerSettings> read_trainer(const Value& value) {
   TrainerSettings trainer;
-  Section section(value, {}, {"command", "device", "threads", "memory_limit"});
+  Section section(value, {}, {"command", "device", "threads", "memory_limit", "scratch", "scratch_size"});
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(trainer.command, read_command(section.at("command")));
   section.text("device", trainer.device);
@@ -53,6 +53,10 @@ Result<TrainerSettings> read_trainer(const Value& value) {
     section.refuse(section.at("device").expected("auto, cpu or cuda:N, e.g. cuda:0"));
   section.integer("threads", trainer.threads, {1, 1024});
   section.size("memory_limit", trainer.memory_limit_bytes);
+  section.file("scratch", trainer.scratch);
+  section.size("scratch_size", trainer.scratch_bytes);
+  if (section.ok() && section.has("scratch_size") && trainer.scratch.empty())
+    section.refuse(section.at("scratch_size").problem("it limits the file in trainer.scratch, which names no folder"));
   CONSILIUM_TRY(section.result());
   return trainer;
 }

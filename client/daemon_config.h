@@ -21,6 +21,8 @@ struct TrainerSettings {
   std::string device = "auto";  ///< "auto", "cpu" or "cuda:N"
   std::uint32_t threads = 1;
   std::uint64_t memory_limit_bytes = 0;  ///< 0: none
+  std::filesystem::path scratch;         ///< folder of a file for prepared images beyond `loading.cache`; empty: none
+  std::uint64_t scratch_bytes = std::uint64_t{64} << 30;  ///< that it may take
   bool operator==(const TrainerSettings&) const = default;
 };
 

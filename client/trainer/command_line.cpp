@@ -65,8 +65,25 @@ std::shared_ptr<data::ImageDecoder> own_decoder(const Result<DataSource>& source
   return *std::move(decoder);
 }
 
-Result<void> serve(int socket, int decoder, const std::string& device_name, unsigned threads) {
-  CONSILIUM_ASSIGN(const at::Device device, set_up_device(device_name, threads));
+/// How a client daemon starts the trainer: descriptors that it has opened, and what to compute with.
+struct ServeOptions {
+  int socket = -1;
+  int decoder = -1;
+  int scratch = -1;
+  std::uint64_t scratch_bytes = 0;
+  std::string device = "auto";
+  unsigned threads = 1;
+};
+
+/// Takes the file that the daemon has opened; null where there is none.
+Result<std::shared_ptr<data::ScratchFile>> given_scratch(const ServeOptions& options) {
+  if (options.scratch < 0) return std::shared_ptr<data::ScratchFile>();
+  return data::ScratchFile::adopt(Descriptor(options.scratch), options.scratch_bytes);
+}
+
+Result<void> serve(const ServeOptions& options) {
+  CONSILIUM_ASSIGN(const at::Device device, set_up_device(options.device, options.threads));
+  CONSILIUM_ASSIGN(std::shared_ptr<data::ScratchFile> scratch, given_scratch(options));
   if (device.is_cuda()) {
     fmt::print(stderr, "consilium-trainer: {}\n", precision_of(device));
   }
@@ -74,12 +91,27 @@ Result<void> serve(int socket, int decoder, const std::string& device_name, unsi
   if (!filtered) {
     fmt::print(stderr, "consilium-trainer: {}; the client daemon decides whether to go on\n", filtered.error().message);
   }
-  Server server{RecordChannel(Descriptor(socket)),
-                Workspace(device, Workspace::kCachedBytes, given_decoder(decoder, threads))};
+  Server server{
+      RecordChannel(Descriptor(options.socket)),
+      Workspace(device, Workspace::kCachedBytes, given_decoder(options.decoder, options.threads), std::move(scratch))};
   return server.run({.protocol = kProtocolVersion,
                      .software = software_name(),
                      .device = device.str(),
                      .sandboxed = filtered.has_value()});
+}
+
+void add_daemon_options(CLI::App& app, ServeOptions& options) {
+  const CLI::Range descriptor(0, 1 << 20);
+  app.add_option("--socket-fd", options.socket, "descriptor of the socket to the client daemon")->check(descriptor);
+  app.add_option("--decoder-fd", options.decoder, "descriptor of the socket to the decoder of images")
+      ->check(descriptor);
+  app.add_option("--scratch-fd", options.scratch, "descriptor of a file for prepared images beyond loading.cache")
+      ->check(descriptor);
+  app.add_option("--scratch-size", options.scratch_bytes, "bytes that it may take");
+  app.add_option("--device", options.device, "auto, cpu or cuda:N")->capture_default_str();
+  app.add_option("--threads", options.threads, "threads to compute with")
+      ->check(CLI::Range(1U, 1024U))
+      ->capture_default_str();
 }
 
 void add_shared(CLI::App& command, StandaloneOptions& options) {
@@ -133,15 +165,8 @@ int run_command_line(int argc, char** argv) {
   CLI::App app("Trains and evaluates models on a site's data: for a client daemon, or alone.", "consilium-trainer");
   app.footer(kFooter);
   app.set_version_flag("--version", std::string("consilium-trainer " CONSILIUM_VERSION));
-  int socket = -1;
-  int decoder = -1;
-  std::string device = "auto";
-  unsigned threads = 1;
-  app.add_option("--socket-fd", socket, "descriptor of the socket to the client daemon")->check(CLI::Range(0, 1 << 20));
-  app.add_option("--decoder-fd", decoder, "descriptor of the socket to the decoder of images")
-      ->check(CLI::Range(0, 1 << 20));
-  app.add_option("--device", device, "auto, cpu or cuda:N")->capture_default_str();
-  app.add_option("--threads", threads, "threads to compute with")->check(CLI::Range(1U, 1024U))->capture_default_str();
+  ServeOptions daemon;
+  add_daemon_options(app, daemon);
   app.require_subcommand(0, 1);
 
   TrainOptions train;
@@ -180,11 +205,11 @@ int run_command_line(int argc, char** argv) {
   if (inspect_command->parsed()) {
     return finish(run_inspect(inspect, own_decoder(data_source_of(inspect), inspect.threads)));
   }
-  if (socket < 0) {
+  if (daemon.socket < 0) {
     fmt::print(stderr, "{}", app.help());
     return kUsage;
   }
-  return finish(serve(socket, decoder, device, threads));
+  return finish(serve(daemon));
 }
 
 }  // namespace consilium::trainer

@@ -21,6 +21,7 @@
 #include "client/trainer_process/launch.h"
 #include "client/trainer_process/observed_confinement.h"
 #include "client/trainer_process/process_usage.h"
+#include "common/files/descriptor.h"
 
 namespace consilium::trainer {
 
@@ -113,6 +114,12 @@ Result<std::unique_ptr<TrainerChild>> TrainerChild::start(const TrainerConfig& c
   launching->plan.log = Descriptor(log[1]);
   launching->plan.socket = std::move(trainer_end);
   CONSILIUM_TRY(plan_decoder(config, *launching));
+  if (!config.scratch.empty()) {
+    auto scratch = files::make_nameless_file(config.scratch);
+    if (!scratch) return fail(scratch.error().within("trainer.scratch"));
+    launching->plan.scratch = std::move(*scratch);
+    launching->plan.scratch_bytes = config.scratch_bytes;
+  }
   CONSILIUM_TRY(confine(config, launching->plan));
 
   std::unique_ptr<TrainerChild> child(new TrainerChild(config, std::move(channel)));

@@ -165,6 +165,10 @@ Result<void> confine(const TrainerConfig& config, LaunchPlan& plan) {
   if (plan.decoder) {
     plan.arguments.insert(plan.arguments.end(), {"--decoder-fd", std::to_string(kDecoderDescriptor)});
   }
+  if (plan.scratch) {
+    plan.arguments.insert(plan.arguments.end(), {"--scratch-fd", std::to_string(kScratchDescriptor), "--scratch-size",
+                                                 std::to_string(plan.scratch_bytes)});
+  }
   plan.gpu = config.device != "cpu";
   return fill(config, program, access_of(config, program), plan);
 }

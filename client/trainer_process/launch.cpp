@@ -46,16 +46,17 @@ struct Failure {
 
 /// Descriptors that the child moves; all of them at kFirstFree or above, so that moving one overwrites none.
 constexpr int kFirstFree = 16;
-constexpr int kReportDescriptor = 5;
-constexpr int kRulesetDescriptor = 6;
-constexpr int kGroupDescriptor = 7;
+constexpr int kReportDescriptor = 6;
+constexpr int kRulesetDescriptor = 7;
+constexpr int kGroupDescriptor = 8;
 
 /// What the child reads after the fork: plain values and pointers into the parent's copy.
 struct ChildPlan {
   const char* program;
   char* const* arguments;
   char* const* environment;
-  int null, socket, decoder, log, ruleset, memory_group, report;
+  int null, socket, decoder, scratch, log, ruleset, memory_group, report;
+  rlim_t scratch_bytes;
   bool require_confinement;
   std::span<sock_filter> filter;
   pid_t parent;
@@ -73,16 +74,27 @@ void place_descriptors(const ChildPlan& plan) {
   const auto move = [](int from, int to, int flags) { return from < 0 || dup3(from, to, flags) >= 0; };
   const bool placed = move(plan.report, kReportDescriptor, O_CLOEXEC) && move(plan.null, 0, 0) &&
                       move(plan.log, 1, 0) && move(plan.log, 2, 0) && move(plan.socket, kSocketDescriptor, 0) &&
-                      move(plan.decoder, kDecoderDescriptor, 0) && move(plan.ruleset, kRulesetDescriptor, O_CLOEXEC) &&
+                      move(plan.decoder, kDecoderDescriptor, 0) && move(plan.scratch, kScratchDescriptor, 0) &&
+                      move(plan.ruleset, kRulesetDescriptor, O_CLOEXEC) &&
                       move(plan.memory_group, kGroupDescriptor, O_CLOEXEC);
   if (!placed) give_up(Step::kDescriptors);
   if (plan.decoder < 0) close(kDecoderDescriptor);
+  if (plan.scratch < 0) close(kScratchDescriptor);
   if (plan.ruleset < 0) close(kRulesetDescriptor);
   if (plan.memory_group < 0) close(kGroupDescriptor);
   if (syscall(SYS_close_range, kGroupDescriptor + 1, ~0U, 0) == 0) return;
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   for (int fd = kGroupDescriptor + 1; fd < static_cast<int>(limit.rlim_cur); ++fd) close(fd);
+}
+
+/// SIGXFSZ ends a process that makes a file larger, unless it ignores the signal: then EFBIG.
+void limit_files(rlim_t bytes) {
+  rlimit limit{};
+  getrlimit(RLIMIT_FSIZE, &limit);
+  limit.rlim_max = bytes < limit.rlim_max ? bytes : limit.rlim_max;  // the daemon may have one of its own
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_FSIZE, &limit) != 0) give_up(Step::kDescriptors);
 }
 
 void reset_signals() {
@@ -158,6 +170,7 @@ void restrict_system_calls(const ChildPlan& plan) {
   if (chdir("/") != 0) give_up(Step::kSession);
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
+  if (plan.scratch >= 0) limit_files(plan.scratch_bytes);  // check: scratch-limit
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up(Step::kPrivileges);
   if (plan.memory_group >= 0 && write(kGroupDescriptor, "0\n", 2) != 2) give_up(Step::kMemoryGroup);
   if (!leave_network(plan) && plan.require_confinement) give_up(Step::kNetwork);
@@ -296,6 +309,7 @@ Result<pid_t> launch(const LaunchPlan& plan) {
   const Descriptor null = out_of_the_way(null_device.get());
   const Descriptor socket = out_of_the_way(plan.socket.get());
   const Descriptor decoder = out_of_the_way(plan.decoder.get());
+  const Descriptor scratch = out_of_the_way(plan.scratch.get());
   const Descriptor log = out_of_the_way(plan.log.get());
   const Descriptor ruleset = out_of_the_way(plan.ruleset.get());
   const Descriptor group = out_of_the_way(plan.memory_group.get());
@@ -310,10 +324,12 @@ Result<pid_t> launch(const LaunchPlan& plan) {
                         null.get(),
                         socket.get(),
                         decoder.get(),
+                        scratch.get(),
                         log.get(),
                         ruleset.get(),
                         group.get(),
                         report_moved.get(),
+                        plan.scratch_bytes,
                         plan.require_confinement,
                         filter,
                         getpid(),

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct LaunchPlan {
   Descriptor socket;                     ///< becomes kSocketDescriptor
   Descriptor log;                        ///< becomes standard output and error
   Descriptor decoder;                    ///< becomes kDecoderDescriptor: the way to the decoder, or none
+  Descriptor scratch;                    ///< becomes kScratchDescriptor: a file for prepared images, or none
+  std::uint64_t scratch_bytes = 0;       ///< no file may become larger, where there is a scratch file
   Descriptor ruleset;                    ///< Landlock's; none: not confined
   Descriptor memory_group;               ///< cgroup.procs of a cgroup to enter, or none
   bool gpu = true;                       ///< the system calls that CUDA needs are left
@@ -26,13 +29,14 @@ struct LaunchPlan {
   bool require_confinement = true;       ///< false: go on where the kernel refuses a part of it
 };
 
-/// The numbers under which the child finds its socket, and the way to its decoder.
+/// The numbers under which the child finds its socket, the way to its decoder and its scratch file.
 inline constexpr int kSocketDescriptor = 3;
 inline constexpr int kDecoderDescriptor = 4;
+inline constexpr int kScratchDescriptor = 5;
 
 /// Forks and executes the plan. The child dies with the calling *thread* (PR_SET_PDEATHSIG), leads a session of its
-/// own, has no capabilities and gains none, no network but an empty namespace, no descriptors but 0, 1, 2, the
-/// socket and the way to its decoder. Fails with kFailedPrecondition naming what of the confinement the kernel refused,
+/// own, has no capabilities and gains none, no network but an empty namespace, no descriptors but 0, 1, 2 and those
+/// named above. Fails with kFailedPrecondition naming what of the confinement the kernel refused,
 /// kNotFound or kPermissionDenied
 /// ("trainer.command: cannot run ...") where the program can't be executed.
 Result<pid_t> launch(const LaunchPlan& plan);

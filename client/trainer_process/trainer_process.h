@@ -24,7 +24,9 @@ struct TrainerConfig {
   unsigned threads = 1;
   std::uint64_t memory_limit_bytes = 0;  ///< 0: none; by cgroup v2 where delegated, else by watching its RSS
   std::vector<std::filesystem::path>
-      readable;  ///< what Landlock leaves it to read: data sets (its program and libraries are added)
+      readable;                   ///< what Landlock leaves it to read: data sets (its program and libraries are added)
+  std::filesystem::path scratch;  ///< folder of a nameless file that each child gets; empty: none
+  std::uint64_t scratch_bytes = 0;  ///< how large the child may make a file (RLIMIT_FSIZE), where it gets one
   bool require_sandbox =
       true;  ///< false (policy): go on where the kernel lacks Landlock, seccomp or network namespaces
   /// Receives what the trainer prints, line by line (printable, at most 1 KiB each, 10,000 lines a process); called

@@ -75,6 +75,16 @@ Result<Descriptor> open_regular(const std::filesystem::path& file) {
   return descriptor;
 }
 
+Result<Descriptor> make_nameless_file(const std::filesystem::path& folder) {
+  Descriptor file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600));
+  if (file) return file;
+  if (errno != EOPNOTSUPP && errno != EISDIR) return fail(system_error(folder, "make a file without a name"));
+  return fail(ErrorCode::kFailedPrecondition,
+              folder.string() +
+                  ": its file system knows no files without a name (O_TMPFILE); name a folder on ext4, XFS, btrfs or "
+                  "tmpfs");
+}
+
 Result<std::uint64_t> size_of(const Descriptor& descriptor, const std::filesystem::path& file) {
   struct stat status {};
   if (::fstat(descriptor.get(), &status) != 0) return fail(system_error(file, "read"));

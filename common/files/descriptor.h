@@ -36,6 +36,11 @@ class Descriptor {
 /// Opens a regular file for reading. A pipe or a device in its place doesn't block, and is kInvalidArgument.
 Result<Descriptor> open_regular(const std::filesystem::path& file);
 
+/// Makes an empty file without a name in a folder, open for reading and writing: nobody else can open it by a path, and
+/// the kernel frees it once nobody has it open. Fails with kNotFound, kPermissionDenied or kFailedPrecondition naming
+/// the folder, the last where its file system knows no such files.
+Result<Descriptor> make_nameless_file(const std::filesystem::path& folder);
+
 /// Returns the size of an open file.
 /// @param file  names it in errors
 Result<std::uint64_t> size_of(const Descriptor& descriptor, const std::filesystem::path& file);

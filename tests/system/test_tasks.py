@@ -1,5 +1,6 @@
 """Every kind of task through real daemons, masked, over folders of image files: it learns, and `simulate` gives the same model."""
 
+import os
 import random
 import unittest
 
@@ -46,7 +47,8 @@ def write_site(folder, seed):
 
 
 def described(folder, preprocess=None, **labels):
-    source = {"type": "table", "path": str(folder), "labels": {"table": "labels.csv", "key": "file", **labels}, "split": {"column": "split"}}
+    source = {"type": "table", "path": str(folder), "labels": {"table": "labels.csv", "key": "file", **labels}, "split": {"column": "split"},
+              "loading": {"cache": "8KiB"}}
     return {**source, "preprocess": preprocess} if preprocess else source
 
 
@@ -70,7 +72,8 @@ class Tasks(unittest.TestCase):
             data = {site: described(write_site(consortium.folder / "data" / site, index), preprocess, **labels) for index, site in enumerate(SITES)}
             consortium.start_coordinator()
             for site in SITES:
-                consortium.start_site(site, {"chest": data[site]}, policy=POLICY.replace("[classification]", f"[{task}]"))
+                scratch = {"scratch": str(consortium.folder), "scratch_size": "64MiB"} if site == "west" else None
+                consortium.start_site(site, {"chest": data[site]}, policy=POLICY.replace("[classification]", f"[{task}]"), trainer=scratch)
             consortium.wait_connected()
             spec = job(masked=True, task=task, federation={"rounds": rounds},
                        training={"local_epochs": 4, "batch_size": 4, "optimizer": {"name": "adam", "learning_rate": 0.005}})
@@ -78,6 +81,7 @@ class Tasks(unittest.TestCase):
             job_id = consortium.submit(spec)
             ended = consortium.wait_ended(job_id, seconds=240)
             self.assertEqual(ended["phase"], "finished", ended["detail"])
+            self.assertGreater(os.stat(f"/proc/{consortium.trainer_of('west')}/fd/5").st_size, SIDE * SIDE, "nothing went to the scratch file")
             out = consortium.fetch(job_id)
             again = consortium.simulate(spec)
             self.assertEqual((out / "model.safetensors").read_bytes(), (again / "model.safetensors").read_bytes(), "daemons and simulation differ")

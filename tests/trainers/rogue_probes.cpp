@@ -47,6 +47,18 @@ std::string write_file(const std::string& path) {
   return outcome(fd >= 0);
 }
 
+/// Fills the scratch file with so many bytes.
+std::string fill_scratch(const std::string& bytes) {
+  const std::string data(static_cast<std::size_t>(std::stoull(bytes)), 'x');
+  std::size_t done = 0;
+  while (done < data.size()) {
+    const ssize_t count = pwrite(5, data.data() + done, data.size() - done, static_cast<off_t>(done));
+    if (count <= 0) return outcome(false);
+    done += static_cast<std::size_t>(count);
+  }
+  return outcome(true, std::to_string(done));
+}
+
 std::string list_folder(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY);
   return outcome(fd >= 0);
@@ -246,6 +258,7 @@ std::string probe(const std::string& name, const std::string& target) {
   static const std::map<std::string, Probe> probes{
       {"read", read_file},
       {"write", write_file},
+      {"scratch", fill_scratch},
       {"list", list_folder},
       {"tcp", connect_tcp},
       {"udp", send_udp},

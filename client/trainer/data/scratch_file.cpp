@@ -1,6 +1,5 @@
 #include "client/trainer/data/scratch_file.h"
 
-#include <fcntl.h>
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
@@ -27,14 +26,7 @@ Error disk_error(const char* doing) {
 }  // namespace
 
 Result<std::shared_ptr<ScratchFile>> ScratchFile::create_in(const std::filesystem::path& folder, std::uint64_t limit) {
-  files::Descriptor file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600));
-  if (!file && (errno == EOPNOTSUPP || errno == EISDIR))
-    return fail(
-        ErrorCode::kFailedPrecondition,
-        fmt::format("{}: its file system knows no files without a name (O_TMPFILE); name a folder on ext4, XFS, "
-                    "btrfs or tmpfs",
-                    folder.string()));
-  if (!file) return fail(files::system_error(folder, "make a scratch file"));
+  CONSILIUM_ASSIGN(files::Descriptor file, files::make_nameless_file(folder));
   return adopt(std::move(file), limit);
 }
 

@@ -17,7 +17,7 @@ tls: {root: root.pem, certificate: north.pem, key: /pki/north.key}
 policy: policy.yaml
 roster: roster.yaml
 state_dir: state
-trainer: {command: [bin/trainer, --verbose], device: 'cuda:1', threads: 2, memory_limit: 4GiB}
+trainer: {command: [bin/trainer, --verbose], device: 'cuda:1', threads: 2, memory_limit: 4GiB, scratch: cache, scratch_size: 20GiB}
 datasets:
   chest: {type: npz, path: chest.npz}
   fashion: {type: idx, path: /data/fashion}
@@ -38,7 +38,9 @@ TEST_CASE("a client's configuration has absolute paths and every value") {
   CHECK(config->policy == "/etc/consilium/policy.yaml");
   CHECK(config->roster == "/etc/consilium/roster.yaml");
   CHECK(config->state_dir == "/etc/consilium/state");
-  CHECK(config->trainer == TrainerSettings{{"/etc/consilium/bin/trainer", "--verbose"}, "cuda:1", 2, 4ULL << 30});
+  CHECK(config->trainer ==
+        TrainerSettings{
+            {"/etc/consilium/bin/trainer", "--verbose"}, "cuda:1", 2, 4ULL << 30, "/etc/consilium/cache", 20ULL << 30});
   REQUIRE(config->datasets.size() == 2);
   CHECK(config->datasets.at("chest") == trainer::DataSource{"npz", "/etc/consilium/chest.npz"});
   CHECK(config->datasets.at("fashion") == trainer::DataSource{"idx", "/data/fashion"});
@@ -118,6 +120,8 @@ TEST_CASE("a wrong value in a client's configuration is refused, and the error n
       {"device: 'cuda:1'", {"gpu", "cuda", "'cuda:'", "'cuda:-1'", "'cuda:x'", "'cuda:64'", "CPU", "[cpu]", "{}"}},
       {"threads: 2", {"0", "-1", "1025", "1.5", "two", "'2'", "[2]", "{}"}},
       {"memory_limit: 4GiB", {"4", "4G", "-1GiB", "lots", "[4GiB]", "{}", "99999999999TiB"}},
+      {"scratch: cache", {"''", "[a]", "{}"}},
+      {"scratch_size: 20GiB", {"4", "lots", "[4GiB]", "{}"}},
       {"type: npz", {"parquet", "1", "[npz]", "{}", "null"}},
       {"path: chest.npz", {"''", "[a]", "{}", "null"}},
       {"level: warning", {"loud", "1", "[info]", "{}"}},
@@ -129,6 +133,8 @@ TEST_CASE("a wrong value in a client's configuration is refused, and the error n
         "client.yaml: datasets.chest.typ: unknown key; did you mean 'type'? (line 11)");
   CHECK(parse(kFile.with("device: 'cuda:1'", "device: gpu")).error().message ==
         "client.yaml: trainer.device: expected auto, cpu or cuda:N, e.g. cuda:0, found 'gpu' (line 9)");
+  CHECK(parse(kFile.with("scratch: cache, ", "")).error().message ==
+        "client.yaml: trainer.scratch_size: it limits the file in trainer.scratch, which names no folder (line 9)");
   CHECK(parse(kFile.with("proxy:", "prxy:")).error().message ==
         "client.yaml: prxy: unknown key; did you mean 'proxy'? (line 4)");
   for (const char* key :

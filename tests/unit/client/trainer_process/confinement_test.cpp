@@ -141,6 +141,31 @@ TEST_CASE("a trainer inherits no descriptor but its socket and no variable but a
   unsetenv("CONSILIUM_TEST_SECRET");
 }
 
+TEST_CASE("a trainer that is given a scratch file fills it up to its limit, and dies of a byte more") {
+  const TemporaryFolder folder;
+  const auto fill = [&](std::uint64_t bytes) {
+    auto config = rogue({"probe-scratch", std::to_string(bytes)});
+    config.scratch = folder.path();
+    config.scratch_bytes = 1 << 20;
+    const auto answer = TrainerProcess(config).prepare(prepare_request(), {});
+    REQUIRE_FALSE(answer.has_value());
+    CHECK(std::filesystem::is_empty(folder.path()));
+    return answer.error().message;
+  };
+  CHECK_THAT(fill(1 << 20), Catch::EndsWith("reached: 1048576"));
+  CHECK_THAT(fill((1 << 20) + 1), Catch::Contains("SIGXFSZ"));
+  CHECK_THAT(confined_probe("scratch", "1"), Catch::StartsWith("refused"));
+}
+
+TEST_CASE("a trainer whose scratch file can't be made isn't started, and the error names the key and the folder") {
+  auto config = rogue({"probe-scratch", "1"});
+  config.scratch = "/missing/folder";
+  const auto answer = TrainerProcess(config).start();
+  REQUIRE_FALSE(answer.has_value());
+  CHECK_THAT(answer.error().message,
+             Catch::Contains("trainer.scratch: /missing/folder: cannot make a file without a name"));
+}
+
 TEST_CASE("a trainer has no capability, can gain none, leaves no core and leads a session of its own") {
   const std::string status = confined_probe("privileges", "");
   CHECK_THAT(status, Catch::Contains("NoNewPrivs:\t1"));
