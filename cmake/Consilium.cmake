@@ -56,12 +56,14 @@ endfunction()
 
 # consilium_library(NAME [APART] SOURCES a.cpp ... LINK targets...): a static library under our warning level.
 # With no sources it is header-only. Its sources are compiled in batches, so names in their anonymous namespaces differ; APART: each
-# by itself, where sources have names in common, or what the compiler makes of each function matters.
+# by itself, and optimised in a debug build too, where what the compiler makes of each function matters.
 function(consilium_library name)
   cmake_parse_arguments(ARG "APART" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
   if(ARG_SOURCES)
     add_library(${name} STATIC ${ARG_SOURCES})
-    if(NOT ARG_APART)
+    if(ARG_APART)
+      target_compile_options(${name} PRIVATE $<$<CONFIG:Debug>:-O1>)
+    else()
       consilium_in_batches(${name})
     endif()
     target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE consilium_options ${ARG_PRIVATE_LINK})
@@ -82,8 +84,8 @@ endfunction()
 
 # consilium_test(NAME [LONG] LABEL unit|contract SOURCES ... [SEPARATE ...] LINK ...): a Catch2 program whose cases are ctest's.
 # LONG: some of its cases take tens of seconds under a sanitizer, so all of them are begun first.
-# Its own sources are barely optimised, not traced for the fuzzers, and compiled in batches but for the SEPARATE ones:
-# Catch2's macros and headers make half of a build otherwise.
+# Its own sources are not optimised, not traced for the fuzzers, and compiled in batches but for the SEPARATE ones: Catch2's
+# macros and headers make half of a build otherwise.
 function(consilium_test name)
   if(NOT CONSILIUM_TESTS)
     return()
@@ -96,9 +98,9 @@ function(consilium_test name)
   endif()
   # Catch2 last: where the linker has a template's code twice, ours is the one that a sanitizer has seen.
   target_link_libraries(${name} PRIVATE consilium_options ${ARG_LINK} Catch2::Catch2WithMain)
-  target_compile_options(${name} PRIVATE $<$<CONFIG:Release,Secrets>:-O1>)
+  target_compile_options(${name} PRIVATE -O0)
   if(CONSILIUM_FUZZ)
-    target_compile_options(${name} PRIVATE -O0 -fno-sanitize=fuzzer-no-link)
+    target_compile_options(${name} PRIVATE -fno-sanitize=fuzzer-no-link)
   endif()
   target_compile_definitions(${name} PRIVATE CONSILIUM_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CONSILIUM_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
   set(cost 1)

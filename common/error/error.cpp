@@ -42,4 +42,6 @@ tl::unexpected<Error> fail(ErrorCode code, std::string message) {
 
 tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
 
+tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
+
 }  // namespace consilium

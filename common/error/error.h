@@ -46,6 +46,8 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
 /// Builds the failing side of a Result: `return fail(ErrorCode::kNotFound, "...")`.
 [[nodiscard]] tl::unexpected<Error> fail(ErrorCode code, std::string message);
 [[nodiscard]] tl::unexpected<Error> fail(Error error);
+/// Builds the same for a value that somebody gave and that can't be taken: kInvalidArgument.
+[[nodiscard]] tl::unexpected<Error> refuse(std::string message);
 
 }  // namespace consilium
 

@@ -13,8 +13,6 @@
 namespace consilium::job {
 namespace {
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 Result<void> check_roster(const FederationSpec& federation) {
   const Roster& roster = federation.roster;
   if (roster.size() < kMinMaskedSites || roster.size() > kMaxMaskedSites) {

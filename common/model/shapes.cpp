@@ -186,8 +186,6 @@ Arity arity_of(const Operation& operation) {
 
 }  // namespace
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 std::string text(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 Result<void> check_size(const Shape& shape) {

@@ -16,9 +16,6 @@ Result<Shape> derive(Operation& operation, std::span<const Shape> inputs);
 /// Checks that an example has no more than kMaxActivations values.
 Result<void> check_size(const Shape& shape);
 
-/// The error kInvalidArgument with this message.
-[[nodiscard]] tl::unexpected<Error> refuse(std::string message);
-
 /// "[3, 28, 28]".
 [[nodiscard]] std::string text(const Shape& shape);
 

@@ -19,8 +19,6 @@ constexpr std::uint64_t kMaxNumber = std::uint64_t{1} << 48;
 constexpr std::string_view kCounter = "num_batches_tracked";
 constexpr std::string_view kMetadata = "__metadata__";
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 /// Hostile names are shown shortened, and with '?' for what isn't printable ASCII.
 std::string shown(std::string_view name) {
   std::string text(name.substr(0, 80));

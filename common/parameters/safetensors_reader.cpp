@@ -16,8 +16,6 @@ static_assert(std::endian::native == std::endian::little && std::numeric_limits<
 
 constexpr std::uint64_t kLengthBytes = 8;
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 /// A file open for reading.
 struct InputFile {
   const std::filesystem::path& path;

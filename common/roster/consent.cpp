@@ -11,8 +11,6 @@
 namespace consilium::roster {
 namespace {
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 Result<void> check_key(const std::string& found, const crypto::Digest& expected) {
   if (found == crypto::to_hex(expected)) return {};
   return fail(ErrorCode::kUnauthenticated,

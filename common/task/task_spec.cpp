@@ -14,8 +14,6 @@ constexpr std::array kMultiLabelLosses{LossKind::kBinaryCrossEntropy, LossKind::
 constexpr std::array kSegmentationLosses{LossKind::kDiceCrossEntropy, LossKind::kCrossEntropy, LossKind::kFocal};
 constexpr std::array kDetectionLosses{LossKind::kFcos};
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 /// NaN is outside of every range.
 Result<void> check_number(std::string_view key, double value, double least, double most) {
   if (value >= least && value <= most) return {};

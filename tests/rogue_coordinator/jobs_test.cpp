@@ -83,19 +83,46 @@ TEST_CASE("what a person approved is one researcher's job, and no other's") {
   CHECK(stage.answer_to(signed_offer(stage, other, "rogue-2")).consent == JobConsent::kWaits);
 }
 
+/// A job of any seed, without writing its whole text anew for each.
+class OfAnySeed {
+ public:
+  explicit OfAnySeed(job::JobSpec spec) : spec_(std::move(spec)) {
+    const std::string mark = "1234567890987654321";
+    spec_.seed = std::stoull(mark);
+    text_ = job::canonical_text(spec_);
+    at_ = text_.find(mark);
+    size_ = mark.size();
+    REQUIRE((at_ != std::string::npos && text_.find(mark, at_ + 1) == std::string::npos));
+  }
+  [[nodiscard]] job::JobSpec job(std::uint64_t seed) const {
+    job::JobSpec one = spec_;
+    one.seed = seed;
+    return one;
+  }
+  [[nodiscard]] crypto::Digest digest(std::uint64_t seed) const {
+    std::string text = text_;
+    return job::digest_of_text(text.replace(at_, size_, std::to_string(seed)));
+  }
+
+ private:
+  job::JobSpec spec_;
+  std::string text_;
+  std::size_t at_ = 0;
+  std::size_t size_ = 0;
+};
+
 /// Two jobs whose digests begin with the same eight digits: some 2^16 tries, which a researcher has in seconds.
 std::pair<job::JobSpec, job::JobSpec> alike(const job::JobSpec& harmless) {
+  job::JobSpec longer = harmless;
+  ++longer.training.local_epochs;
+  const std::array<OfAnySeed, 2> kinds{OfAnySeed(harmless), OfAnySeed(longer)};
   std::map<std::string, std::uint64_t> seeds;
-  job::JobSpec one = harmless;
   for (std::uint64_t seed = 0;; ++seed) {
-    one.seed = seed;
-    one.training.local_epochs = harmless.training.local_epochs + static_cast<std::uint32_t>(seed % 2);
-    const auto [other, first] = seeds.emplace(crypto::to_hex(job::job_digest(one)).substr(0, 8), seed);
+    const auto [other, first] = seeds.emplace(crypto::to_hex(kinds[seed % 2].digest(seed)).substr(0, 8), seed);
     if (first || other->second % 2 == seed % 2) continue;
-    job::JobSpec earlier = harmless;
-    earlier.seed = other->second;
-    earlier.training.local_epochs = harmless.training.local_epochs + static_cast<std::uint32_t>(other->second % 2);
-    return seed % 2 == 0 ? std::pair(one, earlier) : std::pair(earlier, one);
+    const std::uint64_t even = seed % 2 == 0 ? seed : other->second;
+    const std::uint64_t odd = seed % 2 == 0 ? other->second : seed;
+    return {kinds[0].job(even), kinds[1].job(odd)};
   }
 }
 

@@ -17,8 +17,6 @@ static_assert(std::endian::native == std::endian::little);
 
 constexpr std::size_t kChunkElements = 64 * 1024;
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 std::string text(const std::vector<std::uint64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 /// How an array's examples lie in comparison with the model's input.

@@ -23,8 +23,6 @@ constexpr int kMaxDepth = 16;
 constexpr double kMaxPixel = 1 << 20;
 constexpr double kSmallestBox = 1e-3;
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 Result<Box> box_of(const std::array<double, 4>& numbers, std::size_t label) {
   const auto [x, y, width, height] = numbers;
   const Box box{static_cast<float>(x), static_cast<float>(y), static_cast<float>(x + width),

@@ -16,7 +16,7 @@
 namespace consilium::data {
 namespace {
 
-using Match = trainer::LabelSource::Match;
+using LabelMatch = trainer::LabelSource::Match;
 
 /// A file and what its header says.
 struct Slice {
@@ -34,17 +34,17 @@ double position_of(const DecodedImage& header) {
   return length == 0.0 ? 0.0 : (normal[0] * a[3] + normal[1] * a[7] + normal[2] * a[11]) / length;
 }
 
-std::string_view key_of(const Slice& slice, Match match) {
+std::string_view key_of(const Slice& slice, LabelMatch match) {
   switch (match) {
-    case Match::kPatient:
+    case LabelMatch::kPatient:
       return slice.header.tags.patient_id;
-    case Match::kStudy:
+    case LabelMatch::kStudy:
       return slice.header.tags.study_uid;
-    case Match::kSeries:
+    case LabelMatch::kSeries:
       return slice.header.tags.series_uid;
-    case Match::kImage:
+    case LabelMatch::kImage:
       return slice.header.tags.sop_uid;
-    case Match::kFile:
+    case LabelMatch::kFile:
       break;
   }
   return slice.name;
@@ -69,8 +69,8 @@ class DicomLister {
     auto images = std::make_shared<FileImages>(std::move(decoder));
     collection_.images = images;
     CONSILIUM_ASSIGN(const std::vector<std::string> names, folder_.list("", {}));
-    const Match match = source_.labels.match;
-    const bool each_file = match == Match::kFile || match == Match::kImage;
+    const LabelMatch match = source_.labels.match;
+    const bool each_file = match == LabelMatch::kFile || match == LabelMatch::kImage;
     std::map<std::string, std::vector<Slice>> series;
     for (const std::string& name : names) {
       if (is_other(name)) continue;

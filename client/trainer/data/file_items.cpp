@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::int64_t kMaxSlices = 1 << 16;
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 std::string parent_name(const std::string& name) {
   return std::filesystem::path(name).parent_path().filename().string();
 }

@@ -12,8 +12,6 @@ namespace {
 constexpr unsigned kBufferBytes = 256 * 1024;
 constexpr std::size_t kMaxRead = std::size_t{1} << 30;  // gzread takes an unsigned, and returns an int
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 struct Closer {
   void operator()(gzFile_s* file) const { gzclose_r(file); }
 };

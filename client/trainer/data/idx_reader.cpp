@@ -15,8 +15,6 @@ namespace {
 constexpr unsigned char kUnsignedByte = 0x08;
 constexpr unsigned char kMaxRank = 4;
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 std::uint32_t big_endian(const std::array<unsigned char, 4>& bytes) {
   return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 |
          std::uint32_t{bytes[3]};

@@ -16,8 +16,6 @@ namespace {
 
 constexpr unsigned kMaxClassNumber = 65535;
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 TargetKind kind_of(const trainer::LabelSource& labels) {
   if (!labels.columns.empty()) return TargetKind::kLabels;
   if (!labels.mask.empty() || !labels.masks.empty()) return TargetKind::kMask;

@@ -16,8 +16,6 @@ constexpr std::uint32_t kMaxDictionaryBytes = 65536;
 constexpr std::size_t kMaxRank = 8;
 constexpr std::uint64_t kMaxDimension = std::uint64_t{1} << 48;
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 std::string shown(std::string_view text) {
   std::string result(text.substr(0, 40));
   std::replace_if(

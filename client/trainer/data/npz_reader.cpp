@@ -12,8 +12,6 @@
 namespace consilium::data {
 namespace {
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 /// An array opened up to its data, sizes checked.
 struct OpenArray {
   std::unique_ptr<ByteSource> source;

@@ -18,8 +18,6 @@
 namespace consilium::data {
 namespace {
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 /// An array opened up to its data, and what must outlive it.
 struct OpenImage {
   std::optional<ZipArchive> archive;

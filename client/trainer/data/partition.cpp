@@ -20,8 +20,6 @@ using Indices = std::vector<std::uint32_t>;
 constexpr std::uint32_t kMaxShards = 10000;
 constexpr double kMaxAlpha = 1e6;
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 RandomStream stream_of(std::uint64_t seed, std::string_view name) { return {seed, RandomPurpose::kPartition, 0, name}; }
 
 void shuffle(Indices& indices, RandomStream& stream) {

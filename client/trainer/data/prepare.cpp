@@ -19,8 +19,6 @@ using Normalise = trainer::Preprocess::Normalise;
 constexpr std::int64_t kMaxSide = 1 << 16;
 constexpr std::int64_t kMaxVoxels = std::int64_t{1} << 31;
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 std::string text(const Sides& sides) { return fmt::format("{} x {} x {}", sides[0], sides[1], sides[2]); }
 
 /// Two or three numbers as D, H and W.

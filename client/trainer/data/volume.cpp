@@ -9,8 +9,6 @@
 namespace consilium::data {
 namespace {
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 Sides sides_of_shape(const std::vector<std::int64_t>& shape) {
   return shape.size() == 3 ? Sides{1, shape[1], shape[2]} : Sides{shape[1], shape[2], shape[3]};
 }

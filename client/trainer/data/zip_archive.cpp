@@ -12,8 +12,6 @@ namespace {
 
 constexpr zip_int64_t kMaxEntries = 10000;
 
-tl::unexpected<Error> refuse(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
-
 struct Closer {
   void operator()(zip_t* archive) const { zip_discard(archive); }
   void operator()(zip_file_t* entry) const { zip_fclose(entry); }

@@ -9,7 +9,9 @@ namespace consilium::decode {
 
 namespace {
 
-tl::unexpected<Error> refuse(std::string what) { return fail(ErrorCode::kInvalidArgument, "TIFF: " + std::move(what)); }
+tl::unexpected<Error> refuse_page(std::string what) {
+  return fail(ErrorCode::kInvalidArgument, "TIFF: " + std::move(what));
+}
 
 template <class T>
 T tag(TIFF* tiff, std::uint32_t name, T otherwise) {
@@ -25,7 +27,7 @@ Result<Element> element_of_samples(std::uint16_t format, std::uint16_t bits) {
   if (format == SAMPLEFORMAT_INT && bits == 16) return Element::kInt16;
   if (format == SAMPLEFORMAT_INT && bits == 32) return Element::kInt32;
   if (format == SAMPLEFORMAT_IEEEFP && bits == 32) return Element::kFloat32;
-  return refuse(
+  return refuse_page(
       fmt::format("samples of {} bits in format {} can't be read; expected unsigned ones of 1, 2, 4, 8 or 16 "
                   "bits, signed ones of 16 or 32, or float32",
                   bits, format));
@@ -39,9 +41,10 @@ Result<std::uint16_t> channels_of(const TiffPage& page) {
       return std::uint16_t{1};
     case PHOTOMETRIC_RGB:
       if (page.samples >= 3) return std::uint16_t{3};
-      return refuse(fmt::format("colours of {} samples", page.samples));
+      return refuse_page(fmt::format("colours of {} samples", page.samples));
     default:
-      return refuse(fmt::format("colours of kind {} can't be read; save the file as RGB or grey", page.photometric));
+      return refuse_page(
+          fmt::format("colours of kind {} can't be read; save the file as RGB or grey", page.photometric));
   }
 }
 
@@ -97,7 +100,7 @@ Result<void> read_block(TIFF* tiff, const TiffPage& page, const Block& block, st
     count = TIFFReadEncodedStrip(tiff, TIFFComputeStrip(tiff, block.row, block.sample), bytes.data(), expected);
   }
   if (count != expected) {
-    return refuse(fmt::format("the samples from row {} on are missing or damaged", block.row));
+    return refuse_page(fmt::format("the samples from row {} on are missing or damaged", block.row));
   }
   return {};
 }
@@ -108,7 +111,7 @@ Result<TiffPage> read_tiff_page(TIFF* tiff) {
   TiffPage page;
   page.width = tag<std::uint32_t>(tiff, TIFFTAG_IMAGEWIDTH, 0);
   page.height = tag<std::uint32_t>(tiff, TIFFTAG_IMAGELENGTH, 0);
-  if (page.width == 0 || page.height == 0) return refuse("no width or height");
+  if (page.width == 0 || page.height == 0) return refuse_page("no width or height");
   page.bits = tag<std::uint16_t>(tiff, TIFFTAG_BITSPERSAMPLE, 1);
   page.samples = tag<std::uint16_t>(tiff, TIFFTAG_SAMPLESPERPIXEL, 1);
   page.photometric = tag<std::uint16_t>(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
@@ -127,7 +130,7 @@ Result<TiffPage> read_tiff_page(TIFF* tiff) {
   page.block_width = page.tiled ? tag<std::uint32_t>(tiff, TIFFTAG_TILEWIDTH, 0) : page.width;
   page.block_height = page.tiled ? tag<std::uint32_t>(tiff, TIFFTAG_TILELENGTH, 0)
                                  : std::min(tag<std::uint32_t>(tiff, TIFFTAG_ROWSPERSTRIP, page.height), page.height);
-  if (page.block_width == 0 || page.block_height == 0) return refuse("tiles or strips without a size");
+  if (page.block_width == 0 || page.block_height == 0) return refuse_page("tiles or strips without a size");
   return page;
 }
 

@@ -17,7 +17,7 @@ namespace consilium::decode {
 
 namespace {
 
-tl::unexpected<Error> refuse(std::string what) {
+tl::unexpected<Error> refuse_frames(std::string what) {
   return fail(ErrorCode::kInvalidArgument, "DICOM pixel data: " + std::move(what));
 }
 
@@ -76,17 +76,17 @@ Result<const std::uint8_t*> native_bytes(DcmElement& element, const ImageModule&
     Uint16* words = nullptr;
     if (element.getUint16Array(words).good() && words != nullptr) return reinterpret_cast<const std::uint8_t*>(words);
   }
-  return refuse("can't be read as numbers of BitsAllocated bits");
+  return refuse_frames("can't be read as numbers of BitsAllocated bits");
 }
 
 Result<void> read_native(DcmDataset& dataset, DcmElement& element, const Sizes& sizes, Frames& frames) {
   const ImageModule& module = frames.module;
   if (element.getLength() < sizes.stored) {
-    return refuse(
+    return refuse_frames(
         fmt::format("cut off: the header promises {} bytes, the file has {}", sizes.stored, element.getLength()));
   }
   if (module.photometric == Photometric::kYbrFull422 && (module.bits_allocated != 8 || module.pixels() % 2 != 0)) {
-    return refuse("YBR_FULL_422 with an odd number of pixels, or with other than 8 bits, can't be read");
+    return refuse_frames("YBR_FULL_422 with an odd number of pixels, or with other than 8 bits, can't be read");
   }
   CONSILIUM_ASSIGN(const std::uint8_t* stored, native_bytes(element, module));
   frames.bytes.resize(sizes.all);
@@ -114,16 +114,16 @@ Result<std::vector<std::uint8_t>> compressed_frame(DcmPixelSequence& sequence, s
   if (frames > 1) {
     if (start_of(frame, first).bad() || (frame + 1 < frames && start_of(frame + 1, behind).bad()) || first == 0 ||
         behind <= first || behind > cards) {
-      return refuse(fmt::format("the compressed bytes of frame {} can't be found", frame + 1));
+      return refuse_frames(fmt::format("the compressed bytes of frame {} can't be found", frame + 1));
     }
   }
   std::vector<std::uint8_t> bytes;
   for (Uint32 i = first; i < behind; ++i) {
     DcmPixelItem* item = nullptr;
     Uint8* part = nullptr;
-    if (sequence.getItem(item, i).bad() || item == nullptr) return refuse("a fragment can't be read");
+    if (sequence.getItem(item, i).bad() || item == nullptr) return refuse_frames("a fragment can't be read");
     if (item->getLength() == 0) continue;
-    if (item->getUint8Array(part).bad() || part == nullptr) return refuse("a fragment can't be read");
+    if (item->getUint8Array(part).bad() || part == nullptr) return refuse_frames("a fragment can't be read");
     bytes.insert(bytes.end(), part, part + item->getLength());
   }
   return bytes;
@@ -134,7 +134,7 @@ bool is_jpeg2000(E_TransferSyntax syntax) { return syntax == EXS_JPEG2000Lossles
 Result<void> read_jpeg2000(DcmPixelData& pixel_data, E_TransferSyntax syntax, const Sizes& sizes, Frames& frames) {
   DcmPixelSequence* sequence = nullptr;
   if (pixel_data.getEncapsulatedRepresentation(syntax, nullptr, sequence).bad() || sequence == nullptr) {
-    return refuse("no compressed frames");
+    return refuse_frames("no compressed frames");
   }
   frames.bytes.resize(sizes.all);
   for (std::int64_t frame = 0; frame < frames.module.frames; ++frame) {
@@ -155,7 +155,7 @@ Result<void> read_compressed(DcmDataset& dataset, DcmPixelData& pixel_data, E_Tr
                              Frames& frames) {
   frames.bytes.resize(sizes.all + 1);  // DCMTK asks for an even number of bytes
   const std::uint64_t buffer_bytes = sizes.frame + sizes.frame % 2;
-  if (buffer_bytes > UINT32_MAX) return refuse("a frame of 4 GiB or more can't be read");
+  if (buffer_bytes > UINT32_MAX) return refuse_frames("a frame of 4 GiB or more can't be read");
   Uint32 next_fragment = 0;
   OFString colours;
   for (std::int64_t frame = 0; frame < frames.module.frames; ++frame) {
@@ -165,8 +165,8 @@ Result<void> read_compressed(DcmDataset& dataset, DcmPixelData& pixel_data, E_Tr
         pixel_data.getUncompressedFrame(&dataset, static_cast<Uint32>(frame), next_fragment, target,
                                         static_cast<Uint32>(buffer_bytes), colours, nullptr);
     if (done.bad()) {
-      return refuse(fmt::format("frame {} can't be uncompressed from {}: {}", frame + 1, DcmXfer(syntax).getXferName(),
-                                done.text()));
+      return refuse_frames(fmt::format("frame {} can't be uncompressed from {}: {}", frame + 1,
+                                       DcmXfer(syntax).getXferName(), done.text()));
     }
   }
   frames.bytes.resize(sizes.all);
@@ -185,7 +185,7 @@ Result<Frames> read_frames(DicomFile& file, const ImageModule& module, const dat
   CONSILIUM_ASSIGN(const Sizes sizes, sizes_of(module, options));
   DcmElement* element = nullptr;
   if (dataset.findAndGetElement(DCM_PixelData, element).bad() || element == nullptr) {
-    return refuse("missing: the file holds no pixels, or is cut off before them");
+    return refuse_frames("missing: the file holds no pixels, or is cut off before them");
   }
   Frames frames{module, {}};
   const E_TransferSyntax syntax = file.syntax();
@@ -193,7 +193,7 @@ Result<Frames> read_frames(DicomFile& file, const ImageModule& module, const dat
   if (!DcmXfer(syntax).isEncapsulated()) {
     CONSILIUM_TRY(read_native(dataset, *element, sizes, frames));
   } else if (pixel_data == nullptr) {
-    return refuse("not in the form of its transfer syntax");
+    return refuse_frames("not in the form of its transfer syntax");
   } else if (is_jpeg2000(syntax)) {
     CONSILIUM_TRY(read_jpeg2000(*pixel_data, syntax, sizes, frames));
   } else {

@@ -55,7 +55,7 @@ OPJ_BOOL seek_to(OPJ_OFF_T position, void* user) {
 
 void ignore_message(const char* /*message*/, void* /*user*/) {}
 
-tl::unexpected<Error> refuse(std::string what) {
+tl::unexpected<Error> refuse_jpeg2000(std::string what) {
   return fail(ErrorCode::kInvalidArgument, "DICOM pixel data, JPEG 2000: " + std::move(what));
 }
 
@@ -88,15 +88,16 @@ Result<Codec> make_codec(Bytes compressed) {
 
 Result<void> check(const opj_image_t& image, const ImageModule& module) {
   if (image.numcomps != static_cast<OPJ_UINT32>(module.samples)) {
-    return refuse(fmt::format("expected {} components, found {}", module.samples, image.numcomps));
+    return refuse_jpeg2000(fmt::format("expected {} components, found {}", module.samples, image.numcomps));
   }
   for (const opj_image_comp_t& component : std::span(image.comps, image.numcomps)) {
     if (component.w != module.columns || component.h != module.rows) {
-      return refuse(
+      return refuse_jpeg2000(
           fmt::format("expected {} x {} pixels, found {} x {}", module.columns, module.rows, component.w, component.h));
     }
     if (component.prec > module.bits_allocated) {
-      return refuse(fmt::format("samples of {} bits, where {} are allocated", component.prec, module.bits_allocated));
+      return refuse_jpeg2000(
+          fmt::format("samples of {} bits, where {} are allocated", component.prec, module.bits_allocated));
     }
   }
   return {};
@@ -121,13 +122,14 @@ Result<void> decode_jpeg2000(Bytes compressed, const ImageModule& module, std::s
   const Stream stream = open(source);
   CONSILIUM_ASSIGN(const Codec codec, make_codec(compressed));
   opj_image_t* read = nullptr;
-  if (!stream || opj_read_header(stream.get(), codec.get(), &read) == OPJ_FALSE) return refuse("the header is broken");
+  if (!stream || opj_read_header(stream.get(), codec.get(), &read) == OPJ_FALSE)
+    return refuse_jpeg2000("the header is broken");
   const Image image(read);
   CONSILIUM_TRY(check(*image, module));
-  if (opj_decode(codec.get(), stream.get(), image.get()) == OPJ_FALSE) return refuse("cut off or damaged");
+  if (opj_decode(codec.get(), stream.get(), image.get()) == OPJ_FALSE) return refuse_jpeg2000("cut off or damaged");
   CONSILIUM_TRY(check(*image, module));
   for (const opj_image_comp_t& component : std::span(image->comps, image->numcomps)) {
-    if (component.data == nullptr) return refuse("a component is missing");
+    if (component.data == nullptr) return refuse_jpeg2000("a component is missing");
   }
   if (module.bits_allocated == 8) {
     take<std::uint8_t>(*image, frame);
@@ -136,7 +138,7 @@ Result<void> decode_jpeg2000(Bytes compressed, const ImageModule& module, std::s
   } else if (module.bits_allocated == 32) {
     take<std::uint32_t>(*image, frame);
   } else {
-    return refuse(fmt::format("samples of {} bits", module.bits_allocated));
+    return refuse_jpeg2000(fmt::format("samples of {} bits", module.bits_allocated));
   }
   return {};
 }

@@ -19,7 +19,7 @@ namespace {
 constexpr const char* kSegmentation = "1.2.840.10008.5.1.4.1.1.66.4";
 constexpr const char* kLabelMap = "1.2.840.10008.5.1.4.1.1.66.7";
 constexpr std::int64_t kMaxSegments = 65535;
-constexpr double kSamePlace = 1e-3;  // mm
+constexpr double kSamePosition = 1e-3;  // mm
 
 enum class Kind { kBinary, kFractional, kLabelMap };
 
@@ -33,7 +33,7 @@ struct Layout {
   std::vector<FramePlane> slices;  ///< all slices, those without frames too
 };
 
-tl::unexpected<Error> refuse(std::string what) {
+tl::unexpected<Error> refuse_segmentation(std::string what) {
   return fail(ErrorCode::kInvalidArgument, "DICOM segmentation: " + std::move(what));
 }
 
@@ -43,16 +43,16 @@ Result<Kind> kind_of(DcmItem& dataset) {
   if (class_uid == kLabelMap || type == "LABELMAP") return Kind::kLabelMap;
   if (type == "BINARY") return Kind::kBinary;
   if (type == "FRACTIONAL") return Kind::kFractional;
-  return refuse("expected the type BINARY, FRACTIONAL or LABELMAP, found another one or none");
+  return refuse_segmentation("expected the type BINARY, FRACTIONAL or LABELMAP, found another one or none");
 }
 
 Result<void> read_segments(DcmItem& dataset, Layout& layout) {
   for (DcmItem* item : read_items(dataset, DCM_SegmentSequence)) {
     CONSILIUM_ASSIGN(const std::int64_t number, read_integer(*item, DCM_SegmentNumber, 0, kMaxSegments, -1));
-    if (number < 0) return refuse("a segment without a number");
+    if (number < 0) return refuse_segmentation("a segment without a number");
     layout.segments.push_back(number);
   }
-  if (layout.segments.empty()) return refuse("it lists no segments");
+  if (layout.segments.empty()) return refuse_segmentation("it lists no segments");
   return {};
 }
 
@@ -65,7 +65,7 @@ Result<void> read_frame_segments(const FrameItems& items, std::size_t frames, La
     }
     const auto found = std::ranges::find(layout.segments, number);
     if (found == layout.segments.end()) {
-      return refuse(fmt::format("frame {} names no segment of the list", frame + 1));
+      return refuse_segmentation(fmt::format("frame {} names no segment of the list", frame + 1));
     }
     layout.frame_segment.push_back(static_cast<std::size_t>(found - layout.segments.begin()));
   }
@@ -79,14 +79,14 @@ Result<void> arrange(const std::vector<FramePlane>& planes, Layout& layout) {
   std::iota(by_place.begin(), by_place.end(), std::size_t{0});
   std::vector<double> places;
   for (const FramePlane& plane : planes) {
-    if (!plane.position || !plane.orientation) return refuse("a frame has no position");
+    if (!plane.position || !plane.orientation) return refuse_segmentation("a frame has no position");
     places.push_back(place_along_normal(plane));
   }
   std::ranges::stable_sort(by_place, {}, [&places](std::size_t i) { return places[i]; });
   double step = 0.0;
   for (std::size_t i = 1; i < by_place.size(); ++i) {
     const double distance = places[by_place[i]] - places[by_place[i - 1]];
-    if (distance > kSamePlace && (step == 0.0 || distance < step)) step = distance;
+    if (distance > kSamePosition && (step == 0.0 || distance < step)) step = distance;
   }
   const double lowest = places[by_place.front()];
   layout.frame_slice.resize(planes.size());
@@ -94,7 +94,7 @@ Result<void> arrange(const std::vector<FramePlane>& planes, Layout& layout) {
   for (const std::size_t frame : by_place) {
     const double index = step == 0.0 ? 0.0 : (places[frame] - lowest) / step;
     if (std::abs(index - std::round(index)) > 0.1 || index > 65535.0) {
-      return refuse("the frames don't lie at even distances");
+      return refuse_segmentation("the frames don't lie at even distances");
     }
     layout.frame_slice[frame] = static_cast<std::size_t>(std::round(index));
     slices = std::max(slices, layout.frame_slice[frame] + 1);
@@ -160,8 +160,8 @@ Result<data::Pixels> as_labels(const Frames& frames, const Layout& layout, std::
     if (2.0 * value < layout.whole) return {};
     const auto number = static_cast<Label>(layout.segments[channel]);
     if (labels[place] != 0 && labels[place] != number) {
-      return refuse(fmt::format("segments {} and {} overlap, and one label can't stand for both; read it as masks",
-                                labels[place], number));
+      return refuse_segmentation(fmt::format(
+          "segments {} and {} overlap, and one label can't stand for both; read it as masks", labels[place], number));
     }
     labels[place] = number;
     return {};
@@ -175,7 +175,7 @@ Result<data::Pixels> as_masks(const Frames& frames, const Layout& layout, std::s
   const std::size_t channel_size = count / layout.segments.size();
   const double whole = layout.kind == Kind::kFractional ? layout.whole : 1.0;
   CONSILIUM_TRY(visit(frames, layout, [&](std::size_t channel, std::size_t place, std::uint16_t value) -> Result<void> {
-    if (value > whole) return refuse(fmt::format("a value of {}, where at most {} may be", value, whole));
+    if (value > whole) return refuse_segmentation(fmt::format("a value of {}, where at most {} may be", value, whole));
     masks[channel * channel_size + place] = static_cast<Value>(value / whole);
     return {};
   }));
@@ -192,7 +192,7 @@ bool is_segmentation(DcmItem& dataset) {
 Result<data::DecodedImage> decode_segmentation(DicomFile& file, const ImageModule& module,
                                                const data::DecodeOptions& options) {
   if (module.samples != 1 || module.bits_allocated > 16)
-    return refuse("expected one sample of at most 16 bits a pixel");
+    return refuse_segmentation("expected one sample of at most 16 bits a pixel");
   CONSILIUM_ASSIGN(const Layout layout, read_layout(file.dataset(), module));
   const bool labels = options.labels || layout.kind == Kind::kLabelMap;
   data::DecodedImage image;
