@@ -54,17 +54,19 @@ function(consilium_in_batches name)
   endif()
 endfunction()
 
-# consilium_library(NAME [APART] SOURCES a.cpp ... LINK targets...): a static library under our warning level.
+# consilium_library(NAME [APART] [FAST] SOURCES a.cpp ... LINK targets...): a static library under our warning level.
 # With no sources it is header-only. Its sources are compiled in batches, so names in their anonymous namespaces differ; APART: each
-# by itself, and optimised in a debug build too, where what the compiler makes of each function matters.
+# by itself, where what the compiler makes of each function matters. Such a library, and a FAST one, over whose code tests spend their time,
+# is optimised in a debug build too.
 function(consilium_library name)
-  cmake_parse_arguments(ARG "APART" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  cmake_parse_arguments(ARG "APART;FAST" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
   if(ARG_SOURCES)
     add_library(${name} STATIC ${ARG_SOURCES})
-    if(ARG_APART)
-      target_compile_options(${name} PRIVATE $<$<CONFIG:Debug>:-O1>)
-    else()
+    if(NOT ARG_APART)
       consilium_in_batches(${name})
+    endif()
+    if(ARG_APART OR ARG_FAST)
+      target_compile_options(${name} PRIVATE $<$<CONFIG:Debug>:-O1>)
     endif()
     target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE consilium_options ${ARG_PRIVATE_LINK})
     target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
