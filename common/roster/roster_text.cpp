@@ -71,7 +71,8 @@ std::string roster_text(const Roster& roster) {
       "# Compare each with what its hospital says over another channel.\n";
   text += fmt::format("consortium: \"{}\"\n", roster.consortium);
   if (roster.serial > 0) text += fmt::format("serial: {}\n", roster.serial);
-  if (!roster.populations.empty()) text += fmt::format("colluding: {}\n", roster.colluding);
+  if (!roster.populations.empty() || roster.colluding != Roster().colluding)
+    text += fmt::format("colluding: {}\n", roster.colluding);
   text += members_text("sites", roster.sites);
   text += members_text("researchers", roster.researchers);
   if (!roster.populations.empty()) text += "populations:\n";

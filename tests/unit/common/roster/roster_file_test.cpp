@@ -63,6 +63,8 @@ TEST_CASE("a roster that was written reads back the same, as YAML and as JSON") 
   Roster empty;
   empty.consortium = "lung";
   CHECK(parse_roster(roster_text(empty), "roster.yaml") == empty);
+  empty.colluding = 2;  // never lowered, so not forgotten before there is a population
+  CHECK(parse_roster(roster_text(empty), "roster.yaml") == empty);
 }
 
 TEST_CASE("a roster of sites alone is a roster without populations") {
