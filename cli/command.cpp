@@ -71,6 +71,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_jobs(app, action);
   add_watch(app, action);
   add_fetch(app, action);
+  add_report(app, action);
   add_stop(app, action);
   add_remove(app, action);
   add_sites(app, action);

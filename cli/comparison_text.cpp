@@ -30,10 +30,17 @@ std::string told(const task::Metric* metric) {
   return metric == nullptr ? std::string() : fmt::format("{} {:.3f}", task::heading_of(metric->name), metric->value);
 }
 
+/// " (0.81 to 0.88)": the interval of the first metric, nothing where there is none.
+std::string interval_of(const task::Metric* metric) {
+  if (metric == nullptr || !metric->interval) return {};
+  return fmt::format(" ({:.3f} to {:.3f})", metric->interval->low, metric->interval->high);
+}
+
 std::string line(const std::string& name, const task::Metrics& metrics, const std::string& note) {
   const task::Metric* first = task::headline(metrics);
-  std::string text = fmt::format("{:<10} {} {}  {}   {}", name, told(first), bar(first == nullptr ? 0.0 : first->value),
-                                 told(task::headline(metrics, 1)), note);
+  std::string text =
+      fmt::format("{:<10} {} {}{}  {}   {}", name, told(first), bar(first == nullptr ? 0.0 : first->value),
+                  interval_of(first), told(task::headline(metrics, 1)), note);
   text.erase(text.find_last_not_of(' ') + 1);
   return text;
 }
@@ -50,7 +57,7 @@ double merit(const task::Metrics& metrics) {
 std::vector<std::string> comparison_lines(const report::Comparison& comparison) {
   std::vector<std::string> lines;
   if (!comparison.alone.empty()) {
-    lines.push_back(line("alone", report::mean_over_sites(comparison.alone),
+    lines.push_back(line("alone", report::mean_of_alone(comparison),
                          fmt::format("mean of {} sites, each by itself", comparison.alone.size())));
     std::vector<std::pair<std::string, task::Metrics>> sites(comparison.alone.begin(), comparison.alone.end());
     if (sites.size() > kSitesShown) {
@@ -61,9 +68,17 @@ std::vector<std::string> comparison_lines(const report::Comparison& comparison) 
       for (const auto& [site, metrics] : sites) lines.push_back(line("  " + printable(site), metrics, ""));
     }
   }
+  if (comparison.ensemble)
+    lines.push_back(line("ensemble", *comparison.ensemble, "the sites' own models, predictions averaged"));
   if (comparison.federated)
     lines.push_back(line("federated", *comparison.federated, "one model, no image left its site"));
   if (comparison.pooled) lines.push_back(line("pooled", *comparison.pooled, "everybody's images in one place"));
+  if (const auto gain = report::gain_of(comparison); gain && gain->interval) {
+    lines.push_back(
+        fmt::format("gain       {} {:+.3f} ({:+.3f} to {:+.3f}) over the mean of the sites alone; 95 % "
+                    "intervals, by patient",
+                    task::heading_of(gain->name), gain->value, gain->interval->low, gain->interval->high));
+  }
   return lines;
 }
 

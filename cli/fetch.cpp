@@ -9,7 +9,6 @@
 #include "cli/command.h"
 #include "cli/live_view.h"
 #include "cli/remote.h"
-#include "cli/version.h"
 #include "common/files/files.h"
 
 namespace consilium::cli {
@@ -42,12 +41,12 @@ Result<void> check_folder(const FetchOptions& options) {
 Result<int> fetch(const FetchOptions& options) {
   CONSILIUM_TRY(check_folder(options));
   CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
-  CONSILIUM_ASSIGN(FetchedJob fetched, fetch_job(client, options.job_id));
-  fetched.report.versions["consilium"] = kVersion;
+  CONSILIUM_ASSIGN(const FetchedJob fetched, fetch_job(client, options.job_id));
   CONSILIUM_TRY(report::write_report_folder(options.out, fetched.report, fetched.manifest, fetched.model));
   if (options.json) {
     nlohmann::ordered_json files;
-    for (const char* name : {report::kModelFile, report::kReportFile, report::kMetricsFile, report::kCurvesFile}) {
+    for (const char* name :
+         {report::kModelFile, report::kReportFile, report::kPageFile, report::kMetricsFile, report::kCurvesFile}) {
       files.push_back((std::filesystem::path(options.out) / name).string());
     }
     fmt::print("{}\n", nlohmann::ordered_json{{"job_id", options.job_id},
@@ -56,8 +55,9 @@ Result<int> fetch(const FetchOptions& options) {
                                               {"files", files}}
                            .dump());
   } else {
-    fmt::print("{}: {} rounds, {}, {}, {} and {} in {}\n", options.job_id, fetched.report.status.history.size(),
-               report::kModelFile, report::kReportFile, report::kMetricsFile, report::kCurvesFile, options.out);
+    fmt::print("{}: {} rounds, {}, {}, {}, {} and {} in {}\n", options.job_id, fetched.report.status.history.size(),
+               report::kModelFile, report::kReportFile, report::kPageFile, report::kMetricsFile, report::kCurvesFile,
+               options.out);
   }
   return kSuccess;
 }
@@ -68,7 +68,9 @@ void add_fetch(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("fetch", "Fetch a job's last model and its report");
   const auto options = std::make_shared<FetchOptions>();
   command->add_option("JOB_ID", options->job_id, "as 'consilium jobs' lists it")->required();
-  command->add_option("--out", options->out, "folder for model.safetensors, report.json, metrics.csv, curves.svg")
+  command
+      ->add_option("--out", options->out,
+                   "folder for model.safetensors, report.json, report.html, metrics.csv, curves.svg")
       ->required();
   add_connection_options(*command, options->connection);
   add_json_option(*command, options->json);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "cli/command.h"
+#include "cli/version.h"
 #include "common/files/files.h"
 #include "common/files/temporary_folder.h"
 #include "common/job/job_text.h"
@@ -66,12 +67,19 @@ Result<report::JobStatus> follow(AdminClient& client, const std::string& job_id,
   return std::move(*last);
 }
 
+Result<report::Report> fetch_report(AdminClient& client, const std::string& job_id) {
+  report::Report report;
+  CONSILIUM_ASSIGN(const std::string text, client.spec(job_id));
+  CONSILIUM_ASSIGN(report.spec, job::parse_job(text, job_id));
+  CONSILIUM_ASSIGN(report.status, client.status(job_id));
+  report.versions["consilium"] = kVersion;
+  return report;
+}
+
 Result<FetchedJob> fetch_job(AdminClient& client, const std::string& job_id) {
   FetchedJob job;
-  CONSILIUM_ASSIGN(const std::string text, client.spec(job_id));
-  CONSILIUM_ASSIGN(job.report.spec, job::parse_job(text, job_id));
+  CONSILIUM_ASSIGN(job.report, fetch_report(client, job_id));
   CONSILIUM_ASSIGN(job.manifest, model::build_manifest(job.report.spec.model));
-  CONSILIUM_ASSIGN(job.report.status, client.status(job_id));
   if (!job.report.status.model || job.report.status.history.empty()) {
     return fail(ErrorCode::kFailedPrecondition,
                 fmt::format("job '{}' has committed no round yet ({}); see: consilium watch {}", job_id,

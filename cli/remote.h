@@ -23,6 +23,9 @@ Result<std::string> submit_job(AdminClient& client, const JobFile& job,
 /// Shows a job until it has ended; returns its last status. kCancelled where `stop` was asked for first.
 Result<report::JobStatus> follow(AdminClient& client, const std::string& job_id, LiveView& view, std::stop_token stop);
 
+/// Asks for what a job's report is made from, whatever has become of the job; the comparison stays empty.
+Result<report::Report> fetch_report(AdminClient& client, const std::string& job_id);
+
 /// What the coordinator has of a job.
 struct FetchedJob {
   report::Report report;

@@ -33,8 +33,10 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  consilium simulate job.yaml --data fashion.npz --sites 100 --partition shards:2 --out results\n"
     "  consilium simulate job.yaml --data fashion.npz --sites 10 --secure --drop-at upload:2 --out results\n"
-    "  consilium simulate job.yaml --site-data kept/data --compare alone,federated,pooled --out results\n"
-    "Leaves model.safetensors, report.json, metrics.csv and curves.svg in the folder. Ctrl-C finishes the round first.";
+    "  consilium simulate job.yaml --site-data kept/data --compare alone,ensemble,federated,pooled --out results\n"
+    "Leaves model.safetensors, report.json, report.html, metrics.csv and curves.svg in the folder. Ctrl-C finishes the "
+    "round "
+    "first.";
 
 struct SimulateOptions : SimulationOptions {
   std::string site_data;
@@ -282,7 +284,8 @@ void add_simulate(CLI::App& app, Action& action) {
       "with --secure: sites that fall silent in each round, STEP:COUNT of advertise and upload, or in mode "
       "masked-threshold advertise, share, upload, confirm, unmask, separated by commas");
   command->add_option("--compare", options->compare,
-                      "alone, federated, pooled, separated by commas: evaluate each on the test split");
+                      "alone, ensemble, federated, pooled, separated by commas: evaluate each on the test split, with "
+                      "intervals");
   command->add_option("--out", options->out, "folder for the model and the report")->required();
   add_json_option(*command, options->json);
   command->footer(kExamples);

@@ -205,13 +205,14 @@ Result<secagg::CommitStatement> MaskedGroups::statement_of(const std::string& si
                                                            const journal::BlobStore& blobs) const {
   CONSILIUM_ASSIGN(aggregation::StreamingSum words, session::room_for_total(total, spec_));
   CONSILIUM_TRY(read_blob(blobs, total.total, std::as_writable_bytes(words.masked_words())));
-  const auto last_model = [&](std::size_t parameters) -> Result<ParameterVector> {
-    ParameterVector model(parameters);
+  ParameterVector model;
+  const auto last_model = [&](std::size_t parameters) -> Result<std::span<const float>> {
+    model.resize(parameters);
     CONSILIUM_TRY(read_blob(blobs, model_, std::as_writable_bytes(std::span(model))));
-    return model;
+    return std::span<const float>(model);
   };
   CONSILIUM_ASSIGN(session::CheckedTotal checked,
-                   session::check_total(total, words, spec_, digest_, keys_.at(site), last_model));
+                   session::check_total(total, std::move(words), spec_, digest_, keys_.at(site), last_model));
   return std::move(checked.statement);
 }
 

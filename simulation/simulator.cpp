@@ -1,5 +1,7 @@
 #include "simulation/simulator.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -25,6 +27,10 @@ struct Interrupted {};
 using Event = std::variant<Outcome, Interrupted>;
 
 constexpr const char* kInterrupted = "interrupted";
+/// What the job ids of evaluations outside of jobs begin with; a number follows.
+const std::string kEvaluation = "evaluation-";
+/// An ensemble's models lie in memory together, once for each worker.
+constexpr std::size_t kMaxEnsembleBytes = std::size_t{1} << 30;
 
 /// The sites' side of secure aggregation, in one of its two modes.
 struct SecureSites {
@@ -35,6 +41,50 @@ struct SecureSites {
 
 Error interrupted() { return {ErrorCode::kCancelled, "interrupted"}; }
 
+Result<void> check_ensemble(const Simulator::Job& job) {
+  if (job.spec.task.kind == task::TaskKind::kDetection) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--compare: the boxes of several detectors have no mean; leave out 'ensemble'");
+  }
+  CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(job.spec.model));
+  const std::size_t most = std::min<std::size_t>(trainer::kMaxEvaluatedModels,
+                                                 kMaxEnsembleBytes / (manifest.parameter_count() * sizeof(float)));
+  if (job.sites.size() > most) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("--compare: an ensemble of at most {} models of this size fits into memory, found {} "
+                            "sites; leave out 'ensemble'",
+                            most, job.sites.size()));
+  }
+  return {};
+}
+
+/// The comparison of what was evaluated, in this order: pooled, each site alone, ensemble, federated.
+Result<report::Comparison> comparison_of(const Simulator::Job& job, const Arms& arms,
+                                         std::span<const task::EvaluatedPatients> patients) {
+  CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
+  CONSILIUM_ASSIGN(const std::vector<task::Replicates> replicates,
+                   task::bootstrap(*task, patients, task::kBootstrapSamples, job.spec.seed));
+  std::vector<task::Metrics> metrics;
+  for (std::size_t i = 0; i < patients.size(); ++i) {
+    CONSILIUM_ASSIGN(task::Metrics own, task::metrics_of(*task, patients[i]));
+    task::add_intervals(replicates[i], own);
+    metrics.push_back(std::move(own));
+  }
+  report::Comparison comparison;
+  std::size_t at = 0;
+  if (arms.pooled) comparison.pooled = metrics[at++];
+  const std::size_t first_alone = at;
+  if (arms.alone) {
+    for (const SimulatedSite& site : job.sites) comparison.alone[site.name] = metrics[at++];
+    const auto alone = task::mean_of(std::span(replicates).subspan(first_alone, at - first_alone));
+    comparison.alone_intervals = task::intervals_of(alone);
+    if (arms.federated) comparison.gain_intervals = task::intervals_of(task::difference(replicates.back(), alone));
+  }
+  if (arms.ensemble) comparison.ensemble = metrics[at++];
+  if (arms.federated) comparison.federated = metrics[at];
+  return comparison;
+}
+
 }  // namespace
 
 Result<Arms> parse_arms(const std::string& text) {
@@ -44,13 +94,15 @@ Result<Arms> parse_arms(const std::string& text) {
     const std::string arm = text.substr(begin, end - begin);
     if (arm == "alone") {
       arms.alone = true;
+    } else if (arm == "ensemble") {
+      arms.alone = arms.ensemble = true;
     } else if (arm == "federated") {
       arms.federated = true;
     } else if (arm == "pooled") {
       arms.pooled = true;
     } else {
       return fail(ErrorCode::kInvalidArgument,
-                  "--compare: expected alone, federated or pooled, separated by commas, found '" + arm + "'");
+                  "--compare: expected alone, ensemble, federated or pooled, separated by commas, found '" + arm + "'");
     }
     begin = end + 1;
   }
@@ -118,23 +170,19 @@ class Simulator::Impl {
     const auto context = std::make_shared<const JobContext>(JobContext{spec, std::move(manifest)});
     std::vector<job::RoundOrder> orders;
     for (std::size_t i = 0; i < models.size(); ++i) {
-      const job::SessionKey key{"evaluation-" + std::to_string(i), job::SumKind::kEvaluate, spec.federation.rounds, 1};
-      CONSILIUM_ASSIGN(job::RoundOrder order, job::expected_order(spec, key, 1, models[i]));
+      CONSILIUM_ASSIGN(job::RoundOrder order, job::expected_order(spec, evaluation_key(spec, i), 1, models[i]));
       orders.push_back(std::move(order));
     }
     // Site by site, not model by model: each site's data is loaded once.
     for (const SimulatedSite& site : job.sites) {
-      for (std::size_t i = 0; i < orders.size(); ++i) {
-        pool_.post({context,
-                    site,
-                    {"evaluation-" + std::to_string(i), job::SumKind::kEvaluate, spec.federation.rounds, 1},
-                    orders[i],
-                    {}});
-      }
+      for (std::size_t i = 0; i < orders.size(); ++i)
+        pool_.post({context, site, evaluation_key(spec, i), orders[i], {}});
     }
     std::vector<std::vector<std::uint32_t>> sums(models.size());
     for (std::size_t i = 0; i < sums.size(); ++i) sums[i].resize(orders[i].layout.word_count());
-    CONSILIUM_TRY(collect(job.sites.size() * models.size(), sums, stop));
+    CONSILIUM_TRY(collect(job.sites.size() * models.size(), stop, [&](std::size_t index, Outcome& outcome) {
+      encoding::add_words(outcome.answer->words, sums[index]);
+    }));
     CONSILIUM_ASSIGN(const auto task, job::task_of(spec));
     std::vector<task::Metrics> all;
     for (std::size_t i = 0; i < sums.size(); ++i) {
@@ -142,6 +190,28 @@ class Simulator::Impl {
       all.push_back(std::move(metrics));
     }
     return all;
+  }
+
+  /// Evaluates each of several models, or ensembles of them, patient by patient.
+  Result<std::vector<task::EvaluatedPatients>> evaluate_by_patient(
+      const Job& job, job::Split split, const std::vector<std::vector<crypto::Digest>>& ensembles,
+      std::stop_token stop) {
+    CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(job.spec.model));
+    const auto context = std::make_shared<const JobContext>(JobContext{job.spec, std::move(manifest)});
+    for (const SimulatedSite& site : job.sites) {
+      for (std::size_t i = 0; i < ensembles.size(); ++i) {
+        Task task{.job = context, .site = site, .key = evaluation_key(job.spec, i), .order = {}, .epochs = {}};
+        task.by_patient = PatientEvaluation{split, ensembles[i]};
+        pool_.post(std::move(task));
+      }
+    }
+    std::map<std::string, std::size_t> places;
+    for (const SimulatedSite& site : job.sites) places.emplace(site.name, places.size());
+    std::vector<task::EvaluatedPatients> patients(ensembles.size(), task::EvaluatedPatients(job.sites.size()));
+    CONSILIUM_TRY(collect(job.sites.size() * ensembles.size(), stop, [&](std::size_t index, Outcome& outcome) {
+      patients[index][places.at(outcome.site)] = std::move(outcome.answer->patients);
+    }));
+    return patients;
   }
 
   files::TemporaryFolder folder_;
@@ -152,17 +222,21 @@ class Simulator::Impl {
   WorkerPool pool_;         // last: its threads post to the queue
 
  private:
-  /// Adds up the answers of evaluations whose job ids number the sums.
-  Result<void> collect(std::size_t answers, std::vector<std::vector<std::uint32_t>>& sums, std::stop_token stop) {
+  static job::SessionKey evaluation_key(const job::JobSpec& spec, std::size_t index) {
+    return {kEvaluation + std::to_string(index), job::SumKind::kEvaluate, spec.federation.rounds, 1};
+  }
+
+  /// Hands on the answers of evaluations, each with the number that its key has.
+  Result<void> collect(std::size_t answers, std::stop_token stop,
+                       const std::function<void(std::size_t, Outcome&)>& take) {
     const std::stop_callback wake(stop, [this] { events_.post(Interrupted{}); });
     while (answers > 0) {
       auto event = events_.take();
       if (!event || stop.stop_requested()) return fail(interrupted());
       auto* outcome = std::get_if<Outcome>(&*event);
-      if (outcome == nullptr || !outcome->key.job_id.starts_with("evaluation-")) continue;
+      if (outcome == nullptr || !outcome->key.job_id.starts_with(kEvaluation)) continue;
       if (!outcome->answer) return fail(outcome->answer.error().within("evaluation at " + outcome->site));
-      const std::size_t index = std::stoul(outcome->key.job_id.substr(std::string("evaluation-").size()));
-      encoding::add_words(outcome->answer->words, sums[index]);
+      take(std::stoul(outcome->key.job_id.substr(kEvaluation.size())), *outcome);
       --answers;
     }
     return {};
@@ -233,6 +307,7 @@ Result<report::Comparison> Simulator::compare(const Job& job, const Arms& arms, 
                                               const SimulatedSite& pool,
                                               std::function<void(std::uint64_t, std::uint64_t)> progress,
                                               std::stop_token stop) {
+  if (arms.ensemble) CONSILIUM_TRY(check_ensemble(job));
   std::vector<Job> jobs;
   std::vector<std::string> names;
   const auto federation_of_one = [&](const SimulatedSite& site) {
@@ -266,24 +341,21 @@ Result<report::Comparison> Simulator::compare(const Job& job, const Arms& arms, 
   CONSILIUM_TRY(impl_->drive(federations, stop));
   if (stop.stop_requested()) return fail(interrupted());
 
-  std::vector<crypto::Digest> models;
+  std::vector<std::vector<crypto::Digest>> models;
   for (std::size_t i = 0; i < federations.size(); ++i) {
     const report::JobStatus& status = federations[i]->status();
     if (status.phase != report::JobPhase::kFinished || !status.model)
       return fail(ErrorCode::kFailedPrecondition, names[i] + " alone: " + status.detail);
-    models.push_back(*status.model);
+    models.push_back({*status.model});
   }
-  if (arms.federated) models.push_back(federated);
-  CONSILIUM_ASSIGN(std::vector<task::Metrics> metrics, impl_->evaluate(job, job::Split::kTest, models, stop));
-
-  report::Comparison comparison;
-  std::size_t at = 0;
-  if (arms.pooled) comparison.pooled = std::move(metrics[at++]);
-  if (arms.alone) {
-    for (const SimulatedSite& site : job.sites) comparison.alone[site.name] = std::move(metrics[at++]);
+  if (arms.ensemble) {
+    std::vector<crypto::Digest> all;
+    for (std::size_t i = arms.pooled ? 1 : 0; i < federations.size(); ++i) all.push_back(models[i].front());
+    models.push_back(std::move(all));
   }
-  if (arms.federated) comparison.federated = std::move(metrics[at]);
-  return comparison;
+  if (arms.federated) models.push_back({federated});
+  CONSILIUM_ASSIGN(const auto patients, impl_->evaluate_by_patient(job, job::Split::kTest, models, stop));
+  return comparison_of(job, arms, patients);
 }
 
 }  // namespace consilium::simulation

@@ -17,14 +17,15 @@
 
 namespace consilium::simulation {
 
-/// Which of the three ways to train a comparison makes.
+/// What a comparison compares.
 struct Arms {
-  bool alone = false;
+  bool alone = false;     ///< each site's own model
+  bool ensemble = false;  ///< the mean of what those predict
   bool federated = false;
-  bool pooled = false;
-  [[nodiscard]] bool any() const { return alone || federated || pooled; }
+  bool pooled = false;  ///< one model of everybody's data
+  [[nodiscard]] bool any() const { return alone || ensemble || federated || pooled; }
 };
-/// Reads "alone,federated,pooled" or some of them.
+/// Reads "alone,ensemble,federated,pooled" or some of them; an ensemble needs the models of `alone`, and brings it.
 Result<Arms> parse_arms(const std::string& text);
 
 /// Trains federations of simulated sites over warm trainer processes. Not thread-safe.
@@ -55,7 +56,9 @@ class Simulator {
                                      std::stop_token stop, std::vector<report::MaskingCost>* masking = nullptr);
 
   /// Trains each site alone and the pool with the job's rounds and epochs, and evaluates every final model on the test
-  /// split of all sites, by summed counts.
+  /// split of all sites, patient by patient: metrics by summed counts, and their bootstrap intervals
+  /// (task/bootstrap.h), drawn from the job's seed. Fails with kInvalidArgument where an ensemble of the job's task has
+  /// no mean, or its models are too many or too large to be held at once.
   /// @param federated model of federate(), for that arm
   /// @param pool      one site with everybody's training data, for that arm
   /// @param progress  called with rounds done and to do, over all that is trained

@@ -1,5 +1,6 @@
 #include "simulation/site_worker.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -9,6 +10,9 @@
 
 namespace consilium::simulation {
 namespace {
+
+/// Room for the counts of the patients that a trainer evaluates at a time.
+constexpr std::size_t kPatientCountBytes = std::size_t{64} << 20;
 
 /// Makes `vector` one of so many bytes, unless it is one.
 Result<void> resize(std::optional<trainer::SharedVector>& vector, std::size_t bytes) {
@@ -68,6 +72,7 @@ Result<Answer> SiteWorker::attempt(const Task& task, std::stop_token stop) {
     if (!answer) request_.reset();
     return answer;
   };
+  if (task.by_patient) return failed(evaluate_patients(task, stop));
   switch (task.order.kind) {
     case job::SumKind::kCensus: {
       CONSILIUM_ASSIGN(std::vector<std::uint32_t> words, session::census_contribution(task.order, prepared_));
@@ -143,6 +148,44 @@ Result<Answer> SiteWorker::evaluate(const Task& task, std::stop_token stop) {
   CONSILIUM_ASSIGN(std::vector<std::uint32_t> words,
                    session::evaluate_contribution(task.order, *counted, counts_->counts()));
   return Answer{false, std::move(words)};
+}
+
+std::uint64_t SiteWorker::examples_of(job::Split split) const {
+  if (split == job::Split::kTrain) return prepared_.train_examples;
+  return split == job::Split::kVal ? prepared_.val_examples : prepared_.test_examples;
+}
+
+Result<Answer> SiteWorker::evaluate_patients(const Task& task, std::stop_token stop) {
+  const PatientEvaluation& evaluation = *task.by_patient;
+  const std::size_t bytes = task.job->manifest.parameter_count() * sizeof(float);
+  CONSILIUM_ASSIGN(trainer::SharedVector models, trainer::SharedVector::create(bytes * evaluation.models.size()));
+  for (std::size_t i = 0; i < evaluation.models.size(); ++i) {
+    CONSILIUM_ASSIGN(const std::size_t read,
+                     blobs_.read(evaluation.models[i], 0, models.bytes().subspan(i * bytes, bytes)));
+    if (read != bytes) return fail(ErrorCode::kDataLoss, "a model is shorter than its manifest says");
+  }
+  CONSILIUM_ASSIGN(const auto counted, job::task_of(task.job->spec));
+  const std::size_t elements = counted->evaluation_elements();
+  const std::size_t at_once = std::clamp<std::size_t>(kPatientCountBytes / (elements * sizeof(std::uint64_t)), 1,
+                                                      trainer::kMaxEvaluatedPatients);
+  CONSILIUM_ASSIGN(trainer::SharedVector counts,
+                   trainer::SharedVector::create(at_once * elements * sizeof(std::uint64_t)));
+  trainer::EvaluatePatients request;
+  request.split = evaluation.split;
+  request.models = static_cast<std::uint32_t>(evaluation.models.size());
+  request.patients = at_once;
+  Answer answer;
+  std::uint64_t all = 0;
+  do {
+    request.first_patient = answer.patients.size();
+    CONSILIUM_ASSIGN(const trainer::EvaluatedPatients done, trainer_.evaluate_patients(request, models, counts, stop));
+    all = done.all;
+    if (all > examples_of(evaluation.split))
+      return fail(ErrorCode::kDataLoss, "the trainer says more patients than examples");
+    for (std::size_t i = 0; i < at_once && answer.patients.size() < all; ++i)
+      answer.patients.push_back(task::without_zeros(counts.counts().subspan(i * elements, elements)));
+  } while (answer.patients.size() < all);
+  return answer;
 }
 
 }  // namespace consilium::simulation

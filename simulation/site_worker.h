@@ -31,6 +31,8 @@ class SiteWorker {
   static Result<Answer> or_unusable(const Task& task, Result<Answer> answer);
   Result<Answer> train(const Task& task, std::stop_token stop);
   Result<Answer> evaluate(const Task& task, std::stop_token stop);
+  [[nodiscard]] std::uint64_t examples_of(job::Split split) const;
+  Result<Answer> evaluate_patients(const Task& task, std::stop_token stop);
 
   const journal::BlobStore& blobs_;
   trainer::TrainerProcess trainer_;

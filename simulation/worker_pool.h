@@ -14,6 +14,7 @@
 #include "common/job/job_spec.h"
 #include "common/job/round_order.h"
 #include "common/parameters/parameter_manifest.h"
+#include "common/task/bootstrap.h"
 #include "coordinator/journal/blob_store.h"
 
 namespace consilium::simulation {
@@ -33,13 +34,20 @@ struct JobContext {
   ParameterManifest manifest;
 };
 
+/// An evaluation outside of any session, patient by patient.
+struct PatientEvaluation {
+  job::Split split = job::Split::kTest;
+  std::vector<crypto::Digest> models;  ///< one, or several whose mean prediction is evaluated
+};
+
 /// One site's part in one session, for whichever worker is free.
 struct Task {
   std::shared_ptr<const JobContext> job;
   SimulatedSite site;
   job::SessionKey key;
   job::RoundOrder order;
-  std::optional<std::uint32_t> epochs;  ///< a straggler's, fewer than the order's: its work is partial
+  std::optional<std::uint32_t> epochs;            ///< a straggler's, fewer than the order's: its work is partial
+  std::optional<PatientEvaluation> by_patient{};  ///< in place of what the order says
 };
 
 /// What came of a task.
@@ -47,6 +55,7 @@ struct Answer {
   bool partial = false;              ///< partial work that the order doesn't keep: no words
   std::vector<std::uint32_t> words;  ///< the site's vector, as a daemon would upload it
   std::string unusable{};            ///< mode masked: why the vector says that the site's result can't be used
+  std::vector<task::PatientCounts> patients{};  ///< of an evaluation by patient; no words
 };
 struct Outcome {
   std::string site;

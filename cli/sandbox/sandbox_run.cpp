@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <stop_token>
 #include <system_error>
@@ -23,7 +24,6 @@
 #include "cli/remote.h"
 #include "cli/sandbox/daemon_process.h"
 #include "cli/sandbox/provision.h"
-#include "cli/version.h"
 #include "client/approval/control_socket.h"
 #include "common/files/temporary_folder.h"
 #include "common/job/job_text.h"
@@ -201,7 +201,6 @@ class Sandbox {
       return fail(ErrorCode::kFailedPrecondition, fmt::format("the job {}", state_in_words(*status)));
     }
     CONSILIUM_ASSIGN(fetched_, fetch_job(*admin_, job_id));
-    fetched_.report.versions["consilium"] = kVersion;
     return {};
   }
 

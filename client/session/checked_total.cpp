@@ -35,18 +35,19 @@ Result<void> check_words(const wire::GroupTotal& total, const job::JobSpec& job,
   return {};
 }
 
-Result<ParameterVector> next_model(const job::JobSpec& job, aggregation::StreamingSum& total,
-                                   const LastModel& last_model, aggregation::ServerState& state) {
+/// The next model lies in the total's memory.
+Result<std::span<const float>> next_model(const job::JobSpec& job, aggregation::StreamingSum& total,
+                                          const LastModel& last_model, aggregation::ServerState& state) {
   CONSILIUM_ASSIGN(const std::vector<std::uint64_t> examples, total.counts(encoding::kExamples));
   aggregation::WeightingFacts facts;
   facts.contributors = 1;  // of a total at least one
   facts.normaliser = job::weight_normaliser(job);
   facts.contributed_examples = examples[0];
   CONSILIUM_ASSIGN(const double divisor, aggregation::mean_divisor(job.strategy.weighting, facts));
-  CONSILIUM_ASSIGN(const std::span<const float> delta, total.decode_parameters(divisor));
-  CONSILIUM_ASSIGN(ParameterVector model, last_model(delta.size()));
-  CONSILIUM_TRY(aggregation::make_strategy(job.strategy)->apply(delta, model, state));
-  return model;
+  CONSILIUM_ASSIGN(const std::span<float> delta, total.decode_parameters(divisor));
+  CONSILIUM_ASSIGN(const std::span<const float> model, last_model(delta.size()));
+  CONSILIUM_TRY(aggregation::make_strategy(job.strategy)->apply(delta, model, delta, state));
+  return std::span<const float>(delta);
 }
 
 }  // namespace
@@ -75,7 +76,7 @@ Result<aggregation::StreamingSum> room_for_total(const wire::GroupTotal& total, 
   return aggregation::StreamingSum::create(std::move(order.layout));
 }
 
-Result<CheckedTotal> check_total(const wire::GroupTotal& total, aggregation::StreamingSum& words,
+Result<CheckedTotal> check_total(const wire::GroupTotal& total, aggregation::StreamingSum words,
                                  const job::JobSpec& job, const crypto::Digest& digest, const crypto::SecretBytes& key,
                                  const LastModel& last_model) {
   CONSILIUM_ASSIGN(const std::vector<std::uint64_t> unusable, words.counts(encoding::kUnusable));
@@ -84,14 +85,13 @@ Result<CheckedTotal> check_total(const wire::GroupTotal& total, aggregation::Str
                 "a site's result was unusable, or the coordinator says so");  // check: total-unusable
   }
   CONSILIUM_TRY(check_words(total, job, key, words.words()));
-  CheckedTotal checked;
-  checked.statement = {digest, total.key.kind, total.key.round, {}, total.total, {}};
+  CheckedTotal checked{{digest, total.key.kind, total.key.round, {}, total.total, {}}, {}, std::move(words)};
   for (const wire::IncludedSum& included : total.sums)
     checked.statement.groups.push_back({included.group, included.cohort});
   aggregation::ServerState state;
   if (total.key.kind == job::SumKind::kTrain) {
-    CONSILIUM_ASSIGN(checked.model, next_model(job, words, last_model, state));
-    checked.statement.model = crypto::sha256(std::as_bytes(std::span(checked.model)));
+    CONSILIUM_ASSIGN(checked.model, next_model(job, checked.memory, last_model, state));
+    checked.statement.model = crypto::sha256(std::as_bytes(checked.model));
   }
   checked.statement.state = aggregation::state_digest(state);
   return checked;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,21 +36,23 @@ Result<void> check_included(const wire::GroupTotal& total, const job::JobSpec& j
 /// says.
 Result<aggregation::StreamingSum> room_for_total(const wire::GroupTotal& total, const job::JobSpec& job);
 
-/// Gives the model that a round's update is added to: the last committed one.
-using LastModel = std::function<Result<ParameterVector>(std::size_t parameters)>;
+/// Gives the model that a round's update is added to: the last committed one. It stays where it is until check_total()
+/// has ended.
+using LastModel = std::function<Result<std::span<const float>>(std::size_t parameters)>;
 
 struct CheckedTotal {
   secagg::CommitStatement statement;
-  ParameterVector model;  ///< that follows from a round; empty after a census
+  std::span<const float> model;      ///< that follows from a round; empty after a census
+  aggregation::StreamingSum memory;  ///< in which it lies
 };
 
 /// Checks the words of a total against the groups' tags, and of a round makes the next model as the coordinator does.
-/// @param words   of the total; a round's are decoded in place, so that they are gone afterwards
+/// @param words   of the total; a round's next model is made in their place
 /// @param digest  job_digest() of the job
 /// @param key     K, on which the job's sites agreed
 /// kDataLoss where the total isn't the sum of what the sites sent; kFailedPrecondition where a site's result was
 /// unusable.
-Result<CheckedTotal> check_total(const wire::GroupTotal& total, aggregation::StreamingSum& words,
+Result<CheckedTotal> check_total(const wire::GroupTotal& total, aggregation::StreamingSum words,
                                  const job::JobSpec& job, const crypto::Digest& digest, const crypto::SecretBytes& key,
                                  const LastModel& last_model);
 

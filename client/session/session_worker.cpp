@@ -129,8 +129,10 @@ class SessionWorker::Impl {
  private:
   Result<void> fetch_model(const ActiveSession& session, const std::stop_token& stop) {
     const crypto::Digest& model = session.order.model;
-    models_.make_room(models_.file_of(model));  // check: model-room
-    CONSILIUM_TRY(parts_.link.fetch(model, session.model_bytes, models_.file_of(model), stop));
+    if (trainer_.global(model).empty()) {
+      models_.make_room(models_.file_of(model));  // check: model-room
+      CONSILIUM_TRY(parts_.link.fetch(model, session.model_bytes, models_.file_of(model), stop));
+    }
     models_.prune(model);
     return {};
   }

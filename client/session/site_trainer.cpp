@@ -1,5 +1,6 @@
 #include "client/session/site_trainer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "client/session/inseparable.h"
@@ -62,6 +63,13 @@ Result<void> SiteTrainer::load_model(const ActiveSession& session) {
 
 std::span<const float> SiteTrainer::global(const crypto::Digest& model) {
   return global_ && loaded_ == model ? std::span<const float>(global_->floats()) : std::span<const float>();
+}
+
+void SiteTrainer::remember(const crypto::Digest& model, std::span<const float> parameters) {
+  if (!global_ || global_->floats().size() != parameters.size()) return;
+  loaded_.reset();
+  std::ranges::copy(parameters, global_->floats().begin());
+  loaded_ = model;
 }
 
 Result<void> SiteTrainer::train(const ActiveSession& session, std::uint64_t seed, std::stop_token stop) {

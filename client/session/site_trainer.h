@@ -44,9 +44,12 @@ class SiteTrainer {
   /// be taken apart in a sum (inseparable.h).
   Result<void> train(const ActiveSession& session, std::uint64_t seed, std::stop_token stop);
   [[nodiscard]] const std::optional<Update>& update() const { return update_; }
-  /// The global model that was trained from or evaluated last, where it is this one; else nothing. No trainer can write
-  /// to it.
+  /// The global model that lies in memory, where it is this one; else nothing. No trainer can write to it.
   [[nodiscard]] std::span<const float> global(const crypto::Digest& model);
+  /// Puts a model that this site has computed into that memory, so that it needn't be read and hashed again; does
+  /// nothing where a model of another size lies there.
+  /// @param model  the digest of `parameters`
+  void remember(const crypto::Digest& model, std::span<const float> parameters);
   [[nodiscard]] std::span<float> delta() { return delta_->floats(); }
   /// The last update, if it is that of this order, in whatever attempt.
   [[nodiscard]] const Update* update_of(const job::RoundOrder& order) const;

@@ -37,8 +37,8 @@ Result<void> TotalCheck::fetch(const crypto::Digest& digest, std::uint64_t bytes
   return parts_.fetch(digest, bytes, file);
 }
 
-Result<ParameterVector> TotalCheck::last_model(const job::JobSpec& job, const masking::SumId& sum,
-                                               std::size_t parameters) const {
+Result<std::span<const float>> TotalCheck::last_model(const job::JobSpec& job, const masking::SumId& sum,
+                                                      std::size_t parameters, ParameterVector& room) const {
   crypto::Digest last{};
   if (sum.round == 1) {
     CONSILIUM_ASSIGN(last, masking::initial_model(job));
@@ -48,13 +48,12 @@ Result<ParameterVector> TotalCheck::last_model(const job::JobSpec& job, const ma
     if (!committed) return fail(ErrorCode::kPermissionDenied, "the round before isn't committed");
     last = *committed;
   }
-  if (const auto held = parts_.in_memory(last); held.size() == parameters)
-    return ParameterVector(held.begin(), held.end());
+  if (const auto held = parts_.in_memory(last); held.size() == parameters) return held;
   const std::filesystem::path file = parts_.models.file_of(last);
-  ParameterVector model(parameters);
+  room.resize(parameters);
   CONSILIUM_TRY(fetch(last, parameters * sizeof(float), file));
-  CONSILIUM_TRY(ModelCache::read(file, std::as_writable_bytes(std::span(model))));
-  return model;
+  CONSILIUM_TRY(ModelCache::read(file, std::as_writable_bytes(std::span(room))));
+  return std::span<const float>(room);
 }
 
 Result<std::vector<std::byte>> TotalCheck::endorse(const wire::GroupTotal& total, const job::JobSpec& job,
@@ -84,11 +83,13 @@ Result<std::vector<std::byte>> TotalCheck::endorse(const wire::GroupTotal& total
   std::filesystem::remove(file, ignored);
   CONSILIUM_TRY(read);
   CONSILIUM_ASSIGN(const crypto::SecretBytes key, parts_.keys.key(digest));
-  CONSILIUM_ASSIGN(const CheckedTotal checked, check_total(total, words, job, digest, key, [&](std::size_t parameters) {
-                     return last_model(job, sum, parameters);
-                   }));
+  ParameterVector room;
+  CONSILIUM_ASSIGN(const CheckedTotal checked,
+                   check_total(total, std::move(words), job, digest, key,
+                               [&](std::size_t parameters) { return last_model(job, sum, parameters, room); }));
   if (!checked.model.empty()) {
-    CONSILIUM_TRY(parts_.models.keep(checked.statement.model, std::as_bytes(std::span(checked.model))));
+    CONSILIUM_TRY(parts_.models.keep(checked.statement.model, std::as_bytes(checked.model)));
+    parts_.remember(checked.statement.model, checked.model);
   }
   const std::vector<std::byte> signed_bytes = secagg::commit_bytes(checked.statement);
   CONSILIUM_TRY(parts_.ledger.endorse(sum, crypto::sha256(signed_bytes)));  // check: endorse-once

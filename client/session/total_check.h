@@ -30,6 +30,8 @@ class TotalCheck {
     std::function<Result<void>(const crypto::Digest&, std::uint64_t, const std::filesystem::path&)> fetch;
     /// The model with this digest, where it lies in memory; else nothing.
     std::function<std::span<const float>(const crypto::Digest&)> in_memory;
+    /// Takes the next model into that memory, where there is room.
+    std::function<void(const crypto::Digest&, std::span<const float>)> remember;
   };
   explicit TotalCheck(Parts parts) : parts_(std::move(parts)) {}
 
@@ -43,7 +45,8 @@ class TotalCheck {
 
  private:
   Result<void> fetch(const crypto::Digest& digest, std::uint64_t bytes, const std::filesystem::path& file) const;
-  Result<ParameterVector> last_model(const job::JobSpec& job, const masking::SumId& sum, std::size_t parameters) const;
+  Result<std::span<const float>> last_model(const job::JobSpec& job, const masking::SumId& sum, std::size_t parameters,
+                                            ParameterVector& room) const;
 
   Parts parts_;
 };

@@ -1,7 +1,6 @@
 #include "client/trainer/device.h"
 
 #include <ATen/Parallel.h>
-#include <malloc.h>
 #include <spdlog/fmt/fmt.h>
 #include <torch/version.h>
 
@@ -13,9 +12,6 @@
 
 namespace consilium::trainer {
 namespace {
-
-constexpr int kLargestHeapBlock = 32 << 20;  // glibc's limit
-constexpr int kKeptHeap = 64 << 20;
 
 Result<at::Device> find_device(std::string_view name) {
   const std::size_t devices = at::getNumGPUs();
@@ -39,12 +35,6 @@ Result<at::Device> find_device(std::string_view name) {
 }
 
 void set_up_cpu(unsigned threads) {
-  // A step frees and takes the same megabytes again: keep them, instead of faulting their pages in each time. Huge
-  // pages make the faults of larger blocks cheap. Keeping those, too, brought little more, and took half as much memory
-  // again.
-  mallopt(M_MMAP_THRESHOLD, kLargestHeapBlock);
-  mallopt(M_TRIM_THRESHOLD, kKeptHeap);
-  setenv("THP_MEM_ALLOC_ENABLE", "1", 0);  // read by LibTorch at its first allocation
   at::set_num_threads(static_cast<int>(threads));
   at::set_num_interop_threads(1);
   at::globalContext().setFlushDenormal(true);

@@ -84,6 +84,9 @@ Result<Reply> Server::reply_to(const Request& request, const Record& record) {
   if (const auto* train = std::get_if<Train>(&request)) {
     return train_from(*train, record);
   }
+  if (const auto* patients = std::get_if<EvaluatePatients>(&request)) {
+    return evaluate_patients_on(*patients, record);
+  }
   return evaluate_on(std::get<Evaluate>(request), record);
 }
 
@@ -113,6 +116,23 @@ Result<Reply> Server::evaluate_on(const Evaluate& request, const Record& record)
   CONSILIUM_ASSIGN(const Evaluated evaluated,
                    evaluate(*network, workspace_.task(), workspace_.split(request.split), request.batch_size,
                             global.as<const float>(), counts.as<std::uint64_t>(), silent));
+  return Reply(evaluated);
+}
+
+Result<Reply> Server::evaluate_patients_on(const EvaluatePatients& request, const Record& record) {
+  Network* network = workspace_.network();
+  CONSILIUM_TRY(expect_two_vectors(record, network));
+  const std::uint64_t bytes = request.models * network->manifest().parameter_count() * sizeof(float);
+  const std::uint64_t count_bytes =
+      request.patients * workspace_.task().task().evaluation_elements() * sizeof(std::uint64_t);
+  CONSILIUM_ASSIGN(const MappedMemory models, MappedMemory::map(record.descriptors[0], bytes, false, "the models"));
+  CONSILIUM_ASSIGN(const MappedMemory counts,
+                   MappedMemory::map(record.descriptors[1], count_bytes, true, "the counts"));
+  Hooks silent;
+  silent.cancelled = [this] { return cancelled(); };
+  CONSILIUM_ASSIGN(const EvaluatedPatients evaluated,
+                   evaluate_patients(*network, workspace_.task(), workspace_.split(request.split), request,
+                                     models.as<const float>(), counts.as<std::uint64_t>(), silent));
   return Reply(evaluated);
 }
 

@@ -26,6 +26,7 @@ class Server {
   Result<Reply> reply_to(const Request& request, const Record& record);
   Result<Reply> train_from(const Train& request, const Record& record);
   Result<Reply> evaluate_on(const Evaluate& request, const Record& record);
+  Result<Reply> evaluate_patients_on(const EvaluatePatients& request, const Record& record);
   /// Looks for a Cancel between two steps.
   bool cancelled();
   Hooks hooks();

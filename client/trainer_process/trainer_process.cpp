@@ -83,6 +83,8 @@ class TrainerProcess::Impl {
                         const std::function<void(const Progress&)>& progress, const std::stop_token& stop);
   Result<Evaluated> evaluate(const Evaluate& request, SharedVector& global, SharedVector& counts,
                              const std::stop_token& stop);
+  Result<EvaluatedPatients> evaluate_patients(const EvaluatePatients& request, SharedVector& models,
+                                              SharedVector& counts, const std::stop_token& stop);
   void kill();
   [[nodiscard]] const std::optional<Prepared>& prepared() const { return counted_; }
   [[nodiscard]] std::uint64_t peak_resident_bytes() const { return child_ ? child_->peak_resident_bytes() : 0; }
@@ -304,6 +306,18 @@ Result<Evaluated> TrainerProcess::Impl::evaluate(const Evaluate& request, Shared
   return exchange<Evaluated>(Request(request), descriptors, nullptr, stop);
 }
 
+Result<EvaluatedPatients> TrainerProcess::Impl::evaluate_patients(const EvaluatePatients& request, SharedVector& models,
+                                                                  SharedVector& counts, const std::stop_token& stop) {
+  CONSILIUM_TRY(ensure_prepared(stop));
+  CONSILIUM_ASSIGN(const auto task, task_of(*prepare_));
+  CONSILIUM_TRY(check_size("models", models, request.models * prepare_->parameter_count * sizeof(float)));
+  CONSILIUM_TRY(check_size("counts", counts, request.patients * task->evaluation_elements() * sizeof(std::uint64_t)));
+  CONSILIUM_TRY(check_writable("counts", counts));
+  CONSILIUM_ASSIGN(const Descriptor reader, read_only(models));
+  const std::array descriptors{reader.get(), counts.descriptor()};
+  return exchange<EvaluatedPatients>(Request(request), descriptors, nullptr, stop);
+}
+
 namespace {
 
 template <class T>
@@ -331,6 +345,11 @@ Result<Trained> TrainerProcess::train(const Train& request, SharedVector& global
 Result<Evaluated> TrainerProcess::evaluate(const Evaluate& request, SharedVector& global, SharedVector& counts,
                                            std::stop_token stop) {
   return named("evaluation failed", impl_->evaluate(request, global, counts, stop));
+}
+
+Result<EvaluatedPatients> TrainerProcess::evaluate_patients(const EvaluatePatients& request, SharedVector& models,
+                                                            SharedVector& counts, std::stop_token stop) {
+  return named("evaluation failed", impl_->evaluate_patients(request, models, counts, stop));
 }
 
 const std::optional<Prepared>& TrainerProcess::prepared() const { return impl_->prepared(); }

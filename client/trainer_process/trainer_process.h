@@ -78,6 +78,9 @@ class TrainerProcess {
   Result<Trained> train(const Train& request, SharedVector& global, SharedVector& delta,
                         const std::function<void(const Progress&)>& progress, std::stop_token stop);
   Result<Evaluated> evaluate(const Evaluate& request, SharedVector& global, SharedVector& counts, std::stop_token stop);
+  /// @param models  request.models of them   @param counts  request.patients times what evaluate() gives
+  Result<EvaluatedPatients> evaluate_patients(const EvaluatePatients& request, SharedVector& models,
+                                              SharedVector& counts, std::stop_token stop);
   /// What the trainer has counted last: prepare() is repeated for a fresh child, which may find other data files.
   /// Nothing before the first prepare().
   [[nodiscard]] const std::optional<Prepared>& prepared() const;

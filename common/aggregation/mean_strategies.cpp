@@ -1,28 +1,28 @@
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
+
 #include "common/aggregation/strategy.h"
 
 namespace consilium::aggregation {
 
 namespace {
 
-Result<void> add(std::span<const float> mean_delta, std::span<float> global_model) {
-  if (mean_delta.size() != global_model.size()) {
-    return fail(ErrorCode::kInternal,
-                fmt::format("a mean of {} parameters for a model of {}", mean_delta.size(), global_model.size()));
+Result<void> add(std::span<const float> mean_delta, std::span<const float> model, std::span<float> next) {
+  if (mean_delta.size() != model.size() || next.size() != model.size()) {
+    return fail(ErrorCode::kInternal, fmt::format("a mean of {} parameters for a model of {}, into {}",
+                                                  mean_delta.size(), model.size(), next.size()));
   }
-  const float* delta = mean_delta.data();
-  float* model = global_model.data();
-  const std::size_t count = global_model.size();
-  for (std::size_t i = 0; i < count; ++i) model[i] += delta[i];
+  std::ranges::transform(mean_delta, model, next.begin(), [](float delta, float value) { return value + delta; });
   return {};
 }
 
 /// McMahan et al. 2017, Algorithm 1: the next model is the weighted mean of the local ones.
 class FedAvg final : public MeanStrategy {
  public:
-  Result<void> apply(std::span<const float> mean_delta, std::span<float> global_model, ServerState&) const override {
-    return add(mean_delta, global_model);
+  Result<void> apply(std::span<const float> mean_delta, std::span<const float> model, std::span<float> next,
+                     ServerState&) const override {
+    return add(mean_delta, model, next);
   }
   [[nodiscard]] bool keeps_partial_work() const override { return false; }
 };
@@ -31,8 +31,9 @@ class FedAvg final : public MeanStrategy {
 /// the server averages as FedAvg does, and keeps partial work.
 class FedProx final : public MeanStrategy {
  public:
-  Result<void> apply(std::span<const float> mean_delta, std::span<float> global_model, ServerState&) const override {
-    return add(mean_delta, global_model);
+  Result<void> apply(std::span<const float> mean_delta, std::span<const float> model, std::span<float> next,
+                     ServerState&) const override {
+    return add(mean_delta, model, next);
   }
   [[nodiscard]] bool keeps_partial_work() const override { return true; }
 };

@@ -22,9 +22,9 @@ using ServerState = std::vector<std::vector<float>>;
 class MeanStrategy {
  public:
   virtual ~MeanStrategy() = default;
-  /// Turns the mean delta into the next global model, in place.
-  /// @param mean_delta,global_model parameter_count floats, same order
-  virtual Result<void> apply(std::span<const float> mean_delta, std::span<float> global_model,
+  /// Makes the next global model of the present one and the mean delta.
+  /// @param mean_delta,model,next  parameter_count floats, same order; `next` may lie where one of the others does
+  virtual Result<void> apply(std::span<const float> mean_delta, std::span<const float> model, std::span<float> next,
                              ServerState& state) const = 0;
   /// Is the update of a site that ran out of time used (FedProx), or dropped (FedAvg)?
   [[nodiscard]] virtual bool keeps_partial_work() const = 0;

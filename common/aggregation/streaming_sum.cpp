@@ -103,7 +103,7 @@ Result<std::vector<float>> StreamingSum::values(std::string_view name, double di
   return values;
 }
 
-Result<std::span<const float>> StreamingSum::decode_parameters(double divisor) {
+Result<std::span<float>> StreamingSum::decode_parameters(double divisor) {
   if (!intact_) return fail(ErrorCode::kFailedPrecondition, "the sum holds a part of a vector");
   if (!std::isfinite(divisor) || divisor <= 0.0) {
     return fail(ErrorCode::kInternal, fmt::format("a sum can't be divided by {}", divisor));
@@ -120,7 +120,7 @@ Result<std::span<const float>> StreamingSum::decode_parameters(double divisor) {
     end += field.words();
   }
   intact_ = false;  // no words any more
-  return std::span<const float>(std::launder(floats), end);
+  return std::span<float>(std::launder(floats), end);
 }
 
 }  // namespace consilium::aggregation

@@ -44,7 +44,7 @@ class StreamingSum {
   /// Decodes the "parameters.*" fields in place: the words of the sum are gone afterwards. Call it last, and once.
   /// @param divisor finite and > 0 (weighting.h)
   /// @return the mean delta in the manifest's order, in the sum's own memory: valid as long as this object
-  Result<std::span<const float>> decode_parameters(double divisor);
+  Result<std::span<float>> decode_parameters(double divisor);
 
  private:
   struct Free {

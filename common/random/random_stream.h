@@ -20,6 +20,7 @@ enum class RandomPurpose : std::uint32_t {
   kDropouts = 9,       ///< which simulated sites fall silent, and at which step
   kSplit = 10,         ///< which split a patient of a data set falls into
   kAugmentation = 11,  ///< patches and random changes of a site's examples in one epoch
+  kBootstrap = 12,     ///< which patients one sample of a bootstrap has
 };
 
 /// A stream of pseudo-random numbers that is a function of (seed, purpose, round, name) alone: the same bytes on every

@@ -8,37 +8,16 @@
 #include <iterator>
 #include <string_view>
 
+#include "common/report/markup.h"
+
 namespace consilium::report {
 namespace {
 
 // Okabe & Ito's palette: told apart by colour-blind readers, on screen and in print.
 constexpr std::array<std::string_view, 6> kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"};
 constexpr double kPanelWidth = 460, kPanelHeight = 300, kTop = 96, kLeft = 58, kGap = 74, kRight = 26, kBottom = 58;
+constexpr double kTopWithoutTitle = 32;
 constexpr double kLegendRow = 18;
-
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        // XML 1.0 knows no other control characters, not even escaped.
-        if (static_cast<unsigned char>(c) >= 0x20 || c == '\t' || c == '\n') out += c;
-    }
-  }
-  return out;
-}
 
 struct Range {
   double low = 0, high = 1;
@@ -119,7 +98,7 @@ void draw_axes(std::string& out, const Plot& plot, const Chart& chart) {
   const int decimals = std::max(0, static_cast<int>(std::ceil(-std::log10(y_step) - 1e-9)));
   for (double k = std::ceil(plot.y.low / y_step); k * y_step <= plot.y.high; ++k) {
     const double value = k * y_step;
-    add(out, R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="#e6e8eb"/>)", plot.left, plot.py(value),
+    add(out, R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" class="rule"/>)", plot.left, plot.py(value),
         plot.left + kPanelWidth, plot.py(value));
     add(out, R"(<text x="{:.1f}" y="{:.1f}" text-anchor="end" class="tick">{:.{}f}</text>)", plot.left - 8,
         plot.py(value) + 4, value, decimals);
@@ -130,10 +109,10 @@ void draw_axes(std::string& out, const Plot& plot, const Chart& chart) {
     add(out, R"(<text x="{:.1f}" y="{:.1f}" text-anchor="middle" class="tick">{:.0f}</text>)", plot.px(value),
         plot.top + kPanelHeight + 18, value);
   }
-  add(out, R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="#8a9099"/>)", plot.left,
+  add(out, R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" class="axis"/>)", plot.left,
       plot.top + kPanelHeight, plot.left + kPanelWidth, plot.top + kPanelHeight);
   add(out, R"(<text x="{:.1f}" y="{:.1f}" text-anchor="middle" class="label">{}</text>)", plot.left + kPanelWidth / 2,
-      plot.top + kPanelHeight + 40, escape(chart.x_label));
+      plot.top + kPanelHeight + 40, escape_markup(chart.x_label));
 }
 
 void draw_series(std::string& out, const Plot& plot, const Series& series, std::string_view colour) {
@@ -167,7 +146,7 @@ void draw_legend(std::string& out, const Plot& plot, const Panel& panel) {
   const auto row = [&](std::string_view name, std::string_view colour, bool dashed) {
     add(out, R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="{}" stroke-width="2.5"{}/>)", plot.left,
         y - 4, plot.left + 26, y - 4, colour, dashed ? R"( stroke-dasharray="5 4")" : "");
-    add(out, R"(<text x="{:.1f}" y="{:.1f}" class="legend">{}</text>)", plot.left + 34, y, escape(name));
+    add(out, R"(<text x="{:.1f}" y="{:.1f}" class="legend">{}</text>)", plot.left + 34, y, escape_markup(name));
     y += kLegendRow;
   };
   for (std::size_t i = 0; i < panel.series.size(); ++i) row(panel.series[i].name, kColours[i % kColours.size()], false);
@@ -176,7 +155,8 @@ void draw_legend(std::string& out, const Plot& plot, const Panel& panel) {
 }
 
 void draw_panel(std::string& out, const Plot& plot, const Panel& panel, const Chart& chart) {
-  add(out, R"(<text x="{:.1f}" y="{:.1f}" class="panel">{}</text>)", plot.left, plot.top - 12, escape(panel.title));
+  add(out, R"(<text x="{:.1f}" y="{:.1f}" class="panel">{}</text>)", plot.left, plot.top - 12,
+      escape_markup(panel.title));
   draw_axes(out, plot, chart);
   for (std::size_t i = 0; i < panel.levels.size(); ++i) {
     if (!std::isfinite(panel.levels[i].y)) continue;
@@ -191,30 +171,49 @@ void draw_panel(std::string& out, const Plot& plot, const Panel& panel, const Ch
 
 }  // namespace
 
-std::string render_svg(const Chart& chart) {
+namespace {
+
+/// Colours follow the reader's light or dark scheme on a screen, and are always light in print. Everything is below
+/// svg.chart, for within a page a style holds for the whole page.
+constexpr std::string_view kStyle =
+    "<style>svg.chart{--ink:#2b3036;--soft:#6b727b;--rule:#e6e8eb;--axis:#8a9099;--paper:#ffffff}"
+    "@media screen and "
+    "(prefers-color-scheme:dark){svg.chart{--ink:#e4e7eb;--soft:#a3abb5;--rule:#32383f;--axis:#727a84;"
+    "--paper:#181b1f}}"
+    "svg.chart text{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif;fill:var(--ink)}"
+    "svg.chart .title{font-size:18px;font-weight:600}svg.chart .panel{font-size:14px;font-weight:600}"
+    "svg.chart .subtitle,svg.chart .label{font-size:12px;fill:var(--soft)}svg.chart "
+    ".tick{font-size:11px;fill:var(--soft)}"
+    "svg.chart .legend{font-size:12px}svg.chart .paper{fill:var(--paper)}svg.chart .rule{stroke:var(--rule)}"
+    "svg.chart .axis{stroke:var(--axis)}</style>\n";
+
+}  // namespace
+
+std::string svg_element(const Chart& chart) {
   const auto panels = static_cast<double>(std::max<std::size_t>(1, chart.panels.size()));
+  const double top = chart.title.empty() && chart.subtitle.empty() ? kTopWithoutTitle : kTop;
   const double width = kLeft + panels * kPanelWidth + (panels - 1) * kGap + kRight;
-  const double height = kTop + kPanelHeight + kBottom + legend_rows(chart) + 8;
+  const double height = top + kPanelHeight + kBottom + legend_rows(chart) + 8;
   std::string out;
-  add(out, R"(<?xml version="1.0" encoding="UTF-8"?>)");
-  add(out, R"(<svg xmlns="http://www.w3.org/2000/svg" width="{0:.0f}" height="{1:.0f}" viewBox="0 0 {0:.0f} {1:.0f}">)",
+  add(out,
+      R"(<svg xmlns="http://www.w3.org/2000/svg" class="chart" width="{0:.0f}" height="{1:.0f}" viewBox="0 0 {0:.0f} {1:.0f}">)",
       width, height);
-  out +=
-      "<style>text{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif;fill:#2b3036}"
-      ".title{font-size:18px;font-weight:600}.subtitle{font-size:12px;fill:#6b727b}.panel{font-size:14px;font-weight:"
-      "600}"
-      ".tick{font-size:11px;fill:#6b727b}.label{font-size:12px;fill:#6b727b}.legend{font-size:12px}</style>\n";
-  add(out, R"(<rect width="{:.0f}" height="{:.0f}" fill="#ffffff"/>)", width, height);
-  add(out, R"(<text x="{:.0f}" y="30" class="title">{}</text>)", kLeft, escape(chart.title));
-  add(out, R"(<text x="{:.0f}" y="48" class="subtitle">{}</text>)", kLeft, escape(chart.subtitle));
+  out += kStyle;
+  add(out, R"(<rect width="{:.0f}" height="{:.0f}" class="paper"/>)", width, height);
+  add(out, R"(<text x="{:.0f}" y="30" class="title">{}</text>)", kLeft, escape_markup(chart.title));
+  add(out, R"(<text x="{:.0f}" y="48" class="subtitle">{}</text>)", kLeft, escape_markup(chart.subtitle));
   const Range x = x_range(chart);
   for (std::size_t i = 0; i < chart.panels.size(); ++i) {
-    const Plot plot{kLeft + static_cast<double>(i) * (kPanelWidth + kGap), kTop, x, y_range(chart.panels[i])};
+    const Plot plot{kLeft + static_cast<double>(i) * (kPanelWidth + kGap), top, x, y_range(chart.panels[i])};
     draw_panel(out, plot, chart.panels[i], chart);
     draw_legend(out, plot, chart.panels[i]);
   }
   out += "</svg>\n";
   return out;
+}
+
+std::string render_svg(const Chart& chart) {
+  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + svg_element(chart);
 }
 
 }  // namespace consilium::report

@@ -34,7 +34,10 @@ struct Chart {
   std::vector<Panel> panels;
 };
 
-/// Draws the chart as a self-contained SVG (no script, no external font or style). Text is escaped.
+/// Draws the chart as an SVG element that may stand in a page: no script, no external font, text escaped. It is light
+/// or dark as the reader's screen is.
+[[nodiscard]] std::string svg_element(const Chart& chart);
+/// The same as a file by itself.
 [[nodiscard]] std::string render_svg(const Chart& chart);
 
 }  // namespace consilium::report

@@ -9,7 +9,7 @@
 #include "common/files/files.h"
 #include "common/job/job_text.h"
 #include "common/parameters/safetensors.h"
-#include "common/report/line_chart.h"
+#include "common/report/report_chart.h"
 
 namespace consilium::report {
 namespace {
@@ -27,6 +27,7 @@ Json named_json(const task::Metrics& metrics, bool with_counts) {
   for (const task::Metric& metric : metrics.values) {
     json[metric.name] = metric.value;
     if (metric.error != 0.0) json[metric.name + "_error"] = metric.error;
+    if (metric.interval) json[metric.name + "_interval"] = {metric.interval->low, metric.interval->high};
   }
   if (with_counts) {
     json["examples"] = metrics.examples;
@@ -66,11 +67,16 @@ Json json_of_comparison(const Comparison& comparison) {
   if (comparison.empty()) return nullptr;
   Json json = {{"split", job::name_of(comparison.split)}};
   if (!comparison.alone.empty()) {
-    json["alone"] = named_json(mean_over_sites(comparison.alone), false);
+    json["alone"] = named_json(mean_of_alone(comparison), false);
     json["alone"]["sites"] = sites_json(comparison.alone);
   }
+  if (comparison.ensemble) json["ensemble"] = named_json(*comparison.ensemble, true);
   if (comparison.federated) json["federated"] = named_json(*comparison.federated, true);
   if (comparison.pooled) json["pooled"] = named_json(*comparison.pooled, true);
+  if (const auto gain = gain_of(comparison)) {
+    json["gain"] = {{"metric", gain->name}, {"value", gain->value}};
+    if (gain->interval) json["gain"]["interval"] = {gain->interval->low, gain->interval->high};
+  }
   return json;
 }
 
@@ -103,51 +109,6 @@ Result<void> write_text(const std::filesystem::path& file, std::string_view text
   return files::replace_file(file, std::as_bytes(std::span(text)), files::Access::kUmask);
 }
 
-/// The metrics that are drawn: the first two beside the loss.
-constexpr std::size_t kDrawnMetrics = 2;
-
-void add_levels(const Comparison& comparison, Panel& panel) {
-  const std::string on = fmt::format(" ({})", job::name_of(comparison.split));
-  const auto add = [&](const task::Metrics& metrics, std::string_view whose) {
-    const task::Metric* first = task::headline(metrics);
-    if (first != nullptr)
-      panel.levels.push_back({fmt::format("{}, {}{}", task::heading_of(first->name), whose, on), first->value});
-  };
-  if (!comparison.alone.empty()) add(mean_over_sites(comparison.alone), "mean of the sites alone");
-  if (comparison.federated) add(*comparison.federated, "federated");
-  if (comparison.pooled) add(*comparison.pooled, "pooled");
-}
-
-Chart make_chart(const Report& report) {
-  const std::string split(job::name_of(report.spec.evaluation.split));
-  Panel loss{"Loss", {{"training, mean over the cohort", {}}, {split + ", global model", {}}}, {}};
-  Panel metric{"Global model, " + split, {}, {}};
-  for (const RoundRecord& record : report.status.history) {
-    const double x = record.round;
-    if (record.train_loss) loss.series[0].points.emplace_back(x, *record.train_loss);
-    if (!record.metrics) continue;
-    if (const auto* value = record.metrics->find(task::kLossMetric))
-      loss.series[1].points.emplace_back(x, value->value);
-    for (std::size_t i = 0; i < kDrawnMetrics; ++i) {
-      const task::Metric* drawn = task::headline(*record.metrics, i);
-      if (drawn == nullptr) continue;
-      const std::string heading = task::heading_of(drawn->name);
-      auto series = std::ranges::find(metric.series, heading, &Series::name);
-      if (series == metric.series.end()) series = metric.series.insert(series, Series{heading, {}});
-      series->points.emplace_back(x, drawn->value);
-    }
-  }
-  add_levels(report.comparison, metric);
-  std::erase_if(loss.series, [](const Series& series) { return series.points.empty(); });
-  Chart chart{report.spec.name, {}, "round", {std::move(loss)}};
-  if (!metric.series.empty()) chart.panels.push_back(std::move(metric));
-  chart.subtitle =
-      fmt::format("{}, {} of {} rounds, {} local epochs, {} training examples at {} sites",
-                  job::name_of(report.spec.strategy.kind), report.status.history.size(), report.spec.federation.rounds,
-                  report.spec.training.local_epochs, report.status.examples, report.status.sites.size());
-  return chart;
-}
-
 }  // namespace
 
 task::Metrics mean_over_sites(const std::map<std::string, task::Metrics>& sites) {
@@ -169,6 +130,31 @@ task::Metrics mean_over_sites(const std::map<std::string, task::Metrics>& sites)
     mean.values.push_back(std::move(averaged));
   }
   return mean;
+}
+
+task::Metrics mean_of_alone(const Comparison& comparison) {
+  task::Metrics mean = mean_over_sites(comparison.alone);
+  for (task::Metric& metric : mean.values) {
+    metric.interval.reset();
+    const auto found = comparison.alone_intervals.find(metric.name);
+    if (found != comparison.alone_intervals.end()) metric.interval = found->second;
+  }
+  return mean;
+}
+
+std::optional<task::Metric> gain_of(const Comparison& comparison) {
+  if (comparison.alone.empty() || !comparison.federated) return std::nullopt;
+  const task::Metrics mean = mean_over_sites(comparison.alone);
+  const task::Metric* together = task::headline(*comparison.federated);
+  const task::Metric* alone = together == nullptr ? nullptr : mean.find(together->name);
+  if (alone == nullptr) return std::nullopt;
+  task::Metric gain = *together;
+  gain.value -= alone->value;
+  gain.error += alone->error;
+  gain.interval.reset();
+  const auto found = comparison.gain_intervals.find(gain.name);
+  if (found != comparison.gain_intervals.end()) gain.interval = found->second;
+  return gain;
 }
 
 namespace {
@@ -263,7 +249,7 @@ std::string metrics_csv(const Report& report) {
   return text;
 }
 
-std::string curves_svg(const Report& report) { return render_svg(make_chart(report)); }
+std::string curves_svg(const Report& report) { return render_svg(chart_of(report)); }
 
 Result<void> write_report_folder(const std::filesystem::path& folder, const Report& report,
                                  const ParameterManifest& manifest, std::span<const float> model) {
@@ -280,7 +266,8 @@ Result<void> write_report_folder(const std::filesystem::path& folder, const Repo
   }
   CONSILIUM_TRY(write_text(folder / kReportFile, report_json(report)));
   CONSILIUM_TRY(write_text(folder / kMetricsFile, metrics_csv(report)));
-  return write_text(folder / kCurvesFile, curves_svg(report));
+  CONSILIUM_TRY(write_text(folder / kCurvesFile, curves_svg(report)));
+  return write_text(folder / kPageFile, report_html(report));
 }
 
 }  // namespace consilium::report

@@ -20,11 +20,21 @@ namespace consilium::report {
 struct Comparison {
   job::Split split = job::Split::kTest;
   std::map<std::string, task::Metrics> alone;  ///< each site trained by itself, with the same rounds and epochs
+  std::optional<task::Metrics> ensemble;       ///< the mean of what the models of `alone` predict
   std::optional<task::Metrics> federated;
   std::optional<task::Metrics> pooled;  ///< one site that holds everybody's training data
+  /// By metric: of the mean over the models of `alone`, and of what the federation's model has more than it.
+  std::map<std::string, task::Interval> alone_intervals;
+  std::map<std::string, task::Interval> gain_intervals;
 
-  [[nodiscard]] bool empty() const { return alone.empty() && !federated && !pooled; }
+  [[nodiscard]] bool empty() const { return alone.empty() && !ensemble && !federated && !pooled; }
 };
+
+/// The mean over the models of `alone`, with its intervals.
+[[nodiscard]] task::Metrics mean_of_alone(const Comparison& comparison);
+/// By the first metric, what the federation's model has more than the mean of the sites alone, with its interval;
+/// nothing where there is no such pair. Whether more is better the metric says.
+[[nodiscard]] std::optional<task::Metric> gain_of(const Comparison& comparison);
 
 /// Averages each metric over the sites that have it, each site counting alike; examples and tables are left empty.
 [[nodiscard]] task::Metrics mean_over_sites(const std::map<std::string, task::Metrics>& sites);
@@ -54,14 +64,19 @@ struct Report {
 /// Draws curves.svg: loss and metric by round, comparisons as dashed levels.
 [[nodiscard]] std::string curves_svg(const Report& report);
 
+/// Writes report.html's text: a page that needs no network, no script and no other file, for a screen of any width and
+/// for print. Of a masked job it has no number of a single site. Every text is escaped, whoever chose it.
+[[nodiscard]] std::string report_html(const Report& report);
+
 /// Names of the files that write_report_folder() leaves in a folder.
 inline constexpr const char* kModelFile = "model.safetensors";
 inline constexpr const char* kReportFile = "report.json";
 inline constexpr const char* kMetricsFile = "metrics.csv";
 inline constexpr const char* kCurvesFile = "curves.svg";
+inline constexpr const char* kPageFile = "report.html";
 
-/// Writes report.json, metrics.csv and curves.svg, and model.safetensors where `model` isn't empty, each through a
-/// temporary file and rename. Makes the folder. Errors name the file that can't be written.
+/// Writes report.json, report.html, metrics.csv and curves.svg, and model.safetensors where `model` isn't empty, each
+/// through a temporary file and rename. Makes the folder. Errors name the file that can't be written.
 Result<void> write_report_folder(const std::filesystem::path& folder, const Report& report,
                                  const ParameterManifest& manifest, std::span<const float> model);
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <utility>
 
 namespace consilium::task {
 
@@ -44,17 +46,20 @@ Result<void> check_calibration(const Counts& counts, std::uint64_t predictions) 
   return {};
 }
 
-void add_calibration_error(const Counts& counts, Metrics& metrics) {
+void add_calibration(const Counts& counts, Metrics& metrics) {
   const auto held = counts.of(kConfidenceCounts);
   const auto right = counts.of(kConfidenceRight);
   const auto sums = counts.of(kConfidenceSums);
   if (held.empty()) return;
   double gaps = 0.0;
   double all = 0.0;
+  CountTable table{std::string(kCalibrationTable), static_cast<std::uint32_t>(held.size()), 3, {}};
   for (std::size_t bin = 0; bin < held.size(); ++bin) {
     gaps += std::fabs(static_cast<double>(sums[bin]) / kUnit - static_cast<double>(right[bin]));
     all += static_cast<double>(held[bin]);
+    table.counts.insert(table.counts.end(), {held[bin], right[bin], sums[bin]});
   }
+  metrics.tables.push_back(std::move(table));
   if (all > 0.0) metrics.values.push_back({"calibration_error", gaps / all, 0.5 / kUnit, false});
 }
 

@@ -24,8 +24,11 @@ void add_calibration_fields(std::uint32_t bins, std::uint64_t most, std::vector<
 /// Checks that there are `predictions` in all, that no more are right than there are, and that each bin's sum fits its
 /// edges.
 Result<void> check_calibration(const Counts& counts, std::uint64_t predictions);
-/// Appends "calibration_error"; nothing where the task has no such fields. Each confidence was rounded to 2^-20, so the
-/// error is at most 2^-21.
-void add_calibration_error(const Counts& counts, Metrics& metrics);
+/// The table of a metrics' calibration, bins x 3: predictions, those that were right, and the sum of their confidences
+/// in kUnit.
+inline constexpr std::string_view kCalibrationTable = "calibration";
+/// Appends "calibration_error" and the table; nothing where the task has no such fields. Each confidence was rounded to
+/// 2^-20, so the error is at most 2^-21.
+void add_calibration(const Counts& counts, Metrics& metrics);
 
 }  // namespace consilium::task

@@ -80,7 +80,7 @@ class Classification : public Task {
     metrics.values.push_back({"balanced_accuracy", recall.value()});
     metrics.values.push_back({"f1", f1.value()});
     add_operating_point(counts, totals, metrics);
-    add_calibration_error(counts, metrics);
+    add_calibration(counts, metrics);
     if (confusion.size() <= kMaxTableCounts) {
       const auto side = static_cast<std::uint32_t>(classes());
       metrics.tables.push_back({std::string(kConfusion), side, side, {confusion.begin(), confusion.end()}});

@@ -1,11 +1,19 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace consilium::task {
+
+/// Where 95 % of a bootstrap's samples lie (task/bootstrap.h).
+struct Interval {
+  double low = 0.0;
+  double high = 0.0;
+  bool operator==(const Interval&) const = default;
+};
 
 /// One number that follows from summed counts.
 struct Metric {
@@ -13,6 +21,7 @@ struct Metric {
   double value = 0.0;
   double error = 0.0;  ///< the exact value lies within value +- error; 0: exact up to rounding in double
   bool higher_is_better = true;
+  std::optional<Interval> interval{};  ///< where it was computed: in comparisons, which know what each patient counts
   bool operator==(const Metric&) const = default;
 };
 

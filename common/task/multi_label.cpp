@@ -79,7 +79,7 @@ class MultiLabel : public Task {
     if (!sensitivity.empty()) metrics.values.push_back({"sensitivity", sensitivity.value()});
     if (!specificity.empty()) metrics.values.push_back({"specificity", specificity.value()});
     metrics.values.push_back({"exact_match", ratio(counts.one(kExactMatches), metrics.examples)});
-    add_calibration_error(counts, metrics);
+    add_calibration(counts, metrics);
     add_auc_by_label(counts, metrics);
     const auto outcomes = counts.of(kOutcomes);
     if (outcomes.size() <= kMaxTableCounts)

@@ -59,7 +59,7 @@ Result<StatusBoard::Training> GlobalModel::next(aggregation::StreamingSum& sum, 
 
 Result<crypto::Digest> GlobalModel::apply(std::span<const float> delta) {
   CONSILIUM_TRY(load());
-  CONSILIUM_TRY(strategy_->apply(delta, parameters_, server_state_));
+  CONSILIUM_TRY(strategy_->apply(delta, parameters_, parameters_, server_state_));
   CONSILIUM_ASSIGN(const crypto::Digest digest, blobs_.put(std::as_bytes(std::span(parameters_))));
   blobs_.retain(digest);
   if (pending_) blobs_.release(*pending_);

@@ -232,7 +232,7 @@ CommitStatement GroupJob::statement(SumKind kind, std::uint32_t round, const std
   if (kind == SumKind::kTrain) {
     const double examples = static_cast<double>(words.counts(encoding::kExamples).value()[0]);
     const auto delta = words.decode_parameters(examples / static_cast<double>(any.normaliser)).value();
-    REQUIRE(aggregation::make_strategy(job_.strategy)->apply(delta, weights_, state));
+    REQUIRE(aggregation::make_strategy(job_.strategy)->apply(delta, weights_, weights_, state));
     made.model = stage.put(std::as_bytes(std::span(weights_)));
   }
   made.state = aggregation::state_digest(state);

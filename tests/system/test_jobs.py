@@ -63,12 +63,18 @@ class Jobs(unittest.TestCase):
             self.assertEqual((mine["researcher"], theirs["researcher"]), ("ada", "grace"))
             self.assertTrue(mine["model"] and mine["history"])
             self.assertEqual((theirs["model"], theirs["history"], theirs["detail"], theirs["sites"]), (None, [], "", {}))
-            for command in (["watch", works], ["fetch", works, "--out", consortium.folder / "stolen"], ["remove", works], ["remove", waits, "as eve"]):
+            for command in (["watch", works], ["fetch", works, "--out", consortium.folder / "stolen"],
+                            ["report", works, "--out", consortium.folder / "stolen.html"], ["remove", works], ["remove", waits, "as eve"]):
                 who = "eve" if command[-1] == "as eve" else "ada"
                 refused = consortium.command(*[word for word in command if word != "as eve"], researcher=who, check=False)
                 self.assertEqual(refused.returncode, 6, refused.stderr)
                 self.assertIn("grace" if who == "ada" else "ada", refused.stderr)
             self.assertFalse((consortium.folder / "stolen").exists())
+            self.assertFalse((consortium.folder / "stolen.html").exists())
+            consortium.command("report", waits, "--out", consortium.folder / "page.html", researcher="grace")
+            page = (consortium.folder / "page.html").read_text()
+            for text in (waits, "submitted by ada", "1 of 1", "<td class=\"words\">west</td>"):
+                self.assertIn(text, page)
             consortium.command("fetch", waits, "--out", consortium.folder / "read", researcher="grace")
             self.assertTrue((consortium.folder / "read" / "model.safetensors").exists())
             consortium.command("fetch", waits, "--out", consortium.folder / "read", researcher="grace")  # the same job again

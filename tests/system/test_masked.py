@@ -98,6 +98,8 @@ class InEitherMode:
             files += [consortium.daemons[site].log_file for site in FOUR[:3]]
             self.assertGreater(len(files), 3)
             for source, content in [*((str(file), file.read_bytes()) for file in files), *(("command", text.encode()) for text in told)]:
+                # A cell of the federation's confusion matrix is a sum over four sites and may have any value, a canary's too.
+                content = re.sub(rb'"(confusion|counts)":\s*\[[^\]]*\]', b"", content)
                 for canary in canaries:
                     as_text = re.search(rb"(?<![0-9A-Za-z.:])%d(?![0-9A-Za-z])" % canary, content)
                     if source.endswith((".json", "log", "command")) or b"\0" not in content:

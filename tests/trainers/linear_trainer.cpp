@@ -91,18 +91,43 @@ class Trainer {
   Reply operator()(const Evaluate& request, const Record& record) {
     const Shared<const float> global(record.descriptors.at(0), PROT_READ);
     const Shared<std::uint64_t> counts(record.descriptors.at(1), PROT_READ | PROT_WRITE);
-    const data::Split& split = request.split == job::Split::kTrain ? dataset_.train
-                               : request.split == job::Split::kVal ? dataset_.val
-                                                                   : dataset_.test;
-    std::ranges::fill(counts.values(), 0);
-    const std::span<std::uint64_t> confusion = counts.values().subspan(2, classes_ * classes_);
-    const std::span<std::uint64_t> positives =
-        counts.values().subspan(2 + classes_ * classes_, classes_ * task::kScoreBins);
-    const std::span<std::uint64_t> negatives =
-        counts.values().subspan(2 + classes_ * classes_ + classes_ * task::kScoreBins);
+    const data::Split& split = split_of(request.split);
+    count(split, 0, split.size(), global.values(), counts.values());
+    return Evaluated{0.0};
+  }
+
+  /// Each example is a patient of its own.
+  Reply operator()(const EvaluatePatients& request, const Record& record) {
+    const Shared<const float> models(record.descriptors.at(0), PROT_READ);
+    const Shared<std::uint64_t> counts(record.descriptors.at(1), PROT_READ | PROT_WRITE);
+    const data::Split& split = split_of(request.split);
+    const std::size_t elements = counts.values().size() / request.patients;
+    for (std::size_t i = 0; i < request.patients; ++i) {
+      const std::size_t first = std::min<std::size_t>(request.first_patient + i, split.size());
+      const std::size_t end = std::min<std::size_t>(first + 1, split.size());
+      count(split, first, end, models.values(), counts.values().subspan(i * elements, elements));
+    }
+    return EvaluatedPatients{0.0, split.size()};
+  }
+
+  Reply operator()(const Cancel&, const Record&) { return Failed{ErrorCode::kCancelled, "cancelled"}; }
+
+ private:
+  [[nodiscard]] const data::Split& split_of(job::Split split) const {
+    if (split == job::Split::kTrain) return dataset_.train;
+    return split == job::Split::kVal ? dataset_.val : dataset_.test;
+  }
+
+  /// Counts the examples from `first` to `end`. @param models  one, or several whose mean prediction counts
+  void count(const data::Split& split, std::size_t first, std::size_t end, std::span<const float> models,
+             std::span<std::uint64_t> counts) const {
+    std::ranges::fill(counts, 0);
+    const std::span<std::uint64_t> confusion = counts.subspan(2, classes_ * classes_);
+    const std::span<std::uint64_t> positives = counts.subspan(2 + classes_ * classes_, classes_ * task::kScoreBins);
+    const std::span<std::uint64_t> negatives = counts.subspan(2 + classes_ * classes_ + classes_ * task::kScoreBins);
     double loss = 0.0;
-    for (std::size_t i = 0; i < split.size(); ++i) {
-      const std::vector<double> shares = predict(split, i, global.values());
+    for (std::size_t i = first; i < end; ++i) {
+      const std::vector<double> shares = mean_prediction(split, i, models);
       const auto best = static_cast<std::size_t>(std::ranges::max_element(shares) - shares.begin());
       ++confusion[split.labels[i] * classes_ + best];
       loss -= std::log(std::max(shares[split.labels[i]], 1e-12));
@@ -115,14 +140,22 @@ class Trainer {
         ++(split.labels[i] == k ? positives : negatives)[k * task::kScoreBins + index];
       }
     }
-    counts.values()[0] = split.size();
-    counts.values()[1] = static_cast<std::uint64_t>(std::llround(loss * task::kUnit));
-    return Evaluated{0.0};
+    counts[0] = end - first;
+    counts[1] = static_cast<std::uint64_t>(std::llround(loss * task::kUnit));
   }
 
-  Reply operator()(const Cancel&, const Record&) { return Failed{ErrorCode::kCancelled, "cancelled"}; }
+  [[nodiscard]] std::vector<double> mean_prediction(const data::Split& split, std::size_t example,
+                                                    std::span<const float> models) const {
+    const std::size_t parameters = classes_ * (features_ + 1);
+    const std::size_t count = models.size() / parameters;
+    std::vector<double> mean(classes_);
+    for (std::size_t model = 0; model < count; ++model) {
+      const std::vector<double> shares = predict(split, example, models.subspan(model * parameters, parameters));
+      for (std::size_t k = 0; k < classes_; ++k) mean[k] += shares[k] / static_cast<double>(count);
+    }
+    return mean;
+  }
 
- private:
   [[nodiscard]] double value(const data::Split& split, std::size_t example, std::size_t feature) const {
     return std::visit([&](const auto& values) { return static_cast<double>(values[example * features_ + feature]); },
                       split.values);

@@ -36,6 +36,10 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   [[nodiscard]] std::size_t size() const { return keys().size(); }
+  /// What each row is.
+  [[nodiscard]] const std::vector<ExampleKey>& keys() const {
+    return random_ ? set_->examples(split_) : set_->cases(split_);
+  }
   /// Begins an epoch: threads load the examples in this order, some ahead of what was taken.
   void begin(const Draw& draw, std::span<const std::int64_t> order);
   /// Returns an example, normalised: at once where it is the next of the order, else loaded now.
@@ -54,9 +58,6 @@ class Loader {
   void work(const std::stop_token& stop);
   Result<PreparedItem> load(std::int64_t row, const Draw& draw) const;
   [[nodiscard]] std::size_t slots_for_examples() const;
-  [[nodiscard]] const std::vector<ExampleKey>& keys() const {
-    return random_ ? set_->examples(split_) : set_->cases(split_);
-  }
   void stop_workers();
 
   std::shared_ptr<const ItemSet> set_;

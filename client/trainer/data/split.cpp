@@ -13,9 +13,6 @@
 namespace consilium::data {
 namespace {
 
-/// What items are told apart by. A file without a patient can't be mistaken for a patient of its name.
-std::string owner_of(const Item& item) { return item.patient.empty() ? "file " + item.id : "patient " + item.patient; }
-
 /// How many of `patients` each split gets: the shares, rounded, and one at least where the share isn't 0 and the
 /// training split keeps one.
 std::array<std::size_t, 3> sizes_of(std::size_t patients, const std::array<double, 3>& shares) {
@@ -34,6 +31,8 @@ std::string named(const Item& item) {
 }
 
 }  // namespace
+
+std::string owner_of(const Item& item) { return item.patient.empty() ? "file " + item.id : "patient " + item.patient; }
 
 void split_by_patient(std::vector<Item>& items, const trainer::SplitSource& split) {
   std::map<std::string, job::Split> splits;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "client/trainer/data/collection.h"
@@ -7,6 +8,10 @@
 #include "common/error/error.h"
 
 namespace consilium::data {
+
+/// What items are told apart by: a text for each patient, and one for each item without a patient, which can't be
+/// mistaken for a patient of its name. It never leaves the trainer.
+[[nodiscard]] std::string owner_of(const Item& item);
 
 /// Divides items into splits by patient: the patients are ranked by a number drawn from (seed, patient), and the ranks
 /// cut at the shares, so that each split with a share has a patient where there are enough. A patient that is added or

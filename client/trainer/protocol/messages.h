@@ -21,6 +21,10 @@ namespace consilium::trainer {
 
 /// Version of the protocol; a trainer that says another one is refused.
 inline constexpr std::uint32_t kProtocolVersion = 1;
+/// Models whose mean is evaluated, at most.
+inline constexpr std::uint32_t kMaxEvaluatedModels = 1000;
+/// Patients that are evaluated by one request, at most.
+inline constexpr std::uint64_t kMaxEvaluatedPatients = 1'000'000;
 /// Largest record, in bytes.
 inline constexpr std::size_t kMaxRecordBytes = 1 << 20;
 
@@ -57,11 +61,22 @@ struct Evaluate {
   std::uint32_t batch_size = 256;
   bool operator==(const Evaluate&) const = default;
 };
+/// Evaluate a model on some of a split's patients, each by itself, or the mean of several models' probabilities.
+/// Carries two memfds: the models, one after the other, and where the counts go: for each patient what Evaluate gives.
+/// Simulators ask for it, daemons never do. Answered by EvaluatedPatients.
+struct EvaluatePatients {
+  job::Split split = job::Split::kTest;
+  std::uint32_t batch_size = 256;
+  std::uint32_t models = 1;
+  std::uint64_t first_patient = 0;
+  std::uint64_t patients = 1;  ///< that there is room for
+  bool operator==(const EvaluatePatients&) const = default;
+};
 /// Leave what is going on; answered by Failed with code cancelled (or by what was finished already).
 struct Cancel {
   bool operator==(const Cancel&) const = default;
 };
-using Request = std::variant<Prepare, Train, Evaluate, Cancel>;
+using Request = std::variant<Prepare, Train, Evaluate, EvaluatePatients, Cancel>;
 
 // Trainer to host.
 
@@ -96,12 +111,17 @@ struct Evaluated {
   double seconds = 0.0;
   bool operator==(const Evaluated&) const = default;
 };
+struct EvaluatedPatients {
+  double seconds = 0.0;
+  std::uint64_t all = 0;  ///< patients of the split; an example without one counts as a patient of its own
+  bool operator==(const EvaluatedPatients&) const = default;
+};
 struct Failed {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;
   bool operator==(const Failed&) const = default;
 };
-using Reply = std::variant<Hello, Prepared, Progress, Trained, Evaluated, Failed>;
+using Reply = std::variant<Hello, Prepared, Progress, Trained, Evaluated, EvaluatedPatients, Failed>;
 
 /// Makes the task of a request. Fails with kInvalidArgument where it doesn't fit the model's classes.
 Result<std::shared_ptr<const task::Task>> task_of(const Prepare& request);

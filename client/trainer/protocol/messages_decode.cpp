@@ -122,6 +122,16 @@ Request read_evaluate(RecordReader& reader) {
   return request;
 }
 
+Request read_evaluate_patients(RecordReader& reader) {
+  EvaluatePatients request;
+  request.split = read_name(reader, "split", kSplitNames);
+  request.batch_size = static_cast<std::uint32_t>(reader.integer("batch_size", 1, kMaxBatchSize));
+  request.models = static_cast<std::uint32_t>(reader.integer("models", 1, kMaxEvaluatedModels));
+  request.first_patient = reader.integer("first_patient", 0, kMaxExamples);
+  request.patients = reader.integer("patients", 1, kMaxEvaluatedPatients);
+  return request;
+}
+
 Request read_cancel(RecordReader&) { return Cancel{}; }
 
 Reply read_hello(RecordReader& reader) {
@@ -164,6 +174,13 @@ Reply read_trained(RecordReader& reader) {
 
 Reply read_evaluated(RecordReader& reader) { return Evaluated{reader.number("seconds", 0.0, kMaxNumber)}; }
 
+Reply read_evaluated_patients(RecordReader& reader) {
+  EvaluatedPatients reply;
+  reply.seconds = reader.number("seconds", 0.0, kMaxNumber);
+  reply.all = reader.integer("all", 0, kMaxExamples);
+  return reply;
+}
+
 Reply read_failed(RecordReader& reader) {
   Failed reply;
   reply.code = read_name(reader, "code", kFailureNames);
@@ -177,13 +194,17 @@ struct Kind {
   std::string_view type;
   Message (*read)(RecordReader& reader);
 };
-constexpr std::array<Kind<Request>, 4> kRequests{
-    {{"prepare", read_prepare}, {"train", read_train}, {"evaluate", read_evaluate}, {"cancel", read_cancel}}};
-constexpr std::array<Kind<Reply>, 6> kReplies{{{"hello", read_hello},
+constexpr std::array<Kind<Request>, 5> kRequests{{{"prepare", read_prepare},
+                                                  {"train", read_train},
+                                                  {"evaluate", read_evaluate},
+                                                  {"evaluate_patients", read_evaluate_patients},
+                                                  {"cancel", read_cancel}}};
+constexpr std::array<Kind<Reply>, 7> kReplies{{{"hello", read_hello},
                                                {"prepared", read_prepared},
                                                {"progress", read_progress},
                                                {"trained", read_trained},
                                                {"evaluated", read_evaluated},
+                                               {"evaluated_patients", read_evaluated_patients},
                                                {"failed", read_failed}}};
 
 template <class Message, std::size_t N>

@@ -62,6 +62,15 @@ json to_json(const Evaluate& request) {
           {"batch_size", request.batch_size}};
 }
 
+json to_json(const EvaluatePatients& request) {
+  return {{"type", "evaluate_patients"},
+          {"split", record_name(kSplitNames, request.split).value_or("")},
+          {"batch_size", request.batch_size},
+          {"models", request.models},
+          {"first_patient", request.first_patient},
+          {"patients", request.patients}};
+}
+
 json to_json(const Cancel&) { return {{"type", "cancel"}}; }
 
 json to_json(const Hello& reply) {
@@ -93,6 +102,10 @@ json to_json(const Trained& reply) {
 }
 
 json to_json(const Evaluated& reply) { return {{"type", "evaluated"}, {"seconds", reply.seconds}}; }
+
+json to_json(const EvaluatedPatients& reply) {
+  return {{"type", "evaluated_patients"}, {"seconds", reply.seconds}, {"all", reply.all}};
+}
 
 json to_json(const Failed& reply) {
   return {{"type", "failed"},

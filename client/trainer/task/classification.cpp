@@ -112,6 +112,9 @@ class Classification : public LearningTask {
                                                 : cross_entropy_losses(outputs[0], target.values, loss_);
   }
   bool is_plain_cross_entropy() const override { return loss_ == task::LossSpec{}; }
+  Result<std::vector<at::Tensor>> mean_of_models(std::span<const std::vector<at::Tensor>> outputs) const override {
+    return mean_of_softmax(outputs);
+  }
   std::unique_ptr<Counter> count_into(std::span<std::uint64_t> counts) const override {
     return std::make_unique<ClassificationCounter>(*this, counts);
   }
@@ -185,6 +188,9 @@ class MultiLabel : public LearningTask {
   at::Tensor losses(Outputs outputs, const Target& target) const override {
     return loss_.kind == task::LossKind::kFocal ? sigmoid_focal(outputs[0], target.values, loss_).mean(1)
                                                 : binary_cross_entropy_losses(outputs[0], target.values, loss_);
+  }
+  Result<std::vector<at::Tensor>> mean_of_models(std::span<const std::vector<at::Tensor>> outputs) const override {
+    return mean_of_sigmoid(outputs);
   }
   std::unique_ptr<Counter> count_into(std::span<std::uint64_t> counts) const override {
     return std::make_unique<MultiLabelCounter>(*this, counts);

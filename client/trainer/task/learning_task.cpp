@@ -2,11 +2,46 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <cmath>
 #include <utility>
 
 #include "client/trainer/task/learning_tasks.h"
 
 namespace consilium::trainer {
+namespace {
+
+/// log of the mean over models of exp(values), [models, ...] -> [...].
+at::Tensor log_mean_exp(const std::vector<at::Tensor>& values) {
+  return at::stack(values).logsumexp(0).sub_(std::log(static_cast<double>(values.size())));
+}
+
+/// The first output of each model.
+std::vector<at::Tensor> first_outputs(std::span<const std::vector<at::Tensor>> outputs) {
+  std::vector<at::Tensor> first;
+  for (const auto& own : outputs) first.push_back(own.front());
+  return first;
+}
+
+}  // namespace
+
+std::vector<at::Tensor> mean_of_softmax(std::span<const std::vector<at::Tensor>> outputs) {
+  std::vector<at::Tensor> logs = first_outputs(outputs);
+  for (at::Tensor& log : logs) log = at::log_softmax(log, 1);
+  return {log_mean_exp(logs)};
+}
+
+std::vector<at::Tensor> mean_of_sigmoid(std::span<const std::vector<at::Tensor>> outputs) {
+  std::vector<at::Tensor> logs = first_outputs(outputs), of_others = logs;
+  for (at::Tensor& log : logs) log = at::log_sigmoid(log);
+  for (at::Tensor& log : of_others) log = at::log_sigmoid(log.neg());
+  return {log_mean_exp(logs).sub_(log_mean_exp(of_others))};
+}
+
+Result<std::vector<at::Tensor>> LearningTask::mean_of_models(
+    std::span<const std::vector<at::Tensor>> /*outputs*/) const {
+  return fail(ErrorCode::kInvalidArgument, fmt::format("evaluation: the outputs of several models of {} have no mean",
+                                                       task::name_of(task_->spec().kind)));
+}
 
 Result<void> check_finite(Outputs outputs, std::uint64_t before) {
   for (const at::Tensor& output : outputs) {

@@ -57,6 +57,11 @@ class LearningTask {
   }
   /// Is the loss the mean cross entropy of [n, classes] logits, for which there is a kernel?
   [[nodiscard]] virtual bool is_plain_cross_entropy() const { return false; }
+  /// Combines what several models yield for the same batch into outputs that stand for the mean of their probabilities.
+  /// kInvalidArgument where a task has no such mean: boxes of several detectors aren't the same boxes.
+  /// @param outputs  of each model; at least one
+  [[nodiscard]] virtual Result<std::vector<at::Tensor>> mean_of_models(
+      std::span<const std::vector<at::Tensor>> outputs) const;
   /// @param counts  task().evaluation_elements() elements, zeroed here; outlive the counter
   [[nodiscard]] virtual std::unique_ptr<Counter> count_into(std::span<std::uint64_t> counts) const = 0;
   [[nodiscard]] const task::Task& task() const { return *task_; }

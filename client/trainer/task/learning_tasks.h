@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "client/trainer/task/learning_task.h"
@@ -16,6 +17,11 @@ using LearningTaskPtr = std::unique_ptr<const LearningTask>;
 [[nodiscard]] LearningTaskPtr make_segmentation(TaskPtr task, const task::LossSpec& loss);
 [[nodiscard]] LearningTaskPtr make_detection(TaskPtr task, const task::LossSpec& loss,
                                              const std::vector<std::int64_t>& input);
+
+/// LearningTask::mean_of_models() of scores [n, classes, ...]: the log of the mean over models of softmax.
+[[nodiscard]] std::vector<at::Tensor> mean_of_softmax(std::span<const std::vector<at::Tensor>> outputs);
+/// The same of logits, each by itself: the logit of the mean over models of sigmoid.
+[[nodiscard]] std::vector<at::Tensor> mean_of_sigmoid(std::span<const std::vector<at::Tensor>> outputs);
 
 /// Fails with kInvalidArgument where an example's output is NaN or infinite, naming the first one.
 /// @param before  examples that were counted before this batch

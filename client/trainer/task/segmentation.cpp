@@ -110,6 +110,9 @@ class Segmentation : public LearningTask {
         return dice_cross_entropy_losses(outputs[0], target.values, loss_);
     }
   }
+  Result<std::vector<at::Tensor>> mean_of_models(std::span<const std::vector<at::Tensor>> outputs) const override {
+    return mean_of_softmax(outputs);
+  }
   std::unique_ptr<Counter> count_into(std::span<std::uint64_t> counts) const override {
     return std::make_unique<SegmentationCounter>(*this, counts);
   }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "client/trainer/data/loader.h"
 #include "client/trainer/task/learning_task.h"
@@ -22,6 +23,9 @@ class ExampleSource {
  public:
   virtual ~ExampleSource() = default;
   [[nodiscard]] virtual std::int64_t size() const = 0;
+  /// Says whose each row is: patients are numbered from 0 without gaps, in the order of their first rows. A row of
+  /// which nothing says whose it is counts as a patient of its own.
+  [[nodiscard]] virtual std::vector<std::uint32_t> patients() const;
   /// Says which rows will be asked for next, and in which order; a source that reads from disk then reads ahead.
   /// @param draw  what random changes of the examples are drawn from
   virtual void begin(const data::Draw& draw, std::span<const std::int64_t> order) const = 0;

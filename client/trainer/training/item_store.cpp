@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
+#include <string>
 #include <utility>
+
+#include "client/trainer/data/split.h"
 
 namespace consilium::trainer {
 namespace {
@@ -96,6 +100,16 @@ Result<std::unique_ptr<ItemStore>> ItemStore::create(std::shared_ptr<const data:
   store->mean_.assign(normalize->mean.begin(), normalize->mean.end());
   store->deviation_.assign(normalize->std.begin(), normalize->std.end());
   return store;
+}
+
+std::vector<std::uint32_t> ItemStore::patients() const {
+  std::map<std::string, std::uint32_t> numbers;
+  std::vector<std::uint32_t> whose;
+  for (const data::ExampleKey& key : loader_->keys()) {
+    const auto next = static_cast<std::uint32_t>(numbers.size());
+    whose.push_back(numbers.emplace(data::owner_of(set_->item(key)), next).first->second);
+  }
+  return whose;
 }
 
 void ItemStore::put_image(const data::Volume& image, float* to) const {

@@ -26,6 +26,7 @@ class ItemStore final : public ExampleSource {
                                                    const at::Device& device);
 
   [[nodiscard]] std::int64_t size() const override { return static_cast<std::int64_t>(loader_->size()); }
+  [[nodiscard]] std::vector<std::uint32_t> patients() const override;
   void begin(const data::Draw& draw, std::span<const std::int64_t> order) const override {
     loader_->begin(draw, order);
   }

@@ -27,6 +27,20 @@ TEST_CASE("a comparison has lines that begin with alone, federated and pooled, w
   CHECK(federated_is_better(comparison));
 }
 
+TEST_CASE("a comparison with intervals says how far the gain may lie from what was measured") {
+  report::Comparison comparison;
+  comparison.alone = {{"east", metrics_of(0.5, 0.6)}, {"west", metrics_of(0.7, 0.8)}};
+  comparison.ensemble = metrics_of(0.75, 0.8);
+  comparison.federated = metrics_of(0.85, 0.92);
+  comparison.federated->values[1].interval = task::Interval{0.79, 0.9};
+  comparison.gain_intervals["accuracy"] = {0.125, 0.375};
+  const auto lines = comparison_lines(comparison);
+  REQUIRE(lines.size() == 6);
+  CHECK(lines[3].starts_with("ensemble   accuracy 0.750"));
+  CHECK(lines[4].find("(0.790 to 0.900)") != std::string::npos);
+  CHECK(lines[5].starts_with("gain       accuracy +0.250 (+0.125 to +0.375)"));
+}
+
 TEST_CASE("of many sites only the worst and the best are shown") {
   report::Comparison comparison;
   for (int i = 0; i < 100; ++i) comparison.alone["site-" + std::to_string(i)] = metrics_of(0.4 + 0.001 * i, 0.5);

@@ -146,7 +146,7 @@ TEST_CASE("FedAvg drops the work of stragglers, FedProx keeps it") {
   CHECK(none.model != fedavg.model);
 }
 
-TEST_CASE("a comparison evaluates alone, federated and pooled on everybody's test examples") {
+TEST_CASE("a comparison evaluates alone, ensemble, federated and pooled on everybody's test examples") {
   const Folder folder;
   const auto sim = simulator(2);
   const Simulator::Job job{
@@ -158,7 +158,7 @@ TEST_CASE("a comparison evaluates alone, federated and pooled on everybody's tes
   REQUIRE(pool);
   const auto status = run(*sim, job);
   std::uint64_t most = 0;
-  const auto comparison = sim->compare(job, {true, true, true}, *status.model, *pool,
+  const auto comparison = sim->compare(job, {true, true, true, true}, *status.model, *pool,
                                        [&most](std::uint64_t done, std::uint64_t total) {
                                          CHECK(total == 12);
                                          most = std::max(most, done);
@@ -173,8 +173,39 @@ TEST_CASE("a comparison evaluates alone, federated and pooled on everybody's tes
   CHECK(comparison->pooled->examples == 30);
   // The federated model was evaluated on the same split after its last round: the same sums, the same numbers.
   CHECK(comparison->federated->value_of("accuracy") == status.history.back().metrics->value_of("accuracy"));
-  CHECK(comparison->federated->value_of("loss") == status.history.back().metrics->value_of("loss"));
+  CHECK(comparison->federated->value_of("loss") ==
+        Approx(status.history.back().metrics->value_of("loss")).margin(1e-6));
   CHECK(comparison->federated->value_of("auc") == status.history.back().metrics->value_of("auc"));
+
+  // The ensemble is another model than any of the three, and everything has an interval around its value.
+  REQUIRE(comparison->ensemble);
+  CHECK(comparison->ensemble->examples == 30);
+  for (const auto& [site, metrics] : comparison->alone)
+    CHECK(comparison->ensemble->value_of("loss") != metrics.value_of("loss"));
+  for (const task::Metrics* metrics : {&*comparison->ensemble, &*comparison->federated, &*comparison->pooled}) {
+    const task::Metric* accuracy = metrics->find("accuracy");
+    REQUIRE(accuracy->interval);
+    CHECK(accuracy->interval->low <= accuracy->value);
+    CHECK(accuracy->interval->high >= accuracy->value);
+    CHECK(accuracy->interval->low < accuracy->interval->high);
+  }
+  const auto gain = report::gain_of(*comparison);
+  REQUIRE(gain);
+  REQUIRE(gain->interval);
+  CHECK(gain->interval->low <= gain->value);
+  CHECK(gain->interval->high >= gain->value);
+  CHECK(report::mean_of_alone(*comparison).find("accuracy")->interval);
+}
+
+TEST_CASE("an ensemble of detectors is refused before anything trains") {
+  const Folder folder;
+  const auto sim = simulator(1);
+  Simulator::Job job{spec_of("{name: fedavg}", "{rounds: 3}"), {}, write_simulated_sites(folder.path, 2), 0};
+  job.spec.task.kind = task::TaskKind::kDetection;
+  const auto refused = sim->compare(job, {.alone = true, .ensemble = true}, {}, {}, {}, {});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kInvalidArgument);
+  CHECK(refused.error().message.find("leave out 'ensemble'") != std::string::npos);
 }
 
 TEST_CASE("a site alone trains as a federation of that one site does") {
@@ -183,13 +214,13 @@ TEST_CASE("a site alone trains as a federation of that one site does") {
   const auto sites = write_simulated_sites(folder.path, 2);
   const Simulator::Job both{spec_of("{name: fedavg}", "{rounds: 3}"), {}, sites, 0};
   const Simulator::Job one{spec_of("{name: fedavg}", "{rounds: 3}"), {}, {sites[1]}, 0};
-  const auto comparison = sim->compare(both, {true, false, false}, {}, {}, {}, {});
+  const auto comparison = sim->compare(both, {.alone = true}, {}, {}, {}, {});
   REQUIRE(comparison);
   CHECK_FALSE(comparison->federated);
   CHECK_FALSE(comparison->pooled);
   const auto evaluated = sim->evaluate(both, job::Split::kTest, {*run(*sim, one).model}, {});
   REQUIRE(evaluated);
-  CHECK(evaluated->front().value_of("loss") == comparison->alone.at("site-1").value_of("loss"));
+  CHECK(evaluated->front().value_of("loss") == Approx(comparison->alone.at("site-1").value_of("loss")).margin(1e-6));
 }
 
 TEST_CASE("a stop finishes the round under way, its evaluation included, and no further one") {
@@ -257,6 +288,9 @@ TEST_CASE("the arms of a comparison are read by name") {
   CHECK(arms->alone);
   CHECK_FALSE(arms->federated);
   CHECK(arms->pooled);
+  const auto ensemble = parse_arms("ensemble,federated");
+  REQUIRE(ensemble);
+  CHECK((ensemble->ensemble && ensemble->federated && ensemble->alone));  // an ensemble is of the models of `alone`
   for (const char* text : {"", "alone,", "together", "alone, pooled"}) CHECK_FALSE(parse_arms(text));
 }
 

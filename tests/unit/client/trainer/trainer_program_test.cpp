@@ -72,6 +72,11 @@ TEST_CASE("a trainer says hello, prepares, trains and evaluates, and ends when i
   site.trainer.send(Evaluate{.split = job::Split::kVal, .batch_size = 4}, {global.descriptor(), counts.descriptor()});
   CHECK(std::holds_alternative<Evaluated>(site.trainer.receive(true)));  // no progress comes before it
   CHECK(counts.as<std::uint64_t>().front() == 10);
+  const Shared single(10 * counts.as<std::uint64_t>().size() * sizeof(std::uint64_t));
+  site.trainer.send(EvaluatePatients{.split = job::Split::kVal, .batch_size = 4, .patients = 10},
+                    {global.descriptor(), single.descriptor()});
+  CHECK(std::get<EvaluatedPatients>(site.trainer.receive(true)).all == 10);  // nothing says whose the images are
+  CHECK(single.as<std::uint64_t>().front() == 1);
   CHECK(site.trainer.close() == 0);
 }
 

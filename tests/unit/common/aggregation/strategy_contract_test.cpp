@@ -24,7 +24,7 @@ TEST_CASE("a mean of zeros leaves the model as it is") {
   const std::vector<float> before = {1.5f, -3e-20f, 0.0f, 1e30f};
   std::vector<float> model = before;
   ServerState state;
-  REQUIRE(strategy->apply(std::vector<float>(4, 0.0f), model, state).has_value());
+  REQUIRE(strategy->apply(std::vector<float>(4, 0.0f), model, model, state).has_value());
   CHECK(model == before);
 }
 
@@ -32,7 +32,7 @@ TEST_CASE("the first round moves the model by the mean delta") {
   const auto strategy = every_strategy();
   std::vector<float> model = {1.0f, 2.0f, -4.0f};
   ServerState state;
-  REQUIRE(strategy->apply(std::vector<float>{0.5f, -0.25f, 4.0f}, model, state).has_value());
+  REQUIRE(strategy->apply(std::vector<float>{0.5f, -0.25f, 4.0f}, model, model, state).has_value());
   CHECK(model == std::vector<float>{1.5f, 1.75f, 0.0f});
 }
 
@@ -45,8 +45,8 @@ TEST_CASE("the same inputs and state give the same model and state") {
   }
   ServerState first_state, second_state;
   for (int round = 0; round < 3; ++round) {
-    REQUIRE(strategy->apply(delta, first, first_state).has_value());
-    REQUIRE(strategy->apply(delta, second, second_state).has_value());
+    REQUIRE(strategy->apply(delta, first, first, first_state).has_value());
+    REQUIRE(strategy->apply(delta, second, second, second_state).has_value());
   }
   CHECK(first == second);
   CHECK(first_state == second_state);
@@ -56,8 +56,8 @@ TEST_CASE("a mean of another size is refused and changes nothing") {
   const auto strategy = every_strategy();
   std::vector<float> model = {1.0f, 2.0f};
   ServerState state;
-  CHECK_FALSE(strategy->apply(std::vector<float>{1.0f}, model, state).has_value());
-  CHECK_FALSE(strategy->apply(std::vector<float>{1.0f, 1.0f, 1.0f}, model, state).has_value());
+  CHECK_FALSE(strategy->apply(std::vector<float>{1.0f}, model, model, state).has_value());
+  CHECK_FALSE(strategy->apply(std::vector<float>{1.0f, 1.0f, 1.0f}, model, model, state).has_value());
   CHECK(model == std::vector<float>{1.0f, 2.0f});
 }
 

@@ -62,6 +62,20 @@ TEST_CASE("a chart escapes names, whatever a job calls itself") {
   CHECK(svg.find('\x01') == std::string::npos);
 }
 
+TEST_CASE("a chart in a page is the same element, and its style reaches nothing else of the page") {
+  const std::string element = svg_element(example());
+  CHECK(element.starts_with("<svg "));
+  CHECK(render_svg(example()).ends_with(element));
+  const std::size_t from = element.find("<style>") + 7;
+  std::string style = element.substr(from, element.find("</style>") - from);
+  for (std::size_t open = style.find('{'); open != std::string::npos; open = style.find('{', open + 1)) {
+    const std::size_t before = style.find_last_of("}{", open - 1);
+    const std::string selector = style.substr(before == std::string::npos ? 0 : before + 1,
+                                              open - (before == std::string::npos ? 0 : before + 1));
+    CHECK((selector.starts_with("svg.chart") || selector.starts_with("@media")));
+  }
+}
+
 TEST_CASE("a chart leaves out what isn't finite, and stands without any point") {
   Chart chart = example();
   chart.panels[0].series[0].points[1].second = std::numeric_limits<double>::quiet_NaN();

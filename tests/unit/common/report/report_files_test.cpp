@@ -110,6 +110,23 @@ TEST_CASE("report.json has each round's evaluation under the name of its split")
   CHECK_FALSE(json["comparison"].contains("federated"));
 }
 
+TEST_CASE("report.json has the intervals of a comparison, and what the federation gained") {
+  Report report = example_report();
+  report.comparison.ensemble = metrics_of(0.65);
+  report.comparison.federated = metrics_of(0.8);
+  report.comparison.federated->values[1].interval = task::Interval{0.7, 0.85};
+  report.comparison.alone_intervals["accuracy"] = {0.5, 0.7};
+  report.comparison.gain_intervals["accuracy"] = {0.125, 0.25};
+  const auto comparison = nlohmann::json::parse(report_json(report)).at("comparison");
+  CHECK(comparison.at("ensemble").at("accuracy") == 0.65);
+  CHECK(comparison.at("federated").at("accuracy_interval") == nlohmann::json({0.7, 0.85}));
+  CHECK_FALSE(comparison["federated"].contains("auc_interval"));
+  CHECK(comparison.at("alone").at("accuracy_interval") == nlohmann::json({0.5, 0.7}));
+  CHECK(comparison.at("gain").at("metric") == "accuracy");
+  CHECK(comparison["gain"].at("value") == Approx(0.2));
+  CHECK(comparison["gain"].at("interval") == nlohmann::json({0.125, 0.25}));
+}
+
 TEST_CASE("a report without a comparison says null, and survives texts that aren't UTF-8") {
   Report report = example_report();
   report.comparison = {};
@@ -173,7 +190,7 @@ TEST_CASE("every view takes whatever metrics there are, by name") {
   CHECK(json["comparison"]["alone"].at("hd95") == Approx(4.0));  // of the one site that has it
 }
 
-TEST_CASE("a report folder holds the model and its three files, and nothing half-written") {
+TEST_CASE("a report folder holds the model and its four files, and nothing half-written") {
   const Folder folder;
   const Report report = example_report();
   const ParameterManifest manifest = *model::build_manifest(report.spec.model);
@@ -183,7 +200,8 @@ TEST_CASE("a report folder holds the model and its three files, and nothing half
   for (const auto& entry : std::filesystem::directory_iterator(folder.path / "deep" / "out"))
     names.push_back(entry.path().filename());
   std::ranges::sort(names);
-  CHECK(names == std::vector<std::string>{"curves.svg", "metrics.csv", "model.safetensors", "report.json"});
+  CHECK(names ==
+        std::vector<std::string>{"curves.svg", "metrics.csv", "model.safetensors", "report.html", "report.json"});
   CHECK(*read_safetensors(folder.path / "deep" / "out" / kModelFile, manifest) == weights);
 
   std::ofstream(folder.path / "file") << "x";

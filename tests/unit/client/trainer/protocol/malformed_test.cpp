@@ -22,7 +22,8 @@ std::vector<std::string> good_requests() {
   prepare.parameter_count = 199'210;
   Train train;
   train.site = "north";
-  return {encode(Request(prepare)), encode(Request(train)), encode(Request(Evaluate{})), encode(Request(Cancel{}))};
+  return {encode(Request(prepare)), encode(Request(train)), encode(Request(Evaluate{})),
+          encode(Request(EvaluatePatients{})), encode(Request(Cancel{}))};
 }
 
 std::vector<std::string> good_replies() {
@@ -31,6 +32,7 @@ std::vector<std::string> good_replies() {
           encode(Reply(Progress{1, 2})),
           encode(Reply(Trained{0.5, 1, false, 1.0})),
           encode(Reply(Evaluated{1.0})),
+          encode(Reply(EvaluatedPatients{1.0, 5})),
           encode(Reply(Failed{ErrorCode::kInternal, "x"}))};
 }
 

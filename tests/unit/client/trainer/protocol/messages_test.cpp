@@ -46,8 +46,9 @@ TEST_CASE("every request survives its own text, every bit of every number") {
   by_layers.normalize.reset();
   by_layers.data.type = "idx";
   by_layers.precision = job::Precision::kBfloat16;
-  for (const Request& request : {Request(chest_prepare()), Request(by_layers), Request(chest_train()),
-                                 Request(Evaluate{job::Split::kTest, 256}), Request(Cancel{})}) {
+  for (const Request& request :
+       {Request(chest_prepare()), Request(by_layers), Request(chest_train()), Request(Evaluate{job::Split::kTest, 256}),
+        Request(EvaluatePatients{job::Split::kTrain, 16, 3, 40, 20}), Request(Cancel{})}) {
     const std::string text = encode(request);
     CAPTURE(text);
     const auto decoded = decode_request(text);
@@ -61,7 +62,7 @@ TEST_CASE("every reply survives its own text") {
   for (const Reply& reply :
        {Reply(Hello{1, "consilium-trainer 0.1.0, LibTorch 2.13.0", "cuda:0", true}),
         Reply(Prepared{5, 6, 7, {2, 0, 3}}), Reply(Progress{3, 9}), Reply(Trained{1.0 / 3.0, 2, true, 12.75}),
-        Reply(Evaluated{0.5}),
+        Reply(Evaluated{0.5}), Reply(EvaluatedPatients{0.5, 60}),
         Reply(Failed{ErrorCode::kResourceExhausted, "CUDA out of memory\ntried to allocate 2 GiB"})}) {
     const std::string text = encode(reply);
     CAPTURE(text);

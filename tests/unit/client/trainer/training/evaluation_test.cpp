@@ -1,5 +1,6 @@
 #include "client/trainer/training/evaluation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -110,6 +111,123 @@ TEST_CASE("a model that predicts NaN is refused") {
       evaluate(*network, learning(network->spec().classes), examples_for(small_model(), 4), 4, weights, counts, {});
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().code == ErrorCode::kInvalidArgument);
+}
+
+/// Three patients with two rows each, and then rows that are nobody's.
+class OfPatients final : public ExampleSource {
+ public:
+  explicit OfPatients(ExampleStore store) : store_(std::move(store)) {}
+  std::int64_t size() const override { return store_.size(); }
+  std::vector<std::uint32_t> patients() const override {
+    std::vector<std::uint32_t> whose{0, 1, 0, 2, 1, 2};
+    for (std::int64_t row = 6; row < size(); ++row) whose.push_back(static_cast<std::uint32_t>(row - 3));
+    return whose;
+  }
+  void begin(const data::Draw& draw, std::span<const std::int64_t> order) const override { store_.begin(draw, order); }
+  Result<Batch> batch(std::span<const std::int64_t> rows) const override { return store_.batch(rows); }
+
+ private:
+  ExampleStore store_;
+};
+
+TEST_CASE("patients are counted one by one, and together they are the whole split") {
+  const model::ModelSpec spec = four_classes();
+  const auto network = network_of(spec);
+  const ParameterVector weights = value_of(model::initial_weights(spec, 5));
+  const OfPatients examples(examples_for(spec, 20));
+  const LearningTask& task = learning(4);
+  const std::size_t elements = task.task().evaluation_elements();
+  std::vector<std::uint64_t> all(elements), single(elements * 17);
+  (void)value_of(evaluate(*network, task, examples, 7, weights, all, {}));
+  // In two requests, as a host does that has no room for all.
+  for (const auto& [first, count] : {std::pair{0U, 2U}, std::pair{2U, 15U}}) {
+    const std::span part = std::span(single).subspan(first * elements, count * elements);
+    const EvaluatePatients request{.batch_size = 7, .first_patient = first, .patients = count};
+    CHECK(value_of(evaluate_patients(*network, task, examples, request, weights, part, {})).all == 17);
+  }
+  std::vector<std::uint64_t> sum(elements);
+  for (std::size_t i = 0; i < single.size(); ++i) sum[i % elements] += single[i];
+  CHECK(sum[0] == 20);
+  CHECK(std::llabs(static_cast<long long>(sum[1]) - static_cast<long long>(all[1])) <= 20);  // each loss is rounded
+  CHECK(std::equal(sum.begin() + 2, sum.end(), all.begin() + 2));
+  CHECK(single[0] == 2);
+  CHECK(single[elements] == 2);
+  CHECK(single[3 * elements] == 1);
+
+  // Of a patient that isn't there nothing is counted.
+  const std::span beyond = std::span(single).first(2 * elements);
+  (void)value_of(
+      evaluate_patients(*network, task, examples, {.first_patient = 16, .patients = 2}, weights, beyond, {}));
+  CHECK(beyond[0] == 1);
+  CHECK(std::ranges::all_of(beyond.subspan(elements), [](std::uint64_t count) { return count == 0; }));
+}
+
+TEST_CASE("of several models the mean of their probabilities is evaluated") {
+  const model::ModelSpec spec = four_classes();
+  const auto network = network_of(spec);
+  const ExampleStore examples = examples_for(spec, 50);
+  const LearningTask& task = learning(4);
+  std::vector<ParameterVector> models;
+  ParameterVector together;
+  for (const std::uint64_t seed : {5U, 6U, 7U}) {
+    models.push_back(value_of(model::initial_weights(spec, seed)));
+    for (float& weight : models.back()) weight *= 4.0F;
+    together.insert(together.end(), models.back().begin(), models.back().end());
+  }
+  const std::size_t elements = task.task().evaluation_elements();
+  std::vector<std::uint64_t> single(50 * elements), counts(elements);
+  const EvaluatePatients request{.batch_size = 16, .models = 3, .patients = 50};
+  (void)value_of(evaluate_patients(*network, task, examples, request, together, single, {}));
+  for (std::size_t i = 0; i < single.size(); ++i) counts[i % elements] += single[i];
+
+  const c10::InferenceMode guard;
+  std::vector<std::int64_t> rows(50);
+  std::iota(rows.begin(), rows.end(), 0);
+  const Batch all = examples.gather(rows);
+  at::Tensor mean = at::zeros({50, 4}, at::kDouble);
+  for (const ParameterVector& model : models) {
+    network->storage().load(model);
+    mean += network->forward(all.images, Pass{})[0].to(at::kDouble).softmax(1) / 3.0;
+  }
+  const auto predicted = mean.argmax(1);
+  std::uint64_t right = 0;
+  double loss = 0.0;
+  for (std::int64_t i = 0; i < 50; ++i) {
+    const auto truth = all.target.values[i].item<std::int64_t>();
+    right += predicted[i].item<std::int64_t>() == truth ? 1 : 0;
+    loss -= std::log(mean[i][truth].item<double>());
+  }
+  std::uint64_t counted = 0;
+  for (std::size_t c = 0; c < 4; ++c) counted += counts[2 + c * 4 + c];
+  CHECK(counted == right);
+  CHECK(static_cast<double>(counts[1]) / 1048576.0 == Approx(loss).epsilon(1e-5));
+}
+
+task::LossSpec of_kind(task::LossKind kind) {
+  task::LossSpec loss;
+  loss.kind = kind;
+  return loss;
+}
+
+TEST_CASE("labels of several models have the mean of their sigmoids, and boxes have none") {
+  const std::vector<std::vector<at::Tensor>> outputs{{at::tensor({2.0F, -40.0F}).view({1, 2})},
+                                                     {at::tensor({-1.0F, 40.0F}).view({1, 2})}};
+  task::TaskSpec labels;
+  labels.kind = task::TaskKind::kMultiLabel;
+  const auto multi_label = value_of(make_learning_task(value_of(task::make_task(labels, 2)),
+                                                       of_kind(task::LossKind::kBinaryCrossEntropy), {1, 2, 2}));
+  const at::Tensor mean = value_of(multi_label->mean_of_models(outputs))[0];
+  const double p = 0.5 * (1.0 / (1.0 + std::exp(-2.0)) + 1.0 / (1.0 + std::exp(1.0)));
+  CHECK(mean[0][0].item<float>() == Approx(std::log(p / (1.0 - p))).margin(1e-5));
+  CHECK(mean[0][1].item<float>() == Approx(0.0).margin(1e-5));
+
+  task::TaskSpec boxes;
+  boxes.kind = task::TaskKind::kDetection;
+  const auto detection =
+      value_of(make_learning_task(value_of(task::make_task(boxes, 1)), of_kind(task::LossKind::kFcos), {1, 32, 32}));
+  const auto refused = detection->mean_of_models(outputs);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("detection have no mean") != std::string::npos);
 }
 
 TEST_CASE("an empty split counts nothing") {

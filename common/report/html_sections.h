@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "common/report/report_files.h"
+
+/// The sections of report.html, each as HTML; "" where a run has nothing for it.
+namespace consilium::report {
+
+/// A metric's value for people, with its error bound where that shows, and its interval where it has one: "0.912 ±
+/// 0.004", "0.912 (0.87 to 0.95)".
+[[nodiscard]] std::string value_text(const task::Metric& metric);
+/// The record of the last round that was evaluated, or nullptr.
+[[nodiscard]] const RoundRecord* last_evaluated(const JobStatus& status);
+
+/// What training together brought: the federation's model beside those of sites alone and of all data in one place.
+[[nodiscard]] std::string comparison_section(const Report& report);
+/// The last evaluation: every metric, and its tables of counts.
+[[nodiscard]] std::string evaluation_section(const Report& report);
+/// Each site, what it does or did, and in how many rounds its update counted; without masks also its own metrics.
+[[nodiscard]] std::string sites_section(const Report& report);
+/// What the run's privacy settings were, and what follows from them for a reader.
+[[nodiscard]] std::string privacy_section(const Report& report);
+/// What it takes to make the same model again: digests, versions, the whole job.
+[[nodiscard]] std::string reproduction_section(const Report& report);
+
+}  // namespace consilium::report

@@ -1,0 +1,130 @@
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "common/job/job_text.h"
+#include "common/job/masked_job.h"
+#include "common/report/report_files.h"
+
+namespace consilium::report {
+namespace {
+
+constexpr const char* kPageJob = R"(
+name: lungs
+model: {layers: [{linear: 2}], input: [3], classes: 2}
+data: {dataset: chest}
+training: {batch_size: 10, optimizer: {name: sgd, learning_rate: 0.01}}
+federation: {rounds: 3, sites: [north, south, west]}
+privacy: {secure_aggregation: off}
+seed: 7
+)";
+
+bool holds(const std::string& page, std::string_view text) { return page.find(text) != std::string::npos; }
+
+task::Metrics evaluated(double accuracy) {
+  task::Metrics metrics;
+  metrics.examples = 4321;
+  metrics.values = {{"loss", 0.5, 0.0, false}, {"accuracy", accuracy}, {"auc", accuracy + 0.05, 0.01}};
+  metrics.tables = {{"confusion", 2, 2, {41, 13, 27, 35}}, {"calibration", 2, 3, {0, 0, 0, 8, 6, 7 << 20}}};
+  return metrics;
+}
+
+Report finished_run() {
+  Report report;
+  report.spec = *job::parse_job(kPageJob, "job.yaml");
+  report.status.job_id = "lungs-1";
+  report.status.researcher = "ada";
+  report.status.phase = JobPhase::kFinished;
+  report.status.sites = {{"north", "finished"}, {"south", "declined: no data set 'chest'"}, {"west", "finished"}};
+  RoundRecord first;
+  first.round = 1;
+  first.cohort = {"north", "south", "west"};
+  first.contributed = {"north", "west"};
+  first.failed = {{"south", "out of memory"}};
+  first.train_loss = 0.9;
+  RoundRecord second = first;
+  second.round = 2;
+  second.metrics = evaluated(0.812);
+  second.site_metrics = {{"north", evaluated(0.777)}, {"west", evaluated(0.847)}};
+  report.status.history = {first, second};
+  report.comparison.alone = {{"north", evaluated(0.611)}, {"west", evaluated(0.633)}};
+  report.comparison.federated = evaluated(0.812);
+  report.comparison.pooled = evaluated(0.829);
+  report.versions = {{"consilium", "0.1.0"}};
+  return report;
+}
+
+TEST_CASE("the page says what was trained, where, how well, and what training together brought") {
+  const std::string page = report_html(finished_run());
+  for (const char* text :
+       {"lungs", "lungs-1", "submitted by ada", "classification", "2 of 3", "0.812", "0.862 ± 0.010",
+        "better by 0.190 (accuracy)", "by a site alone (mean of 2)", "0.829", "4321", ">41</td>",
+        "declined: no data set &#39;chest&#39;", "round 2: out of memory", "Secure aggregation was off"})
+    CHECK(holds(page, text));
+  CHECK(holds(page, crypto::to_hex(job::job_digest(finished_run().spec))));
+  CHECK(holds(page, "up to 1.00</td><td>8</td><td>0.875</td><td>0.750"));
+}
+
+TEST_CASE("the page of a run that lost to its sites says so") {
+  Report report = finished_run();
+  report.comparison.federated = evaluated(0.5);
+  CHECK(holds(report_html(report), "worse by 0.122 (accuracy)"));
+}
+
+TEST_CASE("the page tells the interval of a gain, and whether it leaves room for a loss") {
+  Report report = finished_run();
+  report.comparison.ensemble = evaluated(0.7);
+  report.comparison.federated->values[1].interval = task::Interval{0.75, 0.875};
+  report.comparison.gain_intervals["accuracy"] = {0.125, 0.25};
+  CHECK(holds(report_html(report), "0.812 (0.750 to 0.875)"));
+  CHECK(holds(report_html(report), "predictions averaged"));
+  CHECK(holds(report_html(report), "between 0.125 and 0.250"));
+  CHECK(holds(report_html(report), "would hardly have said the opposite"));
+  report.comparison.gain_intervals["accuracy"] = {-0.125, 0.25};
+  CHECK(holds(report_html(report), "it includes 0"));
+}
+
+TEST_CASE("the page of a plain job has each site's metrics; that of a masked one has no number of a single site") {
+  Report report = finished_run();
+  const std::vector<std::string> own = {"0.777", "0.847", "0.611", "0.633"};
+  for (const std::string& number : own) CHECK(holds(report_html(report), number));
+  report.spec.privacy.secure_aggregation = job::SecureAggregation::kRequired;
+  report.spec.federation.roster = job::simulated_roster(report.spec.federation.sites);
+  const std::string masked = report_html(report);
+  for (const std::string& number : own) CHECK_FALSE(holds(masked, number));
+  CHECK(holds(masked, "Secure aggregation was on"));
+  CHECK(holds(masked, "mean of 2"));  // the mean of several may be told
+}
+
+TEST_CASE("the page escapes what others chose, runs nothing and loads nothing") {
+  Report report = finished_run();
+  const std::string bad = "<script src='http://x.example/'>alert(\"x\")</script><img onerror=x>&";
+  report.spec.name = report.spec.data.dataset = bad;
+  report.status.job_id = report.status.researcher = report.status.detail = bad;
+  report.status.sites[bad] = bad;
+  report.status.history[1].failed[bad] = bad;
+  report.status.history[1].site_metrics[bad] = evaluated(0.9);
+  report.comparison.alone[bad] = evaluated(0.9);
+  report.versions[bad] = bad;
+  const std::string page = report_html(report);
+  for (const char* markup : {"<script", "<img", "<link", "<iframe", "src=\"", "src='", "href=", "url(", "@import"})
+    CHECK_FALSE(holds(page, markup));
+  CHECK(holds(page, "&lt;script src=&#39;http"));
+  CHECK(holds(page, "default-src 'none'"));
+}
+
+TEST_CASE("the page stands without rounds, metrics and sites, and with tables that are too large for it") {
+  Report report;
+  report.spec = *job::parse_job(kPageJob, "job.yaml");
+  report.status.phase = JobPhase::kFailed;
+  report.status.detail = "no site accepted";
+  CHECK(holds(report_html(report), "failed: no site accepted"));
+
+  report = finished_run();
+  report.status.history[1].metrics->tables = {{"confusion", 31, 31, std::vector<std::uint64_t>(31 * 31, 1)}};
+  CHECK(holds(report_html(report), "It has 31 rows and 31 columns, and is in report.json."));
+}
+
+}  // namespace
+}  // namespace consilium::report
