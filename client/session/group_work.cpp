@@ -130,13 +130,14 @@ Result<SiteEvent> GroupWork::upload(const Upload& upload, masking::GroupMasks ma
 }
 
 SiteEvent GroupWork::check_total(const CheckTotal& effect, const std::stop_token& stop) {
-  TotalCheck check(
-      {parts_.groups.trust(), parts_.groups.ledger(), parts_.groups.keys(), parts_.models,
-       [&](const crypto::Digest& digest, std::uint64_t bytes, const std::filesystem::path& file) {
-         return parts_.link.fetch(digest, bytes, file, stop);
-       },
-       [&](const crypto::Digest& digest) { return parts_.trainer.global(digest); },
-       [&](const crypto::Digest& digest, std::span<const float> model) { parts_.trainer.remember(digest, model); }});
+  TotalCheck check({parts_.groups.trust(), parts_.groups.ledger(), parts_.groups.keys(), parts_.models,
+                    [&](const crypto::Digest& digest, std::uint64_t bytes, const std::filesystem::path& file) {
+                      return parts_.link.fetch(digest, bytes, file, stop);
+                    },
+                    [&](const crypto::Digest& digest) { return parts_.trainer.global(digest); },
+                    [&](const crypto::Digest& digest, std::span<const float> model) {
+                      return parts_.trainer.remember(digest, model);
+                    }});
   auto signed_commit = check.endorse(effect.total, effect.job.spec, effect.job.digest);
   if (!signed_commit) return TotalRefused{effect.total.key, effect.job.digest, signed_commit.error()};
   return Endorsed{effect.total.key, *std::move(signed_commit)};

@@ -48,7 +48,7 @@ Result<void> SiteTrainer::prepare(const AcceptedJob& job, std::stop_token stop) 
 /// Lays the session's global model out in shared memory, unless it lies there already.
 Result<void> SiteTrainer::load_model(const ActiveSession& session) {
   if (global_ && loaded_ == session.order.model) return {};
-  loaded_.reset();
+  CONSILIUM_TRY(put_away());
   if (!global_ || global_->bytes().size() != session.model_bytes) {
     global_.reset();
     delta_.reset();
@@ -65,11 +65,18 @@ std::span<const float> SiteTrainer::global(const crypto::Digest& model) {
   return global_ && loaded_ == model ? std::span<const float>(global_->floats()) : std::span<const float>();
 }
 
-void SiteTrainer::remember(const crypto::Digest& model, std::span<const float> parameters) {
-  if (!global_ || global_->floats().size() != parameters.size()) return;
-  loaded_.reset();
+Result<void> SiteTrainer::put_away() {
+  const auto model = std::exchange(loaded_, std::nullopt);
+  if (!std::exchange(only_here_, false) || !model) return {};
+  return models_.keep(*model, global_->bytes());
+}
+
+bool SiteTrainer::remember(const crypto::Digest& model, std::span<const float> parameters) {
+  if (!global_ || global_->floats().size() != parameters.size()) return false;
   std::ranges::copy(parameters, global_->floats().begin());
   loaded_ = model;
+  only_here_ = true;
+  return true;
 }
 
 Result<void> SiteTrainer::train(const ActiveSession& session, std::uint64_t seed, std::stop_token stop) {

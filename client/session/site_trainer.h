@@ -46,10 +46,10 @@ class SiteTrainer {
   [[nodiscard]] const std::optional<Update>& update() const { return update_; }
   /// The global model that lies in memory, where it is this one; else nothing. No trainer can write to it.
   [[nodiscard]] std::span<const float> global(const crypto::Digest& model);
-  /// Puts a model that this site has computed into that memory, so that it needn't be read and hashed again; does
-  /// nothing where a model of another size lies there.
+  /// Puts a model that this site has computed into that memory, so that it needn't be written, read and hashed again;
+  /// it goes to the disk when another job's model takes its place. False where a model of another size lies there.
   /// @param model  the digest of `parameters`
-  void remember(const crypto::Digest& model, std::span<const float> parameters);
+  bool remember(const crypto::Digest& model, std::span<const float> parameters);
   [[nodiscard]] std::span<float> delta() { return delta_->floats(); }
   /// The last update, if it is that of this order, in whatever attempt.
   [[nodiscard]] const Update* update_of(const job::RoundOrder& order) const;
@@ -59,6 +59,8 @@ class SiteTrainer {
 
  private:
   Result<void> load_model(const ActiveSession& session);
+  /// Forgets the model in memory, which goes to the disk if it isn't there.
+  Result<void> put_away();
 
   std::map<std::string, trainer::DataSource> datasets_;
   std::string site_;
@@ -69,6 +71,7 @@ class SiteTrainer {
   model::ModelSpec manifest_model_;
   std::optional<trainer::SharedVector> global_;
   std::optional<crypto::Digest> loaded_;  ///< the model that lies in global_
+  bool only_here_ = false;                ///< isn't it on the disk?
   std::optional<trainer::SharedVector> delta_;
   std::optional<Update> update_;
 };

@@ -87,9 +87,8 @@ Result<std::vector<std::byte>> TotalCheck::endorse(const wire::GroupTotal& total
   CONSILIUM_ASSIGN(const CheckedTotal checked,
                    check_total(total, std::move(words), job, digest, key,
                                [&](std::size_t parameters) { return last_model(job, sum, parameters, room); }));
-  if (!checked.model.empty()) {
+  if (!checked.model.empty() && !parts_.remember(checked.statement.model, checked.model)) {
     CONSILIUM_TRY(parts_.models.keep(checked.statement.model, std::as_bytes(checked.model)));
-    parts_.remember(checked.statement.model, checked.model);
   }
   const std::vector<std::byte> signed_bytes = secagg::commit_bytes(checked.statement);
   CONSILIUM_TRY(parts_.ledger.endorse(sum, crypto::sha256(signed_bytes)));  // check: endorse-once

@@ -30,13 +30,13 @@ class TotalCheck {
     std::function<Result<void>(const crypto::Digest&, std::uint64_t, const std::filesystem::path&)> fetch;
     /// The model with this digest, where it lies in memory; else nothing.
     std::function<std::span<const float>(const crypto::Digest&)> in_memory;
-    /// Takes the next model into that memory, where there is room.
-    std::function<void(const crypto::Digest&, std::span<const float>)> remember;
+    /// Takes the next model into that memory; false where there is no room for it.
+    std::function<bool(const crypto::Digest&, std::span<const float>)> remember;
   };
   explicit TotalCheck(Parts parts) : parts_(std::move(parts)) {}
 
   /// Fetches a total and checks it: it is of enough of the job's groups, this site's own under its own attempt, no
-  /// site's result was unusable, and the tags fit. Of a round, the next model then lies in the cache.
+  /// site's result was unusable, and the tags fit. Of a round, the next model then lies in memory or in the cache.
   /// @return a commit with this site's signature, encoded
   /// kDataLoss where the total isn't the true sum, kFailedPrecondition where a result was unusable, kPermissionDenied
   /// where the site may not sign it: the job is over for this site. kUnavailable where the total couldn't be fetched.

@@ -36,7 +36,7 @@ p{margin:8px 0;max-width:72ch}
 .card{background:var(--card);border-radius:8px;padding:12px 14px}
 .card b{display:block;font-size:22px;line-height:1.25;overflow-wrap:anywhere}
 .card span{color:var(--soft);font-size:14px}
-.charts{display:flex;flex-wrap:wrap;gap:16px}
+.charts{display:flex;flex-wrap:wrap;gap:16px;align-items:flex-start}
 .charts svg{width:100%;height:auto;max-width:520px;flex:1 1 320px}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
@@ -44,8 +44,9 @@ th,td{padding:6px 12px;border-bottom:1px solid var(--rule);text-align:right;vert
 th:first-child,td:first-child,td.words,th.words{text-align:left}
 th{font-weight:600;color:var(--soft);font-size:14px}
 tr.strong td{font-weight:600}
-.bar{display:inline-block;height:10px;border-radius:2px;background:var(--strong);vertical-align:middle}
-.track{display:inline-block;width:160px;height:10px;border-radius:2px;background:var(--rule)}
+.track{display:inline-block;width:160px;height:10px;border-radius:2px;overflow:hidden;background:var(--rule)}
+.bar{display:block;height:100%;background:var(--strong)}
+td.value{white-space:nowrap}
 td.bars{text-align:left;white-space:nowrap}
 td.count{text-align:center}
 code{font:13px/1.5 ui-monospace,Consolas,Menlo,monospace;overflow-wrap:anywhere}

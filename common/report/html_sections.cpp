@@ -30,10 +30,16 @@ std::string number_text(double value) {
 std::string cell(std::string_view text) { return fmt::format("<td>{}</td>", escape_markup(text)); }
 std::string word_cell(std::string_view text) { return fmt::format("<td class=\"words\">{}</td>", escape_markup(text)); }
 
-/// A metric's value in a row of metrics, empty where the row hasn't got it.
+/// A metric's value in a row of metrics, its interval below it; empty where the row hasn't got the metric.
 std::string metric_cell(const task::Metrics& metrics, std::string_view name) {
   const task::Metric* metric = metrics.find(name);
-  return cell(metric == nullptr ? std::string() : value_text(*metric));
+  if (metric == nullptr) return "<td></td>";
+  std::string interval;
+  if (metric->interval) {
+    interval = fmt::format("<br><span class=\"soft\">{} to {}</span>", number_text(metric->interval->low),
+                           number_text(metric->interval->high));
+  }
+  return fmt::format("<td class=\"value\">{}{}</td>", escape_markup(value_text(*metric)), interval);
 }
 
 /// A bar for a value of 0 to 1; nothing for one of another scale.
@@ -176,9 +182,6 @@ std::string code(std::string_view text) { return fmt::format("<code>{}</code>", 
 std::string value_text(const task::Metric& metric) {
   std::string text = number_text(metric.value);
   if (metric.error >= kShownError) text += " ± " + number_text(metric.error);
-  if (metric.interval) {
-    text += fmt::format(" ({} to {})", number_text(metric.interval->low), number_text(metric.interval->high));
-  }
   return text;
 }
 
@@ -272,7 +275,7 @@ std::string privacy_section(const Report& report) {
   out += fmt::format(
       "<p>Secure aggregation was on. The coordinator and the researcher saw nothing but sums over several sites, as "
       "long as no more than {} of "
-      "the sites shared all they know with them. The final model can still tell something about the images that it was "
+      "the sites told them all they know. The final model can still tell something about the images that it was "
       "trained on.</p>\n",
       job::colluding_sites(report.spec));
   if (report.plain_simulation)

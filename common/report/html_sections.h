@@ -7,8 +7,7 @@
 /// The sections of report.html, each as HTML; "" where a run has nothing for it.
 namespace consilium::report {
 
-/// A metric's value for people, with its error bound where that shows, and its interval where it has one: "0.912 ±
-/// 0.004", "0.912 (0.87 to 0.95)".
+/// A metric's value for people, with its error bound where that shows: "0.912 ± 0.004".
 [[nodiscard]] std::string value_text(const task::Metric& metric);
 /// The record of the last round that was evaluated, or nullptr.
 [[nodiscard]] const RoundRecord* last_evaluated(const JobStatus& status);

@@ -102,7 +102,7 @@ class Tasks(unittest.TestCase):
         self.assertGreater(history[-1]["dice"], 0.7)
 
     def test_boxes(self):
-        history = self.learn("detection", DETECTOR, 6, {"boxes": "boxes.csv"})
+        history = self.learn("detection", DETECTOR, 12, {"boxes": "boxes.csv"})
         self.assertGreater(history[-1]["map_50"], history[0]["map_50"] + 0.2)
 
     def test_masks_train_no_classifier(self):

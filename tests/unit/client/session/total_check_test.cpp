@@ -46,7 +46,7 @@ TEST_CASE("totals that never arrive whole, of however many sums, leave three fil
     return Result<void>(fail(ErrorCode::kUnavailable, "the stream broke"));
   };
   TotalCheck check({trust, *ledger, *keys, ModelCache(folder / "models"), broken_off,
-                    [](const auto&) { return std::span<const float>(); }, [](const auto&, auto) {}});
+                    [](const auto&) { return std::span<const float>(); }, [](const auto&, auto) { return false; }});
   const job::JobSpec job = job_of_three_groups();
   wire::GroupTotal total{{"job-1", job::SumKind::kCensus, 0, 1}, {}, {}, 0};
   total.words = job::expected_order(job, total.key, 0, {}, 0)->layout.word_count();
