@@ -34,12 +34,12 @@ double unit_of(const job::JobSpec& job, double clip) {
 }
 
 void add_coarse(const job::JobSpec& job, std::vector<std::string>& terms) {
-  const double rate = job::learning_rates(job).first;
-  if (rate < kFewestUnits * unit_of(job, job.privacy.clip)) {
-    terms.push_back(fmt::format(
-        "with a clip of {}, a learning rate of {} and {} hospitals updates are rounded to few values, and a "
-        "sum of few hospitals' may be taken apart",
-        job.privacy.clip, rate, job.federation.sites.size()));
+  const double step = job::smallest_step(job);
+  if (step < kFewestUnits * unit_of(job, job.privacy.clip)) {
+    terms.push_back(
+        fmt::format("with a clip of {}, {} and {} hospitals updates are rounded to few values, and a "
+                    "sum of few hospitals' may be taken apart",
+                    job.privacy.clip, steps_in_words(job), job.federation.sites.size()));
   }
   if (job.privacy.buffer_clip > kLargestBufferClip) {
     terms.push_back(fmt::format(
@@ -84,6 +84,14 @@ void add_normalization(const job::JobSpec& job, std::vector<std::string>& terms)
 }
 
 }  // namespace
+
+std::string steps_in_words(const job::JobSpec& job) {
+  const double step = job::smallest_step(job);
+  const double rate = job::learning_rates(job).first;
+  if (step == rate) return fmt::format("a learning rate of {}", rate);
+  return fmt::format("steps of {} (a learning rate of {}, gradients clipped to {})", step, rate,
+                     *job.training.gradient_clip);
+}
 
 std::vector<std::string> unusual_terms(const job::JobSpec& job) {
   std::vector<std::string> terms;

@@ -11,4 +11,8 @@ namespace consilium::policy {
 /// hospital, in words for whoever approves jobs. Such a job needs a person's approval, whoever asks.
 [[nodiscard]] std::vector<std::string> unusual_terms(const job::JobSpec& job);
 
+/// "a learning rate of 0.1", the job's lowest; with a gradient clip that makes its steps smaller, "steps of 0.001 (a
+/// learning rate of 0.1, gradients clipped to 0.01)".
+[[nodiscard]] std::string steps_in_words(const job::JobSpec& job);
+
 }  // namespace consilium::policy

@@ -92,6 +92,7 @@ Train request_for(const TrainOptions& options, const job::JobSpec& job) {
   request.batch_size = job.training.batch_size;
   request.optimizer = job.training.optimizer;
   request.optimizer.learning_rate = job::learning_rate_at(job, 1);
+  request.gradient_clip = job.training.gradient_clip.value_or(0.0);
   if (job.training.time_limit) {
     request.time_limit_ms = static_cast<std::uint64_t>(job.training.time_limit->count());
   }

@@ -10,6 +10,7 @@
 #include "common/job/job_limits.h"
 #include "common/job/job_sections.h"
 #include "common/job/job_text.h"
+#include "common/job/learning_rates.h"
 #include "common/job/masked_job.h"
 #include "common/model/model_json.h"
 
@@ -233,6 +234,20 @@ Result<JobSpec> with_own_population(JobSpec job) {
   return with_population(std::move(job), roster, colluding, std::move(terms));
 }
 
+/// Checks the schedule against the number of rounds, which is parsed after it.
+Result<void> check_schedule(const Value& value, const JobSpec& job) {
+  if (job.training.schedule.warmup >= job.federation.rounds) {
+    return fail(value.at("warmup").problem(
+        fmt::format("expected fewer rounds than federation.rounds, which is {}, so that a round has the full rate; "
+                    "found {}",
+                    job.federation.rounds, job.training.schedule.warmup)));
+  }
+  if (std::isnormal(learning_rates(job).first)) return {};
+  return fail(
+      value.problem("the learning rate vanishes in the first or the last round; expected a larger learning "
+                    "rate or factor"));
+}
+
 Result<JobSpec> parse_root(const Value& root) {
   JobSpec job;
   Section section(root, {"name", "model", "data", "training", "federation"},
@@ -257,11 +272,7 @@ Result<JobSpec> parse_root(const Value& root) {
   CONSILIUM_ASSIGN(job.strategy, parse_strategy(section.at("strategy"), is_masked(job) && !job.population));
   CONSILIUM_ASSIGN(job.evaluation, parse_evaluation(section.at("evaluation")));
   CONSILIUM_TRY(parse_initial_weights(section.at("initial_weights"), job));
-  if (!std::isnormal(learning_rate_at(job, job.federation.rounds))) {
-    return fail(section.at("training")
-                    .at("schedule")
-                    .problem("the learning rate vanishes before the last round; expected a larger factor"));
-  }
+  CONSILIUM_TRY(check_schedule(section.at("training").at("schedule"), job));
   if (job.population && (job.federation.roster.empty() || !job.privacy.colluding_sites)) {
     return fail(section.at("population")
                     .problem("a job with a population states federation.roster and privacy.colluding_sites too; leave "

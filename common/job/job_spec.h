@@ -18,7 +18,7 @@ enum class OptimizerKind : std::uint8_t { kSgd = 1, kAdam = 2, kAdamW = 3 };
 /// The local optimiser, with PyTorch's meaning of every number.
 struct OptimizerSpec {
   OptimizerKind kind = OptimizerKind::kSgd;
-  double learning_rate = 0.0;  ///< of round 1; see LearningRateSchedule
+  double learning_rate = 0.0;  ///< of the first round after the warm-up; see LearningRateSchedule
   double momentum = 0.0;       ///< sgd only
   double weight_decay = 0.0;   ///< L2 for sgd and adam, decoupled for adamw
   double beta1 = 0.9;          ///< adam, adamw
@@ -30,12 +30,14 @@ struct OptimizerSpec {
 enum class ScheduleKind : std::uint8_t { kConstant = 1, kStep = 2, kCosine = 3 };
 
 /// The learning rate by round: constant; step: times `factor` every `every` rounds; cosine: from learning_rate down to
-/// `minimum` at the last round.
+/// `minimum` at the last round. Before all of them the rate may warm up (Goyal et al. 2017, section 2.2): in round r of
+/// `warmup` it is learning_rate * r / (warmup + 1), and the schedule begins in the round after.
 struct LearningRateSchedule {
   ScheduleKind kind = ScheduleKind::kConstant;
   std::uint32_t every = 1;
   double factor = 1.0;
   double minimum = 0.0;
+  std::uint32_t warmup = 0;  ///< rounds before the one that has learning_rate; fewer than the job has
   bool operator==(const LearningRateSchedule&) const = default;
 };
 
@@ -51,6 +53,9 @@ struct TrainingSpec {
   std::optional<std::chrono::milliseconds> time_limit;  ///< of one site in one round; what is done by then is "partial"
   task::LossSpec loss;
   Precision precision = Precision::kFloat32;
+  /// Of a step's gradient over all trained parameters, the largest Euclidean norm (Pascanu et al. 2013, algorithm 1);
+  /// none: as it is.
+  std::optional<double> gradient_clip{};
   bool operator==(const TrainingSpec&) const = default;
 };
 

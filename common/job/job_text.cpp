@@ -27,15 +27,19 @@ json optimizer_json(const OptimizerSpec& optimizer) {
 }
 
 json schedule_json(const LearningRateSchedule& schedule) {
+  json text{{"name", "constant"}};
   switch (schedule.kind) {
     case ScheduleKind::kConstant:
       break;
     case ScheduleKind::kStep:
-      return {{"name", "step"}, {"every", schedule.every}, {"factor", schedule.factor}};
+      text = {{"name", "step"}, {"every", schedule.every}, {"factor", schedule.factor}};
+      break;
     case ScheduleKind::kCosine:
-      return {{"name", "cosine"}, {"minimum", schedule.minimum}};
+      text = {{"name", "cosine"}, {"minimum", schedule.minimum}};
+      break;
   }
-  return {{"name", "constant"}};
+  if (schedule.warmup > 0) text["warmup"] = schedule.warmup;
+  return text;
 }
 
 json training_json(const TrainingSpec& training, task::TaskKind task) {
@@ -45,8 +49,9 @@ json training_json(const TrainingSpec& training, task::TaskKind task) {
             {"schedule", schedule_json(training.schedule)},
             {"time_limit", training.time_limit ? json(config::duration_text(*training.time_limit)) : json()},
             {"loss", task::to_json(training.loss, task)}};
-  // Left out of jobs in float32, so that those of before there was a choice keep their digests.
+  // Left out where they have their defaults, so that jobs of before they existed keep their digests.
   if (training.precision != Precision::kFloat32) text["precision"] = name_of(training.precision);
+  if (training.gradient_clip) text["gradient_clip"] = *training.gradient_clip;
   return text;
 }
 

@@ -6,8 +6,14 @@
 
 namespace consilium::job {
 
-/// The lowest and the highest learning rate of all rounds. Every schedule only falls, so they are those of the last and
-/// the first round: it costs nothing for a million rounds either.
+/// The lowest and the highest learning rate of all rounds. Every schedule only rises while it warms up and only falls
+/// afterwards, so they are among those of the first round, the first one after the warm-up and the last: it costs
+/// nothing for a million rounds either.
 [[nodiscard]] std::pair<double, double> learning_rates(const JobSpec& job);
+
+/// The lowest learning rate, made smaller by a gradient clip that keeps steps below it. A step of sgd is the rate times
+/// the gradient, so a norm below 1 does. Adam divides by the gradient's own size plus epsilon, so a norm below epsilon
+/// does.
+[[nodiscard]] double smallest_step(const JobSpec& job);
 
 }  // namespace consilium::job

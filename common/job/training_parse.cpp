@@ -20,6 +20,7 @@ using config::Section;
 using config::Value;
 
 constexpr config::NumberRange kDecay{.low = 0.0, .high = 1.0, .below = true};
+constexpr config::NumberRange kGradientNorm{.low = kMinGradientClip, .high = kMaxGradientClip};
 
 Result<OptimizerSpec> parse_optimizer(const Value& value) {
   OptimizerSpec optimizer;
@@ -51,7 +52,7 @@ Result<LearningRateSchedule> parse_schedule(const Value& value, double learning_
   LearningRateSchedule schedule;
   if (!value.present()) return schedule;
   if (!value.is_map() && !value.is_list() && value.entry()->text == "constant") return schedule;
-  Section section(value, {"name"}, {"every", "factor", "minimum"});
+  Section section(value, {"name"}, {"every", "factor", "minimum", "warmup"});
   section.choice<ScheduleKind>(
       "name", schedule.kind,
       {{"constant", ScheduleKind::kConstant}, {"step", ScheduleKind::kStep}, {"cosine", ScheduleKind::kCosine}});
@@ -71,6 +72,7 @@ Result<LearningRateSchedule> parse_schedule(const Value& value, double learning_
   } else {
     refuse_key(section, "minimum", "schedule cosine");
   }
+  section.integer("warmup", schedule.warmup, {1, kMaxRounds});
   CONSILIUM_TRY(section.result());
   return schedule;
 }
@@ -115,13 +117,15 @@ Result<void> check_task(const Value& value, const JobSpec& job) {
 
 Result<TrainingSpec> parse_training(const Value& value, const JobSpec& job) {
   TrainingSpec training;
-  Section section(value, {"optimizer"}, {"local_epochs", "batch_size", "schedule", "time_limit", "loss", "precision"});
+  Section section(value, {"optimizer"},
+                  {"local_epochs", "batch_size", "schedule", "time_limit", "loss", "precision", "gradient_clip"});
   CONSILIUM_TRY(section.result());
   section.integer("local_epochs", training.local_epochs, {1, kMaxLocalEpochs});
   section.integer("batch_size", training.batch_size, {1, kMaxBatchSize});
   if (section.has("time_limit")) section.duration("time_limit", training.time_limit.emplace(), kTimes);
   section.choice<Precision>("precision", training.precision,
                             {{"float32", Precision::kFloat32}, {"bf16", Precision::kBfloat16}});
+  if (section.has("gradient_clip")) section.number("gradient_clip", training.gradient_clip.emplace(), kGradientNorm);
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(training.loss, parse_loss(section.at("loss"), job));
   CONSILIUM_ASSIGN(training.optimizer, parse_optimizer(section.at("optimizer")));

@@ -112,6 +112,7 @@ Request read_train(RecordReader& reader) {
   request.optimizer = read_optimizer(reader);
   request.proximal_mu = reader.number("proximal_mu", 0.0, kMaxNumber);
   request.time_limit_ms = reader.integer("time_limit_ms", 0, kMaxMilliseconds);
+  request.gradient_clip = reader.number("gradient_clip", 0.0, kMaxNumber);
   return request;
 }
 

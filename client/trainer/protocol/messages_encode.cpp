@@ -53,7 +53,8 @@ json to_json(const Train& request) {
           {"batch_size", request.batch_size},
           {"optimizer", to_json(request.optimizer)},
           {"proximal_mu", request.proximal_mu},
-          {"time_limit_ms", request.time_limit_ms}};
+          {"time_limit_ms", request.time_limit_ms},
+          {"gradient_clip", request.gradient_clip}};
 }
 
 json to_json(const Evaluate& request) {

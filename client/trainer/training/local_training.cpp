@@ -62,6 +62,7 @@ class LocalTraining {
       const std::vector<at::Tensor> outputs = network_.forward(batch.images, pass_);
       network_.backward(loss.step(outputs, batch.target, batch.images.size(0)));
       CONSILIUM_TRY(check(loss, epoch));
+      if (request_.gradient_clip > 0.0) clip_gradient_norm(network_.storage().gradients(), request_.gradient_clip);
       optimizer_.step();
       ++progress_.steps_done;
       hooks_.progress(progress_);

@@ -15,7 +15,16 @@ float* data_or_null(const at::Tensor& tensor) { return tensor.defined() ? tensor
 
 float* advance(float* pointer, std::int64_t by) { return pointer == nullptr ? nullptr : pointer + by; }
 
+/// clip_grad_norm_'s, against division by zero.
+constexpr double kClipEpsilon = 1e-6;
+
 }  // namespace
+
+void clip_gradient_norm(const at::Tensor& gradients, double largest) {
+  // Stays on the device: nothing waits for the norm.
+  const at::Tensor factor = (gradients.norm() + kClipEpsilon).reciprocal().mul(largest).clamp_max(1.0);
+  gradients.mul_(factor);
+}
 
 Optimizer::Optimizer(const job::OptimizerSpec& spec, double proximal_mu, ParameterStorage& storage)
     : spec_(spec), proximal_mu_(proximal_mu), weights_(storage.trainable()), gradients_(storage.gradients()) {

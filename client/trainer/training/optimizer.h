@@ -9,6 +9,11 @@
 
 namespace consilium::trainer {
 
+/// Scales gradients whose Euclidean norm is above `largest` down to it, as torch.nn.utils.clip_grad_norm_ does: by
+/// min(1, largest / (norm + 1e-6)) (Pascanu et al. 2013, algorithm 1).
+/// @param gradients  all of a network's, in one flat tensor; changed in place
+void clip_gradient_norm(const at::Tensor& gradients, double largest);
+
 /// SGD, Adam or AdamW over a network's flat parameters, with PyTorch's meaning of every number, and FedProx's proximal
 /// term mu/2 ||w - w_global||^2 (Li et al. 2020, equation 2), which adds mu (w - w_global) to the gradient. On the CPU
 /// a step is one pass over memory. Starts fresh: one object a round.

@@ -80,6 +80,18 @@ TEST_CASE("what makes a later round unusual, or another optimiser, is not hidden
     CHECK_THAT(training_in_words(job), Catch::Contains("learning rates from 1e-13 to 0.1"));
     CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("a learning rate of 1e-13 trains nothing"));
   }
+  SECTION("a warm-up that begins with nothing, and a gradient clip that leaves nothing of a step") {
+    job.training.schedule.warmup = 2;
+    CHECK_THAT(training_in_words(job),
+               Catch::StartsWith(std::to_string(job.federation.rounds) + " rounds (the first 2 rounds warm up) of "));
+    job.training.gradient_clip = 1e-6;
+    CHECK_THAT(training_in_words(job), Catch::Contains("gradients clipped to the norm 1e-06"));
+    CHECK_THAT(unusual_in(job).at(0),
+               Catch::StartsWith("steps of 3.3") && Catch::Contains("gradients clipped to 1e-06) trains nothing"));
+    job.training.optimizer.kind = job::OptimizerKind::kAdam;
+    job.training.optimizer.epsilon = 1e-8;
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with epsilon 1e-08 the learning rate is divided"));
+  }
   SECTION("an epsilon that divides the learning rate") {
     job.training.optimizer.kind = job::OptimizerKind::kAdam;
     job.training.optimizer.epsilon = 1e6;

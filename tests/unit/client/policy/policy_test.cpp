@@ -275,6 +275,13 @@ TEST_CASE("a job whose updates are rounded to few values waits for a person, tho
     CHECK_THAT(approval(policy, job),
                Catch::Contains("a learning rate of 2.0") && Catch::Contains("e-06 and 10 hospitals"));
   }
+  SECTION("by a gradient clip that keeps steps small") {
+    job.training.gradient_clip = 1.0;
+    CHECK(approval(policy, job) == "");
+    job.training.gradient_clip = 1e-4;
+    CHECK_THAT(approval(policy, job), Catch::Contains("steps of 2") &&
+                                          Catch::Contains("(a learning rate of 0.02, gradients clipped to 0.0001)"));
+  }
   SECTION("in the running statistics") {
     job.privacy.buffer_clip = 1 << 20;
     CHECK_THAT(approval(policy, job), Catch::StartsWith("with a buffer_clip of 1048576 running statistics"));

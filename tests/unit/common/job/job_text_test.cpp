@@ -196,8 +196,10 @@ JobSpec random_job(std::mt19937_64& draw) {
   }
   if (schedule.kind == ScheduleKind::kCosine) schedule.minimum = optimizer.learning_rate * share();
   job.training.precision = static_cast<Precision>(1 + below(2));
+  if (below(2)) job.training.gradient_clip = 10.0 * share();
   if (below(2)) job.training.time_limit = std::chrono::milliseconds(1 + below(100'000'000));
   job.federation.rounds = 1 + below(1000);
+  if (below(2)) schedule.warmup = below(job.federation.rounds);
   for (std::uint32_t i = 0; i < below(5); ++i) job.federation.sites.push_back("site" + std::to_string(i));
   job.federation.fraction = share();
   job.federation.minimum_sites = 1;
@@ -325,6 +327,39 @@ TEST_CASE("a job's precision is part of its digest, and float32 needn't be said"
   CHECK(parsed(canonical_text(job)) == job);
   CHECK_THAT(parse_job(precise("fp8"), "job.yaml").error().message,
              Catch::StartsWith("job.yaml: training.precision: expected one of float32, bf16, found 'fp8'"));
+}
+
+TEST_CASE("a gradient clip and a warm-up are part of a job's digest, and need not be said") {
+  const auto changed = [](const std::string& from, const std::string& to) { return with(kSmallJob, from, to); };
+  const JobSpec plain = parsed(kSmallJob);
+  CHECK_THAT(canonical_text(plain), !Catch::Contains("gradient_clip") && !Catch::Contains("warmup"));
+  const JobSpec clipped = parsed(changed("loss: cross_entropy", "loss: cross_entropy\n  gradient_clip: 0.5"));
+  CHECK(clipped.training.gradient_clip == 0.5);
+  CHECK(job_digest(clipped) != job_digest(plain));
+  CHECK(parsed(canonical_text(clipped)) == clipped);
+  for (const char* schedule : {"{name: step, every: 5, factor: 0.5, warmup: 3}", "{name: constant, warmup: 3}",
+                               "{name: cosine, minimum: 0.001, warmup: 3}"}) {
+    const JobSpec warm = parsed(changed("{name: step, every: 5, factor: 0.5}", schedule));
+    CHECK(warm.training.schedule.warmup == 3);
+    CHECK(job_digest(warm) != job_digest(plain));
+    CHECK(parsed(canonical_text(warm)) == warm);
+  }
+  const auto refused = [&](const std::string& from, const std::string& to) {
+    const auto job = parse_job(changed(from, to), "job.yaml");
+    REQUIRE_FALSE(job);
+    return job.error().message;
+  };
+  for (const char* wrong : {"0", "-1", "1e-7", "1e7", "nan", "inf", "much", "'1'", "[1]", "{}"})
+    CHECK_THAT(refused("loss: cross_entropy", std::string("loss: cross_entropy\n  gradient_clip: ") + wrong),
+               Catch::StartsWith("job.yaml: training.gradient_clip: expected a number"));
+  for (const char* wrong : {"0", "-1", "1.5", "x", "'3'", "[3]", "1000001"})
+    CHECK_THAT(refused("factor: 0.5", std::string("factor: 0.5, warmup: ") + wrong),
+               Catch::StartsWith("job.yaml: training.schedule.warmup: expected an integer"));
+  for (const char* many : {"20", "21"})
+    CHECK_THAT(refused("factor: 0.5", std::string("factor: 0.5, warmup: ") + many),
+               Catch::StartsWith("job.yaml: training.schedule.warmup: expected fewer rounds than federation.rounds, "
+                                 "which is 20, so that a round has the full rate; found " +
+                                 std::string(many)));
 }
 
 TEST_CASE("tasks and losses survive the canonical text, with every default spelled out") {

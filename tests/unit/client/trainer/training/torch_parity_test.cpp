@@ -66,6 +66,7 @@ Train request_of(const json& fixture) {
   request.optimizer.momentum = optimizer.value("momentum", 0.0);
   request.optimizer.weight_decay = optimizer.value("weight_decay", 0.0);
   request.proximal_mu = fixture.at("mu");
+  request.gradient_clip = fixture.value("gradient_clip", 0.0);
   return request;
 }
 
