@@ -127,8 +127,12 @@ std::string model_in_words(const job::JobSpec& job) {
   const auto manifest = model::build_manifest(job.model);
   if (!manifest) return name;
   const std::size_t count = manifest->parameter_count();
-  return fmt::format("{}, {} parameters ({:.1f} MB)", name, count,
-                     static_cast<double>(count) * sizeof(float) / 1'000'000.0);
+  const std::string frozen = job.model.frozen.empty()
+                                 ? ""
+                                 : fmt::format(", of which {} are trained and leave; frozen: {}",
+                                               manifest->update_size(), fmt::join(job.model.frozen, ", "));
+  return fmt::format("{}, {} parameters ({:.1f} MB){}", name, count,
+                     static_cast<double>(count) * sizeof(float) / 1'000'000.0, frozen);
 }
 
 std::string weights_in_words(const job::JobSpec& job) {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "common/job/learning_rates.h"
+#include "common/model/model_parameters.h"
 #include "common/task/task_spec.h"
 
 namespace consilium::policy {
@@ -47,6 +48,16 @@ void add_coarse(const job::JobSpec& job, std::vector<std::string>& terms) {
         "may be taken apart",
         job.privacy.buffer_clip));
   }
+}
+
+/// A model that is small, or of which most is frozen.
+void add_few_trained(const job::JobSpec& job, std::vector<std::string>& terms) {
+  const auto manifest = model::build_manifest(job.model);
+  if (!manifest || manifest->update_size() >= kFewestCoordinates) return;
+  terms.push_back(fmt::format(
+      "an update of {} parameters is too small for a hospital to see whether a sum of few hospitals' may be "
+      "taken apart",
+      manifest->update_size()));
 }
 
 void add_class_weights(const std::vector<double>& weights, std::vector<std::string>& terms) {
@@ -95,7 +106,10 @@ std::string steps_in_words(const job::JobSpec& job) {
 
 std::vector<std::string> unusual_terms(const job::JobSpec& job) {
   std::vector<std::string> terms;
-  if (job::is_masked(job)) add_coarse(job, terms);
+  if (job::is_masked(job)) {
+    add_coarse(job, terms);
+    add_few_trained(job, terms);  // check: few-trained
+  }
   add_loss(job, terms);
   add_normalization(job, terms);
   return terms;

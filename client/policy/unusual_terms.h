@@ -1,11 +1,16 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
 #include "common/job/job_spec.h"
 
 namespace consilium::policy {
+
+/// A masked update of fewer coordinates than these is not looked at for few sizes (session/inseparable.h): a person
+/// looks at its job.
+inline constexpr std::size_t kFewestCoordinates = 10'000;
 
 /// Says what of a job's numbers can make an update, or a sum of few hospitals', tell of single images or of one
 /// hospital, in words for whoever approves jobs. Such a job needs a person's approval, whoever asks.

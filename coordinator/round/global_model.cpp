@@ -44,7 +44,7 @@ Result<StatusBoard::Training> GlobalModel::next(aggregation::StreamingSum& sum, 
   StatusBoard::Training training;
   CONSILIUM_ASSIGN(const std::vector<std::uint64_t> clipped, sum.counts(encoding::kClipped));
   training.clipped = clipped[0];
-  training.coordinates = facts.contributors * manifest_.parameter_count();
+  training.coordinates = facts.contributors * manifest_.update_size();
   // Where the examples are told, the loss is the contributors' own mean, whatever the model's weighting.
   const auto loss_divisor =
       facts.contributed_examples > 0 ? aggregation::mean_divisor(job::Weighting::kCohort, facts) : divisor;
@@ -59,7 +59,7 @@ Result<StatusBoard::Training> GlobalModel::next(aggregation::StreamingSum& sum, 
 
 Result<crypto::Digest> GlobalModel::apply(std::span<const float> delta) {
   CONSILIUM_TRY(load());
-  CONSILIUM_TRY(strategy_->apply(delta, parameters_, parameters_, server_state_));
+  CONSILIUM_TRY(aggregation::apply_update(*strategy_, manifest_, delta, parameters_, parameters_, server_state_));
   CONSILIUM_ASSIGN(const crypto::Digest digest, blobs_.put(std::as_bytes(std::span(parameters_))));
   blobs_.retain(digest);
   if (pending_) blobs_.release(*pending_);

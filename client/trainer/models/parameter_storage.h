@@ -15,12 +15,12 @@ namespace consilium::trainer {
 /// One parameter or buffer of a network: views into its flat storage.
 struct Parameter {
   at::Tensor value;
-  at::Tensor gradient;  ///< undefined for buffers
+  at::Tensor gradient;  ///< undefined for buffers, and where the tensor is frozen
 };
 
-/// Holds every parameter and buffer of a network in one flat float32 tensor on its device: the trainable tensors first,
-/// each on a 64-byte boundary, so that an optimiser is one pass over one range; then the buffers. Copies from and to
-/// the manifest's order.
+/// Holds every parameter and buffer of a network in one flat float32 tensor on its device: the tensors that are trained
+/// first, each on a 64-byte boundary, so that an optimiser is one pass over one range; then the buffers and all that is
+/// frozen. Copies from and to the manifest's order.
 class ParameterStorage {
  public:
   ParameterStorage(const ParameterManifest& manifest, const at::Device& device);
@@ -38,7 +38,7 @@ class ParameterStorage {
   /// Writes storage - base, both in the manifest's order.
   void store_difference(std::span<const float> base, std::span<float> difference) const;
 
-  /// The trainable range, and its gradients (the gaps between tensors are zero in both).
+  /// The range that is trained, and its gradients (the gaps between tensors are zero in both).
   [[nodiscard]] const at::Tensor& trainable() const { return trainable_; }
   [[nodiscard]] const at::Tensor& gradients() const { return gradients_; }
   [[nodiscard]] const at::Tensor& values() const { return values_; }

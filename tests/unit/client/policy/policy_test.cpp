@@ -290,6 +290,19 @@ TEST_CASE("a job whose updates are rounded to few values waits for a person, tho
   CHECK(approval(policy, job) == "");  // the coordinator sees each update as it is
 }
 
+TEST_CASE("a masked job that trains few parameters waits for a person, though its researcher is listed") {
+  const Policy policy = parsed(kPolicy);
+  job::JobSpec job = masked_job();
+  CHECK(approval(policy, job) == "");
+  job.model.frozen = {"conv1", "conv2", "fc1"};  // fc2 has 512 weights and a bias for each class
+  CHECK_THAT(approval(policy, job), Catch::StartsWith("an update of 1026 parameters is too small for a hospital"));
+  job.model.frozen = {"conv1", "conv2", "fc2"};
+  CHECK(approval(policy, job) == "");
+  job.model.frozen = {"conv1", "conv2", "fc1"};
+  job.privacy.secure_aggregation = job::SecureAggregation::kOff;
+  CHECK(approval(policy, job) == "");  // the coordinator sees each update as it is
+}
+
 TEST_CASE("a job whose loss looks at few images alone waits for a person, though its researcher is listed") {
   const Policy policy = parsed(with("[classification]", "[classification, multi_label]"));
   job::JobSpec job = GENERATE(0, 1) == 0 ? chest_job() : masked_job();

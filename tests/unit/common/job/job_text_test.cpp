@@ -158,6 +158,7 @@ JobSpec random_job(std::mt19937_64& draw) {
   job.model.name = models[below(3)];
   job.model.input = {1 + below(3), 28, 28};
   job.model.classes = 2 + below(9);
+  if (job.model.name == "resnet18" && below(2)) job.model.frozen = {"bn1", "conv1", "layer1.0"};
   job.data.dataset = "set" + std::to_string(below(10));
   if (below(2)) {
     job.task = task::default_task(below(2) ? task::TaskKind::kClassification : task::TaskKind::kMultiLabel);
@@ -360,6 +361,36 @@ TEST_CASE("a gradient clip and a warm-up are part of a job's digest, and need no
                Catch::StartsWith("job.yaml: training.schedule.warmup: expected fewer rounds than federation.rounds, "
                                  "which is 20, so that a round has the full rate; found " +
                                  std::string(many)));
+}
+
+TEST_CASE("what a job freezes is part of its digest, in whatever order it stands, and need not be said") {
+  const auto frozen = [](const std::string& names) {
+    return with(kSmallJob, "relu, {linear: 4}]", "relu, {linear: 8}, {linear: 4}], frozen: " + names);
+  };
+  const JobSpec job = parsed(frozen("['2', '0']"));
+  CHECK(job.model.frozen == std::vector<std::string>{"0", "2"});
+  CHECK(job_digest(job) == job_digest(parsed(frozen("['0', '2']"))));
+  CHECK(job_digest(job) != job_digest(parsed(frozen("['0']"))));
+  CHECK(parsed(canonical_text(job)) == job);
+  CHECK(canonical_text(parsed(kSmallJob)).find("frozen") == std::string::npos);
+  const auto refused = [&](const std::string& names) {
+    const auto wrong = parse_job(frozen(names), "job.yaml");
+    REQUIRE_FALSE(wrong);
+    return wrong.error().message;
+  };
+  CHECK_THAT(refused("['0', '1']"),
+             Catch::StartsWith("job.yaml: model.frozen[1]: expected a layer that has parameters"));
+  CHECK_THAT(refused("['0', '2', '3']"),
+             Catch::StartsWith("job.yaml: model.frozen: expected a layer that is left to train"));
+  CHECK_THAT(refused("[]"), Catch::StartsWith("job.yaml: model.frozen: expected a list"));
+  // The order of a round is laid out for what is left, and no other order is the job's.
+  const auto order = expected_order(job, {"j", SumKind::kTrain, 1, 1}, 10, {});
+  const auto whole = expected_order(parsed(with(kSmallJob, "relu, {linear: 4}]", "relu, {linear: 8}, {linear: 4}]")),
+                                    {"j", SumKind::kTrain, 1, 1}, 10, {});
+  REQUIRE(order);
+  REQUIRE(whole);
+  CHECK(order->layout.find("parameters.0")->elements == 4 * 8 + 4);
+  CHECK(whole->layout.word_count() - order->layout.word_count() == 16 * 8 + 16 + 8 * 16 + 8);
 }
 
 TEST_CASE("tasks and losses survive the canonical text, with every default spelled out") {

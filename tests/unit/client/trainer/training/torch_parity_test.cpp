@@ -1,5 +1,6 @@
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -97,6 +98,10 @@ void check_updated(const json& fixture, const ParameterManifest& manifest, const
     const json& expected = fixture.at("tensors").at(t);
     CAPTURE(tensor.name);
     CHECK(tensor.name == expected.at("name").get<std::string>());
+    if (tensor.frozen) {
+      const auto begin = delta.begin() + static_cast<std::ptrdiff_t>(tensor.offset);
+      CHECK(std::all_of(begin, begin + static_cast<std::ptrdiff_t>(tensor.size), [](float d) { return d == 0.0F; }));
+    }
     double change = 0.0;
     double norm = 0.0;
     for (std::size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i) {
