@@ -18,6 +18,7 @@
 #include "client/trainer/workspace.h"
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
+#include "common/model/starting_weights.h"
 #include "common/parameters/safetensors.h"
 #include "common/report/report_files.h"
 
@@ -78,7 +79,11 @@ Result<ParameterVector> start_weights(const TrainOptions& options, const Bench& 
     return read_safetensors(*options.start, bench.manifest);
   }
   if (bench.job.initial_weights) {
-    return read_safetensors(*bench.job.initial_weights, bench.manifest);
+    const job::JobSpec& job = bench.job;
+    CONSILIUM_ASSIGN(model::StartingWeights weights,
+                     model::read_starting_weights(*job.initial_weights, job.model, job.replaced_layers, job.seed));
+    fmt::print(stderr, "initial weights: {}\n", model::in_words(weights, *job.initial_weights));
+    return std::move(weights.parameters);
   }
   return model::initial_weights(bench.job.model, bench.job.seed);
 }

@@ -20,6 +20,8 @@ inline constexpr std::uint32_t kMaxColludingSites = (kMaxMaskedSites - 1) / 2;
 inline constexpr std::uint32_t kMaxCountGroups = kMaxMaskedSites / kMinMaskedSites;
 /// B: with more, a site's weight n_i / (B k) would be too small for the fixed point of a sum.
 inline constexpr std::uint64_t kMaxPopulationExamples = 1'000'000'000;
+/// Words in one list or map of layers.
+inline constexpr std::uint32_t kMaxLayerWords = 1000;
 /// Norm that a step's gradient is clipped to.
 inline constexpr double kMinGradientClip = 1e-6;
 inline constexpr double kMaxGradientClip = 1e6;

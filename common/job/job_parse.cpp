@@ -12,6 +12,7 @@
 #include "common/job/job_text.h"
 #include "common/job/learning_rates.h"
 #include "common/job/masked_job.h"
+#include "common/model/layer_names.h"
 #include "common/model/model_json.h"
 
 namespace consilium::job {
@@ -213,14 +214,41 @@ Result<EvaluationSpec> parse_evaluation(const Value& value) {
   return evaluation;
 }
 
+/// Reads different words that name layers of the model; their order means nothing.
+Result<std::vector<std::string>> parse_layers(const Value& value, const model::ModelSpec& model) {
+  CONSILIUM_ASSIGN(const model::Graph graph, model::expand(model));
+  CONSILIUM_ASSIGN(const std::vector<Value> items, value.items(kMaxLayerWords));
+  std::vector<std::string> words;
+  for (const Value& item : items) {
+    CONSILIUM_ASSIGN(std::string word, item.text());
+    if (const auto known = model::check_layer_name(graph, word); !known)
+      return fail(item.problem(known.error().message));
+    words.push_back(std::move(word));
+  }
+  std::ranges::sort(words);
+  const auto twice = std::ranges::adjacent_find(words);
+  if (twice != words.end()) return fail(value.problem(fmt::format("names '{}' twice", *twice)));
+  if (words.empty()) return fail(value.problem("expected at least one layer, found none"));
+  return words;
+}
+
 Result<void> parse_initial_weights(const Value& value, JobSpec& job) {
   if (!value.present()) return {};
   if (!value.is_map()) {
     CONSILIUM_ASSIGN(job.initial_weights, value.text(4096));
     return {};
   }
-  Section section(value, {"sha256"}, {"path"});
+  Section section(value, {}, {"sha256", "path", "replace"});
   if (section.has("path")) section.text("path", job.initial_weights.emplace(), 4096);
+  if (section.ok() && !section.has("path") && !section.has("sha256"))
+    section.refuse(value.problem("expected path, the name of a safetensors file"));
+  CONSILIUM_TRY(section.result());
+  if (section.has("replace")) {
+    CONSILIUM_ASSIGN(job.replaced_layers, parse_layers(section.at("replace"), job.model));
+  }
+  if (!section.has("sha256")) return {};
+  // A vector of this digest is whole: whoever computed it has drawn those layers already.
+  refuse_key(section, "replace", "path, and without sha256");
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(job.initial_weights_digest, parse_digest(section.at("sha256"), "64 hexadecimal digits"));
   return {};

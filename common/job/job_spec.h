@@ -147,6 +147,9 @@ struct JobSpec {
   std::optional<PopulationTerms> population;
   /// A path as written; the submitting command reads the file and puts its vector's digest in its place.
   std::optional<std::string> initial_weights;
+  /// Layers that begin as the seed draws them and not as the file says, by the words of model/layer_names.h, sorted;
+  /// the submitting command reads them with the path.
+  std::vector<std::string> replaced_layers{};
   std::optional<crypto::Digest> initial_weights_digest;
   std::uint64_t seed = 0;
   /// Names of further researchers who may watch the job and fetch its models and its report.

@@ -113,6 +113,7 @@ json initial_weights_json(const JobSpec& job) {
     if (job.initial_weights) text["path"] = *job.initial_weights;
     return text;
   }
+  if (!job.replaced_layers.empty()) return {{"path", *job.initial_weights}, {"replace", job.replaced_layers}};
   return job.initial_weights ? json(*job.initial_weights) : json();
 }
 

@@ -216,8 +216,9 @@ JobSpec random_job(std::mt19937_64& draw) {
   job.privacy.buffer_clip = std::ldexp(1.0, static_cast<int>(below(41)) - 20);
   job.evaluation = {below(5), static_cast<Split>(1 + below(3))};
   if (below(2)) job.initial_weights = "weights/\"start\" \xC3\xA9 #1: '\\.safetensors";
+  if (job.initial_weights && job.model.name == "resnet18" && below(2)) job.replaced_layers = {"fc", "layer4.1"};
   if (below(2)) job.readers = {"ada", "grace-" + std::to_string(below(100))};
-  if (below(2)) job.initial_weights_digest = crypto::sha256(job.name);
+  if (job.replaced_layers.empty() && below(2)) job.initial_weights_digest = crypto::sha256(job.name);
   job.seed = draw();
   return job;
 }
@@ -361,6 +362,23 @@ TEST_CASE("a gradient clip and a warm-up are part of a job's digest, and need no
                Catch::StartsWith("job.yaml: training.schedule.warmup: expected fewer rounds than federation.rounds, "
                                  "which is 20, so that a round has the full rate; found " +
                                  std::string(many)));
+}
+
+TEST_CASE("initial weights may name the layers that they don't give, until submit has put a digest in their place") {
+  const auto start = [](const std::string& value) {
+    return with(kSmallJob, "initial_weights: weights.safetensors", "initial_weights: " + value);
+  };
+  const JobSpec job = parsed(start("{path: weights.safetensors, replace: ['2', '0']}"));
+  CHECK(job.initial_weights == "weights.safetensors");
+  CHECK(job.replaced_layers == std::vector<std::string>{"0", "2"});
+  CHECK(parsed(canonical_text(job)) == job);
+  CHECK(canonical_text(parsed(start("{path: weights.safetensors}"))) == canonical_text(parsed(kSmallJob)));
+  CHECK_THAT(parse_job(start("{path: w, replace: ['1']}"), "job.yaml").error().message,
+             Catch::StartsWith("job.yaml: initial_weights.replace[0]: expected a layer that has parameters, or what"));
+  const std::string digest(64, '1');
+  CHECK_THAT(parse_job(start("{sha256: '" + digest + "', replace: ['0']}"), "job.yaml").error().message,
+             Catch::StartsWith("job.yaml: initial_weights.replace: only with path, and without sha256"));
+  CHECK(parsed(start("{sha256: '" + digest + "'}")).replaced_layers.empty());
 }
 
 TEST_CASE("what a job freezes is part of its digest, in whatever order it stands, and need not be said") {
