@@ -121,8 +121,8 @@ Result<Answer> SiteWorker::train(const Task& task, std::stop_token stop) {
                                                  request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
   trained.partial = trained.partial || task.epochs.has_value();
   if (trained.partial && !order.keep_partial) return Answer{true, {}};
-  CONSILIUM_TRY(session::check_inseparable(order, task.job->manifest, prepared_.train_examples, global_->floats(),
-                                           delta_->floats()));
+  CONSILIUM_TRY(session::check_inseparable(order, task.job->manifest, task.job->spec.training.learning_rates,
+                                           prepared_.train_examples, global_->floats(), delta_->floats()));
   CONSILIUM_ASSIGN(
       std::vector<std::uint32_t> words,
       session::train_contribution(order, task.job->manifest, prepared_.train_examples, trained, delta_->floats()));

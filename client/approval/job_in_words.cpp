@@ -149,15 +149,18 @@ std::string training_in_words(const job::JobSpec& job) {
   const std::uint32_t warmup = job.training.schedule.warmup;
   const std::string warm =
       warmup == 0 ? "" : fmt::format(" (the first {} warm up)", counted(warmup, "round", "rounds"));
+  std::string factors;
+  for (const auto& [layer, factor] : job.training.learning_rates)
+    factors += fmt::format("{} times {} in {}", factors.empty() ? "," : " and", factor, layer);
   const std::string clip =
       job.training.gradient_clip ? fmt::format(", gradients clipped to the norm {}", *job.training.gradient_clip) : "";
   const bool whole = job.training.precision == job::Precision::kFloat32;
   const std::string precision = whole ? "" : fmt::format(" in {}", job::name_of(job.training.precision));
-  return fmt::format("{}{} of {}, batches of {}, {} with {}{}{}, {} by {}, on the data set '{}'",
+  return fmt::format("{}{} of {}, batches of {}, {} with {}{}{}{}, {} by {}, on the data set '{}'",
                      counted(job.federation.rounds, "round", "rounds"), warm,
                      counted(job.training.local_epochs, "epoch", "epochs"), job.training.batch_size,
-                     job::name_of(job.training.optimizer.kind), rates, clip, precision, task::name_of(job.task.kind),
-                     loss_in_words(job), job.data.dataset);
+                     job::name_of(job.training.optimizer.kind), rates, factors, clip, precision,
+                     task::name_of(job.task.kind), loss_in_words(job), job.data.dataset);
 }
 
 std::string readers_in_words(const job::JobSpec& job) {

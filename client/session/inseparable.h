@@ -18,10 +18,12 @@ namespace consilium::session {
 /// than half. An update of fewer coordinates than policy::kFewestCoordinates passes: constant pixels alone may give its
 /// changes few sizes, and a person looks at such a job (policy::unusual_terms()). Frozen tensors are in no update, so
 /// they don't count.
+/// @param factors        the job's, of the learning rate by layer
 /// @param examples       the site's n_i
 /// @param global, delta  of the manifest's parameter_count(). AdamW takes away a known share of the model that was
 ///                       trained from, which could be added again
-Result<void> check_inseparable(const job::RoundOrder& order, const ParameterManifest& manifest, std::uint64_t examples,
-                               std::span<const float> global, std::span<const float> delta);
+Result<void> check_inseparable(const job::RoundOrder& order, const ParameterManifest& manifest,
+                               const job::RateFactors& factors, std::uint64_t examples, std::span<const float> global,
+                               std::span<const float> delta);
 
 }  // namespace consilium::session

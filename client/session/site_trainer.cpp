@@ -84,7 +84,8 @@ Result<void> SiteTrainer::train(const ActiveSession& session, const AcceptedJob&
   CONSILIUM_ASSIGN(const trainer::Trained trained,
                    trainer_.train(
                        request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
-  CONSILIUM_TRY(check_inseparable(order, *manifest_, prepared().train_examples, global_->floats(),
+  CONSILIUM_TRY(check_inseparable(order, *manifest_, job.spec.training.learning_rates, prepared().train_examples,
+                                  global_->floats(),
                                   delta_->floats()));  // check: equal-sizes
   update_ = Update{any_attempt(order), trained, prepared().train_examples, *manifest_};
   return {};

@@ -25,7 +25,8 @@ trainer::Train train_request(const job::RoundOrder& order, const job::JobSpec& j
           .optimizer = order.optimizer,
           .proximal_mu = order.proximal_mu,
           .time_limit_ms = order.time_limit_ms,
-          .gradient_clip = job.training.gradient_clip.value_or(0.0)};
+          .gradient_clip = job.training.gradient_clip.value_or(0.0),
+          .learning_rates = job.training.learning_rates};
 }
 
 }  // namespace consilium::session

@@ -98,6 +98,7 @@ Train request_for(const TrainOptions& options, const job::JobSpec& job) {
   request.optimizer = job.training.optimizer;
   request.optimizer.learning_rate = job::learning_rate_at(job, 1);
   request.gradient_clip = job.training.gradient_clip.value_or(0.0);
+  request.learning_rates = job.training.learning_rates;
   if (job.training.time_limit) {
     request.time_limit_ms = static_cast<std::uint64_t>(job.training.time_limit->count());
   }

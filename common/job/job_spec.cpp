@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/job/learning_rates.h"
+#include "common/model/layer_names.h"
 
 namespace consilium::job {
 namespace {
@@ -128,7 +129,26 @@ double learning_rate_at(const JobSpec& job, std::uint32_t round) {
 std::pair<double, double> learning_rates(const JobSpec& job) {
   const std::uint32_t rounds = job.federation.rounds;
   const std::uint32_t warm = std::min(job.training.schedule.warmup + 1, rounds);
-  return std::minmax({learning_rate_at(job, 1), learning_rate_at(job, warm), learning_rate_at(job, rounds)});
+  auto [lowest, highest] =
+      std::minmax({learning_rate_at(job, 1), learning_rate_at(job, warm), learning_rate_at(job, rounds)});
+  double least = 1.0;
+  double most = 1.0;
+  for (const auto& [layer, factor] : job.training.learning_rates) {
+    least = std::min(least, factor);
+    most = std::max(most, factor);
+  }
+  return {lowest * least, highest * most};
+}
+
+double rate_factor(const RateFactors& factors, std::string_view tensor) {
+  double factor = 1.0;
+  std::size_t longest = 0;
+  for (const auto& [word, value] : factors) {
+    if (word.size() <= longest || !model::lies_in(tensor, word)) continue;
+    longest = word.size();
+    factor = value;
+  }
+  return factor;
 }
 
 double smallest_step(const JobSpec& job) {

@@ -27,6 +27,10 @@ struct OptimizerSpec {
   bool operator==(const OptimizerSpec&) const = default;
 };
 
+/// Factors of the learning rate by words that name layers (model/layer_names.h). Where several name a layer, the
+/// longest counts; where none does, the factor is 1.
+using RateFactors = std::map<std::string, double>;
+
 enum class ScheduleKind : std::uint8_t { kConstant = 1, kStep = 2, kCosine = 3 };
 
 /// The learning rate by round: constant; step: times `factor` every `every` rounds; cosine: from learning_rate down to
@@ -56,6 +60,7 @@ struct TrainingSpec {
   /// Of a step's gradient over all trained parameters, the largest Euclidean norm (Pascanu et al. 2013, algorithm 1);
   /// none: as it is.
   std::optional<double> gradient_clip{};
+  RateFactors learning_rates{};  ///< discriminative fine-tuning (Howard and Ruder 2018, section 3.2)
   bool operator==(const TrainingSpec&) const = default;
 };
 

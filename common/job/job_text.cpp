@@ -52,6 +52,7 @@ json training_json(const TrainingSpec& training, task::TaskKind task) {
   // Left out where they have their defaults, so that jobs of before they existed keep their digests.
   if (training.precision != Precision::kFloat32) text["precision"] = name_of(training.precision);
   if (training.gradient_clip) text["gradient_clip"] = *training.gradient_clip;
+  if (!training.learning_rates.empty()) text["learning_rates"] = training.learning_rates;
   return text;
 }
 

@@ -1,5 +1,6 @@
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -7,6 +8,7 @@
 
 #include "common/job/job_limits.h"
 #include "common/job/job_sections.h"
+#include "common/model/layer_names.h"
 #include "common/task/outputs.h"
 #include "common/task/task_json.h"
 
@@ -20,6 +22,7 @@ using config::Section;
 using config::Value;
 
 constexpr config::NumberRange kDecay{.low = 0.0, .high = 1.0, .below = true};
+constexpr config::NumberRange kRateFactor{.low = kMinRateFactor, .high = kMaxRateFactor};
 constexpr config::NumberRange kGradientNorm{.low = kMinGradientClip, .high = kMaxGradientClip};
 
 Result<OptimizerSpec> parse_optimizer(const Value& value) {
@@ -77,6 +80,23 @@ Result<LearningRateSchedule> parse_schedule(const Value& value, double learning_
   return schedule;
 }
 
+Result<RateFactors> parse_learning_rates(const Value& value, const model::ModelSpec& model) {
+  RateFactors factors;
+  if (!value.present()) return factors;
+  CONSILIUM_ASSIGN(const model::Graph graph, model::expand(model));
+  CONSILIUM_ASSIGN(const auto pairs, value.pairs(kMaxLayerWords));
+  for (const auto& [word, factor] : pairs) {
+    if (const auto known = model::check_layer_name(graph, word); !known)
+      return fail(value.problem(known.error().message));
+    const bool trained = std::ranges::any_of(graph.layers, [&word = word, &graph](const model::Layer& layer) {
+      return !layer.frozen && model::lies_in(graph.layers[layer.owner].name, word);
+    });
+    if (!trained) return fail(factor.problem("has no meaning for a layer that model.frozen names"));
+    CONSILIUM_ASSIGN(factors[word], factor.number(kRateFactor));
+  }
+  return factors;
+}
+
 /// An error whose message begins with the key path that starts at `value`.
 Error problem_at(const Value& value, std::string_view prefix, const Error& error) {
   std::string_view message = error.message;
@@ -117,8 +137,9 @@ Result<void> check_task(const Value& value, const JobSpec& job) {
 
 Result<TrainingSpec> parse_training(const Value& value, const JobSpec& job) {
   TrainingSpec training;
-  Section section(value, {"optimizer"},
-                  {"local_epochs", "batch_size", "schedule", "time_limit", "loss", "precision", "gradient_clip"});
+  Section section(
+      value, {"optimizer"},
+      {"local_epochs", "batch_size", "schedule", "time_limit", "loss", "precision", "gradient_clip", "learning_rates"});
   CONSILIUM_TRY(section.result());
   section.integer("local_epochs", training.local_epochs, {1, kMaxLocalEpochs});
   section.integer("batch_size", training.batch_size, {1, kMaxBatchSize});
@@ -129,6 +150,7 @@ Result<TrainingSpec> parse_training(const Value& value, const JobSpec& job) {
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(training.loss, parse_loss(section.at("loss"), job));
   CONSILIUM_ASSIGN(training.optimizer, parse_optimizer(section.at("optimizer")));
+  CONSILIUM_ASSIGN(training.learning_rates, parse_learning_rates(section.at("learning_rates"), job.model));
   CONSILIUM_ASSIGN(training.schedule, parse_schedule(section.at("schedule"), training.optimizer.learning_rate));
   return training;
 }

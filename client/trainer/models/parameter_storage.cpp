@@ -65,6 +65,17 @@ Result<void> ParameterStorage::all_taken() const {
   return {};
 }
 
+std::vector<ParameterStorage::Trained> ParameterStorage::trained() const {
+  std::vector<Trained> tensors;
+  for (const Place& place : places_) {
+    if (!is_trained(place.info)) continue;
+    tensors.push_back({.name = place.info.name,
+                       .begin = static_cast<std::int64_t>(place.inside),
+                       .size = static_cast<std::int64_t>(place.info.size)});
+  }
+  return tensors;
+}
+
 void ParameterStorage::load(std::span<const float> vector) {
   const at::Tensor host = values_.is_cpu() ? values_ : at::zeros(values_.sizes(), at::kFloat);
   float* inside = host.mutable_data_ptr<float>();

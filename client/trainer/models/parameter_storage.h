@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,6 +39,14 @@ class ParameterStorage {
   /// Writes storage - base, both in the manifest's order.
   void store_difference(std::span<const float> base, std::span<float> difference) const;
 
+  /// A tensor that is trained, and where it lies in trainable().
+  struct Trained {
+    std::string_view name;  ///< as long as the storage
+    std::int64_t begin = 0;
+    std::int64_t size = 0;
+  };
+  /// The tensors that are trained, in the order in which they lie.
+  [[nodiscard]] std::vector<Trained> trained() const;
   /// The range that is trained, and its gradients (the gaps between tensors are zero in both).
   [[nodiscard]] const at::Tensor& trainable() const { return trainable_; }
   [[nodiscard]] const at::Tensor& gradients() const { return gradients_; }

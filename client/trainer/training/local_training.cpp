@@ -32,7 +32,7 @@ class LocalTraining {
         examples_(examples),
         request_(request),
         hooks_(hooks),
-        optimizer_(request.optimizer, request.proximal_mu, network.storage()),
+        optimizer_(request.optimizer, request.learning_rates, request.proximal_mu, network.storage()),
         pass_{.training = true, .generator = dropout_generator(request, network.device())},
         start_(hooks.now()) {
     const auto batch = static_cast<std::uint64_t>(request.batch_size);

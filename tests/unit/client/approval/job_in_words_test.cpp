@@ -84,6 +84,12 @@ TEST_CASE("what makes a later round unusual, or another optimiser, is not hidden
     CHECK_THAT(training_in_words(job), Catch::Contains("learning rates from 1e-13 to 0.1"));
     CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("a learning rate of 1e-13 trains nothing"));
   }
+  SECTION("a layer whose learning rate is nothing") {
+    job.training.learning_rates = {{"conv1", 1e-6}, {"fc2", 2}};
+    CHECK_THAT(training_in_words(job), Catch::Contains("learning rates from 1e-07 to 0.2, times 1e-06 in conv1 and "
+                                                       "times 2 in fc2, "));
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("a learning rate of 1e-07 trains nothing"));
+  }
   SECTION("a warm-up that begins with nothing, and a gradient clip that leaves nothing of a step") {
     job.training.schedule.warmup = 2;
     CHECK_THAT(training_in_words(job),

@@ -275,6 +275,11 @@ TEST_CASE("a job whose updates are rounded to few values waits for a person, tho
     CHECK_THAT(approval(policy, job),
                Catch::Contains("a learning rate of 2.0") && Catch::Contains("e-06 and 10 hospitals"));
   }
+  SECTION("by a learning rate that is small in one layer") {
+    job.training.learning_rates = {{"conv1", 1e-4}};
+    CHECK_THAT(approval(policy, job),
+               Catch::Contains("a learning rate of 2") && Catch::Contains("e-06 and 10 hospitals"));
+  }
   SECTION("by a gradient clip that keeps steps small") {
     job.training.gradient_clip = 1.0;
     CHECK(approval(policy, job) == "");

@@ -70,6 +70,23 @@ TEST_CASE("kinds have the names that jobs write") {
   CHECK(name_of(Split::kVal) == "val");
 }
 
+TEST_CASE("a layer's learning rate is the rate times the factor of the longest word that names it") {
+  const RateFactors factors{{"layer1", 0.1}, {"layer1.1", 0.5}, {"fc", 10.0}};
+  CHECK(rate_factor(factors, "layer1.0.conv1.weight") == 0.1);
+  CHECK(rate_factor(factors, "layer1.1.conv1.weight") == 0.5);
+  CHECK(rate_factor(factors, "layer1.10.conv1.weight") == 0.1);
+  CHECK(rate_factor(factors, "layer10.0.conv1.weight") == 1.0);
+  CHECK(rate_factor(factors, "fc.bias") == 10.0);
+  CHECK(rate_factor({}, "fc.bias") == 1.0);
+  JobSpec job;
+  job.training.optimizer.learning_rate = 0.5;
+  job.training.learning_rates = factors;
+  CHECK(learning_rates(job) == std::pair(0.5 * 0.1, 5.0));
+  CHECK(smallest_step(job) == 0.5 * 0.1);
+  job.training.learning_rates = {{"fc", 10.0}};
+  CHECK(learning_rates(job) == std::pair(0.5, 5.0));
+}
+
 TEST_CASE("a gradient clip makes the smallest step smaller where the optimiser follows the gradient's size") {
   JobSpec job;
   job.training.optimizer = {OptimizerKind::kSgd, 0.5};

@@ -159,6 +159,8 @@ JobSpec random_job(std::mt19937_64& draw) {
   job.model.input = {1 + below(3), 28, 28};
   job.model.classes = 2 + below(9);
   if (job.model.name == "resnet18" && below(2)) job.model.frozen = {"bn1", "conv1", "layer1.0"};
+  if (job.model.name == "resnet18" && below(2))
+    job.training.learning_rates = {{"layer1", 0.001 + share()}, {"layer2.1", 2.0}};
   job.data.dataset = "set" + std::to_string(below(10));
   if (below(2)) {
     job.task = task::default_task(below(2) ? task::TaskKind::kClassification : task::TaskKind::kMultiLabel);
@@ -362,6 +364,35 @@ TEST_CASE("a gradient clip and a warm-up are part of a job's digest, and need no
                Catch::StartsWith("job.yaml: training.schedule.warmup: expected fewer rounds than federation.rounds, "
                                  "which is 20, so that a round has the full rate; found " +
                                  std::string(many)));
+}
+
+TEST_CASE("learning rates by layer are part of a job's digest, and factors that can't be are refused") {
+  const auto rates = [](const std::string& value) {
+    return with(kSmallJob, "loss: cross_entropy", "loss: cross_entropy\n  learning_rates: " + value);
+  };
+  const JobSpec job = parsed(rates("{'0': 0.1, '2': 2}"));
+  CHECK(job.training.learning_rates == RateFactors{{"0", 0.1}, {"2", 2.0}});
+  CHECK(job_digest(job) != job_digest(parsed(kSmallJob)));
+  CHECK(job_digest(job) == job_digest(parsed(rates("{'2': 2.0, '0': 0.1}"))));
+  CHECK(parsed(canonical_text(job)) == job);
+  CHECK(canonical_text(parsed(kSmallJob)).find("learning_rates") == std::string::npos);
+  CHECK(parsed(rates("{}")) == parsed(kSmallJob));
+  const auto refused = [](const std::string& text) {
+    const auto wrong = parse_job(text, "job.yaml");
+    REQUIRE_FALSE(wrong);
+    CHECK_THAT(wrong.error().message, Catch::StartsWith("job.yaml: training.learning_rates"));
+    return wrong.error().message;
+  };
+  for (const char* factor : {"0", "-1", "1e-7", "1e7", "nan", "inf", "slow", "'1'", "[1]", "{}"})
+    CHECK_THAT(refused(rates("{'0': " + std::string(factor) + "}")),
+               Catch::Contains("learning_rates.0: expected a number"));
+  CHECK_THAT(refused(rates("{'1': 0.1}")), Catch::Contains("found '1', did you mean"));
+  CHECK_THAT(refused(rates("['0']")), Catch::Contains("expected a map"));
+  CHECK_THAT(refused(with(rates("{'0': 0.1}"), "{linear: 4}]", "{linear: 4}], frozen: ['0']")),
+             Catch::Contains("learning_rates.0: has no meaning for a layer that model.frozen names"));
+  CHECK(
+      parsed(with(rates("{'2': 0.1}"), "{linear: 4}]", "{linear: 4}], frozen: ['0']")).training.learning_rates.size() ==
+      1);
 }
 
 TEST_CASE("initial weights may name the layers that they don't give, until submit has put a digest in their place") {

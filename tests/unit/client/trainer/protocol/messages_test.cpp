@@ -32,6 +32,7 @@ Train chest_train() {
   request.proximal_mu = std::nextafter(1.0, 2.0);
   request.time_limit_ms = 600'000;
   request.gradient_clip = 1.0 / 3.0;
+  request.learning_rates = {{"conv1", 1.0 / 7.0}, {"fc1", 2.0}};
   return request;
 }
 

@@ -68,6 +68,7 @@ Train request_of(const json& fixture) {
   request.optimizer.weight_decay = optimizer.value("weight_decay", 0.0);
   request.proximal_mu = fixture.at("mu");
   request.gradient_clip = fixture.value("gradient_clip", 0.0);
+  request.learning_rates = fixture.value("learning_rates", job::RateFactors());
   return request;
 }
 
