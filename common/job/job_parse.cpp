@@ -14,6 +14,7 @@
 #include "common/job/masked_job.h"
 #include "common/model/layer_names.h"
 #include "common/model/model_json.h"
+#include "common/task/metric_names.h"
 
 namespace consilium::job {
 namespace {
@@ -204,13 +205,31 @@ Result<std::optional<PopulationTerms>> parse_population(const Value& value) {
   return terms;
 }
 
-Result<EvaluationSpec> parse_evaluation(const Value& value) {
+/// Reads by which metric rounds are compared, and what for.
+Result<void> parse_comparison(Section& section, const task::TaskSpec& task, EvaluationSpec& evaluation) {
+  if (!section.ok() || !section.has("metric")) {
+    for (const std::string_view key : {"patience", "keep"}) refuse_key(section, key, "evaluation.metric");
+    return section.result();
+  }
+  config::Choices<std::string_view> metrics;
+  for (const std::string_view name : task::metric_names(task)) metrics.emplace_back(name, name);
+  std::string_view metric;
+  section.choice("metric", metric, metrics);
+  evaluation.metric = metric;
+  if (section.ok() && evaluation.every == 0)
+    section.refuse(section.at("metric").problem("needs evaluations; expected an evaluation.every of at least 1"));
+  section.integer("patience", evaluation.patience, {1, kMaxRounds});
+  section.choice<bool>("keep", evaluation.keep_best, {{"last", false}, {"best", true}});
+  return section.result();
+}
+
+Result<EvaluationSpec> parse_evaluation(const Value& value, const task::TaskSpec& task) {
   EvaluationSpec evaluation;
-  Section section(value, {}, {"every", "split"});
+  Section section(value, {}, {"every", "split", "metric", "patience", "keep"});
   section.integer("every", evaluation.every, {0, kMaxRounds});
   section.choice<Split>("split", evaluation.split,
                         {{"train", Split::kTrain}, {"val", Split::kVal}, {"test", Split::kTest}});
-  CONSILIUM_TRY(section.result());
+  CONSILIUM_TRY(parse_comparison(section, task, evaluation));
   return evaluation;
 }
 
@@ -298,7 +317,7 @@ Result<JobSpec> parse_root(const Value& root) {
   }
   CONSILIUM_ASSIGN(job.federation, parse_federation(section.at("federation"), is_masked(job)));
   CONSILIUM_ASSIGN(job.strategy, parse_strategy(section.at("strategy"), is_masked(job) && !job.population));
-  CONSILIUM_ASSIGN(job.evaluation, parse_evaluation(section.at("evaluation")));
+  CONSILIUM_ASSIGN(job.evaluation, parse_evaluation(section.at("evaluation"), job.task));
   CONSILIUM_TRY(parse_initial_weights(section.at("initial_weights"), job));
   CONSILIUM_TRY(check_schedule(section.at("training").at("schedule"), job));
   if (job.population && (job.federation.roster.empty() || !job.privacy.colluding_sites)) {

@@ -134,6 +134,11 @@ enum class Split : std::uint8_t { kTrain = 1, kVal = 2, kTest = 3 };
 struct EvaluationSpec {
   std::uint32_t every = 1;  ///< rounds between evaluations; 0 is never
   Split split = Split::kVal;
+  /// The metric by which rounds are compared (task::metric_names()); empty: they aren't.
+  std::string metric{};
+  /// Evaluations in a row without a better value after which the job ends; 0: it runs all its rounds.
+  std::uint32_t patience = 0;
+  bool keep_best = false;  ///< is the job's model that of the best round, or of the last?
   bool operator==(const EvaluationSpec&) const = default;
 };
 

@@ -108,6 +108,16 @@ json strategy_json(const StrategySpec& strategy) {
   return text;
 }
 
+json evaluation_json(const EvaluationSpec& evaluation) {
+  json text{{"every", evaluation.every}, {"split", name_of(evaluation.split)}};
+  // Left out where rounds aren't compared, so that jobs of before they could be keep their digests.
+  if (evaluation.metric.empty()) return text;
+  text["metric"] = evaluation.metric;
+  if (evaluation.patience > 0) text["patience"] = evaluation.patience;
+  if (evaluation.keep_best) text["keep"] = "best";
+  return text;
+}
+
 json initial_weights_json(const JobSpec& job) {
   if (job.initial_weights_digest) {
     json text{{"sha256", crypto::to_hex(*job.initial_weights_digest)}};
@@ -128,7 +138,7 @@ std::string canonical_text(const JobSpec& job) {
             {"federation", federation_json(job)},
             {"strategy", strategy_json(job.strategy)},
             {"privacy", privacy_json(job)},
-            {"evaluation", {{"every", job.evaluation.every}, {"split", name_of(job.evaluation.split)}}},
+            {"evaluation", evaluation_json(job.evaluation)},
             {"initial_weights", initial_weights_json(job)},
             {"seed", job.seed},
             {"readers", job.readers.empty() ? json() : json(job.readers)}};

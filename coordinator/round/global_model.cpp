@@ -23,7 +23,7 @@ GlobalModel::GlobalModel(const job::JobSpec& spec, ParameterManifest manifest, c
 }
 
 GlobalModel::~GlobalModel() {
-  for (const auto& held : {pending_, before_}) {
+  for (const auto& held : {pending_, before_, kept_}) {
     if (held) blobs_.release(*held);
   }
   if (latest_held_) blobs_.release(latest_);
@@ -84,8 +84,14 @@ void GlobalModel::publish(const crypto::Digest& model) {
   published_ = true;
 }
 
+void GlobalModel::keep(const crypto::Digest& model) {
+  blobs_.retain(model);
+  if (const auto former = std::exchange(kept_, model)) blobs_.release(*former);
+}
+
 std::optional<crypto::Digest> GlobalModel::end() {
   parameters_ = ParameterVector();
+  if (const auto kept = std::exchange(kept_, std::nullopt)) return kept;
   if (!published_) return std::nullopt;
   latest_held_ = false;
   return latest_;

@@ -217,6 +217,11 @@ JobSpec random_job(std::mt19937_64& draw) {
   job.privacy.clip = std::ldexp(1.0, static_cast<int>(below(41)) - 20);
   job.privacy.buffer_clip = std::ldexp(1.0, static_cast<int>(below(41)) - 20);
   job.evaluation = {below(5), static_cast<Split>(1 + below(3))};
+  if (job.evaluation.every > 0 && below(2)) {
+    job.evaluation.metric = below(2) ? "loss" : "auc";
+    job.evaluation.patience = below(4);
+    job.evaluation.keep_best = below(2) == 0;
+  }
   if (below(2)) job.initial_weights = "weights/\"start\" \xC3\xA9 #1: '\\.safetensors";
   if (job.initial_weights && job.model.name == "resnet18" && below(2)) job.replaced_layers = {"fc", "layer4.1"};
   if (below(2)) job.readers = {"ada", "grace-" + std::to_string(below(100))};
@@ -364,6 +369,36 @@ TEST_CASE("a gradient clip and a warm-up are part of a job's digest, and need no
                Catch::StartsWith("job.yaml: training.schedule.warmup: expected fewer rounds than federation.rounds, "
                                  "which is 20, so that a round has the full rate; found " +
                                  std::string(many)));
+}
+
+TEST_CASE("a metric by which rounds are compared is one of the task's, and part of the digest") {
+  const auto evaluation = [](const std::string& value) {
+    return with(kSmallJob, "{every: 1, split: test}", "{every: 1, split: test" + value + "}");
+  };
+  const JobSpec job = parsed(evaluation(", metric: auc, patience: 5, keep: best"));
+  CHECK(job.evaluation == EvaluationSpec{1, Split::kTest, "auc", 5, true});
+  CHECK(parsed(canonical_text(job)) == job);
+  CHECK(job_digest(job) != job_digest(parsed(kSmallJob)));
+  CHECK(canonical_text(parsed(evaluation(", metric: auc, keep: last"))) ==
+        canonical_text(parsed(evaluation(", metric: auc"))));
+  CHECK(canonical_text(parsed(kSmallJob)).find("metric") == std::string::npos);
+  const auto refused = [&](const std::string& text) {
+    const auto wrong = parse_job(text, "job.yaml");
+    REQUIRE_FALSE(wrong);
+    return wrong.error().message;
+  };
+  CHECK_THAT(refused(evaluation(", metric: dice")),
+             Catch::StartsWith("job.yaml: evaluation.metric: expected one of loss, accuracy, auc, "));
+  CHECK_THAT(refused(evaluation(", metric: calibration_error")), Catch::Contains("evaluation.metric: expected one of"));
+  CHECK(parse_job(evaluation(", metric: calibration_error") + "task: {name: classification, calibration_bins: 5}\n",
+                  "job.yaml"));
+  CHECK_THAT(refused(evaluation(", patience: 5")), Catch::Contains("evaluation.patience: only with evaluation.metric"));
+  CHECK_THAT(refused(evaluation(", keep: best")), Catch::Contains("evaluation.keep: only with evaluation.metric"));
+  CHECK_THAT(refused(evaluation(", metric: auc, patience: 0")), Catch::Contains("evaluation.patience: expected"));
+  CHECK_THAT(refused(evaluation(", metric: auc, keep: first")),
+             Catch::Contains("evaluation.keep: expected one of last"));
+  CHECK_THAT(refused(with(evaluation(", metric: auc"), "every: 1, split", "every: 0, split")),
+             Catch::Contains("evaluation.metric: needs evaluations"));
 }
 
 TEST_CASE("learning rates by layer are part of a job's digest, and factors that can't be are refused") {
