@@ -9,7 +9,7 @@
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
-#include "common/parameters/safetensors.h"
+#include "common/model/starting_weights.h"
 #include "common/roster/roster_file.h"
 
 namespace consilium::cli {
@@ -45,10 +45,12 @@ Result<JobFile> read_job_file(const std::filesystem::path& file) {
   CONSILIUM_ASSIGN(job.manifest, model::build_manifest(job.spec.model));
   if (!job.spec.initial_weights) return job;
   const std::filesystem::path weights = file.parent_path() / *job.spec.initial_weights;
-  auto read = read_safetensors(weights, job.manifest);
+  auto read = model::read_starting_weights(weights, job.spec.model, job.spec.replaced_layers, job.spec.seed);
   if (!read) return fail(read.error().within(file.filename().string() + ": initial_weights"));
-  job.initial_weights = std::move(*read);
+  job.weights_in_words = model::in_words(*read, weights);
+  job.initial_weights = std::move(read->parameters);
   job.spec.initial_weights.reset();
+  job.spec.replaced_layers.clear();
   job.spec.initial_weights_digest = crypto::sha256(std::as_bytes(std::span(job.initial_weights)));
   return job;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
@@ -13,9 +14,11 @@ struct JobFile {
   job::JobSpec spec;  ///< initial_weights replaced by the digest of what was read
   ParameterManifest manifest;
   ParameterVector initial_weights;  ///< empty: those that the spec and its seed give
+  std::string weights_in_words;     ///< where the tensors of `initial_weights` come from; empty without them
 };
 
-/// Reads a job, and the safetensors file that its `initial_weights` names (relative to the job's folder).
+/// Reads a job, and the safetensors file that its `initial_weights` names (relative to the job's folder). Where that
+/// fits a part of the model, the rest is drawn here, so that coordinator and sites see one vector and its digest.
 Result<JobFile> read_job_file(const std::filesystem::path& file);
 
 /// Puts the sites' keys of a roster file (`consilium ca roster`) into a job with secure aggregation, and what follows

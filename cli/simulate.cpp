@@ -66,6 +66,7 @@ class Simulation {
  private:
   Result<void> prepare() {
     CONSILIUM_ASSIGN(job_file_, read_job_file(options_.job));
+    if (!job_file_.weights_in_words.empty()) fmt::print(stderr, "initial weights: {}\n", job_file_.weights_in_words);
     CONSILIUM_TRY(check_options());
     if (!options_.compare.empty()) {
       CONSILIUM_ASSIGN(arms_, simulation::parse_arms(options_.compare));

@@ -48,6 +48,7 @@ Result<int> submit(const SubmitOptions& options) {
   // Whatever kind of mistake it is, it is one in what the researcher has given: exit code 2.
   if (!read) return fail(ErrorCode::kInvalidArgument, read.error().message);
   const JobFile job = *std::move(read);
+  if (!job.weights_in_words.empty()) fmt::print(stderr, "initial weights: {}\n", job.weights_in_words);
   CONSILIUM_ASSIGN(const std::chrono::seconds valid_for, read_validity(options.valid_for));
   CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
   CONSILIUM_ASSIGN(const std::string job_id, submit_job(client, job, valid_for));

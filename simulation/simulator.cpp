@@ -318,7 +318,7 @@ Result<report::Comparison> Simulator::compare(const Job& job, const Arms& arms, 
     one.spec.federation.sites = {site.name};
     one.spec.federation.fraction = 1.0;
     one.spec.federation.minimum_sites = 1;
-    one.spec.evaluation.every = 0;
+    one.spec.evaluation = {0, one.spec.evaluation.split};
     jobs.push_back(std::move(one));
     names.push_back(site.name);
   };

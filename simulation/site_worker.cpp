@@ -7,6 +7,7 @@
 #include "client/masking/site_secret.h"
 #include "client/session/contribution.h"
 #include "client/session/inseparable.h"
+#include "client/session/trainer_requests.h"
 
 namespace consilium::simulation {
 namespace {
@@ -87,13 +88,8 @@ Result<Answer> SiteWorker::attempt(const Task& task, std::stop_token stop) {
 }
 
 Result<void> SiteWorker::prepare(const Task& task, std::stop_token stop) {
-  trainer::Prepare request{task.job->spec.model,
-                           task.site.data,
-                           task.job->spec.data.normalize,
-                           task.job->manifest.parameter_count(),
-                           task.job->spec.task,
-                           task.job->spec.training.loss,
-                           task.job->spec.training.precision};
+  trainer::Prepare request =
+      session::prepare_request(task.job->spec, task.site.data, task.job->manifest.parameter_count());
   if (request_ == request) return {};
   request_.reset();
   data_.reset();
@@ -119,19 +115,14 @@ Result<Answer> SiteWorker::train(const Task& task, std::stop_token stop) {
   CONSILIUM_TRY(resize(delta_, global_->bytes().size()));
   const job::RoundOrder& order = task.order;
   CONSILIUM_ASSIGN(const std::uint64_t seed, seed_of(task));
-  const trainer::Train request{task.site.name,
-                               order.round,
-                               seed,
-                               task.epochs.value_or(order.local_epochs),
-                               order.batch_size,
-                               order.optimizer,
-                               order.proximal_mu,
-                               order.time_limit_ms};
+  trainer::Train request = session::train_request(order, task.job->spec, task.site.name, seed);
+  request.local_epochs = task.epochs.value_or(order.local_epochs);
   CONSILIUM_ASSIGN(trainer::Trained trained, trainer_.train(
                                                  request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
   trained.partial = trained.partial || task.epochs.has_value();
   if (trained.partial && !order.keep_partial) return Answer{true, {}};
-  CONSILIUM_TRY(session::check_inseparable(order, prepared_.train_examples, global_->floats(), delta_->floats()));
+  CONSILIUM_TRY(session::check_inseparable(order, task.job->manifest, task.job->spec.training.learning_rates,
+                                           prepared_.train_examples, global_->floats(), delta_->floats()));
   CONSILIUM_ASSIGN(
       std::vector<std::uint32_t> words,
       session::train_contribution(order, task.job->manifest, prepared_.train_examples, trained, delta_->floats()));

@@ -74,6 +74,7 @@ class Sandbox {
  private:
   Result<void> prepare() {
     CONSILIUM_ASSIGN(job_file_, read_job_file(options_.job));
+    if (!job_file_.weights_in_words.empty()) fmt::print(stderr, "initial weights: {}\n", job_file_.weights_in_words);
     CONSILIUM_ASSIGN(const std::vector<std::string> names, simulation::site_names(job_file_.spec, options_.sites));
     CONSILIUM_ASSIGN(coordinator_, find_program("consilium-coordinator", ""));
     CONSILIUM_ASSIGN(client_, find_program("consilium-client", ""));

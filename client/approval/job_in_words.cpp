@@ -22,7 +22,8 @@ constexpr std::uint32_t kLargeBatch = 1024;
 constexpr std::uint64_t kFewBatches = 4;
 /// Below it, updates are cut, or so coarse beside the clip that a sum can be taken apart.
 constexpr double kSmallClip = 1.0;
-/// Adam divides by the gradient's own size plus epsilon: above this, it is plain SGD with a rate divided by epsilon.
+/// Adam divides by the gradient's own size plus epsilon: above this, in gradients of norm 1, it is plain SGD with a
+/// rate divided by epsilon.
 constexpr double kLargeEpsilon = 1e-3;
 /// After fewer steps, Adam has moved most parameters by the learning rate times the number of steps.
 constexpr std::uint64_t kFewSteps = 20;
@@ -34,11 +35,11 @@ std::string counted(std::uint64_t count, std::string_view one, std::string_view 
 /// What of the optimiser or the clip makes an update say more about single images, or hospitals, than training needs.
 void add_unusual_training(const job::JobSpec& job, std::vector<std::string>& unusual) {
   const job::OptimizerSpec& optimizer = job.training.optimizer;
-  if (const double lowest = job::learning_rates(job).first; lowest < kTinyLearningRate)
-    unusual.push_back(fmt::format(
-        "a learning rate of {} trains nothing: such updates tell what the model answers on the images, exactly",
-        lowest));
-  if (optimizer.kind != job::OptimizerKind::kSgd && optimizer.epsilon > kLargeEpsilon)
+  const double gradient_norm = std::min(1.0, job.training.gradient_clip.value_or(1.0));
+  if (job::smallest_step(job) < kTinyLearningRate)
+    unusual.push_back(fmt::format("{} trains nothing: such updates tell what the model answers on the images, exactly",
+                                  policy::steps_in_words(job)));
+  if (optimizer.kind != job::OptimizerKind::kSgd && optimizer.epsilon > kLargeEpsilon * gradient_norm)
     unusual.push_back(fmt::format("with epsilon {} the learning rate is divided by as much, and may train nothing",
                                   optimizer.epsilon));
   const std::uint64_t batch = job.training.batch_size;
@@ -126,8 +127,12 @@ std::string model_in_words(const job::JobSpec& job) {
   const auto manifest = model::build_manifest(job.model);
   if (!manifest) return name;
   const std::size_t count = manifest->parameter_count();
-  return fmt::format("{}, {} parameters ({:.1f} MB)", name, count,
-                     static_cast<double>(count) * sizeof(float) / 1'000'000.0);
+  const std::string frozen = job.model.frozen.empty()
+                                 ? ""
+                                 : fmt::format(", of which {} are trained and leave; frozen: {}",
+                                               manifest->update_size(), fmt::join(job.model.frozen, ", "));
+  return fmt::format("{}, {} parameters ({:.1f} MB){}", name, count,
+                     static_cast<double>(count) * sizeof(float) / 1'000'000.0, frozen);
 }
 
 std::string weights_in_words(const job::JobSpec& job) {
@@ -141,13 +146,21 @@ std::string training_in_words(const job::JobSpec& job) {
   const auto [lowest, highest] = job::learning_rates(job);
   const std::string rates = lowest == highest ? fmt::format("learning rate {}", lowest)
                                               : fmt::format("learning rates from {} to {}", lowest, highest);
+  const std::uint32_t warmup = job.training.schedule.warmup;
+  const std::string warm =
+      warmup == 0 ? "" : fmt::format(" (the first {} warm up)", counted(warmup, "round", "rounds"));
+  std::string factors;
+  for (const auto& [layer, factor] : job.training.learning_rates)
+    factors += fmt::format("{} times {} in {}", factors.empty() ? "," : " and", factor, layer);
+  const std::string clip =
+      job.training.gradient_clip ? fmt::format(", gradients clipped to the norm {}", *job.training.gradient_clip) : "";
   const bool whole = job.training.precision == job::Precision::kFloat32;
   const std::string precision = whole ? "" : fmt::format(" in {}", job::name_of(job.training.precision));
-  return fmt::format("{} of {}, batches of {}, {} with {}{}, {} by {}, on the data set '{}'",
-                     counted(job.federation.rounds, "round", "rounds"),
+  return fmt::format("{}{} of {}, batches of {}, {} with {}{}{}{}, {} by {}, on the data set '{}'",
+                     counted(job.federation.rounds, "round", "rounds"), warm,
                      counted(job.training.local_epochs, "epoch", "epochs"), job.training.batch_size,
-                     job::name_of(job.training.optimizer.kind), rates, precision, task::name_of(job.task.kind),
-                     loss_in_words(job), job.data.dataset);
+                     job::name_of(job.training.optimizer.kind), rates, factors, clip, precision,
+                     task::name_of(job.task.kind), loss_in_words(job), job.data.dataset);
 }
 
 std::string readers_in_words(const job::JobSpec& job) {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "common/job/learning_rates.h"
+#include "common/model/model_parameters.h"
 #include "common/task/task_spec.h"
 
 namespace consilium::policy {
@@ -34,12 +35,12 @@ double unit_of(const job::JobSpec& job, double clip) {
 }
 
 void add_coarse(const job::JobSpec& job, std::vector<std::string>& terms) {
-  const double rate = job::learning_rates(job).first;
-  if (rate < kFewestUnits * unit_of(job, job.privacy.clip)) {
-    terms.push_back(fmt::format(
-        "with a clip of {}, a learning rate of {} and {} hospitals updates are rounded to few values, and a "
-        "sum of few hospitals' may be taken apart",
-        job.privacy.clip, rate, job.federation.sites.size()));
+  const double step = job::smallest_step(job);
+  if (step < kFewestUnits * unit_of(job, job.privacy.clip)) {
+    terms.push_back(
+        fmt::format("with a clip of {}, {} and {} hospitals updates are rounded to few values, and a "
+                    "sum of few hospitals' may be taken apart",
+                    job.privacy.clip, steps_in_words(job), job.federation.sites.size()));
   }
   if (job.privacy.buffer_clip > kLargestBufferClip) {
     terms.push_back(fmt::format(
@@ -47,6 +48,16 @@ void add_coarse(const job::JobSpec& job, std::vector<std::string>& terms) {
         "may be taken apart",
         job.privacy.buffer_clip));
   }
+}
+
+/// A model that is small, or of which most is frozen.
+void add_few_trained(const job::JobSpec& job, std::vector<std::string>& terms) {
+  const auto manifest = model::build_manifest(job.model);
+  if (!manifest || manifest->update_size() >= kFewestCoordinates) return;
+  terms.push_back(fmt::format(
+      "an update of {} parameters is too small for a hospital to see whether a sum of few hospitals' may be "
+      "taken apart",
+      manifest->update_size()));
 }
 
 void add_class_weights(const std::vector<double>& weights, std::vector<std::string>& terms) {
@@ -85,9 +96,20 @@ void add_normalization(const job::JobSpec& job, std::vector<std::string>& terms)
 
 }  // namespace
 
+std::string steps_in_words(const job::JobSpec& job) {
+  const double step = job::smallest_step(job);
+  const double rate = job::learning_rates(job).first;
+  if (step == rate) return fmt::format("a learning rate of {}", rate);
+  return fmt::format("steps of {} (a learning rate of {}, gradients clipped to {})", step, rate,
+                     *job.training.gradient_clip);
+}
+
 std::vector<std::string> unusual_terms(const job::JobSpec& job) {
   std::vector<std::string> terms;
-  if (job::is_masked(job)) add_coarse(job, terms);
+  if (job::is_masked(job)) {
+    add_coarse(job, terms);
+    add_few_trained(job, terms);  // check: few-trained
+  }
   add_loss(job, terms);
   add_normalization(job, terms);
   return terms;

@@ -11,6 +11,7 @@
 #include "common/job/cohort_draw.h"
 #include "common/job/cohort_rules.h"
 #include "common/job/round_order.h"
+#include "common/model/model_parameters.h"
 #include "common/secagg/sum_keys.h"
 #include "common/secagg/tag.h"
 
@@ -35,9 +36,11 @@ Result<void> check_words(const wire::GroupTotal& total, const job::JobSpec& job,
   return {};
 }
 
-/// The next model lies in the total's memory.
+/// The next model lies in the total's memory, or where layers are frozen, so that it is longer than the total, in
+/// `whole`.
 Result<std::span<const float>> next_model(const job::JobSpec& job, aggregation::StreamingSum& total,
-                                          const LastModel& last_model, aggregation::ServerState& state) {
+                                          const LastModel& last_model, ParameterVector& whole,
+                                          aggregation::ServerState& state) {
   CONSILIUM_ASSIGN(const std::vector<std::uint64_t> examples, total.counts(encoding::kExamples));
   aggregation::WeightingFacts facts;
   facts.contributors = 1;  // of a total at least one
@@ -45,9 +48,16 @@ Result<std::span<const float>> next_model(const job::JobSpec& job, aggregation::
   facts.contributed_examples = examples[0];
   CONSILIUM_ASSIGN(const double divisor, aggregation::mean_divisor(job.strategy.weighting, facts));
   CONSILIUM_ASSIGN(const std::span<float> delta, total.decode_parameters(divisor));
-  CONSILIUM_ASSIGN(const std::span<const float> model, last_model(delta.size()));
-  CONSILIUM_TRY(aggregation::make_strategy(job.strategy)->apply(delta, model, delta, state));
-  return std::span<const float>(delta);
+  CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(job.model));
+  CONSILIUM_ASSIGN(const std::span<const float> last, last_model(manifest.parameter_count()));
+  std::span<float> next = delta;
+  if (manifest.update_size() != manifest.parameter_count()) {
+    whole.resize(manifest.parameter_count());
+    next = whole;
+  }
+  CONSILIUM_TRY(
+      aggregation::apply_update(*aggregation::make_strategy(job.strategy), manifest, delta, last, next, state));
+  return std::span<const float>(next);
 }
 
 }  // namespace
@@ -85,12 +95,12 @@ Result<CheckedTotal> check_total(const wire::GroupTotal& total, aggregation::Str
                 "a site's result was unusable, or the coordinator says so");  // check: total-unusable
   }
   CONSILIUM_TRY(check_words(total, job, key, words.words()));
-  CheckedTotal checked{{digest, total.key.kind, total.key.round, {}, total.total, {}}, {}, std::move(words)};
+  CheckedTotal checked{{digest, total.key.kind, total.key.round, {}, total.total, {}}, {}, std::move(words), {}};
   for (const wire::IncludedSum& included : total.sums)
     checked.statement.groups.push_back({included.group, included.cohort});
   aggregation::ServerState state;
   if (total.key.kind == job::SumKind::kTrain) {
-    CONSILIUM_ASSIGN(checked.model, next_model(job, checked.memory, last_model, state));
+    CONSILIUM_ASSIGN(checked.model, next_model(job, checked.memory, last_model, checked.whole, state));
     checked.statement.model = crypto::sha256(std::as_bytes(checked.model));
   }
   checked.statement.state = aggregation::state_digest(state);

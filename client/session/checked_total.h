@@ -43,11 +43,12 @@ using LastModel = std::function<Result<std::span<const float>>(std::size_t param
 struct CheckedTotal {
   secagg::CommitStatement statement;
   std::span<const float> model;      ///< that follows from a round; empty after a census
-  aggregation::StreamingSum memory;  ///< in which it lies
+  aggregation::StreamingSum memory;  ///< in which it lies where nothing is frozen
+  ParameterVector whole;             ///< in which it lies where layers are frozen: a total is shorter then
 };
 
 /// Checks the words of a total against the groups' tags, and of a round makes the next model as the coordinator does.
-/// @param words   of the total; a round's next model is made in their place
+/// @param words   of the total; a round's next model is made in their place, where nothing is frozen
 /// @param digest  job_digest() of the job
 /// @param key     K, on which the job's sites agreed
 /// kDataLoss where the total isn't the sum of what the sites sent; kFailedPrecondition where a site's result was

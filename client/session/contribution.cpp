@@ -33,11 +33,12 @@ tl::unexpected<Error> refuse_unknown(const Field& field) {
               fmt::format("round order: a site has nothing to say in field '{}'", field.name));
 }
 
-/// Names the parameter that encoding refused; `error` where the trainer changed it meanwhile.
-Error name_parameter(const ParameterManifest& manifest, std::span<const float> delta, Error error) {
-  const auto bad = std::ranges::find_if(delta, [](float value) { return !std::isfinite(value); });
-  if (bad == delta.end()) return error;
-  const auto index = static_cast<std::size_t>(bad - delta.begin());
+/// Names the parameter of a run that encoding refused; `error` where the trainer changed it meanwhile.
+Error name_parameter(const ParameterManifest& manifest, const UpdateRun& run, std::span<const float> part,
+                     Error error) {
+  const auto bad = std::ranges::find_if(part, [](float value) { return !std::isfinite(value); });
+  if (bad == part.end()) return error;
+  const std::size_t index = run.offset + static_cast<std::size_t>(bad - part.begin());
   const TensorInfo& tensor = manifest.tensor_at(index);
   return {ErrorCode::kInvalidArgument, fmt::format("the update's parameter '{}' is {} at element {}", tensor.name,
                                                    std::isnan(*bad) ? "NaN" : "infinite", index - tensor.offset)};
@@ -120,15 +121,6 @@ struct Clipped {
   std::uint64_t trained = 0;  ///< of them parameters that are trained, and no running statistics
 };
 
-/// Is the parameter at this place trained, and no running statistic?
-bool is_trained(const ParameterManifest& manifest, std::size_t place) {
-  for (const auto& tensor : manifest.tensors()) {
-    if (place < tensor.size) return tensor.role == TensorRole::kTrainable;
-    place -= tensor.size;
-  }
-  return true;
-}
-
 /// Of a masked job's update no trained parameter may be clipped, and of the running statistics a thousandth of the
 /// update. What is clipped at every site is n_i C with each site's sign: one such coordinate with one minus among the
 /// signs gives that site's n_i, and a few dozen give all of them, and each one's signs (inseparable.h). No honest
@@ -145,23 +137,30 @@ Result<void> check_clipped(const job::RoundOrder& order, const Clipped& clipped,
                           clipped.all, coordinates, clipped.trained, most));
 }
 
+/// Encodes the parameters that an update holds, run by run.
+template <class Target>
+Result<Clipped> encode_parameters(const job::RoundOrder& order, const ParameterManifest& manifest, double weight,
+                                  std::span<const float> delta, Target& target) {
+  CONSILIUM_ASSIGN(const std::vector<Field> fields, encoding::parameter_fields(order.layout, manifest));
+  Clipped clipped;
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const UpdateRun& run = manifest.update_runs()[i];
+    const auto part = delta.subspan(run.offset, run.size);
+    auto cut = encode_delta(fields[i], weight, part, target);
+    if (!cut) return fail(name_parameter(manifest, run, part, cut.error()));
+    clipped.all += *cut;
+    if (run.role == TensorRole::kTrainable) clipped.trained += *cut;
+  }
+  return clipped;
+}
+
 /// Encodes all fields in the layout's order, parameters first.
 template <class Target>
 Result<void> encode_update(const job::RoundOrder& order, const ParameterManifest& manifest, const Report& report,
                            std::span<const float> delta, Target&& target) {
-  Clipped clipped;
-  std::span<const float> rest = delta;
+  CONSILIUM_ASSIGN(const Clipped clipped, encode_parameters(order, manifest, report.weight, delta, target));
   for (const Field& field : order.layout.fields()) {
-    if (field.name.starts_with(encoding::kParametersPrefix)) {
-      if (field.elements > rest.size())
-        return fail(ErrorCode::kInvalidArgument, "round order: its layout has more parameters than the model");
-      auto cut = encode_delta(field, report.weight, rest.first(field.elements), target);
-      if (!cut) return fail(name_parameter(manifest, delta, cut.error()));
-      clipped.all += *cut;
-      if (is_trained(manifest, delta.size() - rest.size())) clipped.trained += *cut;
-      rest = rest.subspan(field.elements);
-      continue;
-    }
+    if (field.name.starts_with(encoding::kParametersPrefix)) continue;
     const auto words = target.room(field.words());
     if (field.name == encoding::kLoss) {
       CONSILIUM_TRY(encoding::encode_fixed_point(std::span(&report.loss, 1), field, report.weight, words));
@@ -176,9 +175,7 @@ Result<void> encode_update(const job::RoundOrder& order, const ParameterManifest
     }
     CONSILIUM_TRY(target.filled(words));
   }
-  if (!rest.empty())
-    return fail(ErrorCode::kInvalidArgument, "round order: its layout has fewer parameters than the model");
-  CONSILIUM_TRY(check_clipped(order, clipped, delta.size()));  // check: clipped-apart
+  CONSILIUM_TRY(check_clipped(order, clipped, manifest.update_size()));  // check: clipped-apart
   return {};
 }
 

@@ -20,7 +20,8 @@ Result<std::vector<std::uint32_t>> census_contribution(const job::RoundOrder& or
 
 /// @param examples  the site's n_i; refused where it exceeds the order's N in a plain job, and counted as N in a masked
 ///                  one, where a refusal would tell something about n_i
-/// @param delta     local - global in the manifest's order; NaN and infinity are refused, the parameter named
+/// @param delta     local - global in the manifest's order; NaN and infinity are refused, the parameter named. What the
+///                  trainer wrote for frozen tensors is not looked at
 /// @param memory    an earlier round's vector, whose memory the new one takes
 Result<std::vector<std::uint32_t>> train_contribution(const job::RoundOrder& order, const ParameterManifest& manifest,
                                                       std::uint64_t examples, const trainer::Trained& trained,

@@ -83,7 +83,7 @@ Result<void> GroupWork::seal(const ActiveSession& session, const AcceptedJob& jo
     }
     case job::SumKind::kTrain: {
       CONSILIUM_ASSIGN(const std::uint64_t seed, parts_.groups.secret().training_seed(order, job.spec.data.dataset));
-      CONSILIUM_TRY(trainer.train(session, seed, stop));
+      CONSILIUM_TRY(trainer.train(session, job, seed, stop));
       break;
     }
     case job::SumKind::kEvaluate: {

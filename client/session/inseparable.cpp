@@ -8,10 +8,12 @@
 #include <functional>
 #include <vector>
 
+#include "client/policy/unusual_terms.h"
+#include "common/job/learning_rates.h"
+
 namespace consilium::session {
 namespace {
 
-constexpr std::size_t kFewest = 10'000;
 constexpr std::size_t kMostSampled = std::size_t{1} << 20;
 constexpr std::size_t kSizes = std::size_t{1} << 16;  // a float's exponent and eight binary digits
 constexpr std::size_t kFewSizes = 16;
@@ -24,40 +26,51 @@ struct Sizes {
   std::vector<std::uint32_t> counts = std::vector<std::uint32_t>(kSizes);
 };
 
-/// The share of a parameter that decoupled weight decay takes away in a round: public, like the parameter.
-double decayed_share(const job::RoundOrder& order, std::uint64_t examples) {
-  if (order.optimizer.kind != job::OptimizerKind::kAdamW || order.batch_size == 0) return 0.0;
+/// The share of each tensor that decoupled weight decay takes away in a round: public, like the tensor.
+std::vector<double> decayed_shares(const job::RoundOrder& order, const ParameterManifest& manifest,
+                                   const job::RateFactors& factors, std::uint64_t examples) {
+  std::vector<double> shares(manifest.tensors().size(), 0.0);
+  if (order.optimizer.kind != job::OptimizerKind::kAdamW || order.batch_size == 0) return shares;
   const std::uint64_t steps = (examples + order.batch_size - 1) / order.batch_size * order.local_epochs;
-  return std::pow(1.0 - order.optimizer.learning_rate * order.optimizer.weight_decay, static_cast<double>(steps)) - 1.0;
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    const TensorInfo& tensor = manifest.tensors()[i];
+    if (tensor.role != TensorRole::kTrainable) continue;
+    const double rate = order.optimizer.learning_rate * job::rate_factor(factors, tensor.name);
+    shares[i] = std::pow(1.0 - rate * order.optimizer.weight_decay, static_cast<double>(steps)) - 1.0;
+  }
+  return shares;
 }
 
-Sizes sizes_of(const job::RoundOrder& order, std::uint64_t examples, std::span<const float> global,
-               std::span<const float> delta) {
+Result<Sizes> sizes_of(const job::RoundOrder& order, const ParameterManifest& manifest, const job::RateFactors& factors,
+                       std::uint64_t examples, std::span<const float> global, std::span<const float> delta) {
+  CONSILIUM_ASSIGN(const std::vector<encoding::Field> fields, encoding::parameter_fields(order.layout, manifest));
   Sizes sizes;
-  const double share = decayed_share(order, examples);
+  const std::vector<double> shares = decayed_shares(order, manifest, factors, examples);
   const double weight =
       static_cast<double>(examples) / static_cast<double>(std::max<std::uint64_t>(order.normaliser, 1));
   // Odd, so that it doesn't keep step with rows whose length is even: every place of a row is looked at in its turn.
-  const std::size_t stride = (delta.size() / kMostSampled + 1) | 1;
-  std::size_t next = 0;
-  std::size_t begin = 0;  // of a field
-  for (const encoding::Field& field : order.layout.fields()) {
-    if (!field.name.starts_with(encoding::kParametersPrefix)) continue;
-    const std::size_t end = std::min<std::size_t>(begin + field.elements, delta.size());
-    const double least = kCoarsest / (std::min(weight, 1.0) * field.scale);
-    for (; next < end; next += stride) {
+  const std::size_t stride = (manifest.update_size() / kMostSampled + 1) | 1;
+  std::size_t next = 0;    // within a run
+  std::size_t tensor = 0;  // of that place
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const UpdateRun& run = manifest.update_runs()[i];
+    const double least = kCoarsest / (std::min(weight, 1.0) * fields[i].scale);
+    for (; next < run.size; next += stride) {
       ++sizes.sampled;
-      const double change = delta[next];
-      const double own = std::fabs(change) < field.bound ? std::fabs(change - share * global[next]) : field.bound;
+      const std::size_t place = run.offset + next;
+      while (place >= manifest.tensors()[tensor].offset + manifest.tensors()[tensor].size) ++tensor;
+      const double change = delta[place];
+      const double kept = change - shares[tensor] * global[place];
+      const double own = std::fabs(change) < fields[i].bound ? std::fabs(kept) : fields[i].bound;
       if (own > least) ++sizes.counts[std::bit_cast<std::uint32_t>(static_cast<float>(own)) >> 15];
     }
-    begin = end;
+    next -= run.size;
   }
   return sizes;
 }
 
 bool are_few(const Sizes& sizes) {
-  if (sizes.sampled < kFewest) return false;
+  if (sizes.sampled < policy::kFewestCoordinates) return false;
   std::uint32_t pair = 0;
   for (std::size_t i = 1; i < kSizes; ++i) pair = std::max(pair, sizes.counts[i - 1] + sizes.counts[i]);
   std::vector<std::uint32_t> most(kFewSizes);
@@ -69,11 +82,17 @@ bool are_few(const Sizes& sizes) {
 
 }  // namespace
 
-Result<void> check_inseparable(const job::RoundOrder& order, std::uint64_t examples, std::span<const float> global,
+Result<void> check_inseparable(const job::RoundOrder& order, const ParameterManifest& manifest,
+                               const job::RateFactors& factors, std::uint64_t examples, std::span<const float> global,
                                std::span<const float> delta) {
   const bool has_examples = order.layout.find(encoding::kExamples) != nullptr;
   const bool masked = !has_examples || order.layout.find(encoding::kUnusable) != nullptr;
-  if (!masked || global.size() != delta.size() || !are_few(sizes_of(order, examples, global, delta))) return {};
+  if (!masked) return {};
+  if (global.size() != manifest.parameter_count() || delta.size() != manifest.parameter_count())
+    return fail(ErrorCode::kInternal, fmt::format("a model of {} parameters and an update of {}, expected {}",
+                                                  global.size(), delta.size(), manifest.parameter_count()));
+  CONSILIUM_ASSIGN(const Sizes sizes, sizes_of(order, manifest, factors, examples, global, delta));
+  if (!are_few(sizes)) return {};
   return fail(
       ErrorCode::kInvalidArgument,
       "the update's changes have few sizes, so that a sum of a few hospitals' can be taken apart; let adam make "

@@ -96,7 +96,7 @@ class SessionWorker::Impl {
         break;
       }
       case job::SumKind::kTrain: {
-        CONSILIUM_ASSIGN(has_vector, train(session, stop));
+        CONSILIUM_ASSIGN(has_vector, train(session, job, stop));
         break;
       }
       case job::SumKind::kEvaluate:
@@ -185,7 +185,7 @@ class SessionWorker::Impl {
   }
 
   /// Returns whether there is a vector to upload.
-  Result<bool> train(const ActiveSession& session, std::stop_token stop) {
+  Result<bool> train(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop) {
     const job::RoundOrder& order = session.order;
     const auto is_dropped = [&order](const SiteTrainer::Update& update) {
       return update.result.partial && !order.keep_partial;
@@ -193,7 +193,7 @@ class SessionWorker::Impl {
     // An attempt whose masks failed is made again with fresh keys and the same update.
     const SiteTrainer::Update* kept = session.masked ? trainer_.update_of(order) : nullptr;
     if (kept != nullptr && !is_dropped(*kept)) return true;
-    CONSILIUM_TRY(trainer_.train(session, order.seed, stop));
+    CONSILIUM_TRY(trainer_.train(session, job, order.seed, stop));
     const SiteTrainer::Update& update = *trainer_.update();
     if (is_dropped(update)) return false;
     if (session.masked) return true;  // encoded on its way out

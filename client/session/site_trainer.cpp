@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "client/session/inseparable.h"
+#include "client/session/trainer_requests.h"
 #include "common/model/model_parameters.h"
 
 namespace consilium::session {
@@ -35,9 +36,7 @@ Result<void> SiteTrainer::prepare(const AcceptedJob& job, std::stop_token stop) 
     manifest_ = std::move(manifest);
     manifest_model_ = job.spec.model;
   }
-  trainer::Prepare request{
-      job.spec.model, data->second,           job.spec.data.normalize,    manifest_->parameter_count(),
-      job.spec.task,  job.spec.training.loss, job.spec.training.precision};
+  trainer::Prepare request = prepare_request(job.spec, data->second, manifest_->parameter_count());
   if (request == prepare_) return {};
   prepare_ = {};
   CONSILIUM_TRY(trainer_.prepare(request, stop));
@@ -79,7 +78,8 @@ bool SiteTrainer::remember(const crypto::Digest& model, std::span<const float> p
   return true;
 }
 
-Result<void> SiteTrainer::train(const ActiveSession& session, std::uint64_t seed, std::stop_token stop) {
+Result<void> SiteTrainer::train(const ActiveSession& session, const AcceptedJob& job, std::uint64_t seed,
+                                std::stop_token stop) {
   update_.reset();
   CONSILIUM_TRY(load_model(session));
   if (!delta_) {
@@ -87,18 +87,12 @@ Result<void> SiteTrainer::train(const ActiveSession& session, std::uint64_t seed
     delta_.emplace(std::move(created));
   }
   const job::RoundOrder& order = session.order;
-  const trainer::Train request{site_,
-                               order.round,
-                               seed,
-                               order.local_epochs,
-                               order.batch_size,
-                               order.optimizer,
-                               order.proximal_mu,
-                               order.time_limit_ms};
+  const trainer::Train request = train_request(order, job.spec, site_, seed);
   CONSILIUM_ASSIGN(const trainer::Trained trained,
                    trainer_.train(
                        request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
-  CONSILIUM_TRY(check_inseparable(order, prepared().train_examples, global_->floats(),
+  CONSILIUM_TRY(check_inseparable(order, *manifest_, job.spec.training.learning_rates, prepared().train_examples,
+                                  global_->floats(),
                                   delta_->floats()));  // check: equal-sizes
   update_ = Update{any_attempt(order), trained, prepared().train_examples, *manifest_};
   return {};

@@ -40,9 +40,9 @@ class SiteTrainer {
   /// What the trainer counted when it last read the data set; prepare() comes before.
   [[nodiscard]] const trainer::Prepared& prepared() const { return *trainer_.prepared(); }
 
-  /// Trains from the session's global model; the update is then kept. kInvalidArgument for a masked update that could
-  /// be taken apart in a sum (inseparable.h).
-  Result<void> train(const ActiveSession& session, std::uint64_t seed, std::stop_token stop);
+  /// Trains from the session's global model as the job says; the update is then kept. kInvalidArgument for a masked
+  /// update that could be taken apart in a sum (inseparable.h).
+  Result<void> train(const ActiveSession& session, const AcceptedJob& job, std::uint64_t seed, std::stop_token stop);
   [[nodiscard]] const std::optional<Update>& update() const { return update_; }
   /// The global model that lies in memory, where it is this one; else nothing. No trainer can write to it.
   [[nodiscard]] std::span<const float> global(const crypto::Digest& model);

@@ -18,6 +18,7 @@
 #include "client/trainer/workspace.h"
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
+#include "common/model/starting_weights.h"
 #include "common/parameters/safetensors.h"
 #include "common/report/report_files.h"
 
@@ -78,7 +79,11 @@ Result<ParameterVector> start_weights(const TrainOptions& options, const Bench& 
     return read_safetensors(*options.start, bench.manifest);
   }
   if (bench.job.initial_weights) {
-    return read_safetensors(*bench.job.initial_weights, bench.manifest);
+    const job::JobSpec& job = bench.job;
+    CONSILIUM_ASSIGN(model::StartingWeights weights,
+                     model::read_starting_weights(*job.initial_weights, job.model, job.replaced_layers, job.seed));
+    fmt::print(stderr, "initial weights: {}\n", model::in_words(weights, *job.initial_weights));
+    return std::move(weights.parameters);
   }
   return model::initial_weights(bench.job.model, bench.job.seed);
 }
@@ -92,6 +97,8 @@ Train request_for(const TrainOptions& options, const job::JobSpec& job) {
   request.batch_size = job.training.batch_size;
   request.optimizer = job.training.optimizer;
   request.optimizer.learning_rate = job::learning_rate_at(job, 1);
+  request.gradient_clip = job.training.gradient_clip.value_or(0.0);
+  request.learning_rates = job.training.learning_rates;
   if (job.training.time_limit) {
     request.time_limit_ms = static_cast<std::uint64_t>(job.training.time_limit->count());
   }

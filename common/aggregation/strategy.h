@@ -7,6 +7,7 @@
 #include "common/crypto/sha256.h"
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
+#include "common/parameters/parameter_manifest.h"
 
 namespace consilium::aggregation {
 
@@ -22,8 +23,9 @@ using ServerState = std::vector<std::vector<float>>;
 class MeanStrategy {
  public:
   virtual ~MeanStrategy() = default;
-  /// Makes the next global model of the present one and the mean delta.
-  /// @param mean_delta,model,next  parameter_count floats, same order; `next` may lie where one of the others does
+  /// Makes the next global model of the present one and the mean delta; apply_update() calls it.
+  /// @param mean_delta,model,next  as many floats, same order: all that isn't frozen of the model; `next` may lie where
+  ///                               one of the others does
   virtual Result<void> apply(std::span<const float> mean_delta, std::span<const float> model, std::span<float> next,
                              ServerState& state) const = 0;
   /// Is the update of a site that ran out of time used (FedProx), or dropped (FedAvg)?
@@ -32,5 +34,14 @@ class MeanStrategy {
 
 /// Makes the strategy that the job names.
 [[nodiscard]] std::unique_ptr<MeanStrategy> make_strategy(const job::StrategySpec& spec);
+
+/// Makes the next global model of the mean of updates: the strategy changes what updates hold, and frozen tensors stay
+/// bit for bit. Coordinator and sites call it, so that both get the same model.
+/// @param mean_delta   manifest.update_size() floats
+/// @param model, next  manifest.parameter_count() floats; `next` may lie where `model` does, or `mean_delta` if nothing
+///                     is frozen. kInternal where one of the three has another size
+Result<void> apply_update(const MeanStrategy& strategy, const ParameterManifest& manifest,
+                          std::span<const float> mean_delta, std::span<const float> model, std::span<float> next,
+                          ServerState& state);
 
 }  // namespace consilium::aggregation

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <unordered_set>
@@ -87,20 +88,30 @@ Field count_field(std::string name, std::uint64_t elements, std::uint64_t max_va
 
 Result<VectorLayout> train_layout(const ParameterManifest& manifest, double clip, double buffer_clip, Extras extras) {
   std::vector<Field> fields;
-  const auto& tensors = manifest.tensors();
-  for (std::size_t first = 0; first < tensors.size();) {
-    std::uint64_t elements = 0;
-    std::size_t next = first;
-    while (next < tensors.size() && tensors[next].role == tensors[first].role) elements += tensors[next++].size;
-    const double bound = tensors[first].role == TensorRole::kBuffer ? buffer_clip : clip;
-    fields.push_back(fixed_point_field(fmt::format("{}{}", kParametersPrefix, fields.size()), elements, bound));
-    first = next;
+  for (const UpdateRun& run : manifest.update_runs()) {
+    const double bound = run.role == TensorRole::kBuffer ? buffer_clip : clip;
+    fields.push_back(fixed_point_field(fmt::format("{}{}", kParametersPrefix, fields.size()), run.size, bound));
   }
   fields.push_back(fixed_point_field(std::string(kLoss), 1, kMaxTrainLoss));
   fields.push_back(count_field(std::string(kClipped), 1, ParameterManifest::kMaxParameters));
   if (extras.examples) fields.push_back(count_field(std::string(kExamples), 1, kMaxSiteExamples));
   if (extras.unusable) fields.push_back(count_field(std::string(kUnusable), 1, 1));
   return VectorLayout::create(std::move(fields));
+}
+
+Result<std::vector<Field>> parameter_fields(const VectorLayout& layout, const ParameterManifest& manifest) {
+  std::vector<Field> found;
+  for (const Field& field : layout.fields()) {
+    if (field.name.starts_with(kParametersPrefix)) found.push_back(field);
+  }
+  const auto fits = [](const Field& field, const UpdateRun& run) {
+    return field.kind == FieldKind::kFixedPoint && field.elements == run.size;
+  };
+  if (std::ranges::equal(found, manifest.update_runs(), fits)) return found;
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("round order: its layout has {} fields of parameters; expected those of the model's update, "
+                          "{} fields with {} parameters",
+                          found.size(), manifest.update_runs().size(), manifest.update_size()));
 }
 
 }  // namespace consilium::encoding

@@ -68,8 +68,8 @@ inline constexpr std::string_view kLoss = "loss";  // train: mean loss, fixed po
 inline constexpr std::string_view kClipped = "clipped";  // train, count: coordinates clipped
 /// Mode masked, every kind, count: sites whose result was unusable; any makes the sum void.
 inline constexpr std::string_view kUnusable = "unusable";
-// train: one field for each maximal run of tensors of one role, "parameters.0", "parameters.1", ...; together they are
-// the manifest's vector in its order.
+// train: one field for each of ParameterManifest::update_runs(), "parameters.0", "parameters.1", ...; together they are
+// the manifest's vector in its order, less the frozen tensors.
 inline constexpr std::string_view kParametersPrefix = "parameters.";
 
 /// Examples that one site may count in one split: what two limbs hold.
@@ -82,8 +82,11 @@ struct Extras {
   bool examples = false;  ///< train: the site's examples, as the divisor of the mean
   bool unusable = false;  ///< may a site say that its result was unusable?
 };
-/// Lays out an update: the parameters first, so that the decoded sum is the mean delta in the manifest's order; then
-/// the loss and the clipped coordinates; then the extras.
+/// Lays out an update: the parameters first, so that the decoded sum is the mean delta in the manifest's order, less
+/// the frozen tensors; then the loss and the clipped coordinates; then the extras.
 Result<VectorLayout> train_layout(const ParameterManifest& manifest, double clip, double buffer_clip, Extras extras);
+/// Finds the fields of an update's parameters, one for each of the manifest's update_runs(). Fails with
+/// kInvalidArgument where the layout has others than these.
+Result<std::vector<Field>> parameter_fields(const VectorLayout& layout, const ParameterManifest& manifest);
 
 }  // namespace consilium::encoding

@@ -20,6 +20,14 @@ inline constexpr std::uint32_t kMaxColludingSites = (kMaxMaskedSites - 1) / 2;
 inline constexpr std::uint32_t kMaxCountGroups = kMaxMaskedSites / kMinMaskedSites;
 /// B: with more, a site's weight n_i / (B k) would be too small for the fixed point of a sum.
 inline constexpr std::uint64_t kMaxPopulationExamples = 1'000'000'000;
+/// Words in one list or map of layers.
+inline constexpr std::uint32_t kMaxLayerWords = 1000;
+/// What a layer's learning rate is multiplied by.
+inline constexpr double kMinRateFactor = 1e-6;
+inline constexpr double kMaxRateFactor = 1e6;
+/// Norm that a step's gradient is clipped to.
+inline constexpr double kMinGradientClip = 1e-6;
+inline constexpr double kMaxGradientClip = 1e6;
 inline constexpr double kMinClip = 1.0 / (1 << 20);
 inline constexpr double kMaxClip = 1 << 20;
 

@@ -10,8 +10,11 @@
 #include "common/job/job_limits.h"
 #include "common/job/job_sections.h"
 #include "common/job/job_text.h"
+#include "common/job/learning_rates.h"
 #include "common/job/masked_job.h"
+#include "common/model/layer_names.h"
 #include "common/model/model_json.h"
+#include "common/task/metric_names.h"
 
 namespace consilium::job {
 namespace {
@@ -202,14 +205,50 @@ Result<std::optional<PopulationTerms>> parse_population(const Value& value) {
   return terms;
 }
 
-Result<EvaluationSpec> parse_evaluation(const Value& value) {
+/// Reads by which metric rounds are compared, and what for.
+Result<void> parse_comparison(Section& section, const task::TaskSpec& task, EvaluationSpec& evaluation) {
+  if (!section.ok() || !section.has("metric")) {
+    for (const std::string_view key : {"patience", "keep"}) refuse_key(section, key, "evaluation.metric");
+    return section.result();
+  }
+  config::Choices<std::string_view> metrics;
+  for (const std::string_view name : task::metric_names(task)) metrics.emplace_back(name, name);
+  std::string_view metric;
+  section.choice("metric", metric, metrics);
+  evaluation.metric = metric;
+  if (section.ok() && evaluation.every == 0)
+    section.refuse(section.at("metric").problem("needs evaluations; expected an evaluation.every of at least 1"));
+  section.integer("patience", evaluation.patience, {1, kMaxRounds});
+  section.choice<bool>("keep", evaluation.keep_best, {{"last", false}, {"best", true}});
+  return section.result();
+}
+
+Result<EvaluationSpec> parse_evaluation(const Value& value, const task::TaskSpec& task) {
   EvaluationSpec evaluation;
-  Section section(value, {}, {"every", "split"});
+  Section section(value, {}, {"every", "split", "metric", "patience", "keep"});
   section.integer("every", evaluation.every, {0, kMaxRounds});
   section.choice<Split>("split", evaluation.split,
                         {{"train", Split::kTrain}, {"val", Split::kVal}, {"test", Split::kTest}});
-  CONSILIUM_TRY(section.result());
+  CONSILIUM_TRY(parse_comparison(section, task, evaluation));
   return evaluation;
+}
+
+/// Reads different words that name layers of the model; their order means nothing.
+Result<std::vector<std::string>> parse_layers(const Value& value, const model::ModelSpec& model) {
+  CONSILIUM_ASSIGN(const model::Graph graph, model::expand(model));
+  CONSILIUM_ASSIGN(const std::vector<Value> items, value.items(kMaxLayerWords));
+  std::vector<std::string> words;
+  for (const Value& item : items) {
+    CONSILIUM_ASSIGN(std::string word, item.text());
+    if (const auto known = model::check_layer_name(graph, word); !known)
+      return fail(item.problem(known.error().message));
+    words.push_back(std::move(word));
+  }
+  std::ranges::sort(words);
+  const auto twice = std::ranges::adjacent_find(words);
+  if (twice != words.end()) return fail(value.problem(fmt::format("names '{}' twice", *twice)));
+  if (words.empty()) return fail(value.problem("expected at least one layer, found none"));
+  return words;
 }
 
 Result<void> parse_initial_weights(const Value& value, JobSpec& job) {
@@ -218,8 +257,17 @@ Result<void> parse_initial_weights(const Value& value, JobSpec& job) {
     CONSILIUM_ASSIGN(job.initial_weights, value.text(4096));
     return {};
   }
-  Section section(value, {"sha256"}, {"path"});
+  Section section(value, {}, {"sha256", "path", "replace"});
   if (section.has("path")) section.text("path", job.initial_weights.emplace(), 4096);
+  if (section.ok() && !section.has("path") && !section.has("sha256"))
+    section.refuse(value.problem("expected path, the name of a safetensors file"));
+  CONSILIUM_TRY(section.result());
+  if (section.has("replace")) {
+    CONSILIUM_ASSIGN(job.replaced_layers, parse_layers(section.at("replace"), job.model));
+  }
+  if (!section.has("sha256")) return {};
+  // A vector of this digest is whole: whoever computed it has drawn those layers already.
+  refuse_key(section, "replace", "path, and without sha256");
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(job.initial_weights_digest, parse_digest(section.at("sha256"), "64 hexadecimal digits"));
   return {};
@@ -231,6 +279,20 @@ Result<JobSpec> with_own_population(JobSpec job) {
   const std::uint32_t colluding = *job.privacy.colluding_sites;
   PopulationTerms terms = *std::move(job.population);
   return with_population(std::move(job), roster, colluding, std::move(terms));
+}
+
+/// Checks the schedule against the number of rounds, which is parsed after it.
+Result<void> check_schedule(const Value& value, const JobSpec& job) {
+  if (job.training.schedule.warmup >= job.federation.rounds) {
+    return fail(value.at("warmup").problem(
+        fmt::format("expected fewer rounds than federation.rounds, which is {}, so that a round has the full rate; "
+                    "found {}",
+                    job.federation.rounds, job.training.schedule.warmup)));
+  }
+  if (std::isnormal(learning_rates(job).first)) return {};
+  return fail(
+      value.problem("the learning rate vanishes in the first or the last round; expected a larger learning "
+                    "rate or factor"));
 }
 
 Result<JobSpec> parse_root(const Value& root) {
@@ -255,13 +317,9 @@ Result<JobSpec> parse_root(const Value& root) {
   }
   CONSILIUM_ASSIGN(job.federation, parse_federation(section.at("federation"), is_masked(job)));
   CONSILIUM_ASSIGN(job.strategy, parse_strategy(section.at("strategy"), is_masked(job) && !job.population));
-  CONSILIUM_ASSIGN(job.evaluation, parse_evaluation(section.at("evaluation")));
+  CONSILIUM_ASSIGN(job.evaluation, parse_evaluation(section.at("evaluation"), job.task));
   CONSILIUM_TRY(parse_initial_weights(section.at("initial_weights"), job));
-  if (!std::isnormal(learning_rate_at(job, job.federation.rounds))) {
-    return fail(section.at("training")
-                    .at("schedule")
-                    .problem("the learning rate vanishes before the last round; expected a larger factor"));
-  }
+  CONSILIUM_TRY(check_schedule(section.at("training").at("schedule"), job));
   if (job.population && (job.federation.roster.empty() || !job.privacy.colluding_sites)) {
     return fail(section.at("population")
                     .problem("a job with a population states federation.roster and privacy.colluding_sites too; leave "

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/job/learning_rates.h"
+#include "common/model/layer_names.h"
 
 namespace consilium::job {
 namespace {
@@ -106,14 +107,17 @@ bool evaluates_after(const JobSpec& job, std::uint32_t round) {
 double learning_rate_at(const JobSpec& job, std::uint32_t round) {
   const LearningRateSchedule& schedule = job.training.schedule;
   const double start = job.training.optimizer.learning_rate;
-  const std::uint32_t before = std::max(round, 1U) - 1;
+  const std::uint32_t counted = std::max(round, 1U);
+  if (counted <= schedule.warmup) return start * (counted / (schedule.warmup + 1.0));
+  const std::uint32_t before = counted - 1 - schedule.warmup;
   switch (schedule.kind) {
     case ScheduleKind::kConstant:
       break;
     case ScheduleKind::kStep:
       return start * step_factor(schedule.factor, before / std::max(schedule.every, 1U));
     case ScheduleKind::kCosine: {
-      const std::uint32_t last = std::max(job.federation.rounds, 1U) - 1;
+      const std::uint32_t rounds = std::max(job.federation.rounds, schedule.warmup + 1);
+      const std::uint32_t last = rounds - 1 - schedule.warmup;
       if (last == 0) return start;
       const double done = static_cast<double>(std::min(before, last)) / static_cast<double>(last);
       return schedule.minimum + (start - schedule.minimum) * half_cosine(done);
@@ -123,7 +127,36 @@ double learning_rate_at(const JobSpec& job, std::uint32_t round) {
 }
 
 std::pair<double, double> learning_rates(const JobSpec& job) {
-  return std::minmax({learning_rate_at(job, 1), learning_rate_at(job, job.federation.rounds)});
+  const std::uint32_t rounds = job.federation.rounds;
+  const std::uint32_t warm = std::min(job.training.schedule.warmup + 1, rounds);
+  auto [lowest, highest] =
+      std::minmax({learning_rate_at(job, 1), learning_rate_at(job, warm), learning_rate_at(job, rounds)});
+  double least = 1.0;
+  double most = 1.0;
+  for (const auto& [layer, factor] : job.training.learning_rates) {
+    least = std::min(least, factor);
+    most = std::max(most, factor);
+  }
+  return {lowest * least, highest * most};
+}
+
+double rate_factor(const RateFactors& factors, std::string_view tensor) {
+  double factor = 1.0;
+  std::size_t longest = 0;
+  for (const auto& [word, value] : factors) {
+    if (word.size() <= longest || !model::lies_in(tensor, word)) continue;
+    longest = word.size();
+    factor = value;
+  }
+  return factor;
+}
+
+double smallest_step(const JobSpec& job) {
+  const double rate = learning_rates(job).first;
+  if (!job.training.gradient_clip) return rate;
+  const OptimizerSpec& optimizer = job.training.optimizer;
+  const double unit = optimizer.kind == OptimizerKind::kSgd ? 1.0 : optimizer.epsilon;
+  return rate * std::min(1.0, *job.training.gradient_clip / unit);
 }
 
 }  // namespace consilium::job

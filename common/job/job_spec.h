@@ -18,7 +18,7 @@ enum class OptimizerKind : std::uint8_t { kSgd = 1, kAdam = 2, kAdamW = 3 };
 /// The local optimiser, with PyTorch's meaning of every number.
 struct OptimizerSpec {
   OptimizerKind kind = OptimizerKind::kSgd;
-  double learning_rate = 0.0;  ///< of round 1; see LearningRateSchedule
+  double learning_rate = 0.0;  ///< of the first round after the warm-up; see LearningRateSchedule
   double momentum = 0.0;       ///< sgd only
   double weight_decay = 0.0;   ///< L2 for sgd and adam, decoupled for adamw
   double beta1 = 0.9;          ///< adam, adamw
@@ -27,15 +27,21 @@ struct OptimizerSpec {
   bool operator==(const OptimizerSpec&) const = default;
 };
 
+/// Factors of the learning rate by words that name layers (model/layer_names.h). Where several name a layer, the
+/// longest counts; where none does, the factor is 1.
+using RateFactors = std::map<std::string, double>;
+
 enum class ScheduleKind : std::uint8_t { kConstant = 1, kStep = 2, kCosine = 3 };
 
 /// The learning rate by round: constant; step: times `factor` every `every` rounds; cosine: from learning_rate down to
-/// `minimum` at the last round.
+/// `minimum` at the last round. Before all of them the rate may warm up (Goyal et al. 2017, section 2.2): in round r of
+/// `warmup` it is learning_rate * r / (warmup + 1), and the schedule begins in the round after.
 struct LearningRateSchedule {
   ScheduleKind kind = ScheduleKind::kConstant;
   std::uint32_t every = 1;
   double factor = 1.0;
   double minimum = 0.0;
+  std::uint32_t warmup = 0;  ///< rounds before the one that has learning_rate; fewer than the job has
   bool operator==(const LearningRateSchedule&) const = default;
 };
 
@@ -51,6 +57,10 @@ struct TrainingSpec {
   std::optional<std::chrono::milliseconds> time_limit;  ///< of one site in one round; what is done by then is "partial"
   task::LossSpec loss;
   Precision precision = Precision::kFloat32;
+  /// Of a step's gradient over all trained parameters, the largest Euclidean norm (Pascanu et al. 2013, algorithm 1);
+  /// none: as it is.
+  std::optional<double> gradient_clip{};
+  RateFactors learning_rates{};  ///< discriminative fine-tuning (Howard and Ruder 2018, section 3.2)
   bool operator==(const TrainingSpec&) const = default;
 };
 
@@ -124,6 +134,11 @@ enum class Split : std::uint8_t { kTrain = 1, kVal = 2, kTest = 3 };
 struct EvaluationSpec {
   std::uint32_t every = 1;  ///< rounds between evaluations; 0 is never
   Split split = Split::kVal;
+  /// The metric by which rounds are compared (task::metric_names()); empty: they aren't.
+  std::string metric{};
+  /// Evaluations in a row without a better value after which the job ends; 0: it runs all its rounds.
+  std::uint32_t patience = 0;
+  bool keep_best = false;  ///< is the job's model that of the best round, or of the last?
   bool operator==(const EvaluationSpec&) const = default;
 };
 
@@ -142,6 +157,9 @@ struct JobSpec {
   std::optional<PopulationTerms> population;
   /// A path as written; the submitting command reads the file and puts its vector's digest in its place.
   std::optional<std::string> initial_weights;
+  /// Layers that begin as the seed draws them and not as the file says, by the words of model/layer_names.h, sorted;
+  /// the submitting command reads them with the path.
+  std::vector<std::string> replaced_layers{};
   std::optional<crypto::Digest> initial_weights_digest;
   std::uint64_t seed = 0;
   /// Names of further researchers who may watch the job and fetch its models and its report.

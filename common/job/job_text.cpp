@@ -27,15 +27,19 @@ json optimizer_json(const OptimizerSpec& optimizer) {
 }
 
 json schedule_json(const LearningRateSchedule& schedule) {
+  json text{{"name", "constant"}};
   switch (schedule.kind) {
     case ScheduleKind::kConstant:
       break;
     case ScheduleKind::kStep:
-      return {{"name", "step"}, {"every", schedule.every}, {"factor", schedule.factor}};
+      text = {{"name", "step"}, {"every", schedule.every}, {"factor", schedule.factor}};
+      break;
     case ScheduleKind::kCosine:
-      return {{"name", "cosine"}, {"minimum", schedule.minimum}};
+      text = {{"name", "cosine"}, {"minimum", schedule.minimum}};
+      break;
   }
-  return {{"name", "constant"}};
+  if (schedule.warmup > 0) text["warmup"] = schedule.warmup;
+  return text;
 }
 
 json training_json(const TrainingSpec& training, task::TaskKind task) {
@@ -45,8 +49,10 @@ json training_json(const TrainingSpec& training, task::TaskKind task) {
             {"schedule", schedule_json(training.schedule)},
             {"time_limit", training.time_limit ? json(config::duration_text(*training.time_limit)) : json()},
             {"loss", task::to_json(training.loss, task)}};
-  // Left out of jobs in float32, so that those of before there was a choice keep their digests.
+  // Left out where they have their defaults, so that jobs of before they existed keep their digests.
   if (training.precision != Precision::kFloat32) text["precision"] = name_of(training.precision);
+  if (training.gradient_clip) text["gradient_clip"] = *training.gradient_clip;
+  if (!training.learning_rates.empty()) text["learning_rates"] = training.learning_rates;
   return text;
 }
 
@@ -102,12 +108,23 @@ json strategy_json(const StrategySpec& strategy) {
   return text;
 }
 
+json evaluation_json(const EvaluationSpec& evaluation) {
+  json text{{"every", evaluation.every}, {"split", name_of(evaluation.split)}};
+  // Left out where rounds aren't compared, so that jobs of before they could be keep their digests.
+  if (evaluation.metric.empty()) return text;
+  text["metric"] = evaluation.metric;
+  if (evaluation.patience > 0) text["patience"] = evaluation.patience;
+  if (evaluation.keep_best) text["keep"] = "best";
+  return text;
+}
+
 json initial_weights_json(const JobSpec& job) {
   if (job.initial_weights_digest) {
     json text{{"sha256", crypto::to_hex(*job.initial_weights_digest)}};
     if (job.initial_weights) text["path"] = *job.initial_weights;
     return text;
   }
+  if (!job.replaced_layers.empty()) return {{"path", *job.initial_weights}, {"replace", job.replaced_layers}};
   return job.initial_weights ? json(*job.initial_weights) : json();
 }
 
@@ -121,7 +138,7 @@ std::string canonical_text(const JobSpec& job) {
             {"federation", federation_json(job)},
             {"strategy", strategy_json(job.strategy)},
             {"privacy", privacy_json(job)},
-            {"evaluation", {{"every", job.evaluation.every}, {"split", name_of(job.evaluation.split)}}},
+            {"evaluation", evaluation_json(job.evaluation)},
             {"initial_weights", initial_weights_json(job)},
             {"seed", job.seed},
             {"readers", job.readers.empty() ? json() : json(job.readers)}};

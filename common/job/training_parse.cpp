@@ -1,5 +1,6 @@
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -7,6 +8,7 @@
 
 #include "common/job/job_limits.h"
 #include "common/job/job_sections.h"
+#include "common/model/layer_names.h"
 #include "common/task/outputs.h"
 #include "common/task/task_json.h"
 
@@ -20,6 +22,8 @@ using config::Section;
 using config::Value;
 
 constexpr config::NumberRange kDecay{.low = 0.0, .high = 1.0, .below = true};
+constexpr config::NumberRange kRateFactor{.low = kMinRateFactor, .high = kMaxRateFactor};
+constexpr config::NumberRange kGradientNorm{.low = kMinGradientClip, .high = kMaxGradientClip};
 
 Result<OptimizerSpec> parse_optimizer(const Value& value) {
   OptimizerSpec optimizer;
@@ -51,7 +55,7 @@ Result<LearningRateSchedule> parse_schedule(const Value& value, double learning_
   LearningRateSchedule schedule;
   if (!value.present()) return schedule;
   if (!value.is_map() && !value.is_list() && value.entry()->text == "constant") return schedule;
-  Section section(value, {"name"}, {"every", "factor", "minimum"});
+  Section section(value, {"name"}, {"every", "factor", "minimum", "warmup"});
   section.choice<ScheduleKind>(
       "name", schedule.kind,
       {{"constant", ScheduleKind::kConstant}, {"step", ScheduleKind::kStep}, {"cosine", ScheduleKind::kCosine}});
@@ -71,8 +75,26 @@ Result<LearningRateSchedule> parse_schedule(const Value& value, double learning_
   } else {
     refuse_key(section, "minimum", "schedule cosine");
   }
+  section.integer("warmup", schedule.warmup, {1, kMaxRounds});
   CONSILIUM_TRY(section.result());
   return schedule;
+}
+
+Result<RateFactors> parse_learning_rates(const Value& value, const model::ModelSpec& model) {
+  RateFactors factors;
+  if (!value.present()) return factors;
+  CONSILIUM_ASSIGN(const model::Graph graph, model::expand(model));
+  CONSILIUM_ASSIGN(const auto pairs, value.pairs(kMaxLayerWords));
+  for (const auto& [word, factor] : pairs) {
+    if (const auto known = model::check_layer_name(graph, word); !known)
+      return fail(value.problem(known.error().message));
+    const bool trained = std::ranges::any_of(graph.layers, [&word = word, &graph](const model::Layer& layer) {
+      return !layer.frozen && model::lies_in(graph.layers[layer.owner].name, word);
+    });
+    if (!trained) return fail(factor.problem("has no meaning for a layer that model.frozen names"));
+    CONSILIUM_ASSIGN(factors[word], factor.number(kRateFactor));
+  }
+  return factors;
 }
 
 /// An error whose message begins with the key path that starts at `value`.
@@ -115,16 +137,20 @@ Result<void> check_task(const Value& value, const JobSpec& job) {
 
 Result<TrainingSpec> parse_training(const Value& value, const JobSpec& job) {
   TrainingSpec training;
-  Section section(value, {"optimizer"}, {"local_epochs", "batch_size", "schedule", "time_limit", "loss", "precision"});
+  Section section(
+      value, {"optimizer"},
+      {"local_epochs", "batch_size", "schedule", "time_limit", "loss", "precision", "gradient_clip", "learning_rates"});
   CONSILIUM_TRY(section.result());
   section.integer("local_epochs", training.local_epochs, {1, kMaxLocalEpochs});
   section.integer("batch_size", training.batch_size, {1, kMaxBatchSize});
   if (section.has("time_limit")) section.duration("time_limit", training.time_limit.emplace(), kTimes);
   section.choice<Precision>("precision", training.precision,
                             {{"float32", Precision::kFloat32}, {"bf16", Precision::kBfloat16}});
+  if (section.has("gradient_clip")) section.number("gradient_clip", training.gradient_clip.emplace(), kGradientNorm);
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(training.loss, parse_loss(section.at("loss"), job));
   CONSILIUM_ASSIGN(training.optimizer, parse_optimizer(section.at("optimizer")));
+  CONSILIUM_ASSIGN(training.learning_rates, parse_learning_rates(section.at("learning_rates"), job.model));
   CONSILIUM_ASSIGN(training.schedule, parse_schedule(section.at("schedule"), training.optimizer.learning_rate));
   return training;
 }

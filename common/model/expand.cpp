@@ -7,6 +7,7 @@
 #include "common/model/blocks.h"
 #include "common/model/draft.h"
 #include "common/model/known_models.h"
+#include "common/model/layer_names.h"
 #include "common/model/layer_tensors.h"
 #include "common/model/limits.h"
 #include "common/model/model_spec.h"
@@ -239,6 +240,26 @@ class Expansion {
   std::int64_t parameters_ = 0;
 };
 
+/// Marks the layers whose parameters stay as they begin.
+Result<void> freeze(const std::vector<std::string>& words, Graph& graph) {
+  if (words.empty()) return {};
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (auto checked = check_layer_name(graph, words[i]); !checked)
+      return fail(checked.error().within(fmt::format("model.frozen[{}]", i)));
+  }
+  bool trained = false;
+  for (Layer& layer : graph.layers) {
+    const std::string& owner = graph.layers[layer.owner].name;
+    layer.frozen = std::ranges::any_of(words, [&](const std::string& word) { return lies_in(owner, word); });
+    const auto tensors = tensors_of(layer);
+    trained = trained || std::ranges::any_of(tensors, [](const LayerTensor& tensor) {
+                return tensor.info.role == TensorRole::kTrainable && !tensor.info.frozen;
+              });
+  }
+  if (!trained) return refuse("model.frozen: expected a layer that is left to train, found every layer in the list");
+  return {};
+}
+
 }  // namespace
 
 std::vector<Shape> Graph::output_shapes() const {
@@ -250,7 +271,9 @@ std::vector<Shape> Graph::output_shapes() const {
 Result<Graph> expand(const ModelSpec& spec) {
   CONSILIUM_TRY(check_input(spec));
   CONSILIUM_ASSIGN(const Draft draft, draft_of(spec));
-  return Expansion(spec).run(draft);
+  CONSILIUM_ASSIGN(Graph graph, Expansion(spec).run(draft));
+  CONSILIUM_TRY(freeze(spec.frozen, graph));
+  return graph;
 }
 
 }  // namespace consilium::model

@@ -20,7 +20,7 @@ Initial by_fan_in(std::int64_t fan_in) { return {static_cast<float>(1.0 / std::s
 
 class TensorList {
  public:
-  explicit TensorList(const std::string& prefix) : prefix_(prefix) {}
+  explicit TensorList(const Layer& layer) : prefix_(layer.name), frozen_(layer.frozen) {}
 
   void operator()(const Conv& conv) {
     std::vector<std::int64_t> shape{conv.out_channels, conv.in_channels};
@@ -61,7 +61,7 @@ class TensorList {
  private:
   void add(const char* name, std::vector<std::int64_t> shape, Initial initial,
            TensorRole role = TensorRole::kTrainable) {
-    tensors_.push_back({{prefix_ + "." + name, std::move(shape), role, 0, 0}, initial});
+    tensors_.push_back({{prefix_ + "." + name, std::move(shape), role, 0, 0, frozen_}, initial});
   }
   void add_affine(std::int64_t features) {
     add("weight", {features}, {0, 1});
@@ -78,13 +78,14 @@ class TensorList {
   }
 
   const std::string& prefix_;
+  bool frozen_;
   Tensors tensors_;
 };
 
 }  // namespace
 
 Tensors tensors_of(const Layer& layer) {
-  TensorList list(layer.name);
+  TensorList list(layer);
   std::visit(list, layer.operation);
   return list.take();
 }

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -58,6 +59,21 @@ Result<std::vector<std::string>> read_outputs(const JsonValue& value, const std:
   return outputs;
 }
 
+/// Reads the layers that stay as they begin. Their order means nothing, so that one model has one text.
+Result<std::vector<std::string>> read_frozen(const JsonValue& value) {
+  if (!value.json.is_array() || value.json.empty() || value.json.size() > kMaxLayers)
+    return value.expected(fmt::format("a list of 1 to {} layers' names", kMaxLayers));
+  std::vector<std::string> frozen;
+  for (std::size_t i = 0; i < value.json.size(); ++i) {
+    CONSILIUM_ASSIGN(std::string name, layer_name_from_json(value.element(i)));
+    frozen.push_back(std::move(name));
+  }
+  std::ranges::sort(frozen);
+  const auto twice = std::ranges::adjacent_find(frozen);
+  if (twice != frozen.end()) return value.refuse(fmt::format("names '{}' twice", *twice));
+  return frozen;
+}
+
 Result<ModelOptions> read_options(const JsonValue& root, const KnownModel& model) {
   ModelOptions options;
   const auto number = [&](std::string_view key, std::optional<std::int64_t>& to) -> Result<void> {
@@ -105,6 +121,7 @@ Result<std::vector<std::int64_t>> read_input(const JsonValue& value) {
 
 json to_json(const ModelSpec& spec) {
   json result{{"input", spec.input}, {"classes", spec.classes}};
+  if (!spec.frozen.empty()) result["frozen"] = spec.frozen;
   if (!spec.name.empty()) {
     result["name"] = spec.name;
     write_options(spec.options, result);
@@ -117,8 +134,8 @@ json to_json(const ModelSpec& spec) {
 }
 
 Result<ModelSpec> model_from_json(const json& model) {
-  static constexpr std::array<std::string_view, 9> keys{"name",  "layers", "input", "classes", "outputs",
-                                                        "width", "depth",  "stem",  "norm"};
+  static constexpr std::array<std::string_view, 10> keys{"name",  "layers", "input", "classes", "outputs",
+                                                         "width", "depth",  "stem",  "norm",    "frozen"};
   const JsonValue root{model, ""};
   CONSILIUM_TRY(root.check_keys(keys));
   if (root.has("name") && root.has("layers"))
@@ -142,6 +159,9 @@ Result<ModelSpec> model_from_json(const json& model) {
   if (!root.has("input")) return root.refuse("input: missing, expected the shape of one example, as in [1, 28, 28]");
   CONSILIUM_ASSIGN(spec.input, read_input(root.member("input")));
   CONSILIUM_ASSIGN(spec.classes, root.integer_at("classes", 1, kMaxClasses));
+  if (root.has("frozen")) {
+    CONSILIUM_ASSIGN(spec.frozen, read_frozen(root.member("frozen")));
+  }
   return spec;
 }
 

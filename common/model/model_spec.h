@@ -158,6 +158,9 @@ struct ModelSpec {
   std::int64_t classes = 0;
   std::vector<std::string> outputs{};  ///< layers whose values the model yields; empty: the last one
   ModelOptions options{};              ///< of a known model
+  /// Layers that stay as they begin, by the words of layer_names.h, sorted: their parameters aren't trained, and their
+  /// running statistics neither change nor travel.
+  std::vector<std::string> frozen{};
 
   bool operator==(const ModelSpec&) const = default;
 };
@@ -171,6 +174,7 @@ struct Layer {
   std::vector<std::size_t> inputs;  ///< 0: the model's input; i + 1: what layers[i] yields, an earlier one
   Shape output;
   std::size_t owner = 0;  ///< whose parameters it uses: its own index, or an earlier layer's
+  bool frozen = false;    ///< do the parameters that it uses stay as they begin?
 };
 
 /// An expanded model: a directed acyclic graph in an order in which it can be computed. No BasicBlock is in it.
@@ -187,8 +191,8 @@ struct Graph {
 /// Turns a spec into the graph that both the manifest and the trainer's network are built from: named models become
 /// their layers, sizes are derived from the input, a Linear on an image gets a Flatten before it. Fails with
 /// kInvalidArgument, naming the layer ("model.layers[3].linear"), where shapes don't fit, a layer's value is used by
-/// nobody, or the model would exceed ParameterManifest::kMaxParameters. What a task needs of the outputs is
-/// task::check_outputs()'s to say.
+/// nobody, `frozen` names no layer or leaves none to train, or the model would exceed
+/// ParameterManifest::kMaxParameters. What a task needs of the outputs is task::check_outputs()'s to say.
 Result<Graph> expand(const ModelSpec& spec);
 
 }  // namespace consilium::model

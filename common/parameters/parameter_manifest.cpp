@@ -14,6 +14,8 @@ namespace {
 constexpr std::string_view kDomain = "consilium/v1/manifest";
 constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kMaxRank = 8;
+/// Added to the role of a frozen tensor in the canonical encoding.
+constexpr unsigned kFrozenRole = 16;
 
 bool printable(std::string_view name) {
   return std::all_of(name.begin(), name.end(), [](char letter) { return letter >= 0x20 && letter <= 0x7E; });
@@ -58,11 +60,26 @@ std::string canonical(const std::vector<TensorInfo>& tensors) {
   for (const TensorInfo& tensor : tensors) {
     append(text, tensor.name.size());
     text += tensor.name;
-    text.push_back(static_cast<char>(tensor.role));
+    text.push_back(static_cast<char>(static_cast<unsigned>(tensor.role) + (tensor.frozen ? kFrozenRole : 0U)));
     append(text, tensor.shape.size());
     for (const std::int64_t dimension : tensor.shape) append(text, static_cast<std::uint64_t>(dimension));
   }
   return text;
+}
+
+std::vector<UpdateRun> runs_of(const std::vector<TensorInfo>& tensors) {
+  std::vector<UpdateRun> runs;
+  for (const TensorInfo& tensor : tensors) {
+    if (tensor.frozen) continue;
+    const bool goes_on =
+        !runs.empty() && runs.back().role == tensor.role && runs.back().offset + runs.back().size == tensor.offset;
+    if (goes_on) {
+      runs.back().size += tensor.size;
+    } else {
+      runs.push_back({tensor.offset, tensor.size, tensor.role});
+    }
+  }
+  return runs;
 }
 
 }  // namespace
@@ -84,6 +101,8 @@ Result<ParameterManifest> ParameterManifest::create(std::vector<TensorInfo> tens
   }
   manifest.digest_ = crypto::sha256(std::string_view(canonical(tensors)));
   manifest.tensors_ = std::move(tensors);
+  manifest.update_runs_ = runs_of(manifest.tensors_);
+  for (const UpdateRun& run : manifest.update_runs_) manifest.update_size_ += run.size;
   manifest.parameter_count_ = offset;
   return manifest;
 }

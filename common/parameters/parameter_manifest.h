@@ -20,8 +20,18 @@ struct TensorInfo {
   TensorRole role = TensorRole::kTrainable;
   std::size_t offset = 0;  ///< first element, in floats
   std::size_t size = 0;    ///< elements: the product of shape
+  bool frozen = false;     ///< it stays as it begins, and is in no update
 
   bool operator==(const TensorInfo&) const = default;
+};
+
+/// A maximal run of adjacent tensors of one role that an update holds.
+struct UpdateRun {
+  std::size_t offset = 0;  ///< first element in a ParameterVector
+  std::size_t size = 0;    ///< elements
+  TensorRole role = TensorRole::kTrainable;
+
+  bool operator==(const UpdateRun&) const = default;
 };
 
 /// A model's parameters as one flat vector of float32, in state_dict order.
@@ -39,9 +49,13 @@ class ParameterManifest {
   static Result<ParameterManifest> create(std::vector<TensorInfo> tensors);
 
   [[nodiscard]] const std::vector<TensorInfo>& tensors() const { return tensors_; }
-  /// Floats in a vector of this manifest, buffers included.
+  /// The runs that an update holds, one after the other: all tensors but the frozen ones, in order.
+  [[nodiscard]] const std::vector<UpdateRun>& update_runs() const { return update_runs_; }
+  /// Floats in an update: the sum of its runs.
+  [[nodiscard]] std::size_t update_size() const { return update_size_; }
+  /// Floats in a vector of this manifest, buffers and frozen tensors included.
   [[nodiscard]] std::size_t parameter_count() const { return parameter_count_; }
-  /// SHA-256 over the canonical encoding of names, roles and shapes (docs/formats/manifest.md).
+  /// SHA-256 over the canonical encoding of names, roles (frozen or not) and shapes (docs/formats/manifest.md).
   [[nodiscard]] const crypto::Digest& digest() const { return digest_; }
   /// Returns the tensor that holds the element `index` < parameter_count(): for messages that name a parameter.
   [[nodiscard]] const TensorInfo& tensor_at(std::size_t index) const;
@@ -50,6 +64,8 @@ class ParameterManifest {
 
  private:
   std::vector<TensorInfo> tensors_;
+  std::vector<UpdateRun> update_runs_;
+  std::size_t update_size_ = 0;
   std::size_t parameter_count_ = 0;
   crypto::Digest digest_{};
 };

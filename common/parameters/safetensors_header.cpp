@@ -111,18 +111,11 @@ Result<void> check_tiling(const Entries& entries, std::uint64_t data_bytes) {
 }
 
 Result<void> check_tensor(const TensorInfo& tensor, const SafetensorsEntry& entry) {
-  if (entry.dtype != "F32") {
-    return refuse(fmt::format("tensor '{}': expected dtype F32, found '{}'", tensor.name, shown(entry.dtype)));
-  }
-  if (entry.shape != tensor.shape) {
+  if (entry.dtype == "F32" && entry.shape != tensor.shape) {
     return refuse(fmt::format("tensor '{}': expected shape [{}], found [{}]", tensor.name,
                               fmt::join(tensor.shape, ", "), fmt::join(entry.shape, ", ")));
   }
-  if (entry.end - entry.begin != tensor.size * sizeof(float)) {
-    return refuse(fmt::format("tensor '{}': expected {} bytes, its data_offsets span {}", tensor.name,
-                              tensor.size * sizeof(float), entry.end - entry.begin));
-  }
-  return {};
+  return check_values(tensor.name, entry, tensor.size);
 }
 
 }  // namespace
@@ -145,24 +138,33 @@ Result<Entries> parse_safetensors_header(std::string_view text, std::uint64_t da
   return entries;
 }
 
-Result<std::vector<std::uint64_t>> locate_tensors(const Entries& entries, const ParameterManifest& manifest) {
-  std::vector<std::uint64_t> begins;
-  begins.reserve(manifest.tensors().size());
+Result<void> check_values(std::string_view name, const SafetensorsEntry& entry, std::uint64_t elements) {
+  if (entry.dtype != "F32") {
+    return refuse(fmt::format("tensor '{}': expected dtype F32, found '{}'", name, shown(entry.dtype)));
+  }
+  const std::uint64_t bytes = entry.end - entry.begin;
+  if (bytes % sizeof(float) != 0 || bytes / sizeof(float) != elements) {
+    return refuse(
+        fmt::format("tensor '{}': expected {} bytes, its data_offsets span {}", name, elements * sizeof(float), bytes));
+  }
+  return {};
+}
+
+Result<void> check_tensors(const Entries& entries, const ParameterManifest& manifest) {
+  std::set<std::string_view> names;
   for (const TensorInfo& tensor : manifest.tensors()) {
+    names.insert(tensor.name);
     const auto found = entries.find(tensor.name);
     if (found == entries.end()) {
       return refuse(fmt::format("tensor '{}' of shape [{}] is missing", tensor.name, fmt::join(tensor.shape, ", ")));
     }
     CONSILIUM_TRY(check_tensor(tensor, found->second));
-    begins.push_back(found->second.begin);
   }
-  std::set<std::string_view> names;
-  for (const TensorInfo& tensor : manifest.tensors()) names.insert(tensor.name);
   for (const auto& [name, entry] : entries) {
     if (names.contains(name) || (counts_batches(name) && entry.dtype == "I64")) continue;
     return refuse(fmt::format("tensor '{}' ({}) doesn't belong to the model", shown(name), shown(entry.dtype)));
   }
-  return begins;
+  return {};
 }
 
 }  // namespace consilium

@@ -32,9 +32,10 @@ inline constexpr std::uint64_t kMaxSafetensorsHeaderBytes = std::uint64_t{4} << 
 Result<std::map<std::string, SafetensorsEntry>> parse_safetensors_header(std::string_view json,
                                                                          std::uint64_t data_bytes);
 
-/// Finds for each tensor of the manifest where it begins in the data. Refuses missing and surplus tensors, other dtypes
-/// and other shapes.
-Result<std::vector<std::uint64_t>> locate_tensors(const std::map<std::string, SafetensorsEntry>& entries,
-                                                  const ParameterManifest& manifest);
+/// Checks that a file's tensors are the manifest's. Refuses missing and surplus ones, other dtypes and other shapes.
+Result<void> check_tensors(const std::map<std::string, SafetensorsEntry>& entries, const ParameterManifest& manifest);
+
+/// Checks that a tensor holds so many float32.
+Result<void> check_values(std::string_view name, const SafetensorsEntry& entry, std::uint64_t elements);
 
 }  // namespace consilium

@@ -91,6 +91,20 @@ Json directions_json(const std::vector<RoundRecord>& history) {
   return json;
 }
 
+/// The round whose metric, by which the job compares rounds, was best; the first of several.
+Json best_round_json(const std::vector<RoundRecord>& history, const std::string& name) {
+  Json json = nullptr;
+  double best = 0.0;
+  for (const RoundRecord& record : history) {
+    const task::Metric* metric = record.metrics ? record.metrics->find(name) : nullptr;
+    if (metric == nullptr || !std::isfinite(metric->value)) continue;
+    if (!json.is_null() && !(metric->higher_is_better ? metric->value > best : metric->value < best)) continue;
+    best = metric->value;
+    json = {{"round", record.round}, {"metric", name}, {"value", best}, {"model", crypto::to_hex(record.model)}};
+  }
+  return json;
+}
+
 Json clipped_json(const std::vector<RoundRecord>& history) {
   std::uint64_t clipped = 0;
   std::uint64_t coordinates = 0;
@@ -188,6 +202,7 @@ std::string report_json(const Report& report) {
                      {"detail", status.detail},
                      {"rounds", std::move(rounds)},
                      {"metrics", directions_json(status.history)},
+                     {"best_round", best_round_json(status.history, report.spec.evaluation.metric)},
                      {"comparison", json_of_comparison(report.comparison)},
                      {"clipped", clipped_json(status.history)},
                      {"examples", status.examples},

@@ -76,6 +76,9 @@ struct Writer {
   std::pair<std::string, Json> operator()(const Publish& action) const {
     return {"commit", {{"session", to_json(action.key)}, {"model", crypto::to_hex(action.model)}}};
   }
+  std::pair<std::string, Json> operator()(const KeepBest& action) const {
+    return {"best", {{"round", action.round}, {"model", crypto::to_hex(action.model)}}};
+  }
   std::pair<std::string, Json> operator()(const EndJob& action) const {
     return {"end", {{"outcome", name_of(action.outcome)}, {"message", action.message}, {"sites", action.sites}}};
   }

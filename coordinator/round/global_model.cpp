@@ -23,7 +23,7 @@ GlobalModel::GlobalModel(const job::JobSpec& spec, ParameterManifest manifest, c
 }
 
 GlobalModel::~GlobalModel() {
-  for (const auto& held : {pending_, before_}) {
+  for (const auto& held : {pending_, before_, kept_}) {
     if (held) blobs_.release(*held);
   }
   if (latest_held_) blobs_.release(latest_);
@@ -44,7 +44,7 @@ Result<StatusBoard::Training> GlobalModel::next(aggregation::StreamingSum& sum, 
   StatusBoard::Training training;
   CONSILIUM_ASSIGN(const std::vector<std::uint64_t> clipped, sum.counts(encoding::kClipped));
   training.clipped = clipped[0];
-  training.coordinates = facts.contributors * manifest_.parameter_count();
+  training.coordinates = facts.contributors * manifest_.update_size();
   // Where the examples are told, the loss is the contributors' own mean, whatever the model's weighting.
   const auto loss_divisor =
       facts.contributed_examples > 0 ? aggregation::mean_divisor(job::Weighting::kCohort, facts) : divisor;
@@ -59,7 +59,7 @@ Result<StatusBoard::Training> GlobalModel::next(aggregation::StreamingSum& sum, 
 
 Result<crypto::Digest> GlobalModel::apply(std::span<const float> delta) {
   CONSILIUM_TRY(load());
-  CONSILIUM_TRY(strategy_->apply(delta, parameters_, parameters_, server_state_));
+  CONSILIUM_TRY(aggregation::apply_update(*strategy_, manifest_, delta, parameters_, parameters_, server_state_));
   CONSILIUM_ASSIGN(const crypto::Digest digest, blobs_.put(std::as_bytes(std::span(parameters_))));
   blobs_.retain(digest);
   if (pending_) blobs_.release(*pending_);
@@ -84,8 +84,14 @@ void GlobalModel::publish(const crypto::Digest& model) {
   published_ = true;
 }
 
+void GlobalModel::keep(const crypto::Digest& model) {
+  blobs_.retain(model);
+  if (const auto former = std::exchange(kept_, model)) blobs_.release(*former);
+}
+
 std::optional<crypto::Digest> GlobalModel::end() {
   parameters_ = ParameterVector();
+  if (const auto kept = std::exchange(kept_, std::nullopt)) return kept;
   if (!published_) return std::nullopt;
   latest_held_ = false;
   return latest_;

@@ -41,8 +41,10 @@ class GlobalModel {
   /// Makes a model that next() stored the latest. The last two stay in the store: sites may
   /// still be fetching the one before.
   void publish(const crypto::Digest& model);
-  /// Gives the parameters' memory back, once the job has ended. Returns the last model that was published, if there is
-  /// one: whoever calls this then ends its retain().
+  /// Keeps a model that was published beside the last two, until another one is to be kept.
+  void keep(const crypto::Digest& model);
+  /// Gives the parameters' memory back, once the job has ended. Returns the model that keep() named last, or the last
+  /// one that was published, if there is one: whoever calls this then ends its retain().
   [[nodiscard]] std::optional<crypto::Digest> end();
 
  private:
@@ -63,6 +65,7 @@ class GlobalModel {
   bool published_ = false;                 ///< is the latest one of a committed round?
   std::optional<crypto::Digest> before_;   ///< the one before the latest
   std::optional<crypto::Digest> pending_;  ///< stored, and not published yet
+  std::optional<crypto::Digest> kept_;     ///< see keep()
 };
 
 }  // namespace consilium::round

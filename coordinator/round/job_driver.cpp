@@ -286,19 +286,21 @@ Result<Committed> JobDriver::close(const CloseSum& action, aggregation::Streamin
   switch (action.key.kind) {
     case job::SumKind::kCensus: {
       CONSILIUM_ASSIGN(const std::vector<std::uint64_t> splits, sum.counts(encoding::kExamples));
-      return Committed{action.key, splits[0], {}};
+      return Committed{action.key, splits[0], {}, {}};
     }
     case job::SumKind::kTrain: {
       CONSILIUM_ASSIGN(const StatusBoard::Training training, model_.next(sum, action));
       board_.trained(action, training, now);
-      return Committed{action.key, 0, training.model};
+      return Committed{action.key, 0, training.model, {}};
     }
     case job::SumKind::kEvaluate: {
       CONSILIUM_ASSIGN(const auto task, job::task_of(spec_));
       CONSILIUM_ASSIGN(task::Metrics metrics, task::metrics_from_words(*task, sum.layout(), sum.words()));
+      Committed committed{action.key, 0, {}, {}};
+      if (const task::Metric* compared = metrics.find(spec_.evaluation.metric)) committed.metric = *compared;
       board_.evaluated(action, std::move(metrics), sum_ ? sum_->site_metrics() : std::map<std::string, task::Metrics>(),
                        now);
-      return Committed{action.key, 0, {}};
+      return committed;
     }
   }
   return fail(ErrorCode::kInternal, "unknown kind of sum");
@@ -321,6 +323,8 @@ void JobDriver::carry_out(const Publish& action, TimePoint now) {
   board_.published(action.model, now);
 }
 
+void JobDriver::carry_out(const KeepBest& action, TimePoint) { model_.keep(action.model); }
+
 void JobDriver::carry_out(const EndJob& action, TimePoint) {
   sum_.reset();
   former_.reset();
@@ -328,6 +332,7 @@ void JobDriver::carry_out(const EndJob& action, TimePoint) {
   release_total();
   kept_model_ = model_.end();
   board_.finish_round();
+  if (kept_model_) board_.kept(*kept_model_);
   for (const std::string& site : action.sites) {
     parts_.gateway.send(site, wire::JobEnded{job_id_, outcome_text(action.outcome, action.message)});
   }

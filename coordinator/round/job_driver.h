@@ -91,7 +91,8 @@ class JobDriver {
 
   [[nodiscard]] const report::JobStatus& status() const { return board_.status(); }
   [[nodiscard]] const job::JobSpec& spec() const { return spec_; }
-  /// The model of the last committed round, once the job has ended: it stays retained in the store, and whoever owns
+  /// The model of the last committed round, or of the best one where the job keeps that, once the job has ended: it
+  /// stays retained in the store, and whoever owns
   /// the driver releases it. Nothing before the end, or where no round was committed; its blobs are released by then.
   [[nodiscard]] const std::optional<crypto::Digest>& kept_model() const { return kept_model_; }
   [[nodiscard]] bool ended() const { return std::holds_alternative<Ended>(state_.phase); }
@@ -144,6 +145,7 @@ class JobDriver {
   void carry_out(const CloseSum& action, TimePoint now);
   void carry_out(const DropSum& action, TimePoint now);
   void carry_out(const Publish& action, TimePoint now);
+  void carry_out(const KeepBest& action, TimePoint now);
   void carry_out(const EndJob& action, TimePoint now);
   Result<void> open_sum(const OpenSession& action, std::vector<SessionSum::Group> groups, TimePoint now);
   Result<Committed> close(const CloseSum& action, aggregation::StreamingSum& sum, TimePoint now);

@@ -255,11 +255,17 @@ bool awaits_all(const State& state) {
 
 void recruit(Step& step) {
   if (step.state.round >= step.state.rules.rounds) {
-    end_job(step, Outcome::kFinished, fmt::format("finished {} rounds", step.state.round));
+    end_job(step, Outcome::kFinished, fmt::format("finished {} rounds{}", step.state.round, best_in_words(step.state)));
     return;
   }
   step.state.phase = Recruiting{step.now};
   continue_recruiting(step);
+}
+
+std::string best_in_words(const State& state) {
+  if (!state.best) return "";
+  return fmt::format("; the best round by {} was round {}, with {:.6g}{}", state.rules.metric, state.best->round,
+                     state.best->value, state.rules.keep_best ? ", whose model is kept" : "");
 }
 
 void continue_recruiting(Step& step) {

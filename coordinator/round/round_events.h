@@ -9,6 +9,7 @@
 
 #include "common/crypto/sha256.h"
 #include "common/job/round_order.h"
+#include "common/task/metrics.h"
 
 /// What happens to a job (events), and what its round machine decides (effects); both plain values.
 namespace consilium::round {
@@ -83,6 +84,8 @@ struct Committed {
   job::SessionKey key;
   std::uint64_t examples = 0;  ///< census: training examples in the sum
   crypto::Digest model{};      ///< train: the new global model
+  /// evaluate: the metric by which the job compares rounds; none where the job doesn't, or the evaluation lacks it
+  std::optional<task::Metric> metric{};
 };
 struct CommitFailed {
   job::SessionKey key;
@@ -143,12 +146,18 @@ struct Publish {
   job::SessionKey key;
   crypto::Digest model{};
 };
+/// The model of a round is better than those of all rounds before: keep it until another one is, or the job has ended.
+struct KeepBest {
+  std::uint32_t round = 0;
+  crypto::Digest model{};
+};
 struct EndJob {
   Outcome outcome = Outcome::kFinished;
   std::string message;
   std::vector<std::string> sites;  ///< to be told
 };
-using Action = std::variant<OfferJob, OpenSession, CancelSession, UnmaskSum, CloseSum, DropSum, Publish, EndJob>;
+using Action =
+    std::variant<OfferJob, OpenSession, CancelSession, UnmaskSum, CloseSum, DropSum, Publish, KeepBest, EndJob>;
 
 /// A decision with its number in the job: strictly increasing from 1. Carrying one out twice changes nothing.
 struct Effect {

@@ -298,6 +298,9 @@ Rules rules_of(const std::string& job_id, const job::JobSpec& spec) {
   rules.quorum = spec.federation.quorum;
   rules.deadline = spec.federation.deadline;
   rules.evaluate_every = spec.evaluation.every;
+  rules.metric = spec.evaluation.metric;
+  rules.patience = spec.evaluation.patience;
+  rules.keep_best = spec.evaluation.keep_best;
   rules.seed = spec.seed;
   rules.masked = job::is_masked(spec);
   if (rules.masked) {

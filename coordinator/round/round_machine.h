@@ -33,6 +33,9 @@ struct Rules {
   double quorum = 1.0;
   Clock::duration deadline{};  ///< of one session
   std::uint32_t evaluate_every = 0;
+  std::string metric;          ///< by which rounds are compared; empty: they aren't
+  std::uint32_t patience = 0;  ///< evaluations without a better one after which the job ends; 0: it doesn't
+  bool keep_best = false;
   std::uint64_t seed = 0;
   /// Masked jobs: a census happens once and makes the members for good, and a sum has to be unmasked before it is read.
   bool masked = false;
@@ -105,6 +108,13 @@ struct Ended {
 };
 using Phase = std::variant<Queued, Recruiting, Collecting, Unmasking, Closing, Ended>;
 
+/// The best round so far, by the metric of the job's evaluations.
+struct BestRound {
+  std::uint32_t round = 0;
+  double value = 0.0;
+  std::uint32_t since = 0;  ///< evaluations after it, none of them better
+};
+
 struct State {
   Rules rules;
   Phase phase;
@@ -116,6 +126,7 @@ struct State {
   std::uint64_t member_examples = 0;    ///< of all members by now
   bool recount = false;                 ///< the next census is of all: newcomers brought the sum to 2 N
   std::optional<crypto::Digest> model;  ///< of the last committed round
+  std::optional<BestRound> best;
   std::uint64_t last_effect = 0;
   bool has_slot = true;  ///< may open sessions
 };

@@ -2,6 +2,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "common/job/cohort_rules.h"
@@ -160,6 +161,25 @@ void count_members(Step& step, const Collecting& session, std::uint64_t examples
   state.member_examples += examples;
 }
 
+/// Takes in what an evaluation says of its round. One that lacks the metric says nothing.
+void compare(Step& step, std::uint32_t round, const std::optional<task::Metric>& metric) {
+  State& state = step.state;
+  if (!metric || !std::isfinite(metric->value)) return;
+  const bool better =
+      !state.best || (metric->higher_is_better ? metric->value > state.best->value : metric->value < state.best->value);
+  if (!better) {
+    ++state.best->since;
+    return;
+  }
+  state.best = BestRound{round, metric->value, 0};
+  if (state.rules.keep_best && state.model) step.emit(KeepBest{round, *state.model});
+}
+
+bool out_of_patience(const State& state) {
+  return state.rules.patience > 0 && state.best && state.best->since >= state.rules.patience &&
+         state.round < state.rules.rounds;
+}
+
 }  // namespace
 
 bool may_conclude(const State& state, const Collecting& session) {
@@ -228,6 +248,13 @@ void committed(Step& step, const Collecting& session, const Committed& event) {
       evaluate_or_recruit(step);
       return;
     case job::SumKind::kEvaluate:
+      compare(step, session.key.round, event.metric);
+      if (out_of_patience(state)) {
+        end_job(step, Outcome::kFinished,
+                fmt::format("stopped early after round {}: no better {} in {} evaluations{}", state.round,
+                            state.rules.metric, state.rules.patience, best_in_words(state)));
+        return;
+      }
       recruit(step);
       return;
   }

@@ -51,6 +51,8 @@ class ReasonList {
 void continue_recruiting(Step& step);
 /// Enters the wait before the next session.
 void recruit(Step& step);
+/// Says which round was best, to be put behind how the job ended; "" where rounds aren't compared.
+[[nodiscard]] std::string best_in_words(const State& state);
 /// Opens the evaluation of the round just committed where one is due, else goes on to the next round.
 void evaluate_or_recruit(Step& step);
 

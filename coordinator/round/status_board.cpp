@@ -242,7 +242,9 @@ void StatusBoard::show_phase(const State& state) {
     if (session->key.kind == job::SumKind::kTrain) status_.round = session->key.round;
   } else if (const auto* ended = std::get_if<Ended>(&state.phase)) {
     status_.phase = phase_of(ended->outcome);
-    status_.detail = outcome_text(ended->outcome, ended->message);
+    // Which round was best is for those who see metrics; sites are told that the job has finished.
+    const bool compared = ended->outcome == Outcome::kFinished && state.best;
+    status_.detail = compared ? ended->message : outcome_text(ended->outcome, ended->message);
   } else if (std::holds_alternative<Recruiting>(state.phase)) {
     status_.phase = report::JobPhase::kRecruiting;
     status_.detail = waiting_for(state);

@@ -43,6 +43,8 @@ class StatusBoard {
   void trained(const CloseSum& action, const Training& training, TimePoint now);
   /// The round's model is the latest: at once, or in mode masked when enough sites have signed it.
   void published(const crypto::Digest& model, TimePoint now);
+  /// The job has ended with this model, which may be that of an earlier round.
+  void kept(const crypto::Digest& model) { status_.model = model; }
   void evaluated(const CloseSum& action, task::Metrics metrics, const std::map<std::string, task::Metrics>& by_site,
                  TimePoint now);
   void evaluation_missed(const Answers& answers, const std::string& reason);

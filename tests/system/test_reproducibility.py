@@ -1,6 +1,10 @@
 """The same job gives the same bytes: twice by the daemons, and once more in simulation."""
 
 import json
+import math
+import pathlib
+import struct
+import tempfile
 import unittest
 
 from consortium import Consortium, job, population, run
@@ -19,6 +23,35 @@ def spec_of(**strategy):
 def parameters(model):
     """A safetensors file's values, without its header, which names the job's digest."""
     return model[8 + int.from_bytes(model[:8], "little"):]
+
+
+def tensors(model):
+    """The bytes of each tensor of a safetensors file, by name."""
+    size = int.from_bytes(model[:8], "little")
+    header = json.loads(model[8:8 + size])
+    data = model[8 + size:]
+    return {name: data[slice(*entry["data_offsets"])] for name, entry in header.items() if name != "__metadata__"}
+
+
+def write_foreign_weights(file):
+    """Weights of spec_of()'s model as somebody trained it on five classes of coloured images."""
+    shapes = {"0.weight": [4, 3, 3, 3], "0.bias": [4], "1.weight": [4], "1.bias": [4], "1.running_mean": [4], "1.running_var": [4],
+              "6.weight": [5, 196], "6.bias": [5]}
+    header, data = {}, b""
+    for number, (name, shape) in enumerate(shapes.items()):
+        values = [0.1 * math.sin(number + i) + (1.0 if name.startswith("1.") else 0.0) for i in range(math.prod(shape))]
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + 4 * len(values)]}
+        data += struct.pack(f"<{len(values)}f", *values)
+    text = json.dumps(header).encode()
+    file.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def aids(weights):
+    """What a job with few images may say, all of it at once."""
+    spec = spec_of()
+    return {"model": {**spec["model"], "frozen": ["1"]}, "initial_weights": {"path": str(weights), "replace": ["6"]},
+            "training": {**spec["training"], "gradient_clip": 0.5, "learning_rates": {"0": 0.5},
+                         "schedule": {"name": "cosine", "minimum": 0.001, "warmup": 2}}}
 
 
 class Reproducibility(unittest.TestCase):
@@ -82,9 +115,9 @@ class Reproducibility(unittest.TestCase):
     def test_masked_fedprox(self):
         self.masked_and_plain(name="fedprox", mu=0.1)
 
-    def whole_groups_and_simulation(self, disturbed=False, **strategy):
+    def whole_groups_and_simulation(self, disturbed=False, sections=None, **strategy):
         """Mode masked: the daemons' model is that of a simulation with the same roster and the sites' secret bytes."""
-        spec = spec_of(**strategy)
+        spec = {**spec_of(**strategy), **(sections or {})}
         spec = {**spec, "federation": {"rounds": 5}, "privacy": {"secure_aggregation": "required"}}
         with Consortium(SITES, populations=population()) as consortium:
             data = write_sites(consortium.folder, SITES)
@@ -105,12 +138,25 @@ class Reproducibility(unittest.TestCase):
             for one, other in zip(*(report["rounds"] for report in reports), strict=True):
                 self.assertEqual(one["test"], other["test"])
                 self.assertEqual(one["model"], other["model"])
+            return (out / "model.safetensors").read_bytes()
 
     def test_whole_groups_fedavg(self):
         self.whole_groups_and_simulation(name="fedavg")
 
     def test_whole_groups_fedprox_with_sites_that_die_and_come_back(self):
         self.whole_groups_and_simulation(disturbed=True, name="fedprox", mu=0.1)
+
+    def test_what_makes_few_images_go_further(self):
+        with tempfile.TemporaryDirectory() as folder:
+            weights = pathlib.Path(folder) / "foreign.safetensors"
+            write_foreign_weights(weights)
+            foreign = tensors(weights.read_bytes())
+            self.compare({**spec_of(), **aids(weights)})
+            model = tensors(self.whole_groups_and_simulation(sections=aids(weights), name="fedavg"))
+        for name in ("1.weight", "1.bias", "1.running_mean", "1.running_var"):
+            self.assertEqual(model[name], foreign[name], f"{name} is frozen")
+        self.assertNotEqual(model["0.bias"], foreign["0.bias"])
+        self.assertEqual((len(model["0.weight"]), len(model["6.bias"])), (4 * 4 * 9, 4 * 2))
 
     def test_the_sites_own_bytes_shape_the_model(self):
         with Consortium(SITES, populations=population()) as consortium:

@@ -135,7 +135,7 @@ class TrainerHost:
         request = {"type": "train", "site": "north", "round": round_number, "seed": 7, "local_epochs": epochs, "batch_size": batch_size,
                    "optimizer": {"name": "sgd", "learning_rate": learning_rate, "momentum": 0.9, "weight_decay": 0.0, "beta1": 0.9, "beta2": 0.999,
                                  "epsilon": 1e-8},
-                   "proximal_mu": 0.0, "time_limit_ms": 0}
+                   "proximal_mu": 0.0, "time_limit_ms": 0, "gradient_clip": 0.0, "learning_rates": []}
         try:
             self.send(request, (model, delta))
             answer = self.expect("trained", seconds)

@@ -124,7 +124,8 @@ Result<void> Network::build(const model::Graph& graph) {
 
 Result<StepParameters> Network::take_parameters(const model::Layer& layer, bool shared) {
   StepParameters own;
-  own.direct = !shared && has_direct_kernel(layer.operation, device_, precision_);
+  own.frozen = layer.frozen;
+  own.direct = !shared && !layer.frozen && has_direct_kernel(layer.operation, device_, precision_);
   for (const model::LayerTensor& tensor : model::tensors_of(layer)) {
     CONSILIUM_ASSIGN(Parameter parameter, storage_.take(tensor.info.name, tensor.info.shape, tensor.info.role));
     const std::string_view kind = std::string_view(tensor.info.name).substr(layer.name.size() + 1);

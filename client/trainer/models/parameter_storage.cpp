@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::size_t kAlignment = 16;  // floats: 64 bytes, as LibTorch's own allocations
 
+bool is_trained(const TensorInfo& info) { return info.role == TensorRole::kTrainable && !info.frozen; }
+
 std::size_t aligned(std::size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
 
 }  // namespace
@@ -18,17 +20,17 @@ ParameterStorage::ParameterStorage(const ParameterManifest& manifest, const at::
     places_.push_back({.info = info});
   }
   std::size_t next = 0;
-  const auto lay_out = [&](TensorRole role) {
+  const auto lay_out = [&](bool trained) {
     for (Place& place : places_) {
-      if (place.info.role == role) {
+      if (is_trained(place.info) == trained) {
         place.inside = next;
         next += aligned(place.info.size);
       }
     }
   };
-  lay_out(TensorRole::kTrainable);
+  lay_out(true);
   const auto trainable = static_cast<std::int64_t>(next);
-  lay_out(TensorRole::kBuffer);
+  lay_out(false);
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
   values_ = at::zeros({static_cast<std::int64_t>(next)}, options);
   trainable_ = values_.narrow(0, 0, trainable);
@@ -47,7 +49,7 @@ Result<Parameter> ParameterStorage::take(std::string_view name, at::IntArrayRef 
   const auto start = static_cast<std::int64_t>(found->inside);
   const auto size = static_cast<std::int64_t>(found->info.size);
   Parameter parameter{.value = values_.narrow(0, start, size).view(shape), .gradient = {}};
-  if (role == TensorRole::kTrainable) {
+  if (is_trained(found->info)) {
     parameter.gradient = gradients_.narrow(0, start, size).view(shape);
   }
   return parameter;
@@ -61,6 +63,17 @@ Result<void> ParameterStorage::all_taken() const {
     }
   }
   return {};
+}
+
+std::vector<ParameterStorage::Trained> ParameterStorage::trained() const {
+  std::vector<Trained> tensors;
+  for (const Place& place : places_) {
+    if (!is_trained(place.info)) continue;
+    tensors.push_back({.name = place.info.name,
+                       .begin = static_cast<std::int64_t>(place.inside),
+                       .size = static_cast<std::int64_t>(place.info.size)});
+  }
+  return tensors;
 }
 
 void ParameterStorage::load(std::span<const float> vector) {

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,12 +16,12 @@ namespace consilium::trainer {
 /// One parameter or buffer of a network: views into its flat storage.
 struct Parameter {
   at::Tensor value;
-  at::Tensor gradient;  ///< undefined for buffers
+  at::Tensor gradient;  ///< undefined for buffers, and where the tensor is frozen
 };
 
-/// Holds every parameter and buffer of a network in one flat float32 tensor on its device: the trainable tensors first,
-/// each on a 64-byte boundary, so that an optimiser is one pass over one range; then the buffers. Copies from and to
-/// the manifest's order.
+/// Holds every parameter and buffer of a network in one flat float32 tensor on its device: the tensors that are trained
+/// first, each on a 64-byte boundary, so that an optimiser is one pass over one range; then the buffers and all that is
+/// frozen. Copies from and to the manifest's order.
 class ParameterStorage {
  public:
   ParameterStorage(const ParameterManifest& manifest, const at::Device& device);
@@ -38,7 +39,15 @@ class ParameterStorage {
   /// Writes storage - base, both in the manifest's order.
   void store_difference(std::span<const float> base, std::span<float> difference) const;
 
-  /// The trainable range, and its gradients (the gaps between tensors are zero in both).
+  /// A tensor that is trained, and where it lies in trainable().
+  struct Trained {
+    std::string_view name;  ///< as long as the storage
+    std::int64_t begin = 0;
+    std::int64_t size = 0;
+  };
+  /// The tensors that are trained, in the order in which they lie.
+  [[nodiscard]] std::vector<Trained> trained() const;
+  /// The range that is trained, and its gradients (the gaps between tensors are zero in both).
   [[nodiscard]] const at::Tensor& trainable() const { return trainable_; }
   [[nodiscard]] const at::Tensor& gradients() const { return gradients_; }
   [[nodiscard]] const at::Tensor& values() const { return values_; }

@@ -54,11 +54,11 @@ class Runner {
     if (input_.dim() == 5) return input_.mean({2, 3, 4}, true);
     return input_.mean({2, 3}, true);
   }
-  /// Where a batch has one value for each channel, so that it has no variance, the running statistics normalise it and
-  /// stay as they are.
+  /// Where a batch has one value for each channel, so that it has no variance, or the layer is frozen, the running
+  /// statistics normalise it and stay as they are.
   at::Tensor operator()(const model::BatchNorm& /*norm*/) const {
     const StepParameters& own = step_.parameters;
-    const bool batch_statistics = pass_.training && input_.numel() > input_.size(1);
+    const bool batch_statistics = pass_.training && !own.frozen && input_.numel() > input_.size(1);
     return std::get<0>(at::native_batch_norm(input_, own.weight.value, own.bias.value, own.running_mean,
                                              own.running_variance, batch_statistics, kBatchNormMomentum, kNormEpsilon));
   }

@@ -27,6 +27,8 @@ struct StepParameters {
   at::Tensor running_variance;
   /// Nobody else uses weight and bias: a kernel may write their gradients, and autograd doesn't add to them.
   bool direct = false;
+  /// Nothing of them changes: a batch norm computes with its running statistics, in training too.
+  bool frozen = false;
 };
 
 /// One step of a network: an operation on values that earlier steps yielded.

@@ -52,6 +52,8 @@ struct Train {
   job::OptimizerSpec optimizer;
   double proximal_mu = 0.0;
   std::uint64_t time_limit_ms = 0;  ///< 0: none
+  double gradient_clip = 0.0;       ///< largest norm of a step's gradient; 0: none
+  job::RateFactors learning_rates{};
   bool operator==(const Train&) const = default;
 };
 /// Evaluate the global model on a split. Carries two memfds: the global model, and where the counts go: uint64, as many

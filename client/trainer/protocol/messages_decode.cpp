@@ -6,6 +6,7 @@
 #include "client/trainer/protocol/record_limits.h"
 #include "client/trainer/protocol/record_names.h"
 #include "client/trainer/protocol/record_reader.h"
+#include "common/job/job_limits.h"
 #include "common/model/model_json.h"
 #include "common/task/task_json.h"
 
@@ -68,6 +69,27 @@ job::OptimizerSpec read_optimizer(RecordReader& parent) {
   return optimizer;
 }
 
+job::RateFactors read_learning_rates(RecordReader& parent) {
+  job::RateFactors factors;
+  const json* value = parent.member("learning_rates");
+  if (value == nullptr) return factors;
+  if (!value->is_array() || value->size() > job::kMaxLayerWords) {
+    parent.refuse("learning_rates", fmt::format("a list of at most {} layers", job::kMaxLayerWords));
+    return factors;
+  }
+  for (const json& element : *value) {
+    RecordReader reader(element, parent.path_of("learning_rates"));
+    const std::string layer = reader.text("layer", kMaxLayerBytes);
+    const double factor = reader.number("factor", job::kMinRateFactor, job::kMaxRateFactor);
+    if (!factors.emplace(layer, factor).second) reader.refuse("layer", "a layer that isn't in the list already");
+    if (auto read = reader.finish(); !read) {
+      parent.take(read.error());
+      return {};
+    }
+  }
+  return factors;
+}
+
 /// Reads the task and the loss, which are checked against the model's classes.
 void read_task(RecordReader& reader, Prepare& request) {
   const json* task_json = reader.member("task");
@@ -112,6 +134,8 @@ Request read_train(RecordReader& reader) {
   request.optimizer = read_optimizer(reader);
   request.proximal_mu = reader.number("proximal_mu", 0.0, kMaxNumber);
   request.time_limit_ms = reader.integer("time_limit_ms", 0, kMaxMilliseconds);
+  request.gradient_clip = reader.number("gradient_clip", 0.0, kMaxNumber);
+  request.learning_rates = read_learning_rates(reader);
   return request;
 }
 

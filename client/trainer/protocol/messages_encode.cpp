@@ -44,6 +44,12 @@ json to_json(const Prepare& request) {
           {"precision", record_name(kPrecisionNames, request.precision).value_or("")}};
 }
 
+json to_json(const job::RateFactors& factors) {
+  json list = json::array();
+  for (const auto& [layer, factor] : factors) list.push_back({{"layer", layer}, {"factor", factor}});
+  return list;
+}
+
 json to_json(const Train& request) {
   return {{"type", "train"},
           {"site", request.site},
@@ -53,7 +59,9 @@ json to_json(const Train& request) {
           {"batch_size", request.batch_size},
           {"optimizer", to_json(request.optimizer)},
           {"proximal_mu", request.proximal_mu},
-          {"time_limit_ms", request.time_limit_ms}};
+          {"time_limit_ms", request.time_limit_ms},
+          {"gradient_clip", request.gradient_clip},
+          {"learning_rates", to_json(request.learning_rates)}};
 }
 
 json to_json(const Evaluate& request) {

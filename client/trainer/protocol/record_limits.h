@@ -12,6 +12,7 @@ inline constexpr std::size_t kMaxSoftwareBytes = 256;
 inline constexpr std::size_t kMaxDeviceBytes = 32;
 inline constexpr std::size_t kMaxMessageBytes = 4096;
 inline constexpr std::size_t kMaxSiteBytes = 256;
+inline constexpr std::size_t kMaxLayerBytes = 256;
 inline constexpr std::size_t kMaxPathBytes = 4096;
 inline constexpr std::size_t kMaxChannels = 4096;  ///< values of a normalisation
 inline constexpr std::size_t kMaxClasses = task::kMaxClasses;

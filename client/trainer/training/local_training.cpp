@@ -32,7 +32,7 @@ class LocalTraining {
         examples_(examples),
         request_(request),
         hooks_(hooks),
-        optimizer_(request.optimizer, request.proximal_mu, network.storage()),
+        optimizer_(request.optimizer, request.learning_rates, request.proximal_mu, network.storage()),
         pass_{.training = true, .generator = dropout_generator(request, network.device())},
         start_(hooks.now()) {
     const auto batch = static_cast<std::uint64_t>(request.batch_size);
@@ -62,6 +62,7 @@ class LocalTraining {
       const std::vector<at::Tensor> outputs = network_.forward(batch.images, pass_);
       network_.backward(loss.step(outputs, batch.target, batch.images.size(0)));
       CONSILIUM_TRY(check(loss, epoch));
+      if (request_.gradient_clip > 0.0) clip_gradient_norm(network_.storage().gradients(), request_.gradient_clip);
       optimizer_.step();
       ++progress_.steps_done;
       hooks_.progress(progress_);

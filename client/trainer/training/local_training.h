@@ -23,9 +23,9 @@ struct Hooks {
 /// batches (the last one may be short) with a fresh optimiser. The time limit is looked at after each step, so that one
 /// step is done at least. The outcome is a function of the request, data, global model, device and number of threads
 /// alone, unless the limit is hit. A split without examples gives a delta of zero.
-/// @param global  the model in the manifest's order   @param delta  receives local - global, buffers included
-/// Fails with kInvalidArgument where the loss becomes NaN or infinite ("round 3: loss became NaN in epoch 2, step
-/// 14"), kResourceExhausted out of memory, kCancelled on request.
+/// @param global  the model in the manifest's order   @param delta  receives local - global, buffers included; 0 where
+/// a tensor is frozen Fails with kInvalidArgument where the loss becomes NaN or infinite ("round 3: loss became NaN in
+/// epoch 2, step 14"), kResourceExhausted out of memory, kCancelled on request.
 Result<Trained> train(Network& network, const LearningTask& task, const ExampleSource& examples, const Train& request,
                       std::span<const float> global, std::span<float> delta, const Hooks& hooks);
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -7,6 +8,7 @@
 #include "client/trainer/data/npz_writer.h"
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
+#include "common/model/model_parameters.h"
 #include "common/random/random_stream.h"
 #include "simulation/simulator.h"
 #include "tests/unit/simulation/fixtures.h"
@@ -104,6 +106,45 @@ TEST_CASE("in mode masked the whole protocol gives the plain sum's model, byte f
             plain.status.history[round].metrics->value_of("loss"));
     }
     CHECK(run({grouped(federation), {}, sites, 0.0, true}, 5).status.model == plain.status.model);
+  }
+}
+
+TEST_CASE("frozen layers leave no site: a round moves fewer bytes, masked or not, and they stay as they began") {
+  const Folder folder;
+  // A trainer that writes a change of every parameter, the frozen ones too.
+  Simulator::Config config;
+  config.workers = 2;
+  config.trainer.command = {CONSILIUM_BIN_DIR "/consilium-echo-trainer", "--add", "0.25", "--examples", "10"};
+  config.trainer.require_sandbox = false;
+  const auto simulator = Simulator::create(std::move(config));
+  REQUIRE(simulator);
+  const auto sites = write_sites(folder.path, 10);
+  const auto federate = [&](const std::vector<std::string>& frozen, bool secure) {
+    job::JobSpec spec = grouped("{rounds: 2}");
+    spec.model.layers = {model::Linear{.out_features = 3}, model::Linear{.out_features = 2}};
+    spec.model.frozen = frozen;
+    spec.evaluation.every = 0;
+    const auto status = (*simulator)->federate({spec, {}, sites, 0.0, secure}, {}, {});
+    if (!status) FAIL(status.error().message);
+    INFO(status->detail);
+    REQUIRE(status->phase == report::JobPhase::kFinished);
+    return std::pair(*status, (*simulator)->model(*status->model, *model::build_manifest(spec.model)).value());
+  };
+  constexpr std::size_t kFrozen = 3 * 4 + 3;  // weights and biases of the first layer
+  for (const bool secure : {false, true}) {
+    INFO(secure);
+    const auto [whole, moved] = federate({}, secure);
+    const auto [part, kept] = federate({"0"}, secure);
+    for (std::size_t round = 0; round < 2; ++round)
+      CHECK(whole.history[round].bytes - part.history[round].bytes == 10 * kFrozen * sizeof(float));
+    REQUIRE(kept.size() == moved.size());
+    CHECK(std::equal(kept.begin() + kFrozen, kept.end(), moved.begin() + kFrozen));
+    CHECK_FALSE(std::equal(kept.begin(), kept.begin() + kFrozen, moved.begin()));
+    job::JobSpec first = grouped();
+    first.model.layers = {model::Linear{.out_features = 3}, model::Linear{.out_features = 2}};
+    const auto initial = model::initial_weights(first.model, first.seed).value();
+    CHECK(std::equal(kept.begin(), kept.begin() + kFrozen, initial.begin()));
+    CHECK(federate({"0"}, !secure).first.model == part.model);
   }
 }
 

@@ -53,6 +53,10 @@ TEST_CASE("a model is said with its size, and weights with where they come from"
                   .value()
                   .model;
   CHECK(model_in_words(job) == "1 layers of the researcher's own, 8 parameters (0.0 MB)");
+  job.model.layers.emplace_back(model::Linear{.out_features = 2});
+  job.model.frozen = {"0"};
+  CHECK(model_in_words(job) ==
+        "2 layers of the researcher's own, 14 parameters (0.0 MB), of which 6 are trained and leave; frozen: 0");
   job.seed = 42;
   CHECK(weights_in_words(job) == "random numbers that follow from the job's seed 42");
   job.initial_weights_digest = crypto::sha256("weights");
@@ -79,6 +83,24 @@ TEST_CASE("what makes a later round unusual, or another optimiser, is not hidden
     job.federation.rounds = 2;
     CHECK_THAT(training_in_words(job), Catch::Contains("learning rates from 1e-13 to 0.1"));
     CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("a learning rate of 1e-13 trains nothing"));
+  }
+  SECTION("a layer whose learning rate is nothing") {
+    job.training.learning_rates = {{"conv1", 1e-6}, {"fc2", 2}};
+    CHECK_THAT(training_in_words(job), Catch::Contains("learning rates from 1e-07 to 0.2, times 1e-06 in conv1 and "
+                                                       "times 2 in fc2, "));
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("a learning rate of 1e-07 trains nothing"));
+  }
+  SECTION("a warm-up that begins with nothing, and a gradient clip that leaves nothing of a step") {
+    job.training.schedule.warmup = 2;
+    CHECK_THAT(training_in_words(job),
+               Catch::StartsWith(std::to_string(job.federation.rounds) + " rounds (the first 2 rounds warm up) of "));
+    job.training.gradient_clip = 1e-6;
+    CHECK_THAT(training_in_words(job), Catch::Contains("gradients clipped to the norm 1e-06"));
+    CHECK_THAT(unusual_in(job).at(0),
+               Catch::StartsWith("steps of 3.3") && Catch::Contains("gradients clipped to 1e-06) trains nothing"));
+    job.training.optimizer.kind = job::OptimizerKind::kAdam;
+    job.training.optimizer.epsilon = 1e-8;
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with epsilon 1e-08 the learning rate is divided"));
   }
   SECTION("an epsilon that divides the learning rate") {
     job.training.optimizer.kind = job::OptimizerKind::kAdam;

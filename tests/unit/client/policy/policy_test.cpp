@@ -275,10 +275,35 @@ TEST_CASE("a job whose updates are rounded to few values waits for a person, tho
     CHECK_THAT(approval(policy, job),
                Catch::Contains("a learning rate of 2.0") && Catch::Contains("e-06 and 10 hospitals"));
   }
+  SECTION("by a learning rate that is small in one layer") {
+    job.training.learning_rates = {{"conv1", 1e-4}};
+    CHECK_THAT(approval(policy, job),
+               Catch::Contains("a learning rate of 2") && Catch::Contains("e-06 and 10 hospitals"));
+  }
+  SECTION("by a gradient clip that keeps steps small") {
+    job.training.gradient_clip = 1.0;
+    CHECK(approval(policy, job) == "");
+    job.training.gradient_clip = 1e-4;
+    CHECK_THAT(approval(policy, job), Catch::Contains("steps of 2") &&
+                                          Catch::Contains("(a learning rate of 0.02, gradients clipped to 0.0001)"));
+  }
   SECTION("in the running statistics") {
     job.privacy.buffer_clip = 1 << 20;
     CHECK_THAT(approval(policy, job), Catch::StartsWith("with a buffer_clip of 1048576 running statistics"));
   }
+  job.privacy.secure_aggregation = job::SecureAggregation::kOff;
+  CHECK(approval(policy, job) == "");  // the coordinator sees each update as it is
+}
+
+TEST_CASE("a masked job that trains few parameters waits for a person, though its researcher is listed") {
+  const Policy policy = parsed(kPolicy);
+  job::JobSpec job = masked_job();
+  CHECK(approval(policy, job) == "");
+  job.model.frozen = {"conv1", "conv2", "fc1"};  // fc2 has 512 weights and a bias for each class
+  CHECK_THAT(approval(policy, job), Catch::StartsWith("an update of 1026 parameters is too small for a hospital"));
+  job.model.frozen = {"conv1", "conv2", "fc2"};
+  CHECK(approval(policy, job) == "");
+  job.model.frozen = {"conv1", "conv2", "fc1"};
   job.privacy.secure_aggregation = job::SecureAggregation::kOff;
   CHECK(approval(policy, job) == "");  // the coordinator sees each update as it is
 }

@@ -16,12 +16,16 @@ namespace {
 
 using Words = std::vector<std::uint32_t>;
 
-job::JobSpec job_of_two_groups() {
-  const auto parsed = job::parse_job(
-      "name: points\nmodel: {layers: [{linear: 2}], input: [4], classes: 2}\ndata: {dataset: points}\n"
-      "training: {local_epochs: 1, batch_size: 5, optimizer: {name: sgd, learning_rate: 0.1}}\n"
-      "federation: {rounds: 2}\nseed: 3\n",
-      "job.yaml");
+/// Every parameter of the last committed model.
+constexpr float kLast = 0.1F;
+
+job::JobSpec job_of_two_groups(const std::string& model = "{layers: [{linear: 2}], input: [4], classes: 2}") {
+  const auto parsed =
+      job::parse_job("name: points\nmodel: " + model +
+                         "\ndata: {dataset: points}\n"
+                         "training: {local_epochs: 1, batch_size: 5, optimizer: {name: sgd, learning_rate: 0.1}}\n"
+                         "federation: {rounds: 2}\nseed: 3\n",
+                     "job.yaml");
   REQUIRE(parsed);
   const std::vector<std::vector<std::string>> groups{{"a", "b", "c"}, {"d", "e", "f"}};
   const auto spec = job::with_population(*parsed, job::simulated_roster({"a", "b", "c", "d", "e", "f"}), 1,
@@ -32,14 +36,14 @@ job::JobSpec job_of_two_groups() {
 
 /// A round's true total over both groups, whose sites have sent these words and tags.
 struct Round {
-  job::JobSpec job = job_of_two_groups();
+  job::JobSpec job;
   crypto::Digest digest = job::job_digest(job);
   crypto::SecretBytes key = crypto::SecretBytes::copy_of(std::vector<std::uint8_t>(secagg::kSumKeyBytes, 7)).value();
   wire::GroupTotal total;
   Words words;
   mutable ParameterVector last;  ///< the last model, once check() has asked for it
 
-  Round() {
+  explicit Round(job::JobSpec spec = job_of_two_groups()) : job(std::move(spec)) {
     total.key = {"job-1", job::SumKind::kTrain, 1, 1};
     const auto layout = job::expected_order(job, total.key, 0, {}, 0)->layout;
     total.words = layout.word_count();
@@ -80,7 +84,7 @@ struct Round {
     std::ranges::copy(words, room->masked_words().begin());
     return check_total(total, *std::move(room), job, digest, key,
                        [&](std::size_t parameters) -> Result<std::span<const float>> {
-                         last.assign(parameters, 0.5F);
+                         last.assign(parameters, kLast);
                          return std::span<const float>(last);
                        });
   }
@@ -96,13 +100,31 @@ TEST_CASE("a true total gives the next model, and a statement about exactly its 
   const auto checked = round.check();
   if (!checked) FAIL(checked.error().message);
   CHECK(checked->model.size() == 10);
-  CHECK(std::ranges::any_of(checked->model, [](float value) { return value != 0.5F && std::isfinite(value); }));
+  CHECK(std::ranges::any_of(checked->model, [](float value) { return value != kLast && std::isfinite(value); }));
   CHECK(checked->statement.job == round.digest);
   CHECK(checked->statement.kind == job::SumKind::kTrain);
   CHECK(checked->statement.round == 1);
   CHECK(checked->statement.model == crypto::sha256(std::as_bytes(checked->model)));
   REQUIRE(checked->statement.groups.size() == 2);
   CHECK(checked->statement.groups[1].cohort == round.total.sums[1].cohort);
+}
+
+TEST_CASE("what the job freezes is in no total, and stays bit for bit in the next model") {
+  const std::string layers = "{layers: [{linear: 3}, relu, {linear: 2}], input: [4], classes: 2";
+  const Round all(job_of_two_groups(layers + "}"));
+  const Round round(job_of_two_groups(layers + ", frozen: [\"0\"]}"));
+  CHECK(round.digest != all.digest);
+  CHECK(round.words.size() + 15 == all.words.size());  // the frozen layer's 3 x 4 weights and 3 biases
+  const auto checked = round.check();
+  if (!checked) FAIL(checked.error().message);
+  REQUIRE(checked->model.size() == 15 + 8);
+  for (std::size_t i = 0; i < 15; ++i) CHECK(checked->model[i] == kLast);
+  for (std::size_t i = 15; i < checked->model.size(); ++i) CHECK(checked->model[i] != kLast);
+  // A total with the frozen layer's words, too, is one of another job.
+  Round longer(job_of_two_groups(layers + ", frozen: [\"0\"]}"));
+  longer.total.words = all.words.size();
+  longer.words = all.words;
+  CHECK(longer.check().error().code == ErrorCode::kDataLoss);
 }
 
 TEST_CASE("a total whose words or tags were changed isn't the true sum") {

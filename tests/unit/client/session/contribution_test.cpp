@@ -155,7 +155,7 @@ TEST_CASE("a masked update whose changes have few sizes is refused: signs and we
   order.local_epochs = 1;
   const auto passes = [&](encoding::Extras extras, const std::vector<float>& delta) {
     order.layout = encoding::train_layout(manifest, 16.0, 1024.0, extras).value();
-    return check_inseparable(order, 25, global, delta).has_value();
+    return check_inseparable(order, manifest, {}, 25, global, delta).has_value();
   };
   for (const encoding::Extras extras : {encoding::Extras{.examples = true, .unusable = true}, encoding::Extras{}}) {
     CHECK(passes(extras, update_of(20, 1)));
@@ -181,6 +181,30 @@ TEST_CASE("a masked update whose changes have few sizes is refused: signs and we
   CHECK(passes({.examples = true}, update_of(100, 1)));  // the coordinator sees a plain update as it is
 }
 
+TEST_CASE("what AdamW takes away of a layer with a learning rate of its own hides no size") {
+  constexpr std::size_t kEach = 20'000;
+  std::vector<TensorInfo> tensors{{"a.weight", {kEach}, TensorRole::kTrainable, 0, 0},
+                                  {"b.weight", {kEach}, TensorRole::kTrainable, 0, 0},
+                                  {"b.running_mean", {kEach}, TensorRole::kBuffer, 0, 0}};
+  const auto manifest = ParameterManifest::create(std::move(tensors)).value();
+  job::RoundOrder order = train_order(100);
+  order.batch_size = 25;
+  order.local_epochs = 1;
+  order.optimizer = {job::OptimizerKind::kAdamW, 0.001, 0.0, 10.0};  // one step takes 1 % away, or 4 %
+  order.layout = encoding::train_layout(manifest, 16.0, 1024.0, {}).value();
+  std::vector<float> global(manifest.parameter_count());
+  for (std::size_t i = 0; i < global.size(); ++i) global[i] = static_cast<float>(i % 89) * 0.01F - 0.4F;
+  std::vector<float> delta(global.size(), 0.001F);
+  for (std::size_t i = 0; i < kEach; ++i) delta[i] -= 0.01F * global[i];
+  for (std::size_t i = kEach; i < 2 * kEach; ++i) delta[i] -= 0.04F * global[i];
+  CHECK_FALSE(check_inseparable(order, manifest, {{"b", 4.0}}, 25, global, delta));
+  // Of running statistics nothing is taken away, so nothing may be added to them.
+  for (std::size_t i = 0; i < 2 * kEach; ++i) delta[i] = 0.001F * static_cast<float>(1 + i % 9973);
+  CHECK_FALSE(check_inseparable(order, manifest, {}, 25, global, delta));
+  for (std::size_t i = 2 * kEach; i < delta.size(); ++i) delta[i] = 0.001F * static_cast<float>(1 + i % 9973);
+  CHECK(check_inseparable(order, manifest, {}, 25, global, delta));
+}
+
 TEST_CASE("few sizes are found in every other place of a row, too") {
   constexpr std::size_t kParameters = 1'500'000;  // every second one of these would do as a sample
   const auto manifest = ParameterManifest::create({{"w", {kParameters}, TensorRole::kTrainable, 0, 0}}).value();
@@ -193,8 +217,63 @@ TEST_CASE("few sizes are found in every other place of a row, too") {
     std::vector<float> delta(kParameters);
     for (std::size_t i = 0; i < delta.size(); ++i)
       delta[i] = i % 2 == few ? 0.5F : 0.01F + static_cast<float>(i % 9973) * 1e-4F;
-    CHECK_FALSE(check_inseparable(order, 25, global, delta));
+    CHECK_FALSE(check_inseparable(order, manifest, {}, 25, global, delta));
   }
+}
+
+/// fc.weight and bn.running_mean of small_manifest() frozen: out.bias alone is trained.
+ParameterManifest mostly_frozen() {
+  std::vector<TensorInfo> tensors = small_manifest().tensors();
+  tensors[0].frozen = tensors[1].frozen = true;
+  return ParameterManifest::create(std::move(tensors)).value();
+}
+
+TEST_CASE("an update holds nothing of what is frozen, whatever the trainer wrote there") {
+  const ParameterManifest manifest = mostly_frozen();
+  job::RoundOrder order = train_order(100);
+  order.layout = encoding::train_layout(manifest, 16.0, 1024.0, {.examples = true, .unusable = true}).value();
+  CHECK(order.layout.word_count() + 6 ==
+        encoding::train_layout(small_manifest(), 16.0, 1024.0, {.examples = true, .unusable = true})->word_count());
+  std::vector<float> delta(9, 0.0F);
+  const auto words_of = [&] { return train_contribution(order, manifest, 25, {0.75, 2, false, 1.0}, delta); };
+  delta[6] = 1.0F, delta[7] = 2.0F, delta[8] = -3.0F;
+  const auto honest = words_of().value();
+  CHECK(honest.size() == order.layout.word_count());
+  CHECK(floats_in(order, "parameters.0", honest, 0.25) == std::vector<float>{1.0F, 2.0F, -3.0F});
+  CHECK(order.layout.find("parameters.1") == nullptr);
+  // Neither sent, nor looked at: a NaN there is no reason to refuse, a large change none to count as clipped.
+  delta[0] = std::numeric_limits<float>::quiet_NaN();
+  delta[3] = 1e9F;
+  delta[5] = -5.0F;
+  CHECK(words_of().value() == honest);
+  CHECK(counts_in(order, encoding::kClipped, honest) == std::vector<std::uint64_t>{0});
+  delta[7] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(words_of().error().message == "the update's parameter 'out.bias' is NaN at element 1");
+  delta[7] = 17.0F;  // beyond the clip: what is frozen isn't counted into the coordinates that may be
+  CHECK(
+      words_of().error().message.starts_with("1 of the update's 3 coordinates are beyond the clip, 1 of them trained"));
+  CHECK_FALSE(train_contribution(order, small_manifest(), 25, {}, delta).has_value());  // an order of another model
+}
+
+TEST_CASE("few sizes are told in what is trained alone: frozen tensors neither hide nor make them") {
+  constexpr std::size_t kFrozen = 60'001;
+  constexpr std::size_t kTrained = 20'000;
+  std::vector<TensorInfo> tensors{{"w", {kFrozen}, TensorRole::kTrainable, 0, 0},
+                                  {"v", {kTrained}, TensorRole::kTrainable, 0, 0}};
+  tensors[0].frozen = true;
+  const auto manifest = ParameterManifest::create(std::move(tensors)).value();
+  job::RoundOrder order = train_order(100);
+  order.layout = encoding::train_layout(manifest, 16.0, 1024.0, {}).value();
+  const std::vector<float> global(manifest.parameter_count());
+  std::vector<float> delta(manifest.parameter_count());
+  for (std::size_t i = 0; i < delta.size(); ++i) delta[i] = 0.01F + static_cast<float>(i % 9973) * 1e-4F;
+  std::fill_n(delta.begin() + kFrozen, kTrained, 0.5F);
+  CHECK_FALSE(check_inseparable(order, manifest, {}, 25, global, delta));
+  std::fill_n(delta.begin(), kFrozen, 0.5F);
+  for (std::size_t i = kFrozen; i < delta.size(); ++i) delta[i] = 0.01F + static_cast<float>(i % 9973) * 1e-4F;
+  CHECK(check_inseparable(order, manifest, {}, 25, global, delta));
+  CHECK(check_inseparable(order, manifest, {}, 25, std::span(global).first(5), delta).error().code ==
+        ErrorCode::kInternal);
 }
 
 TEST_CASE("an update takes an earlier one's memory, and nothing of what stood there") {

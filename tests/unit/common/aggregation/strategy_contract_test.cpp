@@ -61,6 +61,39 @@ TEST_CASE("a mean of another size is refused and changes nothing") {
   CHECK(model == std::vector<float>{1.0f, 2.0f});
 }
 
+TEST_CASE("a strategy changes what updates hold, and leaves frozen tensors bit for bit") {
+  const auto strategy = every_strategy();
+  std::vector<TensorInfo> tensors{{"a", {2}, TensorRole::kTrainable, 0, 0},
+                                  {"b", {3}, TensorRole::kTrainable, 0, 0},
+                                  {"c", {1}, TensorRole::kBuffer, 0, 0}};
+  tensors[1].frozen = true;
+  const auto manifest = ParameterManifest::create(tensors).value();
+  const std::vector<float> delta = {0.5f, -0.25f, 4.0f};
+  std::vector<float> model = {1.0f, 2.0f, -0.0f, 1e-42f, 7.0f, -4.0f};
+  ServerState state;
+  std::vector<float> elsewhere(6, 9.0f);
+  ServerState elsewhere_state;
+  REQUIRE(apply_update(*strategy, manifest, delta, model, elsewhere, elsewhere_state).has_value());
+  REQUIRE(apply_update(*strategy, manifest, delta, model, model, state).has_value());
+  CHECK(elsewhere == model);
+  CHECK(elsewhere_state == state);
+  CHECK(model == std::vector<float>{1.5f, 1.75f, -0.0f, 1e-42f, 7.0f, 0.0f});
+  CHECK(std::signbit(model[2]));
+  // The same as the strategy gives for the tensors that are left alone.
+  std::vector<float> alone = {1.0f, 2.0f, -4.0f};
+  ServerState alone_state;
+  REQUIRE(strategy->apply(delta, alone, alone, alone_state).has_value());
+  CHECK(alone == std::vector<float>{model[0], model[1], model[5]});
+  CHECK(state == alone_state);
+
+  const std::vector<float> before = model;
+  CHECK_FALSE(apply_update(*strategy, manifest, std::vector<float>(6), model, model, state).has_value());
+  CHECK_FALSE(apply_update(*strategy, manifest, std::vector<float>(2), model, model, state).has_value());
+  CHECK_FALSE(apply_update(*strategy, manifest, delta, std::span(model).first(3), model, state).has_value());
+  CHECK_FALSE(apply_update(*strategy, manifest, delta, model, std::span(model).first(3), state).has_value());
+  CHECK(model == before);
+}
+
 TEST_CASE("FedAvg drops partial work, FedProx keeps it") {
   CHECK_FALSE(make_strategy({job::StrategyKind::kFedAvg, 0.0, job::Weighting::kCohort})->keeps_partial_work());
   CHECK(make_strategy({job::StrategyKind::kFedProx, 0.1, job::Weighting::kCohort})->keeps_partial_work());

@@ -81,6 +81,30 @@ TEST_CASE("a layout that lies about its sizes is refused, the field named") {
   CHECK_FALSE(VectorLayout::create({fixed_point_field("x", 1, 1e12)}).has_value());
 }
 
+TEST_CASE("a train layout leaves frozen tensors out, and the fields of another model's update are told") {
+  const auto tensors = [](bool frozen) {
+    std::vector<TensorInfo> list{tensor("conv.weight", {2, 1, 3, 3}, TensorRole::kTrainable),
+                                 tensor("bn.running_mean", {2}, TensorRole::kBuffer),
+                                 tensor("fc.weight", {3, 2}, TensorRole::kTrainable)};
+    list[0].frozen = list[1].frozen = frozen;
+    return ParameterManifest::create(std::move(list)).value();
+  };
+  const auto layout = train_layout(tensors(true), 16.0, 1024.0, {});
+  REQUIRE(layout.has_value());
+  CHECK(layout->find("parameters.0")->elements == 6);
+  CHECK(layout->find("parameters.1") == nullptr);
+  CHECK(layout->word_count() + 20 == train_layout(tensors(false), 16.0, 1024.0, {})->word_count());
+  const auto fields = parameter_fields(*layout, tensors(true));
+  REQUIRE(fields.has_value());
+  CHECK(*fields == std::vector<Field>{*layout->find("parameters.0")});
+  const auto other = parameter_fields(*layout, tensors(false));
+  REQUIRE_FALSE(other.has_value());
+  CHECK(other.error().code == ErrorCode::kInvalidArgument);
+  CHECK(other.error().message ==
+        "round order: its layout has 1 fields of parameters; expected those of the model's "
+        "update, 3 fields with 26 parameters");
+}
+
 TEST_CASE("a train layout has one parameter field for each run of tensors of one role, in the manifest's order") {
   const auto manifest = ParameterManifest::create({
       tensor("conv.weight", {2, 1, 3, 3}, TensorRole::kTrainable),

@@ -158,6 +158,9 @@ JobSpec random_job(std::mt19937_64& draw) {
   job.model.name = models[below(3)];
   job.model.input = {1 + below(3), 28, 28};
   job.model.classes = 2 + below(9);
+  if (job.model.name == "resnet18" && below(2)) job.model.frozen = {"bn1", "conv1", "layer1.0"};
+  if (job.model.name == "resnet18" && below(2))
+    job.training.learning_rates = {{"layer1", 0.001 + share()}, {"layer2.1", 2.0}};
   job.data.dataset = "set" + std::to_string(below(10));
   if (below(2)) {
     job.task = task::default_task(below(2) ? task::TaskKind::kClassification : task::TaskKind::kMultiLabel);
@@ -196,8 +199,10 @@ JobSpec random_job(std::mt19937_64& draw) {
   }
   if (schedule.kind == ScheduleKind::kCosine) schedule.minimum = optimizer.learning_rate * share();
   job.training.precision = static_cast<Precision>(1 + below(2));
+  if (below(2)) job.training.gradient_clip = 10.0 * share();
   if (below(2)) job.training.time_limit = std::chrono::milliseconds(1 + below(100'000'000));
   job.federation.rounds = 1 + below(1000);
+  if (below(2)) schedule.warmup = below(job.federation.rounds);
   for (std::uint32_t i = 0; i < below(5); ++i) job.federation.sites.push_back("site" + std::to_string(i));
   job.federation.fraction = share();
   job.federation.minimum_sites = 1;
@@ -212,9 +217,15 @@ JobSpec random_job(std::mt19937_64& draw) {
   job.privacy.clip = std::ldexp(1.0, static_cast<int>(below(41)) - 20);
   job.privacy.buffer_clip = std::ldexp(1.0, static_cast<int>(below(41)) - 20);
   job.evaluation = {below(5), static_cast<Split>(1 + below(3))};
+  if (job.evaluation.every > 0 && below(2)) {
+    job.evaluation.metric = below(2) ? "loss" : "auc";
+    job.evaluation.patience = below(4);
+    job.evaluation.keep_best = below(2) == 0;
+  }
   if (below(2)) job.initial_weights = "weights/\"start\" \xC3\xA9 #1: '\\.safetensors";
+  if (job.initial_weights && job.model.name == "resnet18" && below(2)) job.replaced_layers = {"fc", "layer4.1"};
   if (below(2)) job.readers = {"ada", "grace-" + std::to_string(below(100))};
-  if (below(2)) job.initial_weights_digest = crypto::sha256(job.name);
+  if (job.replaced_layers.empty() && below(2)) job.initial_weights_digest = crypto::sha256(job.name);
   job.seed = draw();
   return job;
 }
@@ -325,6 +336,145 @@ TEST_CASE("a job's precision is part of its digest, and float32 needn't be said"
   CHECK(parsed(canonical_text(job)) == job);
   CHECK_THAT(parse_job(precise("fp8"), "job.yaml").error().message,
              Catch::StartsWith("job.yaml: training.precision: expected one of float32, bf16, found 'fp8'"));
+}
+
+TEST_CASE("a gradient clip and a warm-up are part of a job's digest, and need not be said") {
+  const auto changed = [](const std::string& from, const std::string& to) { return with(kSmallJob, from, to); };
+  const JobSpec plain = parsed(kSmallJob);
+  CHECK_THAT(canonical_text(plain), !Catch::Contains("gradient_clip") && !Catch::Contains("warmup"));
+  const JobSpec clipped = parsed(changed("loss: cross_entropy", "loss: cross_entropy\n  gradient_clip: 0.5"));
+  CHECK(clipped.training.gradient_clip == 0.5);
+  CHECK(job_digest(clipped) != job_digest(plain));
+  CHECK(parsed(canonical_text(clipped)) == clipped);
+  for (const char* schedule : {"{name: step, every: 5, factor: 0.5, warmup: 3}", "{name: constant, warmup: 3}",
+                               "{name: cosine, minimum: 0.001, warmup: 3}"}) {
+    const JobSpec warm = parsed(changed("{name: step, every: 5, factor: 0.5}", schedule));
+    CHECK(warm.training.schedule.warmup == 3);
+    CHECK(job_digest(warm) != job_digest(plain));
+    CHECK(parsed(canonical_text(warm)) == warm);
+  }
+  const auto refused = [&](const std::string& from, const std::string& to) {
+    const auto job = parse_job(changed(from, to), "job.yaml");
+    REQUIRE_FALSE(job);
+    return job.error().message;
+  };
+  for (const char* wrong : {"0", "-1", "1e-7", "1e7", "nan", "inf", "much", "'1'", "[1]", "{}"})
+    CHECK_THAT(refused("loss: cross_entropy", std::string("loss: cross_entropy\n  gradient_clip: ") + wrong),
+               Catch::StartsWith("job.yaml: training.gradient_clip: expected a number"));
+  for (const char* wrong : {"0", "-1", "1.5", "x", "'3'", "[3]", "1000001"})
+    CHECK_THAT(refused("factor: 0.5", std::string("factor: 0.5, warmup: ") + wrong),
+               Catch::StartsWith("job.yaml: training.schedule.warmup: expected an integer"));
+  for (const char* many : {"20", "21"})
+    CHECK_THAT(refused("factor: 0.5", std::string("factor: 0.5, warmup: ") + many),
+               Catch::StartsWith("job.yaml: training.schedule.warmup: expected fewer rounds than federation.rounds, "
+                                 "which is 20, so that a round has the full rate; found " +
+                                 std::string(many)));
+}
+
+TEST_CASE("a metric by which rounds are compared is one of the task's, and part of the digest") {
+  const auto evaluation = [](const std::string& value) {
+    return with(kSmallJob, "{every: 1, split: test}", "{every: 1, split: test" + value + "}");
+  };
+  const JobSpec job = parsed(evaluation(", metric: auc, patience: 5, keep: best"));
+  CHECK(job.evaluation == EvaluationSpec{1, Split::kTest, "auc", 5, true});
+  CHECK(parsed(canonical_text(job)) == job);
+  CHECK(job_digest(job) != job_digest(parsed(kSmallJob)));
+  CHECK(canonical_text(parsed(evaluation(", metric: auc, keep: last"))) ==
+        canonical_text(parsed(evaluation(", metric: auc"))));
+  CHECK(canonical_text(parsed(kSmallJob)).find("metric") == std::string::npos);
+  const auto refused = [&](const std::string& text) {
+    const auto wrong = parse_job(text, "job.yaml");
+    REQUIRE_FALSE(wrong);
+    return wrong.error().message;
+  };
+  CHECK_THAT(refused(evaluation(", metric: dice")),
+             Catch::StartsWith("job.yaml: evaluation.metric: expected one of loss, accuracy, auc, "));
+  CHECK_THAT(refused(evaluation(", metric: calibration_error")), Catch::Contains("evaluation.metric: expected one of"));
+  CHECK(parse_job(evaluation(", metric: calibration_error") + "task: {name: classification, calibration_bins: 5}\n",
+                  "job.yaml"));
+  CHECK_THAT(refused(evaluation(", patience: 5")), Catch::Contains("evaluation.patience: only with evaluation.metric"));
+  CHECK_THAT(refused(evaluation(", keep: best")), Catch::Contains("evaluation.keep: only with evaluation.metric"));
+  CHECK_THAT(refused(evaluation(", metric: auc, patience: 0")), Catch::Contains("evaluation.patience: expected"));
+  CHECK_THAT(refused(evaluation(", metric: auc, keep: first")),
+             Catch::Contains("evaluation.keep: expected one of last"));
+  CHECK_THAT(refused(with(evaluation(", metric: auc"), "every: 1, split", "every: 0, split")),
+             Catch::Contains("evaluation.metric: needs evaluations"));
+}
+
+TEST_CASE("learning rates by layer are part of a job's digest, and factors that can't be are refused") {
+  const auto rates = [](const std::string& value) {
+    return with(kSmallJob, "loss: cross_entropy", "loss: cross_entropy\n  learning_rates: " + value);
+  };
+  const JobSpec job = parsed(rates("{'0': 0.1, '2': 2}"));
+  CHECK(job.training.learning_rates == RateFactors{{"0", 0.1}, {"2", 2.0}});
+  CHECK(job_digest(job) != job_digest(parsed(kSmallJob)));
+  CHECK(job_digest(job) == job_digest(parsed(rates("{'2': 2.0, '0': 0.1}"))));
+  CHECK(parsed(canonical_text(job)) == job);
+  CHECK(canonical_text(parsed(kSmallJob)).find("learning_rates") == std::string::npos);
+  CHECK(parsed(rates("{}")) == parsed(kSmallJob));
+  const auto refused = [](const std::string& text) {
+    const auto wrong = parse_job(text, "job.yaml");
+    REQUIRE_FALSE(wrong);
+    CHECK_THAT(wrong.error().message, Catch::StartsWith("job.yaml: training.learning_rates"));
+    return wrong.error().message;
+  };
+  for (const char* factor : {"0", "-1", "1e-7", "1e7", "nan", "inf", "slow", "'1'", "[1]", "{}"})
+    CHECK_THAT(refused(rates("{'0': " + std::string(factor) + "}")),
+               Catch::Contains("learning_rates.0: expected a number"));
+  CHECK_THAT(refused(rates("{'1': 0.1}")), Catch::Contains("found '1', did you mean"));
+  CHECK_THAT(refused(rates("['0']")), Catch::Contains("expected a map"));
+  CHECK_THAT(refused(with(rates("{'0': 0.1}"), "{linear: 4}]", "{linear: 4}], frozen: ['0']")),
+             Catch::Contains("learning_rates.0: has no meaning for a layer that model.frozen names"));
+  CHECK(
+      parsed(with(rates("{'2': 0.1}"), "{linear: 4}]", "{linear: 4}], frozen: ['0']")).training.learning_rates.size() ==
+      1);
+}
+
+TEST_CASE("initial weights may name the layers that they don't give, until submit has put a digest in their place") {
+  const auto start = [](const std::string& value) {
+    return with(kSmallJob, "initial_weights: weights.safetensors", "initial_weights: " + value);
+  };
+  const JobSpec job = parsed(start("{path: weights.safetensors, replace: ['2', '0']}"));
+  CHECK(job.initial_weights == "weights.safetensors");
+  CHECK(job.replaced_layers == std::vector<std::string>{"0", "2"});
+  CHECK(parsed(canonical_text(job)) == job);
+  CHECK(canonical_text(parsed(start("{path: weights.safetensors}"))) == canonical_text(parsed(kSmallJob)));
+  CHECK_THAT(parse_job(start("{path: w, replace: ['1']}"), "job.yaml").error().message,
+             Catch::StartsWith("job.yaml: initial_weights.replace[0]: expected a layer that has parameters, or what"));
+  const std::string digest(64, '1');
+  CHECK_THAT(parse_job(start("{sha256: '" + digest + "', replace: ['0']}"), "job.yaml").error().message,
+             Catch::StartsWith("job.yaml: initial_weights.replace: only with path, and without sha256"));
+  CHECK(parsed(start("{sha256: '" + digest + "'}")).replaced_layers.empty());
+}
+
+TEST_CASE("what a job freezes is part of its digest, in whatever order it stands, and need not be said") {
+  const auto frozen = [](const std::string& names) {
+    return with(kSmallJob, "relu, {linear: 4}]", "relu, {linear: 8}, {linear: 4}], frozen: " + names);
+  };
+  const JobSpec job = parsed(frozen("['2', '0']"));
+  CHECK(job.model.frozen == std::vector<std::string>{"0", "2"});
+  CHECK(job_digest(job) == job_digest(parsed(frozen("['0', '2']"))));
+  CHECK(job_digest(job) != job_digest(parsed(frozen("['0']"))));
+  CHECK(parsed(canonical_text(job)) == job);
+  CHECK(canonical_text(parsed(kSmallJob)).find("frozen") == std::string::npos);
+  const auto refused = [&](const std::string& names) {
+    const auto wrong = parse_job(frozen(names), "job.yaml");
+    REQUIRE_FALSE(wrong);
+    return wrong.error().message;
+  };
+  CHECK_THAT(refused("['0', '1']"),
+             Catch::StartsWith("job.yaml: model.frozen[1]: expected a layer that has parameters"));
+  CHECK_THAT(refused("['0', '2', '3']"),
+             Catch::StartsWith("job.yaml: model.frozen: expected a layer that is left to train"));
+  CHECK_THAT(refused("[]"), Catch::StartsWith("job.yaml: model.frozen: expected a list"));
+  // The order of a round is laid out for what is left, and no other order is the job's.
+  const auto order = expected_order(job, {"j", SumKind::kTrain, 1, 1}, 10, {});
+  const auto whole = expected_order(parsed(with(kSmallJob, "relu, {linear: 4}]", "relu, {linear: 8}, {linear: 4}]")),
+                                    {"j", SumKind::kTrain, 1, 1}, 10, {});
+  REQUIRE(order);
+  REQUIRE(whole);
+  CHECK(order->layout.find("parameters.0")->elements == 4 * 8 + 4);
+  CHECK(whole->layout.word_count() - order->layout.word_count() == 16 * 8 + 16 + 8 * 16 + 8);
 }
 
 TEST_CASE("tasks and losses survive the canonical text, with every default spelled out") {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "common/model/layer_tensors.h"
 #include "common/model/model_json.h"
 #include "common/model/model_spec.h"
 #include "nlohmann/json.hpp"
@@ -132,6 +133,54 @@ TEST_CASE("layer names are unique in every known model") {
     std::sort(names.begin(), names.end());
     CHECK(std::adjacent_find(names.begin(), names.end()) == names.end());
   }
+}
+
+TEST_CASE("a word freezes the layer of that name, or those inside of it, with all their tensors") {
+  ModelSpec resnet{"resnet18", {}, {1, 28, 28}, 2};
+  resnet.frozen = {"bn1", "layer1", "layer2.0"};
+  const auto graph = expand(resnet);
+  REQUIRE(graph);
+  std::size_t frozen = 0;
+  for (const auto& layer : graph->layers) {
+    if (tensors_of(layer).empty()) continue;
+    CAPTURE(layer.name);
+    const bool expected =
+        layer.name == "bn1" || layer.name.starts_with("layer1.") || layer.name.starts_with("layer2.0.");
+    CHECK(layer.frozen == expected);
+    for (const LayerTensor& tensor : tensors_of(layer)) CHECK(tensor.info.frozen == expected);
+    frozen += expected ? 1 : 0;
+  }
+  CHECK(frozen == 1 + 8 + 6);
+  // Layers of the job's own: an index, a name, and the layers that use another one's weights.
+  const auto own = [](const std::string& words) {
+    return spec((R"({"layers": [{"linear": 4}, {"linear": 4, "name": "shared"}, {"linear": 4, "weights": "shared"},
+                               {"dropout": 0.5}, {"linear": 2}], "input": [4], "classes": 2, "frozen": )" +
+                 words + "}")
+                    .c_str());
+  };
+  const auto shared = expand(own(R"(["shared"])"));
+  REQUIRE(shared);
+  CHECK(shared->layers[1].frozen);
+  CHECK(shared->layers[2].frozen);
+  CHECK_FALSE(shared->layers[0].frozen);
+  CHECK_FALSE(shared->layers[4].frozen);
+  CHECK(expand(own(R"(["0", "4"])"))->layers[0].frozen);
+}
+
+TEST_CASE("a word that freezes nothing, and a list that leaves nothing to train, are refused") {
+  ModelSpec resnet{"resnet18", {}, {1, 28, 28}, 2};
+  for (const char* word : {"layer", "layer10", "layer1.0.", "layer1.0.conv1.weight", "relu", "layer1.0.relu1"}) {
+    resnet.frozen = {"conv1", word};
+    check_refused(resnet, std::string("model.frozen[1]: expected a layer that has parameters, or what the names of "
+                                      "several begin with; found '") +
+                              word + "'");
+  }
+  resnet.frozen = {"layr1"};
+  check_refused(resnet, "did you mean 'layer1'?");
+  resnet.frozen = {"conv1", "bn1", "layer1", "layer2", "layer3", "layer4"};
+  CHECK(expand(resnet));
+  resnet.frozen.push_back("fc");
+  check_refused(resnet, "model.frozen: expected a layer that is left to train");
 }
 
 TEST_CASE("a perceptron takes features as well as images") {

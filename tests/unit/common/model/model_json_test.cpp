@@ -50,6 +50,28 @@ TEST_CASE("a known model's options are written where they aren't its defaults") 
   CHECK(*model_from_json(to_json(*spec)) == *spec);
 }
 
+TEST_CASE("frozen layers are written in order of name, and a list that can't be is refused") {
+  const auto model = [](const std::string& frozen) {
+    return json::parse(R"({"name": "resnet18", "frozen": )" + frozen + R"(, "input": [1, 28, 28], "classes": 2})");
+  };
+  const auto spec = model_from_json(model(R"(["layer1", "conv1", "bn1"])"));
+  REQUIRE(spec);
+  CHECK(to_json(*spec).dump() ==
+        R"({"classes":2,"frozen":["bn1","conv1","layer1"],"input":[1,28,28],"name":"resnet18"})");
+  CHECK(*model_from_json(to_json(*spec)) == *spec);
+  CHECK(*model_from_json(model(R"(["bn1", "layer1", "conv1"])")) == *spec);
+  for (const char* wrong :
+       {"[]", "{}", "\"conv1\"", "1", "[1]", "[\"\"]", "[\"a b\"]", "[[\"conv1\"]]", "[\"conv1\", \"conv1\"]"}) {
+    INFO(wrong);
+    const auto refused = model_from_json(model(wrong));
+    REQUIRE_FALSE(refused);
+    CHECK_THAT(refused.error().message, Catch::StartsWith("frozen"));
+  }
+  std::string many = "[\"l0\"";
+  for (int i = 1; i <= 1000; ++i) many += ", \"l" + std::to_string(i) + "\"";
+  CHECK_FALSE(model_from_json(model(many + "]")));
+}
+
 TEST_CASE("a graph reads back from what it was written as, and what goes without saying is left out") {
   const auto spec = model_from_json(json::parse(
       R"({"layers": [{"conv": {"channels": 4, "kernel": [3, 3]}, "name": "a", "from": "input"}, {"relu": {}, "from": ["a"]},

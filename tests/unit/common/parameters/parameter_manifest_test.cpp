@@ -6,6 +6,7 @@ using consilium::ErrorCode;
 using consilium::ParameterManifest;
 using consilium::TensorInfo;
 using consilium::TensorRole;
+using consilium::UpdateRun;
 
 namespace {
 
@@ -57,7 +58,34 @@ TEST_CASE("name, role, shape and order all change the digest") {
   CHECK(base != digest({tensor("a", {3, 2}), tensor("b", {6})}));
   CHECK(base != digest({tensor("a", {2, 3}, TensorRole::kBuffer), tensor("b", {6})}));
   CHECK(base != digest({tensor("b", {6}), tensor("a", {2, 3})}));
+  auto frozen = tensor("a", {2, 3});
+  frozen.frozen = true;
+  CHECK(base != digest({frozen, tensor("b", {6})}));
   CHECK(base != digest({tensor("a", {2, 3})}));
+}
+
+TEST_CASE("an update holds the runs of tensors of one role, less what is frozen") {
+  auto frozen = tensor("conv2.weight", {5});
+  frozen.frozen = true;
+  auto frozen_mean = tensor("bn2.running_mean", {2}, TensorRole::kBuffer);
+  frozen_mean.frozen = true;
+  const std::vector<TensorInfo> tensors{tensor("conv1.weight", {2, 3}),
+                                        tensor("bn1.weight", {2}),
+                                        tensor("bn1.running_mean", {2}, TensorRole::kBuffer),
+                                        frozen_mean,
+                                        frozen,
+                                        tensor("fc.weight", {4})};
+  const auto manifest = ParameterManifest::create(tensors);
+  REQUIRE(manifest);
+  CHECK(manifest->update_runs() == std::vector<UpdateRun>{{0, 8, TensorRole::kTrainable},
+                                                          {8, 2, TensorRole::kBuffer},
+                                                          {17, 4, TensorRole::kTrainable}});
+  CHECK(manifest->update_size() == 14);
+  CHECK(manifest->parameter_count() == 21);
+  // A frozen tensor between two of one role parts their run.
+  const auto parted = ParameterManifest::create({tensor("a", {1}), frozen, tensor("b", {1})});
+  CHECK(parted->update_runs().size() == 2);
+  CHECK(ParameterManifest::create({tensor("a", {1}), tensor("b", {2})})->update_runs().size() == 1);
 }
 
 TEST_CASE("a manifest with bad names, bad dimensions or too many parameters is refused") {

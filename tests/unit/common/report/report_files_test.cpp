@@ -127,6 +127,34 @@ TEST_CASE("report.json has the intervals of a comparison, and what the federatio
   CHECK(comparison["gain"].at("interval") == nlohmann::json({0.125, 0.25}));
 }
 
+TEST_CASE(
+    "report.json names the best round by the job's metric, the first of several, and none where rounds aren't "
+    "compared") {
+  Report report = example_report();
+  CHECK(nlohmann::json::parse(report_json(report)).at("best_round").is_null());
+  report.status.history.clear();
+  std::uint32_t round = 0;
+  for (const double accuracy : {0.5, 0.75, 0.25, 0.75, 0.625}) {
+    RoundRecord record;
+    record.round = ++round;
+    record.model = crypto::sha256(std::to_string(round));
+    record.metrics = metrics_of(accuracy);
+    record.metrics->values[0].value = std::abs(accuracy - 0.5);  // the loss, of which less is better
+    if (round == 2) record.metrics->values.pop_back();           // no AUC
+    report.status.history.push_back(record);
+  }
+  report.status.history.emplace_back().round = ++round;  // not evaluated
+  const auto best = [&](const std::string& metric) {
+    report.spec.evaluation.metric = metric;
+    return nlohmann::json::parse(report_json(report)).at("best_round");
+  };
+  CHECK(best("accuracy") ==
+        nlohmann::json{
+            {"round", 2}, {"metric", "accuracy"}, {"value", 0.75}, {"model", crypto::to_hex(crypto::sha256("2"))}});
+  CHECK(best("loss").at("round") == 1);
+  CHECK(best("auc").at("round") == 4);
+}
+
 TEST_CASE("a report without a comparison says null, and survives texts that aren't UTF-8") {
   Report report = example_report();
   report.comparison = {};

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <set>
 
 #include "common/encoding/fixed_point.h"
 #include "common/task/average_precision.h"
@@ -10,6 +11,7 @@
 #include "common/task/classification.h"
 #include "common/task/detection.h"
 #include "common/task/limits.h"
+#include "common/task/metric_names.h"
 #include "common/task/score_histogram.h"
 #include "common/task/segmentation.h"
 #include "common/task/task.h"
@@ -128,6 +130,24 @@ void check_finite(const Metrics& metrics) {
   }
   CHECK(metrics.values.size() <= kMaxMetrics);
   CHECK(metrics.tables.size() <= kMaxTables);
+}
+
+TEST_CASE("a job may compare rounds by every metric of its task but those of single labels") {
+  Random random(5);
+  for (const Fill fill : kFills) {
+    std::set<std::string> found;
+    const Filled first = fill(random);
+    for (int trial = 0; trial < 20; ++trial) {
+      const Filled filled = trial == 0 ? first : fill(random);
+      const Metrics metrics = filled.task->metrics(filled.counts).value();
+      for (const Metric& metric : metrics.values) {
+        if (metric.name.find("_class_") == std::string::npos) found.insert(metric.name);
+      }
+    }
+    std::set<std::string> named;
+    for (const std::string_view name : metric_names(first.task->spec())) named.emplace(name);
+    CHECK(named == found);
+  }
 }
 
 TEST_CASE("the counts that honest sites add up have metrics, each name once") {

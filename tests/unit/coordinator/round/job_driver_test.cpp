@@ -233,6 +233,30 @@ TEST_CASE("a running job keeps its last two models; once it has ended the last o
   CHECK_FALSE(bench.blobs->size(*kept).has_value());
 }
 
+TEST_CASE("a job that stops early keeps the model of its best round, and no other") {
+  job::JobSpec spec = some_job();
+  spec.federation.rounds = 9;
+  spec.evaluation.metric = "accuracy";
+  spec.evaluation.patience = 3;
+  spec.evaluation.keep_best = GENERATE(false, true);
+  Bench bench(spec);
+  bench.start();
+  bench.complete(kAll);
+  // Every evaluation has the same accuracy: the first round stays the best.
+  for (int session = 0; session < 8; ++session) bench.complete(kAll);
+  REQUIRE(bench.driver->ended());
+  const report::JobStatus status = bench.driver->status();
+  CHECK(status.phase == report::JobPhase::kFinished);
+  REQUIRE(status.history.size() == 4);
+  CHECK_THAT(status.detail, Catch::Contains("no better accuracy in 3 evaluations") &&
+                                Catch::Contains("the best round by accuracy was round 1, with 0.9375"));
+  CHECK(status.model == status.history[spec.evaluation.keep_best ? 0 : 3].model);
+  CHECK(bench.driver->kept_model() == status.model);
+  bench.driver.reset();
+  CHECK(bench.blobs->size(*status.model).has_value());
+  CHECK(std::distance(std::filesystem::directory_iterator(bench.folder), {}) == 1);
+}
+
 TEST_CASE("a job that ends before its first round is committed leaves nothing in the store") {
   Bench bench;
   bench.start();

@@ -55,6 +55,9 @@ struct Play {
     if (const auto* unmasking = std::get_if<Unmasking>(&state.phase)) tell(Unmasked{unmasking->session.key, {}});
   }
 
+  /// Of the evaluations that follow.
+  std::optional<task::Metric> metric{};
+
   /// Commits the sum that is being closed. What a masked job's sites counted is told in the sum alone.
   void commit() {
     const Collecting session = std::get<Closing>(state.phase).session;
@@ -63,7 +66,9 @@ struct Play {
       const bool counted = state.rules.masked && answer.standing == Standing::kUpdate;
       examples += answer.examples.value_or(counted ? 10 : 0);
     }
-    tell(Committed{session.key, examples, crypto::sha256(job::to_string(session.key))});
+    const bool evaluation = session.key.kind == job::SumKind::kEvaluate;
+    tell(Committed{session.key, examples, crypto::sha256(job::to_string(session.key)),
+                   evaluation ? metric : std::nullopt});
   }
 
   /// Every pending site of the session answers, and the sum is committed.

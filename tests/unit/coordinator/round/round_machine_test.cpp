@@ -1,6 +1,7 @@
 #include "coordinator/round/round_machine.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "tests/unit/coordinator/round/machine_play.h"
 
@@ -327,6 +328,75 @@ TEST_CASE("evaluation follows the rounds that it divides, and the last one") {
   REQUIRE(play.ended() != nullptr);
   CHECK(play.ended()->outcome == Outcome::kFinished);
   CHECK(play.actions<EndJob>().back().sites == Names{"east", "north", "south", "west"});
+}
+
+/// Trains and evaluates round after round, with these values of the job's metric, until they or the job end.
+void evaluate_rounds(Play& play, const std::vector<std::optional<double>>& values, bool higher_is_better = true) {
+  for (const std::optional<double>& value : values) {
+    if (play.ended() != nullptr) return;
+    play.metric.reset();
+    if (value) play.metric = task::Metric{"auc", *value, 0.0, higher_is_better};
+    play.complete();
+    play.complete();
+  }
+}
+
+TEST_CASE("a job whose metric hasn't improved for its patience ends, and says which round was best") {
+  Rules rules = four_sites();
+  rules.rounds = 20;
+  rules.evaluate_every = 1;
+  rules.metric = "auc";
+  rules.patience = 3;
+  Play play = in_round_one(rules);
+  SECTION("more is better") {
+    // An equal value is no better; an evaluation without the metric, or with none that is a number, says nothing.
+    evaluate_rounds(play, {0.5, 0.75, 0.75, {}, std::nan(""), 0.5, 0.625, 0.9});
+    REQUIRE(play.ended() != nullptr);
+    CHECK(play.state.round == 7);
+    CHECK(play.ended()->message ==
+          "stopped early after round 7: no better auc in 3 evaluations; the best round by auc was round 2, with 0.75");
+  }
+  SECTION("less is better") {
+    evaluate_rounds(play, {0.5, 0.25, 0.3, 0.25, 0.125, 0.5, 0.6, 0.7, 0.1}, false);
+    REQUIRE(play.ended() != nullptr);
+    CHECK(play.state.best->round == 5);
+    CHECK(play.state.round == 8);
+  }
+  CHECK(play.ended()->outcome == Outcome::kFinished);
+  CHECK(play.actions<EndJob>().back().sites == Names{"east", "north", "south", "west"});
+  CHECK(play.actions<KeepBest>().empty());
+}
+
+TEST_CASE("without patience a job runs its rounds, and keeps the best one's model where it is to") {
+  Rules rules = four_sites();
+  rules.rounds = 4;
+  rules.evaluate_every = 1;
+  rules.metric = "auc";
+  rules.keep_best = GENERATE(false, true);
+  Play play = in_round_one(rules);
+  evaluate_rounds(play, {0.5, 0.75, 0.25, 0.625});
+  REQUIRE(play.ended() != nullptr);
+  CHECK(play.state.round == 4);
+  CHECK_THAT(play.ended()->message,
+             Catch::StartsWith("finished 4 rounds; the best round by auc was round 2, with 0.75"));
+  CHECK((play.ended()->message.find("kept") != std::string::npos) == rules.keep_best);
+  std::vector<std::uint32_t> kept;
+  for (const KeepBest& action : play.actions<KeepBest>()) {
+    kept.push_back(action.round);
+    CHECK(action.model == crypto::sha256("chest-1 train " + std::to_string(action.round) + ".1"));
+  }
+  CHECK(kept == (rules.keep_best ? std::vector<std::uint32_t>{1, 2} : std::vector<std::uint32_t>{}));
+}
+
+TEST_CASE("a job whose last round uses up its patience has simply finished") {
+  Rules rules = four_sites();
+  rules.evaluate_every = 1;
+  rules.metric = "auc";
+  rules.patience = 2;
+  Play play = in_round_one(rules);
+  evaluate_rounds(play, {0.5, 0.25, 0.25});
+  REQUIRE(play.ended() != nullptr);
+  CHECK_THAT(play.ended()->message, Catch::StartsWith("finished 3 rounds"));
 }
 
 TEST_CASE("an evaluation that nobody answers fails no job") {

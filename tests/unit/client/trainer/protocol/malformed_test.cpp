@@ -22,6 +22,7 @@ std::vector<std::string> good_requests() {
   prepare.parameter_count = 199'210;
   Train train;
   train.site = "north";
+  train.learning_rates = {{"fc", 0.5}};
   return {encode(Request(prepare)), encode(Request(train)), encode(Request(Evaluate{})),
           encode(Request(EvaluatePatients{})), encode(Request(Cancel{}))};
 }

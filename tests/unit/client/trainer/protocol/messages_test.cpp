@@ -31,6 +31,8 @@ Train chest_train() {
   request.optimizer = {job::OptimizerKind::kAdamW, 0.1 + 0.2, 0.9, 1e-300, 0.9, 0.999, 1e-8};
   request.proximal_mu = std::nextafter(1.0, 2.0);
   request.time_limit_ms = 600'000;
+  request.gradient_clip = 1.0 / 3.0;
+  request.learning_rates = {{"conv1", 1.0 / 7.0}, {"fc1", 2.0}};
   return request;
 }
 

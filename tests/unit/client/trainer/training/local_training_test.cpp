@@ -121,6 +121,27 @@ TEST_CASE("a last batch of one example passes through a batch norm of features")
   }
 }
 
+TEST_CASE("a clipped step of SGD is as long as the clip says, in the gradient's direction, and a short one stays") {
+  const model::ModelSpec spec = small_model();
+  const auto step_of = [&](double clip) {
+    Train order = request(1, 6);
+    order.gradient_clip = clip;
+    return run(spec, order, 6).delta;
+  };
+  const auto norm_of = [](const ParameterVector& values) {
+    double square = 0.0;
+    for (const float value : values) square += static_cast<double>(value) * static_cast<double>(value);
+    return std::sqrt(square);
+  };
+  const ParameterVector whole = step_of(0.0);
+  const double gradient = norm_of(whole) / 0.1;  // the learning rate
+  CHECK(step_of(2.0 * gradient) == whole);
+  const ParameterVector clipped = step_of(0.25 * gradient);
+  CHECK(norm_of(clipped) == Approx(0.25 * norm_of(whole)).epsilon(1e-4));
+  for (std::size_t i = 0; i < whole.size(); ++i)
+    CHECK(static_cast<double>(clipped[i]) == Approx(0.25 * static_cast<double>(whole[i])).epsilon(1e-3).margin(1e-7));
+}
+
 TEST_CASE("the proximal term pulls towards the global model as in equation 2 of Li et al.") {
   const model::ModelSpec spec = small_model();
   const auto network = network_of(spec);

@@ -1,5 +1,6 @@
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -66,6 +67,8 @@ Train request_of(const json& fixture) {
   request.optimizer.momentum = optimizer.value("momentum", 0.0);
   request.optimizer.weight_decay = optimizer.value("weight_decay", 0.0);
   request.proximal_mu = fixture.at("mu");
+  request.gradient_clip = fixture.value("gradient_clip", 0.0);
+  request.learning_rates = fixture.value("learning_rates", job::RateFactors());
   return request;
 }
 
@@ -96,6 +99,10 @@ void check_updated(const json& fixture, const ParameterManifest& manifest, const
     const json& expected = fixture.at("tensors").at(t);
     CAPTURE(tensor.name);
     CHECK(tensor.name == expected.at("name").get<std::string>());
+    if (tensor.frozen) {
+      const auto begin = delta.begin() + static_cast<std::ptrdiff_t>(tensor.offset);
+      CHECK(std::all_of(begin, begin + static_cast<std::ptrdiff_t>(tensor.size), [](float d) { return d == 0.0F; }));
+    }
     double change = 0.0;
     double norm = 0.0;
     for (std::size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i) {
