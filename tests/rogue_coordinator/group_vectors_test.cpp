@@ -28,38 +28,50 @@ fs::path sealed_vector(Stage& stage) {
   return {};
 }
 
-TEST_CASE("after a crash the next attempt hides the vector that has left, though training would give another") {
-  Stage stage(one_group());
-  GroupJob job(stage, stage.job());
-  job.begin();
-  const job::RoundOrder order = job.order(job.key(SumKind::kTrain, 1), 0);
-  const GroupSum first = job.sums(SumKind::kTrain, 1)[0];
-  stage.kill_client();
-  stage.change_data();
-  stage.start_client();
-  REQUIRE(stage.offer("rogue-1", job.job()));
-  SECTION("the same, under other masks") {
-    const GroupSum second = job.sums(SumKind::kTrain, 1, 2)[0];
-    CHECK(GroupAttempt::hidden(job, order, first) == GroupAttempt::hidden(job, order, second));
-    const auto uploads = stage.uploads();
-    CHECK(uploads.at(testing::upload_name(kNorth, job.key(SumKind::kTrain, 1, 1))) !=
-          uploads.at(testing::upload_name(kNorth, job.key(SumKind::kTrain, 1, 2))));
-    job.run(SumKind::kTrain, 1, 3);
-    // The next round's is of the new data.
-    const GroupSum next = job.sums(SumKind::kTrain, 2)[0];
-    CHECK(GroupAttempt::hidden(job, order, first) != GroupAttempt::hidden(job, order, next));
-    return;
+/// A job whose first vector has left north, which was then killed and started over other data.
+struct AfterACrash {
+  Stage stage{one_group()};
+  GroupJob job{stage, stage.job()};
+  GroupSum first;
+
+  AfterACrash() {
+    job.begin();
+    first = job.sums(SumKind::kTrain, 1)[0];
+    stage.kill_client();
+    stage.change_data();
+    stage.start_client();
+    REQUIRE(stage.offer("rogue-1", job.job()));
   }
+};
+
+TEST_CASE("after a crash the next attempt hides the vector that has left, though training would give another") {
+  AfterACrash after;
+  auto& [stage, job, first] = after;
+  const job::RoundOrder order = job.order(job.key(SumKind::kTrain, 1), 0);
+  const GroupSum second = job.sums(SumKind::kTrain, 1, 2)[0];
+  CHECK(GroupAttempt::hidden(job, order, first) == GroupAttempt::hidden(job, order, second));
+  const auto uploads = stage.uploads();
+  CHECK(uploads.at(testing::upload_name(kNorth, job.key(SumKind::kTrain, 1, 1))) !=
+        uploads.at(testing::upload_name(kNorth, job.key(SumKind::kTrain, 1, 2))));
+  job.run(SumKind::kTrain, 1, 3);
+  // The next round's is of the new data.
+  const GroupSum next = job.sums(SumKind::kTrain, 2)[0];
+  CHECK(GroupAttempt::hidden(job, order, first) != GroupAttempt::hidden(job, order, next));
+}
+
+TEST_CASE("after a crash the next attempt hides no vector where the one that has left is lost") {
+  AfterACrash after;
+  auto& [stage, job, first] = after;
   std::string why;
-  SECTION("or none, where it is lost") {
+  SECTION("its file is gone") {
     fs::remove(sealed_vector(stage));
     why = "this site's vector of the sum has left once and is lost here";
   }
-  SECTION("or none, where it was changed") {
+  SECTION("its file was changed") {
     pki::write_text(sealed_vector(stage), std::string(fs::file_size(sealed_vector(stage)), 'x'));
     why = "uploading failed";
   }
-  SECTION("or none, where the job was said to be over and is offered again") {
+  SECTION("the job was said to be over, and is offered again") {
     stage.send(wire::JobEnded{"rogue-1", "stopped"});
     REQUIRE(stage.offer("rogue-1", job.job()));
     why = "this site's vector of the sum has left once and is lost here";
