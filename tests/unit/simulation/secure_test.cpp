@@ -135,8 +135,12 @@ TEST_CASE("frozen layers leave no site: a round moves fewer bytes, masked or not
     INFO(secure);
     const auto [whole, moved] = federate({}, secure);
     const auto [part, kept] = federate({"0"}, secure);
-    for (std::size_t round = 0; round < 2; ++round)
-      CHECK(whole.history[round].bytes - part.history[round].bytes == 10 * kFrozen * sizeof(float));
+    for (std::size_t round = 0; round < 2; ++round) {
+      // With masks, messages travel whose signatures differ in length by a byte or two.
+      const double fewer =
+          static_cast<double>(whole.history[round].bytes) - static_cast<double>(part.history[round].bytes);
+      CHECK(fewer == Approx(10.0 * kFrozen * sizeof(float)).margin(secure ? 100.0 : 0.0).epsilon(0.0));
+    }
     REQUIRE(kept.size() == moved.size());
     CHECK(std::equal(kept.begin() + kFrozen, kept.end(), moved.begin() + kFrozen));
     CHECK_FALSE(std::equal(kept.begin(), kept.begin() + kFrozen, moved.begin()));
