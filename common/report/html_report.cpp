@@ -85,7 +85,7 @@ std::string header(const Report& report) {
 
 std::string cards(const Report& report) {
   std::string out = "<div class=\"cards\">\n";
-  const RoundRecord* last = last_evaluated(report.status);
+  const RoundRecord* last = evaluation_of(report.status);
   for (std::size_t i = 0; last != nullptr && i < 2; ++i) {
     const task::Metric* metric = task::headline(*last->metrics, i);
     if (metric == nullptr) continue;

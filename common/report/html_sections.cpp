@@ -185,10 +185,14 @@ std::string value_text(const task::Metric& metric) {
   return text;
 }
 
-const RoundRecord* last_evaluated(const JobStatus& status) {
-  const auto found = std::find_if(status.history.rbegin(), status.history.rend(),
-                                  [](const RoundRecord& record) { return record.metrics.has_value(); });
-  return found == status.history.rend() ? nullptr : &*found;
+const RoundRecord* evaluation_of(const JobStatus& status) {
+  const RoundRecord* chosen = nullptr;
+  for (const RoundRecord& record : status.history) {
+    if (!record.metrics) continue;
+    chosen = &record;
+    if (status.model == record.model) break;
+  }
+  return chosen;
 }
 
 std::string comparison_section(const Report& report) {
@@ -219,7 +223,7 @@ std::string comparison_section(const Report& report) {
 }
 
 std::string evaluation_section(const Report& report) {
-  const RoundRecord* last = last_evaluated(report.status);
+  const RoundRecord* last = evaluation_of(report.status);
   if (last == nullptr) return {};
   std::string out = fmt::format(
       "<section><h2>The model after round {}</h2>\n<p>It was evaluated on the {} examples of the split {} at all "
@@ -239,7 +243,7 @@ std::string evaluation_section(const Report& report) {
 std::string sites_section(const Report& report) {
   if (report.status.sites.empty()) return {};
   const bool masked = job::is_masked(report.spec);
-  const RoundRecord* last = masked ? nullptr : last_evaluated(report.status);
+  const RoundRecord* last = masked ? nullptr : evaluation_of(report.status);
   const auto columns =
       last == nullptr || last->site_metrics.empty() ? std::vector<task::Metric>() : compared_metrics(*last->metrics);
   std::string out =

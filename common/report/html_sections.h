@@ -9,8 +9,9 @@ namespace consilium::report {
 
 /// A metric's value for people, with its error bound where that shows: "0.912 ± 0.004".
 [[nodiscard]] std::string value_text(const task::Metric& metric);
-/// The record of the last round that was evaluated, or nullptr.
-[[nodiscard]] const RoundRecord* last_evaluated(const JobStatus& status);
+/// The evaluation that the page tells of: that of the job's own model, which may be an earlier round's
+/// (evaluation.keep), or the last one where that model wasn't evaluated; nullptr where nothing was.
+[[nodiscard]] const RoundRecord* evaluation_of(const JobStatus& status);
 
 /// What training together brought: the federation's model beside those of sites alone and of all data in one place.
 [[nodiscard]] std::string comparison_section(const Report& report);

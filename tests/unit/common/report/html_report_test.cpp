@@ -72,6 +72,22 @@ TEST_CASE("the page of a run that lost to its sites says so") {
   CHECK(holds(report_html(report), "worse by 0.122 (accuracy)"));
 }
 
+TEST_CASE("the page tells of the job's own model, which may be that of an earlier round") {
+  Report report = finished_run();
+  RoundRecord later = report.status.history[1];
+  later.round = 3;
+  later.metrics = evaluated(0.666);
+  later.site_metrics.clear();
+  report.status.history[1].model = crypto::sha256("the best one");
+  later.model = crypto::sha256("the last one");
+  report.status.history.push_back(later);
+  report.status.model = later.model;
+  CHECK(holds(report_html(report), "The model after round 3"));
+  report.status.model = report.status.history[1].model;
+  CHECK(holds(report_html(report), "The model after round 2"));
+  CHECK(holds(report_html(report), "0.812"));
+}
+
 TEST_CASE("the page tells the interval of a gain, and whether it leaves room for a loss") {
   Report report = finished_run();
   report.comparison.ensemble = evaluated(0.7);
