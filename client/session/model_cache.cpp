@@ -28,11 +28,22 @@ Result<void> ModelCache::read(const std::filesystem::path& file, std::span<std::
   return fail(ErrorCode::kDataLoss, fmt::format("{}: expected {} bytes, found {}", file.string(), out.size(), done));
 }
 
+Result<void> ModelCache::load(const crypto::Digest& model, std::span<std::byte> out) const {
+  const std::filesystem::path file = file_of(model);
+  CONSILIUM_TRY(read(file, out));
+  if (const crypto::Digest found = crypto::sha256(out); found != model) {
+    return fail(ErrorCode::kDataLoss,
+                fmt::format("{}: expected the model with this SHA-256, found {}: the next attempt fetches it again",
+                            file.string(), crypto::to_hex(found)));  // check: model-digest
+  }
+  return {};
+}
+
 Result<void> ModelCache::keep(const crypto::Digest& model, std::span<const std::byte> bytes) const {
   const std::filesystem::path file = file_of(model);
   CONSILIUM_ASSIGN(files::AtomicFile fresh, files::AtomicFile::create_beside(file, files::Access::kOwner));
   CONSILIUM_TRY(fresh.write(bytes));
-  return fresh.rename_unsynced(file);  // whoever takes a model from here compares its digest
+  return fresh.rename_unsynced(file);  // load() compares the digest
 }
 
 void ModelCache::prune(const crypto::Digest& keep) const { keep_newest(file_of(keep), kCachedModels - 1); }

@@ -55,7 +55,7 @@ Result<void> SiteTrainer::load_model(const ActiveSession& session) {
     CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(session.model_bytes));
     global_.emplace(std::move(created));
   }
-  CONSILIUM_TRY(ModelCache::read(models_.file_of(session.order.model), global_->bytes()));
+  CONSILIUM_TRY(models_.load(session.order.model, global_->bytes()));
   loaded_ = session.order.model;
   return {};
 }

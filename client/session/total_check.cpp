@@ -49,10 +49,9 @@ Result<std::span<const float>> TotalCheck::last_model(const job::JobSpec& job, c
     last = *committed;
   }
   if (const auto held = parts_.in_memory(last); held.size() == parameters) return held;
-  const std::filesystem::path file = parts_.models.file_of(last);
   room.resize(parameters);
-  CONSILIUM_TRY(fetch(last, parameters * sizeof(float), file));
-  CONSILIUM_TRY(ModelCache::read(file, std::as_writable_bytes(std::span(room))));
+  CONSILIUM_TRY(fetch(last, parameters * sizeof(float), parts_.models.file_of(last)));
+  CONSILIUM_TRY(parts_.models.load(last, std::as_writable_bytes(std::span(room))));
   return std::span<const float>(room);
 }
 

@@ -83,7 +83,7 @@ std::optional<PreparedItem> ItemCache::find(std::uint64_t key) const {
     return item;
   }
   std::vector<std::byte> data(entry->room->bytes);
-  if (!scratch_->read(*entry->room, data)) return std::nullopt;
+  if (!scratch_->read(*entry->room, data) || crypto::sha256(data) != entry->digest) return std::nullopt;
   unpack(data, entry->values, entry->classes, item);
   return item;
 }
@@ -110,6 +110,7 @@ void ItemCache::keep(std::uint64_t key, const PreparedItem& item) {
   entry->values = item.image.values.size();
   entry->classes = classes == nullptr ? 0 : classes->size();
   std::vector<std::byte> data = packed(item);
+  if (entry->room) entry->digest = crypto::sha256(data);  // before write(), which encrypts in place
   // A write that fails leaves the item out: it is read again from its own file, as one that found no room.
   if (entry->room && !scratch_->write(*entry->room, data)) return;
   if (!entry->room) entry->data = std::move(data);

@@ -11,6 +11,7 @@
 
 #include "client/trainer/data/prepare.h"
 #include "client/trainer/data/scratch_file.h"
+#include "common/crypto/sha256.h"
 
 namespace consilium::data {
 
@@ -27,7 +28,7 @@ class ItemCache {
   ItemCache(const ItemCache&) = delete;
   ItemCache& operator=(const ItemCache&) = delete;
 
-  /// Returns a copy; nothing where it isn't there or can't be read back.
+  /// Returns a copy; nothing where it isn't there, or where the scratch file doesn't give back what was written.
   [[nodiscard]] std::optional<PreparedItem> find(std::uint64_t key) const;
   /// Keeps a copy if there is room.
   void keep(std::uint64_t key, const PreparedItem& item);
@@ -41,6 +42,7 @@ class ItemCache {
     PreparedItem item;            ///< without its values and its mask's classes
     std::vector<std::byte> data;  ///< these, where they aren't in the scratch file
     std::optional<ScratchFile::Room> room;
+    crypto::Digest digest{};  ///< of what was written to the room
     std::size_t values = 0;
     std::size_t classes = 0;
   };

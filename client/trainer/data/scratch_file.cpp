@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -33,6 +34,7 @@ Result<std::shared_ptr<ScratchFile>> ScratchFile::create_in(const std::filesyste
 Result<std::shared_ptr<ScratchFile>> ScratchFile::adopt(files::Descriptor file, std::uint64_t limit) {
   CONSILIUM_ASSIGN(crypto::SecretBytes key, crypto::SecretBytes::allocate(32));
   CONSILIUM_TRY(crypto::SystemRandom().fill(key.bytes()));
+  std::signal(SIGXFSZ, SIG_IGN);
   return std::shared_ptr<ScratchFile>(new ScratchFile(std::move(file), limit, std::move(key)));
 }
 
@@ -81,7 +83,8 @@ Result<void> ScratchFile::read(const Room& room, std::span<std::byte> bytes) con
     const ssize_t count =
         ::pread(file_.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(room.at + done));
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return fail(disk_error("read"));
+    if (count == 0) return fail(ErrorCode::kDataLoss, "the scratch file: it is shorter than what was written to it");
+    if (count < 0) return fail(disk_error("read"));
     done += static_cast<std::size_t>(count);
   }
   return crypt(room, bytes);

@@ -23,7 +23,8 @@ class ScratchFile {
   /// Makes a nameless file in a folder. Fails with kNotFound, kPermissionDenied or kFailedPrecondition naming it, the
   /// last where its file system knows no nameless files.
   static Result<std::shared_ptr<ScratchFile>> create_in(const std::filesystem::path& folder, std::uint64_t limit);
-  /// Takes a file that someone else opened for reading and writing.
+  /// Takes a file that someone else opened for reading and writing. From then on the process ignores SIGXFSZ: a write
+  /// beyond its RLIMIT_FSIZE fails, where the signal would end the process.
   static Result<std::shared_ptr<ScratchFile>> adopt(files::Descriptor file, std::uint64_t limit);
 
   /// A part of the file.
@@ -37,10 +38,11 @@ class ScratchFile {
   /// Gives room back. It can be taken again once all of it was given back.
   void release(std::uint64_t bytes);
 
-  /// Fills a room, once. Fails where the disk is full.
+  /// Fills a room, once. Fails where the disk is full or RLIMIT_FSIZE is lower than the limit.
   /// @param bytes  as many as the room has; left encrypted
   Result<void> write(const Room& room, std::span<std::byte> bytes);
-  /// Reads what a room was filled with.
+  /// Reads what a room was filled with. Whether the disk has kept it is for the caller to check: counter mode decrypts
+  /// changed bytes, too.
   Result<void> read(const Room& room, std::span<std::byte> bytes) const;
 
  private:

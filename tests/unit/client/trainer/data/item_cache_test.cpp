@@ -1,6 +1,7 @@
 #include "client/trainer/data/item_cache.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -115,6 +116,40 @@ TEST_CASE("an item that can't be written or read back is left out") {
   cache.keep(0, item_of(0, true));
   CHECK_FALSE(cache.find(0));
   check_refusal(ScratchFile::create_in(folder.path / "missing", kMuch), {"missing", "make a file without a name"});
+}
+
+TEST_CASE("an item that the disk has changed or lost is left out") {
+  const Folder folder;
+  const int descriptor = ::open(folder.path.c_str(), O_TMPFILE | O_RDWR | O_EXCL, 0600);
+  REQUIRE(descriptor >= 0);
+  const files::Descriptor other(::dup(descriptor));
+  ItemCache cache(0, ScratchFile::adopt(files::Descriptor(descriptor), kMuch).value());
+  for (int i = 0; i < 4; ++i) cache.keep(static_cast<std::uint64_t>(i), item_of(i, true));
+  const auto flip = [&](off_t at) {
+    char byte = 0;
+    REQUIRE(::pread(other.get(), &byte, 1, at) == 1);
+    byte = static_cast<char>(byte ^ 1);
+    REQUIRE(::pwrite(other.get(), &byte, 1, at) == 1);
+  };
+  flip(512 + 3);            // a value of the second
+  flip(2 * 512 + 256 + 3);  // a class of the third one's mask
+  REQUIRE(::ftruncate(other.get(), 4 * 512 - 1) == 0);
+  check_equal(cache.find(0), item_of(0, true));
+  for (const std::uint64_t key : {1, 2, 3}) CHECK_FALSE(cache.find(key));
+}
+
+TEST_CASE("an item beyond the process's RLIMIT_FSIZE is left out, and doesn't end the process") {
+  const Folder folder;
+  ItemCache cache(0, scratch_in(folder, kMuch));
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const rlimit low{512 + 100, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &low) == 0);
+  for (int i = 0; i < 3; ++i) cache.keep(static_cast<std::uint64_t>(i), item_of(i, true));
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  check_equal(cache.find(0), item_of(0, true));
+  CHECK_FALSE(cache.find(1));
+  CHECK_FALSE(cache.find(2));
 }
 
 TEST_CASE("a data set gives the same examples with a scratch file, and reads its images once") {
