@@ -135,7 +135,7 @@ TEST_CASE("an item that the disk has changed or lost is left out") {
   flip(2 * 512 + 256 + 3);  // a class of the third one's mask
   REQUIRE(::ftruncate(other.get(), 4 * 512 - 1) == 0);
   check_equal(cache.find(0), item_of(0, true));
-  for (const std::uint64_t key : {1, 2, 3}) CHECK_FALSE(cache.find(key));
+  for (const std::uint64_t key : {1U, 2U, 3U}) CHECK_FALSE(cache.find(key));
 }
 
 TEST_CASE("an item beyond the process's RLIMIT_FSIZE is left out, and doesn't end the process") {
