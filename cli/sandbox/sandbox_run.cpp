@@ -246,7 +246,8 @@ class Sandbox {
                      simulation::Simulator::create(simulator_config_));
     CONSILIUM_ASSIGN(const crypto::Digest model, simulator->put_model(fetched_.model));
     ComparisonProgress progress(options_.json ? nullptr : stdout);
-    auto comparison = simulator->compare(job_, {true, true, true}, model, pool, std::ref(progress), stop_.get_token());
+    auto comparison = simulator->compare(job_, {.alone = true, .federated = true, .pooled = true}, model, pool,
+                                         std::ref(progress), stop_.get_token());
     progress.leave();
     std::error_code ignored;
     std::filesystem::remove(layout_.pool(), ignored);

@@ -172,6 +172,9 @@ class Rosters(unittest.TestCase):
             self.assertTrue((kept / "offline" / "ca" / "root.key").exists())
             self.assertEqual(list(kept.rglob("root.key")), [kept / "offline" / "ca" / "root.key"])
             self.assertIn("has no business on the coordinator's", (kept / "README.txt").read_text())
+            comparison = json.loads((kept / "results" / "report.json").read_text())["comparison"]
+            self.assertEqual(set(comparison), {"split", "alone", "federated", "pooled", "gain"})
+            self.assertIn("Was it worth joining?", (kept / "results" / "report.html").read_text())
             roster = (kept / "researcher" / "roster.yaml").read_text()
             for site in SITES:
                 self.assertIn(f'name: "{site}"', roster)
