@@ -34,9 +34,8 @@ constexpr const char* kExamples =
     "  consilium simulate job.yaml --data fashion.npz --sites 100 --partition shards:2 --out results\n"
     "  consilium simulate job.yaml --data fashion.npz --sites 10 --secure --drop-at upload:2 --out results\n"
     "  consilium simulate job.yaml --site-data kept/data --compare alone,ensemble,federated,pooled --out results\n"
-    "Leaves model.safetensors, report.json, report.html, metrics.csv and curves.svg in the folder. Ctrl-C finishes the "
-    "round "
-    "first.";
+    "Leaves model.safetensors, report.json, report.html, metrics.csv and curves.svg in the folder. "
+    "Ctrl-C finishes the round first.";
 
 struct SimulateOptions : SimulationOptions {
   std::string site_data;

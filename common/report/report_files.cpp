@@ -146,13 +146,19 @@ task::Metrics mean_over_sites(const std::map<std::string, task::Metrics>& sites)
   return mean;
 }
 
+namespace {
+
+/// Gives a metric that was computed from others its own interval in the place of theirs.
+void set_interval(const std::map<std::string, task::Interval>& intervals, task::Metric& metric) {
+  const auto found = intervals.find(metric.name);
+  metric.interval = found == intervals.end() ? std::nullopt : std::optional(found->second);
+}
+
+}  // namespace
+
 task::Metrics mean_of_alone(const Comparison& comparison) {
   task::Metrics mean = mean_over_sites(comparison.alone);
-  for (task::Metric& metric : mean.values) {
-    metric.interval.reset();
-    const auto found = comparison.alone_intervals.find(metric.name);
-    if (found != comparison.alone_intervals.end()) metric.interval = found->second;
-  }
+  for (task::Metric& metric : mean.values) set_interval(comparison.alone_intervals, metric);
   return mean;
 }
 
@@ -165,9 +171,7 @@ std::optional<task::Metric> gain_of(const Comparison& comparison) {
   task::Metric gain = *together;
   gain.value -= alone->value;
   gain.error += alone->error;
-  gain.interval.reset();
-  const auto found = comparison.gain_intervals.find(gain.name);
-  if (found != comparison.gain_intervals.end()) gain.interval = found->second;
+  set_interval(comparison.gain_intervals, gain);
   return gain;
 }
 
