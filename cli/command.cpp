@@ -72,6 +72,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_watch(app, action);
   add_fetch(app, action);
   add_report(app, action);
+  add_personalize(app, action);
   add_stop(app, action);
   add_remove(app, action);
   add_sites(app, action);

@@ -52,6 +52,13 @@ double merit(const task::Metrics& metrics) {
   return first->higher_is_better ? first->value : -first->value;
 }
 
+void add_gain(const std::optional<task::Metric>& gain, std::string_view base, std::vector<std::string>& lines) {
+  if (!gain || !gain->interval) return;
+  lines.push_back(fmt::format("gain       {} {:+.3f} ({:+.3f} to {:+.3f}) over {}; 95 % intervals, by patient",
+                              task::heading_of(gain->name), gain->value, gain->interval->low, gain->interval->high,
+                              base));
+}
+
 }  // namespace
 
 std::vector<std::string> comparison_lines(const report::Comparison& comparison) {
@@ -72,13 +79,10 @@ std::vector<std::string> comparison_lines(const report::Comparison& comparison) 
     lines.push_back(line("ensemble", *comparison.ensemble, "the sites' own models, predictions averaged"));
   if (comparison.federated)
     lines.push_back(line("federated", *comparison.federated, "one model, no image left its site"));
+  if (comparison.personal) lines.push_back(line("personal", *comparison.personal, "fine-tuned at this site"));
   if (comparison.pooled) lines.push_back(line("pooled", *comparison.pooled, "everybody's images in one place"));
-  if (const auto gain = report::gain_of(comparison); gain && gain->interval) {
-    lines.push_back(
-        fmt::format("gain       {} {:+.3f} ({:+.3f} to {:+.3f}) over the mean of the sites alone; 95 % "
-                    "intervals, by patient",
-                    task::heading_of(gain->name), gain->value, gain->interval->low, gain->interval->high));
-  }
+  add_gain(report::gain_of(comparison), "the mean of the sites alone", lines);
+  add_gain(report::personal_gain_of(comparison), "the federation's model", lines);
   return lines;
 }
 

@@ -45,6 +45,7 @@ struct SimulateOptions : SimulationOptions {
   bool secure = false;
   std::string drop_at;
   std::string compare;
+  std::string pool;
   std::string out;
 };
 
@@ -87,11 +88,14 @@ class Simulation {
       CONSILIUM_ASSIGN(job_.sites, simulation::split_to_folder(split, job_.spec, folder));
     }
     CONSILIUM_TRY(make_roster());
-    if (arms_.pooled) {
+    if (arms_.pooled && !options_.pool.empty()) {
+      CONSILIUM_ASSIGN(pool_, simulation::read_site_file(options_.pool));
+    } else if (arms_.pooled) {
       CONSILIUM_ASSIGN(pool_, simulation::write_pool(job_.sites, job_.spec, out / "pooled.npz"));
     }
     std::vector<std::filesystem::path> readable{folder, out};
     for (const auto& site : job_.sites) readable.emplace_back(site.data.path);
+    if (!pool_.data.path.empty()) readable.emplace_back(pool_.data.path);
     CONSILIUM_ASSIGN(simulation::Simulator::Config config, simulator_config(options_, readable));
     CONSILIUM_ASSIGN(simulator_, simulation::Simulator::create(std::move(config)));
     return {};
@@ -160,6 +164,8 @@ class Simulation {
       return fail(ErrorCode::kInvalidArgument,
                   "--secure: the job says privacy: {secure_aggregation: off}; take that out");
     }
+    if (!options_.pool.empty() && options_.compare.find("pooled") == std::string::npos)
+      return fail(ErrorCode::kInvalidArgument, "--pool: only --compare pooled trains on it; add that");
     if (!options_.drop_at.empty() && !options_.secure) {
       return fail(ErrorCode::kInvalidArgument, "--drop-at: sites drop out of secure aggregation; add --secure");
     }
@@ -286,6 +292,12 @@ void add_simulate(CLI::App& app, Action& action) {
   command->add_option("--compare", options->compare,
                       "alone, ensemble, federated, pooled, separated by commas: evaluate each on the test split, with "
                       "intervals");
+  command
+      ->add_option(
+          "--pool", options->pool,
+          "with --compare pooled: an .npz or .yaml file of everybody's data, where the sites' own are described "
+          "by .yaml files")
+      ->check(CLI::ExistingFile);
   command->add_option("--out", options->out, "folder for the model and the report")->required();
   add_json_option(*command, options->json);
   command->footer(kExamples);

@@ -166,6 +166,8 @@ class Simulator::Impl {
                                               const std::vector<crypto::Digest>& models, std::stop_token stop) {
     job::JobSpec spec = job.spec;
     spec.evaluation = {1, split};
+    // No census comes before: the losses of all classes weigh the same.
+    spec.training.loss = task::with_weights(std::move(spec.training.loss), spec.task.kind, {});
     CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(spec.model));
     const auto context = std::make_shared<const JobContext>(JobContext{spec, std::move(manifest)});
     std::vector<job::RoundOrder> orders;
@@ -302,6 +304,22 @@ Result<crypto::Digest> Simulator::put_model(std::span<const float> parameters) {
 }
 
 std::string Simulator::trainer_software() const { return impl_->pool_.trainer_software(); }
+
+Result<report::Comparison> Simulator::compare_personal(const Job& job, const crypto::Digest& federated,
+                                                       const crypto::Digest& personal, std::stop_token stop) {
+  CONSILIUM_ASSIGN(const auto patients,
+                   impl_->evaluate_by_patient(job, job::Split::kTest, {{federated}, {personal}}, stop));
+  CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
+  CONSILIUM_ASSIGN(const std::vector<task::Replicates> replicates,
+                   task::bootstrap(*task, patients, task::kBootstrapSamples, job.spec.seed));
+  report::Comparison comparison;
+  CONSILIUM_ASSIGN(comparison.federated, task::metrics_of(*task, patients[0]));
+  task::add_intervals(replicates[0], *comparison.federated);
+  CONSILIUM_ASSIGN(comparison.personal, task::metrics_of(*task, patients[1]));
+  task::add_intervals(replicates[1], *comparison.personal);
+  comparison.personal_gain_intervals = task::intervals_of(task::difference(replicates[1], replicates[0]));
+  return comparison;
+}
 
 Result<report::Comparison> Simulator::compare(const Job& job, const Arms& arms, const crypto::Digest& federated,
                                               const SimulatedSite& pool,

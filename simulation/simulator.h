@@ -66,6 +66,11 @@ class Simulator {
                                      const SimulatedSite& pool,
                                      std::function<void(std::uint64_t, std::uint64_t)> progress, std::stop_token stop);
 
+  /// Evaluates a federation's model and one that was fine-tuned from it on the test split of the job's only site,
+  /// patient by patient, with intervals as compare().
+  Result<report::Comparison> compare_personal(const Job& job, const crypto::Digest& federated,
+                                              const crypto::Digest& personal, std::stop_token stop);
+
   /// Evaluates global models on a split of all sites.
   Result<std::vector<task::Metrics>> evaluate(const Job& job, job::Split split,
                                               const std::vector<crypto::Digest>& models, std::stop_token stop);

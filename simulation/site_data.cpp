@@ -113,6 +113,10 @@ Result<std::vector<SimulatedSite>> generate_to_folder(const SplitRequest& reques
   return sites;
 }
 
+bool is_site_file(const std::filesystem::path& file) {
+  return file.extension() == ".npz" || file.extension() == ".yaml";
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> site_names(const job::JobSpec& job, std::uint32_t sites) {
@@ -138,22 +142,28 @@ Result<std::vector<std::string>> site_names(const job::JobSpec& job, std::uint32
   return names;
 }
 
+Result<SimulatedSite> read_site_file(const std::filesystem::path& file) {
+  const std::string name = file.stem().string();
+  if (const auto valid = pki::check_name(name); !valid) return fail(valid.error().within(file.string()));
+  if (!is_site_file(file)) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{}: expected an .npz file, or a .yaml file that describes the data", file.string()));
+  }
+  if (file.extension() == ".npz") return SimulatedSite{name, npz(file)};
+  CONSILIUM_ASSIGN(trainer::DataSource data, described(file));
+  return SimulatedSite{name, std::move(data)};
+}
+
 Result<std::vector<SimulatedSite>> read_site_folder(const std::filesystem::path& folder, const job::JobSpec& job) {
   std::vector<SimulatedSite> sites;
   std::error_code code;
   for (const auto& entry : std::filesystem::directory_iterator(folder, code)) {
-    const bool arrays = entry.path().extension() == ".npz";
-    if (!arrays && entry.path().extension() != ".yaml") continue;
-    const std::string name = entry.path().stem().string();
-    if (const auto valid = pki::check_name(name); !valid) return fail(valid.error().within(entry.path().string()));
-    if (std::ranges::find(sites, name, &SimulatedSite::name) != sites.end()) {
+    if (!is_site_file(entry.path())) continue;
+    CONSILIUM_ASSIGN(SimulatedSite site, read_site_file(entry.path()));
+    if (std::ranges::find(sites, site.name, &SimulatedSite::name) != sites.end()) {
       return fail(ErrorCode::kInvalidArgument,
                   fmt::format("--site-data {0}: both {1}.npz and {1}.yaml are there; keep the one that '{1}' trains on",
-                              folder.string(), name));
-    }
-    SimulatedSite site{name, npz(entry.path())};
-    if (!arrays) {
-      CONSILIUM_ASSIGN(site.data, described(entry.path()));
+                              folder.string(), site.name));
     }
     sites.push_back(std::move(site));
   }

@@ -38,6 +38,9 @@ Result<std::vector<SimulatedSite>> split_to_folder(const SplitRequest& request, 
 /// their stems, in order of name. Where the job lists sites, exactly those.
 Result<std::vector<SimulatedSite>> read_site_folder(const std::filesystem::path& folder, const job::JobSpec& job);
 
+/// Reads one such file as a site named after it. kInvalidArgument where its name is no site's or it is of another kind.
+Result<SimulatedSite> read_site_file(const std::filesystem::path& file);
+
 /// Counts the training examples of the largest site: the least bound B of a population that all of them fit in.
 /// Fails where a site has other data than arrays.
 Result<std::uint64_t> largest_training_set(const std::vector<SimulatedSite>& sites, const job::JobSpec& job);

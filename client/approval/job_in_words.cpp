@@ -67,6 +67,7 @@ std::string loss_in_words(const job::JobSpec& job) {
   const task::LossSpec& loss = job.training.loss;
   const task::LossKeys keys = task::keys_of(loss.kind, job.task.kind);
   std::string words(task::name_of(loss.kind));
+  if (loss.balanced) words += ", class weights balanced by all hospitals' labels";
   if (keys.class_weights && !loss.class_weights.empty())
     words += fmt::format(", class weights {}", fmt::join(loss.class_weights, ", "));
   if (keys.gamma) words += fmt::format(", gamma {}", loss.gamma);

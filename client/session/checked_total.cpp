@@ -80,10 +80,10 @@ Result<void> check_included(const wire::GroupTotal& total, const job::JobSpec& j
 }
 
 Result<aggregation::StreamingSum> room_for_total(const wire::GroupTotal& total, const job::JobSpec& job) {
-  CONSILIUM_ASSIGN(job::RoundOrder order, job::expected_order(job, total.key, 0, {}, 0));
-  if (total.words != order.layout.word_count())
-    return untrue(fmt::format("a total of {} words, expected {}", total.words, order.layout.word_count()));
-  return aggregation::StreamingSum::create(std::move(order.layout));
+  CONSILIUM_ASSIGN(encoding::VectorLayout layout, job::expected_layout(job, total.key));
+  if (total.words != layout.word_count())
+    return untrue(fmt::format("a total of {} words, expected {}", total.words, layout.word_count()));
+  return aggregation::StreamingSum::create(std::move(layout));
 }
 
 Result<CheckedTotal> check_total(const wire::GroupTotal& total, aggregation::StreamingSum words,

@@ -8,6 +8,7 @@
 
 #include "client/session/contribution.h"
 #include "client/session/total_check.h"
+#include "common/aggregation/streaming_sum.h"
 #include "common/encoding/byte_writer.h"
 #include "common/job/cohort_rules.h"
 #include "common/job/labelled_digest.h"
@@ -39,12 +40,38 @@ masking::JobData GroupWork::data_now(const AcceptedJob& job) const {
           job::labelled_digest("consilium/v1/job-data", writer.take())};
 }
 
+Result<void> GroupWork::check_labels(const ActiveSession& session, const AcceptedJob& job,
+                                     const std::stop_token& stop) {
+  const job::RoundOrder& order = session.order;
+  if (order.labels.empty()) return {};
+  if (!counted_ || counted_->job != order.job) {
+    const job::SessionKey census{session.key.job_id, job::SumKind::kCensus, 0, 1};
+    CONSILIUM_ASSIGN(const auto total, parts_.groups.ledger().committed_model({order.job, census.kind, census.round}));
+    if (!total)
+      return fail(ErrorCode::kFailedPrecondition, "the job's census isn't committed, as far as this site knows");
+    CONSILIUM_ASSIGN(encoding::VectorLayout layout, job::expected_layout(job.spec, census));
+    CONSILIUM_ASSIGN(aggregation::StreamingSum sum, aggregation::StreamingSum::create(std::move(layout)));
+    const std::span<std::byte> words = std::as_writable_bytes(sum.masked_words());
+    const std::filesystem::path file = parts_.models.file_of(*total);
+    parts_.models.make_room(file);
+    CONSILIUM_TRY(parts_.link.fetch(*total, words.size(), file, stop));
+    CONSILIUM_TRY(parts_.models.load(*total, words));
+    CONSILIUM_ASSIGN(const std::vector<std::uint64_t> examples, sum.counts(encoding::kExamples));
+    CONSILIUM_ASSIGN(std::vector<std::uint64_t> classes, sum.counts(encoding::kClassExamples));
+    counted_ = Counted{order.job, {examples[0], std::move(classes)}};
+  }
+  if (order.labels == counted_->labels) return {};
+  return fail(ErrorCode::kPermissionDenied,
+              "the order's label counts aren't those of the job's committed census");  // check: order-labels
+}
+
 Result<SiteEvent> GroupWork::work(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop) {
   masking::GroupVectors& vectors = parts_.groups.vectors();
   const job::RoundOrder& order = session.order;
   CONSILIUM_ASSIGN(const bool there, vectors.has(order));
   if (there) return SiteEvent(Worked{session.key, true});
-  const auto prepared = parts_.trainer.prepare(job, stop);
+  CONSILIUM_TRY(check_labels(session, job, stop));
+  const auto prepared = parts_.trainer.prepare(job, stop, order.labels);
   if (!prepared && prepared.error().code == ErrorCode::kInvalidArgument) {
     // Data that don't fit the job are an unusable result: a failure would name the site that has, say, a label beyond
     // the job's classes.

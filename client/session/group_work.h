@@ -37,8 +37,17 @@ class GroupWork {
                     std::stop_token stop);
   Result<void> seal_unusable(const job::RoundOrder& order, const Error& why);
   [[nodiscard]] masking::JobData data_now(const AcceptedJob& job) const;
+  /// Compares the order's label counts with those of the job's committed census, which this site checked.
+  Result<void> check_labels(const ActiveSession& session, const AcceptedJob& job, const std::stop_token& stop);
+
+  /// What the census of the last job with balanced class weights counted.
+  struct Counted {
+    crypto::Digest job{};
+    task::LabelCounts labels;
+  };
 
   Parts parts_;
+  std::optional<Counted> counted_;
 };
 
 }  // namespace consilium::session

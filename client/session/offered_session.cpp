@@ -18,9 +18,9 @@ std::uint32_t group_of(const job::JobSpec& spec, const job::SessionKey& key, con
 
 Result<ActiveSession> check_offer(const wire::SessionOffer& offer, const AcceptedJob& job, const std::string& site) {
   CONSILIUM_ASSIGN(job::RoundOrder order, job::decode_round_order(offer.order));
-  CONSILIUM_ASSIGN(
-      const job::RoundOrder expected,
-      job::expected_order(job.spec, offer.key, order.normaliser, order.model, group_of(job.spec, offer.key, site)));
+  CONSILIUM_ASSIGN(const job::RoundOrder expected,
+                   job::expected_order(job.spec, offer.key, order.normaliser, order.model,
+                                       group_of(job.spec, offer.key, site), order.labels));
   if (order != expected) {
     return fail(ErrorCode::kPermissionDenied,
                 "the round order isn't the one that the accepted job gives");  // check: order

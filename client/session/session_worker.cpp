@@ -88,7 +88,7 @@ class SessionWorker::Impl {
     if (needed && !std::filesystem::exists(models_.file_of(session.order.model), ignored))
       CONSILIUM_TRY(fetch_model(session, stop));
     if (session.whole_group) return report_of(group_work_.work(session, job, stop));
-    CONSILIUM_TRY(trainer_.prepare(job, stop));
+    CONSILIUM_TRY(trainer_.prepare(job, stop, session.order.labels));
     bool has_vector = true;
     switch (session.order.kind) {
       case job::SumKind::kCensus: {

@@ -26,7 +26,7 @@ Result<void> SiteTrainer::start() {
   return {};
 }
 
-Result<void> SiteTrainer::prepare(const AcceptedJob& job, std::stop_token stop) {
+Result<void> SiteTrainer::prepare(const AcceptedJob& job, std::stop_token stop, const task::LabelCounts& labels) {
   const auto data = datasets_.find(job.spec.data.dataset);
   if (data == datasets_.end()) {
     return fail(ErrorCode::kNotFound, "no data set '" + job.spec.data.dataset + "' (client.yaml: datasets)");
@@ -36,7 +36,7 @@ Result<void> SiteTrainer::prepare(const AcceptedJob& job, std::stop_token stop) 
     manifest_ = std::move(manifest);
     manifest_model_ = job.spec.model;
   }
-  trainer::Prepare request = prepare_request(job.spec, data->second, manifest_->parameter_count());
+  trainer::Prepare request = prepare_request(job.spec, data->second, manifest_->parameter_count(), labels);
   if (request == prepare_) return {};
   prepare_ = {};
   CONSILIUM_TRY(trainer_.prepare(request, stop));

@@ -36,7 +36,8 @@ class SiteTrainer {
   void look_at_data_again() { prepare_ = {}; }
   /// Gives the trainer the job's model and data; costs nothing where it has them. kNotFound where the site has no such
   /// data set.
-  Result<void> prepare(const AcceptedJob& job, std::stop_token stop);
+  /// @param labels  of the session's order; none where there is no session yet
+  Result<void> prepare(const AcceptedJob& job, std::stop_token stop, const task::LabelCounts& labels = {});
   /// What the trainer counted when it last read the data set; prepare() comes before.
   [[nodiscard]] const trainer::Prepared& prepared() const { return *trainer_.prepared(); }
 

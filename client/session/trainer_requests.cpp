@@ -5,13 +5,13 @@
 namespace consilium::session {
 
 trainer::Prepare prepare_request(const job::JobSpec& job, const trainer::DataSource& data,
-                                 std::uint64_t parameter_count) {
+                                 std::uint64_t parameter_count, const task::LabelCounts& labels) {
   return {.model = job.model,
           .data = data,
           .normalize = job.data.normalize,
           .parameter_count = parameter_count,
           .task = job.task,
-          .loss = job.training.loss,
+          .loss = task::with_weights(job.training.loss, job.task.kind, labels),
           .precision = job.training.precision};
 }
 

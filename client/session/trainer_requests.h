@@ -11,8 +11,9 @@
 namespace consilium::session {
 
 /// @param parameter_count  floats of the model's manifest
+/// @param labels           the order's, from which balanced class weights follow
 [[nodiscard]] trainer::Prepare prepare_request(const job::JobSpec& job, const trainer::DataSource& data,
-                                               std::uint64_t parameter_count);
+                                               std::uint64_t parameter_count, const task::LabelCounts& labels);
 
 /// @param order  of a round of the job
 /// @param site   names the random streams

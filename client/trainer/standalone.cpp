@@ -21,6 +21,7 @@
 #include "common/model/starting_weights.h"
 #include "common/parameters/safetensors.h"
 #include "common/report/report_files.h"
+#include "common/task/class_balance.h"
 
 namespace consilium::trainer {
 namespace {
@@ -55,14 +56,19 @@ Result<Bench> set_up(const StandaloneOptions& options, std::shared_ptr<data::Ima
               .workspace = Workspace(device, Workspace::kCachedBytes, std::move(decoder), std::move(scratch)),
               .prepared = {}};
   CONSILIUM_ASSIGN(const DataSource source, data_source_of(options.data));
-  const Prepare request{.model = bench.job.model,
-                        .data = source,
-                        .normalize = bench.job.data.normalize,
-                        .parameter_count = bench.manifest.parameter_count(),
-                        .task = bench.job.task,
-                        .loss = bench.job.training.loss,
-                        .precision = bench.job.training.precision};
+  Prepare request{.model = bench.job.model,
+                  .data = source,
+                  .normalize = bench.job.data.normalize,
+                  .parameter_count = bench.manifest.parameter_count(),
+                  .task = bench.job.task,
+                  .loss = task::with_weights(bench.job.training.loss, bench.job.task.kind, {}),
+                  .precision = bench.job.training.precision};
   CONSILIUM_ASSIGN(bench.prepared, bench.workspace.prepare(request));
+  if (bench.job.training.loss.balanced && bench.prepared.train_examples > 0) {
+    const task::LabelCounts labels{bench.prepared.train_examples, bench.prepared.class_examples};
+    request.loss = task::with_weights(bench.job.training.loss, bench.job.task.kind, labels);
+    CONSILIUM_ASSIGN(bench.prepared, bench.workspace.prepare(request));
+  }
   std::signal(SIGINT, note_interrupt);
   return bench;
 }

@@ -42,10 +42,17 @@ encoding::Extras extras_of(const JobSpec& job) {
   return {!is_masked(job) || sums_whole_groups(job), sums_whole_groups(job)};
 }
 
-Result<void> fill_training(const JobSpec& job, RoundOrder& order) {
-  CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(job.model));
-  CONSILIUM_ASSIGN(order.layout,
-                   encoding::train_layout(manifest, job.privacy.clip, job.privacy.buffer_clip, extras_of(job)));
+Result<encoding::VectorLayout> layout_of(const JobSpec& job, SumKind kind) {
+  if (kind == SumKind::kTrain) {
+    CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(job.model));
+    return encoding::train_layout(manifest, job.privacy.clip, job.privacy.buffer_clip, extras_of(job));
+  }
+  CONSILIUM_ASSIGN(const auto task, task_of(job));
+  return kind == SumKind::kCensus ? task::census_layout(*task, extras_of(job))
+                                  : task::evaluate_layout(*task, extras_of(job));
+}
+
+void fill_training(const JobSpec& job, RoundOrder& order) {
   order.local_epochs = job.training.local_epochs;
   order.batch_size = job.training.batch_size;
   order.optimizer = job.training.optimizer;
@@ -54,7 +61,6 @@ Result<void> fill_training(const JobSpec& job, RoundOrder& order) {
   order.time_limit_ms = job.training.time_limit ? static_cast<std::uint64_t>(job.training.time_limit->count()) : 0;
   order.keep_partial = job.strategy.kind == StrategyKind::kFedProx;
   order.weighting = job.strategy.weighting;
-  return {};
 }
 
 }  // namespace
@@ -79,8 +85,13 @@ Result<std::shared_ptr<const task::Task>> task_of(const JobSpec& job) {
   return task::make_task(job.task, static_cast<std::uint64_t>(job.model.classes));
 }
 
+Result<encoding::VectorLayout> expected_layout(const JobSpec& job, const SessionKey& key) {
+  CONSILIUM_TRY(check_session(job, key, key.kind == SumKind::kTrain ? 1 : 0, 0));
+  return layout_of(job, key.kind);
+}
+
 Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser,
-                                  const crypto::Digest& model, std::uint32_t group) {
+                                  const crypto::Digest& model, std::uint32_t group, const task::LabelCounts& labels) {
   // In mode masked the divisor of the weights is the job's own, whatever anybody says.
   if (sums_whole_groups(job)) normaliser = key.kind == SumKind::kTrain ? weight_normaliser(job) : 0;
   CONSILIUM_TRY(check_session(job, key, normaliser, group));
@@ -92,25 +103,14 @@ Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std
   order.job = job_digest(job);
   order.seed = job.seed;
   order.normaliser = normaliser;
-  switch (key.kind) {
-    case SumKind::kCensus: {
-      CONSILIUM_ASSIGN(const auto task, task_of(job));
-      CONSILIUM_ASSIGN(order.layout, task::census_layout(*task, extras_of(job)));
-      break;
-    }
-    case SumKind::kTrain: {
-      order.model = model;
-      CONSILIUM_TRY(fill_training(job, order));
-      break;
-    }
-    case SumKind::kEvaluate: {
-      order.model = model;
-      order.split = job.evaluation.split;
-      CONSILIUM_ASSIGN(const auto task, task_of(job));
-      CONSILIUM_ASSIGN(order.layout, task::evaluate_layout(*task, extras_of(job)));
-      break;
-    }
+  if (job.training.loss.balanced && key.kind != SumKind::kCensus) {
+    CONSILIUM_TRY(task::check(labels, static_cast<std::uint64_t>(job.model.classes)));
+    order.labels = labels;
   }
+  CONSILIUM_ASSIGN(order.layout, layout_of(job, key.kind));
+  if (key.kind != SumKind::kCensus) order.model = model;
+  if (key.kind == SumKind::kTrain) fill_training(job, order);
+  if (key.kind == SumKind::kEvaluate) order.split = job.evaluation.split;
   return order;
 }
 

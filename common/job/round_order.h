@@ -11,6 +11,7 @@
 #include "common/encoding/vector_layout.h"
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
+#include "common/task/class_balance.h"
 #include "common/task/task.h"
 
 namespace consilium::job {
@@ -45,6 +46,8 @@ struct RoundOrder {
   /// Divisor of the weights n_i / N: the training examples of all members, from the census; B k in mode masked; 0 in a
   /// census.
   std::uint64_t normaliser = 0;
+  /// Of all members, from the census, where the job's class weights are balanced; empty elsewhere, and in a census.
+  task::LabelCounts labels{};
   encoding::VectorLayout layout;
   // Training; zero otherwise.
   std::uint32_t local_epochs = 0;
@@ -73,12 +76,19 @@ Result<RoundOrder> decode_round_order(std::span<const std::byte> bytes);
 /// Makes the task of a job: its spec for the model's classes. Fails with kInvalidArgument where the two don't fit.
 Result<std::shared_ptr<const task::Task>> task_of(const JobSpec& job);
 
+/// The layout of a session's vectors, which follows from the job alone. Fails with kInvalidArgument where the job has
+/// no such session.
+Result<encoding::VectorLayout> expected_layout(const JobSpec& job, const SessionKey& key);
+
 /// The order that a job's spec gives for a session: the coordinator builds it, and every site checks what it was sent
-/// against it. In mode `masked` all but `model` and the attempt's number follows from the job. In the other modes a
-/// site has no N of its own, so `normaliser` is the coordinator's word too (bound by the digest).
+/// against it. In mode `masked` all but `model`, `labels` and the attempt's number follows from the job, and a site
+/// compares those with what was committed. In the other modes a site has no counts of its own, so `normaliser` and
+/// `labels` are the coordinator's word too (bound by the digest).
 /// @param normaliser  N; ignored in mode `masked`, which has weight_normaliser()
+/// @param labels      as RoundOrder::labels; ignored where the job has no use for them
 /// @param group       of count_groups(); 0 in training but for mode `masked`, since the sum is over the cohort there
 Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser,
-                                  const crypto::Digest& model, std::uint32_t group = 0);
+                                  const crypto::Digest& model, std::uint32_t group = 0,
+                                  const task::LabelCounts& labels = {});
 
 }  // namespace consilium::job

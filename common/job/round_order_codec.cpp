@@ -8,11 +8,12 @@
 #include "common/job/job_limits.h"
 #include "common/job/labelled_digest.h"
 #include "common/job/round_order.h"
+#include "common/task/limits.h"
 
 namespace consilium::job {
 namespace {
 
-constexpr std::string_view kMagic = "CRO1";
+constexpr std::string_view kMagic = "CRO2";
 constexpr std::size_t kMaxFieldName = 255;
 /// Bytes of the smallest field: name length and one letter, kind, elements, limbs.
 constexpr std::size_t kMinFieldBytes = 1 + 1 + 1 + 8 + 1;
@@ -64,6 +65,24 @@ Result<encoding::VectorLayout> read_layout(Reader& reader) {
   return encoding::VectorLayout::create(std::move(fields));
 }
 
+void write_labels(Writer& writer, const task::LabelCounts& labels) {
+  writer.integer(static_cast<std::uint32_t>(labels.classes.size()));
+  if (labels.empty()) return;
+  writer.integer(labels.examples);
+  for (const std::uint64_t count : labels.classes) writer.integer(count);
+}
+
+task::LabelCounts read_labels(Reader& reader) {
+  task::LabelCounts labels;
+  const auto classes = reader.integer<std::uint32_t>("number of label counts", 0, task::kMaxClasses);
+  if (classes == 0) return labels;
+  if (classes > reader.left() / sizeof(std::uint64_t)) reader.refuse("ends too early");
+  labels.examples = reader.integer<std::uint64_t>("counted examples", 1, UINT64_MAX);
+  for (std::uint32_t i = 0; i < classes && reader.ok(); ++i)
+    labels.classes.push_back(reader.integer<std::uint64_t>("label count", 0, labels.examples));
+  return labels;
+}
+
 void write_training(Writer& writer, const RoundOrder& order) {
   writer.integer(order.local_epochs);
   writer.integer(order.batch_size);
@@ -98,7 +117,7 @@ Result<RoundOrder> read_order(Reader& reader) {
   RoundOrder order;
   const auto magic = reader.bytes(kMagic.size());
   if (reader.ok() && std::memcmp(magic.data(), kMagic.data(), kMagic.size()) != 0)
-    reader.refuse("does not begin with CRO1");
+    reader.refuse("does not begin with CRO2");
   order.kind = reader.kind("kind", SumKind::kEvaluate);
   const bool training = order.kind == SumKind::kTrain;
   order.round = reader.integer<std::uint32_t>("round", training ? 1 : 0, kMaxRounds);
@@ -111,6 +130,9 @@ Result<RoundOrder> read_order(Reader& reader) {
   if (order.kind == SumKind::kCensus && (order.model != crypto::Digest{} || order.normaliser != 0)) {
     reader.refuse("a census has neither a model nor a normaliser");
   }
+  if (!reader.ok()) return fail(ErrorCode::kInvalidArgument, reader.error());
+  order.labels = read_labels(reader);
+  if (order.kind == SumKind::kCensus && !order.labels.empty()) reader.refuse("a census has no label counts yet");
   if (!reader.ok()) return fail(ErrorCode::kInvalidArgument, reader.error());
   CONSILIUM_ASSIGN(order.layout, read_layout(reader));
   if (training) read_training(reader, order);
@@ -133,6 +155,7 @@ std::vector<std::byte> encode(const RoundOrder& order) {
   writer.bytes(std::as_bytes(std::span(order.model)));
   writer.integer(order.seed);
   writer.integer(order.normaliser);
+  write_labels(writer, order.labels);
   writer.integer(static_cast<std::uint32_t>(order.layout.fields().size()));
   for (const encoding::Field& field : order.layout.fields()) write_field(writer, field);
   if (order.kind == SumKind::kTrain) write_training(writer, order);

@@ -76,15 +76,13 @@ std::string metrics_row(std::string_view who, const task::Metrics& metrics, cons
   return out + "</tr>\n";
 }
 
-std::string gain_sentence(const Comparison& comparison) {
-  const auto gain = gain_of(comparison);
+/// @param one,other  the models, as a sentence names them
+std::string gain_sentence(const std::optional<task::Metric>& gain, std::string_view one, std::string_view other) {
   if (!gain) return {};
-  if (gain->value == 0.0)
-    return "<p>The federation's model is as good as the mean of the models that sites trained alone.</p>\n";
+  if (gain->value == 0.0) return fmt::format("<p>{} is as good as {}.</p>\n", one, other);
   const bool better = (gain->value > 0.0) == gain->higher_is_better;
-  std::string out = fmt::format(
-      "<p>The federation's model is {} by {} ({}) than the mean of the models that sites trained alone.",
-      better ? "better" : "worse", number_text(std::abs(gain->value)), escape_markup(task::heading_of(gain->name)));
+  std::string out = fmt::format("<p>{} is {} by {} ({}) than {}.", one, better ? "better" : "worse",
+                                number_text(std::abs(gain->value)), escape_markup(task::heading_of(gain->name)), other);
   if (gain->interval) {
     const bool certain = gain->interval->low > 0.0 || gain->interval->high < 0.0;
     out += fmt::format(
@@ -203,10 +201,14 @@ std::string comparison_section(const Report& report) {
                                  : comparison.pooled  ? *comparison.pooled
                                                       : alone;
   const auto columns = compared_metrics(pattern);
-  std::string out = "<section><h2>Was it worth joining?</h2>\n" + gain_sentence(comparison);
-  out += fmt::format(
-      "<p class=\"soft\">Each model was evaluated on the same examples, those of the split {} at all sites.</p>\n",
-      job::name_of(comparison.split));
+  std::string out =
+      comparison.personal ? "<section><h2>Did fine-tuning help?</h2>\n" : "<section><h2>Was it worth joining?</h2>\n";
+  out +=
+      gain_sentence(gain_of(comparison), "The federation's model", "the mean of the models that sites trained alone");
+  out += gain_sentence(personal_gain_of(comparison), "The fine-tuned model", "the federation's");
+  out +=
+      fmt::format("<p class=\"soft\">Each model was evaluated on the same examples, those of the split {} at {}.</p>\n",
+                  job::name_of(comparison.split), comparison.personal ? "this site" : "all sites");
   out += "<div class=\"wide\"><table>\n<tr><th>trained</th>" + heading_cells(columns) + "<th></th></tr>\n";
   if (!comparison.alone.empty()) {
     out += metrics_row(fmt::format("by a site alone (mean of {})", comparison.alone.size()), alone, columns);
@@ -218,6 +220,7 @@ std::string comparison_section(const Report& report) {
   if (comparison.ensemble) out += metrics_row("by sites alone, predictions averaged", *comparison.ensemble, columns);
   if (comparison.federated)
     out += metrics_row("together, no image left its site", *comparison.federated, columns, true);
+  if (comparison.personal) out += metrics_row("together, and then at this site", *comparison.personal, columns, true);
   if (comparison.pooled) out += metrics_row("on all images in one place", *comparison.pooled, columns);
   return out + "</table></div></section>\n";
 }

@@ -23,6 +23,7 @@ void add_levels(const Comparison& comparison, Panel& panel) {
   if (!comparison.alone.empty()) add(mean_over_sites(comparison.alone), "mean of the sites alone");
   if (comparison.ensemble) add(*comparison.ensemble, "ensemble of the sites alone");
   if (comparison.federated) add(*comparison.federated, "federated");
+  if (comparison.personal) add(*comparison.personal, "fine-tuned");
   if (comparison.pooled) add(*comparison.pooled, "pooled");
 }
 

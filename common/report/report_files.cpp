@@ -63,6 +63,12 @@ Json json_of_round(const RoundRecord& record, std::string_view split) {
   return json;
 }
 
+Json gain_json(const task::Metric& gain) {
+  Json json = {{"metric", gain.name}, {"value", gain.value}};
+  if (gain.interval) json["interval"] = {gain.interval->low, gain.interval->high};
+  return json;
+}
+
 Json json_of_comparison(const Comparison& comparison) {
   if (comparison.empty()) return nullptr;
   Json json = {{"split", job::name_of(comparison.split)}};
@@ -73,10 +79,9 @@ Json json_of_comparison(const Comparison& comparison) {
   if (comparison.ensemble) json["ensemble"] = named_json(*comparison.ensemble, true);
   if (comparison.federated) json["federated"] = named_json(*comparison.federated, true);
   if (comparison.pooled) json["pooled"] = named_json(*comparison.pooled, true);
-  if (const auto gain = gain_of(comparison)) {
-    json["gain"] = {{"metric", gain->name}, {"value", gain->value}};
-    if (gain->interval) json["gain"]["interval"] = {gain->interval->low, gain->interval->high};
-  }
+  if (comparison.personal) json["personal"] = named_json(*comparison.personal, true);
+  if (const auto gain = gain_of(comparison)) json["gain"] = gain_json(*gain);
+  if (const auto gain = personal_gain_of(comparison)) json["personal_gain"] = gain_json(*gain);
   return json;
 }
 
@@ -154,6 +159,19 @@ void set_interval(const std::map<std::string, task::Interval>& intervals, task::
   metric.interval = found == intervals.end() ? std::nullopt : std::optional(found->second);
 }
 
+/// By the first metric, what one model has more than another.
+std::optional<task::Metric> difference(const task::Metrics& one, const task::Metrics& other,
+                                       const std::map<std::string, task::Interval>& intervals) {
+  const task::Metric* first = task::headline(one);
+  const task::Metric* base = first == nullptr ? nullptr : other.find(first->name);
+  if (base == nullptr) return std::nullopt;
+  task::Metric gain = *first;
+  gain.value -= base->value;
+  gain.error += base->error;
+  set_interval(intervals, gain);
+  return gain;
+}
+
 }  // namespace
 
 task::Metrics mean_of_alone(const Comparison& comparison) {
@@ -164,15 +182,12 @@ task::Metrics mean_of_alone(const Comparison& comparison) {
 
 std::optional<task::Metric> gain_of(const Comparison& comparison) {
   if (comparison.alone.empty() || !comparison.federated) return std::nullopt;
-  const task::Metrics mean = mean_over_sites(comparison.alone);
-  const task::Metric* together = task::headline(*comparison.federated);
-  const task::Metric* alone = together == nullptr ? nullptr : mean.find(together->name);
-  if (alone == nullptr) return std::nullopt;
-  task::Metric gain = *together;
-  gain.value -= alone->value;
-  gain.error += alone->error;
-  set_interval(comparison.gain_intervals, gain);
-  return gain;
+  return difference(*comparison.federated, mean_over_sites(comparison.alone), comparison.gain_intervals);
+}
+
+std::optional<task::Metric> personal_gain_of(const Comparison& comparison) {
+  if (!comparison.personal || !comparison.federated) return std::nullopt;
+  return difference(*comparison.personal, *comparison.federated, comparison.personal_gain_intervals);
 }
 
 namespace {

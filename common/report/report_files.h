@@ -26,8 +26,11 @@ struct Comparison {
   /// By metric: of the mean over the models of `alone`, and of what the federation's model has more than it.
   std::map<std::string, task::Interval> alone_intervals;
   std::map<std::string, task::Interval> gain_intervals;
+  /// The federation's model fine-tuned at one site; it and `federated` are of that site's examples alone then.
+  std::optional<task::Metrics> personal{};
+  std::map<std::string, task::Interval> personal_gain_intervals{};  ///< of what it has more than `federated`
 
-  [[nodiscard]] bool empty() const { return alone.empty() && !ensemble && !federated && !pooled; }
+  [[nodiscard]] bool empty() const { return alone.empty() && !ensemble && !federated && !pooled && !personal; }
 };
 
 /// The mean over the models of `alone`, with its intervals.
@@ -35,6 +38,8 @@ struct Comparison {
 /// By the first metric, what the federation's model has more than the mean of the sites alone, with its interval;
 /// nothing where there is no such pair. Whether more is better the metric says.
 [[nodiscard]] std::optional<task::Metric> gain_of(const Comparison& comparison);
+/// The same of a fine-tuned model against the federation's.
+[[nodiscard]] std::optional<task::Metric> personal_gain_of(const Comparison& comparison);
 
 /// Averages each metric over the sites that have it, each site counting alike; examples and tables are left empty.
 [[nodiscard]] task::Metrics mean_over_sites(const std::map<std::string, task::Metrics>& sites);

@@ -20,6 +20,8 @@ constexpr std::array kTasks{TaskKind::kClassification, TaskKind::kMultiLabel, Ta
 constexpr std::array kLosses{LossKind::kCrossEntropy, LossKind::kBinaryCrossEntropy, LossKind::kFocal,
                              LossKind::kDiceCrossEntropy, LossKind::kFcos};
 
+constexpr std::string_view kBalanced = "balanced";
+
 tl::unexpected<Error> refuse(const std::string& path, std::string_view expected) {
   return fail(ErrorCode::kInvalidArgument, fmt::format("{}: expected {}", path, expected));
 }
@@ -55,11 +57,15 @@ class Reader {
     to = value->get<std::uint32_t>();
     return {};
   }
-  Result<void> numbers(const char* key, std::vector<double>& to) {
+  Result<void> class_weights(LossSpec& loss) {
+    const char* const key = "class_weights";
+    std::vector<double>& to = loss.class_weights;
     const Json* value = member(key);
     if (value == nullptr || value->is_null()) return {};
+    loss.balanced = value->is_string() && value->get_ref<const std::string&>() == kBalanced;
+    if (loss.balanced) return {};
     const auto most = static_cast<std::size_t>(kMaxClasses);
-    const std::string expected = fmt::format("a list of 1 to {} numbers", most);
+    const std::string expected = fmt::format("{} or a list of 1 to {} numbers", kBalanced, most);
     if (!value->is_array() || value->empty() || value->size() > most) return refuse(path_ + "." + key, expected);
     for (const Json& item : *value) {
       if (!item.is_number()) return refuse(path_ + "." + key, expected);
@@ -92,6 +98,11 @@ class Reader {
 
 bool is_scored(TaskKind kind) { return kind == TaskKind::kClassification || kind == TaskKind::kMultiLabel; }
 
+Json weights_json(const LossSpec& loss) {
+  if (loss.balanced) return kBalanced;
+  return loss.class_weights.empty() ? Json() : Json(loss.class_weights);
+}
+
 }  // namespace
 
 Json to_json(const TaskSpec& task) {
@@ -109,7 +120,7 @@ Json to_json(const LossSpec& loss, TaskKind task) {
   if (loss == plain) return name_of(loss.kind);
   const LossKeys keys = keys_of(loss.kind, task);
   Json json{{"name", name_of(loss.kind)}};
-  if (keys.class_weights) json["class_weights"] = loss.class_weights.empty() ? Json() : Json(loss.class_weights);
+  if (keys.class_weights) json["class_weights"] = weights_json(loss);
   if (keys.label_smoothing) json["label_smoothing"] = loss.label_smoothing;
   if (keys.gamma) json["gamma"] = loss.gamma;
   if (keys.alpha) json["alpha"] = loss.alpha;
@@ -136,7 +147,7 @@ Result<LossSpec> loss_from_json(const Json& json, const TaskSpec& task, std::uin
   LossSpec loss;
   loss.kind = kind;
   const LossKeys keys = keys_of(kind, task.kind);
-  if (keys.class_weights) CONSILIUM_TRY(reader.numbers("class_weights", loss.class_weights));
+  if (keys.class_weights) CONSILIUM_TRY(reader.class_weights(loss));
   if (keys.label_smoothing) CONSILIUM_TRY(reader.number("label_smoothing", loss.label_smoothing));
   if (keys.gamma) CONSILIUM_TRY(reader.number("gamma", loss.gamma));
   if (keys.alpha) CONSILIUM_TRY(reader.number("alpha", loss.alpha));

@@ -81,14 +81,16 @@ LossSpec default_loss(TaskKind kind) {
 }
 
 LossKeys keys_of(LossKind loss, TaskKind task) {
+  // A census counts the images that hold a class, which says little of its pixels or boxes.
+  const bool counted = task == TaskKind::kClassification || task == TaskKind::kMultiLabel;
   switch (loss) {
     case LossKind::kCrossEntropy:
-      return {.class_weights = true, .label_smoothing = true};
+      return {.class_weights = true, .balanced = counted, .label_smoothing = true};
     case LossKind::kBinaryCrossEntropy:
-      return {.class_weights = true};
+      return {.class_weights = true, .balanced = counted};
     case LossKind::kFocal:
       if (task == TaskKind::kMultiLabel) return {.gamma = true, .alpha = true};
-      return {.class_weights = true, .gamma = true};
+      return {.class_weights = true, .balanced = counted, .gamma = true};
     case LossKind::kDiceCrossEntropy:
       return {.class_weights = true, .label_smoothing = true, .dice_weight = true};
     case LossKind::kFcos:
@@ -121,6 +123,13 @@ Result<void> check(const LossSpec& loss, const TaskSpec& task, std::uint64_t cla
   if (!loss.class_weights.empty() && loss.class_weights.size() != classes)
     return refuse(fmt::format("training.loss.class_weights: expected one number for each of the {} classes, found {}",
                               classes, loss.class_weights.size()));
+  if (loss.balanced && !keys_of(loss.kind, task.kind).balanced)
+    return refuse(
+        fmt::format("training.loss.class_weights: a {} job with {} can't have balanced weights: what is counted "
+                    "are images that hold a class; expected numbers",
+                    name_of(task.kind), name_of(loss.kind)));
+  if (loss.balanced && !loss.class_weights.empty())
+    return refuse("training.loss.class_weights: expected balanced, or numbers, found both");
   for (const double weight : loss.class_weights)
     CONSILIUM_TRY(check_number("training.loss.class_weights", weight, 0.0, 1e6));
   CONSILIUM_TRY(check_number("training.loss.label_smoothing", loss.label_smoothing, 0.0, 0.99));

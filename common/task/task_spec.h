@@ -42,6 +42,8 @@ struct LossSpec {
   /// One for each class, or empty (all 1). Cross entropy, focal, Dice + cross entropy: multiplies the term of an
   /// example (pixel) of that class; binary cross entropy: multiplies the term of the label's positives.
   std::vector<double> class_weights;
+  /// The weights follow from the counts of all sites' labels (class_balance.h); class_weights is empty then.
+  bool balanced = false;
   double label_smoothing = 0.0;  ///< cross entropy: share of the truth that is spread evenly over all classes
   double gamma = 2.0;            ///< focal and fcos: exponent of (1 - p)
   double alpha = 0.25;           ///< focal of labels, and fcos: weight of positives against negatives
@@ -65,6 +67,7 @@ inline constexpr std::uint32_t kCalibrationBins = 15;
 /// Does the number mean something for this loss of this task? A key that means nothing is refused and isn't written.
 struct LossKeys {
   bool class_weights = false;
+  bool balanced = false;
   bool label_smoothing = false;
   bool gamma = false;
   bool alpha = false;

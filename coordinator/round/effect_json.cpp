@@ -53,7 +53,10 @@ Json to_json(const Answers& answers) {
 struct Writer {
   std::pair<std::string, Json> operator()(const OfferJob& action) const { return {"ask", {{"site", action.site}}}; }
   std::pair<std::string, Json> operator()(const OpenSession& action) const {
-    return {"offer", {{"session", to_json(action.key)}, {"cohort", action.cohort}, {"normaliser", action.normaliser}}};
+    Json detail{{"session", to_json(action.key)}, {"cohort", action.cohort}, {"normaliser", action.normaliser}};
+    if (!action.labels.empty())
+      detail["labels"] = {{"examples", action.labels.examples}, {"classes", action.labels.classes}};
+    return {"offer", std::move(detail)};
   }
   std::pair<std::string, Json> operator()(const CancelSession& action) const {
     return {"cancel", {{"session", to_json(action.key)}, {"sites", action.sites}, {"reason", action.reason}}};

@@ -114,7 +114,7 @@ GroupRuns::Output GroupRuns::open(const OpenSession& action, const crypto::Diges
                                   Clock::duration deadline, TimePoint now) {
   const bool census = action.key.kind == job::SumKind::kCensus;
   GroupSumPlan plan{action.key.kind, action.key.round, census ? crypto::Digest{} : model, census ? 0 : model_bytes, {},
-                    deadline};
+                    deadline,        action.labels};
   for (std::uint32_t i = 0; i < groups_.size(); ++i) {
     if (std::ranges::find(action.cohort, groups_[i].front()) != action.cohort.end()) plan.groups.push_back(i);
   }

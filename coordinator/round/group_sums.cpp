@@ -51,7 +51,7 @@ Result<GroupSums> GroupSums::create(std::string job_id, const job::JobSpec& spec
   if (sums.groups_.empty()) return fail(ErrorCode::kInternal, "a sum over no group");
   const job::SessionKey key{sums.job_id_, sums.plan_.kind, sums.plan_.round, 1};
   CONSILIUM_ASSIGN(const job::RoundOrder order,
-                   job::expected_order(spec, key, 0, sums.plan_.model, sums.groups_.front().index));
+                   job::expected_order(spec, key, 0, sums.plan_.model, sums.groups_.front().index, sums.plan_.labels));
   sums.layout_ = order.layout;
   CONSILIUM_ASSIGN(sums.total_, aggregation::StreamingSum::create(sums.layout_));
   sums.former_ = std::move(former);
@@ -86,7 +86,7 @@ GroupOutput GroupSums::advance(const Ready& ready, TimePoint now) {
 
 void GroupSums::begin(Group& group, TimePoint now, GroupOutput& output) {
   ++group.attempt;
-  const auto order = job::expected_order(*spec_, key_of(group), 0, plan_.model, group.index);
+  const auto order = job::expected_order(*spec_, key_of(group), 0, plan_.model, group.index, plan_.labels);
   auto sum = aggregation::StreamingSum::create(layout_, std::exchange(former_, std::nullopt));
   if (!order || !sum) {
     end_attempt(group, order ? sum.error().message : order.error().message, true, now, output);

@@ -27,6 +27,7 @@ struct GroupSumPlan {
   std::uint64_t model_bytes = 0;
   std::vector<std::uint32_t> groups;  ///< that are summed, by index, ascending
   Clock::duration deadline{};         ///< of one attempt
+  task::LabelCounts labels{};         ///< of the orders
 };
 
 /// Whose adverts count. Without it vectors come without masks and tags, as in the simulator.

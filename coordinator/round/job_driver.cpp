@@ -286,17 +286,22 @@ Result<Committed> JobDriver::close(const CloseSum& action, aggregation::Streamin
   switch (action.key.kind) {
     case job::SumKind::kCensus: {
       CONSILIUM_ASSIGN(const std::vector<std::uint64_t> splits, sum.counts(encoding::kExamples));
-      return Committed{action.key, splits[0], {}, {}};
+      Committed committed{.key = action.key, .examples = splits[0]};
+      if (spec_.training.loss.balanced) {
+        CONSILIUM_ASSIGN(std::vector<std::uint64_t> classes, sum.counts(encoding::kClassExamples));
+        committed.labels = {splits[0], std::move(classes)};
+      }
+      return committed;
     }
     case job::SumKind::kTrain: {
       CONSILIUM_ASSIGN(const StatusBoard::Training training, model_.next(sum, action));
       board_.trained(action, training, now);
-      return Committed{action.key, 0, training.model, {}};
+      return Committed{.key = action.key, .model = training.model};
     }
     case job::SumKind::kEvaluate: {
       CONSILIUM_ASSIGN(const auto task, job::task_of(spec_));
       CONSILIUM_ASSIGN(task::Metrics metrics, task::metrics_from_words(*task, sum.layout(), sum.words()));
-      Committed committed{action.key, 0, {}, {}};
+      Committed committed{.key = action.key};
       if (const task::Metric* compared = metrics.find(spec_.evaluation.metric)) committed.metric = *compared;
       board_.evaluated(action, std::move(metrics), sum_ ? sum_->site_metrics() : std::map<std::string, task::Metrics>(),
                        now);
@@ -330,6 +335,7 @@ void JobDriver::carry_out(const EndJob& action, TimePoint) {
   former_.reset();
   if (runs_) runs_->drop();
   release_total();
+  release_counted();
   kept_model_ = model_.end();
   board_.finish_round();
   if (kept_model_) board_.kept(*kept_model_);

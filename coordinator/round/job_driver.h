@@ -151,6 +151,7 @@ class JobDriver {
   Result<Committed> close(const CloseSum& action, aggregation::StreamingSum& sum, TimePoint now);
   void retire_sum();
   void release_total();
+  void release_counted();
 
   std::string job_id_;
   job::JobSignature signature_;
@@ -161,8 +162,9 @@ class JobDriver {
   State state_;
   StatusBoard board_;
   GlobalModel model_;
-  std::optional<GroupRuns> runs_;        ///< mode masked; sum_ isn't used then
-  std::optional<crypto::Digest> total_;  ///< the blob that sites check, in the store
+  std::optional<GroupRuns> runs_;          ///< mode masked; sum_ isn't used then
+  std::optional<crypto::Digest> total_;    ///< the blob that sites check, in the store
+  std::optional<crypto::Digest> counted_;  ///< the census's, where sites take class weights from it
   std::optional<SessionSum> sum_;
   std::optional<SessionSum> former_;  ///< the last sum of updates: the next one takes its memory
   unsigned key_phase_ = 0;            ///< of sum_

@@ -87,6 +87,11 @@ Result<void> JobDriver::close_groups(const CloseSum& action, TimePoint now) {
     parts_.blobs.retain(total);
     release_total();
     total_ = total;
+    if (action.key.kind == job::SumKind::kCensus && spec_.training.loss.balanced) {
+      parts_.blobs.retain(total);
+      release_counted();
+      counted_ = total;
+    }
   }
   CONSILIUM_ASSIGN(const Committed committed, close(action, *sum, now));
   // What a census leads to is its counts; they stand in the place of a model.
@@ -100,8 +105,12 @@ void JobDriver::release_total() {
   if (const auto done = std::exchange(total_, std::nullopt)) parts_.blobs.release(*done);
 }
 
+void JobDriver::release_counted() {
+  if (const auto done = std::exchange(counted_, std::nullopt)) parts_.blobs.release(*done);
+}
+
 bool JobDriver::offers(const crypto::Digest& blob) const {
-  return board_.status().model == blob || (total_ && *total_ == blob);
+  return board_.status().model == blob || total_ == blob || counted_ == blob;
 }
 
 }  // namespace consilium::round

@@ -50,8 +50,9 @@ void open(Step& step, job::SessionKey key, const Names& cohort, bool counts_all)
   session.counts_all = counts_all;
   session.opened = step.now;
   session.deadline = step.now + state.rules.deadline;
-  const std::uint64_t normaliser = session.key.kind == job::SumKind::kCensus ? 0 : state.normaliser;
-  step.emit(OpenSession{session.key, cohort, normaliser});
+  const bool census = session.key.kind == job::SumKind::kCensus;
+  step.emit(
+      OpenSession{session.key, cohort, census ? 0 : state.normaliser, census ? task::LabelCounts{} : state.labels});
   state.phase = std::move(session);
 }
 

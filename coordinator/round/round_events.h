@@ -86,6 +86,7 @@ struct Committed {
   crypto::Digest model{};      ///< train: the new global model
   /// evaluate: the metric by which the job compares rounds; none where the job doesn't, or the evaluation lacks it
   std::optional<task::Metric> metric{};
+  task::LabelCounts labels{};  ///< census: of the sum, where the job's class weights are balanced
 };
 struct CommitFailed {
   job::SessionKey key;
@@ -115,6 +116,7 @@ struct OpenSession {
   job::SessionKey key;
   std::vector<std::string> cohort;
   std::uint64_t normaliser = 0;  ///< N; 0 in a census
+  task::LabelCounts labels{};    ///< where the job's class weights are balanced; none in a census
 };
 /// Tell these sites to leave a session.
 struct CancelSession {

@@ -123,6 +123,7 @@ struct State {
   std::uint32_t attempt = 1;            ///< of the next round's training
   std::uint32_t census_attempt = 0;     ///< of the last census
   std::uint64_t normaliser = 0;         ///< N; 0 before the first census
+  task::LabelCounts labels{};           ///< of the census that N is from
   std::uint64_t member_examples = 0;    ///< of all members by now
   bool recount = false;                 ///< the next census is of all: newcomers brought the sum to 2 N
   std::optional<crypto::Digest> model;  ///< of the last committed round

@@ -230,6 +230,7 @@ void committed(Step& step, const Collecting& session, const Committed& event) {
       count_members(step, session, event.examples);
       if (session.counts_all) {
         state.normaliser = state.member_examples;
+        state.labels = event.labels;
         state.recount = false;
       } else {
         state.recount = state.member_examples >= 2 * state.normaliser;

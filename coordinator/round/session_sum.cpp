@@ -215,7 +215,8 @@ Result<std::vector<SessionSum::Group>> groups_of(const job::JobSpec& spec, const
   }
   std::vector<SessionSum::Group> groups;
   for (auto& [number, members] : sites) {
-    CONSILIUM_ASSIGN(job::RoundOrder order, job::expected_order(spec, action.key, action.normaliser, model, number));
+    CONSILIUM_ASSIGN(job::RoundOrder order,
+                     job::expected_order(spec, action.key, action.normaliser, model, number, action.labels));
     groups.push_back({std::move(order), std::move(members)});
   }
   return groups;

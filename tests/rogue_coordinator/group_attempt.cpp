@@ -134,7 +134,7 @@ job::RoundOrder GroupJob::order(const job::SessionKey& key, std::uint32_t group)
   job::SessionKey one = key;
   if (key.kind == SumKind::kCensus) one.round = 0;
   const crypto::Digest from = key.kind == SumKind::kCensus ? crypto::Digest{} : model;
-  job::RoundOrder order = job::expected_order(loose, one, 0, from, group).value();
+  job::RoundOrder order = job::expected_order(loose, one, 0, from, group, labels).value();
   order.job = digest_;
   order.round = key.round;
   return order;
@@ -244,6 +244,12 @@ void GroupJob::send(const SignedCommit& commit) {
   stage.offer(id_, job_);  // once it is answered, the commit was taken
 }
 
+task::LabelCounts GroupJob::labels_in(const std::vector<GroupSum>& sums) const {
+  auto words = aggregation::StreamingSum::create(order(key(SumKind::kCensus, 0), 0).layout).value();
+  for (const GroupSum& sum : sums) encoding::add_words(sum.words, words.masked_words());
+  return {words.counts(encoding::kExamples).value().front(), words.counts(encoding::kClassExamples).value()};
+}
+
 std::vector<GroupSum> GroupJob::run(SumKind kind, std::uint32_t round, std::uint32_t attempt) {
   std::vector<GroupSum> all = sums(kind, round, attempt);
   const auto signed_commit = endorsement(total(kind, round, all));
@@ -256,6 +262,7 @@ std::vector<GroupSum> GroupJob::run(SumKind kind, std::uint32_t round, std::uint
   std::ranges::sort(commit.signatures, {}, &CommitSignature::site);
   send(commit);
   if (kind == SumKind::kTrain) model = expected.model;
+  if (kind == SumKind::kCensus && job_.training.loss.balanced) labels = labels_in(all);
   return all;
 }
 

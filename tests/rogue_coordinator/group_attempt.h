@@ -90,12 +90,15 @@ class GroupJob {
   std::map<std::string, std::uint64_t> adverts{};           ///< how many each has made
   std::map<std::string, std::vector<secagg::Seen>> seen{};  ///< of the other members of north's group
   crypto::Digest model{};                                   ///< that the next round begins with
+  task::LabelCounts labels{};                               ///< of the census, where class weights are balanced
   [[nodiscard]] const job::JobSpec& job() const { return job_; }
   [[nodiscard]] const crypto::Digest& digest() const { return digest_; }
   [[nodiscard]] const secagg::RosterAuthenticator& authenticator() const { return authenticator_; }
 
  private:
   void tell(const secagg::AgreementCoordinatorMessage& message);
+  /// What these sums of a census counted.
+  [[nodiscard]] task::LabelCounts labels_in(const std::vector<GroupSum>& sums) const;
 
   job::JobSpec job_;
   std::string id_;

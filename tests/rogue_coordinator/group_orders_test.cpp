@@ -73,6 +73,38 @@ TEST_CASE("mode masked: an evaluation has the job's own order") {
   attempt.check_refused("the round order isn't the one that the accepted job gives");
 }
 
+TEST_CASE("mode masked: the label counts of an order are those of the committed census, or nothing is given") {
+  Stage stage(one_group());
+  job::JobSpec spec = stage.job();
+  spec.training.loss.balanced = true;
+  GroupJob job(stage, spec);
+  job.begin();
+  const SumKind kind = GENERATE(SumKind::kTrain, SumKind::kEvaluate);
+  if (kind == SumKind::kEvaluate) job.run(SumKind::kTrain, 1);
+  REQUIRE_FALSE(job.labels.empty());
+  const std::size_t given = stage.uploads().size();
+  GroupAttempt attempt(job, kind, 1);
+  job::RoundOrder told = attempt.order();
+  SECTION("more examples") { ++told.labels.examples; }
+  SECTION("another class") { told.labels.classes.front() = told.labels.classes.front() > 0 ? 0 : 1; }
+  CHECK(attempt.offer(told));
+  attempt.check_refused("the order's label counts aren't those of the job's committed census");
+  CHECK(stage.uploads().size() == given);
+}
+
+TEST_CASE("mode masked: an order without the label counts of a job with balanced class weights is refused") {
+  Stage stage(one_group());
+  job::JobSpec spec = stage.job();
+  spec.training.loss.balanced = true;
+  GroupJob job(stage, spec);
+  job.begin();
+  GroupAttempt attempt(job, SumKind::kTrain, 1);
+  job::RoundOrder told = attempt.order();
+  told.labels = {};
+  CHECK_FALSE(attempt.offer(told));
+  attempt.check_refused("label counts: expected one for each of");
+}
+
 TEST_CASE("mode masked: a job runs under one id, so that no two sums of its orders differ by anything") {
   // The audit's first program asked for one job under many ids, each time with another N, and read every site off the
   // sums' changes of slope. Here the second id gets nothing, and nor does another N under the first.

@@ -7,6 +7,7 @@ import struct
 import tempfile
 import unittest
 
+import npz
 from consortium import Consortium, job, population, run
 from sitedata import write_sites
 
@@ -51,6 +52,7 @@ def aids(weights):
     spec = spec_of()
     return {"model": {**spec["model"], "frozen": ["1"]}, "initial_weights": {"path": str(weights), "replace": ["6"]},
             "training": {**spec["training"], "gradient_clip": 0.5, "learning_rates": {"0": 0.5},
+                         "loss": {"name": "cross_entropy", "class_weights": "balanced"},
                          "schedule": {"name": "cosine", "minimum": 0.001, "warmup": 2}}}
 
 
@@ -157,6 +159,31 @@ class Reproducibility(unittest.TestCase):
             self.assertEqual(model[name], foreign[name], f"{name} is frozen")
         self.assertNotEqual(model["0.bias"], foreign["0.bias"])
         self.assertEqual((len(model["0.weight"]), len(model["6.bias"])), (4 * 4 * 9, 4 * 2))
+
+    def test_balanced_class_weights_are_those_of_all_sites_labels(self):
+        """Two sites with 40 and 20 images of class 0 and 10 of class 1: 80 images, 60 and 20."""
+        models = {}
+        for weights in ("balanced", [80 / (2 * 60), 80 / (2 * 20)], None):
+            with Consortium([]) as consortium:
+                data = consortium.folder / "data"
+                data.mkdir()
+                for site, zeros in (("east", 40), ("north", 20)):
+                    images, labels = npz.striped_images(2 * zeros, zeros)
+                    kept = [i for i, label in enumerate(labels) if label == 0 or i < 20]
+                    train = ([images[i] for i in kept], [labels[i] for i in kept])
+                    npz.write(data / f"{site}.npz", npz.dataset(train, train, train))
+                spec = spec_of()
+                spec["federation"] = {"rounds": 2}
+                spec["training"]["loss"] = {"name": "cross_entropy", "class_weights": weights}
+                file = consortium.folder / "job.yaml"
+                file.write_text(json.dumps(spec))
+                run("consilium", "simulate", file, "--site-data", data, "--workers", 2, "--out", consortium.folder / "out")
+                models[str(weights)] = (parameters((consortium.folder / "out" / "model.safetensors").read_bytes()),
+                                        json.loads((consortium.folder / "out" / "report.json").read_text())["rounds"][-1]["test"]["loss"])
+        balanced, given, plain = models.values()
+        self.assertEqual(balanced, given)
+        self.assertNotEqual(balanced[0], plain[0])
+        self.assertNotEqual(balanced[1], plain[1])
 
     def test_the_sites_own_bytes_shape_the_model(self):
         with Consortium(SITES, populations=population()) as consortium:

@@ -59,6 +59,9 @@ Result<std::unique_ptr<const LearningTask>> make_learning_task(std::shared_ptr<c
                                                                const task::LossSpec& loss,
                                                                const std::vector<std::int64_t>& input) {
   CONSILIUM_TRY(task::check(loss, task->spec(), task->classes()));
+  if (loss.balanced)
+    return fail(ErrorCode::kInvalidArgument,
+                "loss.class_weights: expected numbers: a trainer has only one site's labels");
   switch (task->spec().kind) {
     case task::TaskKind::kClassification:
       return make_classification(std::move(task), loss);

@@ -100,6 +100,36 @@ TEST_CASE("an order for a group that no job has is refused") {
   }
 }
 
+TEST_CASE("an order has the census's label counts where class weights are balanced, and nowhere else") {
+  JobSpec job = small_job();
+  const task::LabelCounts labels{1000, {400, 300, 200, 100}};
+  const auto order = [&](SumKind kind, const task::LabelCounts& told) {
+    const bool census = kind == SumKind::kCensus;
+    return expected_order(job, {"small-1", kind, census ? 0U : 1U, 1}, census ? 0 : 1000, {}, 0, told);
+  };
+  CHECK(order(SumKind::kTrain, labels)->labels.empty());
+  job.training.loss.balanced = true;
+  for (const SumKind kind : {SumKind::kTrain, SumKind::kEvaluate}) {
+    const auto made = order(kind, labels);
+    REQUIRE(made);
+    CHECK(made->labels == labels);
+    CHECK(decode_round_order(encode(*made)) == *made);
+    CHECK_THAT(order(kind, {}).error().message, Catch::Contains("label counts"));
+    CHECK_THAT(order(kind, {1000, {400, 300}}).error().message, Catch::Contains("label counts"));
+    RoundOrder wrong = *made;
+    wrong.labels.classes[1] = 1001;
+    CHECK_THAT(decode_round_order(encode(wrong)).error().message, Catch::Contains("label count"));
+    wrong.labels = {5, std::vector<std::uint64_t>(1001, 1)};
+    CHECK_THAT(decode_round_order(encode(wrong)).error().message, Catch::Contains("number of label counts"));
+  }
+  RoundOrder census = order(SumKind::kCensus, labels).value();
+  CHECK(census.labels.empty());
+  CHECK(expected_layout(job, {"small-1", SumKind::kCensus, 0, 1}).value() == census.layout);
+  CHECK_FALSE(expected_layout(job, {"small-1", SumKind::kTrain, 21, 1}));
+  census.labels = labels;
+  CHECK_THAT(decode_round_order(encode(census)).error().message, Catch::Contains("a census has no label counts"));
+}
+
 TEST_CASE("sessions that a job does not have are refused, and the error names them") {
   const JobSpec job = small_job();
   const auto refused = [&](SumKind kind, std::uint32_t round, std::uint32_t attempt, std::uint64_t normaliser) {
@@ -196,9 +226,12 @@ TEST_CASE("numbers that no job can give are refused in an order") {
 
 TEST_CASE("an order that lies about its number of fields costs nothing") {
   auto bytes = encode(small_order(SumKind::kCensus));
-  const std::size_t count_at = 4 + 1 + 4 + 4 + 4 + 32 + 32 + 8 + 8;
+  const std::size_t count_at = 4 + 1 + 4 + 4 + 4 + 32 + 32 + 8 + 8 + 4;
   for (std::size_t i = 0; i < 3; ++i) bytes[count_at + i] = std::byte{0x0F};
   CHECK(decode_round_order(bytes).error().message == "round order: ends too early");
+  auto labels = encode(small_order(SumKind::kTrain));
+  labels[count_at - 3] = std::byte{3};  // 768 label counts, more than there are bytes for
+  CHECK(decode_round_order(std::span(labels).first(count_at + 300)).error().message == "round order: ends too early");
   CHECK(decode_round_order(std::vector<std::byte>(kMaxOrderBytes + 1)).error().code == ErrorCode::kResourceExhausted);
 }
 

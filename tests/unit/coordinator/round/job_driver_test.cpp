@@ -429,3 +429,18 @@ TEST_CASE("a site that joins late is counted at the next boundary and sampled fr
     CHECK(after[i] - before[i] == Approx(0.75 + static_cast<double>(i) * 0.125 + 2).epsilon(1e-5));
   }
 }
+
+TEST_CASE("with balanced class weights every order has the census's label counts, and no census has any") {
+  job::JobSpec spec = some_job();
+  spec.training.loss.balanced = true;
+  Bench bench(spec);
+  bench.start();
+  CHECK(bench.order("a").labels.empty());
+  bench.complete(kAll);
+  CHECK(bench.order("a").kind == SumKind::kTrain);
+  CHECK(bench.order("a").labels.examples == 100);
+  CHECK(bench.order("a").labels.classes.size() == static_cast<std::size_t>(spec.model.classes));
+  bench.complete(kAll);
+  CHECK(bench.order("b").kind == SumKind::kEvaluate);
+  CHECK(bench.order("b").labels == bench.order("a").labels);
+}
