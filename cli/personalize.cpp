@@ -60,10 +60,13 @@ class Personalization {
     termination_.on_signal([this] { stop_.request_stop(); });
     CONSILIUM_TRY(prepare());
     CONSILIUM_TRY(train());
-    if (status_.phase == report::JobPhase::kFailed || !status_.model)
-      return fail(ErrorCode::kFailedPrecondition, state_in_words(status_));
+    if (!status_.model) {
+      fmt::print(stderr, "consilium: the job {}\n", state_in_words(status_));
+      return kJobFailed;
+    }
     if (!stop_.stop_requested()) {
-      CONSILIUM_ASSIGN(comparison_, simulator_->compare_personal(job_, federated_, *status_.model, stop_.get_token()));
+      CONSILIUM_ASSIGN(const crypto::Digest federated, simulator_->put_model(result_.model));
+      CONSILIUM_ASSIGN(comparison_, simulator_->compare_personal(job_, federated, *status_.model, stop_.get_token()));
     }
     return tell();
   }
@@ -85,7 +88,6 @@ class Personalization {
     CONSILIUM_ASSIGN(auto config, simulator_config(options_, {site.data.path}));
     config.workers = 1;
     CONSILIUM_ASSIGN(simulator_, simulation::Simulator::create(std::move(config)));
-    CONSILIUM_ASSIGN(federated_, simulator_->put_model(result_.model));
     return {};
   }
 
@@ -114,13 +116,27 @@ class Personalization {
 
   Result<void> train() {
     LiveView view(stdout, std::string(job::name_of(job_.spec.evaluation.split)),
-                  options_.json ? ViewMode::kJson : ViewMode::kLive);
-    CONSILIUM_ASSIGN(status_,
-                     simulator_->federate(
-                         job_, [&view](const report::JobStatus& status) { view.update(status); }, stop_.get_token()));
-    view.update(status_);
+                  options_.json ? ViewMode::kJson : ViewMode::kQuiet);
+    std::size_t told = 0;
+    const auto changed = [&](const report::JobStatus& status) {
+      view.update(status);
+      for (; !options_.json && told < status.history.size(); ++told) tell_epoch(status.history[told]);
+    };
+    CONSILIUM_ASSIGN(status_, simulator_->federate(job_, changed, stop_.get_token()));
+    changed(status_);
     view.leave();
+    if (!options_.json) fmt::print("{}\n", state_in_words(status_));
     return {};
+  }
+
+  void tell_epoch(const report::RoundRecord& epoch) const {
+    const double left = static_cast<double>(options_.epochs - epoch.round) * (epoch.seconds + epoch.evaluation_seconds);
+    fmt::print("epoch {}/{}  train loss {:.4f}  {}{}\n", epoch.round, options_.epochs, epoch.train_loss.value_or(0.0),
+               epoch.metrics ? fmt::format("val loss {:.4f}  {}", epoch.metrics->value_of(task::kLossMetric),
+                                           headlines_text(*epoch.metrics))
+                             : "no validation examples",
+               left < 2.0 ? "" : fmt::format("  ETA {}", format_duration(left)));
+    std::fflush(stdout);
   }
 
   Result<int> tell() {
@@ -151,7 +167,6 @@ class Personalization {
   simulation::Simulator::Job job_;
   ParameterManifest manifest_;
   std::unique_ptr<simulation::Simulator> simulator_;
-  crypto::Digest federated_{};
   report::JobStatus status_;
   report::Comparison comparison_;
 };

@@ -196,6 +196,22 @@ class Reproducibility(unittest.TestCase):
             self.assertEqual(models[0], models[1])
             self.assertNotEqual(models[0], models[2])
 
+    def test_a_pool_that_a_file_holds_is_compared_with_as_one_that_is_made(self):
+        with Consortium([]) as consortium:
+            (consortium.folder / "data").mkdir()
+            write_sites(consortium.folder / "data", SITES)
+            file = consortium.folder / "job.yaml"
+            file.write_text(json.dumps(spec_of()))
+            arguments = ["consilium", "simulate", file, "--site-data", consortium.folder / "data", "--compare", "pooled,federated", "--out"]
+            run(*arguments, consortium.folder / "made")
+            run(*arguments, consortium.folder / "given", "--pool", consortium.folder / "made" / "pooled.npz")
+            made, given = (json.loads((consortium.folder / out / "report.json").read_text())["comparison"] for out in ("made", "given"))
+            self.assertEqual(made, given)
+            self.assertNotEqual(made["pooled"]["loss"], made["federated"]["loss"])
+            run(*arguments, consortium.folder / "one", "--pool", consortium.folder / "data" / "east.npz")
+            one = json.loads((consortium.folder / "one" / "report.json").read_text())["comparison"]
+            self.assertNotEqual(one["pooled"]["loss"], made["pooled"]["loss"])
+
     def test_another_seed_gives_another_model(self):
         one, _ = self.run_simulation(spec_of(), 2)
         other, _ = self.run_simulation({**spec_of(), "seed": 8}, 2)
