@@ -41,7 +41,7 @@ struct Variation {
 /// Each field of an order varied once. The binding fails to compile where an order has got a field that isn't here.
 std::vector<Variation> variations() {
   const job::RoundOrder order;
-  [[maybe_unused]] const auto& [kind, round, attempt, group, job, model, seed, normaliser, layout, local_epochs,
+  [[maybe_unused]] const auto& [kind, round, attempt, group, job, model, seed, normaliser, labels, layout, local_epochs,
                                 batch_size, optimizer, proximal_mu, time_limit_ms, keep_partial, weighting, split] =
       order;
   using Order = job::RoundOrder;
@@ -57,6 +57,10 @@ std::vector<Variation> variations() {
       {"model", [](Order& o) { o.model = crypto::sha256("another model"); }},
       {"seed", [](Order& o) { o.seed = 8; }},
       {"N", [](Order& o) { o.normaliser = 1; }},
+      {"labels",
+       [](Order& o) {
+         o.labels = {1000, {999, 1}};
+       }},
       {"clip", [clipped](Order& o) { clipped(o, 1024.0); }},
       {"scale",
        [](Order& o) {
