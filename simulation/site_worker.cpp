@@ -31,8 +31,8 @@ Result<masking::SiteSecret> secret_of(const Task& task) {
 
 }  // namespace
 
-SiteWorker::SiteWorker(trainer::TrainerConfig trainer, const journal::BlobStore& blobs)
-    : blobs_(blobs), trainer_(std::move(trainer)) {}
+SiteWorker::SiteWorker(trainer::TrainerConfig trainer, const journal::BlobStore& blobs, std::filesystem::path local)
+    : blobs_(blobs), local_(std::move(local)), trainer_(std::move(trainer)) {}
 
 Result<std::string> SiteWorker::start() {
   CONSILIUM_ASSIGN(const trainer::Hello hello, trainer_.start());
@@ -110,15 +110,31 @@ Result<void> SiteWorker::load_model(const Task& task) {
   return {};
 }
 
-Result<Answer> SiteWorker::train(const Task& task, std::stop_token stop) {
+Result<trainer::SharedVector*> SiteWorker::model_at_site(const Task& task, std::uint32_t before_round) {
   CONSILIUM_TRY(load_model(task));
+  const ParameterManifest& manifest = task.job->manifest;
+  if (manifest.local_size() == 0) return &*global_;
+  CONSILIUM_TRY(resize(own_, global_->bytes().size()));
+  std::ranges::copy(global_->floats(), own_->floats().begin());
+  const std::string& job = task.trained_in.empty() ? task.key.job_id : task.trained_in;
+  CONSILIUM_TRY(local_tensors(local_, task.site.name).put_into(local_key(job), manifest, before_round, own_->floats()));
+  return &*own_;
+}
+
+Result<Answer> SiteWorker::train(const Task& task, std::stop_token stop) {
+  CONSILIUM_ASSIGN(trainer::SharedVector* const model, model_at_site(task, task.order.round));
   CONSILIUM_TRY(resize(delta_, global_->bytes().size()));
   const job::RoundOrder& order = task.order;
   CONSILIUM_ASSIGN(const std::uint64_t seed, seed_of(task));
   trainer::Train request = session::train_request(order, task.job->spec, task.site.name, seed);
   request.local_epochs = task.epochs.value_or(order.local_epochs);
   CONSILIUM_ASSIGN(trainer::Trained trained, trainer_.train(
-                                                 request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
+                                                 request, *model, *delta_, [](const trainer::Progress&) {}, stop));
+  const ParameterManifest& manifest = task.job->manifest;
+  if (manifest.local_size() > 0) {
+    CONSILIUM_TRY(local_tensors(local_, task.site.name)
+                      .keep(local_key(task.key.job_id), manifest, order.round, model->floats(), delta_->floats()));
+  }
   trained.partial = trained.partial || task.epochs.has_value();
   if (trained.partial && !order.keep_partial) return Answer{true, {}};
   CONSILIUM_TRY(session::check_inseparable(order, task.job->manifest, task.job->spec.training.learning_rates,
@@ -130,12 +146,12 @@ Result<Answer> SiteWorker::train(const Task& task, std::stop_token stop) {
 }
 
 Result<Answer> SiteWorker::evaluate(const Task& task, std::stop_token stop) {
-  CONSILIUM_TRY(load_model(task));
+  CONSILIUM_ASSIGN(trainer::SharedVector* const model, model_at_site(task, task.order.round + 1));
   CONSILIUM_ASSIGN(const auto counted, job::task_of(task.job->spec));
   CONSILIUM_TRY(resize(counts_, counted->evaluation_elements() * sizeof(std::uint64_t)));
   trainer::Evaluate request;
   request.split = task.order.split;
-  CONSILIUM_TRY(trainer_.evaluate(request, *global_, *counts_, stop));
+  CONSILIUM_TRY(trainer_.evaluate(request, *model, *counts_, stop));
   CONSILIUM_ASSIGN(std::vector<std::uint32_t> words,
                    session::evaluate_contribution(task.order, *counted, counts_->counts()));
   return Answer{false, std::move(words)};
@@ -154,6 +170,10 @@ Result<Answer> SiteWorker::evaluate_patients(const Task& task, std::stop_token s
     CONSILIUM_ASSIGN(const std::size_t read,
                      blobs_.read(evaluation.models[i], 0, models.bytes().subspan(i * bytes, bytes)));
     if (read != bytes) return fail(ErrorCode::kDataLoss, "a model is shorter than its manifest says");
+    if (task.job->manifest.local_size() == 0 || task.trained_in.empty()) continue;
+    CONSILIUM_TRY(local_tensors(local_, task.site.name)
+                      .put_into(local_key(task.trained_in), task.job->manifest, session::kAnyRound,
+                                models.floats().subspan(i * bytes / sizeof(float), bytes / sizeof(float))));
   }
   CONSILIUM_ASSIGN(const auto counted, job::task_of(task.job->spec));
   const std::size_t elements = counted->evaluation_elements();

@@ -14,7 +14,8 @@ namespace consilium::simulation {
 /// One warm trainer that plays one site after the other. Not thread-safe.
 class SiteWorker {
  public:
-  SiteWorker(trainer::TrainerConfig trainer, const journal::BlobStore& blobs);
+  /// @param local  folder for the tensors that jobs leave to the sites
+  SiteWorker(trainer::TrainerConfig trainer, const journal::BlobStore& blobs, std::filesystem::path local);
 
   /// Does a task to its end. A trainer that a signal killed is started again once, as a site's daemon does.
   Result<Answer> perform(const Task& task, std::stop_token stop);
@@ -27,6 +28,8 @@ class SiteWorker {
   Result<Answer> attempt(const Task& task, std::stop_token stop);
   Result<void> prepare(const Task& task, std::stop_token stop);
   Result<void> load_model(const Task& task);
+  /// The task's global model with the tensors that are the site's own, as they were before a round.
+  Result<trainer::SharedVector*> model_at_site(const Task& task, std::uint32_t before_round);
   static Result<std::uint64_t> seed_of(const Task& task);
   static Result<Answer> or_unusable(const Task& task, Result<Answer> answer);
   Result<Answer> train(const Task& task, std::stop_token stop);
@@ -35,11 +38,13 @@ class SiteWorker {
   Result<Answer> evaluate_patients(const Task& task, std::stop_token stop);
 
   const journal::BlobStore& blobs_;
+  std::filesystem::path local_;
   trainer::TrainerProcess trainer_;
   std::optional<trainer::Prepare> request_;  ///< what the trainer has prepared
   std::optional<trainer::DataSource> data_;
   trainer::Prepared prepared_;
   std::optional<trainer::SharedVector> global_;
+  std::optional<trainer::SharedVector> own_;  ///< the global model with a site's own tensors, where it has any
   std::optional<trainer::SharedVector> delta_;
   std::optional<trainer::SharedVector> counts_;
   std::optional<crypto::Digest> model_;  ///< the model that lies in global_

@@ -128,12 +128,12 @@ std::string model_in_words(const job::JobSpec& job) {
   const auto manifest = model::build_manifest(job.model);
   if (!manifest) return name;
   const std::size_t count = manifest->parameter_count();
-  const std::string frozen = job.model.frozen.empty()
-                                 ? ""
-                                 : fmt::format(", of which {} are trained and leave; frozen: {}",
-                                               manifest->update_size(), fmt::join(job.model.frozen, ", "));
+  std::string parts;
+  if (manifest->update_size() != count) parts = fmt::format(", of which {} leave", manifest->update_size());
+  if (!job.model.frozen.empty()) parts += fmt::format("; frozen: {}", fmt::join(job.model.frozen, ", "));
+  if (!job.model.local.empty()) parts += fmt::format("; trained here alone: {}", fmt::join(job.model.local, ", "));
   return fmt::format("{}, {} parameters ({:.1f} MB){}", name, count,
-                     static_cast<double>(count) * sizeof(float) / 1'000'000.0, frozen);
+                     static_cast<double>(count) * sizeof(float) / 1'000'000.0, parts);
 }
 
 std::string weights_in_words(const job::JobSpec& job) {

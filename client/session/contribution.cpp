@@ -34,7 +34,7 @@ tl::unexpected<Error> refuse_unknown(const Field& field) {
 }
 
 /// Names the parameter of a run that encoding refused; `error` where the trainer changed it meanwhile.
-Error name_parameter(const ParameterManifest& manifest, const UpdateRun& run, std::span<const float> part,
+Error name_parameter(const ParameterManifest& manifest, const TensorRun& run, std::span<const float> part,
                      Error error) {
   const auto bad = std::ranges::find_if(part, [](float value) { return !std::isfinite(value); });
   if (bad == part.end()) return error;
@@ -144,7 +144,7 @@ Result<Clipped> encode_parameters(const job::RoundOrder& order, const ParameterM
   CONSILIUM_ASSIGN(const std::vector<Field> fields, encoding::parameter_fields(order.layout, manifest));
   Clipped clipped;
   for (std::size_t i = 0; i < fields.size(); ++i) {
-    const UpdateRun& run = manifest.update_runs()[i];
+    const TensorRun& run = manifest.update_runs()[i];
     const auto part = delta.subspan(run.offset, run.size);
     auto cut = encode_delta(fields[i], weight, part, target);
     if (!cut) return fail(name_parameter(manifest, run, part, cut.error()));

@@ -18,8 +18,12 @@ job::RoundOrder any_attempt(job::RoundOrder order) {
 }  // namespace
 
 SiteTrainer::SiteTrainer(trainer::TrainerConfig config, std::map<std::string, trainer::DataSource> datasets,
-                         std::string site, ModelCache models)
-    : datasets_(std::move(datasets)), site_(std::move(site)), models_(std::move(models)), trainer_(std::move(config)) {}
+                         std::string site, ModelCache models, LocalTensors local)
+    : datasets_(std::move(datasets)),
+      site_(std::move(site)),
+      models_(std::move(models)),
+      local_(std::move(local)),
+      trainer_(std::move(config)) {}
 
 Result<void> SiteTrainer::start() {
   CONSILIUM_TRY(trainer_.start());
@@ -50,6 +54,7 @@ Result<void> SiteTrainer::load_model(const ActiveSession& session) {
   CONSILIUM_TRY(put_away());
   if (!global_ || global_->bytes().size() != session.model_bytes) {
     global_.reset();
+    own_.reset();
     delta_.reset();
     update_.reset();
     CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(session.model_bytes));
@@ -58,6 +63,18 @@ Result<void> SiteTrainer::load_model(const ActiveSession& session) {
   CONSILIUM_TRY(models_.load(session.order.model, global_->bytes()));
   loaded_ = session.order.model;
   return {};
+}
+
+Result<trainer::SharedVector*> SiteTrainer::model_at_site(const ActiveSession& session, std::uint32_t before_round) {
+  CONSILIUM_TRY(load_model(session));
+  if (manifest_->local_size() == 0) return &*global_;
+  if (!own_) {
+    CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(session.model_bytes));
+    own_.emplace(std::move(created));
+  }
+  std::ranges::copy(global_->floats(), own_->floats().begin());
+  CONSILIUM_TRY(local_.put_into(session.order.job, *manifest_, before_round, own_->floats()));
+  return &*own_;
 }
 
 std::span<const float> SiteTrainer::global(const crypto::Digest& model) {
@@ -81,7 +98,7 @@ bool SiteTrainer::remember(const crypto::Digest& model, std::span<const float> p
 Result<void> SiteTrainer::train(const ActiveSession& session, const AcceptedJob& job, std::uint64_t seed,
                                 std::stop_token stop) {
   update_.reset();
-  CONSILIUM_TRY(load_model(session));
+  CONSILIUM_ASSIGN(trainer::SharedVector* const model, model_at_site(session, session.order.round));
   if (!delta_) {
     CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(session.model_bytes));
     delta_.emplace(std::move(created));
@@ -90,7 +107,9 @@ Result<void> SiteTrainer::train(const ActiveSession& session, const AcceptedJob&
   const trainer::Train request = train_request(order, job.spec, site_, seed);
   CONSILIUM_ASSIGN(const trainer::Trained trained,
                    trainer_.train(
-                       request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
+                       request, *model, *delta_, [](const trainer::Progress&) {}, stop));
+  if (manifest_->local_size() > 0)
+    CONSILIUM_TRY(local_.keep(order.job, *manifest_, order.round, model->floats(), delta_->floats()));
   CONSILIUM_TRY(check_inseparable(order, *manifest_, job.spec.training.learning_rates, prepared().train_examples,
                                   global_->floats(),
                                   delta_->floats()));  // check: equal-sizes
@@ -104,13 +123,13 @@ const SiteTrainer::Update* SiteTrainer::update_of(const job::RoundOrder& order) 
 
 Result<trainer::SharedVector> SiteTrainer::evaluate(const ActiveSession& session, const AcceptedJob& job,
                                                     std::stop_token stop) {
-  CONSILIUM_TRY(load_model(session));
+  CONSILIUM_ASSIGN(trainer::SharedVector* const model, model_at_site(session, session.order.round + 1));
   CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
   const std::size_t bytes = task->evaluation_elements() * sizeof(std::uint64_t);
   CONSILIUM_ASSIGN(trainer::SharedVector counts, trainer::SharedVector::create(bytes));
   trainer::Evaluate request;
   request.split = session.order.split;
-  CONSILIUM_TRY(trainer_.evaluate(request, *global_, counts, stop));
+  CONSILIUM_TRY(trainer_.evaluate(request, *model, counts, stop));
   return counts;
 }
 

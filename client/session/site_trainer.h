@@ -7,6 +7,7 @@
 #include <stop_token>
 #include <string>
 
+#include "client/session/local_tensors.h"
 #include "client/session/model_cache.h"
 #include "client/session/session_machine.h"
 #include "client/trainer_process/trainer_process.h"
@@ -21,7 +22,7 @@ class SiteTrainer {
   /// @param datasets  by the names that jobs use
   /// @param site      names the random streams
   SiteTrainer(trainer::TrainerConfig config, std::map<std::string, trainer::DataSource> datasets, std::string site,
-              ModelCache models);
+              ModelCache models, LocalTensors local);
 
   /// The last update, whose delta lies in delta().
   struct Update {
@@ -60,19 +61,23 @@ class SiteTrainer {
 
  private:
   Result<void> load_model(const ActiveSession& session);
+  /// The session's global model with the tensors that are this site's own, as they were before a round.
+  Result<trainer::SharedVector*> model_at_site(const ActiveSession& session, std::uint32_t before_round);
   /// Forgets the model in memory, which goes to the disk if it isn't there.
   Result<void> put_away();
 
   std::map<std::string, trainer::DataSource> datasets_;
   std::string site_;
   ModelCache models_;
+  LocalTensors local_;
   trainer::TrainerProcess trainer_;
   trainer::Prepare prepare_;
   std::optional<ParameterManifest> manifest_;
   model::ModelSpec manifest_model_;
   std::optional<trainer::SharedVector> global_;
-  std::optional<crypto::Digest> loaded_;  ///< the model that lies in global_
-  bool only_here_ = false;                ///< isn't it on the disk?
+  std::optional<crypto::Digest> loaded_;      ///< the model that lies in global_
+  bool only_here_ = false;                    ///< isn't it on the disk?
+  std::optional<trainer::SharedVector> own_;  ///< the global model with this site's own tensors, where it has any
   std::optional<trainer::SharedVector> delta_;
   std::optional<Update> update_;
 };

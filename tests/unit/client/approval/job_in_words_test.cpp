@@ -55,8 +55,7 @@ TEST_CASE("a model is said with its size, and weights with where they come from"
   CHECK(model_in_words(job) == "1 layers of the researcher's own, 8 parameters (0.0 MB)");
   job.model.layers.emplace_back(model::Linear{.out_features = 2});
   job.model.frozen = {"0"};
-  CHECK(model_in_words(job) ==
-        "2 layers of the researcher's own, 14 parameters (0.0 MB), of which 6 are trained and leave; frozen: 0");
+  CHECK(model_in_words(job) == "2 layers of the researcher's own, 14 parameters (0.0 MB), of which 6 leave; frozen: 0");
   job.seed = 42;
   CHECK(weights_in_words(job) == "random numbers that follow from the job's seed 42");
   job.initial_weights_digest = crypto::sha256("weights");
