@@ -109,6 +109,7 @@ class Personalization {
     spec.evaluation.split = job::Split::kVal;
     spec.evaluation.patience = options_.patience;
     spec.evaluation.keep_best = true;
+    spec.evaluation.alone = false;
     if (!options_.freeze.empty()) spec.model.frozen = options_.freeze;
     spec.model.local.clear();  // one site's model is all its own
     spec.readers.clear();

@@ -29,6 +29,11 @@ Result<masking::SiteSecret> secret_of(const Task& task) {
   return masking::SiteSecret::simulated(task.site.name, task.job->spec.seed);
 }
 
+session::OwnModels::Job own_job(const Task& task, const session::LocalTensors& local) {
+  const std::string& trained_in = task.trained_in.empty() ? task.key.job_id : task.trained_in;
+  return {task.job->spec, task.job->manifest, local_key(trained_in), local};
+}
+
 }  // namespace
 
 SiteWorker::SiteWorker(trainer::TrainerConfig trainer, const journal::BlobStore& blobs, std::filesystem::path local)
@@ -110,31 +115,20 @@ Result<void> SiteWorker::load_model(const Task& task) {
   return {};
 }
 
-Result<trainer::SharedVector*> SiteWorker::model_at_site(const Task& task, std::uint32_t before_round) {
-  CONSILIUM_TRY(load_model(task));
-  const ParameterManifest& manifest = task.job->manifest;
-  if (manifest.local_size() == 0) return &*global_;
-  CONSILIUM_TRY(resize(own_, global_->bytes().size()));
-  std::ranges::copy(global_->floats(), own_->floats().begin());
-  const std::string& job = task.trained_in.empty() ? task.key.job_id : task.trained_in;
-  CONSILIUM_TRY(local_tensors(local_, task.site.name).put_into(local_key(job), manifest, before_round, own_->floats()));
-  return &*own_;
-}
-
 Result<Answer> SiteWorker::train(const Task& task, std::stop_token stop) {
-  CONSILIUM_ASSIGN(trainer::SharedVector* const model, model_at_site(task, task.order.round));
+  CONSILIUM_TRY(load_model(task));
   CONSILIUM_TRY(resize(delta_, global_->bytes().size()));
   const job::RoundOrder& order = task.order;
   CONSILIUM_ASSIGN(const std::uint64_t seed, seed_of(task));
   trainer::Train request = session::train_request(order, task.job->spec, task.site.name, seed);
   request.local_epochs = task.epochs.value_or(order.local_epochs);
+  const session::LocalTensors local = local_tensors(local_, task.site.name);
+  const session::OwnModels::Job own = own_job(task, local);
+  CONSILIUM_TRY(own_.train_alone(own, trainer_, request, *global_, stop));
+  CONSILIUM_ASSIGN(trainer::SharedVector* const model, own_.at_site(own, *global_, order.round));
   CONSILIUM_ASSIGN(trainer::Trained trained, trainer_.train(
                                                  request, *model, *delta_, [](const trainer::Progress&) {}, stop));
-  const ParameterManifest& manifest = task.job->manifest;
-  if (manifest.local_size() > 0) {
-    CONSILIUM_TRY(local_tensors(local_, task.site.name)
-                      .keep(local_key(task.key.job_id), manifest, order.round, model->floats(), delta_->floats()));
-  }
+  CONSILIUM_TRY(session::OwnModels::keep(own, order.round, *model, *delta_));
   trained.partial = trained.partial || task.epochs.has_value();
   if (trained.partial && !order.keep_partial) return Answer{true, {}};
   CONSILIUM_TRY(session::check_inseparable(order, task.job->manifest, task.job->spec.training.learning_rates,
@@ -146,14 +140,24 @@ Result<Answer> SiteWorker::train(const Task& task, std::stop_token stop) {
 }
 
 Result<Answer> SiteWorker::evaluate(const Task& task, std::stop_token stop) {
-  CONSILIUM_ASSIGN(trainer::SharedVector* const model, model_at_site(task, task.order.round + 1));
+  CONSILIUM_TRY(load_model(task));
+  const session::LocalTensors local = local_tensors(local_, task.site.name);
+  const session::OwnModels::Job own = own_job(task, local);
+  const std::uint32_t before_round = task.order.round + 1;
+  CONSILIUM_ASSIGN(trainer::SharedVector* const model, own_.at_site(own, *global_, before_round));
   CONSILIUM_ASSIGN(const auto counted, job::task_of(task.job->spec));
-  CONSILIUM_TRY(resize(counts_, counted->evaluation_elements() * sizeof(std::uint64_t)));
+  const std::size_t elements = counted->evaluation_elements();
+  CONSILIUM_TRY(resize(counts_, elements * sizeof(std::uint64_t)));
   trainer::Evaluate request;
   request.split = task.order.split;
   CONSILIUM_TRY(trainer_.evaluate(request, *model, *counts_, stop));
-  CONSILIUM_ASSIGN(std::vector<std::uint32_t> words,
-                   session::evaluate_contribution(task.order, *counted, counts_->counts()));
+  std::vector<std::uint64_t> all(counts_->counts().begin(), counts_->counts().end());
+  if (task.job->spec.evaluation.alone) {
+    CONSILIUM_ASSIGN(const std::vector<std::uint64_t> alone,
+                     own_.evaluate_alone(own, trainer_, request, elements, before_round, stop));
+    all.insert(all.end(), alone.begin(), alone.end());
+  }
+  CONSILIUM_ASSIGN(std::vector<std::uint32_t> words, session::evaluate_contribution(task.order, *counted, all));
   return Answer{false, std::move(words)};
 }
 

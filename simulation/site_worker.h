@@ -4,6 +4,7 @@
 #include <stop_token>
 #include <string>
 
+#include "client/session/own_models.h"
 #include "client/trainer_process/trainer_process.h"
 #include "common/crypto/sha256.h"
 #include "coordinator/journal/blob_store.h"
@@ -28,8 +29,6 @@ class SiteWorker {
   Result<Answer> attempt(const Task& task, std::stop_token stop);
   Result<void> prepare(const Task& task, std::stop_token stop);
   Result<void> load_model(const Task& task);
-  /// The task's global model with the tensors that are the site's own, as they were before a round.
-  Result<trainer::SharedVector*> model_at_site(const Task& task, std::uint32_t before_round);
   static Result<std::uint64_t> seed_of(const Task& task);
   static Result<Answer> or_unusable(const Task& task, Result<Answer> answer);
   Result<Answer> train(const Task& task, std::stop_token stop);
@@ -44,7 +43,7 @@ class SiteWorker {
   std::optional<trainer::DataSource> data_;
   trainer::Prepared prepared_;
   std::optional<trainer::SharedVector> global_;
-  std::optional<trainer::SharedVector> own_;  ///< the global model with a site's own tensors, where it has any
+  session::OwnModels own_;
   std::optional<trainer::SharedVector> delta_;
   std::optional<trainer::SharedVector> counts_;
   std::optional<crypto::Digest> model_;  ///< the model that lies in global_

@@ -157,11 +157,12 @@ std::string training_in_words(const job::JobSpec& job) {
       job.training.gradient_clip ? fmt::format(", gradients clipped to the norm {}", *job.training.gradient_clip) : "";
   const bool whole = job.training.precision == job::Precision::kFloat32;
   const std::string precision = whole ? "" : fmt::format(" in {}", job::name_of(job.training.precision));
-  return fmt::format("{}{} of {}, batches of {}, {} with {}{}{}{}, {} by {}, on the data set '{}'",
+  const std::string alone = job.evaluation.alone ? ", and as much for a model that stays here" : "";
+  return fmt::format("{}{} of {}, batches of {}, {} with {}{}{}{}, {} by {}, on the data set '{}'{}",
                      counted(job.federation.rounds, "round", "rounds"), warm,
                      counted(job.training.local_epochs, "epoch", "epochs"), job.training.batch_size,
                      job::name_of(job.training.optimizer.kind), rates, factors, clip, precision,
-                     task::name_of(job.task.kind), loss_in_words(job), job.data.dataset);
+                     task::name_of(job.task.kind), loss_in_words(job), job.data.dataset, alone);
 }
 
 std::string readers_in_words(const job::JobSpec& job) {

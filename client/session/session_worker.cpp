@@ -203,9 +203,9 @@ class SessionWorker::Impl {
   }
 
   Result<void> evaluate(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop) {
-    CONSILIUM_ASSIGN(trainer::SharedVector counts, trainer_.evaluate(session, job, stop));
+    CONSILIUM_ASSIGN(const std::vector<std::uint64_t> counts, trainer_.evaluate(session, job, stop));
     CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
-    CONSILIUM_ASSIGN(words_, evaluate_contribution(session.order, *task, counts.counts()));
+    CONSILIUM_ASSIGN(words_, evaluate_contribution(session.order, *task, counts));
     return {};
   }
 

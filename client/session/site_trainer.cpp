@@ -54,7 +54,6 @@ Result<void> SiteTrainer::load_model(const ActiveSession& session) {
   CONSILIUM_TRY(put_away());
   if (!global_ || global_->bytes().size() != session.model_bytes) {
     global_.reset();
-    own_.reset();
     delta_.reset();
     update_.reset();
     CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(session.model_bytes));
@@ -63,18 +62,6 @@ Result<void> SiteTrainer::load_model(const ActiveSession& session) {
   CONSILIUM_TRY(models_.load(session.order.model, global_->bytes()));
   loaded_ = session.order.model;
   return {};
-}
-
-Result<trainer::SharedVector*> SiteTrainer::model_at_site(const ActiveSession& session, std::uint32_t before_round) {
-  CONSILIUM_TRY(load_model(session));
-  if (manifest_->local_size() == 0) return &*global_;
-  if (!own_) {
-    CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(session.model_bytes));
-    own_.emplace(std::move(created));
-  }
-  std::ranges::copy(global_->floats(), own_->floats().begin());
-  CONSILIUM_TRY(local_.put_into(session.order.job, *manifest_, before_round, own_->floats()));
-  return &*own_;
 }
 
 std::span<const float> SiteTrainer::global(const crypto::Digest& model) {
@@ -98,18 +85,20 @@ bool SiteTrainer::remember(const crypto::Digest& model, std::span<const float> p
 Result<void> SiteTrainer::train(const ActiveSession& session, const AcceptedJob& job, std::uint64_t seed,
                                 std::stop_token stop) {
   update_.reset();
-  CONSILIUM_ASSIGN(trainer::SharedVector* const model, model_at_site(session, session.order.round));
+  CONSILIUM_TRY(load_model(session));
   if (!delta_) {
     CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(session.model_bytes));
     delta_.emplace(std::move(created));
   }
   const job::RoundOrder& order = session.order;
   const trainer::Train request = train_request(order, job.spec, site_, seed);
+  const OwnModels::Job own = own_job(session, job);
+  CONSILIUM_TRY(own_.train_alone(own, trainer_, request, *global_, stop));
+  CONSILIUM_ASSIGN(trainer::SharedVector* const model, own_.at_site(own, *global_, order.round));
   CONSILIUM_ASSIGN(const trainer::Trained trained,
                    trainer_.train(
                        request, *model, *delta_, [](const trainer::Progress&) {}, stop));
-  if (manifest_->local_size() > 0)
-    CONSILIUM_TRY(local_.keep(order.job, *manifest_, order.round, model->floats(), delta_->floats()));
+  CONSILIUM_TRY(OwnModels::keep(own, order.round, *model, *delta_));
   CONSILIUM_TRY(check_inseparable(order, *manifest_, job.spec.training.learning_rates, prepared().train_examples,
                                   global_->floats(),
                                   delta_->floats()));  // check: equal-sizes
@@ -121,16 +110,24 @@ const SiteTrainer::Update* SiteTrainer::update_of(const job::RoundOrder& order) 
   return update_ && update_->order == any_attempt(order) ? &*update_ : nullptr;
 }
 
-Result<trainer::SharedVector> SiteTrainer::evaluate(const ActiveSession& session, const AcceptedJob& job,
-                                                    std::stop_token stop) {
-  CONSILIUM_ASSIGN(trainer::SharedVector* const model, model_at_site(session, session.order.round + 1));
+Result<std::vector<std::uint64_t>> SiteTrainer::evaluate(const ActiveSession& session, const AcceptedJob& job,
+                                                         std::stop_token stop) {
+  CONSILIUM_TRY(load_model(session));
+  const OwnModels::Job own = own_job(session, job);
+  const std::uint32_t before_round = session.order.round + 1;
+  CONSILIUM_ASSIGN(trainer::SharedVector* const model, own_.at_site(own, *global_, before_round));
   CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
-  const std::size_t bytes = task->evaluation_elements() * sizeof(std::uint64_t);
-  CONSILIUM_ASSIGN(trainer::SharedVector counts, trainer::SharedVector::create(bytes));
+  const std::size_t elements = task->evaluation_elements();
+  CONSILIUM_ASSIGN(trainer::SharedVector counts, trainer::SharedVector::create(elements * sizeof(std::uint64_t)));
   trainer::Evaluate request;
   request.split = session.order.split;
   CONSILIUM_TRY(trainer_.evaluate(request, *model, counts, stop));
-  return counts;
+  std::vector<std::uint64_t> all(counts.counts().begin(), counts.counts().end());
+  if (!job.spec.evaluation.alone) return all;
+  CONSILIUM_ASSIGN(const std::vector<std::uint64_t> alone,
+                   own_.evaluate_alone(own, trainer_, request, elements, before_round, stop));
+  all.insert(all.end(), alone.begin(), alone.end());
+  return all;
 }
 
 }  // namespace consilium::session

@@ -9,6 +9,7 @@
 
 #include "client/session/local_tensors.h"
 #include "client/session/model_cache.h"
+#include "client/session/own_models.h"
 #include "client/session/session_machine.h"
 #include "client/trainer_process/trainer_process.h"
 #include "common/parameters/parameter_manifest.h"
@@ -56,13 +57,16 @@ class SiteTrainer {
   /// The last update, if it is that of this order, in whatever attempt.
   [[nodiscard]] const Update* update_of(const job::RoundOrder& order) const;
 
-  /// Evaluates the session's global model. @return the counts, as evaluate_contribution() takes them
-  Result<trainer::SharedVector> evaluate(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop);
+  /// Evaluates the session's global model, and this site's own where the job says so. @return the counts, as
+  /// evaluate_contribution() takes them
+  Result<std::vector<std::uint64_t>> evaluate(const ActiveSession& session, const AcceptedJob& job,
+                                              std::stop_token stop);
 
  private:
   Result<void> load_model(const ActiveSession& session);
-  /// The session's global model with the tensors that are this site's own, as they were before a round.
-  Result<trainer::SharedVector*> model_at_site(const ActiveSession& session, std::uint32_t before_round);
+  [[nodiscard]] OwnModels::Job own_job(const ActiveSession& session, const AcceptedJob& job) const {
+    return {job.spec, *manifest_, session.order.job, local_};
+  }
   /// Forgets the model in memory, which goes to the disk if it isn't there.
   Result<void> put_away();
 
@@ -75,9 +79,9 @@ class SiteTrainer {
   std::optional<ParameterManifest> manifest_;
   model::ModelSpec manifest_model_;
   std::optional<trainer::SharedVector> global_;
-  std::optional<crypto::Digest> loaded_;      ///< the model that lies in global_
-  bool only_here_ = false;                    ///< isn't it on the disk?
-  std::optional<trainer::SharedVector> own_;  ///< the global model with this site's own tensors, where it has any
+  std::optional<crypto::Digest> loaded_;  ///< the model that lies in global_
+  bool only_here_ = false;                ///< isn't it on the disk?
+  OwnModels own_;
   std::optional<trainer::SharedVector> delta_;
   std::optional<Update> update_;
 };

@@ -197,6 +197,25 @@ class Reproducibility(unittest.TestCase):
             again = run("consilium-client", "own-model", out, "--config", consortium.folder / "east" / "client.yaml", "--out", own, check=False)
             self.assertIn("is there already", again.stderr)
 
+    def test_sites_alone_beside_their_federation(self):
+        """evaluation.alone: the summed counts are those of federations of one site each, and the federation's model stays as it is."""
+        spec = spec_of()
+        spec["federation"] = {"rounds": 3}
+        alone = {**spec, "evaluation": {**spec["evaluation"], "alone": True}}
+        self.compare(alone)
+        model, report = self.run_simulation(alone, 2)
+        self.assertEqual(tensors(model), tensors(self.run_simulation(spec, 2)[0]))
+        sums = None
+        for site in SITES:
+            _, single = self.run_simulation({**spec, "federation": {"rounds": 3, "sites": [site], "minimum_sites": 1}}, 1)
+            own = single["rounds"][-1]["test"]["confusion"]
+            sums = own if sums is None else [a + b for a, b in zip(sums, own)]
+        last = report["rounds"][-1]["test"]
+        self.assertEqual(last["alone"]["confusion"], sums)
+        self.assertEqual(last["alone"]["examples"], last["examples"])
+        self.assertNotEqual(last["alone"]["loss"], last["loss"])
+        self.whole_groups_and_simulation(disturbed=True, sections={"evaluation": alone["evaluation"]}, name="fedavg")
+
     def test_balanced_class_weights_are_those_of_all_sites_labels(self):
         """Two sites with 40 and 20 images of class 0 and 10 of class 1: 80 images, 60 and 20."""
         models = {}
