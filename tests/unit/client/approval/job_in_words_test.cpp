@@ -138,7 +138,7 @@ TEST_CASE("what makes a later round unusual, or another optimiser, is not hidden
 
 TEST_CASE("the layers that a hospital trains for itself are named") {
   job::JobSpec job = chest_job();
-  job.model.layers.emplace_back(model::Linear{.out_features = 2});
+  job.model = {"", {model::Linear{.out_features = 2}, model::Linear{.out_features = 2}}, {3}, 2};
   job.model.local = {"0"};
   CHECK(model_in_words(job) ==
         "2 layers of the researcher's own, 14 parameters (0.0 MB), of which 6 leave; trained here alone: 0");
