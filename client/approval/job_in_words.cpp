@@ -10,6 +10,7 @@
 #include "common/job/cohort_rules.h"
 #include "common/job/learning_rates.h"
 #include "common/model/model_parameters.h"
+#include "common/task/task_json.h"
 
 namespace consilium::approval {
 namespace {
@@ -70,6 +71,10 @@ std::string loss_in_words(const job::JobSpec& job) {
   if (loss.balanced) words += ", class weights balanced by all hospitals' labels";
   if (keys.class_weights && !loss.class_weights.empty())
     words += fmt::format(", class weights {}", fmt::join(loss.class_weights, ", "));
+  if (loss.boundary_weight > 0.0) words += fmt::format(", boundary {}", loss.boundary_weight);
+  for (const task::VolumeRange& range : loss.volumes)
+    words += fmt::format(", volume {} for {} to {} of class {}", loss.volume_weight, range.least, range.most,
+                         range.of_class);
   if (keys.gamma) words += fmt::format(", gamma {}", loss.gamma);
   if (keys.alpha) words += fmt::format(", alpha {}", loss.alpha);
   if (keys.label_smoothing && loss.label_smoothing > 0.0)
@@ -157,12 +162,16 @@ std::string training_in_words(const job::JobSpec& job) {
       job.training.gradient_clip ? fmt::format(", gradients clipped to the norm {}", *job.training.gradient_clip) : "";
   const bool whole = job.training.precision == job::Precision::kFloat32;
   const std::string precision = whole ? "" : fmt::format(" in {}", job::name_of(job.training.precision));
+  const std::string augment = !job.data.augment         ? ""
+                              : job.data.augment->any() ? fmt::format(", images changed at random as the job says ({})",
+                                                                      task::to_json(*job.data.augment).dump())
+                                                        : ", images not changed at random";
   const std::string alone = job.evaluation.alone ? ", and as much for a model that stays here" : "";
-  return fmt::format("{}{} of {}, batches of {}, {} with {}{}{}{}, {} by {}, on the data set '{}'{}",
+  return fmt::format("{}{} of {}, batches of {}, {} with {}{}{}{}, {} by {}, on the data set '{}'{}{}",
                      counted(job.federation.rounds, "round", "rounds"), warm,
                      counted(job.training.local_epochs, "epoch", "epochs"), job.training.batch_size,
                      job::name_of(job.training.optimizer.kind), rates, factors, clip, precision,
-                     task::name_of(job.task.kind), loss_in_words(job), job.data.dataset, alone);
+                     task::name_of(job.task.kind), loss_in_words(job), job.data.dataset, augment, alone);
 }
 
 std::string readers_in_words(const job::JobSpec& job) {

@@ -6,8 +6,10 @@ namespace consilium::session {
 
 trainer::Prepare prepare_request(const job::JobSpec& job, const trainer::DataSource& data,
                                  std::uint64_t parameter_count, const task::LabelCounts& labels) {
+  trainer::DataSource source = data;
+  if (job.data.augment) source.augment = *job.data.augment;
   return {.model = job.model,
-          .data = data,
+          .data = std::move(source),
           .normalize = job.data.normalize,
           .parameter_count = parameter_count,
           .task = job.task,

@@ -55,7 +55,8 @@ Result<Bench> set_up(const StandaloneOptions& options, std::shared_ptr<data::Ima
               .manifest = std::move(manifest),
               .workspace = Workspace(device, Workspace::kCachedBytes, std::move(decoder), std::move(scratch)),
               .prepared = {}};
-  CONSILIUM_ASSIGN(const DataSource source, data_source_of(options.data));
+  CONSILIUM_ASSIGN(DataSource source, data_source_of(options.data));
+  if (bench.job.data.augment) source.augment = *bench.job.data.augment;
   Prepare request{.model = bench.job.model,
                   .data = source,
                   .normalize = bench.job.data.normalize,

@@ -15,6 +15,7 @@
 #include "common/model/layer_names.h"
 #include "common/model/model_json.h"
 #include "common/task/metric_names.h"
+#include "common/task/task_json.h"
 
 namespace consilium::job {
 namespace {
@@ -59,7 +60,7 @@ Result<std::vector<double>> parse_channel_values(const Value& value, std::size_t
 
 Result<DataSpec> parse_data(const Value& value, const model::ModelSpec& model) {
   DataSpec data;
-  Section section(value, {"dataset"}, {"normalize"});
+  Section section(value, {"dataset"}, {"normalize", "augment"});
   section.name("dataset", data.dataset);
   if (section.ok() && section.has("normalize")) {
     const Section normalize(section.at("normalize"), {"mean", "std"}, {});
@@ -70,6 +71,12 @@ Result<DataSpec> parse_data(const Value& value, const model::ModelSpec& model) {
     data.normalize = Normalization{std::move(mean), std::move(std)};
   }
   CONSILIUM_TRY(section.result());
+  if (section.has("augment")) {
+    const Value augment = section.at("augment");
+    auto read = task::augment_from_json(augment.json());
+    if (!read) return fail(problem_at(augment, "augment.", read.error()));
+    data.augment = *read;
+  }
   return data;
 }
 

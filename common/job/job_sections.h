@@ -14,6 +14,9 @@ namespace consilium::job {
 
 inline constexpr config::DurationRange kTimes{std::chrono::milliseconds(1), std::chrono::milliseconds(kMaxTimeLimitMs)};
 
+/// An error whose message begins with the key path that starts at `value`, in the place of `prefix`.
+[[nodiscard]] Error problem_at(const config::Value& value, std::string_view prefix, const Error& error);
+
 /// Refuses a key that means nothing beside the name that was chosen.
 void refuse_key(config::Section& section, std::string_view key, std::string_view belongs_to);
 

@@ -9,6 +9,7 @@
 
 #include "common/crypto/sha256.h"
 #include "common/model/model_spec.h"
+#include "common/task/augment.h"
 #include "common/task/task_spec.h"
 
 namespace consilium::job {
@@ -74,6 +75,8 @@ struct Normalization {
 struct DataSpec {
   std::string dataset;  ///< a name that each site's client.yaml maps to what lies on its disk
   std::optional<Normalization> normalize;
+  /// Random changes of training examples, at every site in the place of its own; none: as each site says.
+  std::optional<task::Augment> augment{};
   bool operator==(const DataSpec&) const = default;
 };
 

@@ -59,7 +59,10 @@ json training_json(const TrainingSpec& training, task::TaskKind task) {
 json data_json(const DataSpec& data) {
   json normalize;
   if (data.normalize) normalize = {{"mean", data.normalize->mean}, {"std", data.normalize->std}};
-  return {{"dataset", data.dataset}, {"normalize", std::move(normalize)}};
+  json text{{"dataset", data.dataset}, {"normalize", std::move(normalize)}};
+  // Left out where each site decides, so that jobs of before it existed keep their digests.
+  if (data.augment) text["augment"] = task::to_json(*data.augment);
+  return text;
 }
 
 json roster_json(const Roster& roster) {

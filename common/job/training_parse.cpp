@@ -97,13 +97,6 @@ Result<RateFactors> parse_learning_rates(const Value& value, const model::ModelS
   return factors;
 }
 
-/// An error whose message begins with the key path that starts at `value`.
-Error problem_at(const Value& value, std::string_view prefix, const Error& error) {
-  std::string_view message = error.message;
-  if (message.starts_with(prefix)) message.remove_prefix(prefix.size());
-  return value.problem_below(message, error.code);
-}
-
 Result<task::LossSpec> parse_loss(const Value& value, const JobSpec& job) {
   if (!value.present()) return task::default_loss(job.task.kind);
   auto loss = task::loss_from_json(value.json(), job.task, static_cast<std::uint64_t>(job.model.classes));
@@ -112,6 +105,12 @@ Result<task::LossSpec> parse_loss(const Value& value, const JobSpec& job) {
 }
 
 }  // namespace
+
+Error problem_at(const Value& value, std::string_view prefix, const Error& error) {
+  std::string_view message = error.message;
+  if (message.starts_with(prefix)) message.remove_prefix(prefix.size());
+  return value.problem_below(message, error.code);
+}
 
 void refuse_key(Section& section, std::string_view key, std::string_view belongs_to) {
   if (section.ok() && section.has(key))

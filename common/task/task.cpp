@@ -61,6 +61,7 @@ Result<std::shared_ptr<const Task>> make_task(const TaskSpec& spec, std::uint64_
   if (classes < least || classes > static_cast<std::uint64_t>(kMaxClasses))
     return fail(ErrorCode::kInvalidArgument, fmt::format("task {}: expected {} to {} classes, found {}",
                                                          name_of(spec.kind), least, kMaxClasses, classes));
+  CONSILIUM_TRY(check(spec.postprocess, classes));
   switch (spec.kind) {
     case TaskKind::kClassification:
       return make_classification(spec, classes);

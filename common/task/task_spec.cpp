@@ -20,6 +20,34 @@ Result<void> check_number(std::string_view key, double value, double least, doub
   return refuse(fmt::format("{}: expected a number from {} to {}, found {}", key, least, most, value));
 }
 
+/// Of a structure, in mm^3; a person has less.
+constexpr double kMostVolume = 1e9;
+
+Result<void> check_anatomy(const LossSpec& loss, std::uint64_t classes) {
+  CONSILIUM_TRY(check_number("training.loss.boundary_weight", loss.boundary_weight, 0.0, 100.0));
+  CONSILIUM_TRY(check_number("training.loss.volume_weight", loss.volume_weight, 0.0, 100.0));
+  if ((loss.volume_weight > 0.0) != !loss.volumes.empty())
+    return refuse("training.loss.volumes: expected with a volume_weight above 0, and only with it");
+  for (const VolumeRange& range : loss.volumes) {
+    const std::string key = fmt::format("training.loss.volumes.{}", range.of_class);
+    if (range.of_class == 0 || range.of_class >= classes)
+      return refuse(fmt::format("{}: expected a class from 1 to {}", key, classes - 1));
+    CONSILIUM_TRY(check_number(key + "[0]", range.least, 0.0, kMostVolume));
+    CONSILIUM_TRY(check_number(key + "[1]", range.most, 1e-6, kMostVolume));
+    if (range.least > range.most)
+      return refuse(fmt::format("{}: expected [least, most], found [{}, {}]", key, range.least, range.most));
+  }
+  return {};
+}
+
+Result<void> check_classes(std::string_view key, const std::vector<std::uint32_t>& found, std::uint64_t classes) {
+  for (const std::uint32_t one : found) {
+    if (one == 0 || one >= classes)
+      return refuse(fmt::format("task.postprocess.{}: expected classes from 1 to {}, found {}", key, classes - 1, one));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string_view name_of(TaskKind kind) {
@@ -83,16 +111,17 @@ LossSpec default_loss(TaskKind kind) {
 LossKeys keys_of(LossKind loss, TaskKind task) {
   // A census counts the images that hold a class, which says little of its pixels or boxes.
   const bool counted = task == TaskKind::kClassification || task == TaskKind::kMultiLabel;
+  const bool mapped = task == TaskKind::kSegmentation;
   switch (loss) {
     case LossKind::kCrossEntropy:
-      return {.class_weights = true, .balanced = counted, .label_smoothing = true};
+      return {.class_weights = true, .balanced = counted, .label_smoothing = true, .anatomy = mapped};
     case LossKind::kBinaryCrossEntropy:
       return {.class_weights = true, .balanced = counted};
     case LossKind::kFocal:
       if (task == TaskKind::kMultiLabel) return {.gamma = true, .alpha = true};
-      return {.class_weights = true, .balanced = counted, .gamma = true};
+      return {.class_weights = true, .balanced = counted, .gamma = true, .anatomy = mapped};
     case LossKind::kDiceCrossEntropy:
-      return {.class_weights = true, .label_smoothing = true, .dice_weight = true};
+      return {.class_weights = true, .label_smoothing = true, .dice_weight = true, .anatomy = true};
     case LossKind::kFcos:
       return {.gamma = true, .alpha = true};
   }
@@ -109,7 +138,14 @@ Result<void> check(const TaskSpec& task) {
   if (task.calibration_bins != 0 && !calibrates)
     return refuse(
         fmt::format("task.calibration_bins: only with classification and multi_label, found {}", name_of(task.kind)));
+  if (task.postprocess.any() && task.kind != TaskKind::kSegmentation)
+    return refuse(fmt::format("task.postprocess: only with segmentation, found {}", name_of(task.kind)));
   return {};
+}
+
+Result<void> check(const Postprocess& rules, std::uint64_t classes) {
+  CONSILIUM_TRY(check_classes("largest_component", rules.largest_component, classes));
+  return check_classes("fill_holes", rules.fill_holes, classes);
 }
 
 Result<void> check(const LossSpec& loss, const TaskSpec& task, std::uint64_t classes) {
@@ -135,7 +171,8 @@ Result<void> check(const LossSpec& loss, const TaskSpec& task, std::uint64_t cla
   CONSILIUM_TRY(check_number("training.loss.label_smoothing", loss.label_smoothing, 0.0, 0.99));
   CONSILIUM_TRY(check_number("training.loss.gamma", loss.gamma, 0.0, 10.0));
   CONSILIUM_TRY(check_number("training.loss.alpha", loss.alpha, 0.0, 1.0));
-  return check_number("training.loss.dice_weight", loss.dice_weight, 0.0, 100.0);
+  CONSILIUM_TRY(check_number("training.loss.dice_weight", loss.dice_weight, 0.0, 100.0));
+  return check_anatomy(loss, classes);
 }
 
 }  // namespace consilium::task

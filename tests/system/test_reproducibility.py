@@ -197,6 +197,31 @@ class Reproducibility(unittest.TestCase):
             again = run("consilium-client", "own-model", out, "--config", consortium.folder / "east" / "client.yaml", "--out", own, check=False)
             self.assertIn("is there already", again.stderr)
 
+    def test_random_changes_that_the_job_states_take_the_place_of_the_sites(self):
+        """Sites that describe the same changes themselves give the same model; what they describe besides doesn't count."""
+        changes = {"flip": ["horizontal"], "rotate": 10, "intensity": 0.1}
+        models = {}
+        for name, stated, own in (("job", changes, None), ("sites", None, changes), ("both", changes, {"flip": ["vertical"], "noise": 0.5}),
+                                  ("none", None, None), ("forbidden", {}, changes)):
+            with Consortium([]) as consortium:
+                data = consortium.folder / "data"
+                data.mkdir()
+                for site, path in write_sites(consortium.folder, SITES[:2]).items():
+                    description = {"type": "npz", "path": str(path)}
+                    (data / f"{site}.yaml").write_text(json.dumps({**description, "augment": own} if own else description))
+                spec = spec_of()
+                spec["federation"] = {"rounds": 1}
+                if stated is not None:
+                    spec["data"]["augment"] = stated
+                file = consortium.folder / "job.yaml"
+                file.write_text(json.dumps(spec))
+                run("consilium", "simulate", file, "--site-data", data, "--workers", 2, "--out", consortium.folder / "out")
+                models[name] = parameters((consortium.folder / "out" / "model.safetensors").read_bytes())
+        self.assertEqual(models["job"], models["sites"])
+        self.assertEqual(models["job"], models["both"])
+        self.assertEqual(models["none"], models["forbidden"])
+        self.assertNotEqual(models["job"], models["none"])
+
     def test_sites_alone_beside_their_federation(self):
         """evaluation.alone: the summed counts are those of federations of one site each, and the federation's model stays as it is."""
         spec = spec_of()

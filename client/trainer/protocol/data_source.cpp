@@ -18,12 +18,6 @@ constexpr std::array kTypes{
 
 }  // namespace
 
-bool Augment::moves() const {
-  return flip != std::array<bool, 3>{} || rotate > 0.0 || scale > 0.0 || shift > 0.0 || elastic > 0.0;
-}
-
-bool Augment::any() const { return moves() || intensity > 0.0 || noise > 0.0; }
-
 std::span<const DataType> data_types() { return kTypes; }
 
 const DataType* find_data_type(std::string_view name) {

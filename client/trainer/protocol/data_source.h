@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/error/error.h"
+#include "common/task/augment.h"
 
 /// How a site describes a data set (client.yaml: datasets.NAME; docs/formats/datasets.md has every key). The client
 /// checks the description and hands it to the trainer; the client never opens what it names.
@@ -69,20 +70,7 @@ struct Preprocess {
   bool operator==(const Preprocess&) const = default;
 };
 
-/// Random changes of training examples, the same on an image and its mask or boxes. 0: none.
-struct Augment {
-  std::array<bool, 3> flip{};  ///< along D, H, W; each with probability 1/2
-  double rotate = 0.0;         ///< degrees, at most, in the plane of H and W
-  double scale = 0.0;          ///< 0.1: from 1 / 1.1 to 1.1
-  double shift = 0.0;          ///< share of each side, at most
-  double elastic = 0.0;        ///< pixels of a smooth displacement, standard deviation
-  double intensity = 0.0;      ///< 0.1: contrast by 1 / 1.1 to 1.1, brightness by as much of the deviation
-  double noise = 0.0;          ///< standard deviation, as a share of the image's own
-  [[nodiscard]] bool any() const;
-  /// Whether pixels move (anything but intensity and noise).
-  [[nodiscard]] bool moves() const;
-  bool operator==(const Augment&) const = default;
-};
+using task::Augment;
 
 /// What loading may cost.
 struct Loading {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "client/trainer/protocol/data_source.h"
+#include "common/task/task_json.h"
 
 namespace consilium::trainer {
 namespace {
@@ -67,23 +68,6 @@ json preprocess_json(const Preprocess& from) {
   return object;
 }
 
-json augment_json(const Augment& from) {
-  json object = json::object();
-  json flips = json::array();
-  constexpr const char* axes[] = {"depth", "vertical", "horizontal"};
-  for (std::size_t axis = 0; axis < from.flip.size(); ++axis)
-    if (from.flip[axis]) flips.push_back(axes[axis]);
-  if (!flips.empty()) object["flip"] = std::move(flips);
-  for (const auto& [key, value] : {std::pair{"rotate", from.rotate},
-                                   {"scale", from.scale},
-                                   {"shift", from.shift},
-                                   {"elastic", from.elastic},
-                                   {"intensity", from.intensity},
-                                   {"noise", from.noise}})
-    put(object, key, value, 0.0);
-  return object;
-}
-
 json loading_json(const Loading& from) {
   const Loading standard;
   json object = json::object();
@@ -100,7 +84,7 @@ json to_json(const DataSource& source) {
   for (auto& [key, part] : {std::pair<const char*, json>{"labels", labels_json(source.labels)},
                             {"split", split_json(source.split)},
                             {"preprocess", preprocess_json(source.preprocess)},
-                            {"augment", augment_json(source.augment)},
+                            {"augment", task::to_json(source.augment)},
                             {"loading", loading_json(source.loading)}}) {
     if (!part.empty()) object[key] = part;
   }

@@ -8,6 +8,7 @@
 #include "client/trainer/protocol/data_source.h"
 #include "client/trainer/protocol/record_limits.h"
 #include "common/model/json_value.h"
+#include "common/task/task_json.h"
 
 namespace consilium::trainer {
 namespace {
@@ -34,7 +35,6 @@ const Words<Preprocess::Slices> kSlices{{"none", Preprocess::Slices::kNone},
                                         {"sagittal", Preprocess::Slices::kSagittal}};
 const Words<Preprocess::Fit> kFits{
     {"stretch", Preprocess::Fit::kStretch}, {"pad", Preprocess::Fit::kPad}, {"crop", Preprocess::Fit::kCrop}};
-const Words<std::size_t> kFlips{{"depth", 0}, {"vertical", 1}, {"horizontal", 2}};
 
 /// Reads the members of one object into fields; what is absent stays. The first error is kept.
 class Members {
@@ -256,23 +256,6 @@ Result<void> read_preprocess(const JsonValue& value, Preprocess& to) {
   return {};
 }
 
-Result<void> read_augment(const JsonValue& value, Augment& to) {
-  Members members(value, {"flip", "rotate", "scale", "shift", "elastic", "intensity", "noise"});
-  members.list("flip", 1, 3, [&](const JsonValue& one) -> Result<void> {
-    std::size_t axis = 0;
-    CONSILIUM_TRY(Members::read_choice(one, axis, kFlips));
-    to.flip[axis] = true;
-    return {};
-  });
-  members.number("rotate", to.rotate, 0.0, 180.0);
-  members.number("scale", to.scale, 0.0, 1.0);
-  members.number("shift", to.shift, 0.0, 0.5);
-  members.number("elastic", to.elastic, 0.0, 1000.0);
-  members.number("intensity", to.intensity, 0.0, 1.0);
-  members.number("noise", to.noise, 0.0, 1.0);
-  return members.result();
-}
-
 Result<void> read_loading(const JsonValue& value, Loading& to) {
   Members members(value, {"cache", "threads", "unreadable"});
   members.integer("cache", to.cache_bytes, 0, std::int64_t{1} << 50);
@@ -315,7 +298,9 @@ Result<DataSource> data_source_from_json(const json& document) {
   if (members.has("labels")) CONSILIUM_TRY(read_labels(members.at("labels"), source.labels));
   if (members.has("split")) CONSILIUM_TRY(read_split(members.at("split"), source.split));
   if (members.has("preprocess")) CONSILIUM_TRY(read_preprocess(members.at("preprocess"), source.preprocess));
-  if (members.has("augment")) CONSILIUM_TRY(read_augment(members.at("augment"), source.augment));
+  if (members.has("augment")) {
+    CONSILIUM_ASSIGN(source.augment, task::augment_from_json(members.at("augment").json));
+  }
   if (members.has("loading")) CONSILIUM_TRY(read_loading(members.at("loading"), source.loading));
   CONSILIUM_TRY(check_type(value, source));
   return source;

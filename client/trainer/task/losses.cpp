@@ -64,4 +64,45 @@ at::Tensor dice_cross_entropy_losses(const at::Tensor& logits, const at::Tensor&
   return spec.dice_weight * lost + cross_entropy_losses(logits, classes, spec);
 }
 
+Grid grid_of(const at::Tensor& map, const at::Tensor& spacing) {
+  Grid grid;
+  const auto dimensions = static_cast<std::size_t>(map.dim());
+  for (std::size_t d = 0; d < dimensions; ++d) {
+    grid.size[3 - dimensions + d] = map.size(static_cast<std::int64_t>(d));
+    if (spacing.defined()) grid.spacing[3 - dimensions + d] = spacing[static_cast<std::int64_t>(d)].item<double>();
+  }
+  return grid;
+}
+
+at::Tensor boundary_losses(const at::Tensor& logits, const at::Tensor& classes, const at::Tensor& spacing) {
+  const at::Tensor truth = classes.cpu().contiguous();
+  std::vector<std::int64_t> shape = logits.sizes().vec();
+  --shape[1];
+  const at::Tensor distances = at::empty(shape, at::kFloat);
+  for (std::int64_t i = 0; i < shape[0]; ++i) {
+    const Grid grid = grid_of(truth[i], spacing.defined() ? spacing[i] : at::Tensor());
+    const auto voxels = static_cast<std::size_t>(grid.voxels());
+    const std::span map(truth[i].const_data_ptr<std::int64_t>(), voxels);
+    for (std::int64_t c = 0; c < shape[1]; ++c)
+      signed_distances(map, c + 1, grid, {distances[i][c].mutable_data_ptr<float>(), voxels});
+  }
+  return (at::softmax(logits, 1).slice(1, 1) * distances.to(logits.options())).flatten(1).mean(1);
+}
+
+at::Tensor volume_losses(const at::Tensor& logits, const at::Tensor& classes, const at::Tensor& spacing,
+                         const std::vector<task::VolumeRange>& ranges) {
+  const at::Tensor p = at::softmax(logits, 1).flatten(2).sum(2);  // [n, classes]
+  const at::Tensor truth = classes.flatten(1);
+  const at::Tensor voxel = spacing.defined() ? spacing.prod(1).to(logits.options()) : at::ones({1}, logits.options());
+  at::Tensor lost = at::zeros({logits.size(0)}, logits.options());
+  for (const task::VolumeRange& range : ranges) {
+    const auto of_class = static_cast<std::int64_t>(range.of_class);
+    const at::Tensor volume = p.select(1, of_class) * voxel;
+    const at::Tensor outside = (volume - range.most).clamp_min(0.0) + (range.least - volume).clamp_min(0.0);
+    const at::Tensor present = truth.eq(of_class).any(1).to(logits.options());
+    lost = lost + present * (outside / range.most).square();
+  }
+  return lost / static_cast<double>(ranges.size());
+}
+
 }  // namespace consilium::trainer

@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <vector>
+
+#include "client/trainer/task/surface_distance.h"
 #include "common/task/task_spec.h"
 
 /// Losses of logits [n, classes, ...], one number for each example, [n]: the mean over whatever an example has beside
@@ -22,5 +25,20 @@ at::Tensor sigmoid_focal(const at::Tensor& logits, const at::Tensor& labels, con
 /// Dice loss + cross entropy: dice_weight (1 - mean over the classes but the background of the soft Dice coefficient
 /// (2 sum p g + 1e-5) / (sum p + sum g + 1e-5)) + cross entropy.
 at::Tensor dice_cross_entropy_losses(const at::Tensor& logits, const at::Tensor& classes, const task::LossSpec& spec);
+
+/// The grid of one example's map, [height, width] or [depth, height, width].
+/// @param spacing  of a voxel along each dimension; undefined: 1
+Grid grid_of(const at::Tensor& map, const at::Tensor& spacing);
+/// Boundary loss (Kervadec et al. 2019, "Boundary loss for highly unbalanced segmentation", equation 5): the mean over
+/// pixels and over the classes but the background of p phi, phi being the signed distance to the true structure. It
+/// counts what is predicted far from the true boundary by how far that is. Distances are in the spacing's units.
+/// @param spacing  as Target::spacing
+at::Tensor boundary_losses(const at::Tensor& logits, const at::Tensor& classes, const at::Tensor& spacing);
+/// Volume loss (Kervadec et al. 2019, "Constrained-CNN losses for weakly supervised segmentation", equation 2): for
+/// each range [a, b] the square of how far the soft volume, the sum of p, lies outside of it; here in shares of b, so
+/// that a large structure weighs as much as a small one. Mean over the ranges; 0 for a class that an image's truth
+/// hasn't.
+at::Tensor volume_losses(const at::Tensor& logits, const at::Tensor& classes, const at::Tensor& spacing,
+                         const std::vector<task::VolumeRange>& ranges);
 
 }  // namespace consilium::trainer

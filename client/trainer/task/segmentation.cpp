@@ -8,21 +8,11 @@
 #include "client/trainer/task/count_fields.h"
 #include "client/trainer/task/learning_tasks.h"
 #include "client/trainer/task/losses.h"
+#include "client/trainer/task/postprocess.h"
 #include "client/trainer/task/surface_distance.h"
 
 namespace consilium::trainer {
 namespace {
-
-/// The grid of one example's map, [height, width] or [depth, height, width].
-Grid grid_of(const at::Tensor& map, const at::Tensor& spacing) {
-  Grid grid;
-  const auto dimensions = static_cast<std::size_t>(map.dim());
-  for (std::size_t d = 0; d < dimensions; ++d) {
-    grid.size[3 - dimensions + d] = map.size(static_cast<std::int64_t>(d));
-    if (spacing.defined()) grid.spacing[3 - dimensions + d] = spacing[static_cast<std::int64_t>(d)].item<double>();
-  }
-  return grid;
-}
 
 /// Fields: examples, loss; voxels in truth, prediction and both; and case by case Dice, IoU and 95 % Hausdorff
 /// distance.
@@ -41,7 +31,7 @@ class SegmentationCounter : public Counter {
 
   Result<void> add(Outputs outputs, const Target& target) override {
     CONSILIUM_TRY(check_finite(outputs, examples_[0]));
-    const at::Tensor predicted = outputs[0].argmax(1).contiguous();
+    at::Tensor predicted = outputs[0].argmax(1).contiguous();
     const at::Tensor truth = target.values.contiguous();
     if (predicted.sizes() != truth.sizes() || truth.dim() < 3 || truth.dim() > 4)
       return fail(ErrorCode::kInvalidArgument, "evaluation: a mask has another shape than the model's output");
@@ -52,6 +42,7 @@ class SegmentationCounter : public Counter {
       return fail(ErrorCode::kInvalidArgument,
                   fmt::format("evaluation: a mask holds classes beyond 0 to {}", classes_ - 1));
     for (std::int64_t i = 0; i < truth.size(0); ++i) {
+      clean(predicted[i]);
       add_case(predicted[i], truth[i], target.spacing.defined() ? target.spacing[i] : at::Tensor());
     }
     loss_ += task_.losses(outputs, target).sum(at::kDouble).item<double>();
@@ -61,6 +52,14 @@ class SegmentationCounter : public Counter {
   void finish() override { fields_.of(task::kLoss)[0] = in_units(loss_); }
 
  private:
+  /// Post-processes a predicted map as the job says.
+  void clean(at::Tensor predicted) const {
+    const task::Postprocess& rules = task_.task().spec().postprocess;
+    if (!rules.any()) return;
+    const Grid grid = grid_of(predicted, {});
+    postprocess({predicted.mutable_data_ptr<std::int64_t>(), static_cast<std::size_t>(grid.voxels())}, grid, rules);
+  }
+
   void add_case(const at::Tensor& predicted, const at::Tensor& truth, const at::Tensor& spacing) {
     const Grid grid = grid_of(truth, spacing);
     const auto voxels = static_cast<std::size_t>(grid.voxels());
@@ -101,14 +100,12 @@ class Segmentation : public LearningTask {
   Segmentation(TaskPtr task, task::LossSpec loss) : LearningTask(std::move(task)), loss_(std::move(loss)) {}
 
   at::Tensor losses(Outputs outputs, const Target& target) const override {
-    switch (loss_.kind) {
-      case task::LossKind::kFocal:
-        return focal_losses(outputs[0], target.values, loss_);
-      case task::LossKind::kCrossEntropy:
-        return cross_entropy_losses(outputs[0], target.values, loss_);
-      default:
-        return dice_cross_entropy_losses(outputs[0], target.values, loss_);
-    }
+    at::Tensor losses = base_losses(outputs, target);
+    if (loss_.boundary_weight > 0.0)
+      losses = losses + loss_.boundary_weight * boundary_losses(outputs[0], target.values, target.spacing);
+    if (loss_.volume_weight > 0.0)
+      losses = losses + loss_.volume_weight * volume_losses(outputs[0], target.values, target.spacing, loss_.volumes);
+    return losses;
   }
   Result<std::vector<at::Tensor>> mean_of_models(std::span<const std::vector<at::Tensor>> outputs) const override {
     return mean_of_softmax(outputs);
@@ -118,6 +115,17 @@ class Segmentation : public LearningTask {
   }
 
  private:
+  [[nodiscard]] at::Tensor base_losses(Outputs outputs, const Target& target) const {
+    switch (loss_.kind) {
+      case task::LossKind::kFocal:
+        return focal_losses(outputs[0], target.values, loss_);
+      case task::LossKind::kCrossEntropy:
+        return cross_entropy_losses(outputs[0], target.values, loss_);
+      default:
+        return dice_cross_entropy_losses(outputs[0], target.values, loss_);
+    }
+  }
+
   task::LossSpec loss_;
 };
 

@@ -173,4 +173,17 @@ std::optional<double> hausdorff_95(std::span<const std::int64_t> left, std::span
   return std::max(directed(left_surface, right_surface, inner), directed(right_surface, left_surface, inner));
 }
 
+void signed_distances(std::span<const std::int64_t> map, std::int64_t of_class, const Grid& grid, std::span<float> to) {
+  std::ranges::fill(to, 0.0F);
+  std::vector<std::uint8_t> inside(map.size());
+  for (std::size_t i = 0; i < map.size(); ++i) inside[i] = map[i] == of_class ? 1 : 0;
+  const auto having = std::ranges::count(inside, std::uint8_t{1});
+  if (having == 0 || static_cast<std::size_t>(having) == inside.size()) return;
+  const std::vector<double> to_class = distances_to(inside, grid);
+  for (std::uint8_t& mark : inside) mark = mark == 0 ? 1 : 0;
+  const std::vector<double> to_others = distances_to(inside, grid);
+  for (std::size_t i = 0; i < to.size(); ++i)
+    to[i] = static_cast<float>(std::sqrt(to_class[i]) - std::sqrt(to_others[i]));
+}
+
 }  // namespace consilium::trainer

@@ -23,4 +23,9 @@ struct Grid {
                                                  std::span<const std::int64_t> right, std::int64_t of_class,
                                                  const Grid& grid);
 
+/// Computes the signed distance of each voxel to a class: outside of it the distance to the nearest voxel that has it,
+/// inside minus the distance to the nearest one that hasn't. All 0 where no voxel has the class, or all have.
+/// @param map  grid.voxels() classes, row after row   @param to  as many
+void signed_distances(std::span<const std::int64_t> map, std::int64_t of_class, const Grid& grid, std::span<float> to);
+
 }  // namespace consilium::trainer

@@ -151,6 +151,12 @@ TEST_CASE("a job's task and loss are said with their numbers, and a class that w
   CHECK_THAT(training_in_words(job),
              Catch::Contains("cross_entropy, class weights balanced by all hospitals' labels, on"));
   job.training.loss.balanced = false;
+  job.data.augment.emplace();
+  CHECK_THAT(training_in_words(job), Catch::EndsWith("', images not changed at random"));
+  job.data.augment->rotate = 15;
+  CHECK_THAT(training_in_words(job),
+             Catch::EndsWith(R"(', images changed at random as the job says ({"rotate":15.0}))"));
+  job.data.augment.reset();
   job.evaluation.alone = true;
   CHECK_THAT(training_in_words(job), Catch::EndsWith("', and as much for a model that stays here"));
   job.evaluation.alone = false;

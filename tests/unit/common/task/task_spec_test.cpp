@@ -1,3 +1,4 @@
+#include <array>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
@@ -28,6 +29,11 @@ TEST_CASE("every task and every loss survives its own JSON, and has a default") 
       if (keys.alpha) loss.alpha = 1.0;
       if (keys.label_smoothing) loss.label_smoothing = 0.1;
       if (keys.dice_weight) loss.dice_weight = 2.0;
+      if (keys.anatomy) {
+        loss.boundary_weight = 0.01;
+        loss.volume_weight = 0.5;
+        loss.volumes = {{1, 10.0, 20.0}, {2, 0.0, 5.5}};
+      }
       CHECK(loss_from_json(to_json(loss, kind), task, 3).value() == loss);
     }
   }
@@ -46,6 +52,59 @@ TEST_CASE("classes are admitted up to one limit, for every task") {
     CHECK(census_layout(*largest).has_value());
   }
   CHECK(kMaxClasses == 1000);
+}
+
+TEST_CASE("what is known of anatomy is read for segmentations alone, and held to the classes") {
+  using nlohmann::json;
+  const json rules{{"name", "segmentation"}, {"postprocess", {{"largest_component", {2, 1}}, {"fill_holes", {1}}}}};
+  const TaskSpec task = task_from_json(rules).value();
+  CHECK(task.postprocess.largest_component == std::vector<std::uint32_t>{1, 2});
+  CHECK(task_from_json(to_json(task)).value() == task);
+  CHECK(make_task(task, 3));
+  CHECK_THAT(make_task(task, 2).error().message,
+             Catch::Contains("task.postprocess.largest_component: expected classes from 1 to 1, found 2"));
+  const auto told = [](const json& postprocess) {
+    const auto read = task_from_json({{"name", "segmentation"}, {"postprocess", postprocess}});
+    return read ? "" : read.error().message;
+  };
+  CHECK_THAT(told({{"fill_holes", {1, 1}}}), Catch::Contains("task.postprocess.fill_holes: expected a list"));
+  CHECK_THAT(told({{"fill_holes", json::array()}}), Catch::Contains("fill_holes"));
+  CHECK_THAT(told({{"smooth", {1}}}), Catch::Contains("smooth"));
+  CHECK_THAT(told(7), Catch::Contains("task.postprocess: expected a map"));
+  CHECK_FALSE(task_from_json({{"name", "classification"}, {"postprocess", {{"fill_holes", {1}}}}}).has_value());
+
+  const auto loss = [&](json more) {
+    more["name"] = "dice_cross_entropy";
+    const auto read = loss_from_json(more, task, 3);
+    return read ? "" : read.error().message;
+  };
+  CHECK(loss({{"volume_weight", 1}, {"volumes", {{"1", {2, 3}}}}}) == "");
+  CHECK_THAT(loss({{"volume_weight", 1}}), Catch::Contains("training.loss.volumes: expected with a volume_weight"));
+  CHECK_THAT(loss({{"volumes", {{"1", {2, 3}}}}}), Catch::Contains("training.loss.volumes"));
+  CHECK_THAT(loss({{"volume_weight", 1}, {"volumes", {{"1", {3, 2}}}}}), Catch::Contains("volumes.1: expected [least"));
+  CHECK_THAT(loss({{"volume_weight", 1}, {"volumes", {{"3", {2, 3}}}}}), Catch::Contains("a class from 1 to 2"));
+  CHECK_THAT(loss({{"volume_weight", 1}, {"volumes", {{"1", {2}}}}}), Catch::Contains("a map of classes"));
+  CHECK_THAT(loss({{"volume_weight", 1}, {"volumes", {{"1", {2, 3}}, {"01", {2, 3}}}}}), Catch::Contains("once"));
+  CHECK_THAT(loss({{"boundary_weight", -1}}), Catch::Contains("training.loss.boundary_weight"));
+  CHECK_FALSE(
+      loss_from_json({{"name", "cross_entropy"}, {"boundary_weight", 1}}, default_task(TaskKind::kClassification), 3)
+          .has_value());
+}
+
+TEST_CASE("an augmentation reads back from what it was written as, and has its limits") {
+  using nlohmann::json;
+  const json written{{"flip", {"horizontal"}}, {"rotate", 15}, {"noise", 0.05}};
+  const Augment augment = augment_from_json(written).value();
+  CHECK(augment.flip == std::array<bool, 3>{false, false, true});
+  CHECK(augment.rotate == 15.0);
+  CHECK(augment_from_json(to_json(augment)).value() == augment);
+  CHECK(to_json(Augment{}) == json::object());
+  for (const json& wrong :
+       {json{{"rotate", 181}}, json{{"rotate", -1}}, json{{"flip", "horizontal"}}, json{{"flip", {"diagonal"}}},
+        json{{"flip", json::array()}}, json{{"turn", 1}}, json(3), json{{"noise", "much"}}}) {
+    CAPTURE(wrong.dump());
+    CHECK_THAT(augment_from_json(wrong).error().message, Catch::StartsWith("augment"));
+  }
 }
 
 TEST_CASE("numbers of tasks and losses that can't be are refused") {

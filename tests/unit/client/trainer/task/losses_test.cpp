@@ -1,4 +1,9 @@
+#include "client/trainer/task/losses.h"
+
+#include <cmath>
 #include <cstdlib>
+#include <tuple>
+#include <vector>
 
 #include "client/trainer/task/fcos.h"
 #include "fixtures.h"
@@ -108,6 +113,101 @@ TEST_CASE("an image without boxes has a loss, and a gradient for every output") 
   CHECK(outputs[0].grad().abs().sum().item<double>() > 0.0);
   CHECK(outputs[1].grad().abs().sum().item<double>() == 0.0);
   CHECK(outputs[2].grad().defined());
+}
+
+/// Compares a gradient with central differences.
+template <class Loss>
+void check_slope(const at::Tensor& logits, Loss loss) {
+  at::Tensor wanted = at::zeros_like(logits);
+  constexpr double kStep = 1e-3;
+  for (std::int64_t i = 0; i < logits.numel(); ++i) {
+    const auto moved = [&](double by) {
+      at::Tensor other = logits.detach().clone();
+      other.view({-1})[i] += by;
+      return loss(other).sum().template item<double>();
+    };
+    wanted.view({-1})[i] = (moved(kStep) - moved(-kStep)) / (2.0 * kStep);
+  }
+  const at::Tensor variable = logits.detach().clone().set_requires_grad(true);
+  loss(variable).sum().backward();
+  CHECK((variable.grad() - wanted).abs().max().template item<double>() < 1e-6);
+}
+
+at::Tensor some_logits(const std::vector<std::int64_t>& shape) {
+  return at::sin(at::arange(at::tensor(shape).prod().item<std::int64_t>(), at::kDouble)).view(shape);
+}
+
+TEST_CASE("the boundary loss is the mean of the probabilities times the signed distances to the truth") {
+  // A row of five pixels, the middle one of class 1: distances 2 1 -1 1 2.
+  const at::Tensor classes = at::tensor({0, 0, 1, 0, 0}, at::kLong).view({1, 1, 5});
+  const at::Tensor logits = some_logits({1, 2, 1, 5});
+  const at::Tensor p = at::softmax(logits, 1).select(1, 1).flatten();
+  const at::Tensor distances = at::tensor({2.0, 1.0, -1.0, 1.0, 2.0}, at::kDouble);
+  CHECK(boundary_losses(logits, classes, {}).item<double>() == Approx((p * distances).mean().item<double>()));
+  const at::Tensor spacing = at::tensor({9.0, 0.5}, at::kDouble).view({1, 2});
+  CHECK(boundary_losses(logits, classes, spacing).item<double>() ==
+        Approx(0.5 * (p * distances).mean().item<double>()));
+  check_slope(logits, [&](const at::Tensor& z) { return boundary_losses(z, classes, {}); });
+  // A class that an image hasn't, or has everywhere, has no boundary.
+  CHECK(boundary_losses(logits, at::zeros_like(classes), {}).item<double>() == 0.0);
+  CHECK(boundary_losses(logits, at::ones_like(classes), {}).item<double>() == 0.0);
+}
+
+TEST_CASE("the boundary loss of a volume and of several classes is the mean over classes") {
+  at::Tensor classes = at::zeros({2, 3, 3, 3}, at::kLong);
+  classes[0][1][1][1] = 1;
+  classes[0][0][0][0] = 2;
+  const at::Tensor logits = some_logits({2, 3, 3, 3, 3});
+  double sum = 0.0;
+  const at::Tensor p = at::softmax(logits, 1);
+  for (const auto& [c, at_z, at_y, at_x] : {std::tuple{1, 1, 1, 1}, {2, 0, 0, 0}}) {
+    for (int z = 0; z < 3; ++z) {
+      for (int y = 0; y < 3; ++y) {
+        for (int x = 0; x < 3; ++x) {
+          const double away = std::sqrt(std::pow(z - at_z, 2) + std::pow(y - at_y, 2) + std::pow(x - at_x, 2));
+          sum += p[0][c][z][y][x].item<double>() * (away == 0.0 ? -1.0 : away);
+        }
+      }
+    }
+  }
+  const at::Tensor losses = boundary_losses(logits, classes, {});
+  CHECK(losses[0].item<double>() == Approx(sum / 54.0));
+  CHECK(losses[1].item<double>() == 0.0);
+  check_slope(logits, [&](const at::Tensor& z) { return boundary_losses(z, classes, {}); });
+}
+
+TEST_CASE("the volume loss is the square of what lies outside of the range, in shares of its end") {
+  const at::Tensor classes = at::tensor({0, 1, 1, 0}, at::kLong).view({1, 2, 2});
+  const at::Tensor logits = at::zeros({1, 2, 2, 2}, at::kDouble);  // a soft volume of 2
+  const auto loss = [&](double least, double most, const at::Tensor& spacing = {}) {
+    return volume_losses(logits, classes, spacing, {{1, least, most}}).item<double>();
+  };
+  CHECK(loss(1.0, 3.0) == 0.0);
+  CHECK(loss(3.0, 4.0) == Approx(std::pow(1.0 / 4.0, 2)));
+  CHECK(loss(0.5, 1.5) == Approx(std::pow(0.5 / 1.5, 2)));
+  CHECK(loss(0.5, 1.5, at::tensor({0.5, 0.5}, at::kDouble).view({1, 2})) == 0.0);
+  CHECK(volume_losses(logits, at::zeros_like(classes), {}, {{1, 3.0, 4.0}}).item<double>() == 0.0);
+  const at::Tensor other = some_logits({1, 2, 2, 2});
+  for (const task::VolumeRange& range : {task::VolumeRange{1, 3.5, 4.0}, {1, 0.1, 0.5}})
+    check_slope(other, [&](const at::Tensor& z) { return volume_losses(z, classes, {}, {range}); });
+}
+
+TEST_CASE("a segmentation adds the terms that know anatomy to its loss") {
+  const at::Tensor logits = some_logits({2, 3, 4, 4}).to(at::kFloat);
+  const at::Tensor classes = at::arange(32, at::kLong).remainder(3).view({2, 4, 4});
+  const Target target{.values = classes};
+  const std::vector<at::Tensor> outputs{logits};
+  const auto loss_of = [&](const nlohmann::json& loss) {
+    return learning(task::default_task(task::TaskKind::kSegmentation), 3, loss)->losses(outputs, target);
+  };
+  const at::Tensor plain = loss_of({{"name", "dice_cross_entropy"}});
+  const at::Tensor boundary = loss_of({{"name", "dice_cross_entropy"}, {"boundary_weight", 0.5}});
+  CHECK((boundary - plain - 0.5 * boundary_losses(logits, classes, {})).abs().max().item<float>() < 1e-5F);
+  const at::Tensor volume =
+      loss_of({{"name", "dice_cross_entropy"}, {"volume_weight", 2.0}, {"volumes", {{"1", {1, 2}}, {"2", {9, 10}}}}});
+  const at::Tensor wanted = volume_losses(logits, classes, {}, {{1, 1, 2}, {2, 9, 10}});
+  CHECK(wanted.min().item<float>() > 0.0F);
+  CHECK((volume - plain - 2.0 * wanted).abs().max().item<float>() < 1e-5F);
 }
 
 }  // namespace

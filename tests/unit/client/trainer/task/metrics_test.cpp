@@ -122,5 +122,29 @@ TEST_CASE("an evaluation's loss is the job's") {
   CHECK(loss_by("focal") < plain);
 }
 
+TEST_CASE("a predicted map is post-processed before it is counted") {
+  task::TaskSpec spec = task::default_task(task::TaskKind::kSegmentation);
+  at::Tensor truth = at::zeros({1, 6, 6}, at::kLong);
+  truth.slice(1, 0, 3).slice(2, 0, 3) = 1;
+  at::Tensor found = truth.clone();
+  found[0][1][1] = 0;  // a hole
+  found[0][5][5] = 1;  // a speck
+  const at::Tensor logits = at::one_hot(found, 2).permute({0, 3, 1, 2}).to(at::kFloat).contiguous();
+  const auto dice = [&] {
+    const auto task = learning(spec, 2, {});
+    std::vector<std::uint64_t> counts(task->task().evaluation_elements());
+    const auto counter = task->count_into(counts);
+    const std::vector<at::Tensor> outputs{logits};
+    REQUIRE(counter->add(outputs, Target{.values = truth}));
+    counter->finish();
+    return task->task().metrics(counts).value().value_of("dice");
+  };
+  CHECK(dice() == Approx(2.0 * 8 / (9 + 9)));
+  spec.postprocess.largest_component = {1};
+  CHECK(dice() == Approx(2.0 * 8 / (9 + 8)));
+  spec.postprocess.fill_holes = {1};
+  CHECK(dice() == 1.0);
+}
+
 }  // namespace
 }  // namespace consilium::trainer
