@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -110,7 +111,10 @@ class Personalization {
     spec.evaluation.patience = options_.patience;
     spec.evaluation.keep_best = true;
     spec.evaluation.alone = false;
-    if (!options_.freeze.empty()) spec.model.frozen = options_.freeze;
+    if (!options_.freeze.empty()) {
+      const std::set<std::string> words(options_.freeze.begin(), options_.freeze.end());
+      spec.model.frozen.assign(words.begin(), words.end());
+    }
     spec.model.local.clear();  // one site's model is all its own
     spec.readers.clear();
     return spec;

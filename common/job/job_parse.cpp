@@ -73,6 +73,8 @@ Result<DataSpec> parse_data(const Value& value, const model::ModelSpec& model) {
   CONSILIUM_TRY(section.result());
   if (section.has("augment")) {
     const Value augment = section.at("augment");
+    if (model.input.size() < 3)
+      return fail(augment.problem("only with images; the model's input is a list of features"));
     auto read = task::augment_from_json(augment.json());
     if (!read) return fail(problem_at(augment, "augment.", read.error()));
     data.augment = *read;

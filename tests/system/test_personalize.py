@@ -29,7 +29,9 @@ class Personalize(unittest.TestCase):
         splits = [(rotated(images), labels) for images, labels in (npz.striped_images(size, 900 + size) for size in (64, 30, 32))]
         npz.write(cls.folder / "ours.npz", npz.dataset(*splits))
         file = cls.folder / "job.yaml"
-        file.write_text(json.dumps(job(federation={"rounds": 6}, privacy={"secure_aggregation": "required"})))
+        model = {"layers": [{"conv": {"channels": 4, "kernel": 3, "padding": 1}}, "relu", {"maxpool": 4}, "flatten", {"linear": 8}, "relu", {"linear": 2}],
+                 "input": [1, 28, 28], "classes": 2}
+        file.write_text(json.dumps(job(model=model, federation={"rounds": 6}, privacy={"secure_aggregation": "required"})))
         run("consilium", "simulate", file, "--site-data", data, "--out", cls.folder / "result")
 
     @classmethod
@@ -41,7 +43,7 @@ class Personalize(unittest.TestCase):
                               capture_output=True, text=True, timeout=120)
 
     def test_a_site_whose_images_are_different_gains(self):
-        told = self.personalize("ours", "--learning-rate", 0.02, "--epochs", 8, "--json")
+        told = self.personalize("ours", "--learning-rate", 0.05, "--epochs", 20, "--json")
         self.assertEqual(told.returncode, 0, told.stderr)
         result = json.loads(told.stdout.splitlines()[-1])
         report = json.loads((self.folder / "ours" / "report.json").read_text())
@@ -55,19 +57,17 @@ class Personalize(unittest.TestCase):
         self.assertLessEqual(low, high)
         self.assertAlmostEqual(comparison["personal_gain"]["value"], comparison["personal"]["accuracy"] - comparison["federated"]["accuracy"])
         self.assertIn("Did fine-tuning help?", (self.folder / "ours" / "report.html").read_text())
-        again = self.personalize("again", "--learning-rate", 0.02, "--epochs", 8)
-        self.assertIn("epoch 1/8", again.stdout)
+        again = self.personalize("again", "--learning-rate", 0.05, "--epochs", 20)
+        self.assertIn("epoch 1/20", again.stdout)
         self.assertRegex(again.stdout, r"gain +accuracy \+\d\.\d+ \(\+\d")
         models = [(self.folder / out / "model.safetensors").read_bytes() for out in ("ours", "again")]
         self.assertEqual(models[0], models[1])
 
     def test_frozen_layers_stay_the_federations(self):
-        told = self.personalize("head", "--freeze", "0", "--epochs", 2)
+        told = self.personalize("head", "--freeze", "4,0", "--epochs", 2)
         self.assertEqual(told.returncode, 0, told.stderr)
         before, after = (tensors((self.folder / out / "model.safetensors").read_bytes()) for out in ("result", "head"))
-        self.assertEqual(before["0.weight"], after["0.weight"])
-        changed = [name for name in before if before[name] != after[name]]
-        self.assertTrue(changed)
+        self.assertEqual({name for name in before if before[name] != after[name]}, {"6.bias", "6.weight"})
 
     def test_what_is_wrong_is_said(self):
         self.personalize("once", "--epochs", 1)

@@ -517,6 +517,27 @@ TEST_CASE("a task or a loss that can't be is refused with its key") {
   CHECK_THAT(loss("{name: focal, gamma: 11}"), Catch::Contains("training.loss.gamma: expected a number from 0 to 10"));
 }
 
+TEST_CASE("a job's augmentation is part of its text, an empty one too, and is for images") {
+  const std::string images = with(kSmallJob, "{layers: [{linear: 16}, relu, {linear: 4}], input: [8], classes: 4}",
+                                  "{layers: [flatten, {linear: 4}], input: [1, 4, 4], classes: 4}");
+  const auto job = [&](const std::string& augment) {
+    return parse_job(with(images, "dataset: synthetic", "dataset: synthetic, augment: " + augment), "job.yaml");
+  };
+  const JobSpec turned = job("{rotate: 15, flip: [horizontal]}").value();
+  CHECK(turned.data.augment->rotate == 15.0);
+  CHECK(parse_job(canonical_text(turned), "job").value() == turned);
+  const JobSpec none = job("{}").value();
+  CHECK(none.data.augment == task::Augment{});
+  CHECK(parse_job(canonical_text(none), "job").value() == none);
+  CHECK_THAT(canonical_text(none), Catch::Contains(R"("augment":{})"));
+  CHECK_THAT(job("{rotate: 200}").error().message,
+             Catch::Contains("data.augment.rotate: expected a number from 0 to 180"));
+  CHECK_THAT(parse_job(with(kSmallJob, "dataset: synthetic", "dataset: synthetic, augment: {rotate: 15}"), "job.yaml")
+                 .error()
+                 .message,
+             Catch::Contains("data.augment: only with images"));
+}
+
 TEST_CASE("jobs may tell apart as many classes as every other part, and no more") {
   const auto job_of = [](const std::string& classes) {
     return parse_job(
