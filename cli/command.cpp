@@ -3,12 +3,17 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 #include <list>
+#include <memory>
+#include <string>
 #include <string_view>
 
 #include "cli/ca.h"
+#include "cli/version.h"
 #include "common/config/nearest.h"
 
 namespace consilium::cli {
@@ -31,8 +36,9 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error, int argc, co
     if (command->get_name() == word) named = command;
   }
   if (named == nullptr && !word.empty() && word.front() != '-') {
-    fmt::print(stderr, "consilium: unknown command '{}', did you mean '{}'? 'consilium --help' lists them\n", word,
-               config::nearest(word, names));
+    const std::string near = config::nearest(word, names);
+    fmt::print(stderr, "consilium: unknown command '{}'{} 'consilium --help' lists them\n", word,
+               near.empty() ? ";" : fmt::format(", did you mean '{}'?", near));
   } else if (named == nullptr && word.empty()) {
     fmt::print(stderr, "{}", app.help());
   } else {
@@ -64,9 +70,32 @@ void add_json_option(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "print JSON for programs (one object, or one a line)");
 }
 
+/// `help` and `help COMMAND`, which people type before they think of --help.
+void add_help(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("help", "Print the help of a command, or this one");
+  const auto name = std::make_shared<std::string>();
+  command->add_option("COMMAND", *name, "of those above");
+  command->callback([&app, name, &action] {
+    action = [&app, name]() -> Result<int> {
+      if (name->empty()) {
+        fmt::print("{}", app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal));
+        return kSuccess;
+      }
+      const auto named = app.get_subcommands([&](const CLI::App* one) { return one->get_name() == *name; });
+      if (named.empty()) {
+        return fail(ErrorCode::kInvalidArgument,
+                    fmt::format("unknown command '{}'; 'consilium --help' lists them", *name));
+      }
+      fmt::print("{}", named.front()->help(app.get_name()));
+      return kSuccess;
+    };
+  });
+}
+
 void add_commands(CLI::App& app, Action& action) {
   app.require_subcommand(1);
   app.footer(kFooter);
+  app.set_version_flag("--version", fmt::format("consilium {}", kVersion), "Print the version and exit");
   add_submit(app, action);
   add_jobs(app, action);
   add_watch(app, action);
@@ -80,6 +109,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_sandbox(app, action);
   add_ca_command(app, action, std::cout);
   add_completion(app, action);
+  add_help(app, action);
   add_version(app, action);
 }
 
@@ -91,12 +121,19 @@ int run(int argc, const char* const* argv) {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
+  } catch (const CLI::CallForVersion& version) {
+    return app.exit(version);
   } catch (const CLI::CallForAllHelp& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
     return report_usage(app, error, argc, argv);
   }
   const Result<int> code = action();
+  if (std::fflush(stdout) != 0 || !std::cout.flush()) {
+    // A full disk behind `> FILE`: whoever reads the file must not take it for the whole.
+    fmt::print(stderr, "consilium: the output couldn't be written: {}\n", std::strerror(errno));
+    return kFailure;
+  }
   if (code) return *code;
   fmt::print(stderr, "consilium: {}\n", code.error().message);
   return exit_code_of(code.error());

@@ -79,10 +79,11 @@ Result<Connection> resolve_connection(const ConnectionOptions& options) {
                                                 {"root", connection.root.empty()},
                                                 {"certificate", connection.certificate.empty()},
                                                 {"key", connection.key.empty()}};
+  const std::string where = file.empty() ? "a file that --config names" : file.string();
   for (const auto& [name, missing] : parts) {
     if (missing)
       return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("which {0}? Give --{0}, or the key '{0}' in {1}", name, file.string()));
+                  fmt::format("which {0}? Give --{0}, or the key '{0}' in {1}", name, where));
   }
   return connection;
 }

@@ -88,6 +88,16 @@ Result<data::SyntheticSpec> parse_synthetic(std::string_view text) {
               fmt::format("--data {}{}: expected synthetic:ALPHA,BETA, e.g. synthetic:1,1", kSyntheticData, text));
 }
 
+/// Removes the sites of an earlier run, which may have had others.
+void remove_arrays(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    if (entry.path().extension() == ".npz") found.push_back(entry.path());
+  }
+  for (const std::filesystem::path& file : found) std::filesystem::remove(file, ignored);
+}
+
 /// Generates the sites' data sets in place of dividing one.
 Result<std::vector<SimulatedSite>> generate_to_folder(const SplitRequest& request, const job::JobSpec& job,
                                                       const std::filesystem::path& folder) {
@@ -103,6 +113,7 @@ Result<std::vector<SimulatedSite>> generate_to_folder(const SplitRequest& reques
       std::accumulate(job.model.input.begin(), job.model.input.end(), std::int64_t{1}, std::multiplies<>()));
   CONSILIUM_ASSIGN(std::vector<data::Dataset> generated, data::generate_synthetic(spec, request.seed));
   CONSILIUM_TRY(make_folder(folder));
+  remove_arrays(folder);
   std::vector<SimulatedSite> sites;
   for (std::size_t i = 0; i < request.names.size(); ++i) {
     const std::filesystem::path file = folder / (request.names[i] + ".npz");
@@ -203,6 +214,7 @@ Result<std::vector<SimulatedSite>> split_to_folder(const SplitRequest& request, 
   auto assignments = data::assign(whole, *spec, request.seed);
   if (!assignments) return fail(assignments.error().within(request.data.string()));
   CONSILIUM_TRY(make_folder(folder));
+  remove_arrays(folder);
   std::vector<SimulatedSite> sites;
   for (std::size_t i = 0; i < request.names.size(); ++i) {
     const std::filesystem::path file = folder / (request.names[i] + ".npz");

@@ -29,8 +29,9 @@ struct SplitRequest {
   std::uint64_t seed = 0;
 };
 
-/// Divides a data set, or generates one for each site, and writes one stored .npz a site, <folder>/<name>.npz. A
-/// function of the data, the names, the partition and the seed: the same bytes everywhere.
+/// Divides a data set, or generates one for each site, and writes one stored .npz a site, <folder>/<name>.npz; other
+/// .npz files in the folder, those of an earlier run, are removed. A function of the data, the names, the partition and
+/// the seed: the same bytes everywhere.
 Result<std::vector<SimulatedSite>> split_to_folder(const SplitRequest& request, const job::JobSpec& job,
                                                    const std::filesystem::path& folder);
 

@@ -9,6 +9,8 @@ namespace consilium::config {
 namespace {
 
 constexpr std::size_t kLongest = 64;
+/// Known words that a refusal lists, at most.
+constexpr std::size_t kListed = 30;
 
 char lower(char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter; }
 
@@ -45,7 +47,16 @@ std::string nearest(std::string_view found, std::span<const std::string_view> kn
       best = word;
     }
   }
-  return std::string(best);
+  const std::size_t longer = std::min(std::max(found.size(), best.size()), kLongest);
+  return smallest <= std::max<std::size_t>(1, longer / 3) ? std::string(best) : std::string();
+}
+
+std::string meant(std::string_view found, std::span<const std::string_view> known) {
+  if (const std::string near = nearest(found, known); !near.empty()) return "did you mean '" + near + "'?";
+  std::string list;
+  for (const std::string_view word : known.first(std::min(known.size(), kListed)))
+    list.append(list.empty() ? "" : ", ").append(word);
+  return known.empty() ? "none is expected" : "known are " + list + (known.size() > kListed ? ", ..." : "");
 }
 
 }  // namespace consilium::config

@@ -22,7 +22,7 @@ Section::Section(Value value, std::initializer_list<std::string_view> required,
 void Section::refuse_unknown(const std::vector<std::string_view>& known) {
   for (const std::string& key : value_.entry()->keys) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    return refuse(value_.at(key).problem("unknown key; did you mean '" + nearest(key, known) + "'?"));
+    return refuse(value_.at(key).problem("unknown key; " + meant(key, known)));
   }
 }
 
@@ -89,8 +89,9 @@ std::optional<std::size_t> Section::choose(std::string_view key, const std::vect
   for (const std::string_view word : words) list.append(list.empty() ? "" : ", ").append(word);
   std::string expected = words.size() > 1 ? "one of " + list : list;
   if (entry->kind == Entry::Kind::kScalar && words.size() > 1) {
-    refuse(at(key).problem("expected " + expected + ", found " + in_quotes(entry->text) + "; did you mean '" +
-                           nearest(entry->text, words) + "'?"));
+    const std::string near = nearest(entry->text, words);
+    refuse(at(key).problem("expected " + expected + ", found " + in_quotes(entry->text) +
+                           (near.empty() ? "" : "; did you mean '" + near + "'?")));
   } else {
     refuse(at(key).expected(expected));
   }

@@ -41,10 +41,8 @@ Result<void> JsonValue::check_keys(std::span<const std::string_view> known) cons
   if (!json.is_object()) return expected("a map");
   for (const auto& [key, value] : json.items()) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    const std::string meant =
-        known.empty() ? "none is expected" : fmt::format("did you mean '{}'?", config::nearest(key, known));
-    return JsonValue{value, path.empty() ? shortened(key) : path + "." + shortened(key)}.refuse("unknown key, " +
-                                                                                                meant);
+    return JsonValue{value, path.empty() ? shortened(key) : path + "." + shortened(key)}.refuse(
+        "unknown key, " + config::meant(key, known));
   }
   return {};
 }

@@ -37,8 +37,8 @@ Result<void> check_layer_name(const Graph& graph, std::string_view word) {
   if (std::ranges::find(words, word) != words.end()) return {};
   return refuse(
       fmt::format("expected a layer that has parameters, or what the names of several begin with; found "
-                  "'{}', did you mean '{}'?",
-                  word, config::nearest(word, words)));
+                  "'{}', {}",
+                  word, config::meant(word, words)));
 }
 
 }  // namespace consilium::model

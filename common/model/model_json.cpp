@@ -26,8 +26,9 @@ Result<std::string> read_name(const JsonValue& value) {
   for (const std::string_view model : known) {
     if (name == model) return name;
   }
-  return value.refuse(
-      fmt::format("expected {}, found {}, did you mean '{}'?", what, shown(value.json), config::nearest(name, known)));
+  const std::string near = config::nearest(name, known);
+  if (near.empty()) return value.expected(what);
+  return value.refuse(fmt::format("expected {}, found {}, did you mean '{}'?", what, shown(value.json), near));
 }
 
 Result<std::vector<LayerSpec>> read_layers(const JsonValue& value) {

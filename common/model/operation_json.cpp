@@ -247,8 +247,7 @@ Result<Operation> operation_from_json(const std::string& word, const json* setti
   const auto words = operation_words();
   const auto found = std::ranges::find(words, word);
   if (found == words.end()) {
-    return value.refuse(
-        fmt::format("unknown layer {}, did you mean '{}'?", shown(json(word)), config::nearest(word, words)));
+    return value.refuse(fmt::format("unknown layer {}, {}", shown(json(word)), config::meant(word, words)));
   }
   const Word& reader = kReaders[static_cast<std::size_t>(found - words.begin())];
   if (settings != nullptr) return reader.read(value.member(word));

@@ -298,6 +298,8 @@ Result<void> write_report_folder(const std::filesystem::path& folder, const Repo
                                                          {"job_digest", crypto::to_hex(job::job_digest(report.spec))},
                                                          {"rounds", std::to_string(report.status.history.size())}};
     CONSILIUM_TRY(write_safetensors(folder / kModelFile, manifest, model, metadata));
+  } else {
+    std::filesystem::remove(folder / kModelFile, code);  // of an earlier run: it isn't this report's
   }
   CONSILIUM_TRY(write_text(folder / kReportFile, report_json(report)));
   CONSILIUM_TRY(write_text(folder / kMetricsFile, metrics_csv(report)));

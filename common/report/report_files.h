@@ -80,8 +80,9 @@ inline constexpr const char* kMetricsFile = "metrics.csv";
 inline constexpr const char* kCurvesFile = "curves.svg";
 inline constexpr const char* kPageFile = "report.html";
 
-/// Writes report.json, report.html, metrics.csv and curves.svg, and model.safetensors where `model` isn't empty, each
-/// through a temporary file and rename. Makes the folder. Errors name the file that can't be written.
+/// Writes report.json, report.html, metrics.csv and curves.svg, and model.safetensors where `model` isn't empty (where
+/// it is, one that lies there goes), each through a temporary file and rename. Makes the folder. Errors name the file
+/// that can't be written.
 Result<void> write_report_folder(const std::filesystem::path& folder, const Report& report,
                                  const ParameterManifest& manifest, std::span<const float> model);
 

@@ -22,6 +22,22 @@ class Mistakes(unittest.TestCase):
         consortium.wait_connected()
         return data
 
+    def test_what_people_type_first_is_answered(self):
+        self.assertRegex(run("consilium", "--version").stdout, r"^consilium \d+\.\d+\.\d+\n$")
+        self.assertIn("simulate ", run("consilium", "help").stdout)
+        self.assertEqual(run("consilium", "help", "submit").stdout, run("consilium", "submit", "--help").stdout)
+        unknown = run("consilium", "sumbit", check=False)
+        self.assertEqual((unknown.returncode, unknown.stderr), (2, "consilium: unknown command 'sumbit', did you mean 'submit'? 'consilium --help' lists them\n"))
+        self.assertIn("unknown command 'frobnicate'; ", run("consilium", "frobnicate", check=False).stderr)
+        self.assertEqual(run("consilium", "submit", "/nowhere/job.yaml", check=False).returncode, 2)
+
+    def test_output_that_cannot_be_written_is_an_error(self):
+        with open("/dev/full", "w") as full:
+            for command in (["version"], ["help"], ["completion", "bash"]):
+                done = subprocess.run([BIN / "consilium", *command], stdout=full, stderr=subprocess.PIPE, text=True)
+                self.assertEqual(done.returncode, 1, command)
+                self.assertIn("couldn't be written: No space left on device", done.stderr)
+
     def test_a_researchers_own_files_are_told_from_a_coordinator_that_refuses(self):
         with Consortium(["north"]) as consortium:
             consortium.start_coordinator()

@@ -50,6 +50,19 @@ TEST_CASE("a connection comes from the file that --config names, its paths relat
   CHECK(resolve_connection(options)->revocation_list == "/other/crl.pem");
 }
 
+TEST_CASE("what a connection lacks is named, and where it could stand, without a home too") {
+  const Folder folder;
+  CHECK(resolve_connection({}).error().message ==
+        "which coordinator? Give --coordinator, or the key 'coordinator' in " +
+            (folder.path / "xdg/consilium/config.yaml").string());
+  const std::string home = std::getenv("HOME") == nullptr ? "" : std::getenv("HOME");
+  ::unsetenv("XDG_CONFIG_HOME");
+  ::unsetenv("HOME");
+  CHECK(resolve_connection({}).error().message ==
+        "which coordinator? Give --coordinator, or the key 'coordinator' in a file that --config names");
+  ::setenv("HOME", home.c_str(), 1);
+}
+
 TEST_CASE("a connection without a revocation list is warned of, with the remedy") {
   const Folder folder;
   ConnectionOptions options;

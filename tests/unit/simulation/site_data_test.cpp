@@ -93,6 +93,19 @@ TEST_CASE("every partition gives each example to exactly one site, and the same 
   }
 }
 
+TEST_CASE("sites of an earlier run don't stay among those of this one") {
+  const Folder folder;
+  const std::filesystem::path data = write_data(folder.path);
+  REQUIRE(split_to_folder({data, {"a", "b", "c", "d"}, "iid", {}, 7}, job_of("{rounds: 1, sites: [a, b, c, d]}"),
+                          folder.path / "sites"));
+  REQUIRE(
+      split_to_folder({data, {"b", "c"}, "iid", {}, 7}, job_of("{rounds: 1, sites: [b, c]}"), folder.path / "sites"));
+  const auto read = read_site_folder(folder.path / "sites", job_of("{rounds: 1}"));
+  REQUIRE(read);
+  CHECK(read->size() == 2);
+  CHECK(read->front().name == "b");
+}
+
 TEST_CASE("per-site gives each site so many training examples, none twice") {
   const Folder folder;
   const job::JobSpec job = job_of("{rounds: 1, sites: [a, b, c]}");

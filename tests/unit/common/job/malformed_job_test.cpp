@@ -190,7 +190,7 @@ TEST_CASE("a job that lacks a required key is refused, and the error names it") 
   }
 }
 
-TEST_CASE("an unknown key is refused wherever it stands, with the nearest known") {
+TEST_CASE("an unknown key is refused wherever it stands") {
   const nlohmann::json whole = nlohmann::json::parse(canonical_text(*parse_job(kSmallJob, "job.yaml")));
   for (const char* section : {"", "/model", "/data", "/data/normalize", "/training", "/training/optimizer",
                               "/training/schedule", "/federation", "/strategy", "/privacy", "/evaluation"}) {
@@ -201,7 +201,7 @@ TEST_CASE("an unknown key is refused wherever it stands, with the nearest known"
     }
     nlohmann::json more = whole;
     more[nlohmann::json::json_pointer(section)]["extra"] = 1;
-    CHECK(parse_job(more.dump(), "job.yaml").error().message.find("did you mean '") != std::string::npos);
+    CHECK_THAT(parse_job(more.dump(), "job.yaml").error().message, Catch::Contains("extra: unknown key"));
   }
 }
 

@@ -232,6 +232,11 @@ TEST_CASE("a report folder holds the model and its four files, and nothing half-
         std::vector<std::string>{"curves.svg", "metrics.csv", "model.safetensors", "report.html", "report.json"});
   CHECK(*read_safetensors(folder.path / "deep" / "out" / kModelFile, manifest) == weights);
 
+  // A report without a model doesn't lie beside the model of an earlier one.
+  REQUIRE(write_report_folder(folder.path / "deep" / "out", report, manifest, {}));
+  CHECK_FALSE(std::filesystem::exists(folder.path / "deep" / "out" / kModelFile));
+  CHECK(std::filesystem::exists(folder.path / "deep" / "out" / kReportFile));
+
   std::ofstream(folder.path / "file") << "x";
   const auto refused = write_report_folder(folder.path / "file", report, manifest, weights);
   REQUIRE_FALSE(refused);
