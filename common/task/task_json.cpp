@@ -66,9 +66,9 @@ class Reader {
     for (const char* one : known) names += (names.empty() ? "" : ", ") + std::string(one);
     const std::string expected = fmt::format("a list of 1 to {} of {}", N, names);
     if (!value->is_array() || value->empty() || value->size() > N) return refuse(path_ + "." + key, expected);
-    for (const Json& item : *value) {
-      const auto found = std::ranges::find_if(known, [&](const char* one) { return item == one; });
-      if (found == known.end()) return refuse(path_ + "." + key, expected);
+    for (std::size_t i = 0; i < value->size(); ++i) {
+      const auto found = std::ranges::find_if(known, [&](const char* one) { return (*value)[i] == one; });
+      if (found == known.end()) return refuse(fmt::format("{}.{}[{}]", path_, key, i), "one of " + names);
       to[static_cast<std::size_t>(found - known.begin())] = true;
     }
     return {};
