@@ -100,6 +100,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_jobs(app, action);
   add_watch(app, action);
   add_fetch(app, action);
+  add_export(app, action);
   add_report(app, action);
   add_personalize(app, action);
   add_stop(app, action);

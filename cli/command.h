@@ -41,6 +41,7 @@ void add_submit(CLI::App& app, Action& action);
 void add_jobs(CLI::App& app, Action& action);
 void add_watch(CLI::App& app, Action& action);
 void add_fetch(CLI::App& app, Action& action);
+void add_export(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
 void add_personalize(CLI::App& app, Action& action);
 void add_stop(CLI::App& app, Action& action);

@@ -1,7 +1,13 @@
 #include "common/report/result_folder.h"
 
-#include <nlohmann/json.hpp>
+#include <spdlog/fmt/fmt.h>
 
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "common/crypto/sha256.h"
 #include "common/files/files.h"
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
@@ -11,25 +17,132 @@
 namespace consilium::report {
 namespace {
 
+using nlohmann::json;
+
 /// Of report.json: thousands of rounds and metrics are a few megabytes.
 constexpr std::size_t kMostReportBytes = std::size_t{256} << 20;
+constexpr int kMostReportDepth = 32;  // a job's text has at most 24 levels
 
-Result<job::JobSpec> read_job(const std::filesystem::path& file) {
+/// Parses JSON, and stops where it is nested more deeply than a report can be.
+Result<json> parse_json(std::string_view text) {
+  bool too_deep = false;
+  const auto watch = [&too_deep](int depth, json::parse_event_t /*event*/, json& /*value*/) {
+    too_deep = too_deep || depth > kMostReportDepth;
+    return !too_deep;
+  };
+  json report = json::parse(text, watch, false);
+  if (too_deep) return refuse(fmt::format("is nested more than {} levels deep", kMostReportDepth));
+  if (!report.is_object() || !report.contains("job")) return refuse("expected a report of a job, with the key 'job'");
+  return report;
+}
+
+/// The text under a key; empty where there is none.
+std::string text_at(const json& map, const char* key) {
+  const auto found = map.find(key);
+  return found != map.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::map<std::string, std::uint32_t> rounds_of(const json& report) {
+  std::map<std::string, std::uint32_t> rounds;
+  const auto listed = report.find("rounds");
+  if (listed == report.end() || !listed->is_array()) return rounds;
+  for (const json& round : *listed) {
+    if (!round.is_object() || !round.contains("round") || !round["round"].is_number_unsigned()) continue;
+    rounds[text_at(round, "model")] = round["round"].get<std::uint32_t>();
+  }
+  return rounds;
+}
+
+/// The files that a model is read from.
+struct Places {
+  std::filesystem::path model;
+  std::filesystem::path job;  ///< a report, or a job's file
+};
+
+Result<Places> places_of(const std::filesystem::path& from, const std::optional<std::filesystem::path>& job) {
+  std::error_code code;
+  const bool folder = std::filesystem::is_directory(from, code);
+  if (!folder && !std::filesystem::exists(from, code)) {
+    return fail(ErrorCode::kNotFound,
+                from.string() + ": no such file or folder; expected a result folder, or a model's safetensors file");
+  }
+  const std::filesystem::path report = (folder ? from : from.parent_path()) / kReportFile;
+  Places places{folder ? from / kModelFile : from, job.value_or(report)};
+  if (!std::filesystem::exists(places.job, code)) {
+    return fail(ErrorCode::kNotFound, fmt::format("{}: no such file; expected it to say which job {} is the model of",
+                                                  places.job.string(), places.model.string()));
+  }
+  return places;
+}
+
+Result<ReportedModel> read_report(const std::filesystem::path& file) {
   CONSILIUM_ASSIGN(const std::string text, files::read_file(file, kMostReportBytes));
-  const auto report = nlohmann::json::parse(text, nullptr, false);
-  if (report.is_discarded() || !report.is_object() || !report.contains("job"))
-    return fail(ErrorCode::kInvalidArgument, file.string() + ": expected a report of a job, with the key 'job'");
-  return job::parse_job(report["job"].dump(), file.string() + ": job");
+  return parse_report(text, file.string());
+}
+
+/// Adds to an error about a model which job it was held against.
+Error beside_job(const Error& error, const Places& places, const job::JobSpec& job) {
+  return {error.code,
+          fmt::format("{} (expected the model of job '{}' in {})", error.message, job.name, places.job.string())};
 }
 
 }  // namespace
 
-Result<ResultFolder> read_result_folder(const std::filesystem::path& folder) {
-  ResultFolder result;
-  CONSILIUM_ASSIGN(result.spec, read_job(folder / kReportFile));
-  CONSILIUM_ASSIGN(result.manifest, model::build_manifest(result.spec.model));
-  CONSILIUM_ASSIGN(result.model, read_safetensors(folder / kModelFile, result.manifest));
+Result<ReportedModel> parse_report(std::string_view text, const std::string& source_name) {
+  auto report = parse_json(text);
+  if (!report) return fail(report.error().within(source_name));
+  ReportedModel reported;
+  CONSILIUM_ASSIGN(reported.job, job::parse_job((*report)["job"].dump(), source_name + ": job"));
+  if (std::string digest = text_at(*report, "model"); !digest.empty()) reported.digest = std::move(digest);
+  reported.rounds = rounds_of(*report);
+  if (text_at(*report, "phase") == name_of(JobPhase::kFailed)) reported.failure = text_at(*report, "detail");
+  return reported;
+}
+
+Result<ResultFolder> read_result_folder(const std::filesystem::path& from,
+                                        const std::optional<std::filesystem::path>& job) {
+  CONSILIUM_ASSIGN(const Places places, places_of(from, job));
+  ReportedModel reported;
+  if (job) {
+    CONSILIUM_ASSIGN(reported.job, job::read_job(*job));
+  } else {
+    CONSILIUM_ASSIGN(reported, read_report(places.job));
+  }
+  if (std::error_code code; !std::filesystem::exists(places.model, code)) {
+    return fail(ErrorCode::kNotFound,
+                places.model.string() + ": no such file; a job that ended before its first round leaves none");
+  }
+  CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(reported.job.model));
+  auto parameters = read_safetensors(places.model, manifest);
+  if (!parameters) return fail(beside_job(parameters.error(), places, reported.job));
+  const std::string digest = crypto::to_hex(crypto::sha256(std::as_bytes(std::span(*parameters))));
+  if (reported.digest && *reported.digest != digest) {
+    return fail(
+        ErrorCode::kDataLoss,
+        fmt::format("{}: is another model than {} reports: expected the SHA-256 {}, found {}; fetch the job again",
+                    places.model.string(), places.job.string(), *reported.digest, digest));
+  }
+  ResultFolder result{std::move(reported.job), std::move(manifest), *std::move(parameters), std::nullopt,
+                      std::move(reported.failure)};
+  if (const auto round = reported.rounds.find(digest); round != reported.rounds.end()) result.round = round->second;
   return result;
+}
+
+std::map<std::string, std::string> metadata_of(const ResultFolder& result, const std::string& software) {
+  const job::JobSpec& job = result.spec;
+  const json canonical = json::parse(job::canonical_text(job));
+  std::map<std::string, std::string> metadata{
+      {"job", job.name},
+      {"job_digest", crypto::to_hex(job::job_digest(job))},
+      {"task", std::string(task::name_of(job.task.kind))},
+      {"classes", std::to_string(job.model.classes)},
+      {"model", canonical["model"].dump()},
+      {"normalize", canonical["data"]["normalize"].dump()},
+      {"model_digest", crypto::to_hex(crypto::sha256(std::as_bytes(std::span(result.model))))},
+      {"software", software}};
+  if (job.task.kind == task::TaskKind::kMultiLabel) metadata["threshold"] = fmt::format("{}", job.task.threshold);
+  if (result.round) metadata["round"] = std::to_string(*result.round);
+  return metadata;
 }
 
 }  // namespace consilium::report
