@@ -113,13 +113,7 @@ Result<report::ResultFolder> read_result(const ExportOptions& options) {
                     "name {} itself, and the job's file with --job",
                     options.from, result.spec.name, *result.failure, report::kModelFile));
   }
-  if (result.manifest.local_size() > 0) {
-    return fail(
-        ErrorCode::kFailedPrecondition,
-        fmt::format("{}: the job '{}' leaves layers to its sites (model.local), so this model isn't complete; a "
-                    "hospital gets its own from 'consilium-client own-model', and exports that with --job",
-                    options.from, result.spec.name));
-  }
+  CONSILIUM_TRY(report::check_complete(result));
   return result;
 }
 

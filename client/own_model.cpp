@@ -8,12 +8,15 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <span>
 #include <string>
 
 #include "client/daemon_config.h"
 #include "client/session/local_tensors.h"
+#include "common/files/files.h"
 #include "common/job/job_text.h"
 #include "common/parameters/safetensors.h"
+#include "common/report/report_files.h"
 #include "common/report/result_folder.h"
 
 namespace consilium::client {
@@ -22,10 +25,12 @@ namespace {
 constexpr const char* kExamples =
     "A job whose model.local names layers (normalization, as in FedBN) leaves them to each hospital, so the model that "
     "a "
-    "researcher\nfetches lacks them. They lie in this client's state_dir, and this command puts them in.\n\n"
+    "researcher\nfetches lacks them. They lie in this client's state_dir, and this command puts them in. The folder "
+    "that it makes serves\n"
+    "as one that was fetched: for consilium-trainer predict, consilium export and consilium personalize.\n\n"
     "Examples:\n"
-    "  consilium-client own-model results --out ours.safetensors\n"
-    "  consilium-client own-model results --config /etc/consilium/client.yaml --out ours.safetensors";
+    "  consilium-client own-model results --out ours\n"
+    "  consilium-client own-model results --config /etc/consilium/client.yaml --out ours";
 
 struct Options {
   std::string config = kDefaultConfigFile;
@@ -34,11 +39,24 @@ struct Options {
   bool json = false;
 };
 
+/// The federation's report of the job, about this site's model.
+Result<void> write_report(const Options& options, const std::string& site, const crypto::Digest& model) {
+  const std::filesystem::path from = std::filesystem::path(options.result) / report::kReportFile;
+  CONSILIUM_ASSIGN(const std::string text, files::read_file(from, report::kMostReportBytes));
+  auto report = nlohmann::ordered_json::parse(text, nullptr, false);
+  if (!report.is_object()) return fail(ErrorCode::kInvalidArgument, from.string() + ": expected a report of a job");
+  report["model"] = crypto::to_hex(model);
+  report[report::kLocalLayersOf] = site;
+  const std::string written = report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return files::replace_file(std::filesystem::path(options.out) / report::kReportFile,
+                             std::as_bytes(std::span(written)), files::Access::kUmask);
+}
+
 Result<int> run(const Options& options, std::ostream& out) {
   std::error_code code;
   if (std::filesystem::exists(options.out, code)) {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("--out {}: the file is there already; name another one", options.out));
+                fmt::format("--out {}: is there already; name another folder", options.out));
   }
   CONSILIUM_ASSIGN(const ClientConfig config, read_client_config(options.config));
   CONSILIUM_ASSIGN(report::ResultFolder result, report::read_result_folder(options.result));
@@ -56,12 +74,16 @@ Result<int> run(const Options& options, std::ostream& out) {
                 fmt::format("{}: nothing of the job {} ({}) lies there; this site hasn't trained in it",
                             (config.state_dir / "local").string(), result.spec.name, crypto::to_hex(job)));
   }
-  CONSILIUM_TRY(
-      write_safetensors(options.out, result.manifest, result.model,
-                        {{"job", result.spec.name}, {"job_digest", crypto::to_hex(job)}, {"site", config.site}}));
+  std::filesystem::create_directories(options.out, code);
+  if (code) return fail(ErrorCode::kInvalidArgument, fmt::format("--out {}: {}", options.out, code.message()));
+  const crypto::Digest model = crypto::sha256(std::as_bytes(std::span(result.model)));
+  CONSILIUM_TRY(write_safetensors(
+      std::filesystem::path(options.out) / report::kModelFile, result.manifest, result.model,
+      {{"format", "pt"}, {"job", result.spec.name}, {"job_digest", crypto::to_hex(job)}, {"site", config.site}}));
+  CONSILIUM_TRY(write_report(options, config.site, model));
   const auto tensors = std::ranges::count_if(result.manifest.tensors(), [](const TensorInfo& t) { return t.local; });
   if (options.json) {
-    out << nlohmann::json{{"file", options.out}, {"job_digest", crypto::to_hex(job)}, {"tensors", tensors}}.dump()
+    out << nlohmann::json{{"folder", options.out}, {"model", crypto::to_hex(model)}, {"tensors", tensors}}.dump()
         << '\n';
   } else {
     out << fmt::format("{}: the federation's model with {} tensors of this site's own\n", options.out, tensors);
@@ -78,7 +100,7 @@ void add_own_model_command(CLI::App& app, std::function<Result<int>()>& action, 
       ->required()
       ->check(CLI::ExistingDirectory);
   command->add_option("--config", options->config, "the client's configuration")->capture_default_str();
-  command->add_option("--out", options->out, "the safetensors file to write")->required();
+  command->add_option("--out", options->out, "the folder to make")->required();
   command->add_flag("--json", options->json, "print JSON");
   command->footer(kExamples);
   command->callback([options, &action, &out] { action = [options, &out] { return run(*options, out); }; });

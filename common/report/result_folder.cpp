@@ -1,6 +1,7 @@
 #include "common/report/result_folder.h"
 
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 #include <span>
@@ -19,8 +20,6 @@ namespace {
 
 using nlohmann::json;
 
-/// Of report.json: thousands of rounds and metrics are a few megabytes.
-constexpr std::size_t kMostReportBytes = std::size_t{256} << 20;
 constexpr int kMostReportDepth = 32;  // a job's text has at most 24 levels
 
 /// Parses JSON, and stops where it is nested more deeply than a report can be.
@@ -95,6 +94,7 @@ Result<ReportedModel> parse_report(std::string_view text, const std::string& sou
   CONSILIUM_ASSIGN(reported.job, job::parse_job((*report)["job"].dump(), source_name + ": job"));
   if (std::string digest = text_at(*report, "model"); !digest.empty()) reported.digest = std::move(digest);
   reported.rounds = rounds_of(*report);
+  reported.local_layers_of = text_at(*report, kLocalLayersOf);
   if (text_at(*report, "phase") == name_of(JobPhase::kFailed)) reported.failure = text_at(*report, "detail");
   return reported;
 }
@@ -122,10 +122,21 @@ Result<ResultFolder> read_result_folder(const std::filesystem::path& from,
         fmt::format("{}: is another model than {} reports: expected the SHA-256 {}, found {}; fetch the job again",
                     places.model.string(), places.job.string(), *reported.digest, digest));
   }
-  ResultFolder result{std::move(reported.job), std::move(manifest), *std::move(parameters), std::nullopt,
-                      std::move(reported.failure)};
+  ResultFolder result{std::move(reported.job),     std::move(manifest),
+                      *std::move(parameters),      std::nullopt,
+                      std::move(reported.failure), std::move(reported.local_layers_of)};
   if (const auto round = reported.rounds.find(digest); round != reported.rounds.end()) result.round = round->second;
   return result;
+}
+
+Result<void> check_complete(const ResultFolder& result) {
+  if (result.manifest.local_size() == 0 || !result.local_layers_of.empty()) return {};
+  return fail(
+      ErrorCode::kFailedPrecondition,
+      fmt::format("the model of {} lacks the layers that the job leaves to its sites (model.local: {}); a site's "
+                  "whole model is what 'consilium-client own-model' makes there, and 'consilium personalize' "
+                  "trains such layers anywhere",
+                  result.spec.name, fmt::join(result.spec.model.local, ", ")));
 }
 
 std::map<std::string, std::string> metadata_of(const ResultFolder& result, const std::string& software) {

@@ -13,12 +13,16 @@
 
 namespace consilium::report {
 
+/// Largest report.json that is read: thousands of rounds and metrics are a few megabytes.
+inline constexpr std::size_t kMostReportBytes = std::size_t{256} << 20;
+
 /// What a report says about the model beside it.
 struct ReportedModel {
   job::JobSpec job;
   std::optional<std::string> digest;            ///< SHA-256 of the model, in hexadecimal
   std::map<std::string, std::uint32_t> rounds;  ///< by such a digest, the last round after which the model had it
   std::optional<std::string> failure;           ///< why the job failed, in words; none where it didn't
+  std::string local_layers_of{};                ///< the site whose layers are in the model (model.local); "" for none
 };
 
 /// Reads the text of a report.json. Hostile input: depth is bounded, and the job is parsed as any other is.
@@ -33,7 +37,15 @@ struct ResultFolder {
   ParameterVector model;
   std::optional<std::uint32_t> round{};  ///< after which the federation had the model; unknown without a report
   std::optional<std::string> failure{};  ///< why the job failed, in words; none where it didn't
+  std::string local_layers_of{};         ///< the site whose layers are in the model (model.local); "" for none
 };
+
+/// In report.json of a folder that has the whole model of one site: the site.
+inline constexpr const char* kLocalLayersOf = "local_layers_of";
+
+/// Checks that a model can be used as it is: kFailedPrecondition where the job leaves layers to its sites (model.local)
+/// and the model has nobody's. `consilium-client own-model` puts them in.
+Result<void> check_complete(const ResultFolder& result);
 
 /// Reads report.json's job and model.safetensors. The files are hostile: sizes are bounded, and values that aren't
 /// finite are refused.

@@ -247,7 +247,7 @@ class Exported(unittest.TestCase):
         (results / "report.json").write_text(json.dumps(local))
         done = export("results", "--format", "onnx")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("leaves layers to its sites (model.local), so this model isn't complete", done.stderr)
+        self.assertIn("lacks the layers that the job leaves to its sites (model.local", done.stderr)
         (results / "report.json").unlink()
         done = export("results/model.safetensors", "--format", "onnx")
         self.assertEqual(done.returncode, 2)

@@ -184,16 +184,21 @@ class Reproducibility(unittest.TestCase):
             report = json.loads((out / "report.json").read_text())
             found = set()
             for site in SITES:
-                own = consortium.folder / f"{site}.safetensors"
+                own = consortium.folder / f"own-{site}"
                 told = run("consilium-client", "own-model", out, "--config", consortium.folder / site / "client.yaml", "--out", own)
                 self.assertIn("4 tensors of this site's own", told.stdout)
                 job_file = consortium.folder / "job.json"
                 job_file.write_text(json.dumps(spec))
-                metrics = json.loads(run("consilium-trainer", "evaluate", job_file, "--data", data[site], "--model", own, "--split", "test",
+                metrics = json.loads(run("consilium-trainer", "evaluate", job_file, "--data", data[site], "--model", own / "model.safetensors", "--split", "test",
                                          "--json").stdout)
                 self.assertEqual(metrics["loss"], report["rounds"][-1]["test"]["sites"][site]["loss"])
-                found.add(own.read_bytes())
+                found.add((own / "model.safetensors").read_bytes())
+                told = run("consilium", "personalize", own, "--data", data[site], "--epochs", 1, "--out", consortium.folder / f"personal-{site}", "--json").stdout
+                self.assertAlmostEqual(json.loads(told.splitlines()[-1])["comparison"]["federated"]["loss"], metrics["loss"], places=5)
+                run("consilium", "export", own, "--format", "onnx", "--output", consortium.folder / f"{site}.onnx")
             self.assertEqual(len(found), len(SITES))
+            refused = run("consilium", "export", out, "--format", "onnx", "--output", consortium.folder / "x.onnx", check=False)
+            self.assertIn("lacks the layers that the job leaves to its sites (model.local: normalization)", refused.stderr)
             again = run("consilium-client", "own-model", out, "--config", consortium.folder / "east" / "client.yaml", "--out", own, check=False)
             self.assertIn("is there already", again.stderr)
 
