@@ -168,8 +168,8 @@ TEST_CASE("a population that breaks a rule is refused, and the error names the k
   CHECK_THAT(roster_refusal([](Roster& r) { r.populations[0].history.push_back({"a", "a", "b"}); }), Contains("'a'"));
   CHECK_THAT(roster_refusal(with(roster_text(whole()), "mode: masked", "mode: open")),
              Contains("populations.chest.mode: expected one of masked, masked-threshold, plain"));
-  CHECK_THAT(roster_refusal(with(roster_text(whole()), "    mode: masked\n", "    mood: masked\n")),
-             Contains("populations.chest.mood: unknown key; did you mean 'mode'?"));
+  CHECK_THAT(roster_refusal(with(roster_text(whole()), "    mode: masked\n", "    mdoe: masked\n")),
+             Contains("populations.chest.mdoe: unknown key; did you mean 'mode'?"));
   CHECK_THAT(roster_refusal(with(roster_text(whole()), "    examples: 500\n", "")),
              Contains("populations.chest.examples: this key is missing"));
 }
