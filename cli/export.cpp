@@ -151,7 +151,7 @@ void add_export(CLI::App& app, Action& action) {
   add_json_option(*command, options->json);
   command->footer(
       "An ONNX file takes images as the data sets hold them (bytes divided by 255) and normalises them itself; a\n"
-      "safetensors file holds the tensors alone, and says in its metadata how to.\n\n"
+      "safetensors file holds the tensors alone, and its metadata say how to normalise.\n\n"
       "Examples:\n"
       "  consilium export results --format onnx --output chest-xray.onnx\n"
       "  consilium export results --format safetensors\n"
