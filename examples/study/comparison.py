@@ -1,0 +1,81 @@
+"""Compares training alone, the sites' ensemble, the federation and training on everybody's images in one place."""
+
+import json
+
+from consortium import POLICY, Consortium, population, run
+from study.site_folder import pooled
+
+ARMS = ("alone", "ensemble", "federated", "pooled")
+LONG = 6 * 3600  # seconds
+
+
+class Comparison:
+    """The trainings of one example's job over its sites. Use as a context manager; what it starts ends with it.
+
+    `folder` is where study.data.make() wrote the sites. With `daemons` the federation is trained by real daemons, and by the simulator
+    too, which must give the same bytes; without, by the simulator alone.
+    """
+
+    def __init__(self, example, sites, folder, daemons):
+        self.example, self.sites, self.folder, self.daemons = example, sites, folder, daemons
+        largest = max(site.trained_on() for site in sites.values())
+        members = population(largest)["chest"] | {"datasets": [example.dataset]}
+        self.consortium = Consortium(list(sites), populations={example.dataset: members})
+        self.described = {name: example.describe(site, folder / f"{name}.yaml") for name, site in sites.items()}
+
+    def __enter__(self):
+        self.consortium.__enter__()
+        start = self.consortium.start_site if self.daemons else self.consortium.configure_site
+        if self.daemons:
+            self.consortium.start_coordinator()
+        policy = POLICY.replace("[chest]", f"[{self.example.dataset}]").replace("[classification]", f"[{self.example.task}]")
+        for name, described in self.described.items():
+            start(name, {self.example.dataset: described}, policy=policy)
+        if self.daemons:
+            self.consortium.wait_connected()
+        return self
+
+    def __exit__(self, *error):
+        self.consortium.__exit__(*error)
+
+    def run(self, job, out, arms=ARMS):
+        """Trains the job in all ways, leaves reports below `out`, and returns {arm: {metric: value}} of everybody's test images."""
+        trained = self.federate(job, out / "federation") if self.daemons else None
+        results = self.simulate(job, out / "comparison", [arm for arm in arms if arm != "pooled"])
+        if trained is not None and trained != (out / "comparison/model.safetensors").read_bytes():
+            raise RuntimeError(f"{job['name']}: the simulated model isn't the one that the daemons trained; compare {out}/federation and {out}/comparison")
+        if "pooled" in arms:
+            results["pooled"] = self.pool(job, out / "pooled")
+        return results
+
+    def federate(self, job, out):
+        """Trains the job through the daemons; returns the bytes of the model's file."""
+        job_id = self.consortium.submit(job)
+        ended = self.consortium.wait_ended(job_id, seconds=LONG)
+        if ended["phase"] != "finished":
+            raise RuntimeError(f"{job_id}: {ended['detail']}")
+        self.consortium.command("fetch", job_id, "--out", out)
+        return (out / "model.safetensors").read_bytes()
+
+    def simulate(self, job, out, arms):
+        if self.example.task == "detection":
+            arms = [arm for arm in arms if arm != "ensemble"]
+        return simulated(job, self.folder, out, arms, "--roster", self.consortium.roster, "--site-secrets", self.consortium.secrets)
+
+    def pool(self, job, out):
+        """Trains one site that has everybody's images, without masks."""
+        folder = self.folder / "pooled"
+        folder.mkdir(exist_ok=True)
+        any_site = next(iter(self.described.values()))
+        described = {**any_site, "path": str(pooled(list(self.sites.values()), "pooled.csv").resolve()), "labels": {**any_site["labels"], "table": "pooled.csv"}}
+        (folder / "pooled.yaml").write_text(json.dumps(described))
+        return simulated({**job, "privacy": {"secure_aggregation": "off"}}, folder, out, ["federated"], "--threads", 2)["federated"]
+
+
+def simulated(job, data, out, arms, *options):
+    """Simulates a job over a folder of sites and returns the metrics of each arm."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "job.yaml").write_text(json.dumps(job, indent=2))
+    run("consilium", "simulate", out / "job.yaml", "--site-data", data, "--compare", ",".join(arms), "--out", out, *options, timeout=LONG)
+    comparison = json.loads((out / "report.json").read_text())["comparison"]
+    return {arm: comparison[arm] for arm in arms}
