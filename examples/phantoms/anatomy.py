@@ -1,4 +1,4 @@
-"""Draws one synthetic image of each of the four systems, with its label. All sizes vary from patient to patient.
+"""Draws one synthetic image of each kind, with its label. All sizes vary from patient to patient.
 
 Each function takes a Scanner, the patient's random source (what is the same in all images of the patient is drawn from it first) and
 the image's, and returns an image, 0 to 1, with its label.
@@ -16,25 +16,25 @@ def brain(scanner, patient, draw, shape=(32, 44, 32)):
     lower, middle = patient.uniform(-0.3, 0.1), patient.uniform(-0.25, 0.25)
     along = (y - 0.05) / 0.75                                    # -1 at the tail, 1 at the head
     offset = numpy.hypot((x - middle - bend * along**2 * 0.5 + 0.2 * bend), (z - lower - tilt * along + 0.35 * along) * 1.15)
-    radius = 0.26 * size * (1 + 0.35 * along) * numpy.sqrt((1 - along**2).clip(0))
+    radius = 0.32 * size * (1 + 0.35 * along) * numpy.sqrt((1 - along**2).clip(0))
     wobble = 1 + 0.12 * field(patient, shape, 3)
     inside = offset * wobble < radius
     label = numpy.where(inside, numpy.where(along > 0.05, 1, 2), 0).astype(numpy.uint8)
 
     folds = field(patient, shape, 2.5)
     white, grey, fluid = 0, 1, 2
-    tissue = numpy.where(folds > 0.5, grey, white)
-    tissue = numpy.where(folds < -1.2, fluid, tissue)
+    tissue = numpy.where(folds > 1.0, grey, white)
+    tissue = numpy.where(folds < -1.6, fluid, tissue)
     ventricle = numpy.hypot(x - middle - 0.45, (z - lower - 0.45) * 0.8) < patient.uniform(0.12, 0.28)
     tissue = numpy.where(ventricle & (abs(along) < 1.1), fluid, tissue)
-    tissue = numpy.where((offset * wobble < radius * 1.25) & ~inside, white, tissue)
+    tissue = numpy.where((offset * wobble < radius * 1.4) & ~inside, white, tissue)
     tissue = numpy.where(inside, grey, tissue)
     for _ in range(draw.poisson(1.5)):                           # lesions of the white matter, which aren't hippocampus
         centre, extent = draw.uniform(-0.8, 0.8, 3), draw.uniform(0.08, 0.2)
         spot = (x - centre[0]) ** 2 + (y - centre[1]) ** 2 + (z - centre[2]) ** 2 < extent**2
         tissue = numpy.where(spot & (label == 0), grey, tissue)
-    t1, t2 = (0.75, 0.5, 0.12), (0.3, 0.5, 0.95)                 # white matter, grey matter, fluid
-    signal = scanner.between(t1, t2)[tissue]
+    first, last = (0.8, 0.45, 0.1), (0.62, 0.4, 0.95)            # white matter, grey matter, fluid
+    signal = scanner.between(first, last)[tissue]
     return scanner.acquire(signal + 0.03 * field(draw, shape, 1), draw, blur=0.9, noise=0.07), label
 
 
@@ -124,3 +124,29 @@ def limb(scanner, patient, draw, fractured, side=96):
     if draw.random() < 0.3:                                      # the edge of a cast
         signal = signal + 0.08 * (abs(across) > flesh * 0.9) * (abs(across) < flesh * 1.15)
     return scanner.acquire(signal.clip(0, 1), draw, blur=1.6, noise=0.09, bias=0.7), int(fractured)
+
+
+def chest(scanner, patient, draw, ill, side=64):
+    """A chest radiograph; `ill` draws one to three cloudy opacities into the lungs."""
+    y, x = grid((side, side))
+    size, turn, breath = patient.uniform(0.85, 1.1), draw.uniform(-0.12, 0.12), draw.uniform(0.85, 1.1)
+    y, x = y * numpy.cos(turn) - x * numpy.sin(turn) + draw.uniform(-0.08, 0.08), x * numpy.cos(turn) + y * numpy.sin(turn)
+    body = numpy.hypot(x / 0.95, (y - 0.1) / 1.3) < size
+    lungs = numpy.zeros((side, side))
+    for half in (-1, 1):
+        reach = numpy.hypot((x - half * 0.42 * size) / (0.33 * size), (y + 0.02) / (0.68 * size * breath))
+        lungs = numpy.maximum(lungs, 1 / (1 + numpy.exp((reach - 1) * 12)))
+    heart_shadow = 1 / (1 + numpy.exp((numpy.hypot((x - 0.12) / 0.3, (y - 0.28) / 0.3) / patient.uniform(0.8, 1.15) - 1) * 10))
+    spine = numpy.exp(-(x / 0.12) ** 2)
+    ribs = (0.5 + 0.5 * numpy.cos((y * 1.1 + 0.5 * abs(x) ** 1.5) * patient.uniform(17, 22) + patient.uniform(0, 6))) ** 3 * (abs(x) > 0.14)
+    vessels = numpy.exp(-(field(draw, (side, side), 2) * 3) ** 2) * numpy.exp(-((abs(x) - 0.15).clip(0) / 0.3) ** 2)
+    bone, soft = scanner.between((0.22, 0.5), (0.09, 0.62))      # voltage of the tube: bones stand out, or hardly
+    signal = body * (soft * (1 - 0.72 * lungs) + 0.25 * heart_shadow + bone * (spine + ribs * 0.8) + 0.1 * vessels * lungs)
+    signal = signal + 0.05 * field(patient, (side, side), 6) * body
+    if ill:
+        for _ in range(draw.integers(1, 4)):
+            centre = numpy.array([draw.choice([-0.42, 0.42]) * size + draw.uniform(-0.12, 0.12), draw.uniform(-0.35, 0.45)])
+            reach = numpy.hypot(x - centre[0], y - centre[1]) / draw.uniform(0.14, 0.28)
+            cloud = (1 + 0.4 * field(draw, (side, side), 2)).clip(0) / (1 + numpy.exp((reach - 1) * 5))
+            signal = signal + draw.uniform(0.2, 0.4) * cloud * lungs
+    return scanner.acquire(signal.clip(0, 1), draw, blur=1.2, noise=0.09, bias=0.7), int(ill)

@@ -67,15 +67,20 @@ def write_colon(folder, scanner, patient, draw, name, number):
     return folder.put(file, png(image)), [folder.put(f"masks/{file}", png(label))]
 
 
+def write_chest(folder, scanner, patient, draw, name, number):
+    """Every other patient is ill, so that all splits have as many of both."""
+    image, ill = anatomy.chest(scanner, patient, draw, ill=int(name[-3:]) % 2 == 1)
+    return folder.put(f"{name}-{number}.png", png(image)), ["pneumonia" if ill else "normal"]
+
+
 def write_limb(folder, scanner, patient, draw, name, number):
-    """The patients' numbers say who has a fracture, so that all splits have as many of both."""
-    image, fractured = anatomy.limb(scanner, patient, draw, fractured=int(name[1:]) % 2 == 1)
+    image, fractured = anatomy.limb(scanner, patient, draw, fractured=int(name[-3:]) % 2 == 1)
     return folder.put(f"{name}-{number}.png", png(image)), ["fractured" if fractured else "intact"]
 
 
 SYSTEMS = {  # name: (what writes an image, images a patient, column of the label)
     "brain-mr": (write_brain, 1, "mask"), "cardiac-mr": (write_heart, 3, "mask"), "polyps": (write_colon, 2, "mask"),
-    "radiographs": (write_limb, 2, "finding")}
+    "radiographs": (write_chest, 1, "finding"), "limbs": (write_limb, 1, "finding")}
 
 
 def write_site(folder, name, scanner, patients, draw):
@@ -84,7 +89,7 @@ def write_site(folder, name, scanner, patients, draw):
     site, number = SiteFolder(folder, column), 0
     for split, count in zip(SPLITS, patients):
         for _ in range(count):
-            patient, seed = f"p{number:03}", draw.integers(2**32)
+            patient, seed = f"{folder.name}-{number:03}", draw.integers(2**32)
             for image in range(images):
                 file, values = write(site, scanner, numpy.random.default_rng(seed), numpy.random.default_rng([seed, image]), patient, image)
                 site.add(file, split, patient, *values)

@@ -66,9 +66,8 @@ class Comparison:
         """Trains one site that has everybody's images, without masks."""
         folder = self.folder / "pooled"
         folder.mkdir(exist_ok=True)
-        any_site = next(iter(self.described.values()))
-        described = {**any_site, "path": str(pooled(list(self.sites.values()), "pooled.csv").resolve()), "labels": {**any_site["labels"], "table": "pooled.csv"}}
-        (folder / "pooled.yaml").write_text(json.dumps(described))
+        if not (folder / "everybody.yaml").exists():
+            self.example.describe(pooled(list(self.sites.values()), folder / "images"), folder / "everybody.yaml")
         return simulated({**job, "privacy": {"secure_aggregation": "off"}}, folder, out, ["federated"], "--threads", 2)["federated"]
 
 

@@ -1,11 +1,10 @@
 """An example's folder: its job, and how its data set is described."""
 
-import json
 import pathlib
 
 import yaml
 
-from study.site_folder import entry
+from study.site_folder import entry, written_entry
 
 EXAMPLES = pathlib.Path(__file__).resolve().parent.parent
 
@@ -15,8 +14,8 @@ class Example:
 
     def __init__(self, name):
         self.name, self.folder = name, EXAMPLES / name
-        self.template = yaml.safe_load((self.folder / "dataset.yaml").read_text())
-        self.job = yaml.safe_load((self.folder / "job.yaml").read_text())
+        self.template = read(self.folder / "dataset.yaml")
+        self.job = read(self.folder / "job.yaml")
 
     @property
     def dataset(self):
@@ -32,12 +31,17 @@ class Example:
         """The metric that the example is judged by."""
         return {"segmentation": "dice", "detection": "map_50"}.get(self.task, "auc")
 
-    def prepared(self, folder, source):
-        """The job, as its file has it."""
-        return json.loads(json.dumps(self.job))
+    @property
+    def pretraining(self):
+        """How the images are described that the first weights are trained on."""
+        return read(self.folder / "pretrain-dataset.yaml")
 
     def describe(self, site, file):
         """Writes a site's entry of client.yaml into `file` and returns it."""
         described = entry(self.template, site.folder)
-        file.write_text(json.dumps(described, indent=2) + "\n")
+        written_entry(described, file)
         return described
+
+
+def read(file):
+    return yaml.safe_load(file.read_text())

@@ -6,9 +6,12 @@ test. Where a set says who the patients are, they are kept apart.
 
 import csv
 
-from medicalfiles import png
-from study.site_folder import SITES, SiteFolder
+import numpy
 
+from medicalfiles import png
+from study.site_folder import SITES, SiteFolder, pooled
+
+PARTS = ["hand", "leg", "hip", "shoulder"]
 TEST = 0.2  # of each site's images, unless the caller says otherwise
 ROTATED = {"IMG0000439.jpg", "IMG0001861.jpg"}  # turned by their EXIF tag, and their boxes aren't
 
@@ -85,16 +88,33 @@ def sunnybrook(data, folder):
     return closed(made)
 
 
-def radiographs(data):
-    """{file name: (path, row of the table)} of FracAtlas' whole images in the order of their names."""
+def radiographs(data, folder, label, *columns, **shares):
+    """FracAtlas' whole images, with the `columns` that label(file name, row of the set's table) gives; those where it gives None are left out."""
     with open(data / "fracatlas/dataset.csv", newline="") as file:
         rows = {row["image_id"]: row for row in csv.DictReader(file)}
-    files = {path.name: path for path in (data / "fracatlas/images").rglob("*.jpg")}
-    return {name: (files[name], rows[name]) for name in sorted(files) if name in rows and name not in ROTATED}
+    files = {path.name: path for path in (data / "fracatlas/images").rglob("*.jpg") if path.name in rows and path.name not in ROTATED}
+    labelled = [(files[name], label(name, rows[name])) for name in sorted(files)]
+    made = folders(folder, *columns)
+    for site, split, (path, values) in dealt([item for item in labelled if item[1] is not None], **shares):
+        made[site].add(made[site].put(path.name, path), split, path.stem, *values)
+    return closed(made)
 
 
-def fractures(data, folder, **shares):
+def limbs(data, folder):
+    """One folder of FracAtlas' radiographs that show a hand alone or a leg alone."""
+    known = {("1", "0", "0", "0"): ["hand"], ("0", "1", "0", "0"): ["leg"]}
+    return pooled(list(radiographs(data, folder / "parts", lambda _, row: known.get(tuple(row[part] for part in PARTS)), "finding").values()), folder / "all")
+
+
+def pneumonia(data, folder, train):
+    """PneumoniaMNIST as PNG files: `train` images drawn for each site, all of the test split dealt to the sites in turn. It has no patient ids."""
+    arrays = numpy.load(data / "medmnist/pneumoniamnist.npz")
+    drawn = numpy.random.default_rng(1).permutation(len(arrays["train_images"]))
     made = folders(folder, "finding")
-    for site, split, (path, row) in dealt(list(radiographs(data).values()), **shares):
-        made[site].add(made[site].put(path.name, path), split, path.stem, "fractured" if row["fractured"] == "1" else "intact")
+    for index, (name, site) in enumerate(made.items()):
+        for split, rows in (("train", drawn[index * train:(index + 1) * train]), ("test", range(index, len(arrays["test_images"]), len(SITES)))):
+            for row in rows:
+                image = arrays[f"{split}_images"][row]
+                file = site.put(f"{split}-{row:05}.png", png(image.tobytes(), image.shape[1]))
+                site.add(file, split, file, ("normal", "pneumonia")[int(arrays[f"{split}_labels"][row, 0])])
     return closed(made)

@@ -1,6 +1,7 @@
 """A site's folder of images with a table of labels, and the entry of client.yaml that describes it."""
 
 import csv
+import json
 import pathlib
 import shutil
 
@@ -22,7 +23,7 @@ class SiteFolder:
         if isinstance(source, bytes):
             target.write_bytes(source)
         else:
-            shutil.copy(source, target)
+            shutil.copyfile(source, target)
         return name
 
     def add(self, file, split, patient, *values):
@@ -46,17 +47,18 @@ def entry(template, folder):
     return {**template, "path": str(pathlib.Path(folder).resolve())}
 
 
-def pooled(folders, into):
-    """Lists everybody's images in one table and returns the folder that it describes, the one that all of `folders` lie in.
+def written_entry(described, file):
+    """Writes an entry by itself into a file, as `simulate --site-data` and consilium-trainer take it (JSON, which is YAML too); returns the file."""
+    file.write_text(json.dumps(described, indent=2) + "\n")
+    return file
 
-    Patients are told apart by site, as their numbers at two sites may be equal. The table stands at `into`, a name in that folder.
-    """
-    parent, rows = folders[0].folder.parent, [folders[0].columns]
-    files = {"file", "mask"}
-    for site in folders:
-        name = site.folder.name
+
+def pooled(sites, folder):
+    """Copies everybody's images into one folder with one table, as if they were one hospital."""
+    pool = SiteFolder(folder, *sites[0].columns[3:])
+    for site in sites:
         for row in site.rows:
-            rows.append([f"{name}/{value}" if column in files else f"{name}-{value}" if column == "patient" else value
-                         for column, value in zip(site.columns, row)])
-    write_table(parent / into, rows)
-    return parent
+            pool.rows.append([pool.put(f"{site.folder.name}/{value}", site.folder / value) if column in ("file", "mask") else value
+                              for column, value in zip(site.columns, row)])
+    pool.close()
+    return pool
