@@ -75,7 +75,7 @@ def write_chest(folder, scanner, patient, draw, name, number):
 
 def write_limb(folder, scanner, patient, draw, name, number):
     image, fractured = anatomy.limb(scanner, patient, draw, fractured=int(name[-3:]) % 2 == 1)
-    return folder.put(f"{name}-{number}.png", png(image)), ["fractured" if fractured else "intact"]
+    return folder.put(f"{name}-{number}.png", png(image)), [str(fractured)]
 
 
 SYSTEMS = {  # name: (what writes an image, images a patient, column of the label)

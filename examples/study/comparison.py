@@ -48,6 +48,11 @@ class Comparison:
             results["pooled"] = self.pool(job, out / "pooled")
         return results
 
+    def untrained(self, job, out):
+        """Returns the metrics of the job's first model: those after a round whose learning rate changes nothing."""
+        simulated(still(job), self.folder, out, [], *self.keys)
+        return json.loads((out / "report.json").read_text())["rounds"][0]["test"]
+
     def federate(self, job, out):
         """Trains the job through the daemons; returns the bytes of the model's file."""
         job_id = self.consortium.submit(job)
@@ -60,7 +65,11 @@ class Comparison:
     def simulate(self, job, out, arms):
         if self.example.task == "detection":
             arms = [arm for arm in arms if arm != "ensemble"]
-        return simulated(job, self.folder, out, arms, "--roster", self.consortium.roster, "--site-secrets", self.consortium.secrets)
+        return simulated(job, self.folder, out, arms, *self.keys)
+
+    @property
+    def keys(self):
+        return "--roster", self.consortium.roster, "--site-secrets", self.consortium.secrets
 
     def pool(self, job, out):
         """Trains one site that has everybody's images, without masks."""
@@ -75,6 +84,13 @@ def simulated(job, data, out, arms, *options):
     """Simulates a job over a folder of sites and returns the metrics of each arm."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "job.yaml").write_text(json.dumps(job, indent=2))
-    run("consilium", "simulate", out / "job.yaml", "--site-data", data, "--compare", ",".join(arms), "--out", out, *options, timeout=LONG)
+    compare = ["--compare", ",".join(arms)] if arms else []
+    run("consilium", "simulate", out / "job.yaml", "--site-data", data, *compare, "--out", out, *options, timeout=LONG)
     comparison = json.loads((out / "report.json").read_text())["comparison"]
     return {arm: comparison[arm] for arm in arms}
+
+
+def still(job):
+    """A job of one round that leaves the model as it begins, and evaluates it."""
+    return {**job, "federation": {**job["federation"], "rounds": 1}, "evaluation": {"every": 1, "split": "test"},
+            "training": {"local_epochs": 1, "batch_size": job["training"]["batch_size"], "optimizer": {"name": "sgd", "learning_rate": 1e-30}}}

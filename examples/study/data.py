@@ -21,17 +21,17 @@ def make(example, source, folder, patients=None):
     return read(source, folder / "images", **shares)
 
 
-def pretrain(example, source, folder, patients=240):
+def pretrain(example, source, folder, epochs=None):
     """Trains the example's first weights on public images, or on phantoms of another scanner, and returns their file; None where it has none."""
     job = example.folder / "pretrain.yaml"
     if not job.exists():
         return None
     public = folder / "public"
     if source == "phantom":
-        site = pooled(list(write_sites(public, "limbs", (patients // 4, 0, 0), SITES, seed=99).values()), public / "all")
+        site = pooled(list(write_sites(public, "limbs", (60, 0, 0), SITES, seed=99).values()), public / "all")
     else:
         site = public_sets.limbs(source, public)
     described = written_entry(entry(example.pretraining, site.folder), folder / "public.yaml")
     weights = folder / "pretrained.safetensors"
-    run("consilium-trainer", "train", job, "--data", described, "--out", weights, "--threads", 2, timeout=3600)
+    run("consilium-trainer", "train", job, "--data", described, "--out", weights, "--threads", 2, *(["--epochs", epochs] if epochs else []), timeout=3600)
     return weights

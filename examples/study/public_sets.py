@@ -102,7 +102,7 @@ def radiographs(data, folder, label, *columns, **shares):
 
 def limbs(data, folder):
     """One folder of FracAtlas' radiographs that show a hand alone or a leg alone."""
-    known = {("1", "0", "0", "0"): ["hand"], ("0", "1", "0", "0"): ["leg"]}
+    known = {("1", "0", "0", "0"): ["0"], ("0", "1", "0", "0"): ["1"]}
     return pooled(list(radiographs(data, folder / "parts", lambda _, row: known.get(tuple(row[part] for part in PARTS)), "finding").values()), folder / "all")
 
 

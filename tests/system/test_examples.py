@@ -1,0 +1,65 @@
+"""Each worked example, on small synthetic data: hospitals train together through real daemons, and the comparison comes out."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from packages import need
+
+need("nibabel", "numpy", "PIL", "pydicom", "yaml")
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+
+
+class Examples(unittest.TestCase):
+    def compare(self, name, patients, rounds, metric):
+        """Runs the example once and returns its results: the metrics of each way of training, and of the untrained model."""
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, EXAMPLES / "run", name, "--seeds", "1", "--patients", patients, "--rounds", str(rounds), "--epochs", "2", "--out", folder]
+            done = subprocess.run(command, capture_output=True, text=True)
+            self.assertIn("gain over alone", done.stdout, done.stderr)
+            results = json.loads((pathlib.Path(folder) / "1/results.json").read_text())
+            report = json.loads((pathlib.Path(folder) / "1/federation/report.json").read_text())
+        self.assertEqual(set(results), {"untrained", "alone", "ensemble", "federated", "pooled"})
+        self.assertEqual(report["phase"], "finished")
+        self.assertEqual(report["secure_aggregation"], "required")
+        self.assertGreater(results["federated"][metric], results["untrained"][metric], "the federation learned nothing")
+        self.assertIn(f"{metric}_interval", results["federated"])
+        return results
+
+    def test_brain_mr(self):
+        self.compare("brain-mr", "2,0,2", 2, "dice")
+
+    def test_cardiac_mr(self):
+        self.compare("cardiac-mr", "2,0,2", 3, "dice")
+
+    def test_polyps(self):
+        self.compare("polyps", "4,0,3", 2, "dice")
+
+    def test_radiographs(self):
+        self.compare("radiographs", "8,0,8", 2, "auc")
+
+
+class Phantoms(unittest.TestCase):
+    def test_the_same_arguments_give_the_same_bytes(self):
+        for system in ("brain-mr", "cardiac-mr", "polyps", "radiographs", "limbs"):
+            with self.subTest(system), tempfile.TemporaryDirectory() as folder:
+                folder = pathlib.Path(folder)
+                for name, seed in (("one", "3"), ("again", "3"), ("other", "4")):
+                    subprocess.run([sys.executable, EXAMPLES / "phantoms/make", system, "--out", folder / name, "--sites", "2", "--patients", "2,1,1", "--seed", seed],
+                                   check=True, capture_output=True)
+                one, again, other = (self.files(folder / name) for name in ("one", "again", "other"))
+                self.assertEqual(one, again)
+                self.assertEqual(one.keys(), other.keys())
+                self.assertNotEqual(one, other)
+
+    @staticmethod
+    def files(folder):
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".yaml"}
+
+
+if __name__ == "__main__":
+    unittest.main()
