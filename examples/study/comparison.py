@@ -50,7 +50,7 @@ class Comparison:
 
     def untrained(self, job, out):
         """Returns the metrics of the job's first model: those after a round whose learning rate changes nothing."""
-        simulated(still(job), self.folder, out, [], *self.keys)
+        simulated(still(job), out, [], "--site-data", self.folder, *self.keys)
         return json.loads((out / "report.json").read_text())["rounds"][0]["test"]
 
     def federate(self, job, out):
@@ -65,7 +65,7 @@ class Comparison:
     def simulate(self, job, out, arms):
         if self.example.task == "detection":
             arms = [arm for arm in arms if arm != "ensemble"]
-        return simulated(job, self.folder, out, arms, *self.keys)
+        return simulated(job, out, arms, "--site-data", self.folder, *self.keys)
 
     @property
     def keys(self):
@@ -77,15 +77,15 @@ class Comparison:
         folder.mkdir(exist_ok=True)
         if not (folder / "everybody.yaml").exists():
             self.example.describe(pooled(list(self.sites.values()), folder / "images"), folder / "everybody.yaml")
-        return simulated({**job, "privacy": {"secure_aggregation": "off"}}, folder, out, ["federated"], "--threads", 2)["federated"]
+        return simulated({**job, "privacy": {"secure_aggregation": "off"}}, out, ["federated"], "--site-data", folder, "--threads", 2)["federated"]
 
 
-def simulated(job, data, out, arms, *options):
-    """Simulates a job over a folder of sites and returns the metrics of each arm."""
+def simulated(job, out, arms, *options):
+    """Simulates a job with options that name the data, leaves its report in `out`, and returns the metrics of each arm."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "job.yaml").write_text(json.dumps(job, indent=2))
     compare = ["--compare", ",".join(arms)] if arms else []
-    run("consilium", "simulate", out / "job.yaml", "--site-data", data, *compare, "--out", out, *options, timeout=LONG)
+    run("consilium", "simulate", out / "job.yaml", *compare, "--out", out, *options, timeout=LONG)
     comparison = json.loads((out / "report.json").read_text())["comparison"]
     return {arm: comparison[arm] for arm in arms}
 
