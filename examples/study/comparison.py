@@ -75,9 +75,8 @@ class Comparison:
         """Trains one site that has everybody's images, without masks."""
         folder = self.folder / "pooled"
         folder.mkdir(exist_ok=True)
-        if not (folder / "everybody.yaml").exists():
-            self.example.describe(pooled(list(self.sites.values()), folder / "images"), folder / "everybody.yaml")
-        return simulated({**job, "privacy": {"secure_aggregation": "off"}}, out, ["federated"], "--site-data", folder, "--threads", 2)["federated"]
+        self.example.describe(pooled(list(self.sites.values()), folder / "images"), folder / "everybody.yaml")
+        return simulated({**job, "privacy": {"secure_aggregation": "off"}}, out, ["federated"], "--site-data", folder)["federated"]
 
 
 def simulated(job, out, arms, *options):

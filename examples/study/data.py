@@ -55,6 +55,6 @@ def pretrain(example, data, folder, epochs=None):
     job = example.folder / "pretrain.yaml"
     weights = folder / f"pretrained-{digest(job, example.pretraining, public.folder, epochs)}.safetensors"
     if not weights.exists():
-        described = written_entry(entry(example.pretraining, public.folder), folder / "public.yaml")
-        run("consilium-trainer", "train", job, "--data", described, "--out", weights, "--threads", 2, *(["--epochs", epochs] if epochs else []), timeout=3600)
+        described = written_entry(entry(example.pretraining, public.folder), folder / "public/limbs.yaml")
+        run("consilium-trainer", "train", job, "--data", described, "--out", weights, *(["--epochs", epochs] if epochs else []), timeout=3600)
     return weights
