@@ -205,13 +205,20 @@ class JobKeys(unittest.TestCase):
     def setUp(self):
         page = (ROOT / "docs/formats/job.md").read_text()
         self.keys = {part for path in re.findall(r"^\| \**`([\w.]+)`", page, re.MULTILINE) for part in path.split(".")}
-        self.words = {word for span in re.findall(r"`([^`\n]+)`", page) for word in re.findall(r"\w+", span)}
+        self.words = self.words_of("docs/formats/job.md")
+
+    @staticmethod
+    def words_of(page):
+        """The words in code spans of a page."""
+        return {word for span in re.findall(r"`([^`\n]+)`", (ROOT / page).read_text()) for word in re.findall(r"\w+", span)}
 
     def test_keys_of_the_examples(self):
-        for job in (ROOT / "examples").rglob("*.yaml"):
-            text = re.sub(r"#.*", "", job.read_text())
+        of_a_job = self.keys | self.words | self.words_of("docs/researcher/models.md")
+        of_a_dataset = self.words_of("docs/formats/datasets.md")
+        for file in (ROOT / "examples").rglob("*.yaml"):
+            text = re.sub(r"#.*", "", file.read_text())
             for key in re.findall(r"(?:^|[{,\s])([a-z_0-9]+):(?=\s)", text, re.MULTILINE):
-                self.assertIn(key, self.keys | self.words, f"{job.relative_to(ROOT)}: {key}")
+                self.assertIn(key, of_a_dataset if file.name.endswith("dataset.yaml") else of_a_job, f"{file.relative_to(ROOT)}: {key}")
 
     def test_keys_of_the_parser(self):
         source = "".join(file.read_text() for file in (ROOT / "common/job").glob("job_parse*.cpp"))
