@@ -7,6 +7,7 @@ import sys
 import tempfile
 import unittest
 
+from consortium import run
 from packages import need
 
 need("nibabel", "numpy", "PIL", "pydicom", "yaml")
@@ -55,6 +56,18 @@ class Phantoms(unittest.TestCase):
                 self.assertEqual(one, again)
                 self.assertEqual(one.keys(), other.keys())
                 self.assertNotEqual(one, other)
+
+    def test_boxes_are_read_as_a_data_set(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            subprocess.run([sys.executable, EXAMPLES / "phantoms/make", "polyps", "--out", folder, "--sites", "1", "--patients", "2,0,1", "--boxes"], check=True, capture_output=True)
+            described = json.loads((folder / "east.yaml").read_text())
+            described["labels"] = {"table": "labels.csv", "key": "file", "boxes": "boxes.json"}
+            (folder / "boxes.yaml").write_text(json.dumps(described))
+            survey = json.loads(run("consilium-trainer", "inspect", folder / "boxes.yaml", "--json").stdout)
+        self.assertEqual(survey["target"], "boxes")
+        self.assertEqual(survey["classes"], ["finding"])
+        self.assertEqual({split: counts["class_parts"] for split, counts in survey["splits"].items()}, {"train": [4], "val": [], "test": [2]})
 
     @staticmethod
     def files(folder):
