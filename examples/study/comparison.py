@@ -41,16 +41,28 @@ class Comparison:
     def run(self, job, out, arms=ARMS):
         """Trains the job in all ways, leaves reports below `out`, and returns {arm: {metric: value}} of everybody's test images."""
         trained = self.federate(job, out / "federation") if self.daemons else None
-        results = self.simulate(job, out / "comparison", [arm for arm in arms if arm != "pooled"])
+        pool = ["--pool", self.pool()] if "pooled" in arms else []
+        if self.example.task == "detection":
+            arms = [arm for arm in arms if arm != "ensemble"]
+        results = simulated(job, out / "comparison", arms, *self.data, *pool)
         if trained is not None and trained != (out / "comparison/model.safetensors").read_bytes():
             raise RuntimeError(f"{job['name']}: the simulated model isn't the one that the daemons trained; compare {out}/federation and {out}/comparison")
-        if "pooled" in arms:
-            results["pooled"] = self.pool(job, out / "pooled")
         return results
+
+    @property
+    def data(self):
+        """The options of `simulate` for the sites' images and the keys of the daemons."""
+        return "--site-data", self.folder, "--roster", self.consortium.roster, "--site-secrets", self.consortium.secrets
+
+    def pool(self):
+        """Describes everybody's images as one data set; returns the file."""
+        file = self.folder / "pooled/everybody.yaml"
+        self.example.describe(pooled(list(self.sites.values()), file.parent / "images"), file)
+        return file
 
     def untrained(self, job, out):
         """Returns the metrics of the job's first model: those after a round whose learning rate changes nothing."""
-        simulated(still(job), out, [], "--site-data", self.folder, *self.keys)
+        simulated(still(job), out, [], *self.data)
         return json.loads((out / "report.json").read_text())["rounds"][0]["test"]
 
     def federate(self, job, out):
@@ -61,22 +73,6 @@ class Comparison:
             raise RuntimeError(f"{job_id}: {ended['detail']}")
         self.consortium.command("fetch", job_id, "--out", out)
         return (out / "model.safetensors").read_bytes()
-
-    def simulate(self, job, out, arms):
-        if self.example.task == "detection":
-            arms = [arm for arm in arms if arm != "ensemble"]
-        return simulated(job, out, arms, "--site-data", self.folder, *self.keys)
-
-    @property
-    def keys(self):
-        return "--roster", self.consortium.roster, "--site-secrets", self.consortium.secrets
-
-    def pool(self, job, out):
-        """Trains one site that has everybody's images, without masks."""
-        folder = self.folder / "pooled"
-        folder.mkdir(exist_ok=True)
-        self.example.describe(pooled(list(self.sites.values()), folder / "images"), folder / "everybody.yaml")
-        return simulated({**job, "privacy": {"secure_aggregation": "off"}}, out, ["federated"], "--site-data", folder)["federated"]
 
 
 def simulated(job, out, arms, *options):

@@ -6,8 +6,6 @@ test. Where a set says who the patients are, they are kept apart.
 
 import csv
 
-import numpy
-
 from medicalfiles import png
 from study.site_folder import SITES, SiteFolder, pooled
 
@@ -108,6 +106,8 @@ def limbs(data, folder):
 
 def pneumonia(data, folder, train):
     """PneumoniaMNIST as PNG files: `train` images drawn for each site, all of the test split dealt to the sites in turn. It has no patient ids."""
+    import numpy  # here, so that benchmarks/tasks does without
+
     arrays = numpy.load(data / "medmnist/pneumoniamnist.npz")
     drawn = numpy.random.default_rng(1).permutation(len(arrays["train_images"]))
     made = folders(folder, "finding")

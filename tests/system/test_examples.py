@@ -7,11 +7,15 @@ import sys
 import tempfile
 import unittest
 
+from consortium import run
 from packages import need
 
 need("nibabel", "numpy", "PIL", "pydicom", "yaml")
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+sys.path.append(str(EXAMPLES))
+
+from phantoms.sites import SYSTEMS, write_sites  # noqa: E402
 
 
 class Examples(unittest.TestCase):
@@ -45,20 +49,32 @@ class Examples(unittest.TestCase):
 
 class Phantoms(unittest.TestCase):
     def test_the_same_arguments_give_the_same_bytes(self):
-        for system in ("brain-mr", "cardiac-mr", "polyps", "radiographs", "limbs"):
+        for system in SYSTEMS:
             with self.subTest(system), tempfile.TemporaryDirectory() as folder:
-                folder = pathlib.Path(folder)
-                for name, seed in (("one", "3"), ("again", "3"), ("other", "4")):
-                    subprocess.run([sys.executable, EXAMPLES / "phantoms/make", system, "--out", folder / name, "--sites", "2", "--patients", "2,1,1", "--seed", seed],
-                                   check=True, capture_output=True)
-                one, again, other = (self.files(folder / name) for name in ("one", "again", "other"))
+                made = []
+                for name, seed in (("one", 3), ("again", 3), ("other", 4)):
+                    write_sites(pathlib.Path(folder) / name, system, (2, 1, 1), ["east", "north"], seed)
+                    made.append(self.files(pathlib.Path(folder) / name))
+                one, again, other = made
                 self.assertEqual(one, again)
                 self.assertEqual(one.keys(), other.keys())
-                self.assertNotEqual(one, other)
+                self.assertTrue(all(one[file] != other[file] for file in one if file.startswith("east/") and not file.endswith(".csv")))
+
+    def test_boxes_are_read_as_a_data_set(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            subprocess.run([sys.executable, EXAMPLES / "phantoms/make", "polyps", "--out", folder, "--sites", "1", "--patients", "2,0,1", "--boxes"], check=True, capture_output=True)
+            described = json.loads((folder / "east.yaml").read_text())
+            described["labels"] = {"table": "labels.csv", "key": "file", "boxes": "boxes.json"}
+            (folder / "boxes.yaml").write_text(json.dumps(described))
+            survey = json.loads(run("consilium-trainer", "inspect", folder / "boxes.yaml", "--json").stdout)
+        self.assertEqual(survey["target"], "boxes")
+        self.assertEqual(survey["classes"], ["finding"])
+        self.assertEqual({split: counts["class_parts"] for split, counts in survey["splits"].items()}, {"train": [4], "val": [], "test": [2]})
 
     @staticmethod
     def files(folder):
-        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".yaml"}
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 if __name__ == "__main__":
