@@ -103,7 +103,7 @@ Result<ResultFolder> read_result_folder(const std::filesystem::path& from,
                                         const std::optional<std::filesystem::path>& job) {
   CONSILIUM_ASSIGN(const Places places, places_of(from, job));
   ReportedModel reported;
-  if (job) {
+  if (job && job->filename() != kReportFile) {
     CONSILIUM_ASSIGN(reported.job, job::read_job(*job));
   } else {
     CONSILIUM_ASSIGN(reported, read_report(places.job));
