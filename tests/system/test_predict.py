@@ -202,6 +202,29 @@ class Classes(Prediction):
             self.assertEqual(len(list((out / "overlays").rglob("*.png"))), 24)
         test = json.loads((results / "report.json").read_text())["rounds"][-1]["test"]
         self.assertEqual(confusion.ravel().tolist(), test["confusion"])
+        self.check_refusals(results, out)
+
+    def check_refusals(self, results, out):
+        """What can't be used is refused in words: a folder that holds files, a data set that isn't described, a job that failed, another model."""
+        image = self.new("one") / "image.png"
+        image.write_bytes(png(bytes(784), 28))
+        config = self.new("config") / "client.yaml"
+        config.write_text(json.dumps({"datasets": {"chest": {"type": "image_folder", "path": "/nowhere"}}}))
+        failed, other = (pathlib.Path(shutil.copytree(results, self.new("copies") / name)) for name in ("failed", "other"))
+        report = json.loads((results / "report.json").read_text())
+        (failed / "report.json").write_text(json.dumps({**report, "phase": "failed", "detail": "too few sites"}))
+        (other / "report.json").write_text(json.dumps({**report, "model": "0" * 64}))
+        never = self.folder / "never"
+        for model, target, more, code, words in ((results, out, (), 2, "isn't empty"),
+                                                 (results, never, ("--data", f"{config}:chst"), 2, "no 'chst'; expected one of: chest"),
+                                                 (failed, never, (), 1, "has failed (too few sites)"),
+                                                 (other, never, (), 1, "is another model than")):
+            done = run("consilium-trainer", "predict", "--model", model, "--input", image, "--output", target, *more, check=False)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn(words, done.stderr)
+        self.assertFalse(never.exists())
+        predict("--model", results, "--input", image, "--output", out, "--force")
+        predict("--model", results / "model.safetensors", "--job", other / "report.json", "--input", image, "--output", self.folder / "by-report")
 
     def test_a_folder_with_files_and_a_model_without_its_job_are_refused(self):
         folder = self.new("refused")

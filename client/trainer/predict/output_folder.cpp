@@ -28,10 +28,10 @@ Result<void> make_folders(const fs::path& folder) {
 Result<OutputFolder> OutputFolder::create(const fs::path& folder, bool force) {
   std::error_code problem;
   if (fs::exists(folder, problem) && !fs::is_directory(folder, problem))
-    return fail(ErrorCode::kAlreadyExists, folder.string() + ": isn't a folder; --output names another");
+    return fail(ErrorCode::kInvalidArgument, folder.string() + ": isn't a folder; --output names another");
   CONSILIUM_TRY(make_folders(folder));
   if (!force && !fs::is_empty(folder, problem))
-    return fail(ErrorCode::kAlreadyExists,
+    return fail(ErrorCode::kInvalidArgument,
                 folder.string() + ": the folder isn't empty; name another, or write into it with --force");
   return OutputFolder(folder);
 }

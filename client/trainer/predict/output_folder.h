@@ -15,7 +15,7 @@ namespace consilium::predict {
 /// The folder that a prediction is written to. Every file is there whole or not at all.
 class OutputFolder {
  public:
-  /// Makes the folder. Fails with kAlreadyExists where it holds anything, unless `force` is given; files of the same
+  /// Makes the folder. Fails with kInvalidArgument where it holds anything, unless `force` is given; files of the same
   /// names are then replaced, and others stay.
   static Result<OutputFolder> create(const std::filesystem::path& folder, bool force);
 
