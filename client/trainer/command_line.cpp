@@ -8,8 +8,10 @@
 #include <string>
 
 #include "client/trainer/decode/process_decoder.h"
+#include "client/trainer/described_data.h"
 #include "client/trainer/device.h"
 #include "client/trainer/inspect.h"
+#include "client/trainer/predict/predict.h"
 #include "client/trainer/server.h"
 #include "client/trainer/standalone.h"
 #include "client/trainer/system_call_filter.h"
@@ -19,10 +21,12 @@ namespace {
 
 constexpr int kFailure = 1;
 constexpr int kUsage = 2;
+constexpr int kIncomplete = 3;
 constexpr int kInterrupted = 130;
 
 constexpr const char* kDataHelp =
-    "an .npz file, a folder of images or of MNIST's idx files, or a .yaml file with the keys of datasets.NAME";
+    "an .npz file, a folder of images or of MNIST's idx files, a .yaml file with the keys of datasets.NAME, or "
+    "client.yaml:NAME";
 
 constexpr const char* kFooter =
     "Examples:\n"
@@ -30,9 +34,22 @@ constexpr const char* kFooter =
     "  consilium-trainer inspect skin.yaml --sheet skin.png\n"
     "  consilium-trainer train job.yaml --data pneumoniamnist.npz --out model.safetensors --epochs 5\n"
     "  consilium-trainer evaluate job.yaml --model model.safetensors --data pneumoniamnist.npz --split test --json\n"
+    "  consilium-trainer predict --model results --input /srv/new-xrays --output predictions\n"
     "Without a command it serves a client daemon on the socket that --socket-fd names "
     "(docs/formats/trainer_protocol.md).\n"
-    "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted.";
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 (predict) some images couldn't be predicted, 130 "
+    "interrupted.";
+
+constexpr const char* kPredictFooter =
+    "Examples:\n"
+    "  consilium-trainer predict --model results --input /srv/new-xrays --output predictions\n"
+    "  consilium-trainer predict --model results --data /etc/consilium/client.yaml:ct --input study7 --output masks "
+    "--overlays\n"
+    "  consilium-trainer predict --model model.safetensors --job report.json --preprocess ct.yaml --input scan.nii.gz "
+    "--output mask\n"
+    "What is written: docs/formats/predictions.md. For research; not a medical device.\n"
+    "Exit codes: 0 every image predicted, 1 failed, 2 wrong usage or input, 3 some images couldn't be predicted "
+    "(predictions.json names them), 130 interrupted.";
 
 int exit_code_of(const Error& error) {
   switch (error.code) {
@@ -53,16 +70,19 @@ std::shared_ptr<data::ImageDecoder> given_decoder(int socket, unsigned threads) 
              : std::make_shared<decode::ProcessDecoder>(Descriptor(socket), decode::DecoderLimits{.workers = threads});
 }
 
-/// Starts the decoder that is installed beside this program; null where the data are arrays, which are read without it,
-/// and, with a line that says why, where it can't be run.
-std::shared_ptr<data::ImageDecoder> own_decoder(const Result<DataSource>& source, unsigned threads) {
-  if (source && find_data_type(source->type)->arrays) return nullptr;
+/// Starts the decoder that is installed beside this program; null, with a line that says why, where it can't be run.
+std::shared_ptr<data::ImageDecoder> installed_decoder(unsigned threads) {
   auto decoder = decode::ProcessDecoder::start_installed({.workers = threads});
   if (!decoder) {
     fmt::print(stderr, "consilium-trainer: image files can't be read: {}\n", decoder.error().message);
     return nullptr;
   }
   return *std::move(decoder);
+}
+
+/// The same for a data set; null where the data are arrays, which are read without it.
+std::shared_ptr<data::ImageDecoder> own_decoder(const Result<DataSource>& source, unsigned threads) {
+  return source && find_data_type(source->type)->arrays ? nullptr : installed_decoder(threads);
 }
 
 /// How a client daemon starts the trainer: descriptors that it has opened, and what to compute with.
@@ -151,12 +171,53 @@ CLI::App* add_inspect(CLI::App& app, InspectOptions& options) {
   return command;
 }
 
+CLI::App* add_predict(CLI::App& app, PredictOptions& options) {
+  CLI::App* command = app.add_subcommand("predict", "Use a federation's model on images, and write what it says");
+  command->footer(kPredictFooter);
+  command->add_option("--model", options.model, "folder of results (consilium fetch), or weights beside --job")
+      ->required()
+      ->type_name("RESULTS|MODEL.safetensors");
+  command->add_option("--job", options.job, "what the weights are of: a job file, or a report.json")
+      ->type_name("JOB.yaml|report.json");
+  command->add_option("--input", options.input, "a DICOM, NIfTI, PNG, JPEG, TIFF or .npy file, or a folder of them")
+      ->required()
+      ->type_name("FILE|FOLDER");
+  command->add_option("--output", options.output, "folder to make")->required()->type_name("FOLDER");
+  auto* data = command
+                   ->add_option("--data", options.data,
+                                "prepare images as this data set's: client.yaml:NAME, or a .yaml file with the keys of "
+                                "datasets.NAME")
+                   ->type_name("DATASET");
+  command
+      ->add_option("--preprocess", options.preprocess,
+                   "prepare images as this .yaml file says, which has the keys of datasets.NAME.preprocess; without "
+                   "either, they are resized to the model's input")
+      ->type_name("FILE.yaml")
+      ->excludes(data);
+  command->add_option("--classes", options.classes, "names of the classes, where the data set has none")
+      ->delimiter(',')
+      ->type_name("NAME,NAME");
+  command->add_flag("--overlays", options.overlays, "write pictures with the predictions drawn in");
+  command->add_flag("--force", options.force, "write into a folder that isn't empty");
+  command->add_option("--device", options.device, "auto, cpu or cuda:N")->capture_default_str();
+  command->add_option("--threads", options.threads, "threads to compute and decode with")
+      ->check(CLI::Range(1U, 1024U))
+      ->capture_default_str();
+  command->add_flag("--json", options.json, "print JSON for programs");
+  return command;
+}
+
 int finish(const Result<void>& outcome) {
   if (outcome) {
     return 0;
   }
   fmt::print(stderr, "consilium-trainer: {}\n", outcome.error().message);
   return exit_code_of(outcome.error());
+}
+
+int finish(const Result<bool>& complete) {
+  if (complete) return *complete ? 0 : kIncomplete;
+  return finish(Result<void>(fail(complete.error())));
 }
 
 }  // namespace
@@ -191,6 +252,9 @@ int run_command_line(int argc, char** argv) {
   InspectOptions inspect;
   CLI::App* inspect_command = add_inspect(app, inspect);
 
+  PredictOptions predict;
+  CLI::App* predict_command = add_predict(app, predict);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -204,6 +268,9 @@ int run_command_line(int argc, char** argv) {
   }
   if (inspect_command->parsed()) {
     return finish(run_inspect(inspect, own_decoder(data_source_of(inspect), inspect.threads)));
+  }
+  if (predict_command->parsed()) {
+    return finish(run_predict(predict, installed_decoder(predict.threads)));
   }
   if (daemon.socket < 0) {
     fmt::print(stderr, "{}", app.help());

@@ -11,12 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "client/data_description.h"
 #include "client/trainer/data/contact_sheet.h"
 #include "client/trainer/data/readers.h"
 #include "client/trainer/data/survey.h"
 #include "client/trainer/data_summary.h"
-#include "common/config/value.h"
+#include "client/trainer/described_data.h"
 #include "common/files/files.h"
 
 namespace consilium::trainer {
@@ -171,13 +170,6 @@ Result<void> inspect_arrays(const DataSource& source, bool as_json) {
 }
 
 }  // namespace
-
-Result<DataSource> data_source_of(const std::string& data) {
-  const std::filesystem::path path(data);
-  if (path.extension() != ".yaml" && path.extension() != ".yml") return data::source_at(path);
-  CONSILIUM_ASSIGN(const config::Value description, config::read(path));
-  return client::read_data_description(description);
-}
 
 Result<DataSource> data_source_of(const InspectOptions& options) {
   if (options.description.empty()) return data_source_of(options.data);

@@ -13,16 +13,14 @@ namespace consilium::trainer {
 
 /// What `inspect` was asked for.
 struct InspectOptions {
-  std::string data;         ///< a data set, or a .yaml file that describes one
+  std::string data;         ///< a data set, as data_source_of() takes it
   std::string description;  ///< instead: the description itself, as JSON (docs/formats/trainer_protocol.md: data)
   std::optional<std::filesystem::path> sheet;  ///< where a contact sheet (PNG) goes
   unsigned threads = 2;                        ///< that decode
   bool json = false;
 };
 
-/// Finds what a command's data set is: a file or folder by what it is, or a .yaml or .yml file that describes one.
-Result<DataSource> data_source_of(const std::string& data);
-/// The same of `inspect`, which may have been given the description itself.
+/// Finds what `inspect` shall read, as data_source_of() does, or from the description itself.
 Result<DataSource> data_source_of(const InspectOptions& options);
 
 /// `inspect`: reads every file of a data set and prints what lies in it, and what can't be read and why. What it prints

@@ -3,15 +3,15 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
-#include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "client/trainer/described_data.h"
 #include "client/trainer/device.h"
-#include "client/trainer/inspect.h"
+#include "client/trainer/interrupt.h"
 #include "client/trainer/progress_line.h"
 #include "client/trainer/training/evaluation.h"
 #include "client/trainer/training/local_training.h"
@@ -27,10 +27,6 @@ namespace consilium::trainer {
 namespace {
 
 constexpr std::uint32_t kEvaluationBatch = 256;
-
-volatile std::sig_atomic_t interrupted = 0;
-
-void note_interrupt(int /*signal*/) { interrupted = 1; }
 
 /// A job with its data loaded and its model built.
 struct Bench {
@@ -70,13 +66,13 @@ Result<Bench> set_up(const StandaloneOptions& options, std::shared_ptr<data::Ima
     request.loss = task::with_weights(bench.job.training.loss, bench.job.task.kind, labels);
     CONSILIUM_ASSIGN(bench.prepared, bench.workspace.prepare(request));
   }
-  std::signal(SIGINT, note_interrupt);
+  watch_interrupt();
   return bench;
 }
 
 Hooks hooks_for(ProgressLine& line) {
   Hooks hooks;
-  hooks.cancelled = [] { return interrupted != 0; };
+  hooks.cancelled = is_interrupted;
   hooks.progress = [&line](const Progress& progress) { line.show(progress); };
   return hooks;
 }

@@ -103,10 +103,11 @@ Result<ResultFolder> read_result_folder(const std::filesystem::path& from,
                                         const std::optional<std::filesystem::path>& job) {
   CONSILIUM_ASSIGN(const Places places, places_of(from, job));
   ReportedModel reported;
-  if (job) {
+  if (job && job->filename() != kReportFile) {
     CONSILIUM_ASSIGN(reported.job, job::read_job(*job));
   } else {
     CONSILIUM_ASSIGN(reported, read_report(places.job));
+    if (job) reported = {.job = std::move(reported.job), .digest = {}, .rounds = {}, .failure = {}};
   }
   if (std::error_code code; !std::filesystem::exists(places.model, code)) {
     return fail(ErrorCode::kNotFound,

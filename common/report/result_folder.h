@@ -50,7 +50,7 @@ Result<void> check_complete(const ResultFolder& result);
 /// Reads report.json's job and model.safetensors. The files are hostile: sizes are bounded, and values that aren't
 /// finite are refused.
 /// @param from  the folder; or a safetensors file, beside which report.json lies unless `job` is given
-/// @param job   a job file that is used in place of the report
+/// @param job   a job file that is used in place of the report; of a report.json the job alone
 /// Errors name the file: kNotFound where one is missing, as after a job that failed before its first round; kDataLoss
 /// where the model isn't the one that the report names by its digest; kInvalidArgument where its tensors aren't the
 /// job's, and then the message names both files.

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "client/trainer/data/file_origin.h"
 #include "common/error/error.h"
 
 namespace consilium::data {
@@ -43,6 +44,8 @@ struct DecodedImage {
   /// The range of values that the file says to show (DICOM's window); the first is black and the second white.
   std::optional<std::array<double, 2>> window;
   ImageTags tags;
+  /// Filled where DecodeOptions::origin asked for it.
+  std::optional<FileOrigin> origin{};
 };
 
 /// What a decoder is asked for.
@@ -51,6 +54,8 @@ struct DecodeOptions {
   bool header_only = false;
   /// The file holds labels: no window, no rescaling to float, values as stored; a colour palette gives its indices.
   bool labels = false;
+  /// Fills `origin`, for a mask that shall go with the file.
+  bool origin = false;
   std::uint64_t max_bytes = std::uint64_t{2} << 30;  ///< of the decoded pixels; more is kResourceExhausted
 };
 

@@ -3,13 +3,12 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <map>
 #include <string>
 #include <utility>
 
 #include "client/trainer/data/dataset_folder.h"
+#include "client/trainer/data/dicom_series.h"
 #include "client/trainer/data/file_items.h"
 #include "client/trainer/data/label_table.h"
 
@@ -18,23 +17,7 @@ namespace {
 
 using LabelMatch = trainer::LabelSource::Match;
 
-/// A file and what its header says.
-struct Slice {
-  std::string name;
-  std::filesystem::path path;
-  DecodedImage header;
-  double position = 0.0;
-};
-
-/// How far a plane lies along its normal, in mm.
-double position_of(const DecodedImage& header) {
-  const auto& a = header.affine;
-  const std::array<double, 3> normal{a[4] * a[9] - a[8] * a[5], a[8] * a[1] - a[0] * a[9], a[0] * a[5] - a[4] * a[1]};
-  const double length = std::hypot(normal[0], normal[1], normal[2]);
-  return length == 0.0 ? 0.0 : (normal[0] * a[3] + normal[1] * a[7] + normal[2] * a[11]) / length;
-}
-
-std::string_view key_of(const Slice& slice, LabelMatch match) {
+std::string_view key_of(const DicomSlice& slice, LabelMatch match) {
   switch (match) {
     case LabelMatch::kPatient:
       return slice.header.tags.patient_id;
@@ -50,14 +33,6 @@ std::string_view key_of(const Slice& slice, LabelMatch match) {
   return slice.name;
 }
 
-/// Whether the slices have one position each; a cine or a localiser hasn't, and can't be sorted.
-bool positions_differ(const std::vector<Slice>& slices) {
-  for (std::size_t i = 1; i < slices.size(); ++i) {
-    if (!slices[i].header.has_position || !(slices[i].position > slices[i - 1].position)) return false;
-  }
-  return slices[0].header.has_position;
-}
-
 class DicomLister {
  public:
   DicomLister(const trainer::DataSource& source, const DatasetFolder& folder, const LabelTable& labels)
@@ -71,7 +46,7 @@ class DicomLister {
     CONSILIUM_ASSIGN(const std::vector<std::string> names, folder_.list("", {}));
     const LabelMatch match = source_.labels.match;
     const bool each_file = match == LabelMatch::kFile || match == LabelMatch::kImage;
-    std::map<std::string, std::vector<Slice>> series;
+    std::map<std::string, std::vector<DicomSlice>> series;
     for (const std::string& name : names) {
       if (is_other(name)) continue;
       auto header = images->file(folder_.path() / name, {.header_only = true});
@@ -80,10 +55,9 @@ class DicomLister {
         collection_.left_out.push_back({name, header.error().message});
         continue;
       }
-      Slice slice{name, folder_.path() / name, std::move(*header), 0.0};
-      slice.position = position_of(slice.header);
+      DicomSlice slice = slice_at(name, folder_.path() / name, std::move(*header));
       if (each_file || slice.header.tags.series_uid.empty() || slice.header.shape.size() != 3) {
-        std::vector<Slice> alone;
+        std::vector<DicomSlice> alone;
         alone.push_back(std::move(slice));
         add(alone);
       } else {
@@ -103,11 +77,8 @@ class DicomLister {
            (!labels.masks.empty() && name.starts_with(labels.masks + "/"));
   }
 
-  void add_series(std::vector<Slice>& slices) {
-    std::sort(slices.begin(), slices.end(), [](const Slice& a, const Slice& b) {
-      return std::pair(a.position, std::string_view(a.name)) < std::pair(b.position, std::string_view(b.name));
-    });
-    if (slices.size() > 1 && !positions_differ(slices)) {
+  void add_series(std::vector<DicomSlice>& slices) {
+    if (!sort_series(slices)) {
       collection_.left_out.push_back(
           {slices[0].name, fmt::format("the {} files of its series don't say a different position each: they can't be "
                                        "sorted into a volume; match labels by image or file instead",
@@ -117,15 +88,12 @@ class DicomLister {
     add(slices);
   }
 
-  void add(const std::vector<Slice>& slices) {
-    const Slice& first = slices[0];
+  void add(const std::vector<DicomSlice>& slices) {
+    const DicomSlice& first = slices[0];
     Item item;
-    item.id = slices.size() == 1 ? first.name : std::filesystem::path(first.name).parent_path().generic_string();
-    if (slices.size() > 1)
-      item.id = fmt::format("{} ({} slices from {})", item.id, slices.size(),
-                            std::filesystem::path(first.name).filename().string());
+    item.id = name_of(slices);
     item.patient = first.header.tags.patient_id;
-    for (const Slice& slice : slices) item.files.push_back(slice.path);
+    for (const DicomSlice& slice : slices) item.files.push_back(slice.path);
     if (source_.split.folders) {
       const auto split = split_named(first.name.substr(0, first.name.find('/')));
       if (!split) return collection_.left_out.push_back({item.id, "lies in none of the folders train, val and test"});

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -64,6 +65,26 @@ Result<DecodedImage> stack(std::vector<DecodedImage> slices) {
       },
       volume.pixels);
   return volume;
+}
+
+/// What a segmentation of the volume refers to: all the files, plane by plane. Nothing where one of them isn't DICOM.
+std::optional<FileOrigin> origin_of_series(const std::vector<DecodedImage>& slices) {
+  constexpr std::uint32_t kInstance = 0x00080018;
+  std::optional<FileOrigin> origin;
+  for (const DecodedImage& slice : slices) {
+    const auto* own = slice.origin ? std::get_if<DicomSource>(&*slice.origin) : nullptr;
+    if (own == nullptr || own->frames.size() != 1) return std::nullopt;
+    const auto instance = own->attributes.find(kInstance);
+    if (instance == own->attributes.end()) return std::nullopt;
+    if (!origin) {
+      origin = *own;
+      std::get<DicomSource>(*origin).frames.clear();
+    }
+    auto& whole = std::get<DicomSource>(*origin);
+    whole.frames.push_back({1, own->frames[0].position, instance->second});
+    if (whole.orientation != own->orientation) whole.orientation.reset();
+  }
+  return origin;
 }
 
 /// The distance between the slices: between the positions of the first and the last one.
@@ -170,8 +191,10 @@ Result<DecodedImage> FileImages::image(const Item& item, const DecodeOptions& op
   DecodedImage last;
   last.affine = slices.back().affine;
   last.has_position = slices.back().has_position;
+  std::optional<FileOrigin> origin = origin_of_series(slices);
   auto volume = stack(std::move(slices));
   if (!volume) return fail(volume.error().within(item.id));
+  volume->origin = options.origin ? std::move(origin) : std::nullopt;
   set_depth_spacing(*volume, last);
   return volume;
 }

@@ -50,6 +50,7 @@ PreparedItem without_data(const PreparedItem& item) {
   PreparedItem rest;
   rest.mean = item.mean;
   rest.deviation = item.deviation;
+  rest.placement = item.placement;
   rest.image.channels = item.image.channels;
   rest.image.sides = item.image.sides;
   rest.image.spacing = item.image.spacing;

@@ -53,6 +53,9 @@ void cut(Target& target, const Sides& low, const Sides& sides) {
 void cut(PreparedItem& item, const Sides& low, const Sides& sides) {
   cut(item.target, low, sides);
   item.image = block_of(item.image, low, sides);
+  Placement& placement = item.placement;
+  for (std::size_t axis = 0; axis < 3; ++axis)
+    placement.offset[axis] += placement.scale[axis] * static_cast<double>(low[axis]);
 }
 
 void stretch(PreparedItem& item, const Sides& sides) {
@@ -61,6 +64,8 @@ void stretch(PreparedItem& item, const Sides& sides) {
   item.image = resize(item.image, sides);
   if (auto* mask = std::get_if<Mask>(&item.target)) *mask = resize(*mask, sides);
   if (auto* boxes = std::get_if<Boxes>(&item.target)) resize(*boxes, before, sides);
+  for (std::size_t axis = 0; axis < 3; ++axis)
+    item.placement.scale[axis] *= static_cast<double>(before[axis]) / static_cast<double>(sides[axis]);
 }
 
 /// Cuts to the box that holds every value above the limit; an image without any stays whole.
@@ -192,7 +197,7 @@ Result<std::int64_t> Preparation::planes_of(const Collection& collection, const 
   if (options_.slices == Slices::kNone) return 1;
   CONSILIUM_ASSIGN(const DecodedImage header, collection.images->image(item, {.header_only = true}));
   if (header.shape.size() != 4) return 1;
-  return header.shape[1 + axis_of(options_.slices)];
+  return header.shape[1 + slice_axis()];
 }
 
 Result<void> Preparation::check_sides(const Volume& image) const {
@@ -249,22 +254,37 @@ Result<void> Preparation::shape(PreparedItem& item) const {
   return {};
 }
 
+Result<PreparedItem> Preparation::prepare(Volume image, Target target, std::int64_t plane) const {
+  PreparedItem prepared{std::move(image), std::move(target)};
+  if (options_.slices != Slices::kNone && !prepared.image.flat) {
+    const std::size_t axis = slice_axis();
+    if (plane >= prepared.image.sides[axis]) return refuse("has fewer planes than its header said");
+    prepared.image = slice_of(prepared.image, axis, plane);
+    if (auto* mask = std::get_if<Mask>(&prepared.target)) *mask = slice_of(*mask, axis, plane);
+  }
+  CONSILIUM_TRY(shape(prepared));
+  measure(prepared);
+  return prepared;
+}
+
+Result<PreparedItem> Preparation::prepare(Volume image, std::int64_t plane) const {
+  return prepare(std::move(image), ClassLabel{}, plane);
+}
+
+std::size_t Preparation::slice_axis() const { return axis_of(options_.slices); }
+
+std::int64_t Preparation::planes_of(const Volume& image) const {
+  return options_.slices == Slices::kNone || image.flat ? 1 : image.sides[slice_axis()];
+}
+
 Result<PreparedItem> Preparation::load(const Collection& collection, const Item& item, std::int64_t plane) const {
-  const auto prepare = [&]() -> Result<PreparedItem> {
+  const auto load_and_prepare = [&]() -> Result<PreparedItem> {
     CONSILIUM_ASSIGN(const DecodedImage decoded, collection.images->image(item, {}));
-    PreparedItem prepared{to_volume(decoded), ClassLabel{}};
-    CONSILIUM_ASSIGN(prepared.target, load_target(collection, item, threshold_, prepared.image));
-    if (options_.slices != Slices::kNone && !prepared.image.flat) {
-      const std::size_t axis = axis_of(options_.slices);
-      if (plane >= prepared.image.sides[axis]) return refuse("has fewer planes than its header said");
-      prepared.image = slice_of(prepared.image, axis, plane);
-      if (auto* mask = std::get_if<Mask>(&prepared.target)) *mask = slice_of(*mask, axis, plane);
-    }
-    CONSILIUM_TRY(shape(prepared));
-    measure(prepared);
-    return prepared;
+    Volume image = to_volume(decoded);
+    CONSILIUM_ASSIGN(Target target, load_target(collection, item, threshold_, image));
+    return prepare(std::move(image), std::move(target), plane);
   };
-  auto prepared = prepare();
+  auto prepared = load_and_prepare();
   if (!prepared)
     return fail(prepared.error().within(item.origin.empty() ? item.id : fmt::format("{} ({})", item.id, item.origin)));
   return prepared;

@@ -14,12 +14,21 @@
 
 namespace consilium::data {
 
+/// Where a prepared image lies in the image that it was made of. Along each axis (D, H, W) the edge of a pixel that is
+/// at x in the prepared image is at scale * x + offset in the other one; the first pixel reaches from 0 to 1.
+struct Placement {
+  std::array<double, 3> scale{1.0, 1.0, 1.0};
+  std::array<double, 3> offset{0.0, 0.0, 0.0};
+  bool operator==(const Placement&) const = default;
+};
+
 /// An item after everything that is the same in every epoch: cut, windowed and resampled, not yet normalised.
 struct PreparedItem {
   Volume image;
   Target target;
   float mean = 0.0F;  ///< of the image's values; bytes count as 0 to 1
   float deviation = 1.0F;
+  Placement placement{};  ///< in the image, or in the plane of a volume that was cut
 };
 
 /// Mean and deviation of each channel, or one for all.
@@ -38,6 +47,10 @@ class Preparation {
   /// Reads an item and prepares it. Errors name the item's file, and are for the site's own eyes.
   /// @param plane  of a volume that is cut into slices; else 0
   [[nodiscard]] Result<PreparedItem> load(const Collection& collection, const Item& item, std::int64_t plane) const;
+  /// Prepares an image that is in memory, without a target: what load() makes of an item of these pixels.
+  [[nodiscard]] Result<PreparedItem> prepare(Volume image, std::int64_t plane) const;
+  /// How many examples a decoded image gives: its planes, or 1.
+  [[nodiscard]] std::int64_t planes_of(const Volume& image) const;
   /// How many examples a decoded image gives: its planes, or 1. Reads the file's header where it must.
   [[nodiscard]] Result<std::int64_t> planes_of(const Collection& collection, const Item& item) const;
 
@@ -54,11 +67,14 @@ class Preparation {
   void normalise(PreparedItem& item, const Scale& site) const;
 
   [[nodiscard]] const trainer::Preprocess& options() const { return options_; }
+  /// The axis (D, H, W) that volumes are cut along into planes, where they are.
+  [[nodiscard]] std::size_t slice_axis() const;
   /// Sides of an example as the model has it.
   [[nodiscard]] const Sides& sides() const { return sides_; }
   [[nodiscard]] std::int64_t channels() const { return channels_; }
 
  private:
+  Result<PreparedItem> prepare(Volume image, Target target, std::int64_t plane) const;
   Result<void> shape(PreparedItem& item) const;
   Result<void> check_sides(const Volume& image) const;
 

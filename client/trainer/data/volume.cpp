@@ -129,6 +129,20 @@ Sides sides_of(const Mask& mask) {
                                 : Sides{mask.shape[0], mask.shape[1], mask.shape[2]};
 }
 
+std::int64_t fullest_plane(const Mask& mask) {
+  const Sides sides = sides_of(mask);
+  std::int64_t best = sides[0] / 2, most = 0;
+  const std::int64_t plane = sides[1] * sides[2];
+  for (std::int64_t d = 0; d < sides[0]; ++d) {
+    const auto begin = mask.classes.begin() + d * plane;
+    const std::int64_t count = plane - std::count(begin, begin + plane, 0);
+    if (count <= most) continue;
+    most = count;
+    best = d;
+  }
+  return best;
+}
+
 Volume slice_of(const Volume& volume, std::size_t axis, std::int64_t index) {
   Volume image;
   image.channels = volume.channels;

@@ -50,6 +50,9 @@ Mask slice_of(const Mask& mask, std::size_t axis, std::int64_t index);
 Volume block_of(const Volume& volume, const Sides& low, const Sides& sides);
 Mask block_of(const Mask& mask, const Sides& low, const Sides& sides);
 
+/// Returns the plane along D that holds most pixels of classes above 0; the middle one where there are none.
+[[nodiscard]] std::int64_t fullest_plane(const Mask& mask);
+
 /// Sides of a mask as of a volume.
 [[nodiscard]] Sides sides_of(const Mask& mask);
 

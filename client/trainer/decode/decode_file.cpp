@@ -59,6 +59,7 @@ Result<data::DecodedImage> decode_file(Bytes file, const data::DecodeOptions& op
   try {
     CONSILIUM_ASSIGN(data::DecodedImage image, decode_any(file, options));
     CONSILIUM_TRY(require_finite(image.pixels));
+    if (options.origin && !image.origin) image.origin = data::PlainFile{};
     return image;
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::kResourceExhausted, "decoding the file takes more memory than the decoder may use");

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "client/trainer/decode/origin_records.h"
 #include "client/trainer/protocol/record_limits.h"
 #include "client/trainer/protocol/record_reader.h"
 
@@ -74,15 +75,17 @@ json tags_of(const data::ImageTags& tags) {
 }
 
 json decoded(const data::DecodedImage& image) {
-  return {{"type", "decoded"},
-          {"shape", image.shape},
-          {"element", name_of(element_of(image.pixels))},
-          {"spacing", image.spacing},
-          {"has_spacing", image.has_spacing},
-          {"affine", image.affine},
-          {"has_position", image.has_position},
-          {"window", image.window ? json(*image.window) : json::array()},
-          {"tags", tags_of(image.tags)}};
+  json record{{"type", "decoded"},
+              {"shape", image.shape},
+              {"element", name_of(element_of(image.pixels))},
+              {"spacing", image.spacing},
+              {"has_spacing", image.has_spacing},
+              {"affine", image.affine},
+              {"has_position", image.has_position},
+              {"window", image.window ? json(*image.window) : json::array()},
+              {"tags", tags_of(image.tags)}};
+  if (image.origin) record["origin"] = origin_record(*image.origin);
+  return record;
 }
 
 Result<data::ImageTags> parse_tags(const json& object) {
@@ -123,9 +126,14 @@ Result<DecodedHeader> parse_decoded(const json& object, const data::DecodeOption
   if (window.size() == 1) reader.refuse("window", "none or two numbers");
   if (window.size() == 2) header.image.window = {window[0], window[1]};
   const json* tags = reader.member("tags");
+  const json* origin = options.origin ? reader.member("origin") : nullptr;
   CONSILIUM_TRY(reader.finish());
   if (!tags->is_object()) return out_of_turn("decoded.tags: expected an object");
   CONSILIUM_ASSIGN(header.image.tags, parse_tags(*tags));
+  if (origin != nullptr) {
+    CONSILIUM_ASSIGN(header.image.origin, parse_origin(*origin));
+    if (!is_origin_of(*header.image.origin, header.image.shape)) return out_of_turn("decoded.origin: of another image");
+  }
   const auto known = std::ranges::find_if(kElements, [&](Element one) { return name_of(one) == element; });
   if (known == kElements.end()) return out_of_turn("decoded.element: an unknown type");
   header.element = *known;
@@ -137,13 +145,15 @@ Result<DecodedHeader> parse_decoded(const json& object, const data::DecodeOption
 
 bool DecodeRequest::operator==(const DecodeRequest& other) const {
   return options.header_only == other.options.header_only && options.labels == other.options.labels &&
-         options.max_bytes == other.options.max_bytes && cpu_seconds == other.cpu_seconds;
+         options.origin == other.options.origin && options.max_bytes == other.options.max_bytes &&
+         cpu_seconds == other.cpu_seconds;
 }
 
 std::string encode(const DecodeRequest& request) {
   return json{{"type", "decode"},
               {"header_only", request.options.header_only},
               {"labels", request.options.labels},
+              {"origin", request.options.origin},
               {"max_bytes", request.options.max_bytes},
               {"cpu_seconds", request.cpu_seconds}}
       .dump();
@@ -178,6 +188,7 @@ Result<DecodeRequest> parse_decode_request(std::string_view text) {
   reader.text("type", trainer::kMaxDeviceBytes);
   request.options.header_only = reader.boolean("header_only");
   request.options.labels = reader.boolean("labels");
+  request.options.origin = reader.boolean("origin");
   request.options.max_bytes = reader.integer("max_bytes", 1, kMaxImageBytes);
   request.cpu_seconds = static_cast<std::uint32_t>(reader.integer("cpu_seconds", 1, kMaxCpuSeconds));
   CONSILIUM_TRY(reader.finish());

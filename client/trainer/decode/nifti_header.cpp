@@ -171,6 +171,27 @@ Result<void> take_orientation(NiftiHeader& header) {
   return {};
 }
 
+/// Takes over the header's own words about its place, for a mask that shall lie where the file does.
+void take_space(const nifti_image& image, Version version, NiftiHeader& header) {
+  data::NiftiSpace& space = header.space;
+  space.version = version == Version::kOne ? 1 : 2;
+  space.size = header.size;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    space.world_axis[axis] = static_cast<std::uint32_t>(header.world_axis[axis]);
+    space.reversed[axis] = header.reversed[axis];
+  }
+  const auto code = [](int value) { return static_cast<std::uint32_t>(std::clamp(value, 0, 32767)); };
+  space.qform_code = code(image.qform_code);
+  space.sform_code = code(image.sform_code);
+  space.units = code(image.xyz_units) & 7U;
+  space.pixdim = {image.qfac < 0.0 ? -1.0 : 1.0, image.dx, image.dy, image.dz};
+  space.quaternion = {image.quatern_b, image.quatern_c, image.quatern_d,
+                      image.qoffset_x, image.qoffset_y, image.qoffset_z};
+  for (std::size_t row = 0; row < 3; ++row) {
+    for (std::size_t column = 0; column < 4; ++column) space.sform[row * 4 + column] = image.sto_xyz.m[row][column];
+  }
+}
+
 }  // namespace
 
 bool is_nifti(Bytes file) { return version_of(file) != Version::kNone; }
@@ -197,6 +218,7 @@ Result<NiftiHeader> read_nifti_header(Bytes file) {
   }
   take_affine(*image, header);
   CONSILIUM_TRY(take_orientation(header));
+  take_space(*image, version, header);
   return header;
 }
 

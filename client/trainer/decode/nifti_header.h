@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 
+#include "client/trainer/data/file_origin.h"
 #include "client/trainer/decode/byte_span.h"
 #include "common/error/error.h"
 
@@ -24,6 +25,7 @@ struct NiftiHeader {
   /// Of i, j and k each: the world axis (0: left to right, 1: back to front, 2: feet to head) that lies nearest.
   std::array<int, 3> world_axis{0, 1, 2};
   std::array<bool, 3> reversed{};  ///< that axis runs against the world's
+  data::NiftiSpace space;          ///< the same as a mask for the file needs it
 };
 
 /// Reads the header of a NIfTI-1 or -2 file. Fails with kInvalidArgument for sizes, types and matrices that no image

@@ -199,6 +199,7 @@ Result<data::DecodedImage> decode_nifti(Bytes file, const data::DecodeOptions& o
   data::DecodedImage image;
   image.shape = {colour ? 3 : header.channels, walk.size[2], walk.size[1], walk.size[0]};
   take_geometry(header, image);
+  if (options.origin) image.origin = header.space;
   CONSILIUM_ASSIGN(const std::size_t count, checked_count(image.shape, 1, options));
   if (options.header_only) return image;
   const std::uint64_t voxels = colour ? count / 3 : count;

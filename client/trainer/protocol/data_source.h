@@ -108,6 +108,8 @@ struct DataType {
 /// Reads a description. Hostile input: unknown keys, wrong kinds, numbers out of range, and keys that the type doesn't
 /// take are refused; an error begins with the key's path ("labels.class: expected ...").
 Result<DataSource> data_source_from_json(const nlohmann::json& json);
+/// Reads the part `preprocess` of a description alone.
+Result<Preprocess> preprocess_from_json(const nlohmann::json& json);
 /// Writes it; what has its default is left out.
 [[nodiscard]] nlohmann::json to_json(const DataSource& source);
 

@@ -284,6 +284,12 @@ Result<void> check_type(const JsonValue& value, const DataSource& source) {
 
 }  // namespace
 
+Result<Preprocess> preprocess_from_json(const json& document) {
+  Preprocess preprocess;
+  CONSILIUM_TRY(read_preprocess(JsonValue{document, ""}, preprocess));
+  return preprocess;
+}
+
 Result<DataSource> data_source_from_json(const json& document) {
   const JsonValue value{document, ""};
   Members members(value, {"type", "path", "labels", "split", "preprocess", "augment", "loading"});

@@ -13,8 +13,6 @@
 namespace consilium::trainer {
 namespace {
 
-constexpr double kMostOverlap = 0.6;  // of two detections of one class: torchvision's for FCOS
-
 std::vector<TrueBox> boxes_of(const Boxes& boxes) {
   std::vector<TrueBox> all;
   const at::Tensor corners = boxes.corners.contiguous();
@@ -44,8 +42,7 @@ class DetectionCounter : public Counter {
         if (truth.of_class < 0 || truth.of_class >= static_cast<std::int64_t>(task_.task().classes()))
           return fail(ErrorCode::kInvalidArgument, fmt::format("evaluation: a box of class {}", truth.of_class));
       }
-      const auto found = without_duplicates(boxes_from(outputs, static_cast<std::int64_t>(image), height_, width_),
-                                            kMostOverlap, task::kMaxDetections);
+      const auto found = detections_from(outputs, static_cast<std::int64_t>(image), height_, width_);
       count_image(found, truths, counts);
       ++examples;
     }

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "client/trainer/task/losses.h"
+#include "common/task/detection.h"
 #include "common/task/outputs.h"
 
 namespace consilium::trainer {
@@ -151,6 +152,11 @@ std::vector<Detection> boxes_from(Outputs outputs, std::int64_t image, std::int6
     first += cells;
   }
   return detections;
+}
+
+std::vector<Detection> detections_from(Outputs outputs, std::int64_t image, std::int64_t height, std::int64_t width) {
+  constexpr double kMostOverlap = 0.6;
+  return without_duplicates(boxes_from(outputs, image, height, width), kMostOverlap, task::kMaxDetections);
 }
 
 }  // namespace consilium::trainer

@@ -43,4 +43,9 @@ struct FcosSums {
 [[nodiscard]] std::vector<Detection> boxes_from(Outputs outputs, std::int64_t image, std::int64_t height,
                                                 std::int64_t width);
 
+/// Reads one image's detections as they are counted and reported: boxes_from() without duplicates (boxes of one class
+/// that overlap a better one by more than 0.6, torchvision's for FCOS), the best task::kMaxDetections.
+[[nodiscard]] std::vector<Detection> detections_from(Outputs outputs, std::int64_t image, std::int64_t height,
+                                                     std::int64_t width);
+
 }  // namespace consilium::trainer

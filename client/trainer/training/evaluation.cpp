@@ -21,15 +21,6 @@ Target on_cpu(Target target) {
   return target;
 }
 
-/// The part of an image's scores that its mask covers: without the padding.
-at::Tensor without_padding(at::Tensor scores, const at::Tensor& mask) {
-  for (std::int64_t d = 2; d < scores.dim(); ++d) {
-    const std::int64_t side = mask.size(d - 1);
-    scores = scores.narrow(d, (scores.size(d) - side) / 2, side);
-  }
-  return scores.contiguous();
-}
-
 std::vector<at::Tensor> row_of(std::span<const at::Tensor> outputs, std::size_t row) {
   std::vector<at::Tensor> own;
   for (const at::Tensor& output : outputs) own.push_back(output.narrow(0, static_cast<std::int64_t>(row), 1));
@@ -83,7 +74,7 @@ class Evaluation {
   Result<std::vector<at::Tensor>> outputs_of(const Batch& batch) {
     if (examples_.are_whole()) {
       CONSILIUM_ASSIGN(at::Tensor scores, scores_by_windows(network_, batch.images, batch_size_, hooks_.cancelled));
-      return std::vector{without_padding(std::move(scores), batch.target.values)};
+      return std::vector{without_padding(std::move(scores), batch.target.values.sizes().slice(1))};
     }
     std::vector<at::Tensor> outputs = network_.forward(batch.images, Pass{});
     for (at::Tensor& output : outputs) output = output.cpu();

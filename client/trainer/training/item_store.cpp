@@ -89,16 +89,7 @@ Result<std::unique_ptr<ItemStore>> ItemStore::create(std::shared_ptr<const data:
                                                      const std::optional<job::Normalization>& normalize,
                                                      const at::Device& device) {
   std::unique_ptr<ItemStore> store(new ItemStore(std::move(set), split, use, input, device));
-  if (!normalize) return store;
-  if (normalize->mean.size() != normalize->std.size() ||
-      (normalize->mean.size() != 1 && std::cmp_not_equal(normalize->mean.size(), input.front()))) {
-    return fail(
-        ErrorCode::kInvalidArgument,
-        fmt::format("data.normalize: expected one mean and std, or one for each of {} channels, found {} and {}",
-                    input.front(), normalize->mean.size(), normalize->std.size()));
-  }
-  store->mean_.assign(normalize->mean.begin(), normalize->mean.end());
-  store->deviation_.assign(normalize->std.begin(), normalize->std.end());
+  CONSILIUM_ASSIGN(store->scale_, InputScale::create(normalize, input));
   return store;
 }
 
@@ -110,16 +101,6 @@ std::vector<std::uint32_t> ItemStore::patients() const {
     whose.push_back(numbers.emplace(data::owner_of(set_->item(key)), next).first->second);
   }
   return whose;
-}
-
-void ItemStore::put_image(const data::Volume& image, float* to) const {
-  const std::size_t plane = image.values.size() / mean_.size();
-  for (std::size_t c = 0; c < mean_.size(); ++c) {
-    const float mean = mean_[c], deviation = deviation_[c];
-    std::transform(image.values.begin() + static_cast<std::ptrdiff_t>(c * plane),
-                   image.values.begin() + static_cast<std::ptrdiff_t>((c + 1) * plane), to + c * plane,
-                   [=](float value) { return (value - mean) / deviation; });
-  }
 }
 
 Result<Batch> ItemStore::batch(std::span<const std::int64_t> rows) const {
@@ -142,7 +123,7 @@ Result<Batch> ItemStore::batch(std::span<const std::int64_t> rows) const {
   Batch batch{host_tensor(shape, at::kFloat, device_), {}};
   float* to = batch.images.mutable_data_ptr<float>();
   for (data::PreparedItem& item : items) {
-    put_image(item.image, to);
+    scale_.write(item.image, to);
     to += item.image.values.size();
     item.image.values = {};
   }

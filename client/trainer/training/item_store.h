@@ -8,6 +8,7 @@
 #include "client/trainer/data/item_set.h"
 #include "client/trainer/data/loader.h"
 #include "client/trainer/training/example_source.h"
+#include "client/trainer/training/input_scale.h"
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
 
@@ -36,15 +37,13 @@ class ItemStore final : public ExampleSource {
  private:
   ItemStore(std::shared_ptr<const data::ItemSet> set, job::Split split, Use use, std::vector<std::int64_t> input,
             const at::Device& device);
-  void put_image(const data::Volume& image, float* to) const;
 
   std::shared_ptr<const data::ItemSet> set_;
   std::unique_ptr<data::Loader> loader_;
   std::vector<std::int64_t> input_;
   at::Device device_;
   bool windowed_;
-  std::vector<float> mean_{0.0F};
-  std::vector<float> deviation_{1.0F};
+  InputScale scale_;
 };
 
 }  // namespace consilium::trainer

@@ -98,4 +98,12 @@ Result<at::Tensor> scores_by_windows(const Network& network, const at::Tensor& i
   return scores;
 }
 
+at::Tensor without_padding(at::Tensor scores, at::IntArrayRef sides) {
+  for (std::size_t d = 0; d < sides.size(); ++d) {
+    const auto axis = static_cast<std::int64_t>(d) + 2;
+    scores = scores.narrow(axis, (scores.size(axis) - sides[d]) / 2, sides[d]);
+  }
+  return scores.contiguous();
+}
+
 }  // namespace consilium::trainer

@@ -33,4 +33,8 @@ namespace consilium::trainer {
 Result<at::Tensor> scores_by_windows(const Network& network, const at::Tensor& image, std::int64_t most,
                                      const std::function<bool()>& cancelled);
 
+/// Cuts the padding off the scores of an image that Preparation::pad_to_patch() has padded.
+/// @param scores  [n, classes, sides...]   @param sides  of the image before; as many as the scores have
+[[nodiscard]] at::Tensor without_padding(at::Tensor scores, at::IntArrayRef sides);
+
 }  // namespace consilium::trainer

@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(bytes) + 1, size - 1);
   constexpr std::uint64_t kLimit = 1 << 20;
-  switch (bytes[0] % 4) {
+  switch (bytes[0] % 5) {
     case 0:
       if (const auto request = parse_decode_request(text)) check_again(*request, parse_decode_request);
       break;
@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
       (void)parse_parent_reply(text);
       break;
     default:
-      if (const auto reply = parse_decode_reply(text, {.max_bytes = kLimit})) {
+      if (const auto reply = parse_decode_reply(text, {.origin = bytes[0] % 5 == 4, .max_bytes = kLimit})) {
         const auto* header = std::get_if<DecodedHeader>(&*reply);
         if (header == nullptr) break;
         std::uint64_t count = bytes_of(header->element);

@@ -18,6 +18,7 @@
 #include "client/trainer/decode/dicom/lookup_table.h"
 #include "client/trainer/decode/dicom/rescale.h"
 #include "client/trainer/decode/dicom/segmentation.h"
+#include "client/trainer/decode/dicom/source.h"
 #include "client/trainer/decode/pixel_values.h"
 
 namespace consilium::decode {
@@ -140,6 +141,9 @@ Result<data::DecodedImage> decode_image(DicomFile& file, const ImageModule& modu
   if (module.frames > 1) image.shape.insert(image.shape.begin() + 1, module.frames);
   CONSILIUM_ASSIGN([[maybe_unused]] const std::size_t count, checked_count(image.shape, 1, options));
   place_image(ordered, image);
+  if (options.origin) {
+    CONSILIUM_ASSIGN(image.origin, read_source(dataset, planes, order));
+  }
   Modality modality;
   if (module.samples == 1 && module.photometric != Photometric::kPalette && !options.labels) {
     CONSILIUM_ASSIGN(modality, read_modality(dataset, items, module));

@@ -48,7 +48,7 @@ class Decoder:
             started, descriptors = receive(self.parent)
             self.number, self.worker = started["worker"], socket.socket(fileno=descriptors[0])
         file = os.open(path, os.O_RDONLY)
-        send(self.worker, {"type": "decode", "header_only": False, "labels": labels, "max_bytes": 1 << 30,
+        send(self.worker, {"type": "decode", "header_only": False, "labels": labels, "origin": False, "max_bytes": 1 << 30,
                            "cpu_seconds": 120}, [file])
         os.close(file)
         try:

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "client/trainer/predict/output_folder.h"
+#include "client/trainer/predict/results.h"
+#include "common/error/error.h"
+
+namespace consilium::predict {
+
+/// predictions.json and predictions.csv: what was predicted for each image, in the images' order. Both grow on the
+/// disk, so that their memory doesn't depend on the number of images.
+class Index {
+ public:
+  /// @param columns  of the table, behind `file` and `plane`
+  static Result<Index> create(const ResultContext& context, const std::vector<std::string>& columns);
+
+  /// Adds an image, or a plane of it.
+  /// @param entry  its object in predictions.json, without `file` and `plane`   @param cells  one for each column
+  Result<void> add(const Image& image, std::int64_t plane, nlohmann::json entry, const std::vector<std::string>& cells);
+  /// Completes both files. @param rest  further members of predictions.json, as JSON text: `"failed": []`
+  Result<void> finish(const std::string& rest);
+
+ private:
+  Index(GrowingFile json, GrowingFile table) : json_(std::move(json)), table_(std::move(table)) {}
+
+  GrowingFile json_;
+  GrowingFile table_;
+  bool first_ = true;
+};
+
+/// Writes JSON on one line; text that isn't UTF-8, as a file's name may be, is repaired.
+[[nodiscard]] std::string line_of(const nlohmann::json& json);
+
+}  // namespace consilium::predict

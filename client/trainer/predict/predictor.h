@@ -1,0 +1,50 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "client/trainer/data/prepare.h"
+#include "client/trainer/models/network.h"
+#include "client/trainer/predict/case_prediction.h"
+#include "client/trainer/predict/preparation_choice.h"
+#include "client/trainer/training/input_scale.h"
+#include "common/error/error.h"
+#include "common/report/result_folder.h"
+
+namespace consilium::predict {
+
+/// Runs a trained model over prepared images, with what evaluation runs: the same normalisation, network, windows and
+/// reading of outputs. Not thread-safe.
+class Predictor {
+ public:
+  /// @param cancelled  asked between passes of the network
+  /// Fails where the model's outputs aren't those of its task.
+  static Result<Predictor> create(const report::ResultFolder& model, const PreparationChoice& choice,
+                                  const at::Device& device, std::function<bool()> cancelled);
+
+  /// Images that go through the network at once.
+  [[nodiscard]] std::size_t batch_size() const { return batch_size_; }
+  /// Predicts for at most batch_size() images, which this changes: they are padded and normalised. Fails with
+  /// kInvalidArgument where an output is NaN or infinite, kResourceExhausted, kCancelled.
+  Result<std::vector<CasePrediction>> predict(std::span<data::PreparedItem> cases);
+
+ private:
+  Predictor(const report::ResultFolder& model, const PreparationChoice& choice) : model_(&model), choice_(&choice) {}
+  Result<std::vector<CasePrediction>> predict_whole(data::PreparedItem& image);
+  [[nodiscard]] at::Tensor batch_of(std::span<const data::PreparedItem> cases) const;
+  [[nodiscard]] CasePrediction read(std::span<const at::Tensor> outputs, std::int64_t row) const;
+
+  const report::ResultFolder* model_;
+  const PreparationChoice* choice_;
+  std::unique_ptr<trainer::Network> network_;
+  trainer::InputScale scale_;
+  std::function<bool()> cancelled_;
+  std::size_t batch_size_ = 1;
+};
+
+}  // namespace consilium::predict
