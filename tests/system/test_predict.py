@@ -86,6 +86,19 @@ def task_job(task, model, rounds=2, **training):
     return {**spec, "model": model, "data": {"dataset": "chest", "normalize": {"mean": 0.3, "std": 0.25}}}
 
 
+def parts_of(mask):
+    """Counts the parts of a picture's mask whose pixels touch, at a corner too."""
+    left, parts = {tuple(place) for place in numpy.argwhere(mask)}, 0
+    while left:
+        parts, todo = parts + 1, [left.pop()]
+        while todo:
+            y, x = todo.pop()
+            near = {(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)} & left
+            left -= near
+            todo += near
+    return parts
+
+
 class SameAsEvaluation(Prediction):
     """Metrics that are computed from the predictions are those of the federation's own evaluation."""
 
@@ -134,6 +147,17 @@ class SameAsEvaluation(Prediction):
         test, predicted = self.federation("segmentation", UNET, {"mask": "mask", "threshold": 127})
         self.assertGreater(test["dice"], 0.6)
         self.assertEqual(self.overlap_of(predicted).ravel().tolist(), test["overlap"])
+
+    def test_masks_that_the_job_post_processes(self):
+        """A network of one round leaves specks: the masks have one part, and are what the evaluation counted."""
+        task = {"name": "segmentation", "postprocess": {"largest_component": [1], "fill_holes": [1]}}
+        test, predicted = self.federation(task, UNET, {"mask": "mask", "threshold": 127}, rounds=1, local_epochs=1)
+        self.assertEqual(self.overlap_of(predicted).flatten().tolist(), test["overlap"])
+        parts = [parts_of(numpy.asarray(Image.open(file)) == 1) for _, out in predicted.values() for file in (out / "masks").glob("*.png")]
+        self.assertLessEqual(max(parts), 1)
+        _, raw = self.federation("segmentation", UNET, {"mask": "mask", "threshold": 127}, rounds=1, local_epochs=1)
+        parts = [parts_of(numpy.asarray(Image.open(file)) == 1) for _, out in raw.values() for file in (out / "masks").glob("*.png")]
+        self.assertGreater(max(parts), 1)
 
     def test_masks_by_windows(self):
         patches = {"patches": {"size": [SIDE // 2, SIDE // 2], "per_item": 2, "foreground": 0.7}}

@@ -14,6 +14,7 @@
 #include "client/trainer/predict/overlay.h"
 #include "client/trainer/predict/restore.h"
 #include "client/trainer/predict/task_results.h"
+#include "client/trainer/task/postprocess.h"
 
 namespace consilium::predict {
 namespace {
@@ -35,7 +36,7 @@ class MaskResults : public Results {
     data::Volume scores = std::move(prediction.scores);
     const data::Sides& sides = image.pixels.sides;
     if (image.planes == 1 && !is_cut(image)) {
-      classes_ = restore_classes(scores, placement, sides, context_.threads);
+      classes_ = classes_of(scores, placement, sides);
       return {};
     }
     classes_.resize(image.pixels.plane());
@@ -43,7 +44,7 @@ class MaskResults : public Results {
     const data::Sides flat = axis == 0   ? data::Sides{1, sides[1], sides[2]}
                              : axis == 1 ? data::Sides{1, sides[0], sides[2]}
                                          : data::Sides{1, sides[0], sides[1]};
-    put_plane(restore_classes(scores, placement, flat, context_.threads), sides, axis, plane);
+    put_plane(classes_of(scores, placement, flat), sides, axis, plane);
     return {};
   }
 
@@ -60,6 +61,15 @@ class MaskResults : public Results {
   Result<void> finish(const std::string& rest) override { return index_.finish(rest); }
 
  private:
+  /// The classes of an image or plane in its own pixels, post-processed as the job says, each by itself as evaluations
+  /// do.
+  [[nodiscard]] std::vector<std::uint8_t> classes_of(data::Volume& scores, const data::Placement& placement,
+                                                     const data::Sides& sides) const {
+    std::vector<std::uint8_t> classes = restore_classes(scores, placement, sides, context_.threads);
+    const trainer::Grid grid{.size = sides};
+    trainer::postprocess(std::span(classes), grid, context_.model->spec.task.postprocess);
+    return classes;
+  }
   /// Whether the model takes planes of the image, be there one alone.
   [[nodiscard]] bool is_cut(const Image& image) const {
     return !image.pixels.flat && context_.choice->preparation.options().slices != trainer::Preprocess::Slices::kNone;

@@ -202,11 +202,7 @@ Result<report::ResultFolder> read_model(const PredictOptions& options) {
         fmt::format("{}: its report says that the job '{}' has failed ({}); to use the last model all the same, "
                     "name {} itself, and the job's file with --job",
                     options.model.string(), model.spec.name, *model.failure, report::kModelFile));
-  if (!options.job && model.manifest.local_size() > 0)
-    return fail(ErrorCode::kFailedPrecondition,
-                fmt::format("{}: the job '{}' leaves layers to its sites (model.local), so this model isn't complete; "
-                            "'consilium-client own-model' writes your site's: name that file, and {} with --job",
-                            options.model.string(), model.spec.name, report::kReportFile));
+  if (!options.job) CONSILIUM_TRY(report::check_complete(model));
   return model;
 }
 

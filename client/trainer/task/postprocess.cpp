@@ -33,16 +33,17 @@ std::vector<Place> steps_to_neighbours(bool corners) {
 }
 
 /// The connected parts of the voxels with one value.
+template <class Class>
 class Parts {
  public:
-  Parts(std::span<const std::int64_t> map, const Grid& grid, bool corners)
+  Parts(std::span<const Class> map, const Grid& grid, bool corners)
       : map_(map), grid_(grid), steps_(steps_to_neighbours(corners)), seen_(map.size(), false) {}
 
   /// The part that a voxel is in, unless it was given before; empty then.
   const std::vector<std::int64_t>& part_at(std::int64_t first) {
     part_.clear();
     if (seen_[static_cast<std::size_t>(first)]) return part_;
-    const std::int64_t value = map_[static_cast<std::size_t>(first)];
+    const Class value = map_[static_cast<std::size_t>(first)];
     seen_[static_cast<std::size_t>(first)] = true;
     part_.push_back(first);
     for (std::size_t next = 0; next < part_.size(); ++next) {
@@ -68,15 +69,16 @@ class Parts {
     return true;
   }
 
-  std::span<const std::int64_t> map_;
+  std::span<const Class> map_;
   const Grid& grid_;
   std::vector<Place> steps_;
   std::vector<bool> seen_;
   std::vector<std::int64_t> part_;
 };
 
-void keep_largest(std::span<std::int64_t> map, const Grid& grid, std::int64_t of_class) {
-  Parts parts(map, grid, true);
+template <class Class>
+void keep_largest(std::span<Class> map, const Grid& grid, Class of_class) {
+  Parts<Class> parts(map, grid, true);
   std::vector<std::int64_t> largest, others;
   for (std::size_t voxel = 0; voxel < map.size(); ++voxel) {
     if (map[voxel] != of_class) continue;
@@ -92,8 +94,8 @@ void keep_largest(std::span<std::int64_t> map, const Grid& grid, std::int64_t of
 }
 
 /// Does a part lie at the map's edge, or beside a voxel of another class than this one? A picture has no edge in depth.
-bool is_open(std::span<const std::int64_t> map, const Grid& grid, const std::vector<std::int64_t>& part,
-             std::int64_t of_class) {
+template <class Class>
+bool is_open(std::span<Class> map, const Grid& grid, const std::vector<std::int64_t>& part, Class of_class) {
   for (const std::int64_t voxel : part) {
     const Place at = place_of(grid, voxel);
     for (std::size_t d = 0; d < 3; ++d) {
@@ -102,7 +104,7 @@ bool is_open(std::span<const std::int64_t> map, const Grid& grid, const std::vec
         Place to = at;
         to[d] += step;
         if (to[d] < 0 || to[d] >= grid.size[d]) return true;
-        const std::int64_t beside = map[static_cast<std::size_t>(index_of(grid, to))];
+        const Class beside = map[static_cast<std::size_t>(index_of(grid, to))];
         if (beside != 0 && beside != of_class) return true;
       }
     }
@@ -110,8 +112,9 @@ bool is_open(std::span<const std::int64_t> map, const Grid& grid, const std::vec
   return false;
 }
 
-void fill_holes(std::span<std::int64_t> map, const Grid& grid, std::int64_t of_class) {
-  Parts parts(map, grid, false);
+template <class Class>
+void fill_holes(std::span<Class> map, const Grid& grid, Class of_class) {
+  Parts<Class> parts(map, grid, false);
   std::vector<std::int64_t> holes;
   for (std::size_t voxel = 0; voxel < map.size(); ++voxel) {
     if (map[voxel] != 0) continue;
@@ -123,9 +126,13 @@ void fill_holes(std::span<std::int64_t> map, const Grid& grid, std::int64_t of_c
 
 }  // namespace
 
-void postprocess(std::span<std::int64_t> map, const Grid& grid, const task::Postprocess& rules) {
-  for (const std::uint32_t of_class : rules.largest_component) keep_largest(map, grid, of_class);
-  for (const std::uint32_t of_class : rules.fill_holes) fill_holes(map, grid, of_class);
+template <class Class>
+void postprocess(std::span<Class> map, const Grid& grid, const task::Postprocess& rules) {
+  for (const std::uint32_t one : rules.largest_component) keep_largest(map, grid, static_cast<Class>(one));
+  for (const std::uint32_t one : rules.fill_holes) fill_holes(map, grid, static_cast<Class>(one));
 }
+
+template void postprocess(std::span<std::int64_t> map, const Grid& grid, const task::Postprocess& rules);
+template void postprocess(std::span<std::uint8_t> map, const Grid& grid, const task::Postprocess& rules);
 
 }  // namespace consilium::trainer

@@ -14,6 +14,10 @@ namespace consilium::trainer {
 /// is background whose voxels share a side (4 and 6 neighbours) and that nothing of it connects with the map's edge.
 /// What lies between the class and another one is no hole of either. Time is linear in the voxels for each rule.
 /// @param map  grid.voxels() classes, row after row
-void postprocess(std::span<std::int64_t> map, const Grid& grid, const task::Postprocess& rules);
+/// @tparam Class  std::int64_t or std::uint8_t
+template <class Class>
+void postprocess(std::span<Class> map, const Grid& grid, const task::Postprocess& rules);
+extern template void postprocess(std::span<std::int64_t> map, const Grid& grid, const task::Postprocess& rules);
+extern template void postprocess(std::span<std::uint8_t> map, const Grid& grid, const task::Postprocess& rules);
 
 }  // namespace consilium::trainer

@@ -57,7 +57,8 @@ class SegmentationCounter : public Counter {
     const task::Postprocess& rules = task_.task().spec().postprocess;
     if (!rules.any()) return;
     const Grid grid = grid_of(predicted, {});
-    postprocess({predicted.mutable_data_ptr<std::int64_t>(), static_cast<std::size_t>(grid.voxels())}, grid, rules);
+    postprocess(std::span(predicted.mutable_data_ptr<std::int64_t>(), static_cast<std::size_t>(grid.voxels())), grid,
+                rules);
   }
 
   void add_case(const at::Tensor& predicted, const at::Tensor& truth, const at::Tensor& spacing) {

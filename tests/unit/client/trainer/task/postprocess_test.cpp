@@ -25,7 +25,7 @@ struct Drawing {
 void check(const std::vector<std::vector<std::string>>& from, const task::Postprocess& rules,
            const std::vector<std::vector<std::string>>& expected) {
   Drawing drawing(from);
-  postprocess(drawing.map, drawing.grid, rules);
+  postprocess(std::span(drawing.map), drawing.grid, rules);
   CHECK(drawing.map == Drawing(expected).map);
 }
 
