@@ -13,7 +13,6 @@
 #include "cli/command.h"
 #include "cli/comparison_text.h"
 #include "cli/live_view.h"
-#include "cli/result_folder.h"
 #include "cli/simulation_options.h"
 #include "cli/version.h"
 #include "common/job/job_limits.h"
@@ -21,6 +20,7 @@
 #include "common/model/model_parameters.h"
 #include "common/process/termination.h"
 #include "common/report/report_files.h"
+#include "common/report/result_folder.h"
 #include "common/task/metric_names.h"
 #include "simulation/simulator.h"
 #include "simulation/site_data.h"
@@ -78,7 +78,7 @@ class Personalization {
       return fail(ErrorCode::kInvalidArgument,
                   fmt::format("--out {}: a report is there already; name another folder", options_.out));
     }
-    CONSILIUM_ASSIGN(result_, read_result_folder(options_.result));
+    CONSILIUM_ASSIGN(result_, report::read_result_folder(options_.result));
     CONSILIUM_ASSIGN(simulation::SimulatedSite site, simulation::read_site_file(options_.data));
     CONSILIUM_ASSIGN(job_.spec, own_job(result_.spec, site.name));
     CONSILIUM_ASSIGN(manifest_, model::build_manifest(job_.spec.model));
@@ -109,7 +109,9 @@ class Personalization {
     spec.evaluation.split = job::Split::kVal;
     spec.evaluation.patience = options_.patience;
     spec.evaluation.keep_best = true;
+    spec.evaluation.alone = false;
     if (!options_.freeze.empty()) spec.model.frozen = options_.freeze;
+    spec.model.local.clear();  // one site's model is all its own
     spec.readers.clear();
     return spec;
   }
@@ -163,7 +165,7 @@ class Personalization {
   PersonalizeOptions options_;
   process::Termination termination_;
   std::stop_source stop_;
-  ResultFolder result_;
+  report::ResultFolder result_;
   simulation::Simulator::Job job_;
   ParameterManifest manifest_;
   std::unique_ptr<simulation::Simulator> simulator_;

@@ -116,9 +116,10 @@ class Daemon::Impl {
         maximum_sums_(policy_.rules().maximum_sums.value_or(0)),
         roster_shown_(std::make_shared<const roster::Roster>(context_.roster)) {
     for (const auto& [name, source] : config_.datasets) context_.datasets.push_back(name);
-    worker_.emplace(session::SessionWorker::Parts{
-        *link_, trainer_config(config_, policy_), config_.datasets, config_.site, config_.state_dir / "models",
-        masked_.ledger(), *groups_, [this](session::SiteEvent event) { events_.post(std::move(event)); }});
+    worker_.emplace(
+        session::SessionWorker::Parts{*link_, trainer_config(config_, policy_), config_.datasets, config_.site,
+                                      config_.state_dir / "models", config_.state_dir / "local", masked_.ledger(),
+                                      *groups_, [this](session::SiteEvent event) { events_.post(std::move(event)); }});
     runner_.emplace(session::SiteRunner::Parts{context_, masked_, *groups_, *link_, *worker_});
   }
 

@@ -10,6 +10,7 @@
 #include "client/daemon.h"
 #include "client/enroll.h"
 #include "client/ledger_command.h"
+#include "client/own_model.h"
 #include "client/roster_command.h"
 #include "common/logging/logging.h"
 #include "common/process/core_dumps.h"
@@ -76,6 +77,7 @@ int main(int argc, char** argv) {
   client::add_enroll_command(app, action, std::cout);
   client::add_roster_command(app, action, std::cout);
   client::add_ledger_command(app, action, std::cout);
+  client::add_own_model_command(app, action, std::cout);
   approval::add_approval_commands(app, action, std::cout);
   try {
     app.parse(argc, argv);

@@ -114,7 +114,7 @@ class Simulator::Impl {
   Impl(Config config, files::TemporaryFolder folder, journal::BlobStore blobs)
       : folder_(std::move(folder)),
         blobs_(std::move(blobs)),
-        pool_(config.workers, std::move(config.trainer), blobs_,
+        pool_(config.workers, std::move(config.trainer), blobs_, folder_.path() / "local",
               [this](Outcome outcome) { events_.post(std::move(outcome)); }) {}
 
   Result<std::unique_ptr<Federation>> make_federation(const Job& job,
@@ -178,7 +178,7 @@ class Simulator::Impl {
     // Site by site, not model by model: each site's data is loaded once.
     for (const SimulatedSite& site : job.sites) {
       for (std::size_t i = 0; i < orders.size(); ++i)
-        pool_.post({context, site, evaluation_key(spec, i), orders[i], {}});
+        pool_.post({context, site, evaluation_key(spec, i), orders[i], {}, {}, job_of(models[i])});
     }
     std::vector<std::vector<std::uint32_t>> sums(models.size());
     for (std::size_t i = 0; i < sums.size(); ++i) sums[i].resize(orders[i].layout.word_count());
@@ -204,6 +204,7 @@ class Simulator::Impl {
       for (std::size_t i = 0; i < ensembles.size(); ++i) {
         Task task{.job = context, .site = site, .key = evaluation_key(job.spec, i), .order = {}, .epochs = {}};
         task.by_patient = PatientEvaluation{split, ensembles[i]};
+        if (ensembles[i].size() == 1) task.trained_in = job_of(ensembles[i].front());
         pool_.post(std::move(task));
       }
     }
@@ -216,8 +217,27 @@ class Simulator::Impl {
     return patients;
   }
 
+  /// The job that ended with a model, to which sites add tensors of their own; "" where it is complete as it is.
+  [[nodiscard]] std::string job_of(const crypto::Digest& model) const {
+    const auto found = jobs_by_model_.find(model);
+    return found == jobs_by_model_.end() ? std::string() : found->second;
+  }
+
+  /// Makes the model of a federation of one site complete: with the tensors that the site trained for itself.
+  Result<crypto::Digest> complete(const crypto::Digest& model, const std::string& job_id, const std::string& site,
+                                  const ParameterManifest& manifest) {
+    if (manifest.local_size() == 0) return model;
+    ParameterVector whole(manifest.parameter_count());
+    CONSILIUM_ASSIGN(const std::size_t read, blobs_.read(model, 0, std::as_writable_bytes(std::span(whole))));
+    if (read != whole.size() * sizeof(float)) return fail(ErrorCode::kDataLoss, "a model is shorter than it was");
+    CONSILIUM_TRY(
+        local_tensors(folder_.path() / "local", site).put_into(local_key(job_id), manifest, session::kAnyRound, whole));
+    return blobs_.put(std::as_bytes(std::span(whole)));
+  }
+
   files::TemporaryFolder folder_;
   journal::BlobStore blobs_;
+  std::map<crypto::Digest, std::string> jobs_by_model_;
   journal::MemoryJournal journal_;
   process::EventQueue<Event> events_;
   std::uint64_t jobs_ = 0;  ///< begun
@@ -278,6 +298,7 @@ Result<report::JobStatus> Simulator::federate(const Job& job, std::function<void
   report::JobStatus status = federations[0]->status();
   // The initial model goes with the federation; nobody asked for it back.
   if (status.history.empty() && status.model == federations[0]->initial_model()) status.model.reset();
+  if (status.model) impl_->jobs_by_model_[*status.model] = status.job_id;
   if (status.phase == report::JobPhase::kFailed) {
     for (const std::string& why : federations[0]->unusable()) status.detail += "; " + why;
   }
@@ -359,12 +380,15 @@ Result<report::Comparison> Simulator::compare(const Job& job, const Arms& arms, 
   CONSILIUM_TRY(impl_->drive(federations, stop));
   if (stop.stop_requested()) return fail(interrupted());
 
+  CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(job.spec.model));
   std::vector<std::vector<crypto::Digest>> models;
   for (std::size_t i = 0; i < federations.size(); ++i) {
     const report::JobStatus& status = federations[i]->status();
     if (status.phase != report::JobPhase::kFinished || !status.model)
       return fail(ErrorCode::kFailedPrecondition, names[i] + " alone: " + status.detail);
-    models.push_back({*status.model});
+    CONSILIUM_ASSIGN(const crypto::Digest whole,
+                     impl_->complete(*status.model, status.job_id, jobs[i].sites.front().name, manifest));
+    models.push_back({whole});
   }
   if (arms.ensemble) {
     std::vector<crypto::Digest> all;

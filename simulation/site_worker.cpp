@@ -29,10 +29,15 @@ Result<masking::SiteSecret> secret_of(const Task& task) {
   return masking::SiteSecret::simulated(task.site.name, task.job->spec.seed);
 }
 
+session::OwnModels::Job own_job(const Task& task, const session::LocalTensors& local) {
+  const std::string& trained_in = task.trained_in.empty() ? task.key.job_id : task.trained_in;
+  return {task.job->spec, task.job->manifest, local_key(trained_in), local};
+}
+
 }  // namespace
 
-SiteWorker::SiteWorker(trainer::TrainerConfig trainer, const journal::BlobStore& blobs)
-    : blobs_(blobs), trainer_(std::move(trainer)) {}
+SiteWorker::SiteWorker(trainer::TrainerConfig trainer, const journal::BlobStore& blobs, std::filesystem::path local)
+    : blobs_(blobs), local_(std::move(local)), trainer_(std::move(trainer)) {}
 
 Result<std::string> SiteWorker::start() {
   CONSILIUM_ASSIGN(const trainer::Hello hello, trainer_.start());
@@ -117,8 +122,13 @@ Result<Answer> SiteWorker::train(const Task& task, std::stop_token stop) {
   CONSILIUM_ASSIGN(const std::uint64_t seed, seed_of(task));
   trainer::Train request = session::train_request(order, task.job->spec, task.site.name, seed);
   request.local_epochs = task.epochs.value_or(order.local_epochs);
+  const session::LocalTensors local = local_tensors(local_, task.site.name);
+  const session::OwnModels::Job own = own_job(task, local);
+  CONSILIUM_TRY(own_.train_alone(own, trainer_, request, *global_, stop));
+  CONSILIUM_ASSIGN(trainer::SharedVector* const model, own_.at_site(own, *global_, order.round));
   CONSILIUM_ASSIGN(trainer::Trained trained, trainer_.train(
-                                                 request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
+                                                 request, *model, *delta_, [](const trainer::Progress&) {}, stop));
+  CONSILIUM_TRY(session::OwnModels::keep(own, order.round, *model, *delta_));
   trained.partial = trained.partial || task.epochs.has_value();
   if (trained.partial && !order.keep_partial) return Answer{true, {}};
   CONSILIUM_TRY(session::check_inseparable(order, task.job->manifest, task.job->spec.training.learning_rates,
@@ -131,13 +141,23 @@ Result<Answer> SiteWorker::train(const Task& task, std::stop_token stop) {
 
 Result<Answer> SiteWorker::evaluate(const Task& task, std::stop_token stop) {
   CONSILIUM_TRY(load_model(task));
+  const session::LocalTensors local = local_tensors(local_, task.site.name);
+  const session::OwnModels::Job own = own_job(task, local);
+  const std::uint32_t before_round = task.order.round + 1;
+  CONSILIUM_ASSIGN(trainer::SharedVector* const model, own_.at_site(own, *global_, before_round));
   CONSILIUM_ASSIGN(const auto counted, job::task_of(task.job->spec));
-  CONSILIUM_TRY(resize(counts_, counted->evaluation_elements() * sizeof(std::uint64_t)));
+  const std::size_t elements = counted->evaluation_elements();
+  CONSILIUM_TRY(resize(counts_, elements * sizeof(std::uint64_t)));
   trainer::Evaluate request;
   request.split = task.order.split;
-  CONSILIUM_TRY(trainer_.evaluate(request, *global_, *counts_, stop));
-  CONSILIUM_ASSIGN(std::vector<std::uint32_t> words,
-                   session::evaluate_contribution(task.order, *counted, counts_->counts()));
+  CONSILIUM_TRY(trainer_.evaluate(request, *model, *counts_, stop));
+  std::vector<std::uint64_t> all(counts_->counts().begin(), counts_->counts().end());
+  if (task.job->spec.evaluation.alone) {
+    CONSILIUM_ASSIGN(const std::vector<std::uint64_t> alone,
+                     own_.evaluate_alone(own, trainer_, request, elements, before_round, stop));
+    all.insert(all.end(), alone.begin(), alone.end());
+  }
+  CONSILIUM_ASSIGN(std::vector<std::uint32_t> words, session::evaluate_contribution(task.order, *counted, all));
   return Answer{false, std::move(words)};
 }
 
@@ -154,6 +174,10 @@ Result<Answer> SiteWorker::evaluate_patients(const Task& task, std::stop_token s
     CONSILIUM_ASSIGN(const std::size_t read,
                      blobs_.read(evaluation.models[i], 0, models.bytes().subspan(i * bytes, bytes)));
     if (read != bytes) return fail(ErrorCode::kDataLoss, "a model is shorter than its manifest says");
+    if (task.job->manifest.local_size() == 0 || task.trained_in.empty()) continue;
+    CONSILIUM_TRY(local_tensors(local_, task.site.name)
+                      .put_into(local_key(task.trained_in), task.job->manifest, session::kAnyRound,
+                                models.floats().subspan(i * bytes / sizeof(float), bytes / sizeof(float))));
   }
   CONSILIUM_ASSIGN(const auto counted, job::task_of(task.job->spec));
   const std::size_t elements = counted->evaluation_elements();

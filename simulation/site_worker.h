@@ -4,6 +4,7 @@
 #include <stop_token>
 #include <string>
 
+#include "client/session/own_models.h"
 #include "client/trainer_process/trainer_process.h"
 #include "common/crypto/sha256.h"
 #include "coordinator/journal/blob_store.h"
@@ -14,7 +15,8 @@ namespace consilium::simulation {
 /// One warm trainer that plays one site after the other. Not thread-safe.
 class SiteWorker {
  public:
-  SiteWorker(trainer::TrainerConfig trainer, const journal::BlobStore& blobs);
+  /// @param local  folder for the tensors that jobs leave to the sites
+  SiteWorker(trainer::TrainerConfig trainer, const journal::BlobStore& blobs, std::filesystem::path local);
 
   /// Does a task to its end. A trainer that a signal killed is started again once, as a site's daemon does.
   Result<Answer> perform(const Task& task, std::stop_token stop);
@@ -35,11 +37,13 @@ class SiteWorker {
   Result<Answer> evaluate_patients(const Task& task, std::stop_token stop);
 
   const journal::BlobStore& blobs_;
+  std::filesystem::path local_;
   trainer::TrainerProcess trainer_;
   std::optional<trainer::Prepare> request_;  ///< what the trainer has prepared
   std::optional<trainer::DataSource> data_;
   trainer::Prepared prepared_;
   std::optional<trainer::SharedVector> global_;
+  session::OwnModels own_;
   std::optional<trainer::SharedVector> delta_;
   std::optional<trainer::SharedVector> counts_;
   std::optional<crypto::Digest> model_;  ///< the model that lies in global_

@@ -12,13 +12,19 @@
 
 namespace consilium::simulation {
 
+session::LocalTensors local_tensors(const std::filesystem::path& folder, const std::string& site) {
+  return session::LocalTensors(folder / site);
+}
+
+crypto::Digest local_key(const std::string& job_id) { return crypto::sha256(job_id); }
+
 class WorkerPool::Impl {
  public:
   Impl(unsigned workers, const trainer::TrainerConfig& trainer, const journal::BlobStore& blobs,
-       std::function<void(Outcome)> done)
+       const std::filesystem::path& local, std::function<void(Outcome)> done)
       : done_(std::move(done)), running_(std::max(1U, workers)) {
     for (std::size_t i = 0; i < running_.size(); ++i) {
-      threads_.emplace_back([this, i, trainer, &blobs] { work(i, SiteWorker(trainer, blobs)); });
+      threads_.emplace_back([this, i, trainer, &blobs, local] { work(i, SiteWorker(trainer, blobs, local)); });
     }
   }
 
@@ -118,8 +124,8 @@ class WorkerPool::Impl {
 };
 
 WorkerPool::WorkerPool(unsigned workers, trainer::TrainerConfig trainer, const journal::BlobStore& blobs,
-                       std::function<void(Outcome)> done)
-    : impl_(std::make_unique<Impl>(workers, trainer, blobs, std::move(done))) {}
+                       std::filesystem::path local, std::function<void(Outcome)> done)
+    : impl_(std::make_unique<Impl>(workers, trainer, blobs, local, std::move(done))) {}
 WorkerPool::~WorkerPool() = default;
 void WorkerPool::post(Task task) { impl_->post(std::move(task)); }
 void WorkerPool::cancel(const std::string& site, const job::SessionKey& key) { impl_->cancel(site, key); }

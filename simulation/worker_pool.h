@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "client/session/local_tensors.h"
 #include "client/trainer/protocol/messages.h"
 #include "client/trainer_process/trainer_process.h"
 #include "common/error/error.h"
@@ -48,6 +49,8 @@ struct Task {
   job::RoundOrder order;
   std::optional<std::uint32_t> epochs;            ///< a straggler's, fewer than the order's: its work is partial
   std::optional<PatientEvaluation> by_patient{};  ///< in place of what the order says
+  /// An evaluation's: the job in which the site trained tensors of its own (model.local); empty: that of the key.
+  std::string trained_in{};
 };
 
 /// What came of a task.
@@ -63,6 +66,11 @@ struct Outcome {
   Result<Answer> answer;
 };
 
+/// Where a simulated site keeps the tensors that jobs leave to it, in a folder for all sites.
+[[nodiscard]] session::LocalTensors local_tensors(const std::filesystem::path& folder, const std::string& site);
+/// What stands for a job in there: two runs of one job are two.
+[[nodiscard]] crypto::Digest local_key(const std::string& job_id);
+
 /// Trainer processes that take sites' sessions one by one: as many sites as one likes cost the memory of the workers.
 /// Each task gives what it would at a site of its own: workers differ in nothing, and keep nothing between tasks but
 /// caches.
@@ -70,9 +78,10 @@ class WorkerPool {
  public:
   /// @param workers  trainer processes, at least 1; started by the first task that each takes
   /// @param blobs    holds the global models; outlives the pool
+  /// @param local    folder for the tensors that jobs leave to the sites
   /// @param done     called from a worker's thread after each task that wasn't cancelled
   WorkerPool(unsigned workers, trainer::TrainerConfig trainer, const journal::BlobStore& blobs,
-             std::function<void(Outcome)> done);
+             std::filesystem::path local, std::function<void(Outcome)> done);
   ~WorkerPool();  ///< cancels what is going on, ends the trainers
 
   void post(Task task);

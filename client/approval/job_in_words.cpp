@@ -128,12 +128,12 @@ std::string model_in_words(const job::JobSpec& job) {
   const auto manifest = model::build_manifest(job.model);
   if (!manifest) return name;
   const std::size_t count = manifest->parameter_count();
-  const std::string frozen = job.model.frozen.empty()
-                                 ? ""
-                                 : fmt::format(", of which {} are trained and leave; frozen: {}",
-                                               manifest->update_size(), fmt::join(job.model.frozen, ", "));
+  std::string parts;
+  if (manifest->update_size() != count) parts = fmt::format(", of which {} leave", manifest->update_size());
+  if (!job.model.frozen.empty()) parts += fmt::format("; frozen: {}", fmt::join(job.model.frozen, ", "));
+  if (!job.model.local.empty()) parts += fmt::format("; trained here alone: {}", fmt::join(job.model.local, ", "));
   return fmt::format("{}, {} parameters ({:.1f} MB){}", name, count,
-                     static_cast<double>(count) * sizeof(float) / 1'000'000.0, frozen);
+                     static_cast<double>(count) * sizeof(float) / 1'000'000.0, parts);
 }
 
 std::string weights_in_words(const job::JobSpec& job) {
@@ -157,11 +157,12 @@ std::string training_in_words(const job::JobSpec& job) {
       job.training.gradient_clip ? fmt::format(", gradients clipped to the norm {}", *job.training.gradient_clip) : "";
   const bool whole = job.training.precision == job::Precision::kFloat32;
   const std::string precision = whole ? "" : fmt::format(" in {}", job::name_of(job.training.precision));
-  return fmt::format("{}{} of {}, batches of {}, {} with {}{}{}{}, {} by {}, on the data set '{}'",
+  const std::string alone = job.evaluation.alone ? ", and as much for a model that stays here" : "";
+  return fmt::format("{}{} of {}, batches of {}, {} with {}{}{}{}, {} by {}, on the data set '{}'{}",
                      counted(job.federation.rounds, "round", "rounds"), warm,
                      counted(job.training.local_epochs, "epoch", "epochs"), job.training.batch_size,
                      job::name_of(job.training.optimizer.kind), rates, factors, clip, precision,
-                     task::name_of(job.task.kind), loss_in_words(job), job.data.dataset);
+                     task::name_of(job.task.kind), loss_in_words(job), job.data.dataset, alone);
 }
 
 std::string readers_in_words(const job::JobSpec& job) {

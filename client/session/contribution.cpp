@@ -34,7 +34,7 @@ tl::unexpected<Error> refuse_unknown(const Field& field) {
 }
 
 /// Names the parameter of a run that encoding refused; `error` where the trainer changed it meanwhile.
-Error name_parameter(const ParameterManifest& manifest, const UpdateRun& run, std::span<const float> part,
+Error name_parameter(const ParameterManifest& manifest, const TensorRun& run, std::span<const float> part,
                      Error error) {
   const auto bad = std::ranges::find_if(part, [](float value) { return !std::isfinite(value); });
   if (bad == part.end()) return error;
@@ -144,7 +144,7 @@ Result<Clipped> encode_parameters(const job::RoundOrder& order, const ParameterM
   CONSILIUM_ASSIGN(const std::vector<Field> fields, encoding::parameter_fields(order.layout, manifest));
   Clipped clipped;
   for (std::size_t i = 0; i < fields.size(); ++i) {
-    const UpdateRun& run = manifest.update_runs()[i];
+    const TensorRun& run = manifest.update_runs()[i];
     const auto part = delta.subspan(run.offset, run.size);
     auto cut = encode_delta(fields[i], weight, part, target);
     if (!cut) return fail(name_parameter(manifest, run, part, cut.error()));
@@ -189,6 +189,19 @@ Result<Report> check_training(const job::RoundOrder& order, const ParameterManif
   return check_report(order, examples, trained);
 }
 
+/// Encodes one model's counts into the fields whose names begin with `prefix`.
+Result<void> encode_evaluation(const job::RoundOrder& order, const task::Task& task,
+                               std::span<const std::uint64_t> counts, std::string_view prefix, Words& words) {
+  if (const auto checked = task.check(counts); !checked)
+    return fail(ErrorCode::kInvalidArgument, "the trainer's evaluation contradicts itself: " + checked.error().message);
+  for (const Field& field : task.evaluation_fields()) {
+    const Field& placed = *order.layout.find(std::string(prefix) + field.name);
+    CONSILIUM_TRY(encoding::encode_counts(counts.first(field.elements), placed, words_of(placed, words)));
+    counts = counts.subspan(field.elements);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Words> census_contribution(const job::RoundOrder& order, const trainer::Prepared& prepared) {
@@ -228,21 +241,19 @@ Result<void> stream_train_contribution(const job::RoundOrder& order, const Param
 Result<Words> evaluate_contribution(const job::RoundOrder& order, const task::Task& task,
                                     std::span<const std::uint64_t> counts) {
   CONSILIUM_TRY(check_kind(order, SumKind::kEvaluate));
-  const bool unusable = order.layout.find(encoding::kUnusable) != nullptr;
-  CONSILIUM_ASSIGN(const encoding::VectorLayout expected, task::evaluate_layout(task, {.unusable = unusable}));
+  CONSILIUM_ASSIGN(const encoding::VectorLayout expected, task::evaluate_layout_like(task, order.layout));
   if (order.layout != expected)
     return fail(ErrorCode::kInvalidArgument, "round order: its layout is not that of the task's evaluation");
   // The trainer can still write to `counts`: what is checked must be what is sent.
   const std::vector<std::uint64_t> own(counts.begin(), counts.end());
-  if (const auto checked = task.check(own); !checked)
-    return fail(ErrorCode::kInvalidArgument, "the trainer's evaluation contradicts itself: " + checked.error().message);
+  const bool alone = order.layout.find(std::string(task::kAlonePrefix) + std::string(task::kExamples)) != nullptr;
+  const std::size_t elements = task.evaluation_elements();
+  if (own.size() != elements * (alone ? 2 : 1))
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} counts of an evaluation, expected {}", own.size(), elements * (alone ? 2 : 1)));
   Words words(order.layout.word_count());
-  std::span<const std::uint64_t> rest = own;
-  for (const Field& field : task.evaluation_fields()) {
-    const Field& placed = *order.layout.find(field.name);
-    CONSILIUM_TRY(encoding::encode_counts(rest.first(field.elements), placed, words_of(placed, words)));
-    rest = rest.subspan(field.elements);
-  }
+  CONSILIUM_TRY(encode_evaluation(order, task, std::span(own).first(elements), "", words));
+  if (alone) CONSILIUM_TRY(encode_evaluation(order, task, std::span(own).subspan(elements), task::kAlonePrefix, words));
   return words;  // `unusable` is 0
 }
 

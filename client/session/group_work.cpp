@@ -114,9 +114,9 @@ Result<void> GroupWork::seal(const ActiveSession& session, const AcceptedJob& jo
       break;
     }
     case job::SumKind::kEvaluate: {
-      CONSILIUM_ASSIGN(trainer::SharedVector counts, trainer.evaluate(session, job, stop));
+      CONSILIUM_ASSIGN(const std::vector<std::uint64_t> counts, trainer.evaluate(session, job, stop));
       CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
-      CONSILIUM_ASSIGN(words, evaluate_contribution(order, *task, counts.counts()));
+      CONSILIUM_ASSIGN(words, evaluate_contribution(order, *task, counts));
       break;
     }
   }

@@ -53,7 +53,7 @@ Result<Sizes> sizes_of(const job::RoundOrder& order, const ParameterManifest& ma
   std::size_t next = 0;    // within a run
   std::size_t tensor = 0;  // of that place
   for (std::size_t i = 0; i < fields.size(); ++i) {
-    const UpdateRun& run = manifest.update_runs()[i];
+    const TensorRun& run = manifest.update_runs()[i];
     const double least = kCoarsest / (std::min(weight, 1.0) * fields[i].scale);
     for (; next < run.size; next += stride) {
       ++sizes.sampled;

@@ -28,7 +28,7 @@ class SessionWorker::Impl {
   explicit Impl(Parts parts)
       : parts_(std::move(parts)),
         models_(parts_.models),
-        trainer_(parts_.trainer, parts_.datasets, parts_.site, models_),
+        trainer_(parts_.trainer, parts_.datasets, parts_.site, models_, LocalTensors(parts_.local)),
         group_work_({trainer_, parts_.groups, parts_.link, models_, parts_.trainer.threads}),
         thread_([this] { loop(); }) {}
 
@@ -203,9 +203,9 @@ class SessionWorker::Impl {
   }
 
   Result<void> evaluate(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop) {
-    CONSILIUM_ASSIGN(trainer::SharedVector counts, trainer_.evaluate(session, job, stop));
+    CONSILIUM_ASSIGN(const std::vector<std::uint64_t> counts, trainer_.evaluate(session, job, stop));
     CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
-    CONSILIUM_ASSIGN(words_, evaluate_contribution(session.order, *task, counts.counts()));
+    CONSILIUM_ASSIGN(words_, evaluate_contribution(session.order, *task, counts));
     return {};
   }
 

@@ -25,6 +25,7 @@ class SessionWorker {
     std::map<std::string, trainer::DataSource> datasets;  ///< by the names that jobs use
     std::string site;
     std::filesystem::path models;  ///< cache of global models; the last few are kept
+    std::filesystem::path local;   ///< tensors that jobs leave to the site (LocalTensors)
     masking::Ledger& ledger;       ///< records masked vectors before they leave
     masking::GroupMode& groups;    ///< mode masked; outlives the worker
     std::function<void(SiteEvent)> report;

@@ -18,8 +18,12 @@ job::RoundOrder any_attempt(job::RoundOrder order) {
 }  // namespace
 
 SiteTrainer::SiteTrainer(trainer::TrainerConfig config, std::map<std::string, trainer::DataSource> datasets,
-                         std::string site, ModelCache models)
-    : datasets_(std::move(datasets)), site_(std::move(site)), models_(std::move(models)), trainer_(std::move(config)) {}
+                         std::string site, ModelCache models, LocalTensors local)
+    : datasets_(std::move(datasets)),
+      site_(std::move(site)),
+      models_(std::move(models)),
+      local_(std::move(local)),
+      trainer_(std::move(config)) {}
 
 Result<void> SiteTrainer::start() {
   CONSILIUM_TRY(trainer_.start());
@@ -88,9 +92,13 @@ Result<void> SiteTrainer::train(const ActiveSession& session, const AcceptedJob&
   }
   const job::RoundOrder& order = session.order;
   const trainer::Train request = train_request(order, job.spec, site_, seed);
+  const OwnModels::Job own = own_job(session, job);
+  CONSILIUM_TRY(own_.train_alone(own, trainer_, request, *global_, stop));
+  CONSILIUM_ASSIGN(trainer::SharedVector* const model, own_.at_site(own, *global_, order.round));
   CONSILIUM_ASSIGN(const trainer::Trained trained,
                    trainer_.train(
-                       request, *global_, *delta_, [](const trainer::Progress&) {}, stop));
+                       request, *model, *delta_, [](const trainer::Progress&) {}, stop));
+  CONSILIUM_TRY(OwnModels::keep(own, order.round, *model, *delta_));
   CONSILIUM_TRY(check_inseparable(order, *manifest_, job.spec.training.learning_rates, prepared().train_examples,
                                   global_->floats(),
                                   delta_->floats()));  // check: equal-sizes
@@ -102,16 +110,24 @@ const SiteTrainer::Update* SiteTrainer::update_of(const job::RoundOrder& order) 
   return update_ && update_->order == any_attempt(order) ? &*update_ : nullptr;
 }
 
-Result<trainer::SharedVector> SiteTrainer::evaluate(const ActiveSession& session, const AcceptedJob& job,
-                                                    std::stop_token stop) {
+Result<std::vector<std::uint64_t>> SiteTrainer::evaluate(const ActiveSession& session, const AcceptedJob& job,
+                                                         std::stop_token stop) {
   CONSILIUM_TRY(load_model(session));
+  const OwnModels::Job own = own_job(session, job);
+  const std::uint32_t before_round = session.order.round + 1;
+  CONSILIUM_ASSIGN(trainer::SharedVector* const model, own_.at_site(own, *global_, before_round));
   CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
-  const std::size_t bytes = task->evaluation_elements() * sizeof(std::uint64_t);
-  CONSILIUM_ASSIGN(trainer::SharedVector counts, trainer::SharedVector::create(bytes));
+  const std::size_t elements = task->evaluation_elements();
+  CONSILIUM_ASSIGN(trainer::SharedVector counts, trainer::SharedVector::create(elements * sizeof(std::uint64_t)));
   trainer::Evaluate request;
   request.split = session.order.split;
-  CONSILIUM_TRY(trainer_.evaluate(request, *global_, counts, stop));
-  return counts;
+  CONSILIUM_TRY(trainer_.evaluate(request, *model, counts, stop));
+  std::vector<std::uint64_t> all(counts.counts().begin(), counts.counts().end());
+  if (!job.spec.evaluation.alone) return all;
+  CONSILIUM_ASSIGN(const std::vector<std::uint64_t> alone,
+                   own_.evaluate_alone(own, trainer_, request, elements, before_round, stop));
+  all.insert(all.end(), alone.begin(), alone.end());
+  return all;
 }
 
 }  // namespace consilium::session

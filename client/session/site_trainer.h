@@ -7,7 +7,9 @@
 #include <stop_token>
 #include <string>
 
+#include "client/session/local_tensors.h"
 #include "client/session/model_cache.h"
+#include "client/session/own_models.h"
 #include "client/session/session_machine.h"
 #include "client/trainer_process/trainer_process.h"
 #include "common/parameters/parameter_manifest.h"
@@ -21,7 +23,7 @@ class SiteTrainer {
   /// @param datasets  by the names that jobs use
   /// @param site      names the random streams
   SiteTrainer(trainer::TrainerConfig config, std::map<std::string, trainer::DataSource> datasets, std::string site,
-              ModelCache models);
+              ModelCache models, LocalTensors local);
 
   /// The last update, whose delta lies in delta().
   struct Update {
@@ -55,17 +57,23 @@ class SiteTrainer {
   /// The last update, if it is that of this order, in whatever attempt.
   [[nodiscard]] const Update* update_of(const job::RoundOrder& order) const;
 
-  /// Evaluates the session's global model. @return the counts, as evaluate_contribution() takes them
-  Result<trainer::SharedVector> evaluate(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop);
+  /// Evaluates the session's global model, and this site's own where the job says so. @return the counts, as
+  /// evaluate_contribution() takes them
+  Result<std::vector<std::uint64_t>> evaluate(const ActiveSession& session, const AcceptedJob& job,
+                                              std::stop_token stop);
 
  private:
   Result<void> load_model(const ActiveSession& session);
+  [[nodiscard]] OwnModels::Job own_job(const ActiveSession& session, const AcceptedJob& job) const {
+    return {job.spec, *manifest_, session.order.job, local_};
+  }
   /// Forgets the model in memory, which goes to the disk if it isn't there.
   Result<void> put_away();
 
   std::map<std::string, trainer::DataSource> datasets_;
   std::string site_;
   ModelCache models_;
+  LocalTensors local_;
   trainer::TrainerProcess trainer_;
   trainer::Prepare prepare_;
   std::optional<ParameterManifest> manifest_;
@@ -73,6 +81,7 @@ class SiteTrainer {
   std::optional<trainer::SharedVector> global_;
   std::optional<crypto::Digest> loaded_;  ///< the model that lies in global_
   bool only_here_ = false;                ///< isn't it on the disk?
+  OwnModels own_;
   std::optional<trainer::SharedVector> delta_;
   std::optional<Update> update_;
 };

@@ -65,14 +65,14 @@ Result<void> apply_update(const MeanStrategy& strategy, const ParameterManifest&
   if (manifest.update_size() == manifest.parameter_count()) return strategy.apply(mean_delta, model, next, state);
   std::vector<float> updated;
   updated.reserve(manifest.update_size());
-  for (const UpdateRun& run : manifest.update_runs()) {
+  for (const TensorRun& run : manifest.update_runs()) {
     const auto part = model.subspan(run.offset, run.size);
     updated.insert(updated.end(), part.begin(), part.end());
   }
   CONSILIUM_TRY(strategy.apply(mean_delta, updated, updated, state));
   if (next.data() != model.data()) std::ranges::copy(model, next.begin());
   std::span<const float> rest = updated;
-  for (const UpdateRun& run : manifest.update_runs()) {
+  for (const TensorRun& run : manifest.update_runs()) {
     std::ranges::copy(rest.first(run.size), next.begin() + static_cast<std::ptrdiff_t>(run.offset));
     rest = rest.subspan(run.size);
   }

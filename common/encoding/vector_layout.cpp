@@ -88,7 +88,7 @@ Field count_field(std::string name, std::uint64_t elements, std::uint64_t max_va
 
 Result<VectorLayout> train_layout(const ParameterManifest& manifest, double clip, double buffer_clip, Extras extras) {
   std::vector<Field> fields;
-  for (const UpdateRun& run : manifest.update_runs()) {
+  for (const TensorRun& run : manifest.update_runs()) {
     const double bound = run.role == TensorRole::kBuffer ? buffer_clip : clip;
     fields.push_back(fixed_point_field(fmt::format("{}{}", kParametersPrefix, fields.size()), run.size, bound));
   }
@@ -104,7 +104,7 @@ Result<std::vector<Field>> parameter_fields(const VectorLayout& layout, const Pa
   for (const Field& field : layout.fields()) {
     if (field.name.starts_with(kParametersPrefix)) found.push_back(field);
   }
-  const auto fits = [](const Field& field, const UpdateRun& run) {
+  const auto fits = [](const Field& field, const TensorRun& run) {
     return field.kind == FieldKind::kFixedPoint && field.elements == run.size;
   };
   if (std::ranges::equal(found, manifest.update_runs(), fits)) return found;

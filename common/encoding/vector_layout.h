@@ -81,6 +81,7 @@ inline constexpr double kMaxTrainLoss = 1024.0;
 struct Extras {
   bool examples = false;  ///< train: the site's examples, as the divisor of the mean
   bool unusable = false;  ///< may a site say that its result was unusable?
+  bool alone = false;     ///< evaluation: the counters of the sites' own models, too
 };
 /// Lays out an update: the parameters first, so that the decoded sum is the mean delta in the manifest's order, less
 /// the frozen tensors; then the loss and the clipped coordinates; then the extras.

@@ -225,10 +225,13 @@ Result<void> parse_comparison(Section& section, const task::TaskSpec& task, Eval
 
 Result<EvaluationSpec> parse_evaluation(const Value& value, const task::TaskSpec& task) {
   EvaluationSpec evaluation;
-  Section section(value, {}, {"every", "split", "metric", "patience", "keep"});
+  Section section(value, {}, {"every", "split", "metric", "patience", "keep", "alone"});
   section.integer("every", evaluation.every, {0, kMaxRounds});
   section.choice<Split>("split", evaluation.split,
                         {{"train", Split::kTrain}, {"val", Split::kVal}, {"test", Split::kTest}});
+  section.boolean("alone", evaluation.alone);
+  if (section.ok() && evaluation.alone && evaluation.every == 0)
+    section.refuse(section.at("alone").problem("needs evaluations; expected an evaluation.every of at least 1"));
   CONSILIUM_TRY(parse_comparison(section, task, evaluation));
   return evaluation;
 }

@@ -139,6 +139,8 @@ struct EvaluationSpec {
   /// Evaluations in a row without a better value after which the job ends; 0: it runs all its rounds.
   std::uint32_t patience = 0;
   bool keep_best = false;  ///< is the job's model that of the best round, or of the last?
+  /// Does each site also train a model by itself, with the same rounds and epochs, whose counts are evaluated beside?
+  bool alone = false;
   bool operator==(const EvaluationSpec&) const = default;
 };
 

@@ -110,7 +110,8 @@ json strategy_json(const StrategySpec& strategy) {
 
 json evaluation_json(const EvaluationSpec& evaluation) {
   json text{{"every", evaluation.every}, {"split", name_of(evaluation.split)}};
-  // Left out where rounds aren't compared, so that jobs of before they could be keep their digests.
+  // Left out where they say nothing, so that jobs of before they could be said keep their digests.
+  if (evaluation.alone) text["alone"] = true;
   if (evaluation.metric.empty()) return text;
   text["metric"] = evaluation.metric;
   if (evaluation.patience > 0) text["patience"] = evaluation.patience;

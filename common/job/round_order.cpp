@@ -39,7 +39,9 @@ Result<void> check_session(const JobSpec& job, const SessionKey& key, std::uint6
 
 /// Single sites' examples may be in the sum where they are no secret (plain), or where every sum is over a whole group.
 encoding::Extras extras_of(const JobSpec& job) {
-  return {!is_masked(job) || sums_whole_groups(job), sums_whole_groups(job)};
+  return {.examples = !is_masked(job) || sums_whole_groups(job),
+          .unusable = sums_whole_groups(job),
+          .alone = job.evaluation.alone};
 }
 
 Result<encoding::VectorLayout> layout_of(const JobSpec& job, SumKind kind) {

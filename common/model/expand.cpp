@@ -240,24 +240,49 @@ class Expansion {
   std::int64_t parameters_ = 0;
 };
 
-/// Marks the layers whose parameters stay as they begin.
-Result<void> freeze(const std::vector<std::string>& words, Graph& graph) {
-  if (words.empty()) return {};
+bool is_normalization(const Operation& operation) {
+  return std::holds_alternative<BatchNorm>(operation) || std::holds_alternative<GroupNorm>(operation) ||
+         std::holds_alternative<InstanceNorm>(operation);
+}
+
+/// Does one of the words name the layer whose parameters this one uses?
+bool is_named(const Graph& graph, const Layer& layer, const std::vector<std::string>& words) {
+  const Layer& owner = graph.layers[layer.owner];
+  return std::ranges::any_of(words, [&](const std::string& word) {
+    return lies_in(owner.name, word) || (word == kNormalization && is_normalization(owner.operation));
+  });
+}
+
+Result<void> check_words(const Graph& graph, const std::vector<std::string>& words, std::string_view key) {
   for (std::size_t i = 0; i < words.size(); ++i) {
+    const bool all_norms =
+        key == "local" && words[i] == kNormalization &&
+        std::ranges::any_of(graph.layers, [](const Layer& layer) { return is_normalization(layer.operation); });
+    if (all_norms) continue;
     if (auto checked = check_layer_name(graph, words[i]); !checked)
-      return fail(checked.error().within(fmt::format("model.frozen[{}]", i)));
+      return fail(checked.error().within(fmt::format("model.{}[{}]", key, i)));
   }
+  return {};
+}
+
+/// Marks the layers whose parameters stay as they begin, and those whose parameters are each site's own.
+Result<void> mark(const ModelSpec& spec, Graph& graph) {
+  if (spec.frozen.empty() && spec.local.empty()) return {};
+  CONSILIUM_TRY(check_words(graph, spec.frozen, "frozen"));
+  CONSILIUM_TRY(check_words(graph, spec.local, "local"));
   bool trained = false;
   for (Layer& layer : graph.layers) {
-    const std::string& owner = graph.layers[layer.owner].name;
-    layer.frozen = std::ranges::any_of(words, [&](const std::string& word) { return lies_in(owner, word); });
+    layer.frozen = is_named(graph, layer, spec.frozen);
+    layer.local = !layer.frozen && is_named(graph, layer, spec.local);
     const auto tensors = tensors_of(layer);
     trained = trained || std::ranges::any_of(tensors, [](const LayerTensor& tensor) {
-                return tensor.info.role == TensorRole::kTrainable && !tensor.info.frozen;
+                return tensor.info.role == TensorRole::kTrainable && !tensor.info.frozen && !tensor.info.local;
               });
   }
-  if (!trained) return refuse("model.frozen: expected a layer that is left to train, found every layer in the list");
-  return {};
+  if (trained) return {};
+  return refuse(spec.local.empty()
+                    ? "model.frozen: expected a layer that is left to train, found every layer in the list"
+                    : "model.local: expected a layer that is left to train together, found none");
 }
 
 }  // namespace
@@ -272,7 +297,7 @@ Result<Graph> expand(const ModelSpec& spec) {
   CONSILIUM_TRY(check_input(spec));
   CONSILIUM_ASSIGN(const Draft draft, draft_of(spec));
   CONSILIUM_ASSIGN(Graph graph, Expansion(spec).run(draft));
-  CONSILIUM_TRY(freeze(spec.frozen, graph));
+  CONSILIUM_TRY(mark(spec, graph));
   return graph;
 }
 

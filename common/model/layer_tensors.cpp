@@ -20,7 +20,7 @@ Initial by_fan_in(std::int64_t fan_in) { return {static_cast<float>(1.0 / std::s
 
 class TensorList {
  public:
-  explicit TensorList(const Layer& layer) : prefix_(layer.name), frozen_(layer.frozen) {}
+  explicit TensorList(const Layer& layer) : prefix_(layer.name), frozen_(layer.frozen), local_(layer.local) {}
 
   void operator()(const Conv& conv) {
     std::vector<std::int64_t> shape{conv.out_channels, conv.in_channels};
@@ -61,7 +61,7 @@ class TensorList {
  private:
   void add(const char* name, std::vector<std::int64_t> shape, Initial initial,
            TensorRole role = TensorRole::kTrainable) {
-    tensors_.push_back({{prefix_ + "." + name, std::move(shape), role, 0, 0, frozen_}, initial});
+    tensors_.push_back({{prefix_ + "." + name, std::move(shape), role, 0, 0, frozen_, local_}, initial});
   }
   void add_affine(std::int64_t features) {
     add("weight", {features}, {0, 1});
@@ -78,7 +78,7 @@ class TensorList {
   }
 
   const std::string& prefix_;
-  bool frozen_;
+  bool frozen_, local_;
   Tensors tensors_;
 };
 

@@ -59,19 +59,19 @@ Result<std::vector<std::string>> read_outputs(const JsonValue& value, const std:
   return outputs;
 }
 
-/// Reads the layers that stay as they begin. Their order means nothing, so that one model has one text.
-Result<std::vector<std::string>> read_frozen(const JsonValue& value) {
+/// Reads a list of layers. Their order means nothing, so that one model has one text.
+Result<std::vector<std::string>> read_layer_names(const JsonValue& value) {
   if (!value.json.is_array() || value.json.empty() || value.json.size() > kMaxLayers)
     return value.expected(fmt::format("a list of 1 to {} layers' names", kMaxLayers));
-  std::vector<std::string> frozen;
+  std::vector<std::string> names;
   for (std::size_t i = 0; i < value.json.size(); ++i) {
     CONSILIUM_ASSIGN(std::string name, layer_name_from_json(value.element(i)));
-    frozen.push_back(std::move(name));
+    names.push_back(std::move(name));
   }
-  std::ranges::sort(frozen);
-  const auto twice = std::ranges::adjacent_find(frozen);
-  if (twice != frozen.end()) return value.refuse(fmt::format("names '{}' twice", *twice));
-  return frozen;
+  std::ranges::sort(names);
+  const auto twice = std::ranges::adjacent_find(names);
+  if (twice != names.end()) return value.refuse(fmt::format("names '{}' twice", *twice));
+  return names;
 }
 
 Result<ModelOptions> read_options(const JsonValue& root, const KnownModel& model) {
@@ -122,6 +122,7 @@ Result<std::vector<std::int64_t>> read_input(const JsonValue& value) {
 json to_json(const ModelSpec& spec) {
   json result{{"input", spec.input}, {"classes", spec.classes}};
   if (!spec.frozen.empty()) result["frozen"] = spec.frozen;
+  if (!spec.local.empty()) result["local"] = spec.local;
   if (!spec.name.empty()) {
     result["name"] = spec.name;
     write_options(spec.options, result);
@@ -134,8 +135,8 @@ json to_json(const ModelSpec& spec) {
 }
 
 Result<ModelSpec> model_from_json(const json& model) {
-  static constexpr std::array<std::string_view, 10> keys{"name",  "layers", "input", "classes", "outputs",
-                                                         "width", "depth",  "stem",  "norm",    "frozen"};
+  static constexpr std::array<std::string_view, 11> keys{"name",  "layers", "input", "classes", "outputs", "width",
+                                                         "depth", "stem",   "norm",  "frozen",  "local"};
   const JsonValue root{model, ""};
   CONSILIUM_TRY(root.check_keys(keys));
   if (root.has("name") && root.has("layers"))
@@ -160,7 +161,10 @@ Result<ModelSpec> model_from_json(const json& model) {
   CONSILIUM_ASSIGN(spec.input, read_input(root.member("input")));
   CONSILIUM_ASSIGN(spec.classes, root.integer_at("classes", 1, kMaxClasses));
   if (root.has("frozen")) {
-    CONSILIUM_ASSIGN(spec.frozen, read_frozen(root.member("frozen")));
+    CONSILIUM_ASSIGN(spec.frozen, read_layer_names(root.member("frozen")));
+  }
+  if (root.has("local")) {
+    CONSILIUM_ASSIGN(spec.local, read_layer_names(root.member("local")));
   }
   return spec;
 }

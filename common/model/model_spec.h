@@ -150,6 +150,9 @@ struct ModelOptions {
   bool operator==(const ModelOptions&) const = default;
 };
 
+/// In ModelSpec::local: every normalisation layer, as in FedBN (Li et al. 2021).
+inline constexpr std::string_view kNormalization = "normalization";
+
 /// A model as a job declares it: a known name, or a list of layers. Data, never code.
 struct ModelSpec {
   std::string name;               ///< one of known_models(), or "" where `layers` is given
@@ -161,6 +164,8 @@ struct ModelSpec {
   /// Layers that stay as they begin, by the words of layer_names.h, sorted: their parameters aren't trained, and their
   /// running statistics neither change nor travel.
   std::vector<std::string> frozen{};
+  /// Layers that each site trains for itself, by the same words or kNormalization, sorted: they are in no update.
+  std::vector<std::string> local{};
 
   bool operator==(const ModelSpec&) const = default;
 };
@@ -175,6 +180,7 @@ struct Layer {
   Shape output;
   std::size_t owner = 0;  ///< whose parameters it uses: its own index, or an earlier layer's
   bool frozen = false;    ///< do the parameters that it uses stay as they begin?
+  bool local = false;     ///< are they each site's own?
 };
 
 /// An expanded model: a directed acyclic graph in an order in which it can be computed. No BasicBlock is in it.
@@ -191,7 +197,7 @@ struct Graph {
 /// Turns a spec into the graph that both the manifest and the trainer's network are built from: named models become
 /// their layers, sizes are derived from the input, a Linear on an image gets a Flatten before it. Fails with
 /// kInvalidArgument, naming the layer ("model.layers[3].linear"), where shapes don't fit, a layer's value is used by
-/// nobody, `frozen` names no layer or leaves none to train, or the model would exceed
+/// nobody, `frozen` or `local` names no layer, they leave none to train together, or the model would exceed
 /// ParameterManifest::kMaxParameters. What a task needs of the outputs is task::check_outputs()'s to say.
 Result<Graph> expand(const ModelSpec& spec);
 

@@ -16,6 +16,8 @@ constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kMaxRank = 8;
 /// Added to the role of a frozen tensor in the canonical encoding.
 constexpr unsigned kFrozenRole = 16;
+/// The same of a local tensor.
+constexpr unsigned kLocalRole = 32;
 
 bool printable(std::string_view name) {
   return std::all_of(name.begin(), name.end(), [](char letter) { return letter >= 0x20 && letter <= 0x7E; });
@@ -60,17 +62,19 @@ std::string canonical(const std::vector<TensorInfo>& tensors) {
   for (const TensorInfo& tensor : tensors) {
     append(text, tensor.name.size());
     text += tensor.name;
-    text.push_back(static_cast<char>(static_cast<unsigned>(tensor.role) + (tensor.frozen ? kFrozenRole : 0U)));
+    const unsigned way = tensor.frozen ? kFrozenRole : tensor.local ? kLocalRole : 0U;
+    text.push_back(static_cast<char>(static_cast<unsigned>(tensor.role) + way));
     append(text, tensor.shape.size());
     for (const std::int64_t dimension : tensor.shape) append(text, static_cast<std::uint64_t>(dimension));
   }
   return text;
 }
 
-std::vector<UpdateRun> runs_of(const std::vector<TensorInfo>& tensors) {
-  std::vector<UpdateRun> runs;
+template <class Belongs>
+std::vector<TensorRun> runs_of(const std::vector<TensorInfo>& tensors, Belongs belongs) {
+  std::vector<TensorRun> runs;
   for (const TensorInfo& tensor : tensors) {
-    if (tensor.frozen) continue;
+    if (!belongs(tensor)) continue;
     const bool goes_on =
         !runs.empty() && runs.back().role == tensor.role && runs.back().offset + runs.back().size == tensor.offset;
     if (goes_on) {
@@ -96,13 +100,18 @@ Result<ParameterManifest> ParameterManifest::create(std::vector<TensorInfo> tens
       return refuse(
           fmt::format("the model has more than {} parameters, counted up to tensor '{}'", kMaxParameters, tensor.name));
     }
+    if (tensor.frozen && tensor.local)
+      return refuse(fmt::format("tensor '{}' can't be both frozen and local", tensor.name));
     tensor.offset = offset;
     offset += tensor.size;
   }
   manifest.digest_ = crypto::sha256(std::string_view(canonical(tensors)));
   manifest.tensors_ = std::move(tensors);
-  manifest.update_runs_ = runs_of(manifest.tensors_);
-  for (const UpdateRun& run : manifest.update_runs_) manifest.update_size_ += run.size;
+  manifest.update_runs_ =
+      runs_of(manifest.tensors_, [](const TensorInfo& tensor) { return !tensor.frozen && !tensor.local; });
+  manifest.local_runs_ = runs_of(manifest.tensors_, [](const TensorInfo& tensor) { return tensor.local; });
+  for (const TensorRun& run : manifest.update_runs_) manifest.update_size_ += run.size;
+  for (const TensorRun& run : manifest.local_runs_) manifest.local_size_ += run.size;
   manifest.parameter_count_ = offset;
   return manifest;
 }

@@ -21,17 +21,18 @@ struct TensorInfo {
   std::size_t offset = 0;  ///< first element, in floats
   std::size_t size = 0;    ///< elements: the product of shape
   bool frozen = false;     ///< it stays as it begins, and is in no update
+  bool local = false;      ///< each site trains its own, which is in no update
 
   bool operator==(const TensorInfo&) const = default;
 };
 
-/// A maximal run of adjacent tensors of one role that an update holds.
-struct UpdateRun {
+/// A maximal run of adjacent tensors of one role that go the same way.
+struct TensorRun {
   std::size_t offset = 0;  ///< first element in a ParameterVector
   std::size_t size = 0;    ///< elements
   TensorRole role = TensorRole::kTrainable;
 
-  bool operator==(const UpdateRun&) const = default;
+  bool operator==(const TensorRun&) const = default;
 };
 
 /// A model's parameters as one flat vector of float32, in state_dict order.
@@ -49,13 +50,17 @@ class ParameterManifest {
   static Result<ParameterManifest> create(std::vector<TensorInfo> tensors);
 
   [[nodiscard]] const std::vector<TensorInfo>& tensors() const { return tensors_; }
-  /// The runs that an update holds, one after the other: all tensors but the frozen ones, in order.
-  [[nodiscard]] const std::vector<UpdateRun>& update_runs() const { return update_runs_; }
+  /// The runs that an update holds, one after the other: all tensors but the frozen and the local ones, in order.
+  [[nodiscard]] const std::vector<TensorRun>& update_runs() const { return update_runs_; }
+  /// The runs of the local tensors, in order.
+  [[nodiscard]] const std::vector<TensorRun>& local_runs() const { return local_runs_; }
   /// Floats in an update: the sum of its runs.
   [[nodiscard]] std::size_t update_size() const { return update_size_; }
-  /// Floats in a vector of this manifest, buffers and frozen tensors included.
+  /// Floats of all local tensors.
+  [[nodiscard]] std::size_t local_size() const { return local_size_; }
+  /// Floats in a vector of this manifest, buffers, frozen and local tensors included.
   [[nodiscard]] std::size_t parameter_count() const { return parameter_count_; }
-  /// SHA-256 over the canonical encoding of names, roles (frozen or not) and shapes (docs/formats/manifest.md).
+  /// SHA-256 over the canonical encoding of names, roles (frozen or local, too) and shapes (docs/formats/manifest.md).
   [[nodiscard]] const crypto::Digest& digest() const { return digest_; }
   /// Returns the tensor that holds the element `index` < parameter_count(): for messages that name a parameter.
   [[nodiscard]] const TensorInfo& tensor_at(std::size_t index) const;
@@ -64,8 +69,9 @@ class ParameterManifest {
 
  private:
   std::vector<TensorInfo> tensors_;
-  std::vector<UpdateRun> update_runs_;
+  std::vector<TensorRun> update_runs_, local_runs_;
   std::size_t update_size_ = 0;
+  std::size_t local_size_ = 0;
   std::size_t parameter_count_ = 0;
   crypto::Digest digest_{};
 };

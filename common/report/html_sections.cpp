@@ -225,17 +225,40 @@ std::string comparison_section(const Report& report) {
   return out + "</table></div></section>\n";
 }
 
+/// What the federation's model has more than those that sites trained alone, each on its own images.
+std::string alone_sentence(const RoundRecord& round) {
+  if (!round.alone) return {};
+  std::string out = fmt::format(
+      "<p>Each site also trained a model by itself, for as many rounds and epochs. These models were evaluated on {} "
+      "examples, each model on those of its own site; only the summed counts left the sites.</p>\n",
+      round.alone->examples);
+  const task::Metric* together = task::headline(*round.metrics);
+  const task::Metric* alone = together == nullptr ? nullptr : round.alone->find(together->name);
+  if (alone == nullptr || round.alone->examples != round.metrics->examples) return out;
+  task::Metric gain = *together;
+  gain.value -= alone->value;
+  gain.interval.reset();
+  return out + gain_sentence(gain, "The federation's model", "the sites' own models");
+}
+
 std::string evaluation_section(const Report& report) {
   const RoundRecord* last = evaluation_of(report.status);
   if (last == nullptr) return {};
   std::string out = fmt::format(
       "<section><h2>The model after round {}</h2>\n<p>It was evaluated on the {} examples of the split {} at all "
-      "sites together.</p>\n<div class=\"wide\"><table>\n<tr><th>metric</th><th>value</th><th class=\"words\">better "
-      "is</th></tr>\n",
+      "sites together.</p>\n",
       last->round, last->metrics->examples, job::name_of(report.spec.evaluation.split));
+  out += alone_sentence(*last);
+  out += fmt::format(
+      "<div class=\"wide\"><table>\n<tr><th>metric</th><th>value</th>{}<th class=\"words\">better is</th></tr>\n",
+      last->alone ? "<th>each site alone</th>" : "");
   for (const task::Metric& metric : last->metrics->values) {
-    out += "<tr>" + word_cell(task::heading_of(metric.name)) + cell(value_text(metric)) +
-           word_cell(metric.higher_is_better ? "more" : "less") + "</tr>\n";
+    out += "<tr>" + word_cell(task::heading_of(metric.name)) + cell(value_text(metric));
+    if (last->alone) {
+      const task::Metric* alone = last->alone->find(metric.name);
+      out += cell(alone == nullptr ? "" : value_text(*alone));
+    }
+    out += word_cell(metric.higher_is_better ? "more" : "less") + "</tr>\n";
   }
   out += "</table></div>\n";
   for (const task::CountTable& table : last->metrics->tables)

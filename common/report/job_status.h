@@ -28,6 +28,7 @@ struct RoundRecord {
   std::uint64_t coordinates = 0;                      ///< coordinates encoded, over all sites
   std::optional<task::Metrics> metrics;               ///< of the federation, after the round
   std::map<std::string, task::Metrics> site_metrics;  ///< plain jobs only
+  std::optional<task::Metrics> alone{};               ///< of models that sites trained alone, each on its own images
   crypto::Digest model{};                             ///< the global model after the round
   bool operator==(const RoundRecord&) const = default;
 };

@@ -203,6 +203,11 @@ Result<RoundRecord> read_record(const Json& json, std::string path) {
   for (const auto& [site, metrics] : sites->items()) {
     CONSILIUM_ASSIGN(record.site_metrics[site], read_metrics(metrics, reader.path("site_metrics." + site)));
   }
+  CONSILIUM_ASSIGN(const bool no_alone, reader.is_null("alone"));
+  if (!no_alone) {
+    CONSILIUM_ASSIGN(const Json* alone, reader.member("alone"));
+    CONSILIUM_ASSIGN(record.alone, read_metrics(*alone, reader.path("alone")));
+  }
   CONSILIUM_TRY(reader.digest("model", record.model));
   CONSILIUM_TRY(reader.done());
   return record;
@@ -256,6 +261,7 @@ Json to_json(const RoundRecord& record) {
   json["coordinates"] = record.coordinates;
   json["metrics"] = record.metrics ? to_json(*record.metrics) : Json();
   json["site_metrics"] = std::move(sites);
+  json["alone"] = record.alone ? to_json(*record.alone) : Json();
   json["model"] = crypto::to_hex(record.model);
   return json;
 }

@@ -58,6 +58,7 @@ Json json_of_round(const RoundRecord& record, std::string_view split) {
   if (record.metrics) {
     Json metrics = named_json(*record.metrics, true);
     if (!record.site_metrics.empty()) metrics["sites"] = sites_json(record.site_metrics);
+    if (record.alone) metrics["alone"] = named_json(*record.alone, true);
     json[std::string(split)] = std::move(metrics);
   }
   return json;

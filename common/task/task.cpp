@@ -94,28 +94,60 @@ Result<encoding::VectorLayout> census_layout(const Task& task, encoding::Extras 
 
 Result<encoding::VectorLayout> evaluate_layout(const Task& task, encoding::Extras extras) {
   std::vector<encoding::Field> fields = task.evaluation_fields();
+  if (extras.alone) {
+    for (encoding::Field field : task.evaluation_fields()) {
+      field.name = std::string(kAlonePrefix) + field.name;
+      fields.push_back(std::move(field));
+    }
+  }
   if (extras.unusable) fields.push_back(encoding::count_field(std::string(encoding::kUnusable), 1, 1));
   return encoding::VectorLayout::create(std::move(fields));
 }
 
-Result<Metrics> metrics_from_words(const Task& task, const encoding::VectorLayout& layout,
-                                   std::span<const std::uint32_t> words) {
-  const bool unusable = layout.find(encoding::kUnusable) != nullptr;
-  CONSILIUM_ASSIGN(const encoding::VectorLayout expected, evaluate_layout(task, {.unusable = unusable}));
+Result<encoding::VectorLayout> evaluate_layout_like(const Task& task, const encoding::VectorLayout& layout) {
+  const bool alone = layout.find(std::string(kAlonePrefix) + std::string(kExamples)) != nullptr;
+  return evaluate_layout(task, {.unusable = layout.find(encoding::kUnusable) != nullptr, .alone = alone});
+}
+
+namespace {
+
+/// The task's counts in the words of an evaluation, whose names begin with `prefix`.
+Result<std::vector<std::uint64_t>> counts_from_words(const Task& task, const encoding::VectorLayout& layout,
+                                                     std::span<const std::uint32_t> words, std::string_view prefix) {
+  CONSILIUM_ASSIGN(const encoding::VectorLayout expected, evaluate_layout_like(task, layout));
   if (layout != expected || words.size() != layout.word_count()) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("evaluation sum: {} words aren't those of a {} task of {} classes", words.size(),
                             name_of(task.spec().kind), task.classes()));
   }
   std::vector<std::uint64_t> counts;
-  for (const encoding::Field& field : layout.fields()) {
-    if (field.name == encoding::kUnusable) continue;
+  for (const encoding::Field& own : task.evaluation_fields()) {
+    const encoding::Field* field = layout.find(std::string(prefix) + own.name);
+    if (field == nullptr) return std::vector<std::uint64_t>();
     const std::size_t first = counts.size();
-    counts.resize(first + field.elements);
-    CONSILIUM_TRY(
-        encoding::decode_counts(words.subspan(field.offset, field.words()), field, std::span(counts).subspan(first)));
+    counts.resize(first + field->elements);
+    CONSILIUM_TRY(encoding::decode_counts(words.subspan(field->offset, field->words()), *field,
+                                          std::span(counts).subspan(first)));
   }
+  return counts;
+}
+
+}  // namespace
+
+Result<Metrics> metrics_from_words(const Task& task, const encoding::VectorLayout& layout,
+                                   std::span<const std::uint32_t> words) {
+  CONSILIUM_ASSIGN(const std::vector<std::uint64_t> counts, counts_from_words(task, layout, words, ""));
   return task.metrics(counts);
+}
+
+Result<std::optional<Metrics>> alone_metrics_from_words(const Task& task, const encoding::VectorLayout& layout,
+                                                        std::span<const std::uint32_t> words) {
+  CONSILIUM_ASSIGN(const std::vector<std::uint64_t> counts, counts_from_words(task, layout, words, kAlonePrefix));
+  if (counts.empty()) return std::optional<Metrics>();
+  auto metrics = task.metrics(counts);
+  if (!metrics && metrics.error().code == ErrorCode::kFailedPrecondition) return std::optional<Metrics>();
+  if (!metrics) return fail(std::move(metrics).error());
+  return std::optional<Metrics>(*std::move(metrics));
 }
 
 }  // namespace consilium::task

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -63,12 +64,20 @@ inline constexpr std::string_view kLoss = encoding::kLoss;  // the examples' los
 
 /// Lays out a census: examples (train, val, test), training examples that hold each class.
 Result<encoding::VectorLayout> census_layout(const Task& task, encoding::Extras extras = {});
+/// What the names of the counters of the sites' own models begin with (job::EvaluationSpec::alone).
+inline constexpr std::string_view kAlonePrefix = "alone.";
 /// Lays out an evaluation: the task's counters, then the extras.
 Result<encoding::VectorLayout> evaluate_layout(const Task& task, encoding::Extras extras = {});
+
+/// The layout of this task's evaluations that has the extras of another one.
+Result<encoding::VectorLayout> evaluate_layout_like(const Task& task, const encoding::VectorLayout& layout);
 
 /// Computes metrics from the words of an evaluation sum. Fails as Task::metrics() does, and with kInvalidArgument where
 /// the layout isn't the task's.
 Result<Metrics> metrics_from_words(const Task& task, const encoding::VectorLayout& layout,
                                    std::span<const std::uint32_t> words);
+/// The same of the sites' own models; nothing where the layout has none of their counters, or no site has such a model.
+Result<std::optional<Metrics>> alone_metrics_from_words(const Task& task, const encoding::VectorLayout& layout,
+                                                        std::span<const std::uint32_t> words);
 
 }  // namespace consilium::task

@@ -114,6 +114,9 @@ v1::RoundRecord record_to(const report::RoundRecord& record) {
   if (record.metrics) *proto.mutable_metrics() = metrics_to(*record.metrics);
   for (const auto& [site, metrics] : record.site_metrics)
     (*proto.mutable_site_metrics())[clean_name(site)] = metrics_to(metrics);
+  if (record.alone) *proto.mutable_alone() = metrics_to(*record.alone);
+  for (const auto& [site, why] : record.evaluation_failed)
+    (*proto.mutable_evaluation_failed())[clean_name(site)] = clean_reason(why);
   proto.set_model(record.model.data(), record.model.size());
   return proto;
 }
@@ -140,6 +143,10 @@ Result<report::RoundRecord> record_from(const v1::RoundRecord& proto) {
     CONSILIUM_TRY(check_name_field(site, "history.site_metrics"));
     CONSILIUM_ASSIGN(record.site_metrics[site], metrics_from(metrics));
   }
+  if (proto.has_alone()) {
+    CONSILIUM_ASSIGN(record.alone, metrics_from(proto.alone()));
+  }
+  CONSILIUM_ASSIGN(record.evaluation_failed, texts_from(proto.evaluation_failed(), "history.evaluation_failed"));
   CONSILIUM_ASSIGN(record.model, digest_from_field(proto.model(), "history.model"));
   return record;
 }

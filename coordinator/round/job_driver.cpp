@@ -303,8 +303,9 @@ Result<Committed> JobDriver::close(const CloseSum& action, aggregation::Streamin
       CONSILIUM_ASSIGN(task::Metrics metrics, task::metrics_from_words(*task, sum.layout(), sum.words()));
       Committed committed{.key = action.key};
       if (const task::Metric* compared = metrics.find(spec_.evaluation.metric)) committed.metric = *compared;
-      board_.evaluated(action, std::move(metrics), sum_ ? sum_->site_metrics() : std::map<std::string, task::Metrics>(),
-                       now);
+      CONSILIUM_ASSIGN(auto alone, task::alone_metrics_from_words(*task, sum.layout(), sum.words()));
+      board_.evaluated(action, {std::move(metrics), std::move(alone)},
+                       sum_ ? sum_->site_metrics() : std::map<std::string, task::Metrics>(), now);
       return committed;
     }
   }

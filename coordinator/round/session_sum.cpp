@@ -101,6 +101,7 @@ Result<std::optional<std::uint64_t>> SessionSum::take_counts(const std::string& 
     auto metrics = task::metrics_from_words(*task_, sum.layout(), held);
     if (!metrics && metrics.error().code != ErrorCode::kFailedPrecondition) return fail(std::move(metrics).error());
     if (metrics) site_metrics_[site] = *std::move(metrics);
+    CONSILIUM_TRY(task::alone_metrics_from_words(*task_, sum.layout(), held));
   }
   aggregation::MemoryWords source(held);
   CONSILIUM_TRY(sum.fold(source));

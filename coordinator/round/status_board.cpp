@@ -189,10 +189,11 @@ void StatusBoard::withdraw_round() {
   round_opened_.reset();
 }
 
-void StatusBoard::evaluated(const CloseSum& action, task::Metrics metrics,
+void StatusBoard::evaluated(const CloseSum& action, Evaluation evaluation,
                             const std::map<std::string, task::Metrics>& by_site, TimePoint now) {
   if (!finished_) return;
-  finished_->metrics = std::move(metrics);
+  finished_->metrics = std::move(evaluation.federated);
+  finished_->alone = std::move(evaluation.alone);
   finished_->site_metrics = by_site;
   finished_->evaluation_seconds = seconds_between(evaluation_opened_, now);
   evaluation_missed(action.answers, "");

@@ -45,7 +45,11 @@ class StatusBoard {
   void published(const crypto::Digest& model, TimePoint now);
   /// The job has ended with this model, which may be that of an earlier round.
   void kept(const crypto::Digest& model) { status_.model = model; }
-  void evaluated(const CloseSum& action, task::Metrics metrics, const std::map<std::string, task::Metrics>& by_site,
+  struct Evaluation {
+    task::Metrics federated;
+    std::optional<task::Metrics> alone;  ///< of the sites' own models
+  };
+  void evaluated(const CloseSum& action, Evaluation evaluation, const std::map<std::string, task::Metrics>& by_site,
                  TimePoint now);
   void evaluation_missed(const Answers& answers, const std::string& reason);
   /// Moves the record of a round that is over, evaluation included, to the history.

@@ -160,6 +160,62 @@ class Reproducibility(unittest.TestCase):
         self.assertNotEqual(model["0.bias"], foreign["0.bias"])
         self.assertEqual((len(model["0.weight"]), len(model["6.bias"])), (4 * 4 * 9, 4 * 2))
 
+    def test_normalisation_that_stays_at_the_sites(self):
+        """FedBN: its values leave no site, last over restarts, and make each site's own model."""
+        spec = spec_of()
+        sections = {"model": {**spec["model"], "local": ["normalization"]}}
+        self.compare({**spec, **sections})
+        masked = tensors(self.whole_groups_and_simulation(disturbed=True, sections=sections, name="fedavg"))
+        ones, zeros = struct.pack("<4f", 1, 1, 1, 1), bytes(16)
+        self.assertEqual([masked[f"1.{name}"] for name in ("weight", "bias", "running_mean", "running_var")], [ones, zeros, zeros, ones])
+
+    def test_a_site_has_the_whole_model_that_it_trained(self):
+        spec = spec_of()
+        spec["model"]["local"] = ["normalization"]
+        with Consortium(SITES) as consortium:
+            data = write_sites(consortium.folder, SITES)
+            consortium.start_coordinator()
+            for site in SITES:
+                consortium.start_site(site, {"chest": data[site]})
+            consortium.wait_connected()
+            job_id = consortium.submit(spec)
+            self.assertEqual(consortium.wait_ended(job_id)["phase"], "finished")
+            out = consortium.fetch(job_id)
+            report = json.loads((out / "report.json").read_text())
+            found = set()
+            for site in SITES:
+                own = consortium.folder / f"{site}.safetensors"
+                told = run("consilium-client", "own-model", out, "--config", consortium.folder / site / "client.yaml", "--out", own)
+                self.assertIn("4 tensors of this site's own", told.stdout)
+                job_file = consortium.folder / "job.json"
+                job_file.write_text(json.dumps(spec))
+                metrics = json.loads(run("consilium-trainer", "evaluate", job_file, "--data", data[site], "--model", own, "--split", "test",
+                                         "--json").stdout)
+                self.assertEqual(metrics["loss"], report["rounds"][-1]["test"]["sites"][site]["loss"])
+                found.add(own.read_bytes())
+            self.assertEqual(len(found), len(SITES))
+            again = run("consilium-client", "own-model", out, "--config", consortium.folder / "east" / "client.yaml", "--out", own, check=False)
+            self.assertIn("is there already", again.stderr)
+
+    def test_sites_alone_beside_their_federation(self):
+        """evaluation.alone: the summed counts are those of federations of one site each, and the federation's model stays as it is."""
+        spec = spec_of()
+        spec["federation"] = {"rounds": 3}
+        alone = {**spec, "evaluation": {**spec["evaluation"], "alone": True}}
+        self.compare(alone)
+        model, report = self.run_simulation(alone, 2)
+        self.assertEqual(tensors(model), tensors(self.run_simulation(spec, 2)[0]))
+        sums = None
+        for site in SITES:
+            _, single = self.run_simulation({**spec, "federation": {"rounds": 3, "sites": [site], "minimum_sites": 1}}, 1)
+            own = single["rounds"][-1]["test"]["confusion"]
+            sums = own if sums is None else [a + b for a, b in zip(sums, own)]
+        last = report["rounds"][-1]["test"]
+        self.assertEqual(last["alone"]["confusion"], sums)
+        self.assertEqual(last["alone"]["examples"], last["examples"])
+        self.assertNotEqual(last["alone"]["loss"], last["loss"])
+        self.whole_groups_and_simulation(disturbed=True, sections={"evaluation": alone["evaluation"]}, name="fedavg")
+
     def test_balanced_class_weights_are_those_of_all_sites_labels(self):
         """Two sites with 40 and 20 images of class 0 and 10 of class 1: 80 images, 60 and 20."""
         models = {}

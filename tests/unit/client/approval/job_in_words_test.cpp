@@ -55,8 +55,7 @@ TEST_CASE("a model is said with its size, and weights with where they come from"
   CHECK(model_in_words(job) == "1 layers of the researcher's own, 8 parameters (0.0 MB)");
   job.model.layers.emplace_back(model::Linear{.out_features = 2});
   job.model.frozen = {"0"};
-  CHECK(model_in_words(job) ==
-        "2 layers of the researcher's own, 14 parameters (0.0 MB), of which 6 are trained and leave; frozen: 0");
+  CHECK(model_in_words(job) == "2 layers of the researcher's own, 14 parameters (0.0 MB), of which 6 leave; frozen: 0");
   job.seed = 42;
   CHECK(weights_in_words(job) == "random numbers that follow from the job's seed 42");
   job.initial_weights_digest = crypto::sha256("weights");
@@ -137,9 +136,24 @@ TEST_CASE("what makes a later round unusual, or another optimiser, is not hidden
   }
 }
 
+TEST_CASE("the layers that a hospital trains for itself are named") {
+  job::JobSpec job = chest_job();
+  job.model = {"", {model::Linear{.out_features = 2}, model::Linear{.out_features = 2}}, {3}, 2};
+  job.model.local = {"0"};
+  CHECK(model_in_words(job) ==
+        "2 layers of the researcher's own, 14 parameters (0.0 MB), of which 6 leave; trained here alone: 0");
+}
+
 TEST_CASE("a job's task and loss are said with their numbers, and a class that weighs nothing is unusual") {
   job::JobSpec job = chest_job();
   CHECK_THAT(training_in_words(job), Catch::Contains("classification by cross_entropy, on the data set"));
+  job.training.loss.balanced = true;
+  CHECK_THAT(training_in_words(job),
+             Catch::Contains("cross_entropy, class weights balanced by all hospitals' labels, on"));
+  job.training.loss.balanced = false;
+  job.evaluation.alone = true;
+  CHECK_THAT(training_in_words(job), Catch::EndsWith("', and as much for a model that stays here"));
+  job.evaluation.alone = false;
   job.training.loss.class_weights = {1, 0};
   job.training.loss.label_smoothing = 0.1;
   CHECK_THAT(training_in_words(job), Catch::Contains("cross_entropy, class weights 1, 0, label_smoothing 0.1, on"));

@@ -362,6 +362,33 @@ TEST_CASE("an evaluation's counts travel as they are") {
   CHECK(evaluate_contribution(order, two_classes(), std::vector<std::uint64_t>(counts.size(), 0)).has_value());
 }
 
+TEST_CASE("the counts of a site's own model travel beside the federation's, or as zeros") {
+  job::RoundOrder order = evaluate_order();
+  order.layout = task::evaluate_layout(two_classes(), {.unusable = true, .alone = true}).value();
+  auto counts = evaluation_counts();
+  const std::size_t elements = counts.size();
+  CHECK_FALSE(evaluate_contribution(order, two_classes(), counts));
+  counts.resize(2 * elements);
+  const auto without = evaluate_contribution(order, two_classes(), counts);
+  REQUIRE(without);
+  CHECK_FALSE(task::alone_metrics_from_words(two_classes(), order.layout, *without).value());
+  const auto own = evaluation_counts();
+  std::ranges::copy(own, counts.begin() + static_cast<std::ptrdiff_t>(elements));
+  counts[elements + 1] = 9'000'000;  // another loss
+  const auto with = evaluate_contribution(order, two_classes(), counts);
+  REQUIRE(with);
+  const auto alone = task::alone_metrics_from_words(two_classes(), order.layout, *with).value();
+  REQUIRE(alone);
+  CHECK(alone->value_of("loss") == Approx(9'000'000 / task::kUnit / 4));
+  CHECK(task::metrics_from_words(two_classes(), order.layout, *with).value() ==
+        task::metrics_from_words(two_classes(), order.layout, *without).value());
+  ++counts[elements + 2];
+  CHECK_FALSE(evaluate_contribution(order, two_classes(), counts));
+  CHECK_FALSE(task::alone_metrics_from_words(two_classes(), evaluate_order().layout,
+                                             evaluate_contribution(evaluate_order(), two_classes(), own).value())
+                  .value());
+}
+
 TEST_CASE("an evaluation that contradicts itself is refused") {
   const auto order = evaluate_order();
   const auto counts = evaluation_counts();

@@ -183,6 +183,38 @@ TEST_CASE("a word that freezes nothing, and a list that leaves nothing to train,
   check_refused(resnet, "model.frozen: expected a layer that is left to train");
 }
 
+TEST_CASE("normalization stands for every normalisation layer that a site trains for itself") {
+  ModelSpec resnet{"resnet18", {}, {1, 28, 28}, 2};
+  resnet.local = {"fc", "normalization"};
+  const auto graph = expand(resnet);
+  REQUIRE(graph);
+  std::size_t local = 0;
+  for (const auto& layer : graph->layers) {
+    if (tensors_of(layer).empty()) continue;
+    CAPTURE(layer.name);
+    const bool expected = layer.name == "fc" || std::holds_alternative<BatchNorm>(layer.operation);
+    CHECK(layer.local == expected);
+    for (const LayerTensor& tensor : tensors_of(layer)) CHECK(tensor.info.local == expected);
+    local += expected ? 1 : 0;
+  }
+  CHECK(local == 20 + 1);
+  resnet.frozen = {"bn1"};
+  const auto both = expand(resnet);
+  REQUIRE(both);
+  for (const auto& layer : both->layers) CHECK_FALSE((layer.frozen && layer.local));
+  resnet.frozen.clear();
+  resnet.local = {"conv1", "fc", "layer1", "layer2", "layer3", "layer4", "normalization"};
+  check_refused(resnet, "model.local: expected a layer that is left to train together, found none");
+  resnet.local = {"normalisation"};
+  check_refused(resnet, "model.local[0]: expected a layer that has parameters");
+  ModelSpec plain{"mlp_2nn", {}, {784}, 10};
+  plain.local = {"normalization"};
+  check_refused(plain, "model.local[0]");
+  plain.local.clear();
+  plain.frozen = {"normalization"};
+  check_refused(plain, "model.frozen[0]");
+}
+
 TEST_CASE("a perceptron takes features as well as images") {
   CHECK(expand(ModelSpec{"mlp_2nn", {}, {784}, 10}));
   CHECK(expand(ModelSpec{"mlp_2nn", {}, {1, 28, 28}, 10}));

@@ -72,6 +72,18 @@ TEST_CASE("frozen layers are written in order of name, and a list that can't be 
   CHECK_FALSE(model_from_json(model(many + "]")));
 }
 
+TEST_CASE("layers that are each site's own are written in order of name") {
+  const auto spec = model_from_json(
+      json::parse(R"({"name": "resnet18", "local": ["normalization", "fc"], "input": [1, 28, 28], "classes": 2})"));
+  REQUIRE(spec);
+  CHECK(to_json(*spec).dump() == R"({"classes":2,"input":[1,28,28],"local":["fc","normalization"],"name":"resnet18"})");
+  CHECK(*model_from_json(to_json(*spec)) == *spec);
+  CHECK_THAT(model_from_json(json::parse(R"({"name": "resnet18", "local": [], "input": [1, 28, 28], "classes": 2})"))
+                 .error()
+                 .message,
+             Catch::StartsWith("local"));
+}
+
 TEST_CASE("a graph reads back from what it was written as, and what goes without saying is left out") {
   const auto spec = model_from_json(json::parse(
       R"({"layers": [{"conv": {"channels": 4, "kernel": [3, 3]}, "name": "a", "from": "input"}, {"relu": {}, "from": ["a"]},

@@ -6,7 +6,7 @@ using consilium::ErrorCode;
 using consilium::ParameterManifest;
 using consilium::TensorInfo;
 using consilium::TensorRole;
-using consilium::UpdateRun;
+using consilium::TensorRun;
 
 namespace {
 
@@ -61,6 +61,10 @@ TEST_CASE("name, role, shape and order all change the digest") {
   auto frozen = tensor("a", {2, 3});
   frozen.frozen = true;
   CHECK(base != digest({frozen, tensor("b", {6})}));
+  auto local = tensor("a", {2, 3});
+  local.local = true;
+  CHECK(base != digest({local, tensor("b", {6})}));
+  CHECK(digest({frozen, tensor("b", {6})}) != digest({local, tensor("b", {6})}));
   CHECK(base != digest({tensor("a", {2, 3})}));
 }
 
@@ -77,7 +81,7 @@ TEST_CASE("an update holds the runs of tensors of one role, less what is frozen"
                                         tensor("fc.weight", {4})};
   const auto manifest = ParameterManifest::create(tensors);
   REQUIRE(manifest);
-  CHECK(manifest->update_runs() == std::vector<UpdateRun>{{0, 8, TensorRole::kTrainable},
+  CHECK(manifest->update_runs() == std::vector<TensorRun>{{0, 8, TensorRole::kTrainable},
                                                           {8, 2, TensorRole::kBuffer},
                                                           {17, 4, TensorRole::kTrainable}});
   CHECK(manifest->update_size() == 14);
@@ -86,6 +90,22 @@ TEST_CASE("an update holds the runs of tensors of one role, less what is frozen"
   const auto parted = ParameterManifest::create({tensor("a", {1}), frozen, tensor("b", {1})});
   CHECK(parted->update_runs().size() == 2);
   CHECK(ParameterManifest::create({tensor("a", {1}), tensor("b", {2})})->update_runs().size() == 1);
+}
+
+TEST_CASE("what is each site's own is in no update, and has runs of its own") {
+  auto weight = tensor("bn.weight", {2}), bias = tensor("bn.bias", {2});
+  auto mean = tensor("bn.running_mean", {2}, TensorRole::kBuffer);
+  weight.local = bias.local = mean.local = true;
+  const auto manifest =
+      ParameterManifest::create({tensor("conv.weight", {3}), weight, bias, mean, tensor("fc.weight", {4})});
+  REQUIRE(manifest);
+  CHECK(manifest->update_runs() ==
+        std::vector<TensorRun>{{0, 3, TensorRole::kTrainable}, {9, 4, TensorRole::kTrainable}});
+  CHECK(manifest->local_runs() == std::vector<TensorRun>{{3, 4, TensorRole::kTrainable}, {7, 2, TensorRole::kBuffer}});
+  CHECK(manifest->update_size() == 7);
+  CHECK(manifest->local_size() == 6);
+  weight.frozen = true;
+  check_refused({weight}, "both frozen and local");
 }
 
 TEST_CASE("a manifest with bad names, bad dimensions or too many parameters is refused") {

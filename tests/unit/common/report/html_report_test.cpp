@@ -88,6 +88,20 @@ TEST_CASE("the page tells of the job's own model, which may be that of an earlie
   CHECK(holds(report_html(report), "0.812"));
 }
 
+TEST_CASE("the page sets the models that sites trained alone beside the federation's") {
+  Report report = finished_run();
+  report.comparison = {};
+  CHECK_FALSE(holds(report_html(report), "each site alone"));
+  report.status.history[1].alone = evaluated(0.712);
+  const std::string page = report_html(report);
+  CHECK(holds(page, "each site alone"));
+  CHECK(holds(page, "0.712"));
+  CHECK(holds(page, "better by 0.100 (accuracy) than the sites' own models"));
+  // Of fewer examples no difference is told.
+  report.status.history[1].alone->examples -= 1;
+  CHECK_FALSE(holds(report_html(report), "than the sites' own models"));
+}
+
 TEST_CASE("the page tells the interval of a gain, and whether it leaves room for a loss") {
   Report report = finished_run();
   report.comparison.ensemble = evaluated(0.7);

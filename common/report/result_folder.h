@@ -7,7 +7,7 @@
 #include "common/job/job_spec.h"
 #include "common/parameters/parameter_manifest.h"
 
-namespace consilium::cli {
+namespace consilium::report {
 
 /// What `fetch` and `simulate` leave in a folder (docs/formats/report.md), as far as others go on from it.
 struct ResultFolder {
@@ -20,4 +20,4 @@ struct ResultFolder {
 /// that failed before its first round; kInvalidArgument where the model isn't the job's.
 Result<ResultFolder> read_result_folder(const std::filesystem::path& folder);
 
-}  // namespace consilium::cli
+}  // namespace consilium::report

@@ -1,4 +1,4 @@
-#include "cli/result_folder.h"
+#include "common/report/result_folder.h"
 
 #include <nlohmann/json.hpp>
 
@@ -8,7 +8,7 @@
 #include "common/parameters/safetensors.h"
 #include "common/report/report_files.h"
 
-namespace consilium::cli {
+namespace consilium::report {
 namespace {
 
 /// Of report.json: thousands of rounds and metrics are a few megabytes.
@@ -26,10 +26,10 @@ Result<job::JobSpec> read_job(const std::filesystem::path& file) {
 
 Result<ResultFolder> read_result_folder(const std::filesystem::path& folder) {
   ResultFolder result;
-  CONSILIUM_ASSIGN(result.spec, read_job(folder / report::kReportFile));
+  CONSILIUM_ASSIGN(result.spec, read_job(folder / kReportFile));
   CONSILIUM_ASSIGN(result.manifest, model::build_manifest(result.spec.model));
-  CONSILIUM_ASSIGN(result.model, read_safetensors(folder / report::kModelFile, result.manifest));
+  CONSILIUM_ASSIGN(result.model, read_safetensors(folder / kModelFile, result.manifest));
   return result;
 }
 
-}  // namespace consilium::cli
+}  // namespace consilium::report

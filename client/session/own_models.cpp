@@ -1,0 +1,99 @@
+#include "client/session/own_models.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/job/labelled_digest.h"
+#include "common/model/model_parameters.h"
+
+namespace consilium::session {
+namespace {
+
+Result<void> resize(std::optional<trainer::SharedVector>& vector, std::size_t bytes) {
+  if (vector && vector->bytes().size() == bytes) return {};
+  vector.reset();
+  CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(bytes));
+  vector.emplace(std::move(created));
+  return {};
+}
+
+/// A model that is all the site's own, under a name that isn't that of the layers which the job leaves to it.
+Result<ParameterManifest> whole_model(const ParameterManifest& manifest) {
+  std::vector<TensorInfo> tensors = manifest.tensors();
+  for (TensorInfo& tensor : tensors) {
+    tensor.frozen = false;
+    tensor.local = true;
+  }
+  return ParameterManifest::create(std::move(tensors));
+}
+
+crypto::Digest key_of_alone(const OwnModels::Job& job) {
+  return job::labelled_digest("consilium/v1/alone", std::as_bytes(std::span(job.key)));
+}
+
+}  // namespace
+
+Result<trainer::SharedVector*> OwnModels::at_site(const Job& job, trainer::SharedVector& global,
+                                                  std::uint32_t before_round) {
+  if (job.manifest.local_size() == 0) return &global;
+  CONSILIUM_TRY(resize(own_, global.bytes().size()));
+  std::ranges::copy(global.floats(), own_->floats().begin());
+  CONSILIUM_TRY(job.local.put_into(job.key, job.manifest, before_round, own_->floats()));
+  return &*own_;
+}
+
+Result<void> OwnModels::keep(const Job& job, std::uint32_t round, trainer::SharedVector& model,
+                             trainer::SharedVector& delta) {
+  if (job.manifest.local_size() == 0) return {};
+  return job.local.keep(job.key, job.manifest, round, model.floats(), delta.floats());
+}
+
+Result<void> OwnModels::train_alone(const Job& job, trainer::TrainerProcess& trainer, trainer::Train request,
+                                    trainer::SharedVector& global, std::stop_token stop) {
+  if (!job.spec.evaluation.alone) return {};
+  CONSILIUM_ASSIGN(const ParameterManifest whole, whole_model(job.manifest));
+  CONSILIUM_TRY(resize(own_, global.bytes().size()));
+  CONSILIUM_TRY(resize(delta_, global.bytes().size()));
+  CONSILIUM_ASSIGN(const bool goes_on, job.local.put_into(key_of_alone(job), whole, request.round, own_->floats()));
+  if (!goes_on && request.round == 1) std::ranges::copy(global.floats(), own_->floats().begin());
+  if (!goes_on && request.round > 1) {
+    if (job.spec.initial_weights_digest) {
+      spdlog::warn("round {}: this site has no model of its own to compare with: it wasn't there in round 1",
+                   request.round);
+      return {};
+    }
+    CONSILIUM_ASSIGN(const ParameterVector initial, model::initial_weights(job.spec.model, job.spec.seed));
+    std::ranges::copy(initial, own_->floats().begin());
+  }
+  request.proximal_mu = 0.0;
+  const auto trained = trainer.train(
+      request, *own_, *delta_, [](const trainer::Progress&) {}, std::move(stop));
+  const auto kept = trained ? job.local.keep(key_of_alone(job), whole, request.round, own_->floats(), delta_->floats())
+                            : Result<void>(fail(trained.error()));
+  if (kept || kept.error().code != ErrorCode::kInvalidArgument) return kept;
+  spdlog::warn("round {}: the site's own model can't be trained on: {}", request.round, kept.error().message);
+  return {};
+}
+
+Result<std::vector<std::uint64_t>> OwnModels::evaluate_alone(const Job& job, trainer::TrainerProcess& trainer,
+                                                             const trainer::Evaluate& request, std::size_t elements,
+                                                             std::uint32_t before_round, std::stop_token stop) {
+  std::vector<std::uint64_t> counts(elements);
+  CONSILIUM_ASSIGN(const ParameterManifest whole, whole_model(job.manifest));
+  CONSILIUM_TRY(resize(own_, job.manifest.parameter_count() * sizeof(float)));
+  CONSILIUM_TRY(resize(counts_, elements * sizeof(std::uint64_t)));
+  CONSILIUM_ASSIGN(const bool trained, job.local.put_into(key_of_alone(job), whole, before_round, own_->floats()));
+  if (!trained) return counts;
+  const auto evaluated = trainer.evaluate(request, *own_, *counts_, std::move(stop));
+  if (!evaluated && evaluated.error().code == ErrorCode::kInvalidArgument) {
+    spdlog::warn("the site's own model can't be evaluated: {}", evaluated.error().message);
+    return counts;
+  }
+  if (!evaluated) return fail(evaluated.error());
+  std::ranges::copy(counts_->counts(), counts.begin());
+  return counts;
+}
+
+}  // namespace consilium::session
