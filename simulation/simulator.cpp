@@ -17,6 +17,7 @@
 #include "common/process/event_queue.h"
 #include "coordinator/admission/admission.h"
 #include "coordinator/journal/memory_journal.h"
+#include "simulation/comparison.h"
 #include "simulation/federation.h"
 
 namespace consilium::simulation {
@@ -58,56 +59,7 @@ Result<void> check_ensemble(const Simulator::Job& job) {
   return {};
 }
 
-/// The comparison of what was evaluated, in this order: pooled, each site alone, ensemble, federated.
-Result<report::Comparison> comparison_of(const Simulator::Job& job, const Arms& arms,
-                                         std::span<const task::EvaluatedPatients> patients) {
-  CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
-  CONSILIUM_ASSIGN(const std::vector<task::Replicates> replicates,
-                   task::bootstrap(*task, patients, task::kBootstrapSamples, job.spec.seed));
-  std::vector<task::Metrics> metrics;
-  for (std::size_t i = 0; i < patients.size(); ++i) {
-    CONSILIUM_ASSIGN(task::Metrics own, task::metrics_of(*task, patients[i]));
-    task::add_intervals(replicates[i], own);
-    metrics.push_back(std::move(own));
-  }
-  report::Comparison comparison;
-  std::size_t at = 0;
-  if (arms.pooled) comparison.pooled = metrics[at++];
-  const std::size_t first_alone = at;
-  if (arms.alone) {
-    for (const SimulatedSite& site : job.sites) comparison.alone[site.name] = metrics[at++];
-    const auto alone = task::mean_of(std::span(replicates).subspan(first_alone, at - first_alone));
-    comparison.alone_intervals = task::intervals_of(alone);
-    if (arms.federated) comparison.gain_intervals = task::intervals_of(task::difference(replicates.back(), alone));
-  }
-  if (arms.ensemble) comparison.ensemble = metrics[at++];
-  if (arms.federated) comparison.federated = metrics[at];
-  return comparison;
-}
-
 }  // namespace
-
-Result<Arms> parse_arms(const std::string& text) {
-  Arms arms;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string arm = text.substr(begin, end - begin);
-    if (arm == "alone") {
-      arms.alone = true;
-    } else if (arm == "ensemble") {
-      arms.alone = arms.ensemble = true;
-    } else if (arm == "federated") {
-      arms.federated = true;
-    } else if (arm == "pooled") {
-      arms.pooled = true;
-    } else {
-      return fail(ErrorCode::kInvalidArgument,
-                  "--compare: expected alone, ensemble, federated or pooled, separated by commas, found '" + arm + "'");
-    }
-    begin = end + 1;
-  }
-  return arms;
-}
 
 class Simulator::Impl {
  public:
@@ -223,13 +175,19 @@ class Simulator::Impl {
     return found == jobs_by_model_.end() ? std::string() : found->second;
   }
 
+  Result<ParameterVector> read(const crypto::Digest& model, const ParameterManifest& manifest) const {
+    ParameterVector parameters(manifest.parameter_count());
+    CONSILIUM_ASSIGN(const std::size_t bytes, blobs_.read(model, 0, std::as_writable_bytes(std::span(parameters))));
+    if (bytes != parameters.size() * sizeof(float))
+      return fail(ErrorCode::kDataLoss, "the global model is shorter than its manifest says");
+    return parameters;
+  }
+
   /// Makes the model of a federation of one site complete: with the tensors that the site trained for itself.
   Result<crypto::Digest> complete(const crypto::Digest& model, const std::string& job_id, const std::string& site,
                                   const ParameterManifest& manifest) {
     if (manifest.local_size() == 0) return model;
-    ParameterVector whole(manifest.parameter_count());
-    CONSILIUM_ASSIGN(const std::size_t read, blobs_.read(model, 0, std::as_writable_bytes(std::span(whole))));
-    if (read != whole.size() * sizeof(float)) return fail(ErrorCode::kDataLoss, "a model is shorter than it was");
+    CONSILIUM_ASSIGN(ParameterVector whole, read(model, manifest));
     CONSILIUM_TRY(
         local_tensors(folder_.path() / "local", site).put_into(local_key(job_id), manifest, session::kAnyRound, whole));
     return blobs_.put(std::as_bytes(std::span(whole)));
@@ -312,12 +270,7 @@ Result<std::vector<task::Metrics>> Simulator::evaluate(const Job& job, job::Spli
 }
 
 Result<ParameterVector> Simulator::model(const crypto::Digest& digest, const ParameterManifest& manifest) const {
-  ParameterVector parameters(manifest.parameter_count());
-  CONSILIUM_ASSIGN(const std::size_t read,
-                   impl_->blobs_.read(digest, 0, std::as_writable_bytes(std::span(parameters))));
-  if (read != parameters.size() * sizeof(float))
-    return fail(ErrorCode::kDataLoss, "the global model is shorter than its manifest says");
-  return parameters;
+  return impl_->read(digest, manifest);
 }
 
 Result<crypto::Digest> Simulator::put_model(std::span<const float> parameters) {
@@ -330,16 +283,7 @@ Result<report::Comparison> Simulator::compare_personal(const Job& job, const cry
                                                        const crypto::Digest& personal, std::stop_token stop) {
   CONSILIUM_ASSIGN(const auto patients,
                    impl_->evaluate_by_patient(job, job::Split::kTest, {{federated}, {personal}}, stop));
-  CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
-  CONSILIUM_ASSIGN(const std::vector<task::Replicates> replicates,
-                   task::bootstrap(*task, patients, task::kBootstrapSamples, job.spec.seed));
-  report::Comparison comparison;
-  CONSILIUM_ASSIGN(comparison.federated, task::metrics_of(*task, patients[0]));
-  task::add_intervals(replicates[0], *comparison.federated);
-  CONSILIUM_ASSIGN(comparison.personal, task::metrics_of(*task, patients[1]));
-  task::add_intervals(replicates[1], *comparison.personal);
-  comparison.personal_gain_intervals = task::intervals_of(task::difference(replicates[1], replicates[0]));
-  return comparison;
+  return personal_comparison_of(job, patients);
 }
 
 Result<report::Comparison> Simulator::compare(const Job& job, const Arms& arms, const crypto::Digest& federated,

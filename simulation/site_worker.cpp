@@ -15,15 +15,6 @@ namespace {
 /// Room for the counts of the patients that a trainer evaluates at a time.
 constexpr std::size_t kPatientCountBytes = std::size_t{64} << 20;
 
-/// Makes `vector` one of so many bytes, unless it is one.
-Result<void> resize(std::optional<trainer::SharedVector>& vector, std::size_t bytes) {
-  if (vector && vector->bytes().size() == bytes) return {};
-  vector.reset();
-  CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(bytes));
-  vector.emplace(std::move(created));
-  return {};
-}
-
 Result<masking::SiteSecret> secret_of(const Task& task) {
   if (!task.site.secret.empty()) return masking::SiteSecret::open(task.site.secret);
   return masking::SiteSecret::simulated(task.site.name, task.job->spec.seed);
@@ -108,7 +99,7 @@ Result<void> SiteWorker::load_model(const Task& task) {
   if (global_ && model_ == task.order.model) return {};
   model_.reset();
   const std::size_t bytes = task.job->manifest.parameter_count() * sizeof(float);
-  CONSILIUM_TRY(resize(global_, bytes));
+  CONSILIUM_TRY(trainer::resize(global_, bytes));
   CONSILIUM_ASSIGN(const std::size_t read, blobs_.read(task.order.model, 0, global_->bytes()));
   if (read != bytes) return fail(ErrorCode::kDataLoss, "the global model is shorter than its manifest says");
   model_ = task.order.model;
@@ -117,18 +108,14 @@ Result<void> SiteWorker::load_model(const Task& task) {
 
 Result<Answer> SiteWorker::train(const Task& task, std::stop_token stop) {
   CONSILIUM_TRY(load_model(task));
-  CONSILIUM_TRY(resize(delta_, global_->bytes().size()));
+  CONSILIUM_TRY(trainer::resize(delta_, global_->bytes().size()));
   const job::RoundOrder& order = task.order;
   CONSILIUM_ASSIGN(const std::uint64_t seed, seed_of(task));
   trainer::Train request = session::train_request(order, task.job->spec, task.site.name, seed);
   request.local_epochs = task.epochs.value_or(order.local_epochs);
   const session::LocalTensors local = local_tensors(local_, task.site.name);
-  const session::OwnModels::Job own = own_job(task, local);
-  CONSILIUM_TRY(own_.train_alone(own, trainer_, request, *global_, stop));
-  CONSILIUM_ASSIGN(trainer::SharedVector* const model, own_.at_site(own, *global_, order.round));
-  CONSILIUM_ASSIGN(trainer::Trained trained, trainer_.train(
-                                                 request, *model, *delta_, [](const trainer::Progress&) {}, stop));
-  CONSILIUM_TRY(session::OwnModels::keep(own, order.round, *model, *delta_));
+  CONSILIUM_ASSIGN(trainer::Trained trained,
+                   own_.train(own_job(task, local), trainer_, request, *global_, *delta_, stop));
   trained.partial = trained.partial || task.epochs.has_value();
   if (trained.partial && !order.keep_partial) return Answer{true, {}};
   CONSILIUM_TRY(session::check_inseparable(order, task.job->manifest, task.job->spec.training.learning_rates,
@@ -142,22 +129,10 @@ Result<Answer> SiteWorker::train(const Task& task, std::stop_token stop) {
 Result<Answer> SiteWorker::evaluate(const Task& task, std::stop_token stop) {
   CONSILIUM_TRY(load_model(task));
   const session::LocalTensors local = local_tensors(local_, task.site.name);
-  const session::OwnModels::Job own = own_job(task, local);
-  const std::uint32_t before_round = task.order.round + 1;
-  CONSILIUM_ASSIGN(trainer::SharedVector* const model, own_.at_site(own, *global_, before_round));
+  CONSILIUM_ASSIGN(const std::vector<std::uint64_t> counts,
+                   own_.evaluate(own_job(task, local), trainer_, task.order.split, task.order.round, *global_, stop));
   CONSILIUM_ASSIGN(const auto counted, job::task_of(task.job->spec));
-  const std::size_t elements = counted->evaluation_elements();
-  CONSILIUM_TRY(resize(counts_, elements * sizeof(std::uint64_t)));
-  trainer::Evaluate request;
-  request.split = task.order.split;
-  CONSILIUM_TRY(trainer_.evaluate(request, *model, *counts_, stop));
-  std::vector<std::uint64_t> all(counts_->counts().begin(), counts_->counts().end());
-  if (task.job->spec.evaluation.alone) {
-    CONSILIUM_ASSIGN(const std::vector<std::uint64_t> alone,
-                     own_.evaluate_alone(own, trainer_, request, elements, before_round, stop));
-    all.insert(all.end(), alone.begin(), alone.end());
-  }
-  CONSILIUM_ASSIGN(std::vector<std::uint32_t> words, session::evaluate_contribution(task.order, *counted, all));
+  CONSILIUM_ASSIGN(std::vector<std::uint32_t> words, session::evaluate_contribution(task.order, *counted, counts));
   return Answer{false, std::move(words)};
 }
 

@@ -45,7 +45,6 @@ class SiteWorker {
   std::optional<trainer::SharedVector> global_;
   session::OwnModels own_;
   std::optional<trainer::SharedVector> delta_;
-  std::optional<trainer::SharedVector> counts_;
   std::optional<crypto::Digest> model_;  ///< the model that lies in global_
 };
 

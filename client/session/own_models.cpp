@@ -6,18 +6,11 @@
 #include <utility>
 
 #include "common/job/labelled_digest.h"
+#include "common/job/round_order.h"
 #include "common/model/model_parameters.h"
 
 namespace consilium::session {
 namespace {
-
-Result<void> resize(std::optional<trainer::SharedVector>& vector, std::size_t bytes) {
-  if (vector && vector->bytes().size() == bytes) return {};
-  vector.reset();
-  CONSILIUM_ASSIGN(trainer::SharedVector created, trainer::SharedVector::create(bytes));
-  vector.emplace(std::move(created));
-  return {};
-}
 
 /// A model that is all the site's own, under a name that isn't that of the layers which the job leaves to it.
 Result<ParameterManifest> whole_model(const ParameterManifest& manifest) {
@@ -38,24 +31,48 @@ crypto::Digest key_of_alone(const OwnModels::Job& job) {
 Result<trainer::SharedVector*> OwnModels::at_site(const Job& job, trainer::SharedVector& global,
                                                   std::uint32_t before_round) {
   if (job.manifest.local_size() == 0) return &global;
-  CONSILIUM_TRY(resize(own_, global.bytes().size()));
+  CONSILIUM_TRY(trainer::resize(own_, global.bytes().size()));
   std::ranges::copy(global.floats(), own_->floats().begin());
   CONSILIUM_TRY(job.local.put_into(job.key, job.manifest, before_round, own_->floats()));
   return &*own_;
 }
 
-Result<void> OwnModels::keep(const Job& job, std::uint32_t round, trainer::SharedVector& model,
-                             trainer::SharedVector& delta) {
-  if (job.manifest.local_size() == 0) return {};
-  return job.local.keep(job.key, job.manifest, round, model.floats(), delta.floats());
+Result<trainer::Trained> OwnModels::train(const Job& job, trainer::TrainerProcess& trainer,
+                                          const trainer::Train& request, trainer::SharedVector& global,
+                                          trainer::SharedVector& delta, std::stop_token stop) {
+  CONSILIUM_TRY(train_alone(job, trainer, request, global, stop));
+  CONSILIUM_ASSIGN(trainer::SharedVector* const model, at_site(job, global, request.round));
+  CONSILIUM_ASSIGN(trainer::Trained trained, trainer.train(
+                                                 request, *model, delta, [](const trainer::Progress&) {}, stop));
+  if (job.manifest.local_size() > 0)
+    CONSILIUM_TRY(job.local.keep(job.key, job.manifest, request.round, model->floats(), delta.floats()));
+  return trained;
+}
+
+Result<std::vector<std::uint64_t>> OwnModels::evaluate(const Job& job, trainer::TrainerProcess& trainer,
+                                                       job::Split split, std::uint32_t round,
+                                                       trainer::SharedVector& global, std::stop_token stop) {
+  CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
+  const std::size_t elements = task->evaluation_elements();
+  CONSILIUM_ASSIGN(trainer::SharedVector* const model, at_site(job, global, round + 1));
+  CONSILIUM_TRY(trainer::resize(counts_, elements * sizeof(std::uint64_t)));
+  trainer::Evaluate request;
+  request.split = split;
+  CONSILIUM_TRY(trainer.evaluate(request, *model, *counts_, stop));
+  std::vector<std::uint64_t> all(counts_->counts().begin(), counts_->counts().end());
+  if (!job.spec.evaluation.alone) return all;
+  CONSILIUM_ASSIGN(const std::vector<std::uint64_t> alone,
+                   evaluate_alone(job, trainer, request, elements, round + 1, stop));
+  all.insert(all.end(), alone.begin(), alone.end());
+  return all;
 }
 
 Result<void> OwnModels::train_alone(const Job& job, trainer::TrainerProcess& trainer, trainer::Train request,
                                     trainer::SharedVector& global, std::stop_token stop) {
   if (!job.spec.evaluation.alone) return {};
   CONSILIUM_ASSIGN(const ParameterManifest whole, whole_model(job.manifest));
-  CONSILIUM_TRY(resize(own_, global.bytes().size()));
-  CONSILIUM_TRY(resize(delta_, global.bytes().size()));
+  CONSILIUM_TRY(trainer::resize(own_, global.bytes().size()));
+  CONSILIUM_TRY(trainer::resize(delta_, global.bytes().size()));
   CONSILIUM_ASSIGN(const bool goes_on, job.local.put_into(key_of_alone(job), whole, request.round, own_->floats()));
   if (!goes_on && request.round == 1) std::ranges::copy(global.floats(), own_->floats().begin());
   if (!goes_on && request.round > 1) {
@@ -82,8 +99,8 @@ Result<std::vector<std::uint64_t>> OwnModels::evaluate_alone(const Job& job, tra
                                                              std::uint32_t before_round, std::stop_token stop) {
   std::vector<std::uint64_t> counts(elements);
   CONSILIUM_ASSIGN(const ParameterManifest whole, whole_model(job.manifest));
-  CONSILIUM_TRY(resize(own_, job.manifest.parameter_count() * sizeof(float)));
-  CONSILIUM_TRY(resize(counts_, elements * sizeof(std::uint64_t)));
+  CONSILIUM_TRY(trainer::resize(own_, job.manifest.parameter_count() * sizeof(float)));
+  CONSILIUM_TRY(trainer::resize(counts_, elements * sizeof(std::uint64_t)));
   CONSILIUM_ASSIGN(const bool trained, job.local.put_into(key_of_alone(job), whole, before_round, own_->floats()));
   if (!trained) return counts;
   const auto evaluated = trainer.evaluate(request, *own_, *counts_, std::move(stop));

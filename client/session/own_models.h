@@ -28,25 +28,29 @@ class OwnModels {
     const LocalTensors& local;
   };
 
+  /// Trains a round: first the site's own model (evaluation.alone), then the federation's from the global model with
+  /// the site's own tensors, which are then kept.
+  /// The site's own model begins with the job's initial weights, and is trained without a proximal term. A site that
+  /// comes after round 1 to a job whose weights came from a file has none, and one whose own training failed keeps what
+  /// it had: the log says so, for the federation's round goes on.
+  /// @param delta  receives the federation's update
+  Result<trainer::Trained> train(const Job& job, trainer::TrainerProcess& trainer, const trainer::Train& request,
+                                 trainer::SharedVector& global, trainer::SharedVector& delta, std::stop_token stop);
+  /// Evaluates the model of a round as this site has it, and the site's own where the job says so.
+  /// @return the counts, as evaluate_contribution() takes them; zeros for a site that has no model of its own
+  Result<std::vector<std::uint64_t>> evaluate(const Job& job, trainer::TrainerProcess& trainer, job::Split split,
+                                              std::uint32_t round, trainer::SharedVector& global, std::stop_token stop);
+
+ private:
   /// The global model with the site's own tensors, as they were before a round: `global` itself where the job leaves
   /// none to it.
   Result<trainer::SharedVector*> at_site(const Job& job, trainer::SharedVector& global, std::uint32_t before_round);
-  /// Keeps what training in a round made of the site's own tensors.
-  static Result<void> keep(const Job& job, std::uint32_t round, trainer::SharedVector& model,
-                           trainer::SharedVector& delta);
-
-  /// Trains the site's own model on as `request` says, which trained the federation's, but for a proximal term. It
-  /// begins with the job's initial weights. A site that comes after round 1 to a job whose weights came from a file has
-  /// none, and nor has one whose own training failed: the log says so, for the federation's round goes on.
-  /// @param global  the round's global model
   Result<void> train_alone(const Job& job, trainer::TrainerProcess& trainer, trainer::Train request,
                            trainer::SharedVector& global, std::stop_token stop);
-  /// Evaluates the site's own model. @return its counts; zeros where there is none
   Result<std::vector<std::uint64_t>> evaluate_alone(const Job& job, trainer::TrainerProcess& trainer,
                                                     const trainer::Evaluate& request, std::size_t elements,
                                                     std::uint32_t before_round, std::stop_token stop);
 
- private:
   std::optional<trainer::SharedVector> own_, delta_, counts_;
 };
 

@@ -93,12 +93,7 @@ Result<void> SiteTrainer::train(const ActiveSession& session, const AcceptedJob&
   const job::RoundOrder& order = session.order;
   const trainer::Train request = train_request(order, job.spec, site_, seed);
   const OwnModels::Job own = own_job(session, job);
-  CONSILIUM_TRY(own_.train_alone(own, trainer_, request, *global_, stop));
-  CONSILIUM_ASSIGN(trainer::SharedVector* const model, own_.at_site(own, *global_, order.round));
-  CONSILIUM_ASSIGN(const trainer::Trained trained,
-                   trainer_.train(
-                       request, *model, *delta_, [](const trainer::Progress&) {}, stop));
-  CONSILIUM_TRY(OwnModels::keep(own, order.round, *model, *delta_));
+  CONSILIUM_ASSIGN(const trainer::Trained trained, own_.train(own, trainer_, request, *global_, *delta_, stop));
   CONSILIUM_TRY(check_inseparable(order, *manifest_, job.spec.training.learning_rates, prepared().train_examples,
                                   global_->floats(),
                                   delta_->floats()));  // check: equal-sizes
@@ -113,21 +108,7 @@ const SiteTrainer::Update* SiteTrainer::update_of(const job::RoundOrder& order) 
 Result<std::vector<std::uint64_t>> SiteTrainer::evaluate(const ActiveSession& session, const AcceptedJob& job,
                                                          std::stop_token stop) {
   CONSILIUM_TRY(load_model(session));
-  const OwnModels::Job own = own_job(session, job);
-  const std::uint32_t before_round = session.order.round + 1;
-  CONSILIUM_ASSIGN(trainer::SharedVector* const model, own_.at_site(own, *global_, before_round));
-  CONSILIUM_ASSIGN(const auto task, job::task_of(job.spec));
-  const std::size_t elements = task->evaluation_elements();
-  CONSILIUM_ASSIGN(trainer::SharedVector counts, trainer::SharedVector::create(elements * sizeof(std::uint64_t)));
-  trainer::Evaluate request;
-  request.split = session.order.split;
-  CONSILIUM_TRY(trainer_.evaluate(request, *model, counts, stop));
-  std::vector<std::uint64_t> all(counts.counts().begin(), counts.counts().end());
-  if (!job.spec.evaluation.alone) return all;
-  CONSILIUM_ASSIGN(const std::vector<std::uint64_t> alone,
-                   own_.evaluate_alone(own, trainer_, request, elements, before_round, stop));
-  all.insert(all.end(), alone.begin(), alone.end());
-  return all;
+  return own_.evaluate(own_job(session, job), trainer_, session.order.split, session.order.round, *global_, stop);
 }
 
 }  // namespace consilium::session

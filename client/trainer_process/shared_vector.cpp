@@ -53,4 +53,12 @@ std::span<std::uint64_t> SharedVector::counts() {
   return {static_cast<std::uint64_t*>(data_), size_ / sizeof(std::uint64_t)};
 }
 
+Result<void> resize(std::optional<SharedVector>& vector, std::size_t bytes) {
+  if (vector && vector->bytes().size() == bytes) return {};
+  vector.reset();
+  CONSILIUM_ASSIGN(SharedVector created, SharedVector::create(bytes));
+  vector.emplace(std::move(created));
+  return {};
+}
+
 }  // namespace consilium::trainer

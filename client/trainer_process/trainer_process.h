@@ -55,6 +55,9 @@ class SharedVector {
   std::size_t size_ = 0;
 };
 
+/// Makes `vector` one of so many bytes, unless it is one; what it held is gone then.
+Result<void> resize(std::optional<SharedVector>& vector, std::size_t bytes);
+
 /// One warm trainer: a confined child process that keeps model, data and CUDA context between requests. A call on a
 /// dead trainer starts a fresh one. Every call blocks; one call at a time (not thread-safe), cancelled by its stop
 /// token.

@@ -57,17 +57,21 @@ def aids(weights):
 
 
 class Reproducibility(unittest.TestCase):
+    def train(self, consortium, spec):
+        """Starts a coordinator and every site, and trains a job to its end; returns the sites' data and the fetched folder."""
+        data = write_sites(consortium.folder, SITES)
+        consortium.start_coordinator()
+        for site in SITES:
+            consortium.start_site(site, {"chest": data[site]})
+        consortium.wait_connected()
+        job_id = consortium.submit(spec)
+        ended = consortium.wait_ended(job_id)
+        self.assertEqual(ended["phase"], "finished", ended["detail"])
+        return data, consortium.fetch(job_id)
+
     def run_daemons(self, spec):
         with Consortium(SITES) as consortium:
-            data = write_sites(consortium.folder, SITES)
-            consortium.start_coordinator()
-            for site in SITES:
-                consortium.start_site(site, {"chest": data[site]})
-            consortium.wait_connected()
-            job_id = consortium.submit(spec)
-            ended = consortium.wait_ended(job_id)
-            self.assertEqual(ended["phase"], "finished", ended["detail"])
-            out = consortium.fetch(job_id)
+            _, out = self.train(consortium, spec)
             return (out / "model.safetensors").read_bytes(), json.loads((out / "report.json").read_text())
 
     def run_simulation(self, spec, workers):
@@ -173,14 +177,7 @@ class Reproducibility(unittest.TestCase):
         spec = spec_of()
         spec["model"]["local"] = ["normalization"]
         with Consortium(SITES) as consortium:
-            data = write_sites(consortium.folder, SITES)
-            consortium.start_coordinator()
-            for site in SITES:
-                consortium.start_site(site, {"chest": data[site]})
-            consortium.wait_connected()
-            job_id = consortium.submit(spec)
-            self.assertEqual(consortium.wait_ended(job_id)["phase"], "finished")
-            out = consortium.fetch(job_id)
+            data, out = self.train(consortium, spec)
             report = json.loads((out / "report.json").read_text())
             found = set()
             for site in SITES:
