@@ -89,6 +89,9 @@ Result<int> write_page(const PageOptions& options) {
                 fmt::format("{} is a folder, whose page is {}; --examples puts example predictions into it",
                             options.source, (std::filesystem::path(options.source) / report::kPageFile).string()));
   }
+  if (!folder && options.source.find('/') != std::string::npos) {
+    return fail(ErrorCode::kNotFound, options.source + ": no such folder; expected a job's id, or a run's folder");
+  }
   CONSILIUM_ASSIGN(Page page, folder ? page_of_folder(options.source) : page_of_job(options));
   if (!options.examples.empty()) CONSILIUM_TRY(add_examples(page, options.examples));
   const std::string file = !options.out.empty() ? options.out : folder ? page.name : options.source + ".html";
