@@ -1,7 +1,9 @@
 #include "cli/command.h"
+#include "common/wire/grpc_log.h"
 #include "common/wire/tls_credentials.h"
 
 int main(int argc, char** argv) {
   consilium::wire::restrict_to_tls13();  // before gRPC reads its environment
+  consilium::wire::route_grpc_log(consilium::wire::GrpcLog::kNowhere);
   return consilium::cli::run(argc, argv);
 }

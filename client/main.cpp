@@ -15,6 +15,7 @@
 #include "common/logging/logging.h"
 #include "common/process/core_dumps.h"
 #include "common/process/termination.h"
+#include "common/wire/grpc_log.h"
 #include "common/wire/tls_credentials.h"
 
 using namespace consilium;
@@ -23,6 +24,7 @@ namespace {
 
 Result<int> run_daemon(const std::string& config_file, bool check_only) {
   wire::restrict_to_tls13();
+  wire::route_grpc_log(wire::GrpcLog::kDebug);
   process::Termination termination;
   CONSILIUM_ASSIGN(client::ClientConfig config, client::read_client_config(config_file));
   logging::configure("consilium-client", config.log);

@@ -1,7 +1,5 @@
 #include "coordinator/service/coordination_service.h"
 
-#include <google/protobuf/stubs/logging.h>
-#include <grpc/support/log.h>
 #include <grpcpp/impl/service_type.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
@@ -14,10 +12,12 @@
 
 #include "common/wire/bulk_transfer.h"
 #include "common/wire/channel_options.h"
+#include "common/wire/grpc_log.h"
 #include "common/wire/limits.h"
 #include "common/wire/tls_credentials.h"
 #include "coordinator/service/admin_service.h"
 #include "coordinator/service/blob_service.h"
+#include "coordinator/service/listener.h"
 #include "coordinator/service/service_parts.h"
 #include "coordinator/service/site_streams.h"
 
@@ -33,11 +33,6 @@ void raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) spdlog::warn("cannot raise the limit of open files");
-}
-
-/// What gRPC itself reports (handshakes that fail without a certificate, or with one of another root) goes to our log.
-void log_of_grpc(gpr_log_func_args* entry) {
-  if (entry->severity == GPR_LOG_SEVERITY_ERROR) spdlog::warn("gRPC: {}", entry->message);
 }
 
 class GrpcService final : public CoordinationService {
@@ -59,16 +54,19 @@ class GrpcService final : public CoordinationService {
     for (const auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
       builder.SetCompressionAlgorithmSupportStatus(algorithm, false);  // no bombs
     }
-    builder.AddListeningPort(address, credentials, &port_);
+    CONSILIUM_ASSIGN(listener_, Listener::open(address));
+    acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
     builder.RegisterService(federation_.get());
     builder.RegisterService(blobs_.get());
     builder.RegisterService(admin_.get());
     server_ = builder.BuildAndStart();
-    if (!server_ || port_ <= 0) {
-      return fail(
-          ErrorCode::kFailedPrecondition,
-          fmt::format("cannot listen on {}: is another program listening there? (coordinator.yaml: listen)", address));
-    }
+    if (!server_) return fail(ErrorCode::kInternal, fmt::format("gRPC cannot serve on {}", address));
+    listener_.start([this](files::Descriptor connection) {
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+      parameters.fd = connection.release();
+      acceptor_->HandleNewConnection(&parameters);
+    });
     revocations_ = std::jthread([this](const std::stop_token& stop) {
       while (wire::sleep_for(kRevocationsEvery, stop)) {
         streams_.end_revoked();
@@ -80,11 +78,12 @@ class GrpcService final : public CoordinationService {
 
   void send(const std::string& site, wire::CoordinatorMessage message) override { streams_.send(site, message); }
 
-  [[nodiscard]] int port() const override { return port_; }
+  [[nodiscard]] int port() const override { return listener_.port(); }
 
   void shutdown(std::chrono::milliseconds grace) override {
     if (!server_) return;
     parts_.ending = true;
+    listener_ = {};
     revocations_ = {};
     streams_.end_all();
     server_->Shutdown(std::chrono::system_clock::now() + grace);
@@ -95,9 +94,10 @@ class GrpcService final : public CoordinationService {
   ServiceParts parts_;
   SiteStreams streams_;
   std::unique_ptr<grpc::Service> federation_, blobs_, admin_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
+  Listener listener_;         ///< ends before what it hands connections to
   std::jthread revocations_;  ///< looks whether a site with an open stream has been revoked
-  int port_ = 0;
 };
 
 }  // namespace
@@ -106,8 +106,7 @@ Result<std::unique_ptr<CoordinationService>> CoordinationService::start(const Se
                                                                         CoordinationHandler& handler,
                                                                         journal::BlobStore& blobs) {
   raise_descriptor_limit();
-  gpr_set_log_function(&log_of_grpc);
-  google::protobuf::SetLogHandler(nullptr);  // malformed messages are refused and logged with their peer's name
+  wire::route_grpc_log(wire::GrpcLog::kWarning);
   const wire::TlsFiles files{given.root, given.certificate, given.key, given.revocation_list, given.list_memory};
   CONSILIUM_ASSIGN(const auto tls, wire::make_server_tls(
                                        files, {pki::Role::kSite, pki::Role::kResearcher, pki::Role::kOperator},

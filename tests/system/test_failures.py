@@ -1,9 +1,11 @@
 """Trainers that crash, run out of memory, return nonsense or try to break out: the round goes on without them, and says so."""
 
 import json
+import resource
+import socket
 import unittest
 
-from consortium import BIN, POLICY, Consortium, job
+from consortium import BIN, POLICY, Consortium, eventually, job, run
 from sitedata import write_sites
 
 SITES = ["east", "north", "south", "west"]
@@ -11,6 +13,41 @@ ROGUE = BIN / "consilium-rogue-trainer"
 
 
 class Failures(unittest.TestCase):
+    def test_a_coordinator_without_free_descriptors_keeps_its_sites_and_serves_again_afterwards(self):
+        with Consortium(["north"]) as consortium:
+            coordinator = consortium.start_coordinator()
+            data = write_sites(consortium.folder, ["north"])
+            consortium.start_site("north", {"chest": data["north"]})
+            consortium.wait_connected()
+            resource.prlimit(coordinator.pid, resource.RLIMIT_NOFILE, (256, 256))
+            silent = [socket.create_connection(("127.0.0.1", consortium.port)) for _ in range(320)]
+            coordinator.wait_for_log("connections were refused: nearly all of the 256 file descriptors")
+            self.assertIsNone(coordinator.process.poll())
+            for connection in silent:
+                connection.close()
+            eventually(lambda: "north" in consortium.command("sites", check=False).stdout, "the command is served again")
+            self.assertEqual(consortium.connected_sites(), ["north"])
+            self.assertEqual(consortium.wait_ended(consortium.submit(job()))["phase"], "finished")
+
+    def test_no_line_of_grpcs_own_form_is_printed(self):
+        """A program that answers with something else than TLS, and one that is silent, in place of the coordinator."""
+        with Consortium(["north"]) as consortium, socket.create_server(("127.0.0.1", 0)) as stranger:
+            consortium.port = stranger.getsockname()[1]
+            data = write_sites(consortium.folder, ["north"])
+            client = consortium.start_site("north", {"chest": data["north"]}, log={"level": "info", "format": "json"})
+            stranger.settimeout(30)
+            for _ in range(2):
+                with stranger.accept()[0] as connection:
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            client.wait_for_log("cannot attend the coordinator")
+            for line in client.log.splitlines():
+                json.loads(line)
+            stranger.close()
+            failed = consortium.command("sites", check=False)
+            self.assertEqual(failed.returncode, 5)
+            for line in failed.stderr.splitlines():
+                self.assertTrue(line.startswith("consilium:"), line)
+
     def run_with_rogue(self, mode, *target, trainer=None, rounds=2, policy=POLICY, expect="finished", **sections):
         """Runs a job in which west's trainer misbehaves; returns (end, coordinator's log, west's log)."""
         with Consortium(SITES) as consortium:

@@ -79,7 +79,7 @@ class ClassificationCounter : public Counter {
     return {};
   }
 
-  void finish() override { fields_.of(task::kLoss)[0] = in_units(loss_); }
+  Result<void> finish() override { return put_loss(loss_, fields_.of(task::kLoss)); }
 
  private:
   void add_one(std::span<const float> logits, std::size_t label) {
@@ -151,7 +151,7 @@ class MultiLabelCounter : public Counter {
     return {};
   }
 
-  void finish() override { fields_.of(task::kLoss)[0] = in_units(loss_); }
+  Result<void> finish() override { return put_loss(loss_, fields_.of(task::kLoss)); }
 
  private:
   void add_one(std::span<const float> logits, std::span<const float> truths) {

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
+#include "common/error/error.h"
 #include "common/task/task.h"
 
 namespace consilium::trainer {
@@ -32,9 +35,25 @@ class CountFields {
   std::span<std::uint64_t> counts_;
 };
 
-/// Rounds a sum of real numbers >= 0 to task::kUnit. What exceeds 2^42 is cut there, so that it fits 63 bits.
+/// Largest sum of real numbers that a field holds: in units of 1 / task::kUnit it fits 63 bits.
+inline constexpr double kMostSum = 0x1p42;
+
+/// Rounds a sum of real numbers to task::kUnit. It is at most kMostSum; one below 0 counts as 0.
 [[nodiscard]] inline std::uint64_t in_units(double sum) {
-  return static_cast<std::uint64_t>(std::llround(std::clamp(sum, 0.0, 0x1p42) * task::kUnit));
+  return static_cast<std::uint64_t>(std::llround(std::clamp(sum, 0.0, kMostSum) * task::kUnit));
+}
+
+/// Writes the loss of all examples. A sum that the field can't hold is refused, and never cut: it would be reported as
+/// a loss that nobody has.
+[[nodiscard]] inline Result<void> put_loss(double sum, std::span<std::uint64_t> field) {
+  if (!(sum <= kMostSum)) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("evaluation: the examples' losses add up to {:.3g}, more than the {:.3g} that can be "
+                            "counted; this site's values may have another scale than the job expects (data.normalize)",
+                            sum, kMostSum));
+  }
+  field[0] = in_units(sum);
+  return {};
 }
 
 }  // namespace consilium::trainer

@@ -50,7 +50,7 @@ class DetectionCounter : public Counter {
     return {};
   }
 
-  void finish() override { fields_.of(task::kLoss)[0] = in_units(loss_); }
+  Result<void> finish() override { return put_loss(loss_, fields_.of(task::kLoss)); }
 
  private:
   const LearningTask& task_;

@@ -39,8 +39,9 @@ class Counter {
   /// Counts a batch; outputs and target are on the CPU. Fails with kInvalidArgument where an output is NaN or infinite,
   /// naming the example.
   virtual Result<void> add(Outputs outputs, const Target& target) = 0;
-  /// Writes what is summed as a real number. Call once, at the end.
-  virtual void finish() = 0;
+  /// Writes what is summed as a real number. Call once, at the end. Fails with kInvalidArgument where the summed loss
+  /// is more than a field holds.
+  virtual Result<void> finish() = 0;
 };
 
 /// The trainer's side of a task: its loss, and counting from a network's outputs. Immutable and thread-safe.

@@ -49,7 +49,7 @@ class SegmentationCounter : public Counter {
     return {};
   }
 
-  void finish() override { fields_.of(task::kLoss)[0] = in_units(loss_); }
+  Result<void> finish() override { return put_loss(loss_, fields_.of(task::kLoss)); }
 
  private:
   /// Post-processes a predicted map as the job says.

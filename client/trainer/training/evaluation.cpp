@@ -62,7 +62,7 @@ class Evaluation {
       ++progress.steps_done;
       hooks_.progress(progress);
     }
-    for (const auto& counter : counters_) counter->finish();
+    for (const auto& counter : counters_) CONSILIUM_TRY(counter->finish());
     return {};
   }
 

@@ -105,7 +105,7 @@ TEST_CASE("a detector's outputs are read as boxes in pixels, clipped to the imag
   Target target;
   target.boxes.push_back({at::tensor({4.0F, 0.0F, 16.0F, 8.0F}).view({1, 4}), at::tensor({1}, at::kLong)});
   REQUIRE(counter->add(outputs, target).has_value());
-  counter->finish();
+  REQUIRE(counter->finish());
   const auto metrics = task->task().metrics(counts);
   REQUIRE(metrics.has_value());
   CHECK(metrics->value_of("map") == 1.0);

@@ -48,7 +48,7 @@ inline task::Metrics evaluated(const LearningTask& task, const std::vector<std::
     const auto added = counter->add(outputs, target);
     if (!added) FAIL(added.error().message);
   }
-  counter->finish();
+  REQUIRE(counter->finish());
   auto metrics = task.task().metrics(counts);
   if (!metrics) FAIL(metrics.error().message);
   return *std::move(metrics);

@@ -136,7 +136,7 @@ TEST_CASE("a predicted map is post-processed before it is counted") {
     const auto counter = task->count_into(counts);
     const std::vector<at::Tensor> outputs{logits};
     REQUIRE(counter->add(outputs, Target{.values = truth}));
-    counter->finish();
+    REQUIRE(counter->finish());
     return task->task().metrics(counts).value().value_of("dice");
   };
   CHECK(dice() == Approx(2.0 * 8 / (9 + 9)));

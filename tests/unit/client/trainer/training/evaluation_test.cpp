@@ -79,7 +79,7 @@ TEST_CASE("scores beyond the range fall into the outermost bins") {
   const auto counter = learning(2).count_into(counts);
   const std::vector<at::Tensor> certain{at::tensor({40.0F, -40.0F, 40.0F, -40.0F}).view({2, 2})};
   CHECK(counter->add(certain, Target{.values = at::arange(2, at::kLong), .boxes = {}, .spacing = {}}));
-  counter->finish();
+  REQUIRE(counter->finish());
   const std::size_t positives = 2 + 4;
   const std::size_t negatives = positives + 2 * task::kScoreBins;
   CHECK(counts[positives + 1023] == 1);  // class 0, truth: the highest score
@@ -87,6 +87,19 @@ TEST_CASE("scores beyond the range fall into the outermost bins") {
   CHECK(counts[negatives + 1023] == 1);  // class 0 where it isn't
   CHECK(counts[negatives + 1024] == 1);  // class 1 where it isn't
   CHECK(counts[1] == 80ULL << 20);       // one loss of 0, one of 80 nats
+}
+
+TEST_CASE("a loss beyond what can be counted is refused and not cut") {
+  for (const float score : {5e30F, 5e37F, 3e38F}) {
+    std::vector<std::uint64_t> counts(learning(2).task().evaluation_elements());
+    const auto counter = learning(2).count_into(counts);
+    const std::vector<at::Tensor> wrong{at::tensor({-score, score}).view({1, 2})};
+    REQUIRE(counter->add(wrong, Target{.values = at::zeros({1}, at::kLong), .boxes = {}, .spacing = {}}));
+    const auto finished = counter->finish();
+    REQUIRE_FALSE(finished);
+    CHECK(finished.error().code == ErrorCode::kInvalidArgument);
+    CHECK_THAT(finished.error().message, Catch::Contains("more than the 4.4e+12 that can be counted"));
+  }
 }
 
 TEST_CASE("the same counts come out whatever the batch size") {

@@ -123,7 +123,7 @@ std::vector<std::uint64_t> counts_at_once(const std::vector<Size>& sizes, const 
     const at::Tensor spacing = at::ones({1, static_cast<std::int64_t>(sizes[number].size())}, at::kDouble);
     CHECK(counter->add(outputs, Target{.values = mask, .boxes = {}, .spacing = spacing}));
   }
-  counter->finish();
+  REQUIRE(counter->finish());
   return counts;
 }
 
