@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <cstdlib>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -228,6 +229,19 @@ std::string state_in_words(const JobStatus& status) {
   return phase + ": " + detail;
 }
 
+namespace {
+
+/// The sites that take no part in the job, each with what it was that kept it away: it declined, or its data don't fit.
+std::map<std::string, std::string> absent_sites(const JobStatus& status) {
+  std::map<std::string, std::string> absent;
+  for (const auto& [site, state] : status.sites) {
+    if (state.starts_with("declined: ") || state.starts_with("census failed: ")) absent.emplace(site, state);
+  }
+  return absent;
+}
+
+}  // namespace
+
 std::vector<std::string> table_lines(const JobStatus& status, const std::string& split, const Screen& screen) {
   const auto names = metric_columns(status);
   std::vector<Line> head = {
@@ -239,8 +253,9 @@ std::vector<std::string> table_lines(const JobStatus& status, const std::string&
                     loss_label(split), task::heading_of(names[0]), task::heading_of(names[1]), "bytes", "time"),
         Style::kDim}});
   const auto room = static_cast<std::size_t>(std::max(6, screen.height - 1)) - std::min<std::size_t>(head.size(), 5);
-  const std::vector<Line> sites =
-      over(status.phase) ? std::vector<Line>() : site_lines(status, screen, room > 10 ? 4 : 1);
+  JobStatus shown;  // once the job is over, what a site does is of no interest, but that it took no part
+  shown.sites = over(status.phase) ? absent_sites(status) : status.sites;
+  const std::vector<Line> sites = site_lines(shown, screen, room > 10 ? 4 : 1);
   const std::size_t rows = std::min(status.history.size(), room > sites.size() ? room - sites.size() : 0);
   std::vector<std::string> out;
   for (const Line& line : head) out.push_back(render(line, screen));
@@ -252,6 +267,8 @@ std::vector<std::string> table_lines(const JobStatus& status, const std::string&
 }
 
 namespace {
+
+bool newly_absent(const JobStatus& before, const JobStatus& now) { return absent_sites(before) != absent_sites(now); }
 
 /// Does the job wait for other sites than before, while it trains or evaluates?
 bool newly_awaited(const JobStatus& before, const JobStatus& now) {
@@ -269,6 +286,12 @@ std::vector<std::string> news_lines(const JobStatus& before, const JobStatus& no
   const bool moved = before.job_id.empty() || before.phase != now.phase || before.detail != now.detail;
   if ((waiting && moved) || newly_awaited(before, now)) {
     out.push_back(fmt::format("{}: {}", printable(now.job_id), state_in_words(now)));
+  }
+  const auto known = absent_sites(before);
+  for (const auto& [site, state] : absent_sites(now)) {
+    const auto told = known.find(site);
+    if (told == known.end() || told->second != state)
+      out.push_back(fmt::format("{}: {} takes no part: {}", printable(now.job_id), printable(site), printable(state)));
   }
   for (std::size_t i = before.history.size(); i < now.history.size(); ++i) {
     out.push_back(round_text(now.history[i], now, split));
@@ -300,8 +323,8 @@ std::vector<std::string> news_json(const JobStatus& before, const JobStatus& now
         {"eta_seconds", now.eta_seconds ? nlohmann::ordered_json(*now.eta_seconds) : nullptr}};
     out.push_back(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   };
-  if (!over(now.phase) &&
-      (before.job_id.empty() || before.phase != now.phase || before.round != now.round || newly_awaited(before, now))) {
+  if (!over(now.phase) && (before.job_id.empty() || before.phase != now.phase || before.round != now.round ||
+                           newly_awaited(before, now) || newly_absent(before, now))) {
     state("phase");
   }
   for (std::size_t i = before.history.size(); i < now.history.size(); ++i) {

@@ -268,5 +268,26 @@ TEST_CASE("numbers are written as people read them") {
   CHECK(format_duration(3 * 3600 + 5) == "3:00:05");
 }
 
+TEST_CASE("a site that takes no part is named once with the reason, and stays named when the job is over") {
+  JobStatus before = running(0);
+  before.sites = {{"east", "idle"}, {"north", "idle"}, {"south", "asked"}};
+  JobStatus status = before;
+  status.sites["south"] = "census failed: train_labels: label 0 is 7, expected 0 to 1";
+  const std::string told =
+      "chest-xray-1: south takes no part: census failed: train_labels: label 0 is 7, expected 0 to 1";
+  CHECK(contains(news_lines(before, status, "val"), told));
+  CHECK_FALSE(contains(news_lines(status, status, "val"), "takes no part"));
+  CHECK(contains(news_json(before, status, "val"), "label 0 is 7"));
+  CHECK(news_json(status, status, "val").empty());
+  status.sites["north"] = "declined: datasets";
+  CHECK(contains(news_lines(before, status, "val"), "north takes no part: declined: datasets"));
+
+  status.phase = JobPhase::kFinished;
+  const auto table = table_lines(status, "val", Screen{.width = 200, .height = 50});
+  CHECK(contains(table, "south census failed"));
+  CHECK(contains(table, "north declined: datasets"));
+  CHECK_FALSE(contains(table, "east idle"));
+}
+
 }  // namespace
 }  // namespace consilium::cli

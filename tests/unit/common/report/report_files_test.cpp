@@ -243,5 +243,22 @@ TEST_CASE("a report folder holds the model and its four files, and nothing half-
   CHECK(refused.error().message.find("file") != std::string::npos);
 }
 
+TEST_CASE("report.json says what each site did, also of those that took no part") {
+  Report report;
+  report.spec = job::parse_job(R"(
+name: lungs
+model: {layers: [{linear: 2}], input: [3], classes: 2}
+data: {dataset: chest}
+training: {optimizer: {name: sgd, learning_rate: 0.01}}
+federation: {rounds: 3}
+privacy: {secure_aggregation: off}
+)",
+                               "job.yaml")
+                    .value();
+  report.status.sites = {{"north", "idle"}, {"south", "declined: datasets"}};
+  const auto json = nlohmann::json::parse(report_json(report));
+  CHECK(json["sites"] == nlohmann::json{{"north", "idle"}, {"south", "declined: datasets"}});
+}
+
 }  // namespace
 }  // namespace consilium::report
