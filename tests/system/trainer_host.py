@@ -123,7 +123,7 @@ class TrainerHost:
         """`data` is a description of a data set, or the path of an .npz file."""
         described = data if isinstance(data, dict) else {"type": "npz", "path": str(data)}
         self.send({"type": "prepare", "model": model, "data": described, "normalize": normalize, "parameter_count": parameters, "task": task, "loss": loss,
-                   "precision": precision})
+                   "precision": precision, "atlas": None})
         self.parameters = parameters
         self.counts = self.expect("prepared")
         return self.counts
