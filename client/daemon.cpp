@@ -43,6 +43,8 @@ trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::
   trainer.require_sandbox = policy.sandbox_required();
   trainer.log = [](std::string_view line) { spdlog::info("trainer: {}", line); };
   for (const auto& [name, source] : config.datasets) trainer.readable.emplace_back(source.path);
+  trainer.secrets = {config.tls.key, config.state_dir};
+  if (!config.site_secret.empty()) trainer.secrets.push_back(config.site_secret);
   return trainer;
 }
 

@@ -34,8 +34,17 @@ class SiteTrainer {
   };
 
   Result<void> start();
-  /// Has the next prepare() read the data files again where they have changed.
-  void look_at_data_again() { prepare_ = {}; }
+  /// Has the next prepare() read the data files again where they have changed, whatever now lies at their paths.
+  void look_at_data_again() {
+    prepare_ = {};
+    trainer_.look_at_data_again();
+  }
+  /// Takes another configuration of trainer and data sets; a fresh trainer is started when it is needed next.
+  void reconfigure(trainer::TrainerConfig config, std::map<std::string, trainer::DataSource> datasets) {
+    prepare_ = {};
+    datasets_ = std::move(datasets);
+    trainer_.reconfigure(std::move(config));
+  }
   /// Gives the trainer the job's model and data; costs nothing where it has them. kNotFound where the site has no such
   /// data set.
   /// @param labels  of the session's order; none where there is no session yet

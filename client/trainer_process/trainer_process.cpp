@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <spdlog/fmt/fmt.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,6 +12,7 @@
 
 #include "client/trainer_process/child.h"
 #include "client/trainer_process/observed_confinement.h"
+#include "client/trainer_process/readable_files.h"
 
 namespace consilium::trainer {
 
@@ -58,19 +58,6 @@ Result<void> check_writable(std::string_view name, const SharedVector& vector) {
               fmt::format("shared memory of the {}: it held a global model once, and takes no results", name));
 }
 
-/// The files and folders that lie at some paths, by device and number; zeros where nothing lies.
-using Places = std::vector<std::pair<dev_t, ino_t>>;
-
-Places places_of(const std::vector<std::filesystem::path>& paths) {
-  Places places;
-  for (const auto& path : paths) {
-    struct stat state {};
-    if (::stat(path.c_str(), &state) != 0) state = {};
-    places.emplace_back(state.st_dev, state.st_ino);
-  }
-  return places;
-}
-
 }  // namespace
 
 class TrainerProcess::Impl {
@@ -86,6 +73,8 @@ class TrainerProcess::Impl {
   Result<EvaluatedPatients> evaluate_patients(const EvaluatePatients& request, SharedVector& models,
                                               SharedVector& counts, const std::stop_token& stop);
   void kill();
+  void look_at_data_again() { look_again_ = true; }
+  void reconfigure(TrainerConfig config);
   [[nodiscard]] const std::optional<Prepared>& prepared() const { return counted_; }
   [[nodiscard]] std::uint64_t peak_resident_bytes() const { return child_ ? child_->peak_resident_bytes() : 0; }
   [[nodiscard]] int pid() const { return child_ ? child_->pid() : -1; }
@@ -104,10 +93,10 @@ class TrainerProcess::Impl {
   Error bury();
   Error condemn(Error error);
 
-  const TrainerConfig config_;
+  TrainerConfig config_;
   std::unique_ptr<TrainerChild> child_;
-  /// What the child may read. Landlock allows the files that lay at the paths when it was started, and no others.
-  Places readable_;
+  ReadableFiles readable_;   ///< what the child may read
+  bool look_again_ = false;  ///< the next prepare() compares it with what lies there then
   Hello hello_;
   std::optional<Prepare> prepare_;  ///< the last one, replayed to a fresh child
   bool prepared_ = false;           ///< this child has it
@@ -118,6 +107,11 @@ void TrainerProcess::Impl::kill() {
   if (child_) child_->kill();
   child_.reset();
   prepared_ = false;
+}
+
+void TrainerProcess::Impl::reconfigure(TrainerConfig config) {
+  kill();
+  config_ = std::move(config);
 }
 
 /// Ends a child that broke the protocol.
@@ -149,8 +143,10 @@ Result<void> TrainerProcess::Impl::drop_if_dead() {
 Result<Hello> TrainerProcess::Impl::start(const std::stop_token& stop) {
   CONSILIUM_TRY(drop_if_dead());
   if (child_) return hello_;
-  readable_ = places_of(config_.readable);
-  CONSILIUM_ASSIGN(child_, TrainerChild::start(config_));
+  readable_ = find_readable_files(config_.readable, config_.secrets);
+  TrainerConfig resolved = config_;
+  resolved.readable = readable_.paths;
+  CONSILIUM_ASSIGN(child_, TrainerChild::start(resolved));
   prepared_ = false;
   return await_hello(stop);
 }
@@ -263,9 +259,15 @@ Result<Prepared> TrainerProcess::Impl::send_prepare(const std::stop_token& stop)
 }
 
 Result<Prepared> TrainerProcess::Impl::prepare(const Prepare& request, const std::stop_token& stop) {
-  if (child_ && places_of(config_.readable) != readable_) kill();  // another file lies there now, by a rename
+  const bool looked = std::exchange(look_again_, false);
+  if (looked && child_ && find_readable_files(config_.readable, config_.secrets) != readable_) kill();
+  const bool warm = child_ != nullptr;
   CONSILIUM_TRY(start(stop));
   prepare_ = request;
+  Result<Prepared> answer = send_prepare(stop);
+  if (answer || !looked || !warm || !child_ || answer.error().code == ErrorCode::kCancelled) return answer;
+  kill();
+  CONSILIUM_TRY(start(stop));
   return send_prepare(stop);
 }
 
@@ -353,6 +355,10 @@ Result<EvaluatedPatients> TrainerProcess::evaluate_patients(const EvaluatePatien
 }
 
 const std::optional<Prepared>& TrainerProcess::prepared() const { return impl_->prepared(); }
+
+void TrainerProcess::look_at_data_again() { impl_->look_at_data_again(); }
+
+void TrainerProcess::reconfigure(TrainerConfig config) { impl_->reconfigure(std::move(config)); }
 
 void TrainerProcess::kill() { impl_->kill(); }
 
