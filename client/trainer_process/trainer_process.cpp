@@ -72,6 +72,7 @@ class TrainerProcess::Impl {
                              const std::stop_token& stop);
   Result<EvaluatedPatients> evaluate_patients(const EvaluatePatients& request, SharedVector& models,
                                               SharedVector& counts, const std::stop_token& stop);
+  Result<void> look(const DataSource& data);
   void kill();
   void look_at_data_again() { look_again_ = true; }
   void reconfigure(TrainerConfig config);
@@ -271,6 +272,15 @@ Result<Prepared> TrainerProcess::Impl::prepare(const Prepare& request, const std
   return send_prepare(stop);
 }
 
+Result<void> TrainerProcess::Impl::look(const DataSource& data) {
+  CONSILIUM_TRY(start({}));
+  if (!hello_.software.starts_with("consilium-trainer"))
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("the trainer ({}) isn't Consilium's own and can't be asked", hello_.software));
+  CONSILIUM_TRY(exchange<Looked>(Request(Look{data}), {}, nullptr, {}));
+  return {};
+}
+
 Result<void> TrainerProcess::Impl::ensure_prepared(const std::stop_token& stop) {
   if (!prepare_) return fail(ErrorCode::kFailedPrecondition, "no model and data were prepared");
   CONSILIUM_TRY(start(stop));
@@ -355,6 +365,8 @@ Result<EvaluatedPatients> TrainerProcess::evaluate_patients(const EvaluatePatien
 }
 
 const std::optional<Prepared>& TrainerProcess::prepared() const { return impl_->prepared(); }
+
+Result<void> TrainerProcess::look(const DataSource& data) { return impl_->look(data); }
 
 void TrainerProcess::look_at_data_again() { impl_->look_at_data_again(); }
 

@@ -86,6 +86,9 @@ class TrainerProcess {
   /// What the trainer has counted last: prepare() is repeated for a fresh child, which may find other data files.
   /// Nothing before the first prepare().
   [[nodiscard]] const std::optional<Prepared>& prepared() const;
+  /// Has the trainer open the files of a data set, as far as it takes to say whether it may and can read it. Errors
+  /// name file and reason. kFailedPrecondition where the trainer isn't Consilium's own, and can't be asked.
+  Result<void> look(const DataSource& data);
   /// Has the next prepare() compare what the data sets' paths lead to with what the present child may read, and start a
   /// fresh child where that changed: a file was replaced by rename, a link leads elsewhere, a file system was mounted
   /// anew. It also starts a fresh child, once, where a child that is older than the call fails to prepare: not every

@@ -12,6 +12,7 @@
 
 #include <thread>
 
+#include "common/pki/own_certificate.h"
 #include "common/wire/bulk_transfer.h"
 #include "common/wire/channel_options.h"
 #include "common/wire/limits.h"
@@ -47,7 +48,8 @@ class GrpcService final : public CoordinationService {
       : parts_{handler, blobs, tls.trust, config.consortium, config.spool},
         federation_(streams_.make_service(parts_)),
         blobs_(make_blob_service(parts_)),
-        admin_(make_admin_service(parts_)) {}
+        admin_(make_admin_service(parts_)),
+        own_(config.certificate, config.key) {}
 
   ~GrpcService() override { shutdown(std::chrono::milliseconds(0)); }
 
@@ -73,6 +75,9 @@ class GrpcService final : public CoordinationService {
       while (wire::sleep_for(kRevocationsEvery, stop)) {
         streams_.end_revoked();
         if (const auto warning = parts_.trust->warning_due()) spdlog::warn("{}", *warning);
+        if (const auto warning = own_.warning_due()) spdlog::warn("{}", *warning);
+        for (const auto& warning : parts_.site_certificates.warnings_due(std::time(nullptr)))
+          spdlog::warn("{}", warning);
       }
     });
     return {};
@@ -96,6 +101,7 @@ class GrpcService final : public CoordinationService {
   SiteStreams streams_;
   std::unique_ptr<grpc::Service> federation_, blobs_, admin_;
   std::unique_ptr<grpc::Server> server_;
+  pki::OwnCertificate own_;
   std::jthread revocations_;  ///< looks whether a site with an open stream has been revoked
   int port_ = 0;
 };

@@ -5,10 +5,12 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 import unittest
 
 import npz
-from consortium import BIN, POLICY, Consortium, Daemon, job
+from consortium import BIN, POLICY, Consortium, Daemon, eventually, job
+from sitedata import write_sites
 
 
 def write_idx(folder, seed, count=32):
@@ -122,6 +124,62 @@ class Mounts(unittest.TestCase):
                 self.inside(daemon, "sh", "-c", f"cp {consortium.folder}/v1/* {place}/idx")
                 self.assertEqual(examples(consortium, seed=seed), 32)
                 self.inside(daemon, "umount", place / "idx")
+
+
+class Certificates(unittest.TestCase):
+    def start(self, seconds):
+        consortium = self.enterContext(Consortium(["north"]))
+        end = consortium.sign_for("site", "north", seconds)
+        data = write_sites(consortium.folder, ["north"])
+        consortium.start_coordinator()
+        consortium.start_site("north", {"chest": data["north"]})
+        consortium.wait_connected()
+        return consortium, end
+
+    def test_a_renewed_certificate_counts_on_a_new_connection_before_the_old_one_ends(self):
+        consortium, end = self.start(seconds=12)
+        north = consortium.daemons["north"]
+        self.assertEqual(examples(consortium), 64)
+        consortium.renew("site", "north")
+        north.wait_for_log("connecting again, since this site's certificate was renewed")
+        eventually(lambda: north.log.count("connected to the coordinator") == 2, "the client is back")
+        self.assertLess(time.time(), end)
+        eventually(lambda: time.time() > end + 1, "the old certificate has ended")
+        self.assertEqual(examples(consortium, seed=8), 64)
+        self.assertNotIn("expired", north.log + consortium.daemons["coordinator"].log)
+
+    def test_a_site_whose_certificate_has_ended_is_put_out_and_told_so(self):
+        consortium, end = self.start(seconds=8)
+        north = consortium.daemons["north"]
+        north.wait_for_log("lost the coordinator at")
+        self.assertGreaterEqual(time.time(), end)
+        self.assertIn("certificate has expired", north.log)
+        self.assertEqual(consortium.connected_sites(), [])
+        consortium.renew("site", "north")
+        consortium.wait_connected()
+        self.assertEqual(examples(consortium), 64)
+
+    def test_a_certificate_that_ends_within_a_month_is_warned_of_at_both_ends_and_by_the_command(self):
+        with Consortium(["north", "south"]) as consortium:
+            for role, name in (("site", "north"), ("coordinator", "coordinator"), ("researcher", "ada")):
+                consortium.sign_for(role, name, 29 * 86400)
+            data = write_sites(consortium.folder, ["north", "south"])
+            coordinator = consortium.start_coordinator()
+            for site in ("north", "south"):
+                consortium.start_site(site, {"chest": data[site]})
+            consortium.wait_connected()
+            consortium.daemons["north"].wait_for_log("certificate.pem: this certificate ends 20")
+            coordinator.wait_for_log("certificate.pem: this certificate ends 20")
+            coordinator.wait_for_log("the certificate of site north ends 20")
+            self.assertNotIn("this certificate ends", consortium.daemons["south"].log)
+            self.assertNotIn("site south ends", coordinator.log)
+            sites = consortium.command("sites")
+            self.assertIn("the certificate of site north ends 20", sites.stderr)
+            self.assertNotIn("site south", sites.stderr)
+            self.assertIn("certificate.pem: this certificate ends 20", sites.stderr)
+            self.assertRegex(next(site["certificate_end"] for site in consortium.query("sites") if site["name"] == "south"), "^20..-..-..T")
+            job_id = consortium.submit(job(federation={"rounds": 1, "minimum_sites": 2}))
+            self.assertIn("the certificate of site north ends 20", consortium.command("watch", job_id).stderr)
 
 
 if __name__ == "__main__":
