@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cli/live_view.h"
+#include "common/task/bootstrap.h"
 
 namespace consilium::cli {
 namespace {
@@ -53,7 +54,13 @@ double merit(const task::Metrics& metrics) {
 }
 
 void add_gain(const std::optional<task::Metric>& gain, std::string_view base, std::vector<std::string>& lines) {
-  if (!gain || !gain->interval) return;
+  if (!gain) return;
+  if (!gain->interval) {
+    lines.push_back(
+        fmt::format("gain       {} {:+.3f} over {}; no interval, which needs the counts of {} patients and more",
+                    task::heading_of(gain->name), gain->value, base, task::kFewestPatients));
+    return;
+  }
   lines.push_back(fmt::format("gain       {} {:+.3f} ({:+.3f} to {:+.3f}) over {}; 95 % intervals, by patient",
                               task::heading_of(gain->name), gain->value, gain->interval->low, gain->interval->high,
                               base));

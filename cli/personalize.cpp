@@ -86,6 +86,7 @@ class Personalization {
     job_.initial_weights = result_.model;
     job_.spec.initial_weights_digest = crypto::sha256(std::as_bytes(std::span(result_.model)));
     job_.sites = {site};
+    CONSILIUM_ASSIGN(job_.atlas, atlas_of(options_, job_.spec));
     CONSILIUM_ASSIGN(auto config, simulator_config(options_, {site.data.path}));
     config.workers = 1;
     CONSILIUM_ASSIGN(simulator_, simulation::Simulator::create(std::move(config)));
@@ -188,6 +189,7 @@ void add_personalize(CLI::App& app, Action& action) {
   command->add_option("--data", options->data, "the site's data: an .npz, or a .yaml that describes them")
       ->required()
       ->check(CLI::ExistingFile);
+  add_atlas_option(*command, *options);
   command->add_option("--epochs", options->epochs, "passes over the training split, at most")
       ->capture_default_str()
       ->check(CLI::Range(1U, job::kMaxRounds));

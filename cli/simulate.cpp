@@ -87,6 +87,7 @@ class Simulation {
       CONSILIUM_ASSIGN(split.names, simulation::site_names(job_.spec, options_.sites));
       CONSILIUM_ASSIGN(job_.sites, simulation::split_to_folder(split, job_.spec, folder));
     }
+    CONSILIUM_ASSIGN(job_.atlas, atlas_of(options_, job_.spec));
     CONSILIUM_TRY(make_roster());
     if (arms_.pooled && !options_.pool.empty()) {
       CONSILIUM_ASSIGN(pool_, simulation::read_site_file(options_.pool));
@@ -298,6 +299,7 @@ void add_simulate(CLI::App& app, Action& action) {
           "with --compare pooled: an .npz or .yaml file of everybody's data, where the sites' own are described "
           "by .yaml files")
       ->check(CLI::ExistingFile);
+  add_atlas_option(*command, *options);
   command->add_option("--out", options->out, "folder for the model and the report")->required();
   add_json_option(*command, options->json);
   command->footer(kExamples);

@@ -42,6 +42,22 @@ void add_simulation_options(CLI::App& command, SimulationOptions& options) {
       ->check(CLI::Range(1U, 1024U));
 }
 
+void add_atlas_option(CLI::App& command, SimulationOptions& options) {
+  command.add_option("--atlas", options.atlas, "the file of the job's atlas (data.atlas)")
+      ->type_name("FILE")
+      ->check(CLI::ExistingFile);
+}
+
+Result<std::string> atlas_of(const SimulationOptions& options, const job::JobSpec& job) {
+  if (job.data.atlas && options.atlas.empty())
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("the job names the atlas '{}': give its file with --atlas", job.data.atlas->name));
+  if (!job.data.atlas && !options.atlas.empty())
+    return fail(ErrorCode::kInvalidArgument, "--atlas: the job names no atlas (data.atlas)");
+  std::error_code code;
+  return options.atlas.empty() ? std::string() : std::filesystem::absolute(options.atlas, code).string();
+}
+
 Result<std::filesystem::path> find_program(const std::string& name, const std::string& given) {
   std::error_code code;
   const std::filesystem::path beside = std::filesystem::read_symlink("/proc/self/exe", code).parent_path() / name;
@@ -64,6 +80,7 @@ Result<simulation::Simulator::Config> simulator_config(const SimulationOptions& 
   config.trainer.device = options.device;
   config.trainer.threads = options.threads;
   config.trainer.readable = readable;
+  if (!options.atlas.empty()) config.trainer.readable.push_back(std::filesystem::absolute(options.atlas));
   config.trainer.require_sandbox = false;
   return config;
 }

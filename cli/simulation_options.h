@@ -27,8 +27,13 @@ struct SimulationOptions {
   std::string trainer;
   std::string device = "auto";
   unsigned threads = 1;
+  std::string atlas;
   bool json = false;
 };
+/// Adds --atlas.
+void add_atlas_option(CLI::App& command, SimulationOptions& options);
+/// The path of --atlas. Fails with kInvalidArgument where the job has an atlas and no file is given, or the other way.
+Result<std::string> atlas_of(const SimulationOptions& options, const job::JobSpec& job);
 void add_simulation_options(CLI::App& command, SimulationOptions& options);
 
 /// The program of that name beside this one, or the one given. Errors say how to build or name it.

@@ -42,6 +42,7 @@ trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::
   trainer.require_sandbox = policy.sandbox_required();
   trainer.log = [](std::string_view line) { spdlog::info("trainer: {}", line); };
   for (const auto& [name, source] : config.datasets) trainer.readable.emplace_back(source.path);
+  for (const auto& [name, file] : config.atlases) trainer.readable.emplace_back(file);
   trainer.secrets = {config.tls.key, config.state_dir};
   if (!config.site_secret.empty()) trainer.secrets.push_back(config.site_secret);
   return trainer;
@@ -119,10 +120,17 @@ class Daemon::Impl {
         maximum_sums_(policy_.rules().maximum_sums.value_or(0)),
         roster_shown_(std::make_shared<const roster::Roster>(context_.roster)) {
     for (const auto& [name, source] : config_.datasets) context_.datasets.push_back(name);
+    context_.atlases = config_.atlases;
     worker_.emplace(
-        session::SessionWorker::Parts{*link_, trainer_config(config_, policy_), config_.datasets, config_.site,
-                                      config_.state_dir / "models", config_.state_dir / "local", masked_.ledger(),
-                                      *groups_, [this](session::SiteEvent event) { events_.post(std::move(event)); }});
+        session::SessionWorker::Parts{*link_,
+                                      trainer_config(config_, policy_),
+                                      {config_.datasets, config_.atlases},
+                                      config_.site,
+                                      config_.state_dir / "models",
+                                      config_.state_dir / "local",
+                                      masked_.ledger(),
+                                      *groups_,
+                                      [this](session::SiteEvent event) { events_.post(std::move(event)); }});
     runner_.emplace(session::SiteRunner::Parts{context_, masked_, *groups_, *link_, *worker_});
   }
 

@@ -72,10 +72,22 @@ Result<std::map<std::string, trainer::DataSource>> read_datasets(const Value& va
   return datasets;
 }
 
+Result<std::map<std::string, std::string>> read_atlases(const Value& value) {
+  std::map<std::string, std::string> atlases;
+  if (!value.present()) return atlases;
+  CONSILIUM_ASSIGN(const auto pairs, value.pairs(kMaxDatasets));
+  for (const auto& [name, entry] : pairs) {
+    if (!config::is_name(name)) return fail(entry.problem("not a name; expected " + std::string(config::kNameRule)));
+    CONSILIUM_ASSIGN(const std::filesystem::path file, entry.file());
+    atlases.emplace(name, file.string());
+  }
+  return atlases;
+}
+
 Result<ClientConfig> from_root(const Value& root) {
   ClientConfig config;
   Section section(root, {"site", "coordinator", "tls", "policy", "state_dir", "datasets"},
-                  {"server_name", "proxy", "roster", "site_secret", "trainer", "log"});
+                  {"server_name", "proxy", "roster", "site_secret", "trainer", "atlases", "log"});
   section.name("site", config.site);
   section.text("server_name", config.server_name, 253);
   section.file("policy", config.policy);
@@ -90,6 +102,7 @@ Result<ClientConfig> from_root(const Value& root) {
   CONSILIUM_ASSIGN(config.tls, config::read_tls(section.at("tls")));
   CONSILIUM_ASSIGN(config.trainer, read_trainer(section.at("trainer")));
   CONSILIUM_ASSIGN(config.datasets, read_datasets(section.at("datasets")));
+  CONSILIUM_ASSIGN(config.atlases, read_atlases(section.at("atlases")));
   CONSILIUM_ASSIGN(config.log, config::read_log(section.at("log")));
   return config;
 }

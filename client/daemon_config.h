@@ -44,6 +44,7 @@ struct ClientConfig {
   std::filesystem::path site_secret;
   TrainerSettings trainer;
   std::map<std::string, trainer::DataSource> datasets;  ///< by the name that jobs give
+  std::map<std::string, std::string> atlases;           ///< files of public maps, by the name that jobs give
   config::LogConfig log;
   bool operator==(const ClientConfig&) const = default;
 };

@@ -126,3 +126,8 @@ function(consilium_fuzzer name)
   endif()
   add_dependencies(fuzzers fuzz_${name})
 endfunction()
+
+# Libraries that a program needs though it calls nothing of them by name: $<LINK_LIBRARY:KEPT,lib,...>. Some toolchains leave such libraries out
+# (--as-needed). Flags written beside the libraries wouldn't do: CMake writes flags that occur twice once.
+set(CMAKE_CXX_LINK_LIBRARY_USING_KEPT_SUPPORTED TRUE)
+set(CMAKE_CXX_LINK_LIBRARY_USING_KEPT "LINKER:--push-state,--no-as-needed" "<LINK_ITEM>" "LINKER:--pop-state")

@@ -51,10 +51,10 @@ if(LibTorch_OLD_ABI)
 endif()
 
 if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
-  set(LibTorch_FILES)
+  set(LibTorch_LIBRARIES)
   foreach(name torch torch_cpu c10 torch_cuda c10_cuda)
     if(EXISTS ${LibTorch_ROOT_DIR}/lib/lib${name}.so)
-      list(APPEND LibTorch_FILES ${LibTorch_ROOT_DIR}/lib/lib${name}.so)
+      list(APPEND LibTorch_LIBRARIES ${LibTorch_ROOT_DIR}/lib/lib${name}.so)
     endif()
   endforeach()
   add_library(LibTorch::LibTorch INTERFACE IMPORTED)
@@ -63,7 +63,8 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   # No program calls torch_cuda by name; it registers itself when it is loaded, and so must be linked all the same. The libraries that it needs
   # in turn (cuBLAS, cuDNN, ...) are found when the program starts. libstdc++ stands before it: PyTorch's wheels export a std::filesystem of
   # their own, from an older compiler, and one call of it crashes.
-  target_link_libraries(LibTorch::LibTorch INTERFACE -Wl,--push-state,--no-as-needed stdc++ ${LibTorch_FILES} -Wl,--pop-state)
+  list(JOIN LibTorch_LIBRARIES "," LibTorch_kept)
+  target_link_libraries(LibTorch::LibTorch INTERFACE "$<LINK_LIBRARY:KEPT,stdc++,${LibTorch_kept}>")
   target_link_options(LibTorch::LibTorch INTERFACE -Wl,--allow-shlib-undefined)
   # at::parallel_for() in our own sources runs on one thread where they are compiled without OpenMP. Its threads are LibTorch's: the run-time
   # library that lies beside it is linked, and no second one.

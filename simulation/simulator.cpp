@@ -75,7 +75,7 @@ class Simulator::Impl {
     if (!job.initial_weights.empty()) CONSILIUM_TRY(blobs_.put(std::as_bytes(std::span(job.initial_weights))));
     CONSILIUM_ASSIGN(const admission::AdmittedJob admitted, admission::admit(job::canonical_text(job.spec), blobs_));
     CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(job.spec.model));
-    auto context = std::make_shared<const JobContext>(JobContext{job.spec, std::move(manifest)});
+    auto context = std::make_shared<const JobContext>(JobContext{job.spec, std::move(manifest), job.atlas});
     Federation::Plan plan{job.spec.name + "-" + std::to_string(++jobs_), std::move(context), admitted.initial_model,
                           job.sites, job.stragglers};
     if (secure != nullptr) {
@@ -121,7 +121,7 @@ class Simulator::Impl {
     // No census comes before: the losses of all classes weigh the same.
     spec.training.loss = task::with_weights(std::move(spec.training.loss), spec.task.kind, {});
     CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(spec.model));
-    const auto context = std::make_shared<const JobContext>(JobContext{spec, std::move(manifest)});
+    const auto context = std::make_shared<const JobContext>(JobContext{spec, std::move(manifest), job.atlas});
     std::vector<job::RoundOrder> orders;
     for (std::size_t i = 0; i < models.size(); ++i) {
       CONSILIUM_ASSIGN(job::RoundOrder order, job::expected_order(spec, evaluation_key(spec, i), 1, models[i]));
@@ -151,7 +151,7 @@ class Simulator::Impl {
       const Job& job, job::Split split, const std::vector<std::vector<crypto::Digest>>& ensembles,
       std::stop_token stop) {
     CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(job.spec.model));
-    const auto context = std::make_shared<const JobContext>(JobContext{job.spec, std::move(manifest)});
+    const auto context = std::make_shared<const JobContext>(JobContext{job.spec, std::move(manifest), job.atlas});
     for (const SimulatedSite& site : job.sites) {
       for (std::size_t i = 0; i < ensembles.size(); ++i) {
         Task task{.job = context, .site = site, .key = evaluation_key(job.spec, i), .order = {}, .epochs = {}};

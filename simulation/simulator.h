@@ -43,6 +43,7 @@ class Simulator {
     double stragglers = 0.0;
     bool secure = false;  ///< run the whole protocol of secure aggregation between the sites
     DropPlan drops{};     ///< with it
+    std::string atlas{};  ///< the file of the job's atlas; "" where it has none
   };
 
   /// Makes a folder for the global models, which goes with the simulator.

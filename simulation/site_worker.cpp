@@ -84,8 +84,8 @@ Result<Answer> SiteWorker::attempt(const Task& task, std::stop_token stop) {
 }
 
 Result<void> SiteWorker::prepare(const Task& task, std::stop_token stop) {
-  trainer::Prepare request =
-      session::prepare_request(task.job->spec, task.site.data, task.job->manifest.parameter_count(), task.order.labels);
+  trainer::Prepare request = session::prepare_request(task.job->spec, task.site.data, task.job->atlas,
+                                                      task.job->manifest.parameter_count(), task.order.labels);
   if (request_ == request) return {};
   request_.reset();
   data_.reset();

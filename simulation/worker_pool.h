@@ -33,6 +33,7 @@ struct SimulatedSite {
 struct JobContext {
   job::JobSpec spec;
   ParameterManifest manifest;
+  std::string atlas{};  ///< the file of the job's atlas, the same for all sites
 };
 
 /// An evaluation outside of any session, patient by patient.

@@ -7,6 +7,8 @@
 
 #include "client/approval/job_in_words.h"
 #include "client/policy/roster_check.h"
+#include "common/files/files.h"
+#include "common/job/job_limits.h"
 #include "common/job/job_text.h"
 #include "common/pki/authority.h"
 
@@ -24,6 +26,19 @@ Verdict declined(const SignedJob& job, std::string reason, std::string log) {
 
 /// Of the site's own trouble: the coordinator hears that there is some.
 Verdict failed(const SignedJob& job, const Error& error) { return declined(job, "internal", error.message); }
+
+/// Fails where the site has no such file, or another one. The trainer looks again at the bytes that it uses.
+Result<void> check_atlas(const job::AtlasSpec& atlas, const std::map<std::string, std::string>& files) {
+  const auto found = files.find(atlas.name);
+  if (found == files.end())
+    return fail(ErrorCode::kNotFound, fmt::format("this site has no atlas '{}' (client.yaml: atlases)", atlas.name));
+  CONSILIUM_ASSIGN(const std::string bytes, files::read_file(found->second, job::kMaxAtlasBytes));
+  const crypto::Digest digest = crypto::sha256(bytes);
+  if (digest == atlas.sha256) return {};
+  return fail(ErrorCode::kFailedPrecondition,
+              fmt::format("client.yaml: atlases.{}: {} isn't the job's atlas: expected the SHA-256 {}, found {}",
+                          atlas.name, found->second, crypto::to_hex(atlas.sha256), crypto::to_hex(digest)));
+}
 
 std::string reason_of(const Error& error) {
   return error.code == ErrorCode::kAlreadyExists       ? "job_id"
@@ -60,6 +75,10 @@ Verdict JobGate::examine(const wire::JobOffer& offer, const std::string& coordin
   if (std::ranges::find(rules.datasets, spec->data.dataset) == rules.datasets.end())
     return declined(job, "datasets",
                     fmt::format("this site has no data set '{}' (client.yaml: datasets)", spec->data.dataset));
+  if (spec->data.atlas) {
+    if (const auto there = check_atlas(*spec->data.atlas, rules.atlases); !there)
+      return declined(job, "atlases", there.error().message);
+  }
   const auto before = parts_.approvals.accepted(job.digest);
   if (!before) return failed(job, before.error());
   if (const auto sites = policy::check_roster(*spec, rules.roster, rules.site, rules.key, before->has_value());

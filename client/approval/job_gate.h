@@ -22,6 +22,7 @@ struct SiteRules {
   const policy::Policy& policy;
   const roster::Roster& roster;
   const std::vector<std::string>& datasets;
+  const std::map<std::string, std::string>& atlases;  ///< files by name
   const std::string& site;
   const crypto::Digest& key;  ///< SHA-256 of the site's own SubjectPublicKeyInfo
 };

@@ -166,12 +166,13 @@ std::string training_in_words(const job::JobSpec& job) {
                               : job.data.augment->any() ? fmt::format(", images changed at random as the job says ({})",
                                                                       task::to_json(*job.data.augment).dump())
                                                         : ", images not changed at random";
+  const std::string atlas = job.data.atlas ? fmt::format(", with this site's atlas '{}'", job.data.atlas->name) : "";
   const std::string alone = job.evaluation.alone ? ", and as much for a model that stays here" : "";
-  return fmt::format("{}{} of {}, batches of {}, {} with {}{}{}{}, {} by {}, on the data set '{}'{}{}",
+  return fmt::format("{}{} of {}, batches of {}, {} with {}{}{}{}, {} by {}, on the data set '{}'{}{}{}",
                      counted(job.federation.rounds, "round", "rounds"), warm,
                      counted(job.training.local_epochs, "epoch", "epochs"), job.training.batch_size,
                      job::name_of(job.training.optimizer.kind), rates, factors, clip, precision,
-                     task::name_of(job.task.kind), loss_in_words(job), job.data.dataset, augment, alone);
+                     task::name_of(job.task.kind), loss_in_words(job), job.data.dataset, atlas, augment, alone);
 }
 
 std::string readers_in_words(const job::JobSpec& job) {

@@ -193,7 +193,8 @@ class Machine {
       return;
     }
     approval::Verdict verdict = context_.gate->examine(
-        offer, state_.coordinator, {context_.policy, context_.roster, context_.datasets, context_.site, context_.key});
+        offer, state_.coordinator,
+        {context_.policy, context_.roster, context_.datasets, context_.atlases, context_.site, context_.key});
     if (verdict.consent == wire::JobConsent::kWaits && known != state_.jobs.end()) {
       // The policy no longer accepts what runs: its researcher has to submit it again for a person to decide.
       verdict.consent = wire::JobConsent::kDeclined;

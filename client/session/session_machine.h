@@ -68,9 +68,10 @@ struct SiteContext {
   std::vector<std::string> datasets;
   std::string software;
   std::string site{};
-  crypto::Digest key{};               ///< SHA-256 of the site's own SubjectPublicKeyInfo
-  roster::Roster roster{};            ///< what client.yaml names
-  approval::JobGate* gate = nullptr;  ///< decides about offered jobs; outlives the machine
+  crypto::Digest key{};                          ///< SHA-256 of the site's own SubjectPublicKeyInfo
+  roster::Roster roster{};                       ///< what client.yaml names
+  approval::JobGate* gate = nullptr;             ///< decides about offered jobs; outlives the machine
+  std::map<std::string, std::string> atlases{};  ///< files by name
 };
 
 // Events.

@@ -28,7 +28,7 @@ class SessionWorker::Impl {
   explicit Impl(Parts parts)
       : parts_(std::move(parts)),
         models_(parts_.models),
-        trainer_(parts_.trainer, parts_.datasets, parts_.site, models_, LocalTensors(parts_.local)),
+        trainer_(parts_.trainer, parts_.data, parts_.site, models_, LocalTensors(parts_.local)),
         group_work_({trainer_, parts_.groups, parts_.link, models_, parts_.trainer.threads}),
         thread_([this] { loop(); }) {}
 

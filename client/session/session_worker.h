@@ -9,6 +9,7 @@
 #include "client/masking/group_mode.h"
 #include "client/masking/ledger.h"
 #include "client/session/session_machine.h"
+#include "client/session/site_data.h"
 #include "client/trainer_process/trainer_process.h"
 #include "client/transport/coordinator_link.h"
 #include "common/secagg/mask.h"
@@ -22,7 +23,7 @@ class SessionWorker {
   struct Parts {
     transport::CoordinatorLink& link;
     trainer::TrainerConfig trainer;
-    std::map<std::string, trainer::DataSource> datasets;  ///< by the names that jobs use
+    SiteData data;
     std::string site;
     std::filesystem::path models;  ///< cache of global models; the last few are kept
     std::filesystem::path local;   ///< tensors that jobs leave to the site (LocalTensors)

@@ -17,9 +17,9 @@ job::RoundOrder any_attempt(job::RoundOrder order) {
 
 }  // namespace
 
-SiteTrainer::SiteTrainer(trainer::TrainerConfig config, std::map<std::string, trainer::DataSource> datasets,
-                         std::string site, ModelCache models, LocalTensors local)
-    : datasets_(std::move(datasets)),
+SiteTrainer::SiteTrainer(trainer::TrainerConfig config, SiteData data, std::string site, ModelCache models,
+                         LocalTensors local)
+    : data_(std::move(data)),
       site_(std::move(site)),
       models_(std::move(models)),
       local_(std::move(local)),
@@ -31,16 +31,23 @@ Result<void> SiteTrainer::start() {
 }
 
 Result<void> SiteTrainer::prepare(const AcceptedJob& job, std::stop_token stop, const task::LabelCounts& labels) {
-  const auto data = datasets_.find(job.spec.data.dataset);
-  if (data == datasets_.end()) {
+  const auto data = data_.datasets.find(job.spec.data.dataset);
+  if (data == data_.datasets.end()) {
     return fail(ErrorCode::kNotFound, "no data set '" + job.spec.data.dataset + "' (client.yaml: datasets)");
+  }
+  std::string atlas;
+  if (job.spec.data.atlas) {
+    const auto found = data_.atlases.find(job.spec.data.atlas->name);
+    if (found == data_.atlases.end())
+      return fail(ErrorCode::kNotFound, "no atlas '" + job.spec.data.atlas->name + "' (client.yaml: atlases)");
+    atlas = found->second;
   }
   if (!manifest_ || manifest_model_ != job.spec.model) {
     CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(job.spec.model));
     manifest_ = std::move(manifest);
     manifest_model_ = job.spec.model;
   }
-  trainer::Prepare request = prepare_request(job.spec, data->second, manifest_->parameter_count(), labels);
+  trainer::Prepare request = prepare_request(job.spec, data->second, atlas, manifest_->parameter_count(), labels);
   if (request == prepare_) return {};
   prepare_ = {};
   CONSILIUM_TRY(trainer_.prepare(request, stop));

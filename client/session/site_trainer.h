@@ -11,6 +11,7 @@
 #include "client/session/model_cache.h"
 #include "client/session/own_models.h"
 #include "client/session/session_machine.h"
+#include "client/session/site_data.h"
 #include "client/trainer_process/trainer_process.h"
 #include "common/parameters/parameter_manifest.h"
 
@@ -20,10 +21,8 @@ namespace consilium::session {
 /// global model, and the last update. One thread at a time.
 class SiteTrainer {
  public:
-  /// @param datasets  by the names that jobs use
-  /// @param site      names the random streams
-  SiteTrainer(trainer::TrainerConfig config, std::map<std::string, trainer::DataSource> datasets, std::string site,
-              ModelCache models, LocalTensors local);
+  /// @param site  names the random streams
+  SiteTrainer(trainer::TrainerConfig config, SiteData data, std::string site, ModelCache models, LocalTensors local);
 
   /// The last update, whose delta lies in delta().
   struct Update {
@@ -39,14 +38,8 @@ class SiteTrainer {
     prepare_ = {};
     trainer_.look_at_data_again();
   }
-  /// Takes another configuration of trainer and data sets; a fresh trainer is started when it is needed next.
-  void reconfigure(trainer::TrainerConfig config, std::map<std::string, trainer::DataSource> datasets) {
-    prepare_ = {};
-    datasets_ = std::move(datasets);
-    trainer_.reconfigure(std::move(config));
-  }
   /// Gives the trainer the job's model and data; costs nothing where it has them. kNotFound where the site has no such
-  /// data set.
+  /// data set or atlas.
   /// @param labels  of the session's order; none where there is no session yet
   Result<void> prepare(const AcceptedJob& job, std::stop_token stop, const task::LabelCounts& labels = {});
   /// What the trainer counted when it last read the data set; prepare() comes before.
@@ -79,7 +72,7 @@ class SiteTrainer {
   /// Forgets the model in memory, which goes to the disk if it isn't there.
   Result<void> put_away();
 
-  std::map<std::string, trainer::DataSource> datasets_;
+  SiteData data_;
   std::string site_;
   ModelCache models_;
   LocalTensors local_;

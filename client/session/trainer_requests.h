@@ -10,10 +10,12 @@
 /// What a site asks its trainer for in a job. The daemons and the simulator share this code, so that both train alike.
 namespace consilium::session {
 
+/// @param atlas            the site's file of the job's atlas; "" where the job has none
 /// @param parameter_count  floats of the model's manifest
 /// @param labels           the order's, from which balanced class weights follow
 [[nodiscard]] trainer::Prepare prepare_request(const job::JobSpec& job, const trainer::DataSource& data,
-                                               std::uint64_t parameter_count, const task::LabelCounts& labels);
+                                               const std::string& atlas, std::uint64_t parameter_count,
+                                               const task::LabelCounts& labels);
 
 /// @param order  of a round of the job
 /// @param site   names the random streams

@@ -24,6 +24,7 @@ constexpr int kUsage = 2;
 constexpr int kIncomplete = 3;
 constexpr int kInterrupted = 130;
 
+constexpr const char* kAtlasHelp = "the file of the job's atlas (data.atlas)";
 constexpr const char* kDataHelp =
     "an .npz file, a folder of images or of MNIST's idx files, a .yaml file with the keys of datasets.NAME, or "
     "client.yaml:NAME";
@@ -137,6 +138,7 @@ void add_daemon_options(CLI::App& app, ServeOptions& options) {
 void add_shared(CLI::App& command, StandaloneOptions& options) {
   command.add_option("job", options.job, "job file (YAML)")->required()->type_name("JOB.yaml");
   command.add_option("--data", options.data, kDataHelp)->required()->type_name("FILE");
+  command.add_option("--atlas", options.atlas, kAtlasHelp)->type_name("FILE");
   command.add_option("--device", options.device, "auto, cpu or cuda:N")->capture_default_str();
   command.add_option("--threads", options.threads, "threads to compute with")
       ->check(CLI::Range(1U, 1024U))
@@ -194,6 +196,7 @@ CLI::App* add_predict(CLI::App& app, PredictOptions& options) {
                    "either, they are resized to the model's input")
       ->type_name("FILE.yaml")
       ->excludes(data);
+  command->add_option("--atlas", options.atlas, kAtlasHelp)->type_name("FILE");
   command->add_option("--classes", options.classes, "names of the classes, where the data set has none")
       ->delimiter(',')
       ->type_name("NAME,NAME");

@@ -43,4 +43,12 @@ Result<DataSource> data_source_of(const std::string& data) {
   return client::read_data_description(description);
 }
 
+Result<std::optional<AtlasFile>> atlas_file(const job::JobSpec& job, const std::string& path) {
+  if (!job.data.atlas && path.empty()) return std::optional<AtlasFile>();
+  if (!job.data.atlas) return refuse("--atlas: the job names no atlas (data.atlas)");
+  if (path.empty())
+    return refuse(fmt::format("the job names the atlas '{}': give its file with --atlas", job.data.atlas->name));
+  return std::optional(AtlasFile{path, job.data.atlas->sha256, job.data.atlas->channels});
+}
+
 }  // namespace consilium::trainer

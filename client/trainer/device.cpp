@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <spdlog/fmt/fmt.h>
 #include <torch/version.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -13,8 +14,17 @@
 namespace consilium::trainer {
 namespace {
 
+/// Whether a GPU could be expected; the file is NVIDIA's driver's.
+bool has_driver() { return access("/dev/nvidiactl", F_OK) == 0; }
+
 Result<at::Device> find_device(std::string_view name) {
   const std::size_t devices = at::getNumGPUs();
+  if (name == "auto" && devices == 0 && has_driver()) {
+    fmt::print(stderr,
+               "consilium-trainer: computes on the CPU, though this machine has NVIDIA's driver: LibTorch {} sees no "
+               "GPU; with the device 'cuda:0' it is an error instead\n",
+               TORCH_VERSION);
+  }
   if (name == "cpu" || (name == "auto" && devices == 0)) {
     return at::Device(at::kCPU);
   }

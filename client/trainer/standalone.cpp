@@ -53,13 +53,15 @@ Result<Bench> set_up(const StandaloneOptions& options, std::shared_ptr<data::Ima
               .prepared = {}};
   CONSILIUM_ASSIGN(DataSource source, data_source_of(options.data));
   if (bench.job.data.augment) source.augment = *bench.job.data.augment;
+  CONSILIUM_ASSIGN(auto atlas, atlas_file(bench.job, options.atlas));
   Prepare request{.model = bench.job.model,
                   .data = source,
-                  .normalize = bench.job.data.normalize,
+                  .normalize = job::input_normalization(bench.job),
                   .parameter_count = bench.manifest.parameter_count(),
                   .task = bench.job.task,
                   .loss = task::with_weights(bench.job.training.loss, bench.job.task.kind, {}),
-                  .precision = bench.job.training.precision};
+                  .precision = bench.job.training.precision,
+                  .atlas = std::move(atlas)};
   CONSILIUM_ASSIGN(bench.prepared, bench.workspace.prepare(request));
   if (bench.job.training.loss.balanced && bench.prepared.train_examples > 0) {
     const task::LabelCounts labels{bench.prepared.train_examples, bench.prepared.class_examples};

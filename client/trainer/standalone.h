@@ -20,6 +20,7 @@ struct StandaloneOptions {
   std::string device = "auto";
   unsigned threads = 1;
   bool json = false;
+  std::string atlas;              ///< the file of the job's atlas; "" where it has none
   std::filesystem::path scratch;  ///< folder of the file for prepared images beyond `loading.cache`; empty: none
   std::uint64_t scratch_bytes = std::uint64_t{64} << 30;
 };

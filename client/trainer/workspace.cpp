@@ -49,6 +49,8 @@ std::string key_of(const Prepare& request) {
   if (request.normalize) {
     key += fmt::format("|{}|{}", fmt::join(request.normalize->mean, ","), fmt::join(request.normalize->std, ","));
   }
+  if (request.atlas)
+    key += fmt::format("|{}|{}", identity_of_file(request.atlas->path), crypto::to_hex(request.atlas->sha256));
   return key;
 }
 
@@ -147,7 +149,7 @@ Result<void> Workspace::use_dataset(const Prepare& request) {
 
 Result<Workspace::Loaded> Workspace::load(const Prepare& request) const {
   const bool classes = request.task.kind == task::TaskKind::kClassification;
-  return classes && are_ready_arrays(request.data) ? load_arrays(request) : load_items(request);
+  return classes && !request.atlas && are_ready_arrays(request.data) ? load_arrays(request) : load_items(request);
 }
 
 Result<Workspace::Loaded> Workspace::load_arrays(const Prepare& request) const {
@@ -168,7 +170,12 @@ Result<Workspace::Loaded> Workspace::load_arrays(const Prepare& request) const {
 }
 
 Result<Workspace::Loaded> Workspace::load_items(const Prepare& request) const {
-  auto opened = data::ItemSet::open(request.data, request.model.input, request.model.classes, decoder_, scratch_);
+  std::shared_ptr<const data::Atlas> atlas;
+  if (request.atlas) {
+    CONSILIUM_ASSIGN(atlas, read_atlas(*request.atlas));
+  }
+  auto opened = data::ItemSet::open(request.data, request.model.input, request.model.classes, decoder_, scratch_,
+                                    std::move(atlas));
   if (!opened) {
     // Names of files and rows stay in the site's own log: this answer may be told to the coordinator.
     fmt::print(stderr, "data set: {}\n", opened.error().message);
@@ -195,6 +202,18 @@ Result<Workspace::Loaded> Workspace::load_items(const Prepare& request) const {
   loaded.counts.val_examples = static_cast<std::uint64_t>(loaded.val->size());
   loaded.counts.test_examples = static_cast<std::uint64_t>(loaded.test->size());
   return loaded;
+}
+
+Result<std::shared_ptr<const data::Atlas>> Workspace::read_atlas(const AtlasFile& file) const {
+  if (decoder_ == nullptr)
+    return fail(ErrorCode::kFailedPrecondition, "the job's atlas can't be read: this trainer has no decoder of images");
+  auto atlas = data::Atlas::read(*decoder_, file);
+  if (atlas) return atlas;
+  fmt::print(stderr, "atlas: {}\n", atlas.error().message);
+  return fail(atlas.error().code,
+              atlas.error().code == ErrorCode::kFailedPrecondition
+                  ? "the site's file isn't the job's atlas: its SHA-256 is another; the site's log has both"
+                  : "the job's atlas can't be used; the site's log says why");
 }
 
 void Workspace::forget_old() {

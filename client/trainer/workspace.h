@@ -63,6 +63,7 @@ class Workspace {
   Result<Loaded> load(const Prepare& request) const;
   Result<Loaded> load_arrays(const Prepare& request) const;
   Result<Loaded> load_items(const Prepare& request) const;
+  Result<std::shared_ptr<const data::Atlas>> read_atlas(const AtlasFile& file) const;
   void forget_old();
 
   at::Device device_;

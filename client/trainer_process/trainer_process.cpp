@@ -75,7 +75,6 @@ class TrainerProcess::Impl {
   Result<void> look(const DataSource& data);
   void kill();
   void look_at_data_again() { look_again_ = true; }
-  void reconfigure(TrainerConfig config);
   [[nodiscard]] const std::optional<Prepared>& prepared() const { return counted_; }
   [[nodiscard]] std::uint64_t peak_resident_bytes() const { return child_ ? child_->peak_resident_bytes() : 0; }
   [[nodiscard]] int pid() const { return child_ ? child_->pid() : -1; }
@@ -94,7 +93,7 @@ class TrainerProcess::Impl {
   Error bury();
   Error condemn(Error error);
 
-  TrainerConfig config_;
+  const TrainerConfig config_;
   std::unique_ptr<TrainerChild> child_;
   ReadableFiles readable_;   ///< what the child may read
   bool look_again_ = false;  ///< the next prepare() compares it with what lies there then
@@ -108,11 +107,6 @@ void TrainerProcess::Impl::kill() {
   if (child_) child_->kill();
   child_.reset();
   prepared_ = false;
-}
-
-void TrainerProcess::Impl::reconfigure(TrainerConfig config) {
-  kill();
-  config_ = std::move(config);
 }
 
 /// Ends a child that broke the protocol.
@@ -369,8 +363,6 @@ const std::optional<Prepared>& TrainerProcess::prepared() const { return impl_->
 Result<void> TrainerProcess::look(const DataSource& data) { return impl_->look(data); }
 
 void TrainerProcess::look_at_data_again() { impl_->look_at_data_again(); }
-
-void TrainerProcess::reconfigure(TrainerConfig config) { impl_->reconfigure(std::move(config)); }
 
 void TrainerProcess::kill() { impl_->kill(); }
 

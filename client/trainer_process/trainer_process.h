@@ -94,8 +94,6 @@ class TrainerProcess {
   /// anew. It also starts a fresh child, once, where a child that is older than the call fails to prepare: not every
   /// kernel tells two mounts at one place apart.
   void look_at_data_again();
-  /// Ends the child; the next one is started by another configuration.
-  void reconfigure(TrainerConfig config);
   /// Ends the child now.
   void kill();
   /// Resident memory of the child in bytes (0 if none): peak since start.

@@ -20,6 +20,9 @@ inline constexpr std::uint32_t kMaxColludingSites = (kMaxMaskedSites - 1) / 2;
 inline constexpr std::uint32_t kMaxCountGroups = kMaxMaskedSites / kMinMaskedSites;
 /// B: with more, a site's weight n_i / (B k) would be too small for the fixed point of a sum.
 inline constexpr std::uint64_t kMaxPopulationExamples = 1'000'000'000;
+/// Bytes of an atlas's file, packed and unpacked, and maps in it.
+inline constexpr std::uint64_t kMaxAtlasBytes = std::uint64_t{1} << 30;
+inline constexpr std::uint32_t kMaxAtlasChannels = 16;
 /// Words in one list or map of layers.
 inline constexpr std::uint32_t kMaxLayerWords = 1000;
 /// What a layer's learning rate is multiplied by.

@@ -47,7 +47,7 @@ Result<std::vector<double>> parse_channel_values(const Value& value, std::size_t
   }
   CONSILIUM_ASSIGN(const std::vector<Value> items, value.items(4096));
   if (items.size() != 1 && items.size() != channels) {
-    const std::string or_channels = channels == 1 ? "" : fmt::format(", or {} (the model's input channels)", channels);
+    const std::string or_channels = channels == 1 ? "" : fmt::format(", or {} (the image's channels)", channels);
     return fail(value.problem(fmt::format("expected 1 number{}, found {}", or_channels, items.size())));
   }
   std::vector<double> numbers;
@@ -58,14 +58,41 @@ Result<std::vector<double>> parse_channel_values(const Value& value, std::size_t
   return numbers;
 }
 
+/// @param expected  names the digest in the error: "64 hexadecimal digits"
+Result<crypto::Digest> parse_digest(const Value& value, std::string_view expected) {
+  CONSILIUM_ASSIGN(const std::string hex, value.text());
+  const auto digest = crypto::digest_from_hex(hex);
+  if (!digest) return fail(value.expected(expected));
+  return *digest;
+}
+
+Result<AtlasSpec> parse_atlas(const Value& value, const model::ModelSpec& model) {
+  AtlasSpec atlas;
+  Section section(value, {"name", "sha256", "channels"}, {});
+  section.name("name", atlas.name);
+  section.integer("channels", atlas.channels, {1, kMaxAtlasChannels});
+  CONSILIUM_TRY(section.result());
+  CONSILIUM_ASSIGN(atlas.sha256, parse_digest(section.at("sha256"), "the SHA-256 of the file: 64 hexadecimal digits"));
+  if (model.input.size() < 3) return fail(value.problem("only with images; the model's input is a list of features"));
+  if (std::cmp_greater_equal(atlas.channels, model.input.front()))
+    return fail(section.at("channels")
+                    .problem(fmt::format("the model's input has {} channels, and the image needs one of them or more",
+                                         model.input.front())));
+  return atlas;
+}
+
 Result<DataSpec> parse_data(const Value& value, const model::ModelSpec& model) {
   DataSpec data;
-  Section section(value, {"dataset"}, {"normalize", "augment"});
+  Section section(value, {"dataset"}, {"normalize", "augment", "atlas"});
   section.name("dataset", data.dataset);
+  if (section.ok() && section.has("atlas")) {
+    CONSILIUM_ASSIGN(data.atlas, parse_atlas(section.at("atlas"), model));
+  }
   if (section.ok() && section.has("normalize")) {
     const Section normalize(section.at("normalize"), {"mean", "std"}, {});
     CONSILIUM_TRY(normalize.result());
-    const std::size_t channels = model.input.size() > 1 ? static_cast<std::size_t>(model.input.front()) : 1;
+    const std::int64_t all = model.input.size() > 1 ? model.input.front() : 1;
+    const auto channels = static_cast<std::size_t>(all - (data.atlas ? data.atlas->channels : 0));
     CONSILIUM_ASSIGN(auto mean, parse_channel_values(normalize.at("mean"), channels, {.low = -1e9, .high = 1e9}));
     CONSILIUM_ASSIGN(auto std, parse_channel_values(normalize.at("std"), channels, {.low = 1e-9, .high = 1e9}));
     data.normalize = Normalization{std::move(mean), std::move(std)};
@@ -80,14 +107,6 @@ Result<DataSpec> parse_data(const Value& value, const model::ModelSpec& model) {
     data.augment = *read;
   }
   return data;
-}
-
-/// @param expected  names the digest in the error: "64 hexadecimal digits"
-Result<crypto::Digest> parse_digest(const Value& value, std::string_view expected) {
-  CONSILIUM_ASSIGN(const std::string hex, value.text());
-  const auto digest = crypto::digest_from_hex(hex);
-  if (!digest) return fail(value.expected(expected));
-  return *digest;
 }
 
 Result<Roster> parse_roster(const Value& value) {

@@ -1,6 +1,7 @@
 #include "common/job/job_spec.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/job/learning_rates.h"
 #include "common/model/layer_names.h"
@@ -42,6 +43,23 @@ double step_factor(double factor, std::uint32_t steps) {
 }
 
 }  // namespace
+
+std::int64_t image_channels(const JobSpec& job) {
+  const std::int64_t all = job.model.input.size() > 1 ? job.model.input.front() : 1;
+  return all - (job.data.atlas ? job.data.atlas->channels : 0);
+}
+
+std::optional<Normalization> input_normalization(const JobSpec& job) {
+  std::optional<Normalization> whole = job.data.normalize;
+  if (!whole || !job.data.atlas) return whole;
+  const auto own = static_cast<std::size_t>(image_channels(job));
+  const std::size_t all = own + static_cast<std::size_t>(job.data.atlas->channels);
+  for (auto& [values, neutral] : {std::pair{&whole->mean, 0.0}, std::pair{&whole->std, 1.0}}) {
+    if (values->size() == 1) values->resize(own, values->front());
+    values->resize(all, neutral);
+  }
+  return whole;
+}
 
 std::string_view name_of(Precision precision) { return precision == Precision::kBfloat16 ? "bf16" : "float32"; }
 

@@ -72,11 +72,21 @@ struct Normalization {
   bool operator==(const Normalization&) const = default;
 };
 
+/// An anatomical atlas as further input channels: a public map, such as the probability of each structure, that each
+/// site has as a file of its own and brings to each image's space.
+struct AtlasSpec {
+  std::string name;            ///< that each site's client.yaml maps to a file
+  crypto::Digest sha256{};     ///< of the file
+  std::uint32_t channels = 1;  ///< maps in it: the last channels of the model's input
+  bool operator==(const AtlasSpec&) const = default;
+};
+
 struct DataSpec {
   std::string dataset;  ///< a name that each site's client.yaml maps to what lies on its disk
   std::optional<Normalization> normalize;
   /// Random changes of training examples, at every site in the place of its own; none: as each site says.
   std::optional<task::Augment> augment{};
+  std::optional<AtlasSpec> atlas{};
   bool operator==(const DataSpec&) const = default;
 };
 
@@ -185,6 +195,12 @@ struct JobSpec {
 [[nodiscard]] bool evaluates_after(const JobSpec& job, std::uint32_t round);
 
 /// Names as jobs write them: "fedavg", "val", "sgd", ...
+/// The channels of the model's input that come from an image; the last ones are the atlas's.
+[[nodiscard]] std::int64_t image_channels(const JobSpec& job);
+/// What the model's input is normalised by: data.normalize, and where there is an atlas a value for each channel, those
+/// of the atlas left as they are.
+[[nodiscard]] std::optional<Normalization> input_normalization(const JobSpec& job);
+
 [[nodiscard]] std::string_view name_of(OptimizerKind kind);
 [[nodiscard]] std::string_view name_of(Precision precision);
 [[nodiscard]] std::string_view name_of(StrategyKind kind);

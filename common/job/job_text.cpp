@@ -61,6 +61,10 @@ json data_json(const DataSpec& data) {
   if (data.normalize) normalize = {{"mean", data.normalize->mean}, {"std", data.normalize->std}};
   json text{{"dataset", data.dataset}, {"normalize", std::move(normalize)}};
   // Left out where each site decides, so that jobs of before it existed keep their digests.
+  if (data.atlas) {
+    text["atlas"] = {
+        {"name", data.atlas->name}, {"sha256", crypto::to_hex(data.atlas->sha256)}, {"channels", data.atlas->channels}};
+  }
   if (data.augment) text["augment"] = task::to_json(*data.augment);
   return text;
 }

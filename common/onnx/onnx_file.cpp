@@ -27,9 +27,10 @@ std::string add_by_channel(GraphBuilder& graph, std::string name, const model::S
 
 /// Appends (x - mean) / std, and returns the value that the first layer works on.
 std::string append_normalisation(GraphBuilder& graph, const job::JobSpec& job, const std::string& input) {
-  if (!job.data.normalize) return input;
-  const std::string mean = add_by_channel(graph, "normalize/mean", job.model.input, job.data.normalize->mean);
-  const std::string deviation = add_by_channel(graph, "normalize/std", job.model.input, job.data.normalize->std);
+  const auto normalize = job::input_normalization(job);
+  if (!normalize) return input;
+  const std::string mean = add_by_channel(graph, "normalize/mean", job.model.input, normalize->mean);
+  const std::string deviation = add_by_channel(graph, "normalize/std", job.model.input, normalize->std);
   const std::vector<std::string> centre{input, mean};
   graph.node("Sub", centre, "normalize/centred");
   const std::vector<std::string> scale{"normalize/centred", deviation};
@@ -40,6 +41,9 @@ std::string append_normalisation(GraphBuilder& graph, const job::JobSpec& job, c
 std::string input_description(const job::JobSpec& job) {
   std::string text = "float32, prepared as the job's data sets are; bytes divided by 255";
   if (job.data.normalize) text += "; the graph itself subtracts the mean and divides by the standard deviation";
+  if (job.data.atlas)
+    text += fmt::format("; the last {} channels are the atlas '{}', brought to the image's space and not normalised",
+                        job.data.atlas->channels, job.data.atlas->name);
   return text;
 }
 

@@ -19,7 +19,7 @@ constexpr std::string_view kHead = R"(<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 )";
 
 constexpr std::string_view kPageStyle = R"(<style>
@@ -52,6 +52,10 @@ td.count{text-align:center}
 code{font:13px/1.5 ui-monospace,Consolas,Menlo,monospace;overflow-wrap:anywhere}
 pre{background:var(--card);border-radius:8px;padding:14px;overflow-x:auto;font:13px/1.5 ui-monospace,Consolas,Menlo,monospace}
 summary{cursor:pointer;color:var(--strong)}
+.examples{display:grid;grid-template-columns:repeat(auto-fill,minmax(200px,1fr));gap:16px}
+figure{margin:0;break-inside:avoid}
+figure img{display:block;width:100%;border-radius:6px}
+figcaption{color:var(--soft);font-size:14px;overflow-wrap:anywhere;margin-top:4px}
 @media (max-width:600px){main{padding:18px 14px 40px}h1{font-size:23px}th,td{padding:5px 8px}.track{width:90px}}
 @media print{main{max-width:none;padding:0}section,table,svg{break-inside:avoid}.wide{overflow:visible}.card,pre,td.count,.bar,.track{print-color-adjust:exact;-webkit-print-color-adjust:exact}details{display:none}}
 </style>
@@ -115,8 +119,10 @@ std::string report_html(const Report& report) {
   out += fmt::format("<title>{}</title>\n", escape_markup(report.spec.name));
   out += kPageStyle;
   out += "</head>\n<body>\n<main>\n";
-  out += header(report) + cards(report) + comparison_section(report) + curves_section(report) +
-         evaluation_section(report) + sites_section(report) + privacy_section(report) + reproduction_section(report);
+  out +=
+      header(report) + cards(report) + comparison_section(report) + curves_section(report) + evaluation_section(report);
+  out += fmt::format("{}{}\n", kExamplesBegin, kExamplesEnd);
+  out += sites_section(report) + privacy_section(report) + reproduction_section(report);
   return out + "</main>\n</body>\n</html>\n";
 }
 

@@ -11,6 +11,7 @@
 #include "common/job/cohort_rules.h"
 #include "common/job/job_text.h"
 #include "common/report/markup.h"
+#include "common/task/bootstrap.h"
 #include "common/task/calibration.h"
 #include "common/task/counts.h"
 
@@ -90,6 +91,10 @@ std::string gain_sentence(const std::optional<task::Metric>& gain, std::string_v
         number_text(gain->interval->low), number_text(gain->interval->high),
         certain ? "other patients would hardly have said the opposite."
                 : "it includes 0, so that other patients might have said the opposite.");
+  } else {
+    out += fmt::format(
+        " There is no interval: it needs the counts of single patients, {} of them beyond the first of each site.",
+        task::kFewestPatients);
   }
   return out + "</p>\n";
 }

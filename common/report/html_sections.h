@@ -1,11 +1,16 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "common/report/report_files.h"
 
 /// The sections of report.html, each as HTML; "" where a run has nothing for it.
 namespace consilium::report {
+
+/// Where example predictions stand in a page (example_predictions.h). No escaped text has these characters.
+inline constexpr std::string_view kExamplesBegin = "<!-- example predictions -->";
+inline constexpr std::string_view kExamplesEnd = "<!-- end of example predictions -->";
 
 /// A metric's value for people, with its error bound where that shows: "0.912 ± 0.004".
 [[nodiscard]] std::string value_text(const task::Metric& metric);

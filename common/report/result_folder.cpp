@@ -153,6 +153,7 @@ std::map<std::string, std::string> metadata_of(const ResultFolder& result, const
       {"model_digest", crypto::to_hex(crypto::sha256(std::as_bytes(std::span(result.model))))},
       {"software", software}};
   if (job.task.kind == task::TaskKind::kMultiLabel) metadata["threshold"] = fmt::format("{}", job.task.threshold);
+  if (canonical["data"].contains("atlas")) metadata["atlas"] = canonical["data"]["atlas"].dump();
   if (result.round) metadata["round"] = std::to_string(*result.round);
   return metadata;
 }

@@ -16,6 +16,13 @@ bool have_same_patients(const EvaluatedPatients& left, const EvaluatedPatients& 
   return std::ranges::equal(left, right, {}, &std::vector<PatientCounts>::size, &std::vector<PatientCounts>::size);
 }
 
+/// Counts the patients beyond the first of each site.
+std::size_t varying_patients(const EvaluatedPatients& patients) {
+  std::size_t count = 0;
+  for (const auto& site : patients) count += site.empty() ? 0 : site.size() - 1;
+  return count;
+}
+
 /// How often each patient of each site is in one sample.
 std::vector<std::vector<std::uint64_t>> draw_sample(const EvaluatedPatients& patients, std::uint64_t seed,
                                                     std::uint32_t sample) {
@@ -68,8 +75,9 @@ Result<std::vector<Replicates>> bootstrap(const Task& task, std::span<const Eval
       return fail(ErrorCode::kInvalidArgument, "bootstrap: the models were evaluated on different patients");
   }
   std::vector<Replicates> replicates(models.size());
+  if (models.empty() || varying_patients(models.front()) < kFewestPatients) return replicates;
   std::vector<std::uint64_t> sum(task.evaluation_elements());
-  for (std::uint32_t sample = 0; sample < samples && !models.empty(); ++sample) {
+  for (std::uint32_t sample = 0; sample < samples; ++sample) {
     const auto times = draw_sample(models.front(), seed, sample);
     for (std::size_t model = 0; model < models.size(); ++model) {
       std::ranges::fill(sum, 0);

@@ -37,14 +37,18 @@ Result<Metrics> metrics_of(const Task& task, const EvaluatedPatients& patients);
 /// A metric's values over the samples of a bootstrap; NaN where a sample doesn't have it (nobody of a class).
 using Replicates = std::map<std::string, std::vector<double>>;
 
+/// Patients beyond the first of each site that replicates need. A site's only patient is in every sample, so samples
+/// vary by these alone; of fewer, an interval would be too narrow to mean anything.
+inline constexpr std::size_t kFewestPatients = 10;
+
 /// Draws samples of the patients, each site's with replacement and as many as it has, and computes the metrics of each
 /// sample for every model. All models see the same samples, so that differences between them can be taken sample by
 /// sample.
 /// @param models   at least one, over the same patients
 /// @param samples  how many, at least 1
 /// @param seed     decides the draws
-/// Returns the replicates of each model. Fails with kInvalidArgument where the models' patients differ in number, and
-/// as Task::metrics() does.
+/// Returns the replicates of each model, empty ones where there are too few patients (kFewestPatients). Fails with
+/// kInvalidArgument where the models' patients differ in number, and as Task::metrics() does.
 Result<std::vector<Replicates>> bootstrap(const Task& task, std::span<const EvaluatedPatients> models,
                                           std::uint32_t samples, std::uint64_t seed);
 

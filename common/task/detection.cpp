@@ -14,18 +14,17 @@ namespace {
 
 class Detection : public Task {
  public:
-  Detection(const TaskSpec& spec, std::uint64_t classes) : Task(spec, classes) {
+  Detection(const TaskSpec& spec, std::uint64_t classes) : Task(spec, classes), bins_(detection_bins(classes)) {
     fields_ = first_fields();
     fields_.push_back(encoding::count_field(std::string(kTruths), classes, kMaxSiteExamples));
-    fields_.push_back(encoding::count_field(std::string(kDetections), classes * kDetectionBins, kMaxSiteExamples));
-    fields_.push_back(
-        encoding::count_field(std::string(kHits), classes * kIouThresholds * kDetectionBins, kMaxSiteExamples));
+    fields_.push_back(encoding::count_field(std::string(kDetections), classes * bins_, kMaxSiteExamples));
+    fields_.push_back(encoding::count_field(std::string(kHits), classes * kIouThresholds * bins_, kMaxSiteExamples));
   }
 
  private:
   [[nodiscard]] std::span<const std::uint64_t> hits_of(const Counts& counts, std::uint64_t index,
                                                        std::uint32_t threshold) const {
-    return counts.row(kHits, index, classes()).subspan(std::size_t{threshold} * kDetectionBins, kDetectionBins);
+    return counts.row(kHits, index, classes()).subspan(std::size_t{threshold} * bins_, bins_);
   }
 
   Result<void> check_counts(const Counts& counts) const override {
@@ -39,7 +38,7 @@ class Detection : public Task {
       const auto detections = counts.row(kDetections, index, classes());
       for (std::uint32_t threshold = 0; threshold < kIouThresholds; ++threshold) {
         const auto hits = hits_of(counts, index, threshold);
-        for (std::size_t bin = 0; bin < kDetectionBins; ++bin) {
+        for (std::size_t bin = 0; bin < bins_; ++bin) {
           if (hits[bin] > detections[bin])
             return contradiction(fmt::format("class {}, bin {}: {} of {} detections found a box", index, bin, hits[bin],
                                              detections[bin]));
@@ -84,16 +83,18 @@ class Detection : public Task {
   static void add_mean(const char* name, const BoundedMean& mean, Metrics& metrics) {
     metrics.values.push_back({name, mean.empty() ? 0.5 : mean.value(), mean.empty() ? 0.5 : mean.error()});
   }
+
+  std::uint32_t bins_;
 };
 
 }  // namespace
 
-std::size_t detection_bin(double score) {
+std::size_t detection_bin(double score, std::size_t bins) {
   constexpr double range = kDetectionLogitRange;
   const double logit = std::log(score) - std::log1p(-score);  // -inf and inf at 0 and 1
   const double clamped = std::clamp(logit, -range, range);
-  const double bin = std::floor((clamped + range) / (2.0 * range) * kDetectionBins);
-  return static_cast<std::size_t>(std::clamp(bin, 0.0, static_cast<double>(kDetectionBins - 1)));
+  const double bin = std::floor((clamped + range) / (2.0 * range) * static_cast<double>(bins));
+  return static_cast<std::size_t>(std::clamp(bin, 0.0, static_cast<double>(bins - 1)));
 }
 
 std::shared_ptr<const Task> make_detection(const TaskSpec& spec, std::uint64_t classes) {

@@ -29,8 +29,10 @@ class Comparison:
         if self.daemons:
             self.consortium.start_coordinator()
         policy = POLICY.replace("[chest]", f"[{self.example.dataset}]").replace("[classification]", f"[{self.example.task}]")
+        atlas = self.example.atlas
+        atlases = {"atlases": {self.example.job["data"]["atlas"]["name"]: str(atlas)}} if atlas else {}
         for name, described in self.described.items():
-            start(name, {self.example.dataset: described}, policy=policy)
+            start(name, {self.example.dataset: described}, policy=policy, **atlases)
         if self.daemons:
             self.consortium.wait_connected()
         return self
@@ -51,8 +53,9 @@ class Comparison:
 
     @property
     def data(self):
-        """The options of `simulate` for the sites' images and the keys of the daemons."""
-        return "--site-data", self.folder, "--roster", self.consortium.roster, "--site-secrets", self.consortium.secrets
+        """The options of `simulate` for the sites' images, the keys of the daemons and the atlas."""
+        atlas = ["--atlas", self.example.atlas] if self.example.atlas else []
+        return "--site-data", self.folder, "--roster", self.consortium.roster, "--site-secrets", self.consortium.secrets, *atlas
 
     def pool(self):
         """Describes everybody's images as one data set; returns the file."""

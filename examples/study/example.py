@@ -19,6 +19,7 @@ class Example:
         self.name, self.folder = name, EXAMPLES / name
         self.template = read(self.folder / "dataset.yaml")
         self.job = read(self.folder / "job.yaml")
+        self.atlas = None  # the file of the job's atlas (study.atlas)
 
     @property
     def dataset(self):

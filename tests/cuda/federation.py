@@ -40,6 +40,21 @@ def masked_sandbox(bench, programs, environment):
     return f"{SITES} confined trainers on {bench.device}, 3 masked rounds, exit code {code}"
 
 
+def simulator_finds_card(bench, programs, environment):
+    """`consilium simulate` without --device: its confined trainers find the card by themselves."""
+    out = bench.work / "simulated"
+    shutil.rmtree(out, ignore_errors=True)
+    job = bench.job("simulated", COMPARED["fedavg_cnn"])
+    device = ["--device", "cpu"] if bench.device == "cpu" else []
+    bench.steps.command("simulate", [programs / "consilium", "simulate", job, "--data", bench.stripes("sandbox", 64 * SITES), "--sites", SITES,
+                                     "--out", out, *device], seconds=180, env=environment)
+    trainer = json.loads((out / "report.json").read_text())["versions"]["trainer"]
+    wanted = f"on {bench.device.partition(':')[0]}"
+    if wanted not in trainer:
+        raise StepFailed(f"expected trainers {wanted}, found '{trainer}': the card isn't used")
+    return trainer
+
+
 def daemons_go_on(bench, programs, environment):
     """A job too large for the card fails with a reason that names memory; the same daemons then finish a small one."""
     before = dict(os.environ)

@@ -422,7 +422,7 @@ authorityKeyIdentifier = keyid:always
 
         return eventually(there, f"job {job_id} is {phase}", seconds, every=0.02)
 
-    def simulate(self, spec, seconds=120):
+    def simulate(self, spec, *options, seconds=120):
         """Simulates the job that submit() sends, with the sites' own secret bytes and data; returns the folder of its results."""
         data, file = self.folder / f"data-{time.monotonic_ns()}", self.folder / f"job-{time.monotonic_ns()}.yaml"
         data.mkdir()
@@ -435,7 +435,7 @@ authorityKeyIdentifier = keyid:always
                 (data / f"{site}.yaml").write_text(json.dumps(description))
         file.write_text(json.dumps(spec))
         out = self.folder / f"simulated-{time.monotonic_ns()}"
-        run("consilium", "simulate", file, "--site-data", data, "--roster", self.roster, "--site-secrets", self.secrets, "--out", out, timeout=seconds)
+        run("consilium", "simulate", file, "--site-data", data, "--roster", self.roster, "--site-secrets", self.secrets, "--out", out, *options, timeout=seconds)
         return out
 
     def fetch(self, job_id):

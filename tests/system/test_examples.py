@@ -35,13 +35,13 @@ class Examples(unittest.TestCase):
         return results
 
     def test_brain_mr(self):
-        self.compare("brain-mr", "2,0,2", 2, "dice")
+        self.compare("brain-mr", "2,0,4", 2, "dice")
 
     def test_cardiac_mr(self):
-        self.compare("cardiac-mr", "2,0,2", 3, "dice")
+        self.compare("cardiac-mr", "2,0,5", 3, "dice")
 
     def test_polyps(self):
-        self.compare("polyps", "4,0,3", 2, "dice")
+        self.compare("polyps", "4,0,4", 2, "dice")
 
     def test_radiographs(self):
         self.compare("radiographs", "8,0,8", 2, "auc")

@@ -175,6 +175,7 @@ void move_pixels(PreparedItem& item, const trainer::Augment& augment, RandomStre
   };
   const Sides sides = item.image.sides;
   item.image = resample(item.image, sides, from, {1.0, 1.0, 1.0});
+  if (!item.atlas.values.empty()) item.atlas = resample(item.atlas, sides, from, {1.0, 1.0, 1.0});
   if (auto* mask = std::get_if<Mask>(&item.target)) *mask = resample(*mask, sides, from);
   if (auto* boxes = std::get_if<Boxes>(&item.target)) move_boxes(*boxes, motion, sides);
 }

@@ -19,6 +19,10 @@ namespace consilium::data {
 using Pixels = std::variant<std::vector<std::uint8_t>, std::vector<std::uint16_t>, std::vector<std::int16_t>,
                             std::vector<std::int32_t>, std::vector<float>>;
 
+/// Maps (column, row, slice, 1) to mm in the patient's RAS+ system (x to the right, y to the front, z to the head): the
+/// first three rows of the 4 x 4 matrix, row-major.
+using Affine = std::array<double, 12>;
+
 /// Identifies what an image shows. The trainer splits and joins by it. It never leaves the site, and no error carries
 /// it. A file format without such tags leaves them empty.
 struct ImageTags {
@@ -37,9 +41,8 @@ struct DecodedImage {
   Pixels pixels;                    ///< as many as the product of shape; floats are finite
   std::array<double, 3> spacing{1.0, 1.0, 1.0};  ///< mm between neighbours along D, H and W; 1 where the file says none
   bool has_spacing = false;                      ///< the file says its spacing
-  /// Maps (column, row, slice, 1) to mm in the patient's RAS+ system (x to the right, y to the front, z to the head),
-  /// the first three rows of the 4 x 4 matrix, row-major. Identity where the file says no position.
-  std::array<double, 12> affine{1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0};
+  /// Of its voxels. Identity where the file says no position.
+  Affine affine{1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0};
   bool has_position = false;  ///< the file says its position and orientation
   /// The range of values that the file says to show (DICOM's window); the first is black and the second white.
   std::optional<std::array<double, 2>> window;

@@ -51,6 +51,7 @@ PreparedItem without_data(const PreparedItem& item) {
   rest.mean = item.mean;
   rest.deviation = item.deviation;
   rest.placement = item.placement;
+  rest.space = item.space;
   rest.image.channels = item.image.channels;
   rest.image.sides = item.image.sides;
   rest.image.spacing = item.image.spacing;

@@ -205,8 +205,9 @@ void ItemSet::measure(const std::vector<Checked>& checked) {
 Result<std::shared_ptr<const ItemSet>> ItemSet::open(const trainer::DataSource& source,
                                                      const std::vector<std::int64_t>& input, std::int64_t classes,
                                                      std::shared_ptr<ImageDecoder> decoder,
-                                                     std::shared_ptr<ScratchFile> scratch) {
-  CONSILIUM_ASSIGN(Preparation preparation, Preparation::create(source, input));
+                                                     std::shared_ptr<ScratchFile> scratch,
+                                                     std::shared_ptr<const Atlas> atlas) {
+  CONSILIUM_ASSIGN(Preparation preparation, Preparation::create(source, input, std::move(atlas)));
   CONSILIUM_ASSIGN(Collection collection, list_items(source, std::move(decoder)));
   if (collection.items.size() > std::numeric_limits<std::uint32_t>::max())
     return fail(ErrorCode::kResourceExhausted, source.path + ": too many items");

@@ -28,10 +28,12 @@ class ItemSet {
   /// Opens a data set. Fails with kInvalidArgument where more of its files can't be read than `loading.unreadable`
   /// allows, or a target doesn't fit `classes`. Errors and notes name files and are for the site's own eyes.
   /// @param scratch  for prepared images beyond `loading.cache`; null: they are read again when they are needed
+  /// @param atlas    the last channels of the model's input; null: none
   static Result<std::shared_ptr<const ItemSet>> open(const trainer::DataSource& source,
                                                      const std::vector<std::int64_t>& input, std::int64_t classes,
                                                      std::shared_ptr<ImageDecoder> decoder,
-                                                     std::shared_ptr<ScratchFile> scratch = nullptr);
+                                                     std::shared_ptr<ScratchFile> scratch = nullptr,
+                                                     std::shared_ptr<const Atlas> atlas = nullptr);
 
   /// What a model trains on: patches where `preprocess.patches` says so, else whole items or planes.
   [[nodiscard]] const std::vector<ExampleKey>& examples(job::Split split) const;

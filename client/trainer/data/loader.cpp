@@ -81,10 +81,12 @@ Result<PreparedItem> Loader::load(std::int64_t row, const Draw& draw) const {
   } else if (preparation.has_patches()) {
     preparation.cut_patch(item, stream);
   }
+  preparation.lay_atlas(item);
   const trainer::Augment& augment = set_->source().augment;
   if (random_) move_pixels(item, augment, stream);
   preparation.normalise(item, set_->site_scale());
   if (random_) change_values(item.image, augment, stream);
+  Preparation::join_atlas(item);
   return item;
 }
 

@@ -50,12 +50,16 @@ void cut(Target& target, const Sides& low, const Sides& sides) {
   }
 }
 
+/// Lets a block with its low corner at `low` begin where the image began.
+void move(Placement& placement, const Sides& low) {
+  for (std::size_t axis = 0; axis < 3; ++axis)
+    placement.offset[axis] += placement.scale[axis] * static_cast<double>(low[axis]);
+}
+
 void cut(PreparedItem& item, const Sides& low, const Sides& sides) {
   cut(item.target, low, sides);
   item.image = block_of(item.image, low, sides);
-  Placement& placement = item.placement;
-  for (std::size_t axis = 0; axis < 3; ++axis)
-    placement.offset[axis] += placement.scale[axis] * static_cast<double>(low[axis]);
+  move(item.placement, low);
 }
 
 void stretch(PreparedItem& item, const Sides& sides) {
@@ -166,8 +170,10 @@ Result<Target> load_target(const Collection& collection, const Item& item, const
 
 }  // namespace
 
-Result<Preparation> Preparation::create(const trainer::DataSource& source, const std::vector<std::int64_t>& input) {
+Result<Preparation> Preparation::create(const trainer::DataSource& source, const std::vector<std::int64_t>& input,
+                                        std::shared_ptr<const Atlas> atlas) {
   Preparation preparation;
+  preparation.atlas_ = std::move(atlas);
   preparation.options_ = source.preprocess;
   preparation.threshold_ = source.labels.threshold;
   const trainer::Preprocess& options = preparation.options_;
@@ -176,6 +182,8 @@ Result<Preparation> Preparation::create(const trainer::DataSource& source, const
         "the model's input isn't the shape of an image: expected [channels, height, width] or [channels, depth, "
         "height, width]");
   preparation.channels_ = input.size() == 1 ? 1 : input[0];
+  if (preparation.atlas_ != nullptr) preparation.channels_ -= preparation.atlas_->channels();
+  if (preparation.channels_ < 1) return refuse("the atlas has as many channels as the model's input, or more");
   preparation.flat_ = input.size() != 4;
   preparation.sides_ =
       input.size() == 1 ? Sides{1, 1, input[0]} : three<std::int64_t>({input.begin() + 1, input.end()}, 1);
@@ -262,6 +270,11 @@ Result<PreparedItem> Preparation::prepare(Volume image, Target target, std::int6
     prepared.image = slice_of(prepared.image, axis, plane);
     if (auto* mask = std::get_if<Mask>(&prepared.target)) *mask = slice_of(*mask, axis, plane);
   }
+  prepared.space = std::exchange(prepared.image.space, std::nullopt);
+  if (atlas_ != nullptr && !prepared.space)
+    return refuse(
+        "it doesn't say where it lies in the patient, as NIfTI and DICOM files can; the job's atlas can't be "
+        "brought to it");
   CONSILIUM_TRY(shape(prepared));
   measure(prepared);
   return prepared;
@@ -313,7 +326,21 @@ void Preparation::pad_to_patch(PreparedItem& item) const {
     low[axis] = -(std::max<std::int64_t>(patch[axis] - sides[axis], 0) / 2);
     sides[axis] = std::max(sides[axis], patch[axis]);
   }
-  if (sides != item.image.sides) item.image = block_of(item.image, low, sides);
+  if (sides == item.image.sides) return;
+  item.image = block_of(item.image, low, sides);
+  move(item.placement, low);
+}
+
+void Preparation::lay_atlas(PreparedItem& item) const {
+  if (atlas_ != nullptr && item.space) item.atlas = atlas_->at(*item.space, item.placement, item.image.sides);
+}
+
+void Preparation::join_atlas(PreparedItem& item) {
+  Volume& image = item.image;
+  if (item.atlas.values.empty()) return;
+  image.values.insert(image.values.end(), item.atlas.values.begin(), item.atlas.values.end());
+  image.channels += item.atlas.channels;
+  item.atlas = {};
 }
 
 void Preparation::normalise(PreparedItem& item, const Scale& site) const {

@@ -2,10 +2,13 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "client/trainer/data/atlas.h"
 #include "client/trainer/data/collection.h"
+#include "client/trainer/data/placement.h"
 #include "client/trainer/data/target.h"
 #include "client/trainer/data/volume.h"
 #include "client/trainer/protocol/data_source.h"
@@ -14,21 +17,15 @@
 
 namespace consilium::data {
 
-/// Where a prepared image lies in the image that it was made of. Along each axis (D, H, W) the edge of a pixel that is
-/// at x in the prepared image is at scale * x + offset in the other one; the first pixel reaches from 0 to 1.
-struct Placement {
-  std::array<double, 3> scale{1.0, 1.0, 1.0};
-  std::array<double, 3> offset{0.0, 0.0, 0.0};
-  bool operator==(const Placement&) const = default;
-};
-
 /// An item after everything that is the same in every epoch: cut, windowed and resampled, not yet normalised.
 struct PreparedItem {
   Volume image;
   Target target;
   float mean = 0.0F;  ///< of the image's values; bytes count as 0 to 1
   float deviation = 1.0F;
-  Placement placement{};  ///< in the image, or in the plane of a volume that was cut
+  Placement placement{};          ///< in the image, or in the plane of a volume that was cut
+  std::optional<Affine> space{};  ///< of the voxels of that image or plane
+  Volume atlas{};                 ///< from lay_atlas() until join_atlas(): the atlas's values at the image's voxels
 };
 
 /// Mean and deviation of each channel, or one for all.
@@ -42,7 +39,9 @@ class Preparation {
  public:
   /// Fails with kInvalidArgument where the description and the model's input can't fit each other.
   /// @param input  the model's: [C, H, W], [C, D, H, W] or [features]
-  static Result<Preparation> create(const trainer::DataSource& source, const std::vector<std::int64_t>& input);
+  /// @param atlas  the last channels of the model's input; null: none. Images must know where they lie then
+  static Result<Preparation> create(const trainer::DataSource& source, const std::vector<std::int64_t>& input,
+                                    std::shared_ptr<const Atlas> atlas = nullptr);
 
   /// Reads an item and prepares it. Errors name the item's file, and are for the site's own eyes.
   /// @param plane  of a volume that is cut into slices; else 0
@@ -66,11 +65,17 @@ class Preparation {
   /// @param site  what the training split has on average, for `normalise: site`
   void normalise(PreparedItem& item, const Scale& site) const;
 
+  /// Brings the atlas, where there is one, to the space of an item, whole or a patch, before its pixels move.
+  void lay_atlas(PreparedItem& item) const;
+  /// Appends what lay_atlas() laid to a normalised image, as its last channels.
+  static void join_atlas(PreparedItem& item);
+
   [[nodiscard]] const trainer::Preprocess& options() const { return options_; }
   /// The axis (D, H, W) that volumes are cut along into planes, where they are.
   [[nodiscard]] std::size_t slice_axis() const;
   /// Sides of an example as the model has it.
   [[nodiscard]] const Sides& sides() const { return sides_; }
+  /// Channels of an image, without the atlas's.
   [[nodiscard]] std::int64_t channels() const { return channels_; }
 
  private:
@@ -80,6 +85,7 @@ class Preparation {
 
   trainer::Preprocess options_;
   std::optional<double> threshold_;
+  std::shared_ptr<const Atlas> atlas_;
   std::int64_t channels_ = 1;
   Sides sides_{1, 1, 1};
   bool flat_ = true;

@@ -33,6 +33,20 @@ void copy_block(const T* from, const Sides& from_sides, const Sides& low, T* to,
   }
 }
 
+/// Where the voxels of a plane lie: its columns and rows run along two of the volume's axes, and it is one voxel deep.
+Affine plane_of_space(const Affine& space, std::size_t axis, std::int64_t index) {
+  // Columns of the matrix belong to W, H and D.
+  const std::size_t cut = 2 - axis, columns = axis == 2 ? 1 : 0, rows = axis == 0 ? 1 : 2;
+  Affine plane{};
+  for (std::size_t row = 0; row < 12; row += 4) {
+    plane[row] = space[row + columns];
+    plane[row + 1] = space[row + rows];
+    plane[row + 2] = space[row + cut];
+    plane[row + 3] = space[row + 3] + static_cast<double>(index) * space[row + cut];
+  }
+  return plane;
+}
+
 Sides without(const Sides& sides, std::size_t axis) {
   if (axis == 0) return {1, sides[1], sides[2]};
   return axis == 1 ? Sides{1, sides[0], sides[2]} : Sides{1, sides[0], sides[1]};
@@ -58,6 +72,7 @@ Volume to_volume(const DecodedImage& image) {
   volume.sides = sides_of_shape(image.shape);
   volume.flat = image.shape.size() == 3;
   volume.spacing = image.spacing;
+  if (image.has_position) volume.space = image.affine;
   volume.bytes = std::holds_alternative<std::vector<std::uint8_t>>(image.pixels);
   std::visit(
       [&](const auto& pixels) {
@@ -150,6 +165,7 @@ Volume slice_of(const Volume& volume, std::size_t axis, std::int64_t index) {
   image.bytes = volume.bytes;
   const std::size_t first = axis == 0 ? 1 : 0, second = axis == 2 ? 1 : 2;
   image.spacing = {1.0, volume.spacing[first], volume.spacing[second]};
+  if (volume.space) image.space = plane_of_space(*volume.space, axis, index);
   image.values.resize(static_cast<std::size_t>(image.channels) * image.plane());
   for (std::size_t c = 0; c < static_cast<std::size_t>(volume.channels); ++c)
     copy_slice(volume.values.data() + c * volume.plane(), volume.sides, axis, index,

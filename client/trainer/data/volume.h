@@ -23,6 +23,7 @@ struct Volume {
   std::array<double, 3> spacing{1.0, 1.0, 1.0};  ///< mm along D, H, W
   bool flat = true;                              ///< an image: D is no side of it
   bool bytes = false;                            ///< values are whole numbers from 0 to 255, to be divided by 255
+  std::optional<Affine> space{};                 ///< where voxels lie; of a decoded image or a plane of it alone
 
   [[nodiscard]] std::size_t plane() const {
     return static_cast<std::size_t>(sides[0]) * static_cast<std::size_t>(sides[1]) * static_cast<std::size_t>(sides[2]);
@@ -40,7 +41,7 @@ Result<void> set_channels(Volume& volume, std::int64_t channels);
 /// @param threshold  values above it are class 1, others 0; none: values are classes, 0 to 255
 Result<Mask> to_mask(const DecodedImage& image, const std::optional<double>& threshold, const Sides& sides);
 
-/// Cuts one plane out of a volume, as an image.
+/// Cuts one plane out of a volume, as an image; it knows where it lies as the volume does.
 /// @param axis  0: along D (axial), 1: along H (coronal), 2: along W (sagittal)
 Volume slice_of(const Volume& volume, std::size_t axis, std::int64_t index);
 Mask slice_of(const Mask& mask, std::size_t axis, std::int64_t index);

@@ -63,8 +63,11 @@ class BoxResults : public Results {
 
   Result<void> finish_image(const Image& image) override {
     for (const Plane& plane : std::exchange(taken_, {})) {
-      CONSILIUM_TRY(add(image, plane));
-      if (context_.overlays) CONSILIUM_TRY(draw(image, plane));
+      json entry = json::object();
+      if (context_.overlays) {
+        CONSILIUM_ASSIGN(entry[kOverlay], draw(image, plane));
+      }
+      CONSILIUM_TRY(add(image, plane, std::move(entry)));
     }
     return {};
   }
@@ -91,7 +94,7 @@ class BoxResults : public Results {
     return {1, sides[axis == 0 ? 1 : 0], sides[axis == 2 ? 1 : 2]};
   }
 
-  Result<void> add(const Image& image, const Plane& plane) {
+  Result<void> add(const Image& image, const Plane& plane, json entry) {
     const std::uint64_t id = ++images_seen_;
     json listed{{"id", id}, {"file_name", image.item->id}, {"width", plane.sides[2]}, {"height", plane.sides[1]}};
     if (image.planes > 1) listed["plane"] = plane.number;
@@ -105,11 +108,13 @@ class BoxResults : public Results {
     }
     const std::string count = fmt::format("{}", plane.found.size());
     const std::string best = plane.found.empty() ? "" : fmt::format("{:.6g}", plane.found.front().score);
-    return index_.add(image, plane.number, {{"image_id", id}, {"detections", plane.found.size()}}, {count, best});
+    entry["image_id"] = id;
+    entry["detections"] = plane.found.size();
+    return index_.add(image, plane.number, std::move(entry), {count, best});
   }
 
   /// Draws what a person would look at: boxes from the task's threshold on.
-  Result<void> draw(const Image& image, const Plane& plane) {
+  Result<std::string> draw(const Image& image, const Plane& plane) {
     Overlay overlay(plane_of(image, context_.choice->preparation, plane.number));
     for (const trainer::Detection& one : plane.found) {
       if (static_cast<double>(one.score) < context_.model->spec.task.threshold) continue;

@@ -29,13 +29,15 @@ class ClassResults : public Results {
     for (const auto& [plane, probabilities] : std::exchange(taken_, {})) {
       const std::vector<std::string> names = names_of(probabilities);
       const bool one = is_one_of();
-      const json entry{{"predicted", one ? json(names.front()) : json(names)}, {"probabilities", probabilities}};
+      json entry{{"predicted", one ? json(names.front()) : json(names)}, {"probabilities", probabilities}};
       std::string words;
       for (const std::string& name : names) words += (words.empty() ? "" : ";") + name;
       std::vector<std::string> cells{words};
       for (const double probability : probabilities) cells.push_back(fmt::format("{:.9g}", probability));
-      CONSILIUM_TRY(index_.add(image, plane, entry, cells));
-      if (context_.overlays) CONSILIUM_TRY(draw(image, plane, probabilities));
+      if (context_.overlays) {
+        CONSILIUM_ASSIGN(entry[kOverlay], draw(image, plane, probabilities));
+      }
+      CONSILIUM_TRY(index_.add(image, plane, std::move(entry), cells));
     }
     return {};
   }
@@ -64,7 +66,7 @@ class ClassResults : public Results {
     return names;
   }
 
-  Result<void> draw(const Image& image, std::int64_t plane, const std::vector<double>& probabilities) {
+  Result<std::string> draw(const Image& image, std::int64_t plane, const std::vector<double>& probabilities) {
     Overlay overlay(plane_of(image, context_.choice->preparation, plane));
     std::vector<std::size_t> found = found_in(probabilities);
     if (found.empty()) overlay.write_line("no label", data::kWhite);

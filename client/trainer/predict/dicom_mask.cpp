@@ -24,6 +24,7 @@
 #include <variant>
 #include <vector>
 
+#include "client/trainer/predict/source_uids.h"
 #include "common/crypto/sha256.h"
 #include "common/job/job_text.h"
 
@@ -39,6 +40,8 @@ constexpr std::int64_t kMostRows = 65535;
 /// DICOM's LO and DS (PS3.5, 6.2).
 constexpr std::size_t kMostText = 64;
 constexpr std::size_t kMostNumber = 16;
+
+DcmTagKey key_of(std::uint32_t tag) { return {static_cast<Uint16>(tag >> 16U), static_cast<Uint16>(tag & 0xFFFFU)}; }
 
 /// Turns DCMTK's word for a failure into ours.
 Result<void> done(const OFCondition& condition, std::string_view doing) {
@@ -63,11 +66,6 @@ OFString short_text(std::string text) {
   return OFString(text.c_str(), most);
 }
 
-std::string new_uid() {
-  std::array<char, 100> uid{};
-  return dcmGenerateUniqueIdentifier(uid.data());
-}
-
 /// Writes one image's segmentation.
 class Segmentation {
  public:
@@ -77,7 +75,12 @@ class Segmentation {
         sides_(image.pixels.sides),
         spacing_(image.header.spacing),
         has_spacing_(image.header.has_spacing),
-        classes_(classes) {}
+        classes_(classes) {
+    for (auto& [tag, text] : source_.attributes) {
+      if (DcmTag(key_of(tag)).getEVR() == EVR_UI) text = uids_.lawful(text);
+    }
+    for (DicomSource::Frame& frame : source_.frames) frame.instance = uids_.lawful(frame.instance);
+  }
 
   Result<std::string> write() {
     CONSILIUM_TRY(check());
@@ -131,8 +134,7 @@ class Segmentation {
     DcmDataset told;
     told.putAndInsertString(DCM_SpecificCharacterSet, "ISO_IR 192");  // UTF-8
     for (const auto& [tag, text] : source_.attributes) {
-      const DcmTagKey key(static_cast<Uint16>(tag >> 16U), static_cast<Uint16>(tag & 0xFFFFU));
-      CONSILIUM_TRY(done(told.putAndInsertString(key, text.c_str()), "taking over its attributes"));
+      CONSILIUM_TRY(done(told.putAndInsertString(key_of(tag), text.c_str()), "taking over its attributes"));
     }
     if (!placed_) {  // it has no frame of reference, which DCMTK would ask for
       for (const DcmTagKey& key : {DCM_FrameOfReferenceUID, DCM_PositionReferenceIndicator}) {
@@ -274,6 +276,7 @@ class Segmentation {
     constexpr std::size_t kPart = 1 << 16;
     DcmFileFormat file;
     CONSILIUM_TRY(done(segmentation_->writeDataset(*file.getDataset()), "writing it"));
+    uids_.restore(*file.getDataset());
     if (!placed_) file.getDataset()->insertEmptyElement(DCM_PatientOrientation);  // type 2C of an image without a place
     std::vector<char> part(kPart);
     DcmOutputBufferStream stream(part.data(), static_cast<offile_off_t>(part.size()));
@@ -293,7 +296,8 @@ class Segmentation {
   }
 
   const ResultContext& context_;
-  const DicomSource& source_;
+  DicomSource source_;  ///< with lawful UIDs
+  SourceUids uids_;
   data::Sides sides_;
   std::array<double, 3> spacing_;
   bool has_spacing_;

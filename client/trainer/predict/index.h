@@ -31,6 +31,9 @@ class Index {
   bool first_ = true;
 };
 
+/// In an image's object: its overlay, where there is one.
+inline constexpr const char* kOverlay = "overlay";
+
 /// Writes JSON on one line; text that isn't UTF-8, as a file's name may be, is repaired.
 [[nodiscard]] std::string line_of(const nlohmann::json& json);
 

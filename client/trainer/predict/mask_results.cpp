@@ -53,8 +53,11 @@ class MaskResults : public Results {
     CONSILIUM_ASSIGN(const MaskFile file, file_of(image, classes));
     const std::string name = context_.output->name_for("masks", image.item->id, file.ending);
     CONSILIUM_TRY(context_.output->write(name, std::as_bytes(std::span(file.bytes))));
-    if (context_.overlays) CONSILIUM_TRY(draw(image, classes));
-    return add_to_index(image, name, classes);
+    json entry{{"mask", name}};
+    if (context_.overlays) {
+      CONSILIUM_ASSIGN(entry[kOverlay], draw(image, classes));
+    }
+    return add_to_index(image, std::move(entry), classes);
   }
 
   void drop_image() override { classes_.clear(); }
@@ -109,15 +112,15 @@ class MaskResults : public Results {
     return MaskFile{std::move(bytes), ".nii.gz"};
   }
 
-  Result<void> add_to_index(const Image& image, const std::string& name, const std::vector<std::uint8_t>& classes) {
+  Result<void> add_to_index(const Image& image, json entry, const std::vector<std::uint8_t>& classes) {
     std::vector<std::uint64_t> counts(context_.choice->classes.size(), 0);
     for (const std::uint8_t one : classes) ++counts[one];
-    json entry{{"mask", name}, {"voxels", counts}};
+    entry["voxels"] = counts;
     const auto& spacing = image.header.spacing;
     const double size = spacing[0] * spacing[1] * spacing[2];
     const bool sized = image.header.has_spacing && !image.pixels.flat;
     if (sized) entry["voxel_mm3"] = size;
-    std::vector<std::string> cells{name};
+    std::vector<std::string> cells{entry["mask"].get<std::string>()};
     for (std::size_t c = 1; c < counts.size(); ++c) {
       cells.push_back(fmt::format("{}", counts[c]));
       cells.push_back(sized ? fmt::format("{:.6g}", static_cast<double>(counts[c]) * size / 1000.0) : "");
@@ -125,7 +128,7 @@ class MaskResults : public Results {
     return index_.add(image, -1, std::move(entry), cells);
   }
 
-  Result<void> draw(const Image& image, const std::vector<std::uint8_t>& classes) {
+  Result<std::string> draw(const Image& image, const std::vector<std::uint8_t>& classes) {
     const data::Sides& sides = image.pixels.sides;
     const std::size_t plane_size = static_cast<std::size_t>(sides[1]) * static_cast<std::size_t>(sides[2]);
     const data::Mask whole{{sides[0], sides[1], sides[2]}, classes};

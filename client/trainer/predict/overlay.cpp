@@ -64,12 +64,13 @@ data::Volume plane_of(const Image& image, const data::Preparation& preparation, 
   return data::slice_of(pixels, 0, pixels.sides[0] / 2);
 }
 
-Result<void> write_overlay(const ResultContext& context, const Image& image, std::int64_t plane,
-                           const Overlay& overlay) {
+Result<std::string> write_overlay(const ResultContext& context, const Image& image, std::int64_t plane,
+                                  const Overlay& overlay) {
   CONSILIUM_ASSIGN(const std::string png, data::to_png(overlay.picture()));
   const std::string ending = image.planes > 1 ? fmt::format(".{:04}.png", plane) : ".png";
   const std::string name = context.output->name_for("overlays", image.item->id, ending);
-  return context.output->write(name, std::as_bytes(std::span(png)));
+  CONSILIUM_TRY(context.output->write(name, std::as_bytes(std::span(png))));
+  return name;
 }
 
 }  // namespace consilium::predict

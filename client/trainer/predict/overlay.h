@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "client/trainer/data/picture.h"
@@ -39,8 +40,9 @@ class Overlay {
 /// of a volume that isn't the middle plane.
 [[nodiscard]] data::Volume plane_of(const Image& image, const data::Preparation& preparation, std::int64_t plane);
 
-/// Writes overlays/NAME.png. @param plane  of an image with several, in its name; else 0
-Result<void> write_overlay(const ResultContext& context, const Image& image, std::int64_t plane,
-                           const Overlay& overlay);
+/// Writes overlays/NAME.png and returns its name below the output folder.
+/// @param plane  of an image with several, in its name; else 0
+Result<std::string> write_overlay(const ResultContext& context, const Image& image, std::int64_t plane,
+                                  const Overlay& overlay);
 
 }  // namespace consilium::predict

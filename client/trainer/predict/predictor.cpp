@@ -54,7 +54,7 @@ Result<Predictor> Predictor::create(const report::ResultFolder& model, const Pre
   Predictor predictor(model, choice);
   predictor.cancelled_ = std::move(cancelled);
   const job::JobSpec& job = model.spec;
-  CONSILIUM_ASSIGN(predictor.scale_, trainer::InputScale::create(job.data.normalize, job.model.input));
+  CONSILIUM_ASSIGN(predictor.scale_, trainer::InputScale::create(job::input_normalization(job), job.model.input));
   CONSILIUM_ASSIGN(predictor.network_, trainer::Network::create(job.model, device, job.training.precision));
   CONSILIUM_ASSIGN(const auto task, task::make_task(job.task, static_cast<std::uint64_t>(job.model.classes)));
   CONSILIUM_TRY(task::check_outputs(*task, job.model.input, predictor.network_->output_shapes()));
@@ -99,10 +99,16 @@ CasePrediction Predictor::read(std::span<const at::Tensor> outputs, std::int64_t
   return prediction;
 }
 
+void Predictor::finish(data::PreparedItem& image) const {
+  choice_->preparation.lay_atlas(image);
+  choice_->preparation.normalise(image, choice_->scale);
+  data::Preparation::join_atlas(image);
+}
+
 Result<std::vector<CasePrediction>> Predictor::predict_whole(data::PreparedItem& image) {
   const data::Sides sides = image.image.sides;
   choice_->preparation.pad_to_patch(image);
-  choice_->preparation.normalise(image, choice_->scale);
+  finish(image);
   const at::Tensor batch = batch_of({&image, 1});
   CONSILIUM_ASSIGN(at::Tensor scores, trainer::scores_by_windows(*network_, batch, kMostWindows, cancelled_));
   const auto dimensions = static_cast<std::size_t>(batch.dim() - 2);
@@ -118,7 +124,7 @@ Result<std::vector<CasePrediction>> Predictor::predict(std::span<data::PreparedI
     const c10::InferenceMode guard;
     if (cancelled_()) return fail(ErrorCode::kCancelled, "prediction: interrupted");
     if (choice_->windows) return predict_whole(cases.front());
-    for (data::PreparedItem& one : cases) choice_->preparation.normalise(one, choice_->scale);
+    for (data::PreparedItem& one : cases) finish(one);
     std::vector<at::Tensor> outputs = network_->forward(batch_of(cases), trainer::Pass{});
     for (at::Tensor& output : outputs) output = output.cpu().contiguous();
     CONSILIUM_TRY(trainer::check_finite(outputs, 0));

@@ -36,6 +36,8 @@ class Predictor {
  private:
   Predictor(const report::ResultFolder& model, const PreparationChoice& choice) : model_(&model), choice_(&choice) {}
   Result<std::vector<CasePrediction>> predict_whole(data::PreparedItem& image);
+  /// Normalises an image and joins the atlas.
+  void finish(data::PreparedItem& image) const;
   [[nodiscard]] at::Tensor batch_of(std::span<const data::PreparedItem> cases) const;
   [[nodiscard]] CasePrediction read(std::span<const at::Tensor> outputs, std::int64_t row) const;
 

@@ -103,10 +103,19 @@ Result<void> check_use(const Described& described, const job::JobSpec& job) {
 
 /// The mean and deviation of the site's training images, as its own evaluation has them.
 Result<data::Scale> scale_of_site(const DataSource& source, const job::JobSpec& job,
-                                  std::shared_ptr<data::ImageDecoder> decoder) {
+                                  std::shared_ptr<data::ImageDecoder> decoder,
+                                  std::shared_ptr<const data::Atlas> atlas) {
   fmt::print(stderr, "consilium-trainer: reading {} for normalise: site\n", source.path);
-  CONSILIUM_ASSIGN(const auto set, data::ItemSet::open(source, job.model.input, job.model.classes, std::move(decoder)));
+  CONSILIUM_ASSIGN(const auto set, data::ItemSet::open(source, job.model.input, job.model.classes, std::move(decoder),
+                                                       nullptr, std::move(atlas)));
   return set->site_scale();
+}
+
+Result<std::shared_ptr<const data::Atlas>> read_atlas(const trainer::PredictOptions& options, const job::JobSpec& job,
+                                                      data::ImageDecoder& decoder) {
+  CONSILIUM_ASSIGN(const auto file, trainer::atlas_file(job, options.atlas));
+  if (!file) return std::shared_ptr<const data::Atlas>();
+  return data::Atlas::read(decoder, *file);
 }
 
 }  // namespace
@@ -116,12 +125,13 @@ Result<PreparationChoice> choose_preparation(const trainer::PredictOptions& opti
   CONSILIUM_ASSIGN(const Described described, described_by(options, job));
   CONSILIUM_TRY(check_use(described, job));
   const DataSource& source = described.source;
-  CONSILIUM_ASSIGN(data::Preparation preparation, data::Preparation::create(source, job.model.input));
+  CONSILIUM_ASSIGN(const auto atlas, read_atlas(options, job, *decoder));
+  CONSILIUM_ASSIGN(data::Preparation preparation, data::Preparation::create(source, job.model.input, atlas));
   PreparationChoice choice{
       .preparation = std::move(preparation), .scale = {}, .classes = {}, .in_words = described.in_words};
   CONSILIUM_ASSIGN(choice.classes, names_of_classes(options, source, job.model.classes));
   if (source.preprocess.normalise == Preprocess::Normalise::kSite) {
-    CONSILIUM_ASSIGN(choice.scale, scale_of_site(source, job, decoder));
+    CONSILIUM_ASSIGN(choice.scale, scale_of_site(source, job, decoder, atlas));
   }
   const Match match = source.labels.match;
   const bool by_series = match == Match::kPatient || match == Match::kStudy || match == Match::kSeries;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "client/trainer/protocol/data_source.h"
+#include "common/crypto/sha256.h"
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
 #include "common/job/round_order.h"
@@ -31,6 +32,14 @@ inline constexpr std::size_t kMaxRecordBytes = 1 << 20;
 // Host to trainer.
 
 /// Load data and build the model; what is loaded already is kept. Answered by Prepared.
+/// An atlas as the job names it, in the file that the site has of it.
+struct AtlasFile {
+  std::string path;
+  crypto::Digest sha256{};     ///< the file's, as the job has it
+  std::uint32_t channels = 1;  ///< maps in it
+  bool operator==(const AtlasFile&) const = default;
+};
+
 struct Prepare {
   model::ModelSpec model;
   DataSource data;
@@ -39,6 +48,7 @@ struct Prepare {
   task::TaskSpec task{};
   task::LossSpec loss{};
   job::Precision precision = job::Precision::kFloat32;
+  std::optional<AtlasFile> atlas{};  ///< the last channels of the model's input
   bool operator==(const Prepare&) const = default;
 };
 /// Train from the global model. Carries two memfds: the global model (read-only), and where the delta goes; each holds

@@ -53,6 +53,20 @@ std::optional<job::Normalization> read_normalize(RecordReader& parent) {
   return normalize;
 }
 
+std::optional<AtlasFile> read_atlas(RecordReader& parent) {
+  const json* value = parent.member("atlas");
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  RecordReader reader(*value, parent.path_of("atlas"));
+  AtlasFile atlas;
+  atlas.path = reader.text("path", kMaxPathBytes);
+  const auto digest = crypto::digest_from_hex(reader.text("sha256", 64));
+  if (digest) atlas.sha256 = *digest;
+  if (!digest) reader.refuse("sha256", "64 hexadecimal digits");
+  atlas.channels = static_cast<std::uint32_t>(reader.integer("channels", 1, job::kMaxAtlasChannels));
+  if (auto read = reader.finish(); !read) parent.take(read.error());
+  return atlas;
+}
+
 job::OptimizerSpec read_optimizer(RecordReader& parent) {
   job::OptimizerSpec optimizer;
   const json* value = parent.member("optimizer");
@@ -121,6 +135,7 @@ Request read_prepare(RecordReader& reader) {
   request.parameter_count = reader.integer("parameter_count", 1, ParameterManifest::kMaxParameters);
   read_task(reader, request);
   request.precision = read_name(reader, "precision", kPrecisionNames);
+  request.atlas = read_atlas(reader);
   return request;
 }
 

@@ -34,6 +34,12 @@ json to_json(const job::OptimizerSpec& optimizer) {
 json to_json(const Prepare& request) {
   json normalize;
   if (request.normalize) normalize = {{"mean", request.normalize->mean}, {"std", request.normalize->std}};
+  json atlas;
+  if (request.atlas) {
+    atlas = {{"path", request.atlas->path},
+             {"sha256", crypto::to_hex(request.atlas->sha256)},
+             {"channels", request.atlas->channels}};
+  }
   return {{"type", "prepare"},
           {"model", model::to_json(request.model)},
           {"data", to_json(request.data)},
@@ -41,7 +47,8 @@ json to_json(const Prepare& request) {
           {"parameter_count", request.parameter_count},
           {"task", task::to_json(request.task)},
           {"loss", task::to_json(request.loss, request.task.kind)},
-          {"precision", record_name(kPrecisionNames, request.precision).value_or("")}};
+          {"precision", record_name(kPrecisionNames, request.precision).value_or("")},
+          {"atlas", atlas}};
 }
 
 json to_json(const job::RateFactors& factors) {

@@ -52,19 +52,21 @@ std::vector<Detection> without_duplicates(std::vector<Detection> detections, dou
 
 void count_image(std::span<const Detection> detections, std::span<const TrueBox> truths,
                  const DetectionCounts& counts) {
+  const std::size_t bins = counts.detections.size() / counts.truths.size();
+  const auto bin_of = [bins](const Detection& one) {
+    return task::detection_bin(static_cast<double>(one.score), bins);
+  };
   for (const TrueBox& truth : truths) ++counts.truths[static_cast<std::size_t>(truth.of_class)];
-  for (const Detection& detection : detections) {
-    const std::size_t bin = task::detection_bin(static_cast<double>(detection.score));
-    ++counts.detections[static_cast<std::size_t>(detection.of_class) * task::kDetectionBins + bin];
-  }
+  for (const Detection& one : detections)
+    ++counts.detections[static_cast<std::size_t>(one.of_class) * bins + bin_of(one)];
   for (std::uint32_t index = 0; index < task::kIouThresholds; ++index) {
     std::vector<bool> taken(truths.size(), false);
-    for (const Detection& detection : detections) {
-      const std::int64_t match = best_match(detection, truths, taken, task::iou_threshold(index));
+    for (const Detection& one : detections) {
+      const std::int64_t match = best_match(one, truths, taken, task::iou_threshold(index));
       if (match < 0) continue;
       taken[static_cast<std::size_t>(match)] = true;
-      const auto row = static_cast<std::size_t>(detection.of_class) * task::kIouThresholds + index;
-      ++counts.hits[row * task::kDetectionBins + task::detection_bin(static_cast<double>(detection.score))];
+      const auto row = static_cast<std::size_t>(one.of_class) * task::kIouThresholds + index;
+      ++counts.hits[row * bins + bin_of(one)];
     }
   }
 }

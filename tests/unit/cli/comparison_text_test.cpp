@@ -18,12 +18,14 @@ TEST_CASE("a comparison has lines that begin with alone, federated and pooled, w
   comparison.federated = metrics_of(0.85, 0.92);
   comparison.pooled = metrics_of(0.87, 0.93);
   const auto lines = comparison_lines(comparison);
-  REQUIRE(lines.size() == 5);
+  REQUIRE(lines.size() == 6);
   CHECK(lines[0].starts_with("alone      accuracy 0.600"));
   CHECK(lines[0].find("AUC 0.700") != std::string::npos);
   CHECK(lines[1].starts_with("  east     accuracy 0.500"));
   CHECK(lines[3].starts_with("federated  accuracy 0.850"));
   CHECK(lines[4].starts_with("pooled     accuracy 0.870"));
+  CHECK(lines[5].starts_with("gain       accuracy +0.250 over"));
+  CHECK(lines[5].ends_with("no interval, which needs the counts of 10 patients and more"));
   CHECK(federated_is_better(comparison));
 }
 

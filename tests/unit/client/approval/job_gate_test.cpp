@@ -1,7 +1,12 @@
 #include "client/approval/job_gate.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
 
+#include "common/files/temporary_folder.h"
 #include "tests/unit/client/approval/signing.h"
 
 namespace consilium::approval {
@@ -45,6 +50,7 @@ struct GateDesk {
   policy::Policy policy = policy::parse_policy(kPolicy, "policy.yaml").value();
   roster::Roster roster{.consortium = "lung", .researchers = signing().roster};
   std::vector<std::string> datasets{"chest"};
+  std::map<std::string, std::string> atlases;
 
   GateDesk() { use(signing()); }
   void use(const Signing& people) {
@@ -55,7 +61,7 @@ struct GateDesk {
 
   Verdict offer(const wire::JobOffer& offer, const std::string& coordinator = kHub) {
     const std::string site = "north";
-    return gate->examine(offer, coordinator, {policy, roster, datasets, site, crypto::Digest{}});
+    return gate->examine(offer, coordinator, {policy, roster, datasets, atlases, site, crypto::Digest{}});
   }
   void decide(bool approved, const std::string& researcher = "ada") {
     REQUIRE(approvals->decide({{job::job_digest(spec()), researcher}, approved, "root", now}));
@@ -69,6 +75,34 @@ TEST_CASE("the researcher is whoever signed, and a listed one needs no approval"
   CHECK(verdict.researcher == "bob");
   CHECK(verdict.spec == spec());
   CHECK(desk.approvals->accepted_as("tiny-1").value()->sums == 41);
+}
+
+TEST_CASE("a job whose atlas the site hasn't got, or another file of it, is declined by that key") {
+  GateDesk desk;
+  job::JobSpec asked = spec();
+  asked.model.input = {2, 28, 28};
+  const auto folder = files::TemporaryFolder::create("atlases-").value();
+  const std::string file = folder.path() / "map.nii";
+  std::ofstream(file) << "a map";
+  desk.atlases["brain"] = file;
+  asked.data.atlas = job::AtlasSpec{"brain", crypto::sha256(std::string_view("a map")), 1};
+  CHECK(desk.offer(signing().offer("tiny-1", asked, "bob")).reason != "atlases");
+
+  const auto declined = [&](const job::JobSpec& spec) {
+    const Verdict verdict = desk.offer(signing().offer("tiny-2", spec, "bob"));
+    CHECK(verdict.consent == JobConsent::kDeclined);
+    CHECK(verdict.reason == "atlases");
+    return verdict.log;
+  };
+  job::JobSpec other = asked;
+  other.data.atlas->name = "liver";
+  CHECK(declined(other) == "this site has no atlas 'liver' (client.yaml: atlases)");
+  other = asked;
+  other.data.atlas->sha256[0] ^= 1;
+  CHECK_THAT(declined(other), Catch::Contains(file + " isn't the job's atlas: expected the SHA-256 " +
+                                              crypto::to_hex(other.data.atlas->sha256)));
+  std::filesystem::remove(file);
+  CHECK_THAT(declined(asked), Catch::Contains(file));
 }
 
 TEST_CASE(

@@ -157,6 +157,9 @@ TEST_CASE("a job's task and loss are said with their numbers, and a class that w
   CHECK_THAT(training_in_words(job),
              Catch::EndsWith(R"(', images changed at random as the job says ({"rotate":15.0}))"));
   job.data.augment.reset();
+  job.data.atlas = job::AtlasSpec{"brain", {}, 1};
+  CHECK_THAT(training_in_words(job), Catch::EndsWith("', with this site's atlas 'brain'"));
+  job.data.atlas.reset();
   job.evaluation.alone = true;
   CHECK_THAT(training_in_words(job), Catch::EndsWith("', and as much for a model that stays here"));
   job.evaluation.alone = false;

@@ -103,6 +103,35 @@ TEST_CASE("optimisers, schedules and channels take their own keys") {
   CHECK(parsed(image).data.normalize == Normalization{{0.1, 0.2, 0.3}, {1.0}});
 }
 
+TEST_CASE("a job names an atlas by digest, and its channels are the last of the model's input") {
+  const std::string hex(64, 'a');
+  const std::string text = with(with(kSmallJob, "input: [8]", "input: [3, 4, 4]"), "{mean: 0.5, std: 0.25}",
+                                "{mean: [0.5, 0.25], std: 2}, atlas: {name: brain, sha256: " + hex + ", channels: 1}");
+  const JobSpec job = parsed(text);
+  REQUIRE(job.data.atlas);
+  CHECK(job.data.atlas->name == "brain");
+  CHECK(crypto::to_hex(job.data.atlas->sha256) == hex);
+  CHECK(image_channels(job) == 2);
+  CHECK(input_normalization(job) == Normalization{{0.5, 0.25, 0.0}, {2.0, 2.0, 1.0}});
+  CHECK(parsed(canonical_text(job)) == job);
+  JobSpec other = job;
+  other.data.atlas->sha256[31] ^= 1;
+  CHECK(job_digest(other) != job_digest(job));
+  other.data.atlas.reset();
+  CHECK(image_channels(other) == 3);
+  CHECK(input_normalization(other) == other.data.normalize);
+
+  const auto refused = [&](const std::string& from, const std::string& to) {
+    return parse_job(with(text, from, to), "job.yaml").error().message;
+  };
+  CHECK(refused("channels: 1", "channels: 3").find("data.atlas.channels: the model's input has 3 channels") !=
+        std::string::npos);
+  CHECK(refused("channels: 1", "channels: 17").find("data.atlas.channels") != std::string::npos);
+  CHECK(refused(hex, "abc").find("data.atlas.sha256: expected the SHA-256 of the file") != std::string::npos);
+  CHECK(refused("[0.5, 0.25]", "[0.5, 0.25, 1]").find("or 2 (the image's channels), found 3") != std::string::npos);
+  CHECK(refused("[3, 4, 4]", "[8]").find("only with images") != std::string::npos);
+}
+
 TEST_CASE("an error names the file, the key path, what was expected and what was found") {
   const auto message = [](const std::string& from, const std::string& to) {
     const auto job = parse_job(with(kSmallJob, from, to), "job.yaml");
@@ -178,6 +207,8 @@ JobSpec random_job(std::mt19937_64& draw) {
   if (below(2))
     job.data.normalize =
         Normalization{{share() - 0.5}, std::vector<double>(static_cast<std::size_t>(job.model.input[0]), share())};
+  if (job.model.input.size() >= 3 && job.model.input[0] > 1 && !job.data.normalize && below(2))
+    job.data.atlas = AtlasSpec{"brain", {7}, 1 + below(static_cast<std::uint32_t>(job.model.input[0] - 1))};
   job.training.local_epochs = 1 + below(100);
   job.training.batch_size = 1 + below(1000);
   OptimizerSpec& optimizer = job.training.optimizer;

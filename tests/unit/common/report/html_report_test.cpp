@@ -113,6 +113,8 @@ TEST_CASE("the page tells the interval of a gain, and whether it leaves room for
   CHECK(holds(report_html(report), "would hardly have said the opposite"));
   report.comparison.gain_intervals["accuracy"] = {-0.125, 0.25};
   CHECK(holds(report_html(report), "it includes 0"));
+  report.comparison.gain_intervals.clear();
+  CHECK(holds(report_html(report), "There is no interval: it needs the counts of single patients, 10 of them"));
 }
 
 TEST_CASE("the page of a plain job has each site's metrics; that of a masked one has no number of a single site") {

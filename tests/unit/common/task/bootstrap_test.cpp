@@ -97,6 +97,21 @@ TEST_CASE("each site keeps as many patients as it has, and a draw follows from i
         bootstrap(*task, mixed, 50, 4)->front().at("accuracy"));
 }
 
+TEST_CASE("too few patients give no replicates: a site's only one is in every sample") {
+  const auto task = two_classes();
+  const auto alike = [&](std::size_t sites, std::size_t each) {
+    EvaluatedPatients patients;
+    for (std::size_t site = 0; site < sites; ++site) patients.push_back(drawn_patients(*task, each, 0.5, 3).front());
+    return bootstrap(*task, std::vector<EvaluatedPatients>{patients}, 20, 1)->front();
+  };
+  CHECK(alike(40, 1).empty());
+  CHECK(alike(1, 10).empty());
+  CHECK_FALSE(alike(1, 11).empty());
+  CHECK(alike(3, 4).empty());
+  CHECK_FALSE(alike(5, 3).empty());
+  CHECK(intervals_of(alike(40, 1)).empty());
+}
+
 TEST_CASE("models see the same samples: the difference of a model to itself is 0") {
   const auto task = two_classes();
   const EvaluatedPatients patients = drawn_patients(*task, 40, 0.7, 2);

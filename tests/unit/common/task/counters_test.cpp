@@ -109,11 +109,11 @@ Filled detection(Random& random) {
   for (int i = 0; i < 30; ++i) {
     ++filled.of(kExamples)[0];
     const std::size_t c = random() % 3;
-    const std::size_t bin = random() % kDetectionBins;
+    const std::size_t bin = random() % detection_bins(3);
     ++filled.of(kTruths)[c];
-    ++filled.of(kDetections)[c * kDetectionBins + bin];
+    ++filled.of(kDetections)[c * detection_bins(3) + bin];
     const std::uint64_t up_to = random() % (kIouThresholds + 1);
-    for (std::size_t t = 0; t < up_to; ++t) ++filled.of(kHits)[(c * kIouThresholds + t) * kDetectionBins + bin];
+    for (std::size_t t = 0; t < up_to; ++t) ++filled.of(kHits)[(c * kIouThresholds + t) * detection_bins(3) + bin];
   }
   return filled;
 }
@@ -320,9 +320,22 @@ TEST_CASE("each distance lies in its bin, and bins are no wider than 4.8 % of wh
   }
 }
 
+TEST_CASE("histograms of detections are finer the fewer the classes are, and stay within what can be sent") {
+  CHECK(detection_bins(1) == 8192);
+  CHECK(detection_bins(2) == 8192);
+  CHECK(detection_bins(3) == 4096);
+  CHECK(detection_bins(16) == 1024);
+  CHECK(detection_bins(17) == 512);
+  CHECK(detection_bins(kMaxClasses) == 512);
+  CHECK(detection_bin(0.0, 8192) == 0);
+  CHECK(detection_bin(0.5, 8192) == 4096);
+  CHECK(detection_bin(1.0, 8192) == 8191);
+  CHECK(detection_bin(0.501, 8192) > detection_bin(0.5, 8192));
+}
+
 TEST_CASE("average precision of one bin is anything between all misses first and all hits first") {
-  Values hits(kDetectionBins);
-  Values detections(kDetectionBins);
+  Values hits(512);
+  Values detections(512);
   hits[100] = 2;
   detections[100] = 4;
   const Bounded one = average_precision(hits, detections, 2);

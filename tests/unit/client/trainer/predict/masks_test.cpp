@@ -274,6 +274,29 @@ TEST_CASE("a segmentation of an image without a place in the patient, and of not
   CHECK_FALSE(file.getDataset()->tagExists(DCM_FrameOfReferenceUID));
 }
 
+TEST_CASE("a segmentation refers to its source by the UIDs that a scanner wrote, right or wrong by the standard") {
+  REQUIRE(decode::set_up_libraries());
+  const Models models;
+  Image image = dicom_image(1, false);
+  auto& attributes = std::get<DicomSource>(*image.header.origin).attributes;
+  attributes[0x00080018] = "2.16.124.99.03726433669854671539";  // a component that begins with 0
+  attributes[0x0020000D] = "2.16.124.99.01";
+  attributes[0x0020000E] = "2.16.124.99.02";
+  attributes[0x00200052] = "2.16.124.99.03";
+  std::vector<std::uint8_t> classes(12, 0);
+  classes[0] = 1;
+  DcmFileFormat file;
+  const auto read = read_segmentation(segmentation_of(models, image, classes), file);
+  DcmItem& dataset = *file.getDataset();
+  CHECK(text_at(dataset, DCM_StudyInstanceUID) == "2.16.124.99.01");
+  CHECK(text_at(dataset, DCM_FrameOfReferenceUID) == "2.16.124.99.03");
+  for (const DcmTagKey& key : {DCM_SourceImageSequence, DCM_ReferencedInstanceSequence}) {
+    DcmSequenceOfItems* found = nullptr;
+    REQUIRE(dataset.findAndGetSequence(key, found, OFTrue).good());
+    CHECK(text_at(*found->getItem(0), DCM_ReferencedSOPInstanceUID) == "2.16.124.99.03726433669854671539");
+  }
+}
+
 TEST_CASE("an image that lacks what a segmentation repeats is refused by the attribute's name") {
   const Models models;
   Image image = dicom_image(1, false);

@@ -20,6 +20,7 @@ std::vector<std::string> good_requests() {
   prepare.data = {"npz", "/data/a.npz"};
   prepare.normalize = job::Normalization{{0.5}, {0.5}};
   prepare.parameter_count = 199'210;
+  prepare.atlas = AtlasFile{"/maps/a.nii", {}, 1};
   Train train;
   train.site = "north";
   train.learning_rates = {{"fc", 0.5}};
@@ -43,7 +44,7 @@ std::vector<std::string> good_replies() {
 
 /// Whether a value may stand where another kind stood: null for no normalisation, whole numbers for fractions.
 bool may_stand(const std::string& key, const json& good, const json& other) {
-  if (key == "normalize" && other.is_null()) return true;
+  if ((key == "normalize" || key == "atlas") && other.is_null()) return true;
   if (key == "mean_loss" && other == -1) return true;
   return good.is_number_float() && other.is_number() && other >= 0.0;
 }

@@ -48,6 +48,7 @@ TEST_CASE("every request survives its own text, every bit of every number") {
   by_layers.normalize.reset();
   by_layers.data.type = "idx";
   by_layers.precision = job::Precision::kBfloat16;
+  by_layers.atlas = AtlasFile{"/srv/maps/brain.nii", {1, 2, 3}, 4};
   for (const Request& request :
        {Request(chest_prepare()), Request(by_layers), Request(chest_train()), Request(Evaluate{job::Split::kTest, 256}),
         Request(EvaluatePatients{job::Split::kTrain, 16, 3, 40, 20}), Request(Look{{"npz", "/data/chest.npz"}}),

@@ -17,8 +17,8 @@ Box box_of(const nlohmann::json& json) { return {json[0], json[1], json[2], json
 struct Counted {
   explicit Counted(std::size_t classes)
       : truths(classes),
-        detections(classes * task::kDetectionBins),
-        hits(classes * task::kIouThresholds * task::kDetectionBins) {}
+        detections(classes * task::detection_bins(classes)),
+        hits(classes * task::kIouThresholds * task::detection_bins(classes)) {}
   [[nodiscard]] DetectionCounts spans() { return {truths, detections, hits}; }
   std::vector<std::uint64_t> truths, detections, hits;
 };
@@ -81,7 +81,7 @@ TEST_CASE("each box is found once, and by detections of its class alone") {
   };
   CHECK(sum(counted.detections) == 3);
   CHECK(sum(counted.hits) == task::kIouThresholds);
-  CHECK(counted.hits[task::detection_bin(static_cast<double>(0.9F))] == 1);
+  CHECK(counted.hits[task::detection_bin(static_cast<double>(0.9F), task::detection_bins(2))] == 1);
 }
 
 TEST_CASE("a detector's outputs are read as boxes in pixels, clipped to the image") {
