@@ -14,6 +14,7 @@
 #include "common/files/temporary_folder.h"
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
+#include "common/pki/own_certificate.h"
 #include "common/pki/trust.h"
 
 namespace consilium::cli {
@@ -35,6 +36,8 @@ Result<AdminClient> connect(const ConnectionOptions& options) {
   CONSILIUM_ASSIGN(const Connection connection, usable_connection(options));
   CONSILIUM_ASSIGN(const auto warning, revocation_warning(connection, [] { return std::time(nullptr); }));
   if (warning) fmt::print(stderr, "consilium: warning: {}\n", *warning);
+  if (const auto ending = pki::OwnCertificate(connection.certificate, connection.key).warning_due())
+    fmt::print(stderr, "consilium: warning: {}\n", *ending);
   AdminConfig config;
   config.coordinator = connection.coordinator;
   config.root = connection.root;
@@ -95,6 +98,15 @@ Result<FetchedJob> fetch_job(AdminClient& client, const std::string& job_id) {
   }
   CONSILIUM_TRY(read);
   return job;
+}
+
+void warn_of_ends(const std::vector<report::SiteStatus>& sites) {
+  for (const report::SiteStatus& site : sites) {
+    if (site.certificate_end == 0) continue;
+    const auto warning =
+        pki::end_warning("the certificate of site " + printable(site.name), site.certificate_end, std::time(nullptr));
+    if (warning) fmt::print(stderr, "consilium: warning: {}\n", *warning);
+  }
 }
 
 int exit_code_of(report::JobPhase phase) {

@@ -35,6 +35,9 @@ struct FetchedJob {
 /// Fails with kFailedPrecondition where no round is committed yet.
 Result<FetchedJob> fetch_job(AdminClient& client, const std::string& job_id);
 
+/// Warns, on standard error, of each site's certificate that ends within a month or has ended.
+void warn_of_ends(const std::vector<report::SiteStatus>& sites);
+
 /// What `watch` exits with after a job that ended so.
 [[nodiscard]] int exit_code_of(report::JobPhase phase);
 

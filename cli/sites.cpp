@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/live_view.h"
 #include "cli/remote.h"
+#include "common/pki/index.h"
 
 namespace consilium::cli {
 namespace {
@@ -23,11 +24,14 @@ Result<int> sites(const SitesOptions& options) {
   if (options.json) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     for (const auto& site : all) {
-      list.push_back({{"name", site.name},
-                      {"connected", site.connected},
-                      {"software", site.software},
-                      {"datasets", site.datasets},
-                      {"activity", site.activity}});
+      list.push_back(
+          {{"name", site.name},
+           {"connected", site.connected},
+           {"software", site.software},
+           {"datasets", site.datasets},
+           {"activity", site.activity},
+           {"certificate_end", site.certificate_end == 0 ? nlohmann::ordered_json()
+                                                         : nlohmann::ordered_json(pki::to_iso(site.certificate_end))}});
     }
     fmt::print("{}\n", list.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
     return kSuccess;
@@ -43,6 +47,7 @@ Result<int> sites(const SitesOptions& options) {
     fmt::print("{:<24} {:<10} {:<24} {:<20} {}\n", printable(site.name), site.connected ? "yes" : "no",
                printable(site.software), printable(datasets), printable(site.activity));
   }
+  warn_of_ends(all);
   return kSuccess;
 }
 

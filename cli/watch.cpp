@@ -1,9 +1,11 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <stop_token>
+#include <vector>
 
 #include "cli/command.h"
 #include "cli/live_view.h"
@@ -27,6 +29,15 @@ Result<int> watch(const WatchOptions& options) {
   CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
   CONSILIUM_ASSIGN(const std::string text, client.spec(options.job_id));
   CONSILIUM_ASSIGN(const job::JobSpec spec, job::parse_job(text, options.job_id));
+  if (const auto sites = client.sites()) {
+    std::vector<report::SiteStatus> asked;
+    for (const auto& site : *sites) {
+      if (spec.federation.sites.empty() ||
+          std::ranges::find(spec.federation.sites, site.name) != spec.federation.sites.end())
+        asked.push_back(site);
+    }
+    warn_of_ends(asked);
+  }
   LiveView view(stdout, std::string(job::name_of(spec.evaluation.split)),
                 options.json ? ViewMode::kJson : ViewMode::kLive);
   const auto status = follow(client, options.job_id, view, stop.get_token());

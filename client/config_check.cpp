@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -14,6 +15,8 @@
 #include "common/files/state_dir.h"
 #include "common/files/temporary_folder.h"
 #include "common/pki/authority.h"
+#include "common/pki/list_memory.h"
+#include "common/pki/own_certificate.h"
 #include "common/pki/trust.h"
 
 namespace consilium::client {
@@ -25,18 +28,17 @@ namespace fs = std::filesystem;
 constexpr std::size_t kLargestPem = 1 << 20;
 
 /// Checks that the site's certificate is good and its key fits, without writing which revocation list was the newest.
-Result<void> check_certificate(const ClientConfig& config) {
+Result<void> check_certificate(const ClientConfig& config, Findings& findings) {
   CONSILIUM_ASSIGN(const std::string certificate, pki::check_key_pair(config.tls.certificate, config.tls.key));
   CONSILIUM_ASSIGN(const files::TemporaryFolder folder, files::TemporaryFolder::create("consilium-check"));
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(config.state_dir, ignored)) {
-    if (entry.path().filename().string().starts_with("revocation-list-"))
-      fs::copy_file(entry.path(), folder.path() / entry.path().filename(), ignored);
-  }
+  pki::copy_list_memory(config.state_dir, folder.path());
   CONSILIUM_ASSIGN(const auto trust, pki::TrustStore::open(config.tls.root, config.tls.revocation_list,
                                                            pki::TrustOptions{folder.path()}));
   if (const auto own = trust->authenticate(certificate, {pki::Role::kSite}); !own)
     return fail(own.error().within("client.yaml: tls.certificate: " + config.tls.certificate.string()));
+  if (auto warning = pki::OwnCertificate(config.tls.certificate, config.tls.key).warning_due())
+    findings.warnings.push_back(*std::move(warning));
+  if (auto warning = trust->warning_due()) findings.warnings.push_back(*std::move(warning));
   return {};
 }
 
@@ -66,10 +68,10 @@ std::vector<std::string> rules_left_out(const policy::Policy::Rules& rules) {
   return keys;
 }
 
-void remark_on_policy(const ClientConfig& config, const policy::Policy& policy, std::vector<std::string>& remarks) {
+void remark_on_policy(const ClientConfig& config, const policy::Policy& policy, std::vector<std::string>& problems) {
   const std::vector<std::string> missing = rules_left_out(policy.rules());
   if (!missing.empty() && policy.accepted_digests().empty()) {
-    remarks.push_back(
+    problems.push_back(
         fmt::format("policy.yaml: {}: left out, so this site accepts no job; configs/policy.yaml is a "
                     "file to begin with",
                     fmt::join(missing, ", ")));
@@ -78,7 +80,7 @@ void remark_on_policy(const ClientConfig& config, const policy::Policy& policy, 
   for (const auto& [name, source] : config.datasets) names.push_back(name);
   for (const std::string& name : policy.rules().datasets) {
     if (config.datasets.contains(name)) continue;
-    remarks.push_back(
+    problems.push_back(
         fmt::format("policy.yaml: datasets: '{}' isn't among client.yaml's datasets ({}), so no job on "
                     "it runs here",
                     name, names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
@@ -86,26 +88,27 @@ void remark_on_policy(const ClientConfig& config, const policy::Policy& policy, 
 }
 
 void remark_on_roster(const ClientConfig& config, const policy::Policy& policy, const OwnIdentity& self,
-                      std::vector<std::string>& remarks) {
+                      Findings& findings) {
+  std::vector<std::string>& problems = findings.problems;
   if (config.roster.empty()) {
-    remarks.emplace_back(
+    problems.emplace_back(
         "client.yaml: roster: names no file, so this site takes part in no job: get one from whoever runs the "
         "authority, and compare it by telephone");
     return;
   }
   if (self.roster.researchers.empty()) {
-    remarks.emplace_back(
+    problems.emplace_back(
         "the roster lists no researcher, so this site takes part in no job: get one with 'researchers' from whoever "
         "runs the authority (client.yaml: roster)");
   }
   const auto own = self.roster.sites.find(config.site);
   if (own == self.roster.sites.end()) {
-    remarks.push_back(
+    problems.push_back(
         fmt::format("client.yaml: roster: this site ('{}') isn't in it, so no job with secure "
                     "aggregation runs here: ask whoever runs the authority for one that has it",
                     config.site));
   } else if (own->second != self.key) {
-    remarks.push_back(
+    problems.push_back(
         fmt::format("client.yaml: roster: it gives this site the key {}, but tls.certificate has {}, so "
                     "no job with secure aggregation runs here: ask whoever runs the authority",
                     crypto::to_hex(own->second), crypto::to_hex(self.key)));
@@ -113,11 +116,30 @@ void remark_on_roster(const ClientConfig& config, const policy::Policy& policy, 
   if (self.roster.populations.empty()) return;
   for (const std::string& name : policy.rules().datasets) {
     if (config.datasets.contains(name) && roster::population_of(self.roster, name) == nullptr) {
-      remarks.push_back(
-          fmt::format("policy.yaml: datasets: '{}' is in no population of the roster, so no job with "
-                      "secure aggregation runs on it: ask whoever runs the authority to add it",
-                      name));
+      (policy.rules().allow_unmasked ? findings.warnings : problems)
+          .push_back(fmt::format("policy.yaml: datasets: '{}' is in no population of the roster, so no job with secure "
+                                 "aggregation runs on it: ask whoever runs the authority to add it",
+                                 name));
     }
+  }
+}
+
+/// Starts a trainer as the client would, and has it open every data set.
+void check_trainer(const ClientConfig& config, const trainer::TrainerConfig& how, Findings& findings) {
+  trainer::TrainerProcess trainer(how);
+  const auto hello = trainer.start();
+  if (!hello) return findings.problems.push_back(hello.error().message);
+  if (!hello->sandboxed)
+    findings.warnings.push_back(fmt::format(
+        "policy.yaml: sandbox: the trainer ({}) isn't confined here, and the policy lets it run so", hello->software));
+  if (!hello->software.starts_with("consilium-trainer"))
+    return findings.warnings.push_back(fmt::format(
+        "client.yaml: trainer.command: {} can't be asked whether it can read the data sets", hello->software));
+  for (const auto& [name, source] : config.datasets) {
+    if (!fs::exists(source.path)) continue;  // told already
+    if (const auto looked = trainer.look(source); !looked)
+      findings.problems.push_back(
+          fmt::format("client.yaml: datasets.{}: the trainer can't read it: {}", name, looked.error().message));
   }
 }
 
@@ -148,34 +170,48 @@ Result<void> check_data_paths(const ClientConfig& config) {
   return {};
 }
 
-std::vector<std::string> remarks_on(const ClientConfig& config, const policy::Policy& policy, const OwnIdentity& self) {
-  std::vector<std::string> remarks;
-  remark_on_policy(config, policy, remarks);
-  remark_on_roster(config, policy, self, remarks);
+Findings remarks_on(const ClientConfig& config, const policy::Policy& policy, const OwnIdentity& self) {
+  Findings findings;
+  remark_on_policy(config, policy, findings.problems);
+  remark_on_roster(config, policy, self, findings);
   if (config.tls.revocation_list.empty()) {
-    remarks.emplace_back(
+    findings.warnings.emplace_back(
         "client.yaml: tls.revocation_list: names no file, so a stolen key is never refused; name the authority's "
         "newest crl.pem");
   }
-  return remarks;
+  return findings;
 }
 
-Result<std::vector<std::string>> check_config(const ClientConfig& config) {
-  CONSILIUM_ASSIGN(const policy::Policy policy, policy::read_policy(config.policy));
-  CONSILIUM_ASSIGN(const OwnIdentity self, read_own_identity(config));
-  CONSILIUM_TRY(check_data_paths(config));
-  CONSILIUM_TRY(files::check_state_dir("client", config.state_dir));
-  CONSILIUM_TRY(check_scratch(config));
-  CONSILIUM_TRY(check_certificate(config));
-  CONSILIUM_TRY(policy::check_next_roster(config.state_dir, self.roster, {}, config.site));
-  CONSILIUM_ASSIGN(const bool recorded, policy::DataRecord::check(config.state_dir, paths_of(config), self.roster));
-  std::vector<std::string> remarks = remarks_on(config, policy, self);
-  if (!recorded) {
-    remarks.emplace_back(
-        "the client runs, so the data sets' paths were held against each other, and not against those that it mapped "
-        "before; it does that itself at each offer of a job");
+Findings check_config(const ClientConfig& config,
+                      const std::function<trainer::TrainerConfig(const policy::Policy&)>& trainer) {
+  Findings findings;
+  const auto note = [&findings](const Result<void>& checked) {
+    if (!checked) findings.problems.push_back(checked.error().message);
+  };
+  note(check_certificate(config, findings));
+  note(check_data_paths(config));
+  note(files::check_state_dir("client", config.state_dir));
+  note(check_scratch(config));
+  const auto policy = policy::read_policy(config.policy);
+  if (!policy) note(fail(policy.error()));
+  const auto self = read_own_identity(config);
+  if (!self) note(fail(self.error()));
+  if (self) {
+    note(policy::check_next_roster(config.state_dir, self->roster, {}, config.site));
+    const auto recorded = policy::DataRecord::check(config.state_dir, paths_of(config), self->roster);
+    if (!recorded && recorded.error().code != ErrorCode::kNotFound) note(fail(recorded.error()));
+    if (recorded && !*recorded)
+      findings.warnings.emplace_back(
+          "the client runs, so the data sets' paths were held against each other, and not against those that it mapped "
+          "before; it does that itself at each offer of a job");
   }
-  return remarks;
+  if (policy && self) {
+    Findings remarks = remarks_on(config, *policy, *self);
+    std::ranges::move(remarks.problems, std::back_inserter(findings.problems));
+    std::ranges::move(remarks.warnings, std::back_inserter(findings.warnings));
+  }
+  if (policy) check_trainer(config, trainer(*policy), findings);
+  return findings;
 }
 
 }  // namespace consilium::client

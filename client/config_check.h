@@ -1,10 +1,12 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "client/daemon_config.h"
 #include "client/policy/policy.h"
+#include "client/trainer_process/trainer_process.h"
 #include "common/crypto/sha256.h"
 #include "common/error/error.h"
 #include "common/roster/roster.h"
@@ -21,17 +23,25 @@ struct OwnIdentity {
 /// Reads certificate and roster; checks that the certificate is this site's, and the roster its consortium's.
 Result<OwnIdentity> read_own_identity(const ClientConfig& config);
 
-/// Checks that every data set's path exists. kNotFound names the key.
+/// Checks that every data set's path leads to something. kNotFound names the key.
 Result<void> check_data_paths(const ClientConfig& config);
 
-/// Says in words what a site can't take part in with these files, though none of them is wrong: a policy that accepts
-/// nothing, a data set that the policy lists and client.yaml hasn't, no roster, no revocation list. Empty: nothing.
-std::vector<std::string> remarks_on(const ClientConfig& config, const policy::Policy& policy, const OwnIdentity& self);
+/// What a check found, each in a sentence that names the file, the key and what to do.
+struct Findings {
+  std::vector<std::string> problems;  ///< keep the client from starting, or from taking part in a masked job
+  std::vector<std::string> warnings;  ///< advice
+};
 
-/// Checks what `consilium-client --check` promises: configuration, policy, certificate, key and roster, and the data
-/// sets' paths and populations. Writes nothing, so it may be asked while the client runs, and commits the site to
-/// nothing: a roster counts as accepted, and a path as a population's for good, when the client starts with them.
-/// @return remarks_on() the files
-Result<std::vector<std::string>> check_config(const ClientConfig& config);
+/// Says in words what a site can't take part in with these files, though the client starts with them: a policy that
+/// accepts nothing, a data set that the policy lists and client.yaml hasn't, no roster, no revocation list.
+Findings remarks_on(const ClientConfig& config, const policy::Policy& policy, const OwnIdentity& self);
+
+/// Checks what `consilium-client --check` promises: policy, certificate, key, revocation list and roster, state folder,
+/// the data sets' paths and populations, and that a trainer starts, is confined as the policy demands, and can read
+/// each data set. Leaves no file, so it may be asked while the client runs, and commits the site to nothing: a roster
+/// counts as accepted, and a path as a population's for good, when the client starts with them.
+/// @param trainer  how the client starts its trainer under a policy
+Findings check_config(const ClientConfig& config,
+                      const std::function<trainer::TrainerConfig(const policy::Policy&)>& trainer);
 
 }  // namespace consilium::client

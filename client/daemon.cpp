@@ -30,7 +30,6 @@
 #include "common/process/event_queue.h"
 
 namespace consilium::client {
-namespace {
 
 trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::Policy& policy) {
   trainer::TrainerConfig trainer;
@@ -44,8 +43,12 @@ trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::
   trainer.log = [](std::string_view line) { spdlog::info("trainer: {}", line); };
   for (const auto& [name, source] : config.datasets) trainer.readable.emplace_back(source.path);
   for (const auto& [name, file] : config.atlases) trainer.readable.emplace_back(file);
+  trainer.secrets = {config.tls.key, config.state_dir};
+  if (!config.site_secret.empty()) trainer.secrets.push_back(config.site_secret);
   return trainer;
 }
+
+namespace {
 
 /// Events that may wait to be handled; a message has up to 2 MiB (common/wire/limits.h).
 constexpr std::size_t kMaxEvents = 32;
@@ -136,8 +139,9 @@ class Daemon::Impl {
       spdlog::warn(
           "the keys of masked sums can't be locked in memory and may be swapped out: raise RLIMIT_MEMLOCK to 16 MiB");
     worker_->start([](const Error& error) { spdlog::error("the trainer doesn't start: {}", error.message); });
-    for (const std::string& remark : remarks_on(config_, policy_, {consortium_, context_.key, context_.roster}))
-      spdlog::warn("{}", remark);
+    const Findings remarks = remarks_on(config_, policy_, {consortium_, context_.key, context_.roster});
+    for (const std::string& problem : remarks.problems) spdlog::warn("{}", problem);
+    for (const std::string& warning : remarks.warnings) spdlog::warn("{}", warning);
     // A coordinator that sends faster than this thread handles waits: the link's thread stands still here, the stream
     // is read no further, and HTTP/2's flow control holds the coordinator up.
     link_->start(
@@ -146,11 +150,13 @@ class Daemon::Impl {
            events_.post_when_room(session::Connected{std::move(coordinator)});
          },
          [this](wire::CoordinatorMessage message) { events_.post_when_room(session::Received{std::move(message)}); },
-         [this](const Error&) { events_.post_when_room(session::Disconnected{}); }});  // the link logs why
+         [this](const Error&) { events_.post_when_room(session::Disconnected{}); },  // the link logs why
+         [this] { return busy_.load(); }});
     auto next_look = std::chrono::steady_clock::now() + kLookEvery;
     while (!events_.closed()) {
       const auto event = events_.take(next_look);
       if (event) runner_->handle(*event);
+      busy_ = runner_->busy();
       if (!reload_.exchange(false) && std::chrono::steady_clock::now() < next_look) continue;
       next_look = std::chrono::steady_clock::now() + kLookEvery;
       look_at_files();
@@ -259,6 +265,7 @@ class Daemon::Impl {
   WatchedFile roster_file_;
   std::atomic<std::uint64_t> maximum_sums_;                          ///< 0: none; the socket's thread reads it
   std::atomic<std::shared_ptr<const roster::Roster>> roster_shown_;  ///< the roster in force, for the socket's thread
+  std::atomic<bool> busy_ = false;                                   ///< in a session; the link's thread reads it
   std::atomic<bool> reload_ = false;
   std::atomic<bool> reload_all_ = false;
   std::unique_ptr<approval::ControlSocket> socket_;

@@ -4,9 +4,14 @@
 #include <memory>
 
 #include "client/daemon_config.h"
+#include "client/policy/policy.h"
+#include "client/trainer_process/trainer_process.h"
 #include "common/error/error.h"
 
 namespace consilium::client {
+
+/// How the client starts its trainer under a policy.
+[[nodiscard]] trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::Policy& policy);
 
 /// A hospital's daemon: one link to the coordinator, one trainer, the site's policy. It opens every connection and
 /// listens on none.

@@ -12,7 +12,6 @@
 #include "common/files/state_dir.h"
 #include "common/pki/authority.h"
 #include "common/pki/trust.h"
-#include "common/wire/tls_credentials.h"
 #include "coordinator/journal/blob_store.h"
 #include "coordinator/journal/job_numbers.h"
 #include "coordinator/journal/memory_journal.h"
@@ -101,14 +100,6 @@ class Daemon::Impl {
   std::latch stopped_{1};
   std::once_flag once_;
 };
-
-Result<void> Daemon::check(const CoordinatorConfig& config) {
-  CONSILIUM_TRY(files::check_state_dir("coordinator", config.state_dir));
-  const wire::TlsFiles files{config.tls.root, config.tls.certificate, config.tls.key, config.tls.revocation_list, {}};
-  CONSILIUM_TRY(wire::make_server_tls(files, {pki::Role::kSite, pki::Role::kResearcher, pki::Role::kOperator},
-                                      [](const Error&) {}));
-  return {};
-}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config) {
   CONSILIUM_TRY(make_folder(config.state_dir));

@@ -12,9 +12,6 @@ class Daemon {
  public:
   /// Opens the state folder and listens; `<state_dir>/port` then holds the port (for `listen: "...:0"`).
   static Result<std::unique_ptr<Daemon>> start(CoordinatorConfig config);
-  /// Checks what start() needs before it listens: the state folder, certificate, key, root and revocation list. Writes
-  /// nothing, so it may be asked while a coordinator runs.
-  static Result<void> check(const CoordinatorConfig& config);
   ~Daemon();
 
   /// Blocks until stop() is called from elsewhere, then winds up: streams end, uploads under way stay resumable.

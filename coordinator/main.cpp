@@ -1,16 +1,36 @@
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "common/files/state_dir.h"
 #include "common/logging/logging.h"
 #include "common/process/termination.h"
 #include "common/wire/tls_credentials.h"
+#include "coordinator/config_check.h"
 #include "coordinator/daemon.h"
 
 using namespace consilium;
 
 namespace {
+
+/// Carries out --check; what keeps the coordinator from its work goes to standard error.
+int check(const std::string& config_file, const coordinator::CoordinatorConfig& config) {
+  const auto user = files::become_owner(config.state_dir);
+  if (!user) {
+    std::cerr << "consilium-coordinator: " << user.error().message << '\n';
+    return 1;
+  }
+  if (!user->empty()) std::cout << "checked as the user '" << *user << "', who owns state_dir\n";
+  coordinator::Findings findings = coordinator::check_config(config);
+  if (!user->empty() && ::access(config_file.c_str(), R_OK) != 0)
+    findings.problems.push_back(config_file + ": the user '" + *user + "' may not read it; chown it to that user");
+  for (const std::string& warning : findings.warnings) std::cout << "warning: " << warning << '\n';
+  for (const std::string& problem : findings.problems) std::cerr << "consilium-coordinator: " << problem << '\n';
+  if (findings.problems.empty()) std::cout << config_file << ": ok\n";
+  return findings.problems.empty() ? 0 : 1;
+}
 
 int run(const std::string& config_file, bool check_only) {
   wire::restrict_to_tls13();
@@ -22,16 +42,7 @@ int run(const std::string& config_file, bool check_only) {
   }
   logging::configure("consilium-coordinator", config->log);
   if (check_only) {
-    if (const auto checked = coordinator::Daemon::check(*config); !checked) {
-      std::cerr << "consilium-coordinator: " << checked.error().message << '\n';
-      return 1;
-    }
-    if (config->tls.revocation_list.empty()) {
-      std::cout << "warning: coordinator.yaml: tls.revocation_list: names no file, so no certificate is ever revoked; "
-                   "name the authority's newest crl.pem\n";
-    }
-    std::cout << config_file << ": ok\n";
-    return 0;
+    return check(config_file, *config);
   }
   auto daemon = coordinator::Daemon::start(std::move(*config));
   if (!daemon) {
@@ -58,7 +69,7 @@ int main(int argc, char** argv) {
                  "the daemon's configuration (configs/coordinator.yaml is a commented example)")
       ->required();
   app.add_flag("--check", check_only,
-               "only check configuration, certificate, key, revocation list and state_dir; writes nothing");
+               "only check configuration, certificate, key, revocation list, state_dir and port; leaves no file");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -21,7 +21,7 @@ struct FileMark {
 
 /// Where a data set really lies: its path without links, and the marks of its root and of everything below it, in
 /// order and each once. A link stands for what it leads to, and is not followed into a folder: the trainer reads
-/// nothing outside of the data set's folder (docs/formats/datasets.md).
+/// nothing outside of the data set's folder but the files that links in it lead to (docs/formats/datasets.md).
 struct DataPlace {
   std::filesystem::path path{};
   std::vector<FileMark> marks{};

@@ -28,6 +28,10 @@ class SiteRunner {
   /// that event is handled: a stream has to begin with this site's hello. Thread-safe.
   void stream_opened() { ++streams_; }
   void handle(const SiteEvent& event);
+  /// Whether the site is in a session, which a lost stream would end.
+  [[nodiscard]] bool busy() const {
+    return state_.active.has_value() || !state_.waiting.empty() || !state_.confirming.empty();
+  }
 
  private:
   void say(const wire::SiteMessage& message);

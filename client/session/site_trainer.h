@@ -33,8 +33,11 @@ class SiteTrainer {
   };
 
   Result<void> start();
-  /// Has the next prepare() read the data files again where they have changed.
-  void look_at_data_again() { prepare_ = {}; }
+  /// Has the next prepare() read the data files again where they have changed, whatever now lies at their paths.
+  void look_at_data_again() {
+    prepare_ = {};
+    trainer_.look_at_data_again();
+  }
   /// Gives the trainer the job's model and data; costs nothing where it has them. kNotFound where the site has no such
   /// data set or atlas.
   /// @param labels  of the session's order; none where there is no session yet

@@ -3,6 +3,7 @@
 #include <utility>
 #include <variant>
 
+#include "client/trainer/data/openable.h"
 #include "client/trainer/mapped_memory.h"
 #include "client/trainer/protocol/record_limits.h"
 #include "client/trainer/training/evaluation.h"
@@ -86,6 +87,10 @@ Result<Reply> Server::reply_to(const Request& request, const Record& record) {
   }
   if (const auto* patients = std::get_if<EvaluatePatients>(&request)) {
     return evaluate_patients_on(*patients, record);
+  }
+  if (const auto* look = std::get_if<Look>(&request)) {
+    CONSILIUM_TRY(data::open_every_file(look->data));
+    return Reply(Looked{});
   }
   return evaluate_on(std::get<Evaluate>(request), record);
 }

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <spdlog/fmt/fmt.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,6 +12,7 @@
 
 #include "client/trainer_process/child.h"
 #include "client/trainer_process/observed_confinement.h"
+#include "client/trainer_process/readable_files.h"
 
 namespace consilium::trainer {
 
@@ -58,19 +58,6 @@ Result<void> check_writable(std::string_view name, const SharedVector& vector) {
               fmt::format("shared memory of the {}: it held a global model once, and takes no results", name));
 }
 
-/// The files and folders that lie at some paths, by device and number; zeros where nothing lies.
-using Places = std::vector<std::pair<dev_t, ino_t>>;
-
-Places places_of(const std::vector<std::filesystem::path>& paths) {
-  Places places;
-  for (const auto& path : paths) {
-    struct stat state {};
-    if (::stat(path.c_str(), &state) != 0) state = {};
-    places.emplace_back(state.st_dev, state.st_ino);
-  }
-  return places;
-}
-
 }  // namespace
 
 class TrainerProcess::Impl {
@@ -85,7 +72,9 @@ class TrainerProcess::Impl {
                              const std::stop_token& stop);
   Result<EvaluatedPatients> evaluate_patients(const EvaluatePatients& request, SharedVector& models,
                                               SharedVector& counts, const std::stop_token& stop);
+  Result<void> look(const DataSource& data);
   void kill();
+  void look_at_data_again() { look_again_ = true; }
   [[nodiscard]] const std::optional<Prepared>& prepared() const { return counted_; }
   [[nodiscard]] std::uint64_t peak_resident_bytes() const { return child_ ? child_->peak_resident_bytes() : 0; }
   [[nodiscard]] int pid() const { return child_ ? child_->pid() : -1; }
@@ -106,8 +95,8 @@ class TrainerProcess::Impl {
 
   const TrainerConfig config_;
   std::unique_ptr<TrainerChild> child_;
-  /// What the child may read. Landlock allows the files that lay at the paths when it was started, and no others.
-  Places readable_;
+  ReadableFiles readable_;   ///< what the child may read
+  bool look_again_ = false;  ///< the next prepare() compares it with what lies there then
   Hello hello_;
   std::optional<Prepare> prepare_;  ///< the last one, replayed to a fresh child
   bool prepared_ = false;           ///< this child has it
@@ -149,8 +138,10 @@ Result<void> TrainerProcess::Impl::drop_if_dead() {
 Result<Hello> TrainerProcess::Impl::start(const std::stop_token& stop) {
   CONSILIUM_TRY(drop_if_dead());
   if (child_) return hello_;
-  readable_ = places_of(config_.readable);
-  CONSILIUM_ASSIGN(child_, TrainerChild::start(config_));
+  readable_ = find_readable_files(config_.readable, config_.secrets);
+  TrainerConfig resolved = config_;
+  resolved.readable = readable_.paths;
+  CONSILIUM_ASSIGN(child_, TrainerChild::start(resolved));
   prepared_ = false;
   return await_hello(stop);
 }
@@ -263,10 +254,25 @@ Result<Prepared> TrainerProcess::Impl::send_prepare(const std::stop_token& stop)
 }
 
 Result<Prepared> TrainerProcess::Impl::prepare(const Prepare& request, const std::stop_token& stop) {
-  if (child_ && places_of(config_.readable) != readable_) kill();  // another file lies there now, by a rename
+  const bool looked = std::exchange(look_again_, false);
+  if (looked && child_ && find_readable_files(config_.readable, config_.secrets) != readable_) kill();
+  const bool warm = child_ != nullptr;
   CONSILIUM_TRY(start(stop));
   prepare_ = request;
+  Result<Prepared> answer = send_prepare(stop);
+  if (answer || !looked || !warm || !child_ || answer.error().code == ErrorCode::kCancelled) return answer;
+  kill();
+  CONSILIUM_TRY(start(stop));
   return send_prepare(stop);
+}
+
+Result<void> TrainerProcess::Impl::look(const DataSource& data) {
+  CONSILIUM_TRY(start({}));
+  if (!hello_.software.starts_with("consilium-trainer"))
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("the trainer ({}) isn't Consilium's own and can't be asked", hello_.software));
+  CONSILIUM_TRY(exchange<Looked>(Request(Look{data}), {}, nullptr, {}));
+  return {};
 }
 
 Result<void> TrainerProcess::Impl::ensure_prepared(const std::stop_token& stop) {
@@ -353,6 +359,10 @@ Result<EvaluatedPatients> TrainerProcess::evaluate_patients(const EvaluatePatien
 }
 
 const std::optional<Prepared>& TrainerProcess::prepared() const { return impl_->prepared(); }
+
+Result<void> TrainerProcess::look(const DataSource& data) { return impl_->look(data); }
+
+void TrainerProcess::look_at_data_again() { impl_->look_at_data_again(); }
 
 void TrainerProcess::kill() { impl_->kill(); }
 

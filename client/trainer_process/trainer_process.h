@@ -22,10 +22,10 @@ struct TrainerConfig {
   std::vector<std::string> command;  ///< program and arguments; the socket's descriptor is passed as --socket-fd N
   std::string device = "auto";       ///< "auto", "cpu" or "cuda:N"
   unsigned threads = 1;
-  std::uint64_t memory_limit_bytes = 0;  ///< 0: none; by cgroup v2 where delegated, else by watching its RSS
-  std::vector<std::filesystem::path>
-      readable;                   ///< what Landlock leaves it to read: data sets (its program and libraries are added)
-  std::filesystem::path scratch;  ///< folder of a nameless file that each child gets; empty: none
+  std::uint64_t memory_limit_bytes = 0;         ///< 0: none; by cgroup v2 where delegated, else by watching its RSS
+  std::vector<std::filesystem::path> readable;  ///< data sets: what Landlock leaves it to read besides its libraries
+  std::vector<std::filesystem::path> secrets;   ///< files and folders that no link in a data set may open to it
+  std::filesystem::path scratch;                ///< folder of a nameless file that each child gets; empty: none
   std::uint64_t scratch_bytes = 0;  ///< how large the child may make a file (RLIMIT_FSIZE), where it gets one
   bool require_sandbox =
       true;  ///< false (policy): go on where the kernel lacks Landlock, seccomp or network namespaces
@@ -75,7 +75,6 @@ class TrainerProcess {
 
   /// Starts the child if none is alive and waits for its Hello. Calls below do it by themselves; this one warms up.
   Result<Hello> start();
-  /// Starts a fresh child where another file or folder lies at a readable path than when the present one was started.
   Result<Prepared> prepare(const Prepare& request, std::stop_token stop);
   /// @param global parameter_count floats   @param delta where local - global is written
   Result<Trained> train(const Train& request, SharedVector& global, SharedVector& delta,
@@ -87,6 +86,14 @@ class TrainerProcess {
   /// What the trainer has counted last: prepare() is repeated for a fresh child, which may find other data files.
   /// Nothing before the first prepare().
   [[nodiscard]] const std::optional<Prepared>& prepared() const;
+  /// Has the trainer open the files of a data set, as far as it takes to say whether it may and can read it. Errors
+  /// name file and reason. kFailedPrecondition where the trainer isn't Consilium's own, and can't be asked.
+  Result<void> look(const DataSource& data);
+  /// Has the next prepare() compare what the data sets' paths lead to with what the present child may read, and start a
+  /// fresh child where that changed: a file was replaced by rename, a link leads elsewhere, a file system was mounted
+  /// anew. It also starts a fresh child, once, where a child that is older than the call fails to prepare: not every
+  /// kernel tells two mounts at one place apart.
+  void look_at_data_again();
   /// Ends the child now.
   void kill();
   /// Resident memory of the child in bytes (0 if none): peak since start.

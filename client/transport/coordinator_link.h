@@ -22,6 +22,9 @@ struct LinkEvents {
   std::function<void(std::string coordinator)> connected;
   std::function<void(wire::CoordinatorMessage)> received;
   std::function<void(Error)> disconnected;  ///< it reconnects by itself, with jittered back-off
+  /// Whether a new stream would cost the site a session now. Once its certificate was renewed, the link opens a new
+  /// stream when it wouldn't, and at the latest a minute before the old certificate ends. None: never.
+  std::function<bool()> busy{};
 };
 
 /// A site's only connection: one bidirectional stream and bulk transfers, all opened by the site. Thread-safe.

@@ -9,6 +9,7 @@
 
 #include "client/transport/coordinator_link.h"
 #include "client/transport/site_stream.h"
+#include "common/pki/own_certificate.h"
 #include "common/wire/bulk_transfer.h"
 #include "common/wire/channel.h"
 #include "common/wire/tls_credentials.h"
@@ -20,6 +21,16 @@ namespace {
 constexpr auto kFirstWait = std::chrono::milliseconds(200);
 constexpr auto kLastWait = std::chrono::seconds(30);
 constexpr int kTransferAttempts = 10;
+/// How long before its certificate ends a stream is given up for one with the renewed certificate, whatever the site
+/// does; in seconds.
+constexpr std::time_t kBeforeEnd = 60;
+constexpr const char* kRenewed = "this site's certificate was renewed";
+
+Result<std::shared_ptr<grpc::ChannelCredentials>> make_credentials(const LinkConfig& config) {
+  const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list, config.list_memory};
+  return wire::make_channel_credentials(
+      files, config.server_name, [](const Error& why) { spdlog::warn("refused the coordinator: {}", why.message); });
+}
 
 class GrpcLink final : public CoordinatorLink {
  public:
@@ -28,6 +39,7 @@ class GrpcLink final : public CoordinatorLink {
       : config_(std::move(config)),
         credentials_(std::move(credentials)),
         trust_(std::move(trust)),
+        own_(config_.certificate, config_.key),
         channel_(make_channel()) {}
 
   ~GrpcLink() override { stop(); }
@@ -104,6 +116,7 @@ class GrpcLink final : public CoordinatorLink {
       if (stop.stop_requested()) break;
       if (was_connected) backoff.reset();
       if (!wire::sleep_for(backoff.next(), stop)) break;
+      if (own_.renewed()) take_certificate();
       const std::lock_guard lock(mutex_);
       channel_ = make_channel();  // a new connection now, not when gRPC's own back-off thinks fit
     }
@@ -111,7 +124,8 @@ class GrpcLink final : public CoordinatorLink {
 
   /// One stream, from its opening to its end; true where it was open.
   bool attend(const std::stop_token& stop) {
-    auto stream = SiteStream::open(channel(), trust_);
+    stream_end_ = own_.end();
+    auto stream = SiteStream::open(channel(), trust_, [this] { return look_at_certificate(); });
     {
       const std::lock_guard lock(mutex_);
       stream_ = stream;
@@ -135,13 +149,35 @@ class GrpcLink final : public CoordinatorLink {
     }
   }
 
+  /// Warns of a certificate that ends soon. Where a renewed one lies in its place, transfers use it from now on;
+  /// returns a reason to open a new stream where that is due. Asked by the link's thread, every two seconds.
+  std::optional<Error> look_at_certificate() {
+    if (const auto warning = own_.warning_due()) spdlog::warn("{}", *warning);
+    if (own_.renewed()) take_certificate();
+    const bool due = std::time(nullptr) >= stream_end_ - kBeforeEnd || !events_.busy || !events_.busy();
+    if (own_.end() == stream_end_ || !due) return std::nullopt;
+    return Error{ErrorCode::kUnavailable, kRenewed};
+  }
+
+  /// Makes connections with the certificate that lies in the file now, if it is good.
+  void take_certificate() {
+    auto fresh = make_credentials(config_);
+    own_.take();  // one that is no good is complained of once
+    if (!fresh) return spdlog::error("the new certificate isn't used: {}", fresh.error().message);
+    const std::lock_guard lock(mutex_);
+    credentials_ = *std::move(fresh);
+    channel_ = make_channel();
+  }
+
   void lose(Error why, bool connected, const std::stop_token& stop) {
     {
       const std::lock_guard lock(mutex_);
       stream_.reset();
     }
     if (stop.stop_requested()) return;
-    if (why.message != last_reason_) {
+    if (why.message == kRenewed) {
+      spdlog::info("connecting again, since {}", why.message);
+    } else if (why.message != last_reason_) {
       spdlog::warn("{} {}: {}; trying again",
                    connected ? "lost the coordinator at" : "cannot attend the coordinator at", config_.coordinator,
                    why.message);
@@ -151,11 +187,13 @@ class GrpcLink final : public CoordinatorLink {
   }
 
   const LinkConfig config_;
-  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  std::shared_ptr<grpc::ChannelCredentials> credentials_;
   const std::shared_ptr<const pki::TrustStore> trust_;
   LinkEvents events_;
   std::stop_source transfers_;
-  std::string last_reason_;  ///< the link's thread only
+  std::string last_reason_;     ///< the link's thread only
+  pki::OwnCertificate own_;     ///< the same
+  std::time_t stream_end_ = 0;  ///< the same: end of the certificate that the stream was opened with
 
   std::mutex mutex_;
   std::condition_variable idle_;
@@ -169,10 +207,7 @@ class GrpcLink final : public CoordinatorLink {
 
 Result<std::unique_ptr<CoordinatorLink>> make_grpc_link(const LinkConfig& config) {
   CONSILIUM_TRY(wire::check_proxy(config.proxy));
-  const wire::TlsFiles files{config.root, config.certificate, config.key, config.revocation_list, config.list_memory};
-  CONSILIUM_ASSIGN(auto credentials, wire::make_channel_credentials(files, config.server_name, [](const Error& why) {
-                     spdlog::warn("refused the coordinator: {}", why.message);
-                   }));
+  CONSILIUM_ASSIGN(auto credentials, make_credentials(config));
   CONSILIUM_ASSIGN(auto trust,
                    pki::TrustStore::open(config.root, config.revocation_list, pki::TrustOptions{config.list_memory}));
   return std::unique_ptr<CoordinatorLink>(std::make_unique<GrpcLink>(config, std::move(credentials), std::move(trust)));

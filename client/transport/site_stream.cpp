@@ -30,8 +30,9 @@ constexpr auto kRevocationsEvery = std::chrono::seconds(2);
 
 class GrpcStream final : public SiteStream, public grpc::ClientBidiReactor<v1::SiteMessage, v1::CoordinatorMessage> {
  public:
-  GrpcStream(const std::shared_ptr<grpc::Channel>& channel, std::shared_ptr<const pki::TrustStore> trust)
-      : trust_(std::move(trust)), stub_(v1::Federation::NewStub(channel)) {}
+  GrpcStream(const std::shared_ptr<grpc::Channel>& channel, std::shared_ptr<const pki::TrustStore> trust,
+             std::function<std::optional<Error>()> give_up)
+      : trust_(std::move(trust)), give_up_(std::move(give_up)), stub_(v1::Federation::NewStub(channel)) {}
 
   void start();
   Event next(const std::stop_token& stop) override;
@@ -49,6 +50,7 @@ class GrpcStream final : public SiteStream, public grpc::ClientBidiReactor<v1::S
   void check_trust();
 
   const std::shared_ptr<const pki::TrustStore> trust_;
+  const std::function<std::optional<Error>()> give_up_;
   grpc::ClientContext context_;
   const std::unique_ptr<v1::Federation::Stub> stub_;
   v1::CoordinatorMessage incoming_;
@@ -91,8 +93,14 @@ void GrpcStream::check_trust() {
   if (const auto warning = trust_->warning_due()) spdlog::warn("{}", *warning);
   if (!open_) return;
   const auto good = wire::identity_of_peer(*context_.auth_context(), *trust_, {pki::Role::kCoordinator});
-  if (good) return;
-  refused_ = good.error().within("the site ends the stream");
+  std::optional<Error> reason;
+  if (!good) {
+    reason = good.error().within("the site ends the stream");
+  } else if (give_up_) {
+    reason = give_up_();
+  }
+  if (!reason) return;
+  refused_ = std::move(reason);
   open_ = false;
   context_.TryCancel();
 }
@@ -182,8 +190,9 @@ void GrpcStream::OnDone(const grpc::Status& status) {
 }  // namespace
 
 std::shared_ptr<SiteStream> SiteStream::open(const std::shared_ptr<grpc::Channel>& channel,
-                                             std::shared_ptr<const pki::TrustStore> trust) {
-  auto stream = std::make_shared<GrpcStream>(channel, std::move(trust));
+                                             std::shared_ptr<const pki::TrustStore> trust,
+                                             std::function<std::optional<Error>()> give_up) {
+  auto stream = std::make_shared<GrpcStream>(channel, std::move(trust), std::move(give_up));
   stream->start();
   return stream;
 }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <variant>
@@ -28,8 +30,10 @@ class SiteStream {
   /// one of gRPC's own calls, for with it may go the last hold on the channel, which waits for gRPC's threads.
   /// @param trust  holds the coordinator's certificate against root, list and clock every two seconds: once it is
   /// revoked or has ended, so does the stream, with kUnauthenticated
+  /// @param give_up  asked as often, from next(): an error ends the stream with it
   static std::shared_ptr<SiteStream> open(const std::shared_ptr<grpc::Channel>& channel,
-                                          std::shared_ptr<const pki::TrustStore> trust);
+                                          std::shared_ptr<const pki::TrustStore> trust,
+                                          std::function<std::optional<Error>()> give_up = nullptr);
   virtual ~SiteStream() = default;
 
   /// Waits for the next event; a request to stop cancels the stream, whose end is then the next event.

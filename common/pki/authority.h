@@ -69,6 +69,8 @@ Result<std::string> create_key_and_request(const std::filesystem::path& key_file
 
 /// Reads who a certificate speaks for: exactly one URI SAN of our form. kUnauthenticated otherwise.
 Result<Identity> identity_of_certificate(const std::string& certificate_pem);
+/// When a certificate ends, UTC seconds.
+Result<std::time_t> end_of_certificate(const std::string& certificate_pem);
 /// SHA-256 of the SubjectPublicKeyInfo, hex.
 Result<std::string> key_fingerprint(const std::string& certificate_pem);
 

@@ -54,6 +54,15 @@ Result<Identity> identity_of_certificate(const std::string& certificate_pem) {
   return identity;
 }
 
+Result<std::time_t> end_of_certificate(const std::string& certificate_pem) {
+  CONSILIUM_ASSIGN(const crypto::CertificatePtr certificate, crypto::read_certificate(certificate_pem));
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &parts) != 1) {
+    return fail(crypto::openssl_error(ErrorCode::kInvalidArgument, "the certificate's end cannot be read"));
+  }
+  return timegm(&parts);
+}
+
 Result<std::string> key_fingerprint(const std::string& certificate_pem) {
   CONSILIUM_ASSIGN(const crypto::CertificatePtr certificate, crypto::read_certificate(certificate_pem));
   CONSILIUM_ASSIGN(const crypto::Digest digest, crypto::fingerprint(X509_get_X509_PUBKEY(certificate.get())));

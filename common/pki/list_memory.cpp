@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <system_error>
 
 #include "common/files/files.h"
 
@@ -12,6 +14,7 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxBytes = 4096;
 constexpr int kListVersion = 1;
+constexpr std::string_view kPrefix = "revocation-list-";
 
 /// Reads the number that a file remembers; 0 where there is no file.
 Result<std::uint64_t> read_number(const std::filesystem::path& file) {
@@ -52,7 +55,7 @@ Result<void> ListMemory::admit(const std::string& authority, std::uint64_t numbe
   if (folder_.empty()) {
     return raise(highest, number);
   }
-  const std::filesystem::path file = folder_ / ("revocation-list-" + authority + ".json");
+  const std::filesystem::path file = folder_ / (std::string(kPrefix) + authority + ".json");
   CONSILIUM_TRY(files::make_private_folder(folder_));
   CONSILIUM_ASSIGN(const files::FolderLock lock, files::FolderLock::take(folder_));
   CONSILIUM_ASSIGN(const std::uint64_t remembered, read_number(file));
@@ -68,6 +71,16 @@ Result<void> ListMemory::admit(const std::string& authority, std::uint64_t numbe
                                           "be writable");
   }
   return {};
+}
+
+void copy_list_memory(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code ignored;
+  for (std::filesystem::directory_iterator entry(from, ignored), end; !ignored && entry != end;
+       entry.increment(ignored)) {
+    std::error_code missing;
+    if (entry->path().filename().string().starts_with(kPrefix))
+      std::filesystem::copy_file(entry->path(), to / entry->path().filename(), missing);
+  }
 }
 
 }  // namespace consilium::pki

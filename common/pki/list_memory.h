@@ -28,4 +28,8 @@ class ListMemory {
   std::map<std::string, std::uint64_t> seen_;  ///< since this object was made
 };
 
+/// Copies what a folder remembers, so that a check can hold a list against it and write nothing there. What can't be
+/// copied is left out.
+void copy_list_memory(const std::filesystem::path& from, const std::filesystem::path& to);
+
 }  // namespace consilium::pki

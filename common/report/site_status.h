@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,8 @@ struct SiteStatus {
   bool connected = false;
   std::string software;
   std::vector<std::string> datasets;
-  std::string activity;  ///< "idle", "chest-xray-1: training"
+  std::string activity;              ///< "idle", "chest-xray-1: training"
+  std::int64_t certificate_end = 0;  ///< of the certificate that it connected with last, UTC seconds; 0: unknown
   bool operator==(const SiteStatus&) const = default;
 };
 

@@ -223,6 +223,7 @@ v1::Site to_proto(const report::SiteStatus& site) {
   proto.set_software(clean_name(site.software));
   for (const auto& dataset : site.datasets) proto.add_datasets(clean_name(dataset));
   proto.set_activity(clean_reason(site.activity));
+  proto.set_certificate_end(site.certificate_end);
   return proto;
 }
 
@@ -231,7 +232,8 @@ Result<report::SiteStatus> from_proto(const v1::Site& proto) {
   CONSILIUM_TRY(check_text_field(proto.software(), kMaxNameBytes, "site.software"));
   CONSILIUM_TRY(check_text_field(proto.activity(), kMaxReasonBytes, "site.activity"));
   CONSILIUM_ASSIGN(auto datasets, names_from(proto.datasets(), kMaxDatasets, "site.datasets"));
-  return report::SiteStatus{proto.name(), proto.connected(), proto.software(), std::move(datasets), proto.activity()};
+  return report::SiteStatus{proto.name(),        proto.connected(), proto.software(),
+                            std::move(datasets), proto.activity(),  std::max<std::int64_t>(proto.certificate_end(), 0)};
 }
 
 v1::JobUpdate UpdateWriter::next(const report::JobStatus& status) {

@@ -129,13 +129,28 @@ Result<std::shared_ptr<grpc::ChannelCredentials>> make_channel_credentials(const
   return tls::TlsCredentials(options);
 }
 
-Result<pki::Identity> identity_of_peer(const grpc::AuthContext& peer, const pki::TrustStore& trust,
-                                       const std::vector<pki::Role>& roles) {
+namespace {
+
+/// The one certificate that a peer has shown.
+Result<std::string> certificate_of(const grpc::AuthContext& peer) {
   const std::vector<grpc::string_ref> certificates = peer.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
   if (!peer.IsPeerAuthenticated() || certificates.size() != 1) {
     return fail(ErrorCode::kUnauthenticated, "the peer showed no certificate");
   }
-  return trust.authenticate(text_of(certificates.front()), roles);
+  return text_of(certificates.front());
+}
+
+}  // namespace
+
+Result<pki::Identity> identity_of_peer(const grpc::AuthContext& peer, const pki::TrustStore& trust,
+                                       const std::vector<pki::Role>& roles) {
+  CONSILIUM_ASSIGN(const std::string certificate, certificate_of(peer));
+  return trust.authenticate(certificate, roles);
+}
+
+Result<std::time_t> end_of_peer(const grpc::AuthContext& peer) {
+  CONSILIUM_ASSIGN(const std::string certificate, certificate_of(peer));
+  return pki::end_of_certificate(certificate);
 }
 
 }  // namespace consilium::wire

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ctime>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -59,5 +60,8 @@ Result<std::shared_ptr<grpc::ChannelCredentials>> make_channel_credentials(const
 /// Says who makes a call, checking the certificate anew: one revoked or ended since the handshake is refused here.
 Result<pki::Identity> identity_of_peer(const grpc::AuthContext& peer, const pki::TrustStore& trust,
                                        const std::vector<pki::Role>& roles);
+
+/// When the certificate of whoever makes a call ends, UTC seconds.
+Result<std::time_t> end_of_peer(const grpc::AuthContext& peer);
 
 }  // namespace consilium::wire

@@ -179,7 +179,10 @@ class AdminService final : public v1::Admin::CallbackService {
   grpc::ServerUnaryReactor* ListSites(grpc::CallbackServerContext* context, const v1::ListSitesRequest*,
                                       v1::ListSitesReply* reply) override {
     return answer(context, Access::kList, [this, reply](const pki::Identity&) -> Result<void> {
-      for (const auto& site : parts_.handler.sites()) *reply->add_sites() = wire::to_proto(site);
+      for (auto& site : parts_.handler.sites()) {
+        site.certificate_end = parts_.site_certificates.end_of(site.name);
+        *reply->add_sites() = wire::to_proto(site);
+      }
       return {};
     });
   }

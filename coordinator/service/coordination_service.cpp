@@ -10,6 +10,7 @@
 
 #include <thread>
 
+#include "common/pki/own_certificate.h"
 #include "common/wire/bulk_transfer.h"
 #include "common/wire/channel_options.h"
 #include "common/wire/grpc_log.h"
@@ -42,7 +43,8 @@ class GrpcService final : public CoordinationService {
       : parts_{handler, blobs, tls.trust, config.consortium, config.spool},
         federation_(streams_.make_service(parts_)),
         blobs_(make_blob_service(parts_)),
-        admin_(make_admin_service(parts_)) {}
+        admin_(make_admin_service(parts_)),
+        own_(config.certificate, config.key) {}
 
   ~GrpcService() override { shutdown(std::chrono::milliseconds(0)); }
 
@@ -71,6 +73,9 @@ class GrpcService final : public CoordinationService {
       while (wire::sleep_for(kRevocationsEvery, stop)) {
         streams_.end_revoked();
         if (const auto warning = parts_.trust->warning_due()) spdlog::warn("{}", *warning);
+        if (const auto warning = own_.warning_due()) spdlog::warn("{}", *warning);
+        for (const auto& warning : parts_.site_certificates.warnings_due(std::time(nullptr)))
+          spdlog::warn("{}", warning);
       }
     });
     return {};
@@ -96,7 +101,8 @@ class GrpcService final : public CoordinationService {
   std::unique_ptr<grpc::Service> federation_, blobs_, admin_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
-  Listener listener_;         ///< ends before what it hands connections to
+  Listener listener_;  ///< ends before what it hands connections to
+  pki::OwnCertificate own_;
   std::jthread revocations_;  ///< looks whether a site with an open stream has been revoked
 };
 

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <ctime>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -28,6 +31,25 @@ inline constexpr unsigned kSpoolsPerSite = 4;
 inline constexpr unsigned kWatchesPerPeer = 8;
 inline constexpr unsigned kWorkers = 8;
 
+/// When the certificates of the sites end that have connected. Thread-safe.
+class SiteCertificates {
+ public:
+  /// @param end  UTC seconds
+  void note(const std::string& site, std::time_t end);
+  /// @return 0 where the site hasn't connected
+  [[nodiscard]] std::time_t end_of(const std::string& site) const;
+  /// Returns what to log about certificates that end soon or have ended: each site once a day.
+  [[nodiscard]] std::vector<std::string> warnings_due(std::time_t now);
+
+ private:
+  struct Known {
+    std::time_t end = 0;
+    std::time_t warned = 0;
+  };
+  mutable std::mutex mutex_;
+  std::map<std::string, Known> sites_;
+};
+
 struct ServiceParts {
   CoordinationHandler& handler;
   journal::BlobStore& blobs;
@@ -39,6 +61,7 @@ struct ServiceParts {
   Slots watches{kWatchesPerPeer};
   Slots writers{1};                  ///< by spool file
   std::atomic<bool> ending = false;  ///< the server is shutting down
+  SiteCertificates site_certificates{};
   WorkerPool workers{kWorkers};
 };
 

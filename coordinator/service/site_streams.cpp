@@ -64,6 +64,9 @@ class SiteStream final : public RawBidiReactor {
     }
   }
 
+  /// When the site's certificate ends, UTC seconds.
+  [[nodiscard]] std::time_t certificate_end() const { return certificate_.end(); }
+
   void leave() {
     const std::lock_guard lock(mutex_);
     end({grpc::StatusCode::UNAVAILABLE, "the coordinator is shutting down"});
@@ -209,6 +212,7 @@ class FederationService final : public v1::Federation::WithRawCallbackMethod_Att
           refuse(*context, "site " + peer->name,
                  Error{ErrorCode::kAlreadyExists, "site " + peer->name + " is connected already; one stream a site"}));
     }
+    parts_.site_certificates.note(peer->name, stream->certificate_end());
     stream->begin(stream);
     return stream.get();
   }

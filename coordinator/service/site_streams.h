@@ -25,7 +25,8 @@ class SiteStreams {
   /// Queues a message; dropped where the site has no stream (it will be offered again).
   void send(const std::string& site, const wire::CoordinatorMessage& message);
 
-  /// Ends the streams of sites whose certificate has been revoked meanwhile; cheap while the list is the same.
+  /// Ends the streams of sites whose certificate has been revoked or has ended meanwhile; cheap while the list is the
+  /// same.
   void end_revoked();
   /// Ends every stream, and accepts no more.
   void end_all();

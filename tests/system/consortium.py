@@ -231,7 +231,7 @@ class Consortium:
             file.touch(mode=0o600)
             file.write_bytes(hashlib.sha256(site.encode()).digest())
 
-    def certify(self, role, name, *more, folder=None, authority=None, days=30):
+    def certify(self, role, name, *more, folder=None, authority=None, days=90):
         """Makes a key and has the authority certify it; returns the folder with root.pem, key.pem and certificate.pem."""
         folder = folder or self.folder / name
         authority = authority or self.folder / "ca"
@@ -250,7 +250,21 @@ class Consortium:
         return folder
 
     def sign_expired(self, request, name, authority, certificate):
-        """Signs a site's request as of last year, which our own command refuses to do, with OpenSSL's."""
+        """Signs a site's request as of last year."""
+        self.sign_between(request, name, "20240101000000Z", "20240601000000Z", certificate, authority)
+
+    def sign_for(self, role, name, seconds):
+        """Gives a member a certificate that lasts so many seconds from now; returns when it ends, in seconds since 1970."""
+        end = int(time.time()) + seconds
+        folder = self.folder / name
+        stamp = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(end))
+        self.sign_between(next(folder.glob("*.csr")), name, "20240101000000Z", stamp, folder / "certificate.pem", role=role)
+        return end
+
+    def sign_between(self, request, name, start, end, certificate, authority=None, role="site"):
+        """Signs a request for dates that our own command refuses or rounds to days, with OpenSSL's."""
+        authority = authority or self.folder / "ca"
+        usage, hosts = ("serverAuth", ", IP:127.0.0.1, DNS:localhost") if role == "coordinator" else ("clientAuth", "")
         with tempfile.TemporaryDirectory() as scratch:
             scratch = pathlib.Path(scratch)
             (scratch / "index.txt").touch()
@@ -269,14 +283,24 @@ commonName = optional
 [leaf]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
-extendedKeyUsage = clientAuth
+extendedKeyUsage = {usage}
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
-subjectAltName = URI:spiffe://{self.name}/site/{name}
+subjectAltName = URI:spiffe://{self.name}/{role}/{name}{hosts}
 """)
+            fresh = scratch / "fresh.pem"
             subprocess.run(["openssl", "ca", "-batch", "-config", scratch / "ca.cnf", "-cert", authority / "root.pem", "-keyfile", authority / "root.key",
-                            "-in", request, "-out", certificate, "-notext", "-startdate", "20240101000000Z", "-enddate", "20240601000000Z",
-                            "-subj", f"/CN={name}"], check=True, capture_output=True)
+                            "-in", request, "-out", fresh, "-notext", "-startdate", start, "-enddate", end, "-subj", f"/CN={name}"],
+                           check=True, capture_output=True)
+            shutil.copy(fresh, f"{certificate}.new")
+            pathlib.Path(f"{certificate}.new").rename(certificate)
+
+    def renew(self, role, name, *more):
+        """Has the authority sign a member's request again, for 90 days, and puts the certificate in the old one's place."""
+        folder = self.folder / name
+        run("consilium", "ca", "sign", next(folder.glob("*.csr")), "--ca", self.folder / "ca", "--role", role, "--name", name, "--days", 90,
+            "--out", folder / "certificate.new", *more)
+        (folder / "certificate.new").rename(folder / "certificate.pem")
 
     def write_ended_list(self, number):
         """Writes a revocation list of the authority that ended an hour ago, which our own command refuses to do, with OpenSSL's; returns its file."""

@@ -110,6 +110,8 @@ class Trainer {
     return EvaluatedPatients{0.0, split.size()};
   }
 
+  Reply operator()(const Look&, const Record&) { return Looked{}; }
+
   Reply operator()(const Cancel&, const Record&) { return Failed{ErrorCode::kCancelled, "cancelled"}; }
 
  private:

@@ -23,6 +23,14 @@ bool lies_in(const fs::path& path, const fs::path& root) {
   return rest == root.end();
 }
 
+/// Whether a path is a link to a file, in a folder below the root: it may lead anywhere, as git-annex's do. In a daemon
+/// the client decides which of them its trainer can open.
+bool may_lead_out(const fs::path& path, const fs::path& root) {
+  std::error_code ignored;
+  return fs::is_symlink(path, ignored) && fs::is_regular_file(path, ignored) &&
+         lies_in(fs::canonical(path.parent_path(), ignored), root);
+}
+
 bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
 }  // namespace
@@ -43,9 +51,9 @@ Result<fs::path> DatasetFolder::resolve(std::string_view name) const {
   std::error_code problem;
   fs::path found = fs::canonical(root_ / relative, problem);
   if (problem) return fail(ErrorCode::kNotFound, fmt::format("{}: no such file", relative.string()));
-  if (!lies_in(found, root_))
-    return fail(ErrorCode::kPermissionDenied, "the file is a link that leads out of the data set's folder");
-  return found;
+  if (lies_in(found, root_) || may_lead_out(root_ / relative, root_)) return found;
+  return fail(ErrorCode::kPermissionDenied,
+              "a link to a folder leads out of the data set's folder; links to single files may");
 }
 
 Result<std::vector<std::string>> DatasetFolder::list(std::string_view below,
@@ -66,7 +74,6 @@ Result<std::vector<std::string>> DatasetFolder::list(std::string_view below,
       return fail(ErrorCode::kResourceExhausted, fmt::format("{}: folders deeper than {}", root_.string(), kMaxDepth));
     std::error_code ignored;
     if (!entry->is_regular_file(ignored) || !has_extension(entry->path().filename().string(), extensions)) continue;
-    if (entry->is_symlink(ignored) && !lies_in(fs::canonical(entry->path(), ignored), root_)) continue;
     if (names.size() == kMaxFiles)
       return fail(ErrorCode::kResourceExhausted, fmt::format("{}: more than {} files", root_.string(), kMaxFiles));
     names.push_back(entry->path().lexically_relative(root_).generic_string());

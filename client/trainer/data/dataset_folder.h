@@ -10,7 +10,8 @@
 
 namespace consilium::data {
 
-/// The folder that a data set lies in. Nothing outside of it is read, by whatever names, tables and links say.
+/// The folder that a data set lies in. Nothing outside of it is read, whatever names and tables say, but for single
+/// files to which links in the folder lead: git-annex and similar tools keep a data set's content so.
 class DatasetFolder {
  public:
   static constexpr std::size_t kMaxFiles = 5'000'000;
@@ -20,12 +21,12 @@ class DatasetFolder {
   static Result<DatasetFolder> open(const std::filesystem::path& folder);
 
   /// Finds what a name from a table or a configuration stands for: relative, without "..", there, and inside of the
-  /// folder once its links are followed.
+  /// folder once its links are followed. A link to a file may lead out of the folder, a link to a folder may not.
   /// @param name  as written, '/' between folders
   [[nodiscard]] Result<std::filesystem::path> resolve(std::string_view name) const;
 
   /// Lists the regular files below a sub-folder, sorted by name, hidden ones left out. Links to folders aren't
-  /// followed; a link to a file outside is left out.
+  /// followed; a link to a file counts as that file, wherever it lies.
   /// @param below       "" for the folder itself
   /// @param extensions  in lower case (".png"); none: every file
   [[nodiscard]] Result<std::vector<std::string>> list(std::string_view below,

@@ -84,11 +84,17 @@ struct EvaluatePatients {
   std::uint64_t patients = 1;  ///< that there is room for
   bool operator==(const EvaluatePatients&) const = default;
 };
+/// Open the files of a data set without loading them, as far as it takes to say whether the data set can be read here.
+/// Asked by `consilium-client --check`. Answered by Looked or Failed.
+struct Look {
+  DataSource data;
+  bool operator==(const Look&) const = default;
+};
 /// Leave what is going on; answered by Failed with code cancelled (or by what was finished already).
 struct Cancel {
   bool operator==(const Cancel&) const = default;
 };
-using Request = std::variant<Prepare, Train, Evaluate, EvaluatePatients, Cancel>;
+using Request = std::variant<Prepare, Train, Evaluate, EvaluatePatients, Look, Cancel>;
 
 // Trainer to host.
 
@@ -128,12 +134,15 @@ struct EvaluatedPatients {
   std::uint64_t all = 0;  ///< patients of the split; an example without one counts as a patient of its own
   bool operator==(const EvaluatedPatients&) const = default;
 };
+struct Looked {
+  bool operator==(const Looked&) const = default;
+};
 struct Failed {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;
   bool operator==(const Failed&) const = default;
 };
-using Reply = std::variant<Hello, Prepared, Progress, Trained, Evaluated, EvaluatedPatients, Failed>;
+using Reply = std::variant<Hello, Prepared, Progress, Trained, Evaluated, EvaluatedPatients, Looked, Failed>;
 
 /// Makes the task of a request. Fails with kInvalidArgument where it doesn't fit the model's classes.
 Result<std::shared_ptr<const task::Task>> task_of(const Prepare& request);

@@ -171,6 +171,8 @@ Request read_evaluate_patients(RecordReader& reader) {
   return request;
 }
 
+Request read_look(RecordReader& reader) { return Look{read_data(reader)}; }
+
 Request read_cancel(RecordReader&) { return Cancel{}; }
 
 Reply read_hello(RecordReader& reader) {
@@ -220,6 +222,8 @@ Reply read_evaluated_patients(RecordReader& reader) {
   return reply;
 }
 
+Reply read_looked(RecordReader&) { return Looked{}; }
+
 Reply read_failed(RecordReader& reader) {
   Failed reply;
   reply.code = read_name(reader, "code", kFailureNames);
@@ -233,17 +237,19 @@ struct Kind {
   std::string_view type;
   Message (*read)(RecordReader& reader);
 };
-constexpr std::array<Kind<Request>, 5> kRequests{{{"prepare", read_prepare},
+constexpr std::array<Kind<Request>, 6> kRequests{{{"prepare", read_prepare},
                                                   {"train", read_train},
                                                   {"evaluate", read_evaluate},
                                                   {"evaluate_patients", read_evaluate_patients},
+                                                  {"look", read_look},
                                                   {"cancel", read_cancel}}};
-constexpr std::array<Kind<Reply>, 7> kReplies{{{"hello", read_hello},
+constexpr std::array<Kind<Reply>, 8> kReplies{{{"hello", read_hello},
                                                {"prepared", read_prepared},
                                                {"progress", read_progress},
                                                {"trained", read_trained},
                                                {"evaluated", read_evaluated},
                                                {"evaluated_patients", read_evaluated_patients},
+                                               {"looked", read_looked},
                                                {"failed", read_failed}}};
 
 template <class Message, std::size_t N>

@@ -86,6 +86,8 @@ json to_json(const EvaluatePatients& request) {
           {"patients", request.patients}};
 }
 
+json to_json(const Look& request) { return {{"type", "look"}, {"data", to_json(request.data)}}; }
+
 json to_json(const Cancel&) { return {{"type", "cancel"}}; }
 
 json to_json(const Hello& reply) {
@@ -121,6 +123,8 @@ json to_json(const Evaluated& reply) { return {{"type", "evaluated"}, {"seconds"
 json to_json(const EvaluatedPatients& reply) {
   return {{"type", "evaluated_patients"}, {"seconds", reply.seconds}, {"all", reply.all}};
 }
+
+json to_json(const Looked&) { return {{"type", "looked"}}; }
 
 json to_json(const Failed& reply) {
   return {{"type", "failed"},

@@ -64,7 +64,41 @@ TEST_CASE("a data set that is replaced by rename is read by the next job's train
   CHECK(trainer.pid() == warm);
   // Landlock's rule is about the old file, so the warm trainer may not read the new one.
   std::filesystem::rename(folder.write("new.npz", "newer images"), data);
+  trainer.look_at_data_again();
   CHECK_THAT(read(), Catch::EndsWith("reached: newer images"));
+}
+
+TEST_CASE("a trainer reads what the links in a data set's folder lead to, and after a swap what they lead to then") {
+  const TemporaryFolder annex, folder;
+  std::filesystem::create_directories(folder.path() / "images");
+  const std::string link = (folder.path() / "images/one.png").string();
+  std::filesystem::create_symlink(annex.write("first", "images"), link);
+  auto config = rogue({"probe-read", link});
+  config.readable = {folder.path()};
+  TrainerProcess trainer(config);
+  const auto read = [&] { return trainer.prepare(prepare_request(), {}).error().message; };
+  CHECK_THAT(read(), Catch::EndsWith("reached: images"));
+  CHECK_THAT(confined_probe("list", annex.path().string(), {folder.path()}), Catch::StartsWith("refused"));
+  std::filesystem::create_symlink(annex.write("second", "newer images"), folder.path() / "swap");
+  std::filesystem::rename(folder.path() / "swap", link);
+  trainer.look_at_data_again();
+  CHECK_THAT(read(), Catch::EndsWith("reached: newer images"));
+}
+
+TEST_CASE("a link in a data set opens no secret of the client's to its trainer") {
+  const TemporaryFolder keys, folder;
+  std::filesystem::create_directories(keys.path() / "state");
+  const std::string link = (folder.path() / "image.png").string();
+  for (const std::filesystem::path& secret :
+       {keys.write("north.key", "a key"), keys.write("state/site.secret", "bytes")}) {
+    std::filesystem::remove(link);
+    std::filesystem::create_symlink(secret, link);
+    auto config = rogue({"probe-read", link});
+    config.readable = {folder.path()};
+    CHECK_THAT(TrainerProcess(config).prepare(prepare_request(), {}).error().message, Catch::Contains("reached"));
+    config.secrets = {keys.path() / "north.key", keys.path() / "state"};
+    CHECK_THAT(TrainerProcess(config).prepare(prepare_request(), {}).error().message, Catch::Contains("refused"));
+  }
 }
 
 TEST_CASE("a trainer writes nowhere, its data sets included") {

@@ -99,13 +99,11 @@ TEST_CASE("a hostile or wrong table is refused with file, line and column") {
   write_small(folder.path / "a.npy", 1);
   const Folder outside;
   write_small(outside.path / "secret.npy", 1);
-  fs::create_symlink(outside.path / "secret.npy", folder.path / "link.npy");
   fs::create_directory_symlink(outside.path, folder.path / "away");
   const std::vector<std::pair<std::string, std::vector<std::string>>> wrong{
       {"file,class\n../x.npy,0\n", {"labels.csv, line 2", "column 'file'", "without '..'"}},
       {"file,class\n" + (outside.path / "secret.npy").string() + ",0\n",
        {"labels.csv, line 2", "below the data set's folder"}},
-      {"file,class\nlink.npy,0\n", {"labels.csv, line 2", "leads out of the data set's folder"}},
       {"file,class\naway/secret.npy,0\n", {"labels.csv, line 2", "leads out of the data set's folder"}},
       {"file,class\na.npy,0\na.npy,1\n", {"labels.csv, line 3", "column 'file'", "the same as in labels.csv, line 2"}},
       {"file,class\na.npy,-1\n", {"labels.csv, line 2", "column 'class'", "a number from 0"}},
@@ -123,15 +121,18 @@ TEST_CASE("a hostile or wrong table is refused with file, line and column") {
   check_refusal(list(away), {folder.path.string(), "labels.table", "without '..'"});
 }
 
-TEST_CASE("links that lead out of a folder aren't listed") {
-  const Folder folder, outside;
+TEST_CASE("a link to a file counts as the file wherever it lies, and a link to a folder isn't followed") {
+  const Folder folder, annex;
   write_small(folder.path / "x" / "a.npy", 1);
-  write_small(outside.path / "secret.npy", 1);
-  fs::create_symlink(outside.path / "secret.npy", folder.path / "x" / "b.npy");
-  fs::create_directory_symlink(outside.path, folder.path / "y");
+  write_small(annex.path / "objects" / "b1" / "content.npy", 1);
+  fs::create_symlink(annex.path / "objects" / "b1" / "content.npy", folder.path / "x" / "b.npy");
+  fs::create_symlink(annex.path / "dropped.npy", folder.path / "x" / "c.npy");
+  fs::create_directory_symlink(annex.path, folder.path / "y");
   fs::create_directory_symlink(folder.path, folder.path / "x" / "loop");
   const auto names = DatasetFolder::open(folder.path).value().list("", {".npy"}).value();
-  CHECK(names == std::vector<std::string>{"x/a.npy"});
+  CHECK(names == std::vector<std::string>{"x/a.npy", "x/b.npy"});
+  spill(folder.path / "labels.csv", "file,class\nx/a.npy,0\nx/b.npy,1\n");
+  CHECK(list(table_source(folder)).value().items.size() == 2);
 }
 
 TEST_CASE("several labels, masks and boxes are targets too") {

@@ -32,7 +32,7 @@ const data::FileImages kImages{std::make_shared<LineDecoder>()};
 
 }  // namespace
 
-TEST_CASE("a folder is walked in order; hidden files, other files and links that lead out are left out") {
+TEST_CASE("a folder is walked in order; hidden files, other files and links to folders are left out") {
   const Folder folder, outside;
   write_slice(folder.path / "b" / "scan.dcm", "s", 1);
   write_slice(folder.path / "a" / "1.2.840.99", "s", 2);
@@ -45,7 +45,7 @@ TEST_CASE("a folder is walked in order; hidden files, other files and links that
   std::filesystem::create_symlink(outside.path / "secret.png", folder.path / "link.png");
   std::filesystem::create_directory_symlink(outside.path, folder.path / "linked");
   const InputList list = list_inputs(folder.path, false, kImages).value();
-  CHECK(names_of(list) == std::vector<std::string>{"a/1.2.840.99", "a/IM0001", "b/scan.dcm", "x.PNG"});
+  CHECK(names_of(list) == std::vector<std::string>{"a/1.2.840.99", "a/IM0001", "b/scan.dcm", "link.png", "x.PNG"});
   REQUIRE(list.skipped.size() == 2);
   CHECK(list.skipped[0].id == "DICOMDIR");
   CHECK(list.damaged.empty());

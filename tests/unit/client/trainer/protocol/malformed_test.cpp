@@ -24,8 +24,12 @@ std::vector<std::string> good_requests() {
   Train train;
   train.site = "north";
   train.learning_rates = {{"fc", 0.5}};
-  return {encode(Request(prepare)), encode(Request(train)), encode(Request(Evaluate{})),
-          encode(Request(EvaluatePatients{})), encode(Request(Cancel{}))};
+  return {encode(Request(prepare)),
+          encode(Request(train)),
+          encode(Request(Evaluate{})),
+          encode(Request(EvaluatePatients{})),
+          encode(Request(Look{{"npz", "/data/chest.npz"}})),
+          encode(Request(Cancel{}))};
 }
 
 std::vector<std::string> good_replies() {

@@ -51,7 +51,8 @@ TEST_CASE("every request survives its own text, every bit of every number") {
   by_layers.atlas = AtlasFile{"/srv/maps/brain.nii", {1, 2, 3}, 4};
   for (const Request& request :
        {Request(chest_prepare()), Request(by_layers), Request(chest_train()), Request(Evaluate{job::Split::kTest, 256}),
-        Request(EvaluatePatients{job::Split::kTrain, 16, 3, 40, 20}), Request(Cancel{})}) {
+        Request(EvaluatePatients{job::Split::kTrain, 16, 3, 40, 20}), Request(Look{{"npz", "/data/chest.npz"}}),
+        Request(Cancel{})}) {
     const std::string text = encode(request);
     CAPTURE(text);
     const auto decoded = decode_request(text);
