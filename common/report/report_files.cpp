@@ -220,7 +220,7 @@ std::string report_json(const Report& report) {
                      {"job_id", status.job_id},
                      {"phase", name_of(status.phase)},
                      {"detail", status.detail},
-                     {"sites", status.sites},
+                     {"site_states", status.sites},
                      {"rounds", std::move(rounds)},
                      {"metrics", directions_json(status.history)},
                      {"best_round", best_round_json(status.history, report.spec.evaluation.metric)},

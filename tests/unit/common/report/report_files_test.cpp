@@ -257,7 +257,7 @@ privacy: {secure_aggregation: off}
                     .value();
   report.status.sites = {{"north", "idle"}, {"south", "declined: datasets"}};
   const auto json = nlohmann::json::parse(report_json(report));
-  CHECK(json["sites"] == nlohmann::json{{"north", "idle"}, {"south", "declined: datasets"}});
+  CHECK(json["site_states"] == nlohmann::json{{"north", "idle"}, {"south", "declined: datasets"}});
 }
 
 }  // namespace
