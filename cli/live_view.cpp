@@ -158,11 +158,11 @@ Line round_line(const RoundRecord& record, const std::array<std::string, 2>& nam
 }
 
 /// What each site does now, several on a line.
-std::vector<Line> site_lines(const JobStatus& status, const Screen& screen, std::size_t most) {
+std::vector<Line> site_lines(const std::map<std::string, std::string>& sites, const Screen& screen, std::size_t most) {
   std::vector<Line> lines;
   Line line;
   int used = 0;
-  for (const auto& [site, activity] : status.sites) {
+  for (const auto& [site, activity] : sites) {
     const std::string name = " " + printable(site) + " ";
     const std::string what = printable(activity) + "  ";
     const int size = columns(name) + columns(what);
@@ -253,9 +253,9 @@ std::vector<std::string> table_lines(const JobStatus& status, const std::string&
                     loss_label(split), task::heading_of(names[0]), task::heading_of(names[1]), "bytes", "time"),
         Style::kDim}});
   const auto room = static_cast<std::size_t>(std::max(6, screen.height - 1)) - std::min<std::size_t>(head.size(), 5);
-  JobStatus shown;  // once the job is over, what a site does is of no interest, but that it took no part
-  shown.sites = over(status.phase) ? absent_sites(status) : status.sites;
-  const std::vector<Line> sites = site_lines(shown, screen, room > 10 ? 4 : 1);
+  // Once the job is over, what a site does is of no interest, but that it took no part.
+  const std::vector<Line> sites =
+      site_lines(over(status.phase) ? absent_sites(status) : status.sites, screen, room > 10 ? 4 : 1);
   const std::size_t rows = std::min(status.history.size(), room > sites.size() ? room - sites.size() : 0);
   std::vector<std::string> out;
   for (const Line& line : head) out.push_back(render(line, screen));

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <thread>
 
+#include "common/job/atlas_file.h"
 #include "simulation/site_data.h"
 
 namespace consilium::cli {
@@ -49,11 +50,7 @@ void add_atlas_option(CLI::App& command, SimulationOptions& options) {
 }
 
 Result<std::string> atlas_of(const SimulationOptions& options, const job::JobSpec& job) {
-  if (job.data.atlas && options.atlas.empty())
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("the job names the atlas '{}': give its file with --atlas", job.data.atlas->name));
-  if (!job.data.atlas && !options.atlas.empty())
-    return fail(ErrorCode::kInvalidArgument, "--atlas: the job names no atlas (data.atlas)");
+  CONSILIUM_TRY(job::check_atlas_option(job.data, options.atlas));
   std::error_code code;
   return options.atlas.empty() ? std::string() : std::filesystem::absolute(options.atlas, code).string();
 }

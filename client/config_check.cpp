@@ -2,9 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -28,7 +26,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kLargestPem = 1 << 20;
 
 /// Checks that the site's certificate is good and its key fits, without writing which revocation list was the newest.
-Result<void> check_certificate(const ClientConfig& config, Findings& findings) {
+Result<void> check_certificate(const ClientConfig& config, files::Findings& findings) {
   CONSILIUM_ASSIGN(const std::string certificate, pki::check_key_pair(config.tls.certificate, config.tls.key));
   CONSILIUM_ASSIGN(const files::TemporaryFolder folder, files::TemporaryFolder::create("consilium-check"));
   pki::copy_list_memory(config.state_dir, folder.path());
@@ -88,7 +86,7 @@ void remark_on_policy(const ClientConfig& config, const policy::Policy& policy, 
 }
 
 void remark_on_roster(const ClientConfig& config, const policy::Policy& policy, const OwnIdentity& self,
-                      Findings& findings) {
+                      files::Findings& findings) {
   std::vector<std::string>& problems = findings.problems;
   if (config.roster.empty()) {
     problems.emplace_back(
@@ -125,7 +123,7 @@ void remark_on_roster(const ClientConfig& config, const policy::Policy& policy, 
 }
 
 /// Starts a trainer as the client would, and has it open every data set.
-void check_trainer(const ClientConfig& config, const trainer::TrainerConfig& how, Findings& findings) {
+void check_trainer(const ClientConfig& config, const trainer::TrainerConfig& how, files::Findings& findings) {
   trainer::TrainerProcess trainer(how);
   const auto hello = trainer.start();
   if (!hello) return findings.problems.push_back(hello.error().message);
@@ -170,8 +168,8 @@ Result<void> check_data_paths(const ClientConfig& config) {
   return {};
 }
 
-Findings remarks_on(const ClientConfig& config, const policy::Policy& policy, const OwnIdentity& self) {
-  Findings findings;
+files::Findings remarks_on(const ClientConfig& config, const policy::Policy& policy, const OwnIdentity& self) {
+  files::Findings findings;
   remark_on_policy(config, policy, findings.problems);
   remark_on_roster(config, policy, self, findings);
   if (config.tls.revocation_list.empty()) {
@@ -182,34 +180,27 @@ Findings remarks_on(const ClientConfig& config, const policy::Policy& policy, co
   return findings;
 }
 
-Findings check_config(const ClientConfig& config,
-                      const std::function<trainer::TrainerConfig(const policy::Policy&)>& trainer) {
-  Findings findings;
-  const auto note = [&findings](const Result<void>& checked) {
-    if (!checked) findings.problems.push_back(checked.error().message);
-  };
-  note(check_certificate(config, findings));
-  note(check_data_paths(config));
-  note(files::check_state_dir("client", config.state_dir));
-  note(check_scratch(config));
+files::Findings check_config(const ClientConfig& config,
+                             const std::function<trainer::TrainerConfig(const policy::Policy&)>& trainer) {
+  files::Findings findings;
+  findings.note(check_certificate(config, findings));
+  findings.note(check_data_paths(config));
+  findings.note(files::check_state_dir("client", config.state_dir));
+  findings.note(check_scratch(config));
   const auto policy = policy::read_policy(config.policy);
-  if (!policy) note(fail(policy.error()));
+  if (!policy) findings.note(fail(policy.error()));
   const auto self = read_own_identity(config);
-  if (!self) note(fail(self.error()));
+  if (!self) findings.note(fail(self.error()));
   if (self) {
-    note(policy::check_next_roster(config.state_dir, self->roster, {}, config.site));
+    findings.note(policy::check_next_roster(config.state_dir, self->roster, {}, config.site));
     const auto recorded = policy::DataRecord::check(config.state_dir, paths_of(config), self->roster);
-    if (!recorded && recorded.error().code != ErrorCode::kNotFound) note(fail(recorded.error()));
+    if (!recorded && recorded.error().code != ErrorCode::kNotFound) findings.note(fail(recorded.error()));
     if (recorded && !*recorded)
       findings.warnings.emplace_back(
           "the client runs, so the data sets' paths were held against each other, and not against those that it mapped "
           "before; it does that itself at each offer of a job");
   }
-  if (policy && self) {
-    Findings remarks = remarks_on(config, *policy, *self);
-    std::ranges::move(remarks.problems, std::back_inserter(findings.problems));
-    std::ranges::move(remarks.warnings, std::back_inserter(findings.warnings));
-  }
+  if (policy && self) findings.add(remarks_on(config, *policy, *self));
   if (policy) check_trainer(config, trainer(*policy), findings);
   return findings;
 }

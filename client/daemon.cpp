@@ -139,7 +139,7 @@ class Daemon::Impl {
       spdlog::warn(
           "the keys of masked sums can't be locked in memory and may be swapped out: raise RLIMIT_MEMLOCK to 16 MiB");
     worker_->start([](const Error& error) { spdlog::error("the trainer doesn't start: {}", error.message); });
-    const Findings remarks = remarks_on(config_, policy_, {consortium_, context_.key, context_.roster});
+    const files::Findings remarks = remarks_on(config_, policy_, {consortium_, context_.key, context_.roster});
     for (const std::string& problem : remarks.problems) spdlog::warn("{}", problem);
     for (const std::string& warning : remarks.warnings) spdlog::warn("{}", warning);
     // A coordinator that sends faster than this thread handles waits: the link's thread stands still here, the stream

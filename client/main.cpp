@@ -1,5 +1,4 @@
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <functional>
@@ -13,6 +12,7 @@
 #include "client/ledger_command.h"
 #include "client/own_model.h"
 #include "client/roster_command.h"
+#include "common/files/findings.h"
 #include "common/files/state_dir.h"
 #include "common/logging/logging.h"
 #include "common/process/core_dumps.h"
@@ -24,18 +24,11 @@ using namespace consilium;
 
 namespace {
 
-/// Carries out --check; what stands in the way of a masked job goes to standard error.
+/// Carries out --check, as the user who owns the state folder.
 Result<int> check(const std::string& config_file, const client::ClientConfig& config) {
   CONSILIUM_ASSIGN(const std::string user, files::become_owner(config.state_dir));
-  if (!user.empty()) std::cout << "checked as the user '" << user << "', who owns state_dir\n";
-  client::Findings findings = client::check_config(
-      config, [&config](const policy::Policy& policy) { return client::trainer_config(config, policy); });
-  if (!user.empty() && ::access(config_file.c_str(), R_OK) != 0)
-    findings.problems.push_back(config_file + ": the user '" + user + "' may not read it; chown it to that user");
-  for (const std::string& warning : findings.warnings) std::cout << "warning: " << warning << "\n";
-  for (const std::string& problem : findings.problems) std::cerr << "consilium-client: " << problem << "\n";
-  if (findings.problems.empty()) std::cout << config_file << ": ok\n";
-  return findings.problems.empty() ? 0 : 1;
+  const auto trainer = [&config](const policy::Policy& policy) { return client::trainer_config(config, policy); };
+  return files::tell_findings("consilium-client", config_file, user, client::check_config(config, trainer));
 }
 
 Result<int> run_daemon(const std::string& config_file, bool check_only) {

@@ -1,9 +1,11 @@
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <string>
+#include <utility>
 
+#include "common/files/findings.h"
 #include "common/files/state_dir.h"
 #include "common/logging/logging.h"
 #include "common/process/termination.h"
@@ -15,36 +17,19 @@ using namespace consilium;
 
 namespace {
 
-/// Carries out --check; what keeps the coordinator from its work goes to standard error.
-int check(const std::string& config_file, const coordinator::CoordinatorConfig& config) {
-  const auto user = files::become_owner(config.state_dir);
-  if (!user) {
-    std::cerr << "consilium-coordinator: " << user.error().message << '\n';
-    return 1;
-  }
-  if (!user->empty()) std::cout << "checked as the user '" << *user << "', who owns state_dir\n";
-  coordinator::Findings findings = coordinator::check_config(config);
-  if (!user->empty() && ::access(config_file.c_str(), R_OK) != 0)
-    findings.problems.push_back(config_file + ": the user '" + *user + "' may not read it; chown it to that user");
-  for (const std::string& warning : findings.warnings) std::cout << "warning: " << warning << '\n';
-  for (const std::string& problem : findings.problems) std::cerr << "consilium-coordinator: " << problem << '\n';
-  if (findings.problems.empty()) std::cout << config_file << ": ok\n";
-  return findings.problems.empty() ? 0 : 1;
+/// Carries out --check, as the user who owns the state folder.
+Result<int> check(const std::string& config_file, const coordinator::CoordinatorConfig& config) {
+  CONSILIUM_ASSIGN(const std::string user, files::become_owner(config.state_dir));
+  return files::tell_findings("consilium-coordinator", config_file, user, coordinator::check_config(config));
 }
 
-int run(const std::string& config_file, bool check_only) {
+Result<int> run(const std::string& config_file, bool check_only) {
   wire::restrict_to_tls13();
   process::Termination termination;
-  auto config = coordinator::read_coordinator_config(config_file);
-  if (!config) {
-    std::cerr << "consilium-coordinator: " << config.error().message << '\n';
-    return 1;
-  }
-  logging::configure("consilium-coordinator", config->log);
-  if (check_only) {
-    return check(config_file, *config);
-  }
-  auto daemon = coordinator::Daemon::start(std::move(*config));
+  CONSILIUM_ASSIGN(coordinator::CoordinatorConfig config, coordinator::read_coordinator_config(config_file));
+  logging::configure("consilium-coordinator", config.log);
+  if (check_only) return check(config_file, config);
+  auto daemon = coordinator::Daemon::start(std::move(config));
   if (!daemon) {
     spdlog::error("{}", daemon.error().message);
     return 1;
@@ -75,5 +60,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  return run(config_file, check_only);
+  const Result<int> code = run(config_file, check_only);
+  if (!code) std::cerr << "consilium-coordinator: " << code.error().message << '\n';
+  return code.value_or(1);
 }

@@ -32,12 +32,9 @@ Result<void> check_atlas(const job::AtlasSpec& atlas, const std::map<std::string
   const auto found = files.find(atlas.name);
   if (found == files.end())
     return fail(ErrorCode::kNotFound, fmt::format("this site has no atlas '{}' (client.yaml: atlases)", atlas.name));
-  CONSILIUM_ASSIGN(const std::string bytes, files::read_file(found->second, job::kMaxAtlasBytes));
-  const crypto::Digest digest = crypto::sha256(bytes);
-  if (digest == atlas.sha256) return {};
-  return fail(ErrorCode::kFailedPrecondition,
-              fmt::format("client.yaml: atlases.{}: {} isn't the job's atlas: expected the SHA-256 {}, found {}",
-                          atlas.name, found->second, crypto::to_hex(atlas.sha256), crypto::to_hex(digest)));
+  const auto bytes = job::read_atlas_file(found->second, atlas.sha256);
+  if (!bytes) return fail(bytes.error().within("client.yaml: atlases." + atlas.name));
+  return {};
 }
 
 std::string reason_of(const Error& error) {

@@ -9,6 +9,7 @@
 #include "client/data_description.h"
 #include "client/trainer/data/readers.h"
 #include "common/config/value.h"
+#include "common/job/atlas_file.h"
 
 namespace consilium::trainer {
 namespace {
@@ -44,10 +45,8 @@ Result<DataSource> data_source_of(const std::string& data) {
 }
 
 Result<std::optional<AtlasFile>> atlas_file(const job::JobSpec& job, const std::string& path) {
-  if (!job.data.atlas && path.empty()) return std::optional<AtlasFile>();
-  if (!job.data.atlas) return refuse("--atlas: the job names no atlas (data.atlas)");
-  if (path.empty())
-    return refuse(fmt::format("the job names the atlas '{}': give its file with --atlas", job.data.atlas->name));
+  CONSILIUM_TRY(job::check_atlas_option(job.data, path));
+  if (!job.data.atlas) return std::optional<AtlasFile>();
   return std::optional(AtlasFile{path, job.data.atlas->sha256, job.data.atlas->channels});
 }
 

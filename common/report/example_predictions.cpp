@@ -9,6 +9,7 @@
 
 #include "common/crypto/base64.h"
 #include "common/files/files.h"
+#include "common/report/bounded_json.h"
 #include "common/report/html_sections.h"
 #include "common/report/markup.h"
 #include "common/report/result_folder.h"
@@ -24,19 +25,14 @@ constexpr std::string_view kPngSignature = "\x89PNG\r\n\x1a\n";
 
 Result<json> parse_predictions(const std::filesystem::path& file) {
   CONSILIUM_ASSIGN(const std::string text, files::read_file(file, kMostReportBytes));
-  bool too_deep = false;
-  const auto watch = [&too_deep](int depth, json::parse_event_t /*event*/, json& /*value*/) {
-    too_deep = too_deep || depth > kMostDepth;
-    return !too_deep;
-  };
-  json parsed = json::parse(text, watch, false);
-  if (too_deep || !parsed.is_object() || !parsed.contains("images") || !parsed["images"].is_array() ||
-      !parsed.contains("model") || !parsed["model"].is_string()) {
+  const auto parsed = parse_bounded_json(text, kMostDepth);
+  if (!parsed || !parsed->is_object() || !parsed->contains("images") || !(*parsed)["images"].is_array() ||
+      !parsed->contains("model") || !(*parsed)["model"].is_string()) {
     return fail(
         ErrorCode::kInvalidArgument,
         file.string() + ": expected what 'consilium-trainer predict' writes, with the keys 'model' and 'images'");
   }
-  return parsed;
+  return *parsed;
 }
 
 /// Whether a name stays below the folder that it is looked up in.

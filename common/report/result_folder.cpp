@@ -13,6 +13,7 @@
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
 #include "common/parameters/safetensors.h"
+#include "common/report/bounded_json.h"
 #include "common/report/report_files.h"
 
 namespace consilium::report {
@@ -22,15 +23,8 @@ using nlohmann::json;
 
 constexpr int kMostReportDepth = 32;  // a job's text has at most 24 levels
 
-/// Parses JSON, and stops where it is nested more deeply than a report can be.
 Result<json> parse_json(std::string_view text) {
-  bool too_deep = false;
-  const auto watch = [&too_deep](int depth, json::parse_event_t /*event*/, json& /*value*/) {
-    too_deep = too_deep || depth > kMostReportDepth;
-    return !too_deep;
-  };
-  json report = json::parse(text, watch, false);
-  if (too_deep) return refuse(fmt::format("is nested more than {} levels deep", kMostReportDepth));
+  CONSILIUM_ASSIGN(json report, parse_bounded_json(text, kMostReportDepth));
   if (!report.is_object() || !report.contains("job")) return refuse("expected a report of a job, with the key 'job'");
   return report;
 }

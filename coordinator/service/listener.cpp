@@ -46,7 +46,8 @@ Result<Addresses> addresses_of(const std::string& address) {
   addrinfo* found = nullptr;
   if (const int problem = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found); problem != 0) {
     return fail(ErrorCode::kFailedPrecondition,
-                fmt::format("cannot listen on {}: {} (coordinator.yaml: listen)", address, ::gai_strerror(problem)));
+                fmt::format("coordinator.yaml: listen: cannot listen on {}: {}; name an address of this machine",
+                            address, ::gai_strerror(problem)));
   }
   return Addresses(found, &::freeaddrinfo);
 }
@@ -164,9 +165,11 @@ Result<Listener> Listener::open(const std::string& address) {
     listener.sockets_.push_back(std::move(socket));
   }
   if (listener.sockets_.empty()) {
-    return fail(ErrorCode::kFailedPrecondition,
-                fmt::format("cannot listen on {}: {}{} (coordinator.yaml: listen)", address, std::strerror(problem),
-                            problem == EADDRINUSE ? "; is another program listening there?" : ""));
+    const bool taken = problem == EADDRINUSE;
+    return fail(taken ? ErrorCode::kAlreadyExists : ErrorCode::kFailedPrecondition,
+                fmt::format("coordinator.yaml: listen: cannot listen on {}: {}; {}", address, std::strerror(problem),
+                            taken ? "another program has the port: stop it (ss -tlnp says which), or name another port"
+                                  : "name an address of this machine, and a port that this user may have"));
   }
   return listener;
 }

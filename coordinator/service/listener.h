@@ -19,7 +19,8 @@ class Listener {
   /// Descriptors that connections don't get: files, blobs, spooled uploads, and the sockets of this program itself.
   static constexpr int kReserve = 64;
 
-  /// Listens on every address that HOST:PORT has; port 0 takes a free one. kFailedPrecondition where it can't.
+  /// Listens on every address that HOST:PORT has; port 0 takes a free one.
+  /// Fails with kAlreadyExists where another program has the port, and kFailedPrecondition where it can't otherwise.
   static Result<Listener> open(const std::string& address);
 
   /// Accepts from now on, on a thread of its own. @param take  gets each connection, and owns it

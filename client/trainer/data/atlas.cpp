@@ -10,8 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "common/crypto/sha256.h"
-#include "common/files/files.h"
+#include "common/job/atlas_file.h"
 #include "common/job/job_limits.h"
 
 namespace consilium::data {
@@ -122,13 +121,7 @@ Result<std::shared_ptr<const Atlas>> Atlas::create(Volume maps, const Affine& af
 }
 
 Result<std::shared_ptr<const Atlas>> Atlas::read(ImageDecoder& decoder, const trainer::AtlasFile& file) {
-  CONSILIUM_ASSIGN(const std::string bytes, files::read_file(file.path, job::kMaxAtlasBytes));
-  const crypto::Digest found = crypto::sha256(bytes);
-  if (found != file.sha256) {
-    return fail(ErrorCode::kFailedPrecondition,  // check: atlas-digest
-                fmt::format("{}: isn't the job's atlas: expected the SHA-256 {}, found {}", file.path,
-                            crypto::to_hex(file.sha256), crypto::to_hex(found)));
-  }
+  CONSILIUM_TRY(job::read_atlas_file(file.path, file.sha256));
   CONSILIUM_ASSIGN(const DecodedImage decoded, decoder.decode(file.path, {.max_bytes = job::kMaxAtlasBytes}));
   const auto problem = [&](std::string_view what) {
     return fail(ErrorCode::kInvalidArgument, fmt::format("{}: {}", file.path, what));

@@ -31,7 +31,6 @@ inline constexpr std::size_t kMaxRecordBytes = 1 << 20;
 
 // Host to trainer.
 
-/// Load data and build the model; what is loaded already is kept. Answered by Prepared.
 /// An atlas as the job names it, in the file that the site has of it.
 struct AtlasFile {
   std::string path;
@@ -40,6 +39,7 @@ struct AtlasFile {
   bool operator==(const AtlasFile&) const = default;
 };
 
+/// Load data and build the model; what is loaded already is kept. Answered by Prepared.
 struct Prepare {
   model::ModelSpec model;
   DataSource data;
@@ -51,6 +51,7 @@ struct Prepare {
   std::optional<AtlasFile> atlas{};  ///< the last channels of the model's input
   bool operator==(const Prepare&) const = default;
 };
+
 /// Train from the global model. Carries two memfds: the global model (read-only), and where the delta goes; each holds
 /// parameter_count float32. Answered by any number of Progress, then Trained.
 struct Train {

@@ -10,6 +10,7 @@
 #include "common/files/temporary_folder.h"
 #include "common/job/job_text.h"
 #include "common/report/report_files.h"
+#include "tests/unit/common/report/report_job.h"
 
 namespace consilium::report {
 namespace {
@@ -17,15 +18,6 @@ namespace {
 using Catch::Contains;
 using nlohmann::json;
 
-constexpr const char* kExamplesJob = R"(
-name: lungs
-model: {layers: [{linear: 2}], input: [3], classes: 2}
-data: {dataset: chest}
-training: {batch_size: 10, optimizer: {name: sgd, learning_rate: 0.01}}
-federation: {rounds: 3, sites: [north, south, west]}
-privacy: {secure_aggregation: off}
-seed: 7
-)";
 constexpr const char* kPixels = "\x89PNG\r\n\x1a\nand pixels";
 
 /// A folder as `consilium-trainer predict --overlays` leaves one.
@@ -53,7 +45,7 @@ struct Predictions {
 
 std::string page() {
   Report report;
-  report.spec = job::parse_job(kExamplesJob, "job.yaml").value();
+  report.spec = job::parse_job(kReportJob, "job.yaml").value();
   return report_html(report);
 }
 

@@ -6,19 +6,10 @@
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/report/report_files.h"
+#include "tests/unit/common/report/report_job.h"
 
 namespace consilium::report {
 namespace {
-
-constexpr const char* kPageJob = R"(
-name: lungs
-model: {layers: [{linear: 2}], input: [3], classes: 2}
-data: {dataset: chest}
-training: {batch_size: 10, optimizer: {name: sgd, learning_rate: 0.01}}
-federation: {rounds: 3, sites: [north, south, west]}
-privacy: {secure_aggregation: off}
-seed: 7
-)";
 
 bool holds(const std::string& page, std::string_view text) { return page.find(text) != std::string::npos; }
 
@@ -32,7 +23,7 @@ task::Metrics evaluated(double accuracy) {
 
 Report finished_run() {
   Report report;
-  report.spec = *job::parse_job(kPageJob, "job.yaml");
+  report.spec = *job::parse_job(kReportJob, "job.yaml");
   report.status.job_id = "lungs-1";
   report.status.researcher = "ada";
   report.status.phase = JobPhase::kFinished;
@@ -148,7 +139,7 @@ TEST_CASE("the page escapes what others chose, runs nothing and loads nothing") 
 
 TEST_CASE("the page stands without rounds, metrics and sites, and with tables that are too large for it") {
   Report report;
-  report.spec = *job::parse_job(kPageJob, "job.yaml");
+  report.spec = *job::parse_job(kReportJob, "job.yaml");
   report.status.phase = JobPhase::kFailed;
   report.status.detail = "no site accepted";
   CHECK(holds(report_html(report), "failed: no site accepted"));

@@ -13,6 +13,7 @@
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
 #include "common/parameters/safetensors.h"
+#include "tests/unit/common/report/report_job.h"
 
 namespace consilium::report {
 namespace {
@@ -245,16 +246,7 @@ TEST_CASE("a report folder holds the model and its four files, and nothing half-
 
 TEST_CASE("report.json says what each site did, also of those that took no part") {
   Report report;
-  report.spec = job::parse_job(R"(
-name: lungs
-model: {layers: [{linear: 2}], input: [3], classes: 2}
-data: {dataset: chest}
-training: {optimizer: {name: sgd, learning_rate: 0.01}}
-federation: {rounds: 3}
-privacy: {secure_aggregation: off}
-)",
-                               "job.yaml")
-                    .value();
+  report.spec = job::parse_job(kReportJob, "job.yaml").value();
   report.status.sites = {{"north", "idle"}, {"south", "declined: datasets"}};
   const auto json = nlohmann::json::parse(report_json(report));
   CHECK(json["site_states"] == nlohmann::json{{"north", "idle"}, {"south", "declined: datasets"}});

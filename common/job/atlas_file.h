@@ -1,0 +1,21 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "common/crypto/sha256.h"
+#include "common/error/error.h"
+#include "common/job/job_spec.h"
+
+namespace consilium::job {
+
+/// Reads the file of a job's atlas: the map of probabilities by place that `data.atlas` names. @param digest  the
+/// SHA-256 that the job gives Fails where the file can't be read, is larger than kMaxAtlasBytes, or is another: then
+/// the message names the file and both digests.
+Result<std::string> read_atlas_file(const std::filesystem::path& file, const crypto::Digest& digest);
+
+/// Checks that a file is given (`--atlas`) where the job names an atlas, and nowhere else. @param file  empty: none is
+/// given
+Result<void> check_atlas_option(const DataSpec& data, const std::string& file);
+
+}  // namespace consilium::job
