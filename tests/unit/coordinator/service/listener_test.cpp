@@ -108,6 +108,14 @@ TEST_CASE("a listener keeps descriptors back, closes what comes beyond them, and
   }
 }
 
+// UndefinedBehaviorSanitizer opens a pipe to find out whether an object's memory may be read, and takes every object for an invalid one where
+// no descriptor is free. Other builds run this test.
+#if defined(__clang__)
+#if __has_feature(undefined_behavior_sanitizer)
+#define CONSILIUM_SANITIZER_NEEDS_DESCRIPTORS
+#endif
+#endif
+#ifndef CONSILIUM_SANITIZER_NEEDS_DESCRIPTORS
 TEST_CASE("a listener without a single free descriptor refuses, and accepts when there are some") {
   Taken taken;
   auto listener = Listener::open("127.0.0.1:0").value();
@@ -128,6 +136,7 @@ TEST_CASE("a listener without a single free descriptor refuses, and accepts when
   const Descriptor second = connect_to(listener.port());
   taken.wait_for(2);
 }
+#endif
 
 TEST_CASE("a port that is taken, and an address that doesn't exist, are told with the key") {
   const auto listener = Listener::open("127.0.0.1:0").value();
