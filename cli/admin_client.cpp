@@ -61,9 +61,9 @@ class AdminClient::Impl {
     CONSILIUM_ASSIGN(const auto trust, pki::TrustStore::open(config_.root, config_.revocation_list));
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + kDeadline);
-    v1::ListSitesReply reply;
-    const grpc::Status status = stub->ListSites(&context, v1::ListSitesRequest(), &reply);
-    if (!status.ok()) return fail(explain(wire::error_from(status)));
+    const auto sites = stub->ListSites(&context, v1::ListSitesRequest());
+    for (v1::Site site; sites->Read(&site);) continue;
+    if (const grpc::Status status = sites->Finish(); !status.ok()) return fail(explain(wire::error_from(status)));
     return wire::identity_of_peer(*context.auth_context(), *trust, {pki::Role::kCoordinator});
   }
 
@@ -89,6 +89,22 @@ class AdminClient::Impl {
     return reply;
   }
 
+  /// Reads a stream to its end, or until `next` fails.
+  template <class Message>
+  Result<void> read_all(grpc::ClientContext& context, grpc::ClientReader<Message>& stream,
+                        const std::function<Result<void>(const Message&)>& next) {
+    for (Message message; stream.Read(&message);) {
+      if (const auto taken = next(message); !taken) {
+        context.TryCancel();
+        stream.Finish();
+        return fail(taken.error().within("the coordinator sent a malformed answer"));
+      }
+    }
+    const grpc::Status status = stream.Finish();
+    if (!status.ok()) return fail(explain(wire::error_from(status)));
+    return {};
+  }
+
   /// Reads a job's updates until they end, or `next` wants no more.
   Result<void> watch(grpc::ClientContext& context, const std::string& job_id,
                      const std::function<bool(report::JobStatus)>& next) {
@@ -99,7 +115,7 @@ class AdminClient::Impl {
     v1::JobUpdate update;
     while (stream->Read(&update)) {
       auto status = reader.next(update);
-      if (status && next(std::move(*status))) continue;
+      if (status && (!*status || next(**std::move(status)))) continue;
       context.TryCancel();
       stream->Finish();
       if (!status) return fail(status.error().within("the coordinator sent a malformed status"));
@@ -143,7 +159,7 @@ Result<AdminClient> AdminClient::create(const AdminConfig& config) {
       const auto credentials,
       wire::make_channel_credentials(files, config.server_name, [refusal](const Error& why) { refusal->set(why); }));
   return AdminClient(std::make_unique<Impl>(
-      config, wire::make_report_channel(config.coordinator, config.server_name, config.proxy, credentials), refusal));
+      config, wire::make_channel(config.coordinator, config.server_name, config.proxy, credentials), refusal));
 }
 
 Result<crypto::Digest> AdminClient::put_blob(const std::filesystem::path& file, std::stop_token stop) {
@@ -169,12 +185,18 @@ Result<std::string> AdminClient::submit(const job::JobSpec& spec,
 }
 
 Result<std::vector<report::JobStatus>> AdminClient::jobs() {
-  CONSILIUM_ASSIGN(const auto reply, impl_->ask(&v1::Admin::Stub::ListJobs, v1::ListJobsRequest()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+  const auto stream = impl_->stub->ListJobs(&context, v1::ListJobsRequest());
   std::vector<report::JobStatus> jobs;
-  for (const auto& proto : reply.jobs()) {
-    CONSILIUM_ASSIGN(auto status, wire::from_proto(proto));
-    jobs.push_back(std::move(status));
-  }
+  wire::UpdateReader reader;
+  CONSILIUM_TRY(impl_->read_all<v1::JobUpdate>(context, *stream, [&](const v1::JobUpdate& update) -> Result<void> {
+    CONSILIUM_ASSIGN(auto status, reader.next(update));
+    if (!status) return {};
+    jobs.push_back(*std::move(status));
+    reader = {};
+    return {};
+  }));
   return jobs;
 }
 
@@ -225,12 +247,14 @@ Result<void> AdminClient::remove(const std::string& job_id) {
 }
 
 Result<std::vector<report::SiteStatus>> AdminClient::sites() {
-  CONSILIUM_ASSIGN(const auto reply, impl_->ask(&v1::Admin::Stub::ListSites, v1::ListSitesRequest()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+  const auto stream = impl_->stub->ListSites(&context, v1::ListSitesRequest());
   std::vector<report::SiteStatus> sites;
-  for (const auto& proto : reply.sites()) {
-    CONSILIUM_ASSIGN(auto site, wire::from_proto(proto));
-    sites.push_back(std::move(site));
-  }
+  CONSILIUM_TRY(impl_->read_all<v1::Site>(context, *stream, [&](const v1::Site& proto) -> Result<void> {
+    CONSILIUM_ASSIGN(sites.emplace_back(), wire::from_proto(proto));
+    return {};
+  }));
   return sites;
 }
 

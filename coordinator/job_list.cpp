@@ -13,19 +13,19 @@ void JobList::add(const admission::Parties& parties, std::string spec_text, cons
                   report::JobStatus status) {
   const std::lock_guard lock(mutex_);
   order_.push_back(parties.job_id);
-  entries_[parties.job_id] = {parties, std::move(spec_text), initial_model, 1, std::move(status), false, std::nullopt};
+  auto shown = std::make_shared<const report::JobStatus>(std::move(status));
+  entries_[parties.job_id] = {parties, std::move(spec_text), initial_model, 1, std::move(shown), false, std::nullopt};
 }
 
-void JobList::update(const report::JobStatus& status) {
+void JobList::update(report::JobStatus status) {
   {
     const std::lock_guard lock(mutex_);
     const auto found = entries_.find(status.job_id);
     if (found == entries_.end()) return;
     Entry& entry = found->second;
-    const std::uint64_t submitted = entry.status.submitted_seconds;
-    entry.status = status;
-    entry.status.researcher = entry.parties.researcher;
-    entry.status.submitted_seconds = submitted;
+    status.researcher = entry.parties.researcher;
+    status.submitted_seconds = entry.status->submitted_seconds;
+    entry.status = std::make_shared<const report::JobStatus>(std::move(status));
     ++entry.version;
   }
   changed_.notify_all();
@@ -53,7 +53,7 @@ std::vector<report::JobStatus> JobList::jobs(const pki::Identity& caller) const 
   statuses.reserve(order_.size());
   for (const std::string& job_id : order_) {
     const Entry& entry = entries_.at(job_id);
-    statuses.push_back(admission::visible_to(caller, entry.parties, entry.status));
+    statuses.push_back(admission::visible_to(caller, entry.parties, *entry.status));
   }
   return statuses;
 }
@@ -95,8 +95,8 @@ Result<void> JobList::may_fetch(const pki::Identity& caller, const crypto::Diges
   const std::lock_guard lock(mutex_);
   for (const auto& [job_id, entry] : entries_) {
     if (!admission::permit(caller, entry.parties, Access::kRead)) continue;
-    const auto& history = entry.status.history;
-    if (entry.initial_model == digest || entry.status.model == digest ||
+    const auto& history = entry.status->history;
+    if (entry.initial_model == digest || entry.status->model == digest ||
         std::ranges::any_of(history, [&](const auto& record) { return record.model == digest; }))
       return {};
   }
@@ -121,7 +121,7 @@ Result<std::optional<crypto::Digest>> JobList::remove(const pki::Identity& calle
     if (!entry->ended) {
       return fail(ErrorCode::kFailedPrecondition,
                   fmt::format("job '{0}' has not ended ({1}); end it first with: consilium stop {0}", job_id,
-                              report::name_of(entry->status.phase)));
+                              report::name_of(entry->status->phase)));
     }
     kept = entry->kept_model;
     entries_.erase(job_id);

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -28,8 +29,9 @@ class JobList {
   /// @param initial_model  that it starts from
   void add(const admission::Parties& parties, std::string spec_text, const crypto::Digest& initial_model,
            report::JobStatus status);
-  /// Replaces a job's status; who submitted it and when stay as they are. Nothing happens where the job was removed.
-  void update(const report::JobStatus& status);
+  /// Replaces a job's status, of which readers get this one copy; who submitted it and when stay as they are. Nothing
+  /// happens where the job was removed.
+  void update(report::JobStatus status);
   /// Notes the model that an ended job keeps in the store.
   void ended(const std::string& job_id, const std::optional<crypto::Digest>& kept_model);
   /// Answers everybody who waits, now and from now on, with kCancelled: the coordinator shuts down.
@@ -55,7 +57,7 @@ class JobList {
     std::string spec_text;
     crypto::Digest initial_model{};
     std::uint64_t version = 0;
-    report::JobStatus status;
+    std::shared_ptr<const report::JobStatus> status;
     bool ended = false;
     std::optional<crypto::Digest> kept_model;
   };

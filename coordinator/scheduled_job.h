@@ -27,6 +27,7 @@ struct ScheduledJob {
   std::optional<Time> lacking_since;               ///< holds a slot, and can't use it
   std::optional<round::Readiness> last_readiness;  ///< when slots were assigned last
   std::optional<admission::Obstacle> obstacle;     ///< jobs that it waits for
+  bool unpublished = false;                        ///< its status has changed since researchers were shown it
 
   /// Returns the driver's status; of a job that waits, with what or whom it waits for.
   [[nodiscard]] report::JobStatus status() const;

@@ -49,6 +49,7 @@ void Scheduler::own() {
     }
     weights_.expire(now);
     settle(now);
+    publish_changes(now);
   }
 }
 
@@ -93,6 +94,7 @@ void Scheduler::settle(Time now) {
 bool Scheduler::retire_ended() {
   const auto ended = std::erase_if(jobs_, [this](const std::unique_ptr<ScheduledJob>& job) {
     if (!job->driver->ended()) return false;
+    publish(*job);
     spdlog::info("job {}: {}", job->id, job->driver->status().detail);
     service::remove_spools_of(parts_.spool, job->id);
     return true;
@@ -144,14 +146,23 @@ void Scheduler::assign_slots(Time now) {
     const auto found = plan.obstacles.find(job->id);
     auto obstacle = found == plan.obstacles.end() ? std::nullopt : std::optional(found->second);
     job->last_readiness = job->driver->readiness();
-    if (std::exchange(job->obstacle, obstacle) != obstacle) publish(*job);
+    if (std::exchange(job->obstacle, obstacle) != obstacle) job->unpublished = true;
   }
   jobs_changed_ = false;
 }
 
-void Scheduler::publish(const ScheduledJob& job) {
+void Scheduler::publish(ScheduledJob& job) {
+  job.unpublished = false;
   if (job.driver->ended()) list_.ended(job.id, job.driver->kept_model());
   list_.update(job.status());
+}
+
+void Scheduler::publish_changes(Time now) {
+  if (!queue_.empty() && now < published_ + kPublishEvery) return;
+  published_ = now;
+  for (const auto& job : jobs_) {
+    if (job->unpublished) publish(*job);
+  }
 }
 
 void Scheduler::site_connected(const std::string& site, const wire::SiteHello& hello) {
@@ -273,7 +284,7 @@ Result<std::unique_ptr<ScheduledJob>> Scheduler::make_job(const std::string& res
     CONSILIUM_ASSIGN(job->weights_bytes, parts_.blobs.size(*admitted.spec.initial_weights_digest));
   }
   round::JobDriver::Parts parts{*gateway_, parts_.journal, parts_.blobs,
-                                [this, made = job.get()](const report::JobStatus&) { publish(*made); }};
+                                [made = job.get()] { made->unpublished = true; }};
   parts.threads = std::thread::hardware_concurrency();
   if (job::is_masked(admitted.spec)) {
     parts.authenticator = std::make_shared<secagg::RosterAuthenticator>(parts_.trust, admitted.spec.federation.roster);
@@ -320,6 +331,7 @@ Result<std::string> Scheduler::enqueue(const std::string& researcher, const job:
     if (site.connected) job.driver->site_connected(name, now);
   }
   settle(now);
+  if (ScheduledJob* waiting = find(job_id)) publish(*waiting);
   return job_id;
 }
 
@@ -340,6 +352,7 @@ Result<void> Scheduler::stop(const pki::Identity& caller, const std::string& job
     ScheduledJob* job = find(job_id);
     if (job == nullptr) return fail(ErrorCode::kFailedPrecondition, "job '" + job_id + "' has ended already");
     job->driver->stop("stopped by " + name_of(caller), round::Clock::now());
+    publish(*job);
     return {};
   });
 }

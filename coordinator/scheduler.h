@@ -29,6 +29,9 @@ namespace consilium::coordinator {
 /// How long a job that suddenly lacks sites keeps its slot: a connection that breaks for a moment shouldn't put a job
 /// behind another one.
 inline constexpr std::chrono::seconds kSlotGrace{30};
+/// How often researchers are shown a job's changes while its sites keep the coordinator busy. To publish a job takes
+/// time in proportion to its sites, which an event of one site doesn't.
+inline constexpr std::chrono::milliseconds kPublishEvery{100};
 
 /// Owns every job on one thread: which jobs hold a slot (admission/slots.h), which sites are connected. A job is
 /// offered to its sites as soon as it is submitted, so that hospitals can decide while it waits. gRPC's threads only
@@ -95,7 +98,10 @@ class Scheduler final : public service::CoordinationHandler {
   void assign_slots(Time now);
   [[nodiscard]] bool slots_may_change(Time now) const;
   void take_idle_slots(Time now);
-  void publish(const ScheduledJob& job);
+  /// Shows researchers the job as it is now.
+  void publish(ScheduledJob& job);
+  /// Publishes what has changed: at once where nothing else waits for the owner, and every kPublishEvery where it does.
+  void publish_changes(Time now);
   Result<std::string> enqueue(const std::string& researcher, const job::JobSignature& signature,
                               admission::AdmittedJob admitted);
   Result<void> check_weights(const std::string& researcher, const admission::AdmittedJob& admitted) const;
@@ -114,6 +120,7 @@ class Scheduler final : public service::CoordinationHandler {
 
   // The owner's alone.
   std::vector<std::unique_ptr<ScheduledJob>> jobs_;  ///< that have not ended, in the order of their submission
+  Time published_{};                                 ///< when changes were published last
   bool jobs_changed_ = false;                        ///< one came or went since slots were assigned last
   std::map<std::string, Site> sites_;
   admission::UploadedWeights weights_;

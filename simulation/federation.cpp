@@ -13,6 +13,8 @@
 namespace consilium::simulation {
 namespace {
 
+/// How often a view is told of what sites do, between milestones.
+constexpr std::chrono::milliseconds kTellEvery{100};
 /// Steps of mode `masked-threshold`, by secagg::Phase.
 constexpr std::string_view kStepNames[] = {"advertise", "share", "upload", "confirm", "unmask"};
 
@@ -21,8 +23,9 @@ constexpr std::string_view kStepNames[] = {"advertise", "share", "upload", "conf
 Result<std::unique_ptr<Federation>> Federation::create(Plan plan, Parts parts) {
   std::unique_ptr<Federation> federation(new Federation(std::move(plan), std::move(parts)));
   const Plan& kept = federation->plan_;
+  for (std::size_t i = 0; i < kept.sites.size(); ++i) federation->places_.emplace(kept.sites[i].name, i);
   round::JobDriver::Parts driver{*federation, federation->parts_.journal, federation->parts_.blobs,
-                                 federation->parts_.changed};
+                                 [made = federation.get()] { made->status_changed(); }};
   driver.simulated = true;
   driver.authenticator = kept.authenticator;
   driver.threads = std::max(1U, std::thread::hardware_concurrency());
@@ -38,6 +41,15 @@ report::MaskingCost& Federation::cost_of(std::string_view step) {
   return costs_.back();
 }
 
+void Federation::status_changed() {
+  if (!parts_.changed) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (driver_->milestones() == told_milestones_ && now < told_ + kTellEvery) return;
+  told_milestones_ = driver_->milestones();
+  told_ = now;
+  parts_.changed(driver_->status());
+}
+
 void Federation::begin() {
   driver_->begin(now());
   for (const SimulatedSite& site : plan_.sites) {
@@ -51,8 +63,8 @@ void Federation::send(const std::string& site, wire::CoordinatorMessage message)
   if (std::holds_alternative<wire::JobOffer>(message)) {
     offered_.push_back(site);
   } else if (auto* offer = std::get_if<wire::SessionOffer>(&message)) {
-    const auto found = std::ranges::find(plan_.sites, site, &SimulatedSite::name);
-    if (found != plan_.sites.end()) sessions_.push_back({*found, std::move(*offer)});
+    const auto place = places_.find(site);
+    if (place != places_.end()) sessions_.push_back({plan_.sites[place->second], std::move(*offer)});
   } else if (auto* step = std::get_if<wire::Masking>(&message); step != nullptr && plan_.groups == nullptr) {
     masking_.emplace_back(site, std::move(*step));
   } else if (const auto* closed = std::get_if<wire::SessionClosed>(&message)) {

@@ -34,7 +34,7 @@ class Federation final : public round::SiteGateway {
     WorkerPool& pool;
     journal::Journal& journal;
     journal::BlobStore& blobs;
-    std::function<void(const report::JobStatus&)> changed;
+    std::function<void(const report::JobStatus&)> changed{};
   };
   struct Plan {
     std::string job_id;
@@ -72,6 +72,8 @@ class Federation final : public round::SiteGateway {
  private:
   Federation(Plan plan, Parts parts) : plan_(std::move(plan)), parts_(std::move(parts)) {}
   [[nodiscard]] round::Clock::time_point now() const { return round::Clock::now() + skipped_; }
+  /// Tells of the status at once after a milestone, and else as often as a view can show.
+  void status_changed();
   void settle();
   void answer_offers();
   void post_sessions();
@@ -127,7 +129,10 @@ class Federation final : public round::SiteGateway {
   std::deque<Task> waiting_;                                   ///< mode masked: begun, not yet posted
   std::vector<report::MaskingCost> costs_;                     ///< in the order of the steps
   std::vector<std::string> unusable_;
-  round::Clock::duration skipped_{};  ///< waiting that nobody had to do
+  round::Clock::duration skipped_{};           ///< waiting that nobody had to do
+  std::map<std::string, std::size_t> places_;  ///< of the sites in the plan
+  std::uint64_t told_milestones_ = 0;
+  std::chrono::steady_clock::time_point told_{};
   std::optional<std::string> stop_reason_;
   std::uint32_t last_round_ = 0;  ///< whose training was begun
 };

@@ -89,6 +89,11 @@ class EventQueue {
     room_.notify_all();
   }
 
+  [[nodiscard]] bool empty() const {
+    const std::scoped_lock lock(mutex_);
+    return values_.empty();
+  }
+
   [[nodiscard]] bool closed() const {
     const std::scoped_lock lock(mutex_);
     return closed_;

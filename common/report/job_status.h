@@ -5,33 +5,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "common/crypto/sha256.h"
-#include "common/task/metrics.h"
+#include "common/report/history.h"
 
 namespace consilium::report {
-
-/// One finished round, as `watch` shows it and report.json keeps it.
-struct RoundRecord {
-  std::uint32_t round = 0;
-  std::vector<std::string> cohort;
-  std::vector<std::string> contributed;                  ///< sites whose update is in the sum
-  std::vector<std::string> partial;                      ///< answered without an update
-  std::map<std::string, std::string> failed;             ///< site -> reason
-  std::map<std::string, std::string> evaluation_failed;  ///< site -> why its evaluation is not in the metrics
-  double seconds = 0.0;  ///< from offer to the model's commit, in mode masked with the sites' check of the total
-  double evaluation_seconds = 0.0;
-  std::uint64_t bytes = 0;  ///< payload bytes of models and vectors that the round moved, both directions
-  std::optional<double> train_loss;
-  std::uint64_t clipped = 0;                          ///< coordinates clipped, over all sites
-  std::uint64_t coordinates = 0;                      ///< coordinates encoded, over all sites
-  std::optional<task::Metrics> metrics;               ///< of the federation, after the round
-  std::map<std::string, task::Metrics> site_metrics;  ///< plain jobs only
-  std::optional<task::Metrics> alone{};               ///< of models that sites trained alone, each on its own images
-  crypto::Digest model{};                             ///< the global model after the round
-  bool operator==(const RoundRecord&) const = default;
-};
 
 enum class JobPhase : std::uint8_t {
   kQueued,
@@ -54,7 +32,7 @@ struct JobStatus {
   std::uint32_t rounds = 0;                  ///< in the job
   std::string detail;                        ///< "waiting for 3 sites, 1 accepted", "failed: ..."
   std::map<std::string, std::string> sites;  ///< member -> what it does now ("training", "declined: ...")
-  std::vector<RoundRecord> history;
+  History history;
   std::optional<crypto::Digest> model;  ///< latest global model
   std::uint64_t examples = 0;           ///< N, from the census
   std::optional<double> eta_seconds;

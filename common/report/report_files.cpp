@@ -87,7 +87,7 @@ Json json_of_comparison(const Comparison& comparison) {
 }
 
 /// What each metric's name means for a reader who doesn't know it: is more better?
-Json directions_json(const std::vector<RoundRecord>& history) {
+Json directions_json(const History& history) {
   Json json = Json::object();
   for (const RoundRecord& record : history) {
     if (!record.metrics) continue;
@@ -98,7 +98,7 @@ Json directions_json(const std::vector<RoundRecord>& history) {
 }
 
 /// The round whose metric, by which the job compares rounds, was best; the first of several.
-Json best_round_json(const std::vector<RoundRecord>& history, const std::string& name) {
+Json best_round_json(const History& history, const std::string& name) {
   Json json = nullptr;
   double best = 0.0;
   for (const RoundRecord& record : history) {
@@ -111,7 +111,7 @@ Json best_round_json(const std::vector<RoundRecord>& history, const std::string&
   return json;
 }
 
-Json clipped_json(const std::vector<RoundRecord>& history) {
+Json clipped_json(const History& history) {
   std::uint64_t clipped = 0;
   std::uint64_t coordinates = 0;
   for (const RoundRecord& record : history) {
@@ -252,7 +252,7 @@ struct Column {
   std::string name;
   bool bounded = false;  ///< some value has an error bound
 };
-std::vector<Column> columns_of(const std::vector<RoundRecord>& history) {
+std::vector<Column> columns_of(const History& history) {
   std::vector<Column> columns;
   for (const RoundRecord& record : history) {
     if (!record.metrics) continue;

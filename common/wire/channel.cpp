@@ -36,14 +36,6 @@ std::shared_ptr<grpc::Channel> make_channel(const std::string& target, const std
   return grpc::CreateCustomChannel(target, credentials, arguments_of(server_name, proxy));
 }
 
-std::shared_ptr<grpc::Channel> make_report_channel(const std::string& target, const std::string& server_name,
-                                                   const std::string& proxy,
-                                                   const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
-  grpc::ChannelArguments arguments = arguments_of(server_name, proxy);
-  arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxReportBytes));
-  return grpc::CreateCustomChannel(target, credentials, arguments);
-}
-
 Result<void> check_proxy(const std::string& proxy) {
   constexpr std::string_view kScheme = "http://";
   if (proxy.empty()) return {};

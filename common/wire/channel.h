@@ -20,11 +20,6 @@ namespace consilium::wire {
                                                           const std::string& proxy,
                                                           const std::shared_ptr<grpc::ChannelCredentials>& credentials);
 
-/// The same for a researcher, who receives larger answers (kMaxReportBytes).
-[[nodiscard]] std::shared_ptr<grpc::Channel> make_report_channel(
-    const std::string& target, const std::string& server_name, const std::string& proxy,
-    const std::shared_ptr<grpc::ChannelCredentials>& credentials);
-
 /// Checks a proxy's address as the configuration gives it.
 Result<void> check_proxy(const std::string& proxy);
 

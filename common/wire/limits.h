@@ -15,8 +15,10 @@ inline constexpr std::size_t kMaxSiteMessageBytes = std::size_t{64} << 10;
 inline constexpr std::size_t kMaxBulkHeadBytes = 1024;
 /// Largest step of secure aggregation that a coordinator sends: 255 adverts with their certificates.
 inline constexpr std::size_t kMaxMaskingBytes = std::size_t{1280} << 10;
-/// Largest answer that a researcher's command receives (a job's whole history).
-inline constexpr std::size_t kMaxReportBytes = std::size_t{64} << 20;
+/// Of a job's status as a researcher's command receives it, in messages of at most kChunkBytes: the record of one
+/// round, or what all sites do; and all records.
+inline constexpr std::size_t kMaxUpdatePartBytes = std::size_t{256} << 20;
+inline constexpr std::uint64_t kMaxHistoryBytes = std::uint64_t{4} << 30;
 /// Largest blob that a researcher may put, in bytes (ParameterManifest::kMaxParameters floats).
 inline constexpr std::uint64_t kMaxBlobBytes = std::uint64_t{1} << 33;
 

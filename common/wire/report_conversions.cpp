@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
+#include <utility>
 
 #include "common/task/limits.h"
 #include "common/wire/conversions.h"
@@ -151,8 +151,13 @@ Result<report::RoundRecord> record_from(const v1::RoundRecord& proto) {
   return record;
 }
 
-/// Everything but the history.
-v1::JobStatus summary_to(const report::JobStatus& status) {
+/// Has the status every site that a former one had?
+bool has_all_sites(const report::JobStatus& status, const report::JobStatus& former) {
+  return std::ranges::all_of(former.sites, [&](const auto& entry) { return status.sites.contains(entry.first); });
+}
+
+/// Everything but the records of the history. @param former  what the receiver has of the sites; null: nothing
+v1::JobStatus status_to(const report::JobStatus& status, const report::JobStatus* former) {
   v1::JobStatus proto;
   proto.set_job_id(status.job_id);
   proto.set_name(clean_name(status.name));
@@ -160,7 +165,13 @@ v1::JobStatus summary_to(const report::JobStatus& status) {
   proto.set_round(status.round);
   proto.set_rounds(status.rounds);
   proto.set_detail(clean_reason(status.detail));
-  for (const auto& [site, activity] : status.sites) (*proto.mutable_sites())[clean_name(site)] = clean_reason(activity);
+  proto.set_all_sites(former == nullptr || !has_all_sites(status, *former));
+  for (const auto& [site, activity] : status.sites) {
+    const auto known = proto.all_sites() ? status.sites.end() : former->sites.find(site);
+    if (!proto.all_sites() && known != former->sites.end() && known->second == activity) continue;
+    (*proto.mutable_sites())[clean_name(site)] = clean_reason(activity);
+  }
+  proto.set_history_size(static_cast<std::uint32_t>(status.history.size()));
   if (status.model) proto.set_model(status.model->data(), status.model->size());
   proto.set_examples(status.examples);
   if (status.eta_seconds) proto.set_eta_seconds(*status.eta_seconds);
@@ -172,15 +183,8 @@ v1::JobStatus summary_to(const report::JobStatus& status) {
 static_assert(static_cast<int>(report::JobPhase::kQueued) + 1 == v1::JOB_PHASE_QUEUED);
 static_assert(static_cast<int>(report::JobPhase::kFailed) + 1 == v1::JOB_PHASE_FAILED);
 
-}  // namespace
-
-v1::JobStatus to_proto(const report::JobStatus& status) {
-  v1::JobStatus proto = summary_to(status);
-  for (const auto& record : status.history) *proto.add_history() = record_to(record);
-  return proto;
-}
-
-Result<report::JobStatus> from_proto(const v1::JobStatus& proto) {
+/// Everything but the history.
+Result<report::JobStatus> status_from(const v1::JobStatus& proto) {
   report::JobStatus status;
   CONSILIUM_TRY(check_name_field(proto.job_id(), "status.job_id"));
   CONSILIUM_TRY(check_name_field(proto.name(), "status.name"));
@@ -193,7 +197,6 @@ Result<report::JobStatus> from_proto(const v1::JobStatus& proto) {
     return malformed("status.submitted_seconds", fmt::format("at most {}", kMaxUnixSeconds),
                      std::to_string(proto.submitted_seconds()));
   CONSILIUM_TRY(check_numbers({proto.eta_seconds()}, "status.eta_seconds"));
-  CONSILIUM_TRY(check_count(proto.history(), kMaxRounds, "status.history"));
   status.job_id = proto.job_id();
   status.name = proto.name();
   status.phase = static_cast<report::JobPhase>(static_cast<int>(proto.phase()) - 1);
@@ -201,10 +204,6 @@ Result<report::JobStatus> from_proto(const v1::JobStatus& proto) {
   status.rounds = proto.rounds();
   status.detail = proto.detail();
   CONSILIUM_ASSIGN(status.sites, texts_from(proto.sites(), "status.sites"));
-  for (const auto& record : proto.history()) {
-    CONSILIUM_ASSIGN(auto parsed, record_from(record));
-    status.history.push_back(std::move(parsed));
-  }
   if (!proto.model().empty()) {
     CONSILIUM_ASSIGN(status.model, digest_from_field(proto.model(), "status.model"));
   }
@@ -215,6 +214,21 @@ Result<report::JobStatus> from_proto(const v1::JobStatus& proto) {
   status.submitted_seconds = proto.submitted_seconds();
   return status;
 }
+
+/// Parses bytes of a peer as a message.
+template <class Message>
+Result<Message> parse(std::string_view bytes, std::string_view field) {
+  Message message;
+  if (bytes.size() > kMaxUpdatePartBytes || !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return malformed(field, "a message", fmt::format("{} bytes that are none", bytes.size()));
+  return message;
+}
+
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
 
 v1::Site to_proto(const report::SiteStatus& site) {
   v1::Site proto;
@@ -236,49 +250,97 @@ Result<report::SiteStatus> from_proto(const v1::Site& proto) {
                             std::move(datasets), proto.activity(),  std::max<std::int64_t>(proto.certificate_end(), 0)};
 }
 
-v1::JobUpdate UpdateWriter::next(const report::JobStatus& status) {
-  v1::JobUpdate update;
-  *update.mutable_status() = summary_to(status);
-  update.set_history_size(static_cast<std::uint32_t>(status.history.size()));
-  for (std::size_t position = 0; position < status.history.size(); ++position) {
-    v1::RoundRecord record = record_to(status.history[position]);
-    const std::size_t hash = std::hash<std::string>()(record.SerializeAsString());
-    if (position < sent_.size() && sent_[position] == hash) continue;
-    update.add_positions(static_cast<std::uint32_t>(position));
-    *update.mutable_status()->add_history() = std::move(record);
-    if (position == sent_.size()) sent_.emplace_back();
-    sent_[position] = hash;
-  }
-  return update;
+void UpdateWriter::begin(std::shared_ptr<const report::JobStatus> status) {
+  former_ = std::exchange(status_, std::move(status));
+  place_ = 0;
+  complete_ = false;
 }
 
-Result<report::JobStatus> UpdateReader::next(const v1::JobUpdate& update) {
-  CONSILIUM_ASSIGN(report::JobStatus status, from_proto(update.status()));
-  if (update.positions_size() != update.status().history_size() || update.history_size() > kMaxRounds) {
-    return malformed("update.positions", "one for each record", std::to_string(update.positions_size()));
+/// Serialises what comes next: a record that the receiver hasn't got, else the status.
+bool UpdateWriter::begin_part() {
+  if (complete_) return false;
+  const report::History& history = status_->history;
+  while (place_ < history.size() && former_ && history.shares(place_, former_->history)) ++place_;
+  is_record_ = place_ < history.size();
+  complete_ = !is_record_;
+  part_ = is_record_ ? record_to(history[place_++]).SerializeAsString()
+                     : status_to(*status_, former_.get()).SerializeAsString();
+  written_ = 0;
+  return true;
+}
+
+bool UpdateWriter::next(v1::JobUpdate& message) {
+  if (written_ == part_.size() && !begin_part()) return false;
+  const std::size_t count = std::min(kChunkBytes, part_.size() - written_);
+  message.Clear();
+  message.set_piece(part_.substr(written_, count));
+  written_ += count;
+  message.set_more(written_ < part_.size());
+  if (is_record_) message.set_place(static_cast<std::uint32_t>(place_ - 1));
+  return true;
+}
+
+Result<std::optional<report::JobStatus>> UpdateReader::next(const v1::JobUpdate& message) {
+  const auto place = message.has_place() ? std::optional<std::size_t>(message.place()) : std::nullopt;
+  if (!part_.empty() && place != place_) return malformed("update.place", "that of the part begun", "another");
+  if (part_.size() + message.piece().size() > kMaxUpdatePartBytes)
+    return malformed("update.piece", fmt::format("at most {} bytes in all", kMaxUpdatePartBytes), "more");
+  if (message.more() && message.piece().empty()) return malformed("update.piece", "bytes", "none");
+  part_ += message.piece();
+  place_ = place;
+  if (message.more()) return std::optional<report::JobStatus>();
+  if (place_) {
+    CONSILIUM_TRY(take_record(*place_));
+    return std::optional<report::JobStatus>();
   }
-  for (int index = 0; index < update.positions_size(); ++index) {
-    const std::size_t position = update.positions(index);
-    if (position > history_.size())
-      return malformed("update.positions", "no gap in the history", std::to_string(position));
-    if (position == history_.size()) history_.emplace_back();
-    history_[position] = std::move(status.history[static_cast<std::size_t>(index)]);
+  CONSILIUM_ASSIGN(report::JobStatus status, take_status());
+  return std::optional(std::move(status));
+}
+
+Result<void> UpdateReader::take_record(std::size_t place) {
+  const std::string bytes = std::exchange(part_, {});
+  history_bytes_ += bytes.size();
+  if (place > history_.size() || place >= kMaxRounds)
+    return malformed("update.place", "no gap in the history", std::to_string(place));
+  if (history_bytes_ > kMaxHistoryBytes)
+    return malformed("update.piece", fmt::format("at most {} bytes of history", kMaxHistoryBytes), "more");
+  CONSILIUM_ASSIGN(const auto proto, parse<v1::RoundRecord>(bytes, "update.record"));
+  CONSILIUM_ASSIGN(report::RoundRecord record, record_from(proto));
+  if (place == history_.size()) {
+    history_.push_back(std::move(record));
+  } else {
+    history_.replace(place, std::move(record));
   }
-  if (history_.size() != update.history_size()) {
-    return malformed("update.history_size", std::to_string(history_.size()), std::to_string(update.history_size()));
-  }
+  return {};
+}
+
+Result<report::JobStatus> UpdateReader::take_status() {
+  const std::string bytes = std::exchange(part_, {});
+  CONSILIUM_ASSIGN(const auto proto, parse<v1::JobStatus>(bytes, "update.status"));
+  CONSILIUM_ASSIGN(report::JobStatus status, status_from(proto));
+  if (history_.size() != proto.history_size())
+    return malformed("update.history_size", std::to_string(history_.size()), std::to_string(proto.history_size()));
+  if (proto.all_sites()) sites_.clear();
+  for (auto& [site, activity] : status.sites) sites_.insert_or_assign(site, std::move(activity));
+  if (sites_.size() > kMaxSites)
+    return malformed("status.sites", fmt::format("at most {} entries", kMaxSites), std::to_string(sites_.size()));
+  status.sites = sites_;
   status.history = history_;
   return status;
 }
 
-Result<report::JobStatus> decode_job_status(std::span<const std::byte> bytes) {
-  v1::JobStatus proto;
-  if (bytes.size() > kMaxReportBytes || !proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("{} bytes that are no job status", bytes.size()));
-  }
-  return from_proto(proto);
+Result<report::RoundRecord> decode_round_record(std::span<const std::byte> bytes) {
+  CONSILIUM_ASSIGN(const auto proto, parse<v1::RoundRecord>(text_of(bytes), "record"));
+  return record_from(proto);
 }
 
-std::string encode(const report::JobStatus& status) { return to_proto(status).SerializeAsString(); }
+std::string encode(const report::RoundRecord& record) { return record_to(record).SerializeAsString(); }
+
+Result<report::JobStatus> decode_job_status(std::span<const std::byte> bytes) {
+  CONSILIUM_ASSIGN(const auto proto, parse<v1::JobStatus>(text_of(bytes), "status"));
+  return status_from(proto);
+}
+
+std::string encode(const report::JobStatus& status) { return status_to(status, nullptr).SerializeAsString(); }
 
 }  // namespace consilium::wire

@@ -74,8 +74,7 @@ void JobDriver::job_answer(const std::string& site, const wire::JobAnswer& answe
 void JobDriver::progress(const std::string& site, const wire::SessionProgress& progress) {
   if (runs_ ? runs_->attempt_of(site) != progress.key : !admits(state_, site, progress.key)) return;
   board_.progress(site, progress.phase);
-  board_.show_site(state_, site);
-  if (parts_.changed) parts_.changed(board_.status());
+  status_changed();
 }
 
 Result<void> JobDriver::vector_received(const std::string& site, const job::SessionKey& key, WordSource& words,
@@ -179,16 +178,23 @@ void JobDriver::go_on(TimePoint now) {
   const bool checked = !runs_ || !runs_->offered_total();
   if (checked && !evaluates()) board_.finish_round();
   if (runs_) board_.waits(runs_->waiting([this](const std::string& site) { return ready(site); }));
-  board_.show(state_);
-  if (parts_.changed) parts_.changed(board_.status());
+  status_changed();
+}
+
+void JobDriver::status_changed() {
+  board_is_old_ = true;
+  if (parts_.changed) parts_.changed();
+}
+
+const report::JobStatus& JobDriver::status() const {
+  if (std::exchange(board_is_old_, false)) board_.show(state_);
+  return board_.status();
 }
 
 std::optional<Error> JobDriver::apply(const Event& event, TimePoint now) {
   Transition transition = advance(std::move(state_), event, now);
   state_ = std::move(transition.state);
   if (transition.refused) return std::move(transition.refused);
-  board_.heard(event);
-  if (!transition.effects.empty()) board_.look_at_all();
   for (const Effect& effect : transition.effects) {
     if (!journal_failed_) {
       if (auto kept = parts_.journal.append(to_entry(job_id_, effect)); !kept) {
@@ -199,6 +205,7 @@ std::optional<Error> JobDriver::apply(const Event& event, TimePoint now) {
         return {};
       }
     }
+    if (!std::holds_alternative<OfferJob>(effect.action)) ++milestones_;
     std::visit([&](const auto& action) { carry_out(action, now); }, effect.action);
   }
   return {};

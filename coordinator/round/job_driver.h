@@ -32,8 +32,7 @@ class JobDriver {
     SiteGateway& gateway;
     journal::Journal& journal;
     journal::BlobStore& blobs;
-    std::function<void(const report::JobStatus&)>
-        changed;  ///< after every change that someone watching would like to see
+    std::function<void()> changed;  ///< after every change that someone watching would like to see
     /// Of a masked job: whose signatures count. Without it a masked job is refused, unless it is simulated.
     std::shared_ptr<const secagg::Authenticator> authenticator = nullptr;
     /// The simulator alone: sum without masks where there is no authenticator, which gives the same bytes.
@@ -89,7 +88,10 @@ class JobDriver {
   /// May a site of the job fetch this blob: the model, or the total that is to be checked?
   [[nodiscard]] bool offers(const crypto::Digest& blob) const;
 
-  [[nodiscard]] const report::JobStatus& status() const { return board_.status(); }
+  /// The status now. Walks all sites where something has changed since it was asked for last.
+  [[nodiscard]] const report::JobStatus& status() const;
+  /// Grows whenever a session opens or closes, a round is over, or the job ends: what nobody who watches should miss.
+  [[nodiscard]] std::uint64_t milestones() const { return milestones_; }
   [[nodiscard]] const job::JobSpec& spec() const { return spec_; }
   /// The model of the last committed round, or of the best one where the job keeps that, once the job has ended: it
   /// stays retained in the store, and whoever owns
@@ -106,8 +108,9 @@ class JobDriver {
   /// Applies an event and whatever follows from it. Returns why the event itself was refused, if it was.
   std::optional<Error> handle(Event event, TimePoint now);
   std::optional<Error> apply(const Event& event, TimePoint now);
-  /// Applies what has followed, until nothing more follows, and shows what came of it.
+  /// Applies what has followed, until nothing more follows, and tells that the status has changed.
   void go_on(TimePoint now);
+  void status_changed();
   /// The site's stream has ended, a new one has taken its place, or it declined the job: what it was at is lost.
   void connection_changed(const Event& event, const std::string& site, TimePoint now);
   /// Does the round that was committed last still wait for its metrics?
@@ -160,7 +163,9 @@ class JobDriver {
   Parts parts_;
   bool masked_;  ///< mode masked-threshold, and vectors come masked: not where it is simulated by its plain sum
   State state_;
-  StatusBoard board_;
+  mutable StatusBoard board_;
+  mutable bool board_is_old_ = true;  ///< the state has changed since it was shown
+  std::uint64_t milestones_ = 0;
   GlobalModel model_;
   std::optional<GroupRuns> runs_;          ///< mode masked; sum_ isn't used then
   std::optional<crypto::Digest> total_;    ///< the blob that sites check, in the store

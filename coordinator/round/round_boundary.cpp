@@ -2,6 +2,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "common/job/cohort_draw.h"
@@ -19,27 +20,18 @@ template <class Predicate>
 Names names_where(const State& state, Predicate predicate) {
   Names names;
   for (const auto& [name, site] : state.sites) {
-    if (predicate(site)) names.push_back(name);
+    if (std::invoke(predicate, site)) names.push_back(name);
   }
   return names;
 }
 
-/// Ready, and counted or to be counted.
-bool fit(const SiteState& site) { return site.ready() && !site.unfit; }
-bool newcomer(const SiteState& site) { return fit(site) && !site.member; }
-bool can_train(const SiteState& site) { return site.ready() && site.trains(); }
-
 /// Has the census made the members for good?
 bool members_are_fixed(const State& state) { return state.rules.masked && state.normaliser > 0; }
 
-template <class Predicate>
-std::size_t count_where(const State& state, Predicate predicate) {
-  return static_cast<std::size_t>(std::count_if(state.sites.begin(), state.sites.end(),
-                                                [&](const auto& entry) { return predicate(entry.second); }));
-}
-
 /// Sites that count for minimum_sites.
-std::size_t taking_part(const State& state) { return count_where(state, members_are_fixed(state) ? can_train : fit); }
+std::size_t taking_part(const State& state) {
+  return members_are_fixed(state) ? state.sites.counts().can_train : state.sites.counts().fit;
+}
 
 void open(Step& step, job::SessionKey key, const Names& cohort, bool counts_all) {
   State& state = step.state;
@@ -63,28 +55,15 @@ void open_census(Step& step, const Names& cohort, bool counts_all) {
 
 /// Counts the connected sites whose answers to the job are still to be waited for.
 std::size_t answers_owed(Step& step) {
-  std::size_t owed = 0;
-  for (auto& [name, site] : step.state.sites) {
-    if (!site.undecided() || site.overdue) continue;
-    if (step.now >= site.asked_at + step.state.rules.answer_limit) {
-      site.overdue = true;
-    } else {
-      ++owed;
-    }
-  }
-  return owed;
+  step.state.sites.let_answers_lapse(step.now - step.state.rules.answer_limit);
+  return step.state.sites.answers_owed();
 }
 
 /// Can the listed sites never be enough, whoever comes?
 bool hopeless(const State& state) {
   if (state.rules.listed.empty()) return false;
-  if (members_are_fixed(state)) {
-    const auto may_come = [](const SiteState& site) { return site.member && site.consent != Consent::kDeclined; };
-    return count_where(state, may_come) < state.rules.minimum_sites;
-  }
-  const std::size_t out =
-      count_where(state, [](const SiteState& site) { return site.consent == Consent::kDeclined || site.unfit; });
-  return state.rules.listed.size() - out < state.rules.minimum_sites;
+  if (members_are_fixed(state)) return state.sites.counts().may_come < state.rules.minimum_sites;
+  return state.rules.listed.size() - state.sites.counts().out < state.rules.minimum_sites;
 }
 
 /// Members that an evaluation asks: in a masked job those of groups that are complete, for others' counts can't be
@@ -106,8 +85,8 @@ Names to_evaluate(const State& state) {
 
 /// Is there somebody to count or to train with?
 bool has_work(const State& state) {
-  return state.normaliser == 0 || state.recount || (!state.rules.masked && count_where(state, newcomer) > 0) ||
-         count_where(state, can_train) > 0;
+  return state.normaliser == 0 || state.recount || (!state.rules.masked && state.sites.counts().newcomers > 0) ||
+         state.sites.counts().can_train > 0;
 }
 
 /// Sites of the groups that a session is over: in a census all, later those of the groups that the census counted.
@@ -190,14 +169,13 @@ void give_up_where_vain(Step& step) {
 void open_next(Step& step) {
   State& state = step.state;
   if (state.normaliser == 0 || state.recount) {
-    open_census(step, names_where(state, fit), true);
-  } else if (!state.rules.masked && count_where(state, newcomer) > 0) {
-    open_census(step, names_where(state, newcomer), false);
-  } else if (const Names present = names_where(state, can_train); !present.empty()) {
-    const std::size_t trainers = count_where(state, [](const SiteState& site) { return site.trains(); });
+    open_census(step, names_where(state, &SiteState::fit), true);
+  } else if (!state.rules.masked && state.sites.counts().newcomers > 0) {
+    open_census(step, names_where(state, &SiteState::newcomer), false);
+  } else if (const Names present = names_where(state, &SiteState::can_train); !present.empty()) {
     const std::uint32_t round = state.round + 1;
-    const Names cohort =
-        job::draw_cohort(state.rules.seed, round, present, job::cohort_size(state.rules.fraction, trainers));
+    const Names cohort = job::draw_cohort(state.rules.seed, round, present,
+                                          job::cohort_size(state.rules.fraction, state.sites.counts().train));
     open(step, {state.rules.job_id, job::SumKind::kTrain, round, state.attempt}, cohort, false);
   } else {
     give_up_where_vain(step);
@@ -208,7 +186,7 @@ void open_next(Step& step) {
 
 bool awaits_approval(const State& state) {
   if (!state.rules.masked || members_are_fixed(state)) return false;
-  return count_where(state, [](const SiteState& site) { return site.consent == Consent::kWaits; }) > 0;
+  return state.sites.counts().waiting > 0;
 }
 
 Readiness readiness_over_groups(const State& state, const Answers& answers) {
@@ -221,7 +199,7 @@ Readiness readiness_over_groups(const State& state, const Answers& answers) {
       const Answer& answer = answers.at(name);
       const auto site = state.sites.find(name);
       const bool ready = site != state.sites.end() && site->second.ready();
-      const bool answers_soon = site != state.sites.end() && site->second.undecided() && !site->second.overdue;
+      const bool answers_soon = site != state.sites.end() && site->second.owes_answer();
       const bool pending = answer.standing == Standing::kPending;
       failed = failed || answer.standing == Standing::kFailed;
       there = there && (!pending || ready);
@@ -249,7 +227,7 @@ bool awaits_all(const State& state) {
     const auto found = state.sites.find(name);
     if (found == state.sites.end()) return false;
     const SiteState& site = found->second;
-    return fit(site) || site.unfit || site.consent == Consent::kDeclined || site.overdue;
+    return site.fit() || site.unfit || site.consent == Consent::kDeclined || site.overdue;
   };
   return !std::all_of(state.rules.listed.begin(), state.rules.listed.end(), settled);
 }

@@ -25,9 +25,11 @@ class Machine {
     if (!std::holds_alternative<Queued>(state().phase))
       return refusal(ErrorCode::kFailedPrecondition, "the job has begun already");
     state().has_slot = event.with_slot;
-    for (auto& [name, site] : state().sites) {
-      if (site.connected) ask(name, site);
+    std::vector<std::string> connected;
+    for (const auto& [name, site] : state().sites) {
+      if (site.connected) connected.push_back(name);
     }
+    for (const std::string& name : connected) ask(name);
     recruit(step_);
     return {};
   }
@@ -48,11 +50,13 @@ class Machine {
 
   Refusal operator()(const SiteConnected& event) {
     if (auto no = unwanted(event.site)) return no;
-    SiteState& site = state().sites[event.site];
-    const bool replaced = site.connected;
-    site.connected = true;
-    site.unfit = false;
-    if (!std::holds_alternative<Queued>(state().phase)) ask(event.site, site);
+    const auto known = state().sites.find(event.site);
+    const bool replaced = known != state().sites.end() && known->second.connected;
+    state().sites.change(event.site, [](SiteState& site) {
+      site.connected = true;
+      site.unfit = false;
+    });
+    if (!std::holds_alternative<Queued>(state().phase)) ask(event.site);
     if (replaced) fail_pending(event.site, "its connection was replaced by a new one");
     go_on();
     return {};
@@ -62,25 +66,25 @@ class Machine {
     const auto found = state().sites.find(event.site);
     if (found == state().sites.end() || !found->second.connected)
       return refusal(ErrorCode::kNotFound, event.site + " isn't connected");
-    found->second.connected = false;
+    state().sites.change(event.site, [](SiteState& site) { site.connected = false; });
     fail_pending(event.site, "disconnected");
     go_on();
     return {};
   }
 
   Refusal operator()(const SiteAccepted& event) {
-    SiteState* site = nullptr;
-    if (auto no = unasked(event.site, site)) return no;
-    site->consent = Consent::kAccepted;
-    site->reason.clear();
+    if (auto no = unasked(event.site)) return no;
+    state().sites.change(event.site, [](SiteState& site) {
+      site.consent = Consent::kAccepted;
+      site.reason.clear();
+    });
     go_on();
     return {};
   }
 
   Refusal operator()(const SiteWaits& event) {
-    SiteState* site = nullptr;
-    if (auto no = unasked(event.site, site)) return no;
-    site->consent = Consent::kWaits;
+    if (auto no = unasked(event.site)) return no;
+    state().sites.change(event.site, [](SiteState& site) { site.consent = Consent::kWaits; });
     go_on();
     return {};
   }
@@ -89,14 +93,15 @@ class Machine {
   Refusal operator()(const SiteDeclined& event) {
     const auto found = state().sites.find(event.site);
     if (found == state().sites.end() || !found->second.may_decline()) return awaits_no_answer(event.site);
-    SiteState& site = found->second;
-    site.consent = Consent::kDeclined;
-    site.reason = shorten(event.reason, kMaxReason);
-    if (site.member && !state().rules.masked) {
+    const std::string reason = shorten(event.reason, kMaxReason);
+    state().sites.change(event.site, [&](SiteState& site) {
+      site.consent = Consent::kDeclined;
+      site.reason = reason;
+      if (!site.member || state().rules.masked) return;
       state().member_examples -= std::min(state().member_examples, site.examples.value_or(0));
       site.member = false;
-    }
-    fail_pending(event.site, "declined the job: " + site.reason);
+    });
+    fail_pending(event.site, "declined the job: " + reason);
     go_on();
     return {};
   }
@@ -182,10 +187,12 @@ class Machine {
  private:
   State& state() { return step_.state; }
 
-  void ask(const std::string& name, SiteState& site) {
-    site.consent = Consent::kAsked;
-    site.asked_at = step_.now;
-    site.overdue = false;
+  void ask(const std::string& name) {
+    state().sites.change(name, [this](SiteState& site) {
+      site.consent = Consent::kAsked;
+      site.asked_at = step_.now;
+      site.overdue = false;
+    });
     step_.emit(OfferJob{name});
   }
 
@@ -214,10 +221,9 @@ class Machine {
                    fmt::format("job {} awaits no answer of {}", state().rules.job_id, name));
   }
 
-  Refusal unasked(const std::string& name, SiteState*& site) {
+  Refusal unasked(const std::string& name) {
     const auto found = state().sites.find(name);
     if (found == state().sites.end() || !found->second.undecided()) return awaits_no_answer(name);
-    site = &found->second;
     return {};
   }
 
@@ -377,15 +383,12 @@ std::optional<TimePoint> next_wakeup(const State& state) {
   const auto* recruiting = std::get_if<Recruiting>(&state.phase);
   if (recruiting == nullptr || recruiting->readiness == Readiness::kAble) return {};
   TimePoint next = recruiting->since + state.rules.recruiting_limit;
-  bool owed = false;
-  for (const auto& [name, site] : state.sites) {
-    if (!site.undecided() || site.overdue) continue;
-    owed = true;
-    next = std::min(next, site.asked_at + state.rules.answer_limit);
-  }
   // As long as an answer is owed, nothing begins, whoever else is awaited.
-  if (!owed && awaits_all(state) && !awaits_approval(state))
+  if (const auto asked = state.sites.first_asked()) {
+    next = std::min(next, *asked + state.rules.answer_limit);
+  } else if (awaits_all(state) && !awaits_approval(state)) {
     next = std::min(next, recruiting->since + state.rules.deadline);
+  }
   return next;
 }
 

@@ -13,12 +13,10 @@
 #include "common/job/job_spec.h"
 #include "coordinator/round/readiness.h"
 #include "coordinator/round/round_events.h"
+#include "coordinator/round/site_register.h"
 
 /// The course of one job as a pure function over values: no clock, no I/O, no thread.
 namespace consilium::round {
-
-using Clock = std::chrono::steady_clock;  ///< time points come in from outside, so tests and simulation need no sleep
-using TimePoint = Clock::time_point;
 
 /// Attempts at a round's training before the job fails.
 inline constexpr std::uint32_t kMaxAttempts = 3;
@@ -49,30 +47,6 @@ struct Rules {
 };
 [[nodiscard]] inline bool sums_whole_groups(const Rules& rules) { return !rules.groups.empty(); }
 [[nodiscard]] Rules rules_of(const std::string& job_id, const job::JobSpec& spec);
-
-enum class Consent : std::uint8_t { kUnasked, kAsked, kAccepted, kDeclined, kWaits };
-
-/// A site that the job wants, as far as it has been heard of.
-struct SiteState {
-  bool connected = false;
-  Consent consent = Consent::kUnasked;
-  TimePoint asked_at{};
-  bool overdue = false;                   ///< asked, and the job waits no longer for its answer
-  bool member = false;                    ///< counted in a census
-  bool unfit = false;                     ///< its census failed; a new connection gives it another chance
-  std::optional<std::uint64_t> examples;  ///< n_i of a member, in a plain job
-  std::string reason;                     ///< why it declined, or why it is unfit
-
-  /// Has been asked over this connection, and hasn't said yes or no: a person may have to look at the job first.
-  [[nodiscard]] bool undecided() const {
-    return connected && (consent == Consent::kAsked || consent == Consent::kWaits);
-  }
-  [[nodiscard]] bool may_decline() const { return undecided() || ready(); }
-  /// May be asked to work: connected, and has accepted over this connection.
-  [[nodiscard]] bool ready() const { return connected && consent == Consent::kAccepted; }
-  /// A member that has something to train on, as far as the coordinator is told.
-  [[nodiscard]] bool trains() const { return member && examples.value_or(1) > 0; }
-};
 
 // Phases.
 
@@ -118,7 +92,7 @@ struct BestRound {
 struct State {
   Rules rules;
   Phase phase;
-  std::map<std::string, SiteState> sites;
+  SiteRegister sites;
   std::uint32_t round = 0;              ///< last committed
   std::uint32_t attempt = 1;            ///< of the next round's training
   std::uint32_t census_attempt = 0;     ///< of the last census

@@ -87,13 +87,13 @@ void close(Step& step, Collecting session) {
 void leave_out_failed(State& state, const Answers& answers) {
   for (const auto& [name, answer] : answers) {
     if (answer.standing == Standing::kUpdate) continue;
-    SiteState& site = state.sites[name];
-    if (site.member) state.member_examples -= std::min(state.member_examples, site.examples.value_or(0));
-    site.member = false;
-    if (site.connected && site.consent == Consent::kAccepted) {
+    state.sites.change(name, [&](SiteState& site) {
+      if (site.member) state.member_examples -= std::min(state.member_examples, site.examples.value_or(0));
+      site.member = false;
+      if (!site.ready()) return;
       site.unfit = true;
       site.reason = answer.reason;
-    }
+    });
   }
 }
 
@@ -148,15 +148,16 @@ void count_members(Step& step, const Collecting& session, std::uint64_t examples
   leave_out_failed(state, session.answers);
   for (const auto& [name, answer] : session.answers) {
     if (answer.standing != Standing::kUpdate) continue;
-    SiteState& site = state.sites[name];
-    if (site.consent == Consent::kDeclined &&
-        !state.rules.masked) {  // it came back and changed its mind since it answered
-      examples -= std::min(examples, answer.examples.value_or(0));
-      continue;
-    }
-    if (site.member) state.member_examples -= std::min(state.member_examples, site.examples.value_or(0));
-    site.member = true;
-    site.examples = answer.examples;
+    state.sites.change(name, [&](SiteState& site) {
+      if (site.consent == Consent::kDeclined &&
+          !state.rules.masked) {  // it came back and changed its mind since it answered
+        examples -= std::min(examples, answer.examples.value_or(0));
+        return;
+      }
+      if (site.member) state.member_examples -= std::min(state.member_examples, site.examples.value_or(0));
+      site.member = true;
+      site.examples = answer.examples;
+    });
   }
   state.member_examples += examples;
 }

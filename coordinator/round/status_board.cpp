@@ -119,14 +119,6 @@ StatusBoard::StatusBoard(const std::string& job_id, const job::JobSpec& spec, co
   status_.masked = spec.privacy.secure_aggregation == job::SecureAggregation::kRequired;
 }
 
-void StatusBoard::heard(const Event& event) {
-  std::visit(
-      [&](const auto& one) {
-        if constexpr (requires { one.site; }) touched_.insert(one.site);
-      },
-      event);
-}
-
 void StatusBoard::progress(const std::string& site, wire::SitePhase phase) { activity_[site] = name_of(phase); }
 
 void StatusBoard::opened(const OpenSession& action, const crypto::Digest& model, std::uint64_t model_bytes,
@@ -195,6 +187,8 @@ void StatusBoard::evaluated(const CloseSum& action, Evaluation evaluation,
   finished_->metrics = std::move(evaluation.federated);
   finished_->alone = std::move(evaluation.alone);
   finished_->site_metrics = by_site;
+  // Tables by site would be most of a history, and nobody looks at them.
+  for (auto& [site, metrics] : finished_->site_metrics) metrics.tables.clear();
   finished_->evaluation_seconds = seconds_between(evaluation_opened_, now);
   evaluation_missed(action.answers, "");
 }
@@ -212,25 +206,32 @@ void StatusBoard::evaluation_missed(const Answers& answers, const std::string& r
 
 void StatusBoard::finish_round() {
   if (!finished_) return;
+  seconds_ += finished_->seconds + finished_->evaluation_seconds;
   status_.history.push_back(*std::exchange(finished_, std::nullopt));
   evaluating_ = false;
 }
 
 void StatusBoard::show(const State& state) {
   show_phase(state);
-  if (std::exchange(all_touched_, false)) {
-    for (const auto& [name, site] : state.sites) show_site(state, name);
-  } else {
-    for (const std::string& site : touched_) show_site(state, site);
+  const Collecting* session = session_of(state);
+  for (const auto& [name, site] : state.sites) {
+    const Answer* answer = nullptr;
+    if (session != nullptr) {
+      const auto found = session->answers.find(name);
+      if (found != session->answers.end()) answer = &found->second;
+    }
+    status_.sites[name] = text_of(site, answer, activity_of(name));
   }
-  touched_.clear();
   status_.examples = state.member_examples;
   status_.eta_seconds.reset();
   if (status_.history.empty() || std::holds_alternative<Ended>(state.phase)) return;
-  double seconds = 0.0;
-  for (const report::RoundRecord& record : status_.history) seconds += record.seconds + record.evaluation_seconds;
   const auto done = static_cast<double>(status_.history.size());
-  status_.eta_seconds = seconds / done * (static_cast<double>(status_.rounds) - done);
+  status_.eta_seconds = seconds_ / done * (static_cast<double>(status_.rounds) - done);
+}
+
+std::string StatusBoard::activity_of(const std::string& site) const {
+  const auto found = activity_.find(site);
+  return found == activity_.end() ? "working" : found->second;
 }
 
 void StatusBoard::show_phase(const State& state) {
@@ -253,18 +254,6 @@ void StatusBoard::show_phase(const State& state) {
     status_.phase = report::JobPhase::kQueued;
     status_.detail = "queued";
   }
-}
-
-void StatusBoard::show_site(const State& state, const std::string& name) {
-  const auto site = state.sites.find(name);
-  if (site == state.sites.end()) return;
-  const Answer* answer = nullptr;
-  if (const Collecting* session = session_of(state)) {
-    const auto found = session->answers.find(name);
-    if (found != session->answers.end()) answer = &found->second;
-  }
-  const auto activity = activity_.find(name);
-  status_.sites[name] = text_of(site->second, answer, activity == activity_.end() ? "working" : activity->second);
 }
 
 }  // namespace consilium::round

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "common/job/job_spec.h"
@@ -16,17 +15,14 @@ namespace consilium::round {
 /// What sites and watchers are told of a job's end: "finished", "stopped: ...", "failed: ...".
 [[nodiscard]] std::string outcome_text(Outcome outcome, const std::string& message);
 
-/// Keeps the JobStatus of one job up to date, and the record of the round under way.
+/// Makes the JobStatus of one job, and the record of the round under way. Events cost little: what each site does is
+/// put together in show() alone, which whoever reads the status calls before.
 class StatusBoard {
  public:
   StatusBoard(const std::string& job_id, const job::JobSpec& spec, const crypto::Digest& initial_model);
 
   [[nodiscard]] const report::JobStatus& status() const { return status_; }
 
-  /// Notes whom an event is about; show() looks at that site again.
-  void heard(const Event& event);
-  /// Makes show() look at every site again.
-  void look_at_all() { all_touched_ = true; }
   void progress(const std::string& site, wire::SitePhase phase);
   /// A session begins: its cohort gets the model, where it doesn't have it yet.
   void opened(const OpenSession& action, const crypto::Digest& model, std::uint64_t model_bytes, TimePoint now);
@@ -59,12 +55,12 @@ class StatusBoard {
 
   /// Mode masked: whom the session waits for, in words; "" for nobody.
   void waits(std::string text) { waiting_ = std::move(text); }
-  /// Brings phase, detail, sites and ETA in line with the state.
+  /// Brings phase, detail, sites and ETA in line with the state. Looks at every site.
   void show(const State& state);
-  void show_site(const State& state, const std::string& site);
 
  private:
   void show_phase(const State& state);
+  [[nodiscard]] std::string activity_of(const std::string& site) const;
 
   report::JobStatus status_;
   std::optional<report::RoundRecord> finished_;  ///< trained, its evaluation perhaps under way
@@ -74,9 +70,8 @@ class StatusBoard {
   TimePoint evaluation_opened_{};
   std::map<std::string, crypto::Digest> holds_;  ///< the model that each site has fetched last
   std::map<std::string, std::string> activity_;  ///< of the cohort under way
-  std::set<std::string> touched_;
-  bool all_touched_ = false;
   std::string waiting_;
+  double seconds_ = 0.0;  ///< of all rounds in the history, evaluations included
 };
 
 }  // namespace consilium::round

@@ -55,6 +55,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
 
   void OnWriteDone(bool ok) override {
     if (!ok) return Finish({grpc::StatusCode::CANCELLED, "the peer has left"});
+    if (writer_.next(update_)) return StartWrite(&update_);
     if (last_) return Finish(grpc::Status::OK);
     wait_for_change();
   }
@@ -77,8 +78,9 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
       if (!found) return Finish(refuse(context_, text_of(caller_), found.error()));
       if (seen_ != 0 && found->version <= seen_) continue;
       seen_ = found->version;
-      last_ = ended(found->status.phase);
-      update_ = writer_.next(found->status);
+      last_ = ended(found->status->phase);
+      writer_.begin(found->status);
+      writer_.next(update_);
       return StartWrite(&update_);
     }
     Finish({grpc::StatusCode::UNAVAILABLE, "the watch has ended"});
@@ -97,6 +99,32 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
   v1::JobUpdate update_;
   std::mutex mutex_;  ///< guards thread_
   std::thread thread_;
+};
+
+/// Sends a list, entry by entry. Some other thread fills or refuses it: begin() or Finish().
+template <class Message>
+class ListStream final : public grpc::ServerWriteReactor<Message> {
+ public:
+  /// @param next  writes the next message, or returns false where there is none
+  void begin(std::function<bool(Message&)> next) {
+    next_ = std::move(next);
+    write();
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) return this->Finish({grpc::StatusCode::CANCELLED, "the peer has left"});
+    write();
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  void write() {
+    if (next_(message_)) return this->StartWrite(&message_);
+    this->Finish(grpc::Status::OK);
+  }
+
+  std::function<bool(Message&)> next_;
+  Message message_;
 };
 
 class AdminService final : public v1::Admin::CallbackService {
@@ -123,14 +151,19 @@ class AdminService final : public v1::Admin::CallbackService {
     });
   }
 
-  grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context, const v1::ListJobsRequest*,
-                                     v1::ListJobsReply* reply) override {
-    return answer(context, Access::kList, [this, reply](const pki::Identity& caller) -> Result<void> {
-      for (auto& status : parts_.handler.jobs(caller)) {
-        if (status.history.size() > 1) status.history.erase(status.history.begin(), status.history.end() - 1);
-        *reply->add_jobs() = wire::to_proto(status);
-      }
-      return {};
+  grpc::ServerWriteReactor<v1::JobUpdate>* ListJobs(grpc::CallbackServerContext* context,
+                                                    const v1::ListJobsRequest*) override {
+    return list<v1::JobUpdate>(context, [this](const pki::Identity& caller) {
+      return [jobs = parts_.handler.jobs(caller), place = std::size_t{0},
+              writer = wire::UpdateWriter()](v1::JobUpdate& message) mutable {
+        if (writer.next(message)) return true;
+        if (place == jobs.size()) return false;
+        report::JobStatus& status = jobs[place++];
+        if (!status.history.empty()) status.history = {status.history.back()};
+        writer = {};
+        writer.begin(std::make_shared<const report::JobStatus>(std::move(status)));
+        return writer.next(message);
+      };
     });
   }
 
@@ -176,18 +209,30 @@ class AdminService final : public v1::Admin::CallbackService {
     });
   }
 
-  grpc::ServerUnaryReactor* ListSites(grpc::CallbackServerContext* context, const v1::ListSitesRequest*,
-                                      v1::ListSitesReply* reply) override {
-    return answer(context, Access::kList, [this, reply](const pki::Identity&) -> Result<void> {
-      for (auto& site : parts_.handler.sites()) {
+  grpc::ServerWriteReactor<v1::Site>* ListSites(grpc::CallbackServerContext* context,
+                                                const v1::ListSitesRequest*) override {
+    return list<v1::Site>(context, [this](const pki::Identity&) {
+      return [this, sites = parts_.handler.sites(), place = std::size_t{0}](v1::Site& message) mutable {
+        if (place == sites.size()) return false;
+        SiteStatus& site = sites[place++];
         site.certificate_end = parts_.site_certificates.end_of(site.name);
-        *reply->add_sites() = wire::to_proto(site);
-      }
-      return {};
+        message = wire::to_proto(site);
+        return true;
+      };
     });
   }
 
  private:
+  /// Checks who calls, then lets a worker begin a list. @param entries  returns what writes it, message by message
+  template <class Message, class Entries>
+  grpc::ServerWriteReactor<Message>* list(grpc::CallbackServerContext* context, Entries entries) {
+    const auto peer = authenticate(parts_, *context, admission::allowed_roles(Access::kList));
+    if (!peer) return new RefusedCall<grpc::ServerWriteReactor<Message>>(wire::to_status(peer.error()));
+    auto* stream = new ListStream<Message>();
+    parts_.workers.post([stream, caller = *peer, entries = std::move(entries)] { stream->begin(entries(caller)); });
+    return stream;
+  }
+
   /// Checks who calls, then answers on a worker.
   template <class Answer>
   grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, Access access, Answer body) {

@@ -56,7 +56,7 @@ class CoordinationHandler {
   /// Returns the job's status once its version exceeds `seen` (at once for 0), or after `timeout`.
   struct Versioned {
     std::uint64_t version = 0;
-    report::JobStatus status;
+    std::shared_ptr<const report::JobStatus> status;
   };
   virtual Result<Versioned> watch(const pki::Identity& caller, const std::string& job_id, std::uint64_t seen,
                                   std::chrono::milliseconds timeout) = 0;

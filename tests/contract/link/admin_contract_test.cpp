@@ -171,8 +171,11 @@ TEST_CASE("a watcher hears every state it is in time for, with the whole history
     handler.board.post([&] {
       ++handler.current.version;
       if (seen.size() == 1) handler.current.status = status_of(3);
-      if (seen.size() == 2)
-        handler.current.status.history[2].train_loss = 7.0;  // a record that changes after its round
+      if (seen.size() == 2) {  // a record that changes after its round
+        report::RoundRecord record = handler.current.status.history[2];
+        record.train_loss = 7.0;
+        handler.current.status.history.replace(2, record);
+      }
       if (seen.size() == 3) handler.current.status.phase = report::JobPhase::kFinished;
     });
   });

@@ -106,7 +106,7 @@ Result<service::CoordinationHandler::Versioned> RecordingHandler::watch(const pk
   }
   return board.read([&]() -> Result<Versioned> {
     if (job_id != current.status.job_id) return fail(ErrorCode::kNotFound, "no job " + job_id);
-    return current;
+    return Versioned{current.version, std::make_shared<const report::JobStatus>(current.status)};
   });
 }
 

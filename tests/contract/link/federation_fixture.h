@@ -65,7 +65,10 @@ class RecordingHandler final : public service::CoordinationHandler {
   std::vector<std::string> callers;     ///< who asked for jobs, a spec or a watch: "researcher marie"
   std::uint64_t weights_quota = ~0ULL;  ///< bytes of one upload
   std::vector<std::string> weights;     ///< "researcher digest", as they were received
-  Versioned current;
+  struct Current {
+    std::uint64_t version = 0;
+    report::JobStatus status;
+  } current;
   std::vector<service::SiteStatus> site_list;
 
   void site_connected(const std::string& site, const wire::SiteHello& hello) override;

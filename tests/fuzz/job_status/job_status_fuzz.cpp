@@ -6,12 +6,18 @@
 
 using namespace consilium;
 
-/// A status is refused, or comes back from what we would send of it.
+/// A status, or the record of a round, is refused, or comes back from what we would send of it.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto status = wire::decode_job_status(std::as_bytes(std::span(data, size)));
-  if (!status) return 0;
-  const std::string again = wire::encode(*status);
-  const auto back = wire::decode_job_status(std::as_bytes(std::span(again)));
-  if (!back || back->history.size() != status->history.size() || back->sites != status->sites) std::abort();
+  const auto bytes = std::as_bytes(std::span(data, size));
+  if (const auto status = wire::decode_job_status(bytes)) {
+    const std::string again = wire::encode(*status);
+    const auto back = wire::decode_job_status(std::as_bytes(std::span(again)));
+    if (!back || back->sites != status->sites) std::abort();
+  }
+  if (const auto record = wire::decode_round_record(bytes)) {
+    const std::string again = wire::encode(*record);
+    const auto back = wire::decode_round_record(std::as_bytes(std::span(again)));
+    if (!back || back->cohort != record->cohort || back->failed != record->failed) std::abort();
+  }
   return 0;
 }

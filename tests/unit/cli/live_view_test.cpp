@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "tests/unit/common/report/edit_record.h"
+
 namespace consilium::cli {
 namespace {
 
@@ -75,8 +77,10 @@ TEST_CASE("the table's columns are named after the metrics that the evaluations 
   const Screen screen{100, 30, true, false};
   CHECK(contains(table_lines(running(1), "val", screen), "accuracy      AUC"));
   JobStatus status = running(2);
-  status.history[0].metrics.reset();  // not evaluated
-  status.history[1].metrics->values = {{"loss", 0.2, 0.0, false}, {"dice", 0.75}, {"iou", 0.625}};
+  edit_record(status.history, 0, [&](RoundRecord& record) { record.metrics.reset(); });  // not evaluated
+  edit_record(status.history, 1, [&](RoundRecord& record) {
+    record.metrics->values = {{"loss", 0.2, 0.0, false}, {"dice", 0.75}, {"iou", 0.625}};
+  });
   const auto lines = table_lines(status, "val", screen);
   CHECK(contains(lines, "dice      IoU"));
   CHECK(contains(lines, "0.750    0.625"));
@@ -103,7 +107,8 @@ TEST_CASE("the table fits the terminal, however many rounds and however narrow")
     for (const int height : {8, 24, 60}) {
       JobStatus status = running(100);
       status.detail = std::string(300, 'x');
-      status.history.back().failed["east"] = "training failed: " + std::string(200, 'y');
+      edit_record(status.history, 99,
+                  [](RoundRecord& record) { record.failed["east"] = "training failed: " + std::string(200, 'y'); });
       const auto lines = table_lines(status, "val", {width, height, true, false});
       CHECK(static_cast<int>(lines.size()) < height);
       for (const std::string& line : lines) CHECK(columns(line) <= width);
@@ -120,7 +125,7 @@ TEST_CASE("what a site says can't steer the terminal") {
   CHECK(printable("\xff\xe2\x82") == "???");
   JobStatus status = running(1);
   status.sites["south"] = "failed: \x1b]0;owned\x07";
-  status.history[0].failed["south"] = "\x1b[1A";
+  edit_record(status.history, 0, [&](RoundRecord& record) { record.failed["south"] = "\x1b[1A"; });
   for (const std::string& line : table_lines(status, "val", {100, 30, true, false}))
     CHECK(line.find('\x1b') == std::string::npos);
   for (const std::string& line : news_lines({}, status, "val")) CHECK(line.find('\x1b') == std::string::npos);
@@ -148,7 +153,8 @@ TEST_CASE("plain lines tell what a job waits for, who failed and how it ended") 
   waiting.phase = JobPhase::kRecruiting;
   waiting.detail = "waiting for 3 sites, 1 accepted";
   JobStatus ended = running(1);
-  ended.history[0].failed["south"] = "training failed: out of memory";
+  edit_record(ended.history, 0,
+              [&](RoundRecord& record) { record.failed["south"] = "training failed: out of memory"; });
   ended.phase = JobPhase::kFailed;
   ended.detail = "quorum missed";
   const std::string text = written({waiting, waiting, ended}, ViewMode::kLive, {100, 30, false, false});
@@ -222,7 +228,9 @@ TEST_CASE("a view that ends tells what it held back, at once") {
 
 TEST_CASE("a site that is missing from an evaluation is named with the reason, in the table and in plain lines") {
   JobStatus status = running(1);
-  status.history[0].evaluation_failed["south"] = "evaluation failed: out of memory\x1b[2J";
+  edit_record(status.history, 0, [&](RoundRecord& record) {
+    record.evaluation_failed["south"] = "evaluation failed: out of memory\x1b[2J";
+  });
   const std::string told = "south is not in the evaluation: evaluation failed: out of memory?[2J";
   CHECK(contains(table_lines(status, "val", {200, 30, true, false}), told));
   CHECK(contains(news_lines({}, status, "val"), "round 1: " + told));

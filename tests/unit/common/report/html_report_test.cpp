@@ -6,6 +6,7 @@
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/report/report_files.h"
+#include "tests/unit/common/report/edit_record.h"
 #include "tests/unit/common/report/report_job.h"
 
 namespace consilium::report {
@@ -69,7 +70,7 @@ TEST_CASE("the page tells of the job's own model, which may be that of an earlie
   later.round = 3;
   later.metrics = evaluated(0.666);
   later.site_metrics.clear();
-  report.status.history[1].model = crypto::sha256("the best one");
+  edit_record(report.status.history, 1, [&](RoundRecord& record) { record.model = crypto::sha256("the best one"); });
   later.model = crypto::sha256("the last one");
   report.status.history.push_back(later);
   report.status.model = later.model;
@@ -83,13 +84,13 @@ TEST_CASE("the page sets the models that sites trained alone beside the federati
   Report report = finished_run();
   report.comparison = {};
   CHECK_FALSE(holds(report_html(report), "each site alone"));
-  report.status.history[1].alone = evaluated(0.712);
+  edit_record(report.status.history, 1, [&](RoundRecord& record) { record.alone = evaluated(0.712); });
   const std::string page = report_html(report);
   CHECK(holds(page, "each site alone"));
   CHECK(holds(page, "0.712"));
   CHECK(holds(page, "better by 0.100 (accuracy) than the sites' own models"));
   // Of fewer examples no difference is told.
-  report.status.history[1].alone->examples -= 1;
+  edit_record(report.status.history, 1, [&](RoundRecord& record) { record.alone->examples -= 1; });
   CHECK_FALSE(holds(report_html(report), "than the sites' own models"));
 }
 
@@ -126,8 +127,8 @@ TEST_CASE("the page escapes what others chose, runs nothing and loads nothing") 
   report.spec.name = report.spec.data.dataset = bad;
   report.status.job_id = report.status.researcher = report.status.detail = bad;
   report.status.sites[bad] = bad;
-  report.status.history[1].failed[bad] = bad;
-  report.status.history[1].site_metrics[bad] = evaluated(0.9);
+  edit_record(report.status.history, 1, [&](RoundRecord& record) { record.failed[bad] = bad; });
+  edit_record(report.status.history, 1, [&](RoundRecord& record) { record.site_metrics[bad] = evaluated(0.9); });
   report.comparison.alone[bad] = evaluated(0.9);
   report.versions[bad] = bad;
   const std::string page = report_html(report);
@@ -145,7 +146,9 @@ TEST_CASE("the page stands without rounds, metrics and sites, and with tables th
   CHECK(holds(report_html(report), "failed: no site accepted"));
 
   report = finished_run();
-  report.status.history[1].metrics->tables = {{"confusion", 31, 31, std::vector<std::uint64_t>(31 * 31, 1)}};
+  edit_record(report.status.history, 1, [&](RoundRecord& record) {
+    record.metrics->tables = {{"confusion", 31, 31, std::vector<std::uint64_t>(31 * 31, 1)}};
+  });
   CHECK(holds(report_html(report), "It has 31 rows and 31 columns, and is in report.json."));
 }
 

@@ -13,6 +13,7 @@
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
 #include "common/parameters/safetensors.h"
+#include "tests/unit/common/report/edit_record.h"
 #include "tests/unit/common/report/report_job.h"
 
 namespace consilium::report {
@@ -144,7 +145,9 @@ TEST_CASE(
     if (round == 2) record.metrics->values.pop_back();           // no AUC
     report.status.history.push_back(record);
   }
-  report.status.history.emplace_back().round = ++round;  // not evaluated
+  RoundRecord unevaluated;
+  unevaluated.round = ++round;
+  report.status.history.push_back(unevaluated);
   const auto best = [&](const std::string& metric) {
     report.spec.evaluation.metric = metric;
     return nlohmann::json::parse(report_json(report)).at("best_round");
@@ -159,7 +162,7 @@ TEST_CASE(
 TEST_CASE("a report without a comparison says null, and survives texts that aren't UTF-8") {
   Report report = example_report();
   report.comparison = {};
-  report.status.history[0].failed["a"] = "bad \xff bytes";
+  edit_record(report.status.history, 0, [&](RoundRecord& record) { record.failed["a"] = "bad \xff bytes"; });
   const auto json = nlohmann::json::parse(report_json(report));
   CHECK(json.at("comparison").is_null());
 }
@@ -199,10 +202,10 @@ TEST_CASE("every view takes whatever metrics there are, by name") {
   task::Metrics metrics;
   metrics.examples = 3;
   metrics.values = {{"loss", 0.3, 0.0, false}, {"dice", 0.8, 0.001}, {"hd95", 4.0, 0.1, false}};
-  report.status.history[0].metrics = metrics;
+  edit_record(report.status.history, 0, [&](RoundRecord& record) { record.metrics = metrics; });
   metrics.values.erase(metrics.values.begin() + 2);  // no case had a distance
-  report.status.history[1].metrics = metrics;
-  report.status.history[1].site_metrics.clear();
+  edit_record(report.status.history, 1, [&](RoundRecord& record) { record.metrics = metrics; });
+  edit_record(report.status.history, 1, [&](RoundRecord& record) { record.site_metrics.clear(); });
   report.comparison.alone = {{"a", report.status.history[0].metrics.value()}, {"b", metrics}};
   report.comparison.pooled.reset();
   const std::string csv = metrics_csv(report);

@@ -98,8 +98,8 @@ struct Bench : SiteGateway {
     blobs = journal::BlobStore::open(folder).value();
     initial = model::initial_weights(spec.model, spec.seed).value();
     initial_digest = blobs->put(std::as_bytes(std::span(initial))).value();
-    JobDriver::Parts parts{*this, journal != nullptr ? *journal : memory_journal, *blobs,
-                           [this](const report::JobStatus&) { ++changes; }, std::move(authenticator)};
+    JobDriver::Parts parts{*this, journal != nullptr ? *journal : memory_journal, *blobs, [this] { ++changes; },
+                           std::move(authenticator)};
     parts.simulated = job::sums_whole_groups(spec) && !parts.authenticator;
     driver = JobDriver::create("tiny-1", job::JobSignature{"spiffe://lung/coordinator/hub", 1, "alice", {}}, spec,
                                initial_digest, std::move(parts))

@@ -44,7 +44,7 @@ TEST_CASE("a job's spec, status and models are for its researcher and its reader
   Bench bench;
   for (const auto& caller : {kAda, kGrace}) {
     CHECK(bench.list.spec(caller, "chest-1").value() == "the spec");
-    CHECK(bench.list.watch(caller, "chest-1", 0, milliseconds(0)).value().status.detail == "a detail");
+    CHECK(bench.list.watch(caller, "chest-1", 0, milliseconds(0)).value().status->detail == "a detail");
     CHECK(bench.list.jobs(caller).at(0).model == crypto::sha256("round 2"));
     for (const char* model : {"initial", "round 1", "round 2"})
       CHECK(bench.list.may_fetch(caller, crypto::sha256(model)));
@@ -85,9 +85,9 @@ TEST_CASE("an update keeps who submitted the job and when, and wakes those who w
   std::jthread later([&] { bench.list.update(changed); });
   const auto seen = bench.list.watch(kAda, "chest-1", 1, std::chrono::minutes(1)).value();
   CHECK(seen.version == 2);
-  CHECK(seen.status.phase == report::JobPhase::kEvaluating);
-  CHECK(seen.status.researcher == "ada");
-  CHECK(seen.status.submitted_seconds == 77);
+  CHECK(seen.status->phase == report::JobPhase::kEvaluating);
+  CHECK(seen.status->researcher == "ada");
+  CHECK(seen.status->submitted_seconds == 77);
 }
 
 TEST_CASE("a job is removed once it has ended, by its researcher, and gives its model back") {

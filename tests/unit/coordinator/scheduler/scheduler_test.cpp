@@ -99,7 +99,7 @@ struct Bench {
     scheduler.site_message(site, wire::JobAnswer{job_id, wire::JobConsent::kAccepted, {}});
   }
   [[nodiscard]] report::JobStatus status(const std::string& job_id, const std::string& who = "ada") {
-    return scheduler.watch(researcher(who), job_id, 0, 0ms).value().status;
+    return *scheduler.watch(researcher(who), job_id, 0, 0ms).value().status;
   }
   [[nodiscard]] bool says(const std::string& job_id, const std::string& words) {
     return eventually([&] { return status(job_id).detail.find(words) != std::string::npos; });
