@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <list>
+#include <map>
 #include <mutex>
 #include <stop_token>
 #include <thread>
@@ -33,6 +35,7 @@ class WorkerPool::Impl {
       const std::scoped_lock lock(mutex_);
       closed_ = true;
       queue_.clear();
+      by_site_.clear();
       for (Running& running : running_) running.stop.request_stop();
     }
     ready_.notify_all();
@@ -42,14 +45,19 @@ class WorkerPool::Impl {
   void post(Task task) {
     {
       const std::scoped_lock lock(mutex_);
-      queue_.push_back(std::move(task));
+      const auto place = queue_.insert(queue_.end(), std::move(task));
+      by_site_[place->site.name].push_back(place);
     }
     ready_.notify_one();
   }
 
   void cancel(const std::string& site, const job::SessionKey& key) {
     const std::scoped_lock lock(mutex_);
-    std::erase_if(queue_, [&](const Task& task) { return task.site.name == site && task.key == key; });
+    if (const auto found = by_site_.find(site); found != by_site_.end()) {
+      for (const Place place : std::vector<Place>(found->second.begin(), found->second.end())) {
+        if (place->key == key) remove(place);
+      }
+    }
     for (Running& running : running_) {
       if (running.busy && running.site == site && running.key == key) running.stop.request_stop();
     }
@@ -70,30 +78,48 @@ class WorkerPool::Impl {
     std::stop_source stop;
   };
 
-  /// Takes a task on the data that this worker's trainer holds, else one on data that none holds, else the oldest.
-  std::optional<Task> take(std::size_t index, const std::optional<trainer::DataSource>& loaded) {
+  using Queue = std::list<Task>;
+  using Place = Queue::iterator;
+
+  /// Takes a task off the queue, the oldest of its site first or not.
+  Task remove(Place place) {
+    const auto found = by_site_.find(place->site.name);
+    std::erase(found->second, place);
+    if (found->second.empty()) by_site_.erase(found);
+    Task task = std::move(*place);
+    queue_.erase(place);
+    return task;
+  }
+
+  /// The oldest task of the site whose data this worker's trainer holds, else of a site whose data none holds, else of
+  /// all.
+  Place choose(std::size_t index) {
+    if (held_[index]) {
+      if (const auto found = by_site_.find(*held_[index]); found != by_site_.end()) return found->second.front();
+    }
+    const auto nobody_holds = [this](const Task& task) {
+      return std::ranges::find(held_, std::optional(task.site.name)) == held_.end();
+    };
+    const Place chosen = std::ranges::find_if(queue_, nobody_holds);
+    return chosen == queue_.end() ? queue_.begin() : chosen;
+  }
+
+  /// Waits for a task. @param holds_data  the trainer has the data of its last task's site still
+  std::optional<Task> take(std::size_t index, bool holds_data) {
     std::unique_lock lock(mutex_);
     ready_.wait(lock, [this] { return closed_ || !queue_.empty(); });
     if (closed_) return std::nullopt;
     held_.resize(running_.size());
-    held_[index] = loaded;
-    auto chosen = std::ranges::find_if(queue_, [&](const Task& task) { return loaded && task.site.data == *loaded; });
-    if (chosen == queue_.end()) {
-      chosen = std::ranges::find_if(queue_, [&](const Task& task) {
-        return std::ranges::find(held_, std::optional(task.site.data)) == held_.end();
-      });
-    }
-    if (chosen == queue_.end()) chosen = queue_.begin();
-    Task task = std::move(*chosen);
-    queue_.erase(chosen);
-    held_[index] = task.site.data;
+    if (!holds_data) held_[index].reset();
+    Task task = remove(choose(index));
+    held_[index] = task.site.name;
     running_[index] = {true, task.site.name, task.key, std::stop_source()};
     return task;
   }
 
   void work(std::size_t index, SiteWorker worker) {
     bool started = false;
-    while (const std::optional<Task> task = take(index, worker.loaded_data())) {
+    while (const std::optional<Task> task = take(index, worker.loaded_data().has_value())) {
       const std::stop_token stop = running_[index].stop.get_token();
       if (!started) {
         if (auto software = worker.start()) {
@@ -115,9 +141,10 @@ class WorkerPool::Impl {
   std::function<void(Outcome)> done_;
   mutable std::mutex mutex_;
   std::condition_variable ready_;
-  std::deque<Task> queue_;
-  std::vector<Running> running_;                          ///< by worker
-  std::vector<std::optional<trainer::DataSource>> held_;  ///< data that each worker's trainer holds
+  Queue queue_;
+  std::map<std::string, std::deque<Place>> by_site_;
+  std::vector<Running> running_;                  ///< by worker
+  std::vector<std::optional<std::string>> held_;  ///< the site whose data each worker's trainer holds
   std::string software_;
   bool closed_ = false;
   std::vector<std::thread> threads_;

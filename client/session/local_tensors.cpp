@@ -76,4 +76,9 @@ Result<void> LocalTensors::keep(const crypto::Digest& job, const ParameterManife
   return {};
 }
 
+void LocalTensors::forget(const crypto::Digest& job) const {
+  std::error_code ignored;
+  for (const auto& [round, file] : files_of(folder_, job)) std::filesystem::remove(file, ignored);
+}
+
 }  // namespace consilium::session

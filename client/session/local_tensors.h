@@ -34,6 +34,9 @@ class LocalTensors {
   Result<void> keep(const crypto::Digest& job, const ParameterManifest& manifest, std::uint32_t round,
                     std::span<const float> model, std::span<const float> delta) const;
 
+  /// Removes what is kept of a job.
+  void forget(const crypto::Digest& job) const;
+
  private:
   std::filesystem::path folder_;
 };

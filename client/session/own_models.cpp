@@ -22,8 +22,8 @@ Result<ParameterManifest> whole_model(const ParameterManifest& manifest) {
   return ParameterManifest::create(std::move(tensors));
 }
 
-crypto::Digest key_of_alone(const OwnModels::Job& job) {
-  return job::labelled_digest("consilium/v1/alone", std::as_bytes(std::span(job.key)));
+crypto::Digest key_of_alone(const crypto::Digest& job) {
+  return job::labelled_digest("consilium/v1/alone", std::as_bytes(std::span(job)));
 }
 
 }  // namespace
@@ -61,8 +61,8 @@ Result<std::vector<std::uint64_t>> OwnModels::evaluate(const Job& job, trainer::
   CONSILIUM_TRY(trainer.evaluate(request, *model, *counts_, stop));
   std::vector<std::uint64_t> all(counts_->counts().begin(), counts_->counts().end());
   if (!job.spec.evaluation.alone) return all;
-  CONSILIUM_ASSIGN(const std::vector<std::uint64_t> alone,
-                   evaluate_alone(job, trainer, request, elements, round + 1, stop));
+  CONSILIUM_ASSIGN(const auto own, evaluate_alone(job, trainer, request, elements, round + 1, stop));
+  const std::vector<std::uint64_t> alone = own ? *own : all;
   all.insert(all.end(), alone.begin(), alone.end());
   return all;
 }
@@ -73,12 +73,14 @@ Result<void> OwnModels::train_alone(const Job& job, trainer::TrainerProcess& tra
   CONSILIUM_ASSIGN(const ParameterManifest whole, whole_model(job.manifest));
   CONSILIUM_TRY(trainer::resize(own_, global.bytes().size()));
   CONSILIUM_TRY(trainer::resize(delta_, global.bytes().size()));
-  CONSILIUM_ASSIGN(const bool goes_on, job.local.put_into(key_of_alone(job), whole, request.round, own_->floats()));
+  CONSILIUM_ASSIGN(const bool goes_on, job.local.put_into(key_of_alone(job.key), whole, request.round, own_->floats()));
   if (!goes_on && request.round == 1) std::ranges::copy(global.floats(), own_->floats().begin());
   if (!goes_on && request.round > 1) {
     if (job.spec.initial_weights_digest) {
-      spdlog::warn("round {}: this site has no model of its own to compare with: it wasn't there in round 1",
-                   request.round);
+      spdlog::warn(
+          "round {}: this site has no model of its own to compare with, because it wasn't there in round 1: the "
+          "federation's counts in its place",
+          request.round);
       return {};
     }
     CONSILIUM_ASSIGN(const ParameterVector initial, model::initial_weights(job.spec.model, job.spec.seed));
@@ -87,30 +89,32 @@ Result<void> OwnModels::train_alone(const Job& job, trainer::TrainerProcess& tra
   request.proximal_mu = 0.0;
   const auto trained = trainer.train(
       request, *own_, *delta_, [](const trainer::Progress&) {}, std::move(stop));
-  const auto kept = trained ? job.local.keep(key_of_alone(job), whole, request.round, own_->floats(), delta_->floats())
-                            : Result<void>(fail(trained.error()));
+  const auto kept = trained
+                        ? job.local.keep(key_of_alone(job.key), whole, request.round, own_->floats(), delta_->floats())
+                        : Result<void>(fail(trained.error()));
   if (kept || kept.error().code != ErrorCode::kInvalidArgument) return kept;
   spdlog::warn("round {}: the site's own model can't be trained on: {}", request.round, kept.error().message);
   return {};
 }
 
-Result<std::vector<std::uint64_t>> OwnModels::evaluate_alone(const Job& job, trainer::TrainerProcess& trainer,
-                                                             const trainer::Evaluate& request, std::size_t elements,
-                                                             std::uint32_t before_round, std::stop_token stop) {
-  std::vector<std::uint64_t> counts(elements);
+Result<std::optional<std::vector<std::uint64_t>>> OwnModels::evaluate_alone(
+    const Job& job, trainer::TrainerProcess& trainer, const trainer::Evaluate& request, std::size_t elements,
+    std::uint32_t before_round, std::stop_token stop) {
   CONSILIUM_ASSIGN(const ParameterManifest whole, whole_model(job.manifest));
   CONSILIUM_TRY(trainer::resize(own_, job.manifest.parameter_count() * sizeof(float)));
   CONSILIUM_TRY(trainer::resize(counts_, elements * sizeof(std::uint64_t)));
-  CONSILIUM_ASSIGN(const bool trained, job.local.put_into(key_of_alone(job), whole, before_round, own_->floats()));
-  if (!trained) return counts;
+  CONSILIUM_ASSIGN(const bool trained, job.local.put_into(key_of_alone(job.key), whole, before_round, own_->floats()));
+  if (!trained) return std::optional<std::vector<std::uint64_t>>();
   const auto evaluated = trainer.evaluate(request, *own_, *counts_, std::move(stop));
   if (!evaluated && evaluated.error().code == ErrorCode::kInvalidArgument) {
-    spdlog::warn("the site's own model can't be evaluated: {}", evaluated.error().message);
-    return counts;
+    spdlog::warn("the site's own model can't be evaluated, and the federation's counts in its place: {}",
+                 evaluated.error().message);
+    return std::optional<std::vector<std::uint64_t>>();
   }
   if (!evaluated) return fail(evaluated.error());
-  std::ranges::copy(counts_->counts(), counts.begin());
-  return counts;
+  return std::vector<std::uint64_t>(counts_->counts().begin(), counts_->counts().end());
 }
+
+void OwnModels::forget_alone(const LocalTensors& local, const crypto::Digest& job) { local.forget(key_of_alone(job)); }
 
 }  // namespace consilium::session

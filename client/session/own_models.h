@@ -36,10 +36,15 @@ class OwnModels {
   /// @param delta  receives the federation's update
   Result<trainer::Trained> train(const Job& job, trainer::TrainerProcess& trainer, const trainer::Train& request,
                                  trainer::SharedVector& global, trainer::SharedVector& delta, std::stop_token stop);
-  /// Evaluates the model of a round as this site has it, and the site's own where the job says so.
-  /// @return the counts, as evaluate_contribution() takes them; zeros for a site that has no model of its own
+  /// Evaluates the model of a round as this site has it, and the site's own where the job says so. A site that has no
+  /// model of its own counts the federation's once more: both sums are then over the examples of the same sites. A sum
+  /// over the others alone would differ from the first by this site's labels, which masks are there to hide.
+  /// @return the counts, as evaluate_contribution() takes them
   Result<std::vector<std::uint64_t>> evaluate(const Job& job, trainer::TrainerProcess& trainer, job::Split split,
                                               std::uint32_t round, trainer::SharedVector& global, std::stop_token stop);
+
+  /// Removes what a site has trained by itself to compare a job with.
+  static void forget_alone(const LocalTensors& local, const crypto::Digest& job);
 
  private:
   /// The global model with the site's own tensors, as they were before a round: `global` itself where the job leaves
@@ -47,9 +52,11 @@ class OwnModels {
   Result<trainer::SharedVector*> at_site(const Job& job, trainer::SharedVector& global, std::uint32_t before_round);
   Result<void> train_alone(const Job& job, trainer::TrainerProcess& trainer, trainer::Train request,
                            trainer::SharedVector& global, std::stop_token stop);
-  Result<std::vector<std::uint64_t>> evaluate_alone(const Job& job, trainer::TrainerProcess& trainer,
-                                                    const trainer::Evaluate& request, std::size_t elements,
-                                                    std::uint32_t before_round, std::stop_token stop);
+  /// Returns nothing where the site has no model of its own.
+  Result<std::optional<std::vector<std::uint64_t>>> evaluate_alone(const Job& job, trainer::TrainerProcess& trainer,
+                                                                   const trainer::Evaluate& request,
+                                                                   std::size_t elements, std::uint32_t before_round,
+                                                                   std::stop_token stop);
 
   std::optional<trainer::SharedVector> own_, delta_, counts_;
 };

@@ -313,7 +313,7 @@ class Machine {
     const crypto::Digest digest = found->second.digest;
     state_.jobs.erase(found);
     std::erase_if(state_.confirming, [&](const auto& entry) { return entry.first.job_id == job_id; });
-    if (masked) emit(ForgetJob{job_id, digest});
+    emit(ForgetJob{job_id, digest, masked});
     emit(Note{false, "job " + job_id + " ended: " + outcome});
     std::erase_if(state_.waiting, [&](const ActiveSession& session) { return session.key.job_id == job_id; });
     if (state_.active && state_.active->key.job_id == job_id) {

@@ -160,10 +160,12 @@ struct Mask {
 struct EndMasking {
   job::SessionKey key;
 };
-/// A job is over: so is all that is kept of its sessions.
+/// A job is over: so is all that is kept of its sessions, and the model that the site has trained by itself to compare
+/// with (evaluation.alone).
 struct ForgetJob {
   std::string job_id;
   crypto::Digest job{};
+  bool masked = false;
 };
 /// Mode masked: let the agreement on a job's key go on by a message of the coordinator; the first one is empty.
 struct Agree {

@@ -75,6 +75,11 @@ class SessionWorker::Impl {
     return std::optional<SiteEvent>();
   }
 
+  Result<std::optional<SiteEvent>> forget(const crypto::Digest& job) {
+    trainer_.forget(job);
+    return std::optional<SiteEvent>();
+  }
+
   Result<std::optional<SiteEvent>> fetch(const ActiveSession& session, std::stop_token stop) {
     CONSILIUM_TRY(fetch_model(session, stop));
     return std::optional<SiteEvent>(Fetched{session.key});
@@ -269,6 +274,10 @@ void SessionWorker::run(Upload effect, masking::GroupMasks masks) {
 void SessionWorker::run(CheckTotal effect) {
   impl_->post({std::nullopt,
                [this, effect = std::move(effect)](std::stop_token stop) { return impl_->check_total(effect, stop); }});
+}
+
+void SessionWorker::run(ForgetJob effect) {
+  impl_->post({std::nullopt, [this, job = effect.job](std::stop_token) { return impl_->forget(job); }});
 }
 
 void SessionWorker::abandon(const job::SessionKey& key) { impl_->abandon(key); }

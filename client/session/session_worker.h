@@ -37,7 +37,7 @@ class SessionWorker {
 
   /// Starts the trainer before any job needs it; what stands in its way is given to `failed`, from the worker's thread.
   void start(std::function<void(const Error&)> failed);
-  /// Queues a step; effects other than Warm, Fetch, Work and Upload aren't its business.
+  /// Queues a step; effects that no run() takes aren't its business.
   void run(Warm effect);
   void run(Fetch effect);
   void run(Work effect);
@@ -46,6 +46,7 @@ class SessionWorker {
   /// The same for an attempt at a sum over a whole group.
   void run(Upload effect, masking::GroupMasks masks);
   void run(CheckTotal effect);
+  void run(ForgetJob effect);
   /// Cancels the session's step under way or queued.
   void abandon(const job::SessionKey& key);
 

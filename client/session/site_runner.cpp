@@ -98,6 +98,8 @@ void SiteRunner::carry_out(const LeaveJob& leave) {
 }
 
 void SiteRunner::carry_out(const ForgetJob& job) {
+  parts_.worker.run(job);
+  if (!job.masked) return;
   parts_.masked.end_job(job.job_id);
   parts_.groups.end_job(job.job_id, job.job);
 }

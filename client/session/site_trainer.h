@@ -48,6 +48,8 @@ class SiteTrainer {
   /// Trains from the session's global model as the job says; the update is then kept. kInvalidArgument for a masked
   /// update that could be taken apart in a sum (inseparable.h).
   Result<void> train(const ActiveSession& session, const AcceptedJob& job, std::uint64_t seed, std::stop_token stop);
+  /// Removes from the disk the model that the site has trained by itself in a job that is over.
+  void forget(const crypto::Digest& job) const { OwnModels::forget_alone(local_, job); }
   [[nodiscard]] const std::optional<Update>& update() const { return update_; }
   /// The global model that lies in memory, where it is this one; else nothing. No trainer can write to it.
   [[nodiscard]] std::span<const float> global(const crypto::Digest& model);

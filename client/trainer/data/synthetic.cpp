@@ -65,12 +65,11 @@ Result<Dataset> generate_site(const SyntheticSpec& spec, std::uint64_t seed, std
   Dataset dataset{{spec.features}, spec.classes, {}, {}, {}};
   for (Split* split : {&dataset.train, &dataset.val, &dataset.test}) split->values = std::vector<float>();
   const auto train_size = static_cast<std::size_t>(kTrainShare * static_cast<double>(size));
-  std::vector<double> example(spec.features);
+  std::vector<double> example(spec.features), deviations(spec.features);
+  for (std::size_t j = 0; j < deviations.size(); ++j)
+    deviations[j] = std::sqrt(std::pow(static_cast<double>(j + 1), kVarianceExponent));
   for (std::size_t i = 0; i < size; ++i) {
-    for (std::size_t j = 0; j < example.size(); ++j) {
-      const double deviation = std::sqrt(std::pow(static_cast<double>(j + 1), kVarianceExponent));
-      example[j] = centre[j] + deviation * stream.next_normal();
-    }
+    for (std::size_t j = 0; j < example.size(); ++j) example[j] = centre[j] + deviations[j] * stream.next_normal();
     append(i < train_size ? dataset.train : dataset.test, example, labeller.label(example));
   }
   return dataset;

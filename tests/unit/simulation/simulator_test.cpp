@@ -223,6 +223,20 @@ TEST_CASE("a site alone trains as a federation of that one site does") {
   CHECK(evaluated->front().value_of("loss") == Approx(comparison->alone.at("site-1").value_of("loss")).margin(1e-6));
 }
 
+TEST_CASE("the sites' own models are counted on the examples of all sites, of those without such a model too") {
+  const Folder folder;
+  job::JobSpec spec = spec_of("{name: fedavg}", "{rounds: 3, fraction: 0.34}");
+  spec.evaluation.alone = true;
+  const report::JobStatus status = run(*simulator(1), {spec, {}, write_simulated_sites(folder.path, 3), 0});
+  REQUIRE(status.history.size() == 3);
+  CHECK(status.history[0].cohort.size() == 1);  // the other two have trained nothing yet
+  for (const report::RoundRecord& record : status.history) {
+    REQUIRE(record.metrics);
+    REQUIRE(record.alone);
+    CHECK(record.alone->examples == record.metrics->examples);
+  }
+}
+
 TEST_CASE("a stop finishes the round under way, its evaluation included, and no further one") {
   const Folder folder;
   const auto sim = simulator(2);

@@ -123,7 +123,8 @@ TEST_CASE("a report that isn't one is refused") {
     CHECK_THAT(error.message, Contains("report.json: "));
     return error.message;
   };
-  for (const char* text : {"no JSON", "[1]", "{}"})
+  CHECK_THAT(refusal_of("no JSON"), Contains("is not JSON"));
+  for (const char* text : {"[1]", "{}"})
     CHECK_THAT(refusal_of(text), Contains("expected a report of a job, with the key 'job'"));
   CHECK_THAT(refusal_of(R"({"job": 3})"), Contains("job"));
   CHECK_THAT(refusal_of(R"({"job": {"name": "x"}})"), Contains("job: model: this key is missing"));
