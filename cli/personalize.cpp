@@ -67,7 +67,14 @@ class Personalization {
     }
     if (!stop_.stop_requested()) {
       CONSILIUM_ASSIGN(const crypto::Digest federated, simulator_->put_model(result_.model));
-      CONSILIUM_ASSIGN(comparison_, simulator_->compare_personal(job_, federated, *status_.model, stop_.get_token()));
+      auto compared = simulator_->compare_personal(job_, federated, *status_.model, stop_.get_token());
+      if (!compared) {
+        fmt::print(stderr,
+                   "consilium: warning: the fine-tuned model is kept, but not compared with the federation's: {}\n",
+                   compared.error().message);
+      } else {
+        comparison_ = *std::move(compared);
+      }
     }
     return tell();
   }
@@ -80,6 +87,7 @@ class Personalization {
                   fmt::format("--out {}: a report is there already; name another folder", options_.out));
     }
     CONSILIUM_ASSIGN(result_, report::read_result_folder(options_.result));
+    CONSILIUM_TRY(report::check_complete(result_));
     CONSILIUM_ASSIGN(simulation::SimulatedSite site, simulation::read_site_file(options_.data));
     CONSILIUM_ASSIGN(job_.spec, own_job(result_.spec, site.name));
     CONSILIUM_ASSIGN(manifest_, model::build_manifest(job_.spec.model));

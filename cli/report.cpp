@@ -1,13 +1,17 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "cli/command.h"
@@ -81,6 +85,20 @@ Result<void> add_examples(Page& page, const std::string& folder) {
   return {};
 }
 
+/// A page is made anew as often as one likes; any other file stays.
+Result<void> check_replaced(const std::filesystem::path& file) {
+  constexpr std::string_view kBegin = "<!doctype html>";
+  std::error_code code;
+  if (!std::filesystem::exists(file, code)) return {};
+  std::string begin(kBegin.size(), '\0');
+  std::ifstream(file, std::ios::binary).read(begin.data(), static_cast<std::streamsize>(begin.size()));
+  std::ranges::transform(begin, begin.begin(),
+                         [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+  if (begin == kBegin) return {};
+  return fail(ErrorCode::kAlreadyExists,
+              fmt::format("--out {}: is there already, and is no page; name another file", file.string()));
+}
+
 Result<int> write_page(const PageOptions& options) {
   std::error_code code;
   const bool folder = std::filesystem::is_directory(options.source, code);
@@ -95,6 +113,7 @@ Result<int> write_page(const PageOptions& options) {
   CONSILIUM_ASSIGN(Page page, folder ? page_of_folder(options.source) : page_of_job(options));
   if (!options.examples.empty()) CONSILIUM_TRY(add_examples(page, options.examples));
   const std::string file = !options.out.empty() ? options.out : folder ? page.name : options.source + ".html";
+  CONSILIUM_TRY(check_replaced(file));
   CONSILIUM_TRY(files::replace_file(file, std::as_bytes(std::span(page.text)), files::Access::kUmask));
   if (options.json) {
     page.told["file"] = file;

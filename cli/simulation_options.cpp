@@ -51,6 +51,7 @@ void add_atlas_option(CLI::App& command, SimulationOptions& options) {
 
 Result<std::string> atlas_of(const SimulationOptions& options, const job::JobSpec& job) {
   CONSILIUM_TRY(job::check_atlas_option(job.data, options.atlas));
+  if (job.data.atlas) CONSILIUM_TRY(job::read_atlas_file(options.atlas, job.data.atlas->sha256));
   std::error_code code;
   return options.atlas.empty() ? std::string() : std::filesystem::absolute(options.atlas, code).string();
 }

@@ -54,6 +54,13 @@ Result<void> set_access(const Descriptor& descriptor, Access access, const std::
 }  // namespace
 
 Result<AtomicFile> AtomicFile::create_beside(const std::filesystem::path& target, Access access) {
+  std::error_code unreadable;
+  const auto there = std::filesystem::symlink_status(target, unreadable);
+  if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there) &&
+      !std::filesystem::is_symlink(there)) {
+    return fail(ErrorCode::kInvalidArgument,
+                target.string() + ": is there and is no file; expected the name of a file to write");
+  }
   std::filesystem::path name;
   const std::filesystem::path folder = target.has_parent_path() ? target.parent_path() : ".";
   CONSILIUM_ASSIGN(Descriptor descriptor,

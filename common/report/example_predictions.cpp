@@ -2,9 +2,11 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "common/crypto/base64.h"
@@ -35,19 +37,19 @@ Result<json> parse_predictions(const std::filesystem::path& file) {
   return *parsed;
 }
 
-/// Whether a name stays below the folder that it is looked up in.
-bool is_below(const std::filesystem::path& name) {
-  if (name.empty() || name.is_absolute()) return false;
-  for (const auto& part : name) {
-    if (part == "..") return false;
-  }
-  return true;
+/// Whether a name leads to a file below the folder that it is looked up in, also where it is a link.
+bool is_below(const std::filesystem::path& folder, const std::filesystem::path& name) {
+  std::error_code ignored;
+  const std::filesystem::path top = std::filesystem::canonical(folder, ignored);
+  const std::filesystem::path file = std::filesystem::weakly_canonical(folder / name, ignored);
+  return !name.empty() && !top.empty() &&
+         std::mismatch(top.begin(), top.end(), file.begin(), file.end()).first == top.end() && file != top;
 }
 
 Result<ExamplePrediction> read_example(const std::filesystem::path& folder, const json& image) {
   const auto overlay = image["overlay"].get<std::string>();
   const std::filesystem::path index = folder / kPredictionsFile;
-  if (!is_below(overlay)) {
+  if (!is_below(folder, overlay)) {
     return fail(ErrorCode::kInvalidArgument, fmt::format("{}: images.overlay: expected a file below {}, found '{}'",
                                                          index.string(), folder.string(), overlay));
   }
@@ -64,7 +66,7 @@ Result<ExamplePrediction> read_example(const std::filesystem::path& folder, cons
 std::string section_of(const ExamplePredictions& examples) {
   std::string out = fmt::format(
       "<section><h2>Example predictions</h2>\n<p>{} of {} predictions of this model on images that whoever made this "
-      "page calls public; none is of a site's data. The model is for research; it is not a medical device.</p>\n"
+      "page calls public; this program can't check that. The model is for research; it is not a medical device.</p>\n"
       "<div class=\"examples\">\n",
       examples.shown.size(), examples.images);
   for (const ExamplePrediction& example : examples.shown) {

@@ -69,11 +69,25 @@ class Personalize(unittest.TestCase):
         before, after = (tensors((self.folder / out / "model.safetensors").read_bytes()) for out in ("result", "head"))
         self.assertEqual({name for name in before if before[name] != after[name]}, {"6.bias", "6.weight"})
 
+    def test_a_site_without_test_images_keeps_its_model(self):
+        splits = [npz.striped_images(size, 300 + size) for size in (64, 30)]
+        npz.write(self.folder / "untested.npz", npz.dataset(*splits, ([], [])))
+        out = self.folder / "untested"
+        told = subprocess.run([BIN / "consilium", "personalize", self.folder / "result", "--data", self.folder / "untested.npz", "--epochs", "1", "--out", out],
+                              capture_output=True, text=True, timeout=300)
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertIn("is kept, but not compared", told.stderr)
+        self.assertTrue((out / "model.safetensors").exists())
+
     def test_what_is_wrong_is_said(self):
         self.personalize("once", "--epochs", 1)
         told = self.personalize("once", "--epochs", 1)
         self.assertEqual(told.returncode, 2)
         self.assertIn("a report is there already", told.stderr)
+        report = (self.folder / "once/report.json").read_bytes()
+        told = run("consilium", "report", self.folder / "once", "--examples", self.folder, "--out", self.folder / "once/report.json", check=False)
+        self.assertNotEqual(told.returncode, 0)
+        self.assertEqual((self.folder / "once/report.json").read_bytes(), report)
         empty = self.folder / "empty"
         empty.mkdir(exist_ok=True)
         told = self.personalize("x", result="empty")

@@ -39,6 +39,19 @@ TEST_CASE("a descriptor is closed once, by its last owner") {
   CHECK(::fcntl(number, F_GETFD) == -1);
 }
 
+TEST_CASE("a device, a pipe or a folder is never replaced by a file") {
+  const auto folder = TemporaryFolder::create("files-test").value();
+  const fs::path pipe = folder.path() / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  for (const fs::path& there : {pipe, folder.path()}) {
+    const auto replaced = replace_file(there, "text");
+    CHECK(replaced.error().code == ErrorCode::kInvalidArgument);
+    CHECK_THAT(replaced.error().message, Catch::Contains(there.string() + ": is there and is no file"));
+  }
+  CHECK(fs::is_fifo(pipe));
+  CHECK(entries_in(folder.path()) == 1);
+}
+
 TEST_CASE("a file is read whole up to its limit and not beyond") {
   const auto folder = TemporaryFolder::create("files-test").value();
   const fs::path file = folder.path() / "text";

@@ -94,6 +94,11 @@ TEST_CASE("predictions that can't be shown are refused by file, with what was ex
   CHECK_THAT(read_example_predictions("/nowhere").error().message, Contains("/nowhere/predictions.json"));
   predictions.index["images"][0]["overlay"] = "../secret.png";
   CHECK_THAT(predictions.error(), Contains("expected a file below") && Contains("../secret.png"));
+  const auto elsewhere = files::TemporaryFolder::create("elsewhere-").value();
+  std::ofstream(elsewhere.path() / "secret.png") << kPixels;
+  std::filesystem::create_symlink(elsewhere.path() / "secret.png", predictions.folder.path() / "link.png");
+  predictions.index["images"][0]["overlay"] = "link.png";
+  CHECK_THAT(predictions.error(), Contains("expected a file below") && Contains("link.png"));
   predictions.index["images"][0]["overlay"] = "/etc/passwd";
   CHECK_THAT(predictions.error(), Contains("expected a file below"));
   predictions.index["images"][0]["overlay"] = "overlays/gone.png";
