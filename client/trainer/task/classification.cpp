@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
+#include <vector>
 
 #include "client/trainer/task/count_fields.h"
 #include "client/trainer/task/learning_tasks.h"
@@ -14,25 +14,37 @@
 namespace consilium::trainer {
 namespace {
 
-/// log sum_k exp(logits[k]), leaving out `except`.
-double log_sum_exp(std::span<const float> logits, std::size_t except) {
-  double largest = -std::numeric_limits<double>::infinity();
-  for (std::size_t k = 0; k < logits.size(); ++k) {
-    if (k != except) {
-      largest = std::max(largest, static_cast<double>(logits[k]));
+/// For one example's logits z: log sum_k exp(z_k), over all classes and over all but one. Takes time in proportion to
+/// the classes.
+class LogSums {
+ public:
+  explicit LogSums(std::size_t classes) : terms_(classes), from_(classes + 1) {}
+
+  void set(std::span<const float> logits) {
+    largest_ = static_cast<double>(*std::max_element(logits.begin(), logits.end()));
+    double all = 0.0;
+    for (std::size_t k = 0; k < terms_.size(); ++k) {
+      terms_[k] = std::exp(static_cast<double>(logits[k]) - largest_);
+      all += terms_[k];
     }
+    all_ = largest_ + std::log(all);
+    for (std::size_t k = terms_.size(); k > 0; --k) from_[k - 1] = from_[k] + terms_[k - 1];
+    before_ = 0.0;
   }
-  if (!std::isfinite(largest)) {
-    return largest;
+  [[nodiscard]] double all() const { return all_; }
+  /// Over all but one class. To be called once for each class, in their order: sums of what lies before and behind it
+  /// lose no digits, as a difference would.
+  double without(std::size_t k) {
+    const double others = before_ + from_[k + 1];
+    before_ += terms_[k];
+    return largest_ + std::log(others);
   }
-  double sum = 0.0;
-  for (std::size_t k = 0; k < logits.size(); ++k) {
-    if (k != except) {
-      sum += std::exp(static_cast<double>(logits[k]) - largest);
-    }
-  }
-  return largest + std::log(sum);
-}
+
+ private:
+  std::vector<double> terms_;  ///< exp(z_k - largest)
+  std::vector<double> from_;   ///< sums of the terms from k on
+  double largest_ = 0.0, all_ = 0.0, before_ = 0.0;
+};
 
 /// Counts one prediction and the confidence it was made with.
 class ConfidenceCounter {
@@ -66,7 +78,8 @@ class ClassificationCounter : public Counter {
         confusion_(fields_.of(task::kConfusion)),
         positives_(fields_.of(task::kPositives)),
         negatives_(fields_.of(task::kNegatives)),
-        confidence_(fields_) {}
+        confidence_(fields_),
+        sums_(classes_) {}
 
   Result<void> add(Outputs outputs, const Target& target) override {
     CONSILIUM_TRY(check_finite(outputs, examples_[0]));
@@ -84,12 +97,13 @@ class ClassificationCounter : public Counter {
  private:
   void add_one(std::span<const float> logits, std::size_t label) {
     const auto predicted = static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-    const double all = log_sum_exp(logits, classes_);
+    sums_.set(logits);
+    const double all = sums_.all();
     ++examples_[0];
     if (task_.is_plain_cross_entropy()) loss_ += all - static_cast<double>(logits[label]);
     ++confusion_[label * classes_ + predicted];
     for (std::size_t c = 0; c < classes_; ++c) {
-      const std::size_t bin = task::score_bin(static_cast<double>(logits[c]) - log_sum_exp(logits, c));
+      const std::size_t bin = task::score_bin(static_cast<double>(logits[c]) - sums_.without(c));
       ++(c == label ? positives_ : negatives_)[c * task::kScoreBins + bin];
     }
     confidence_.add(std::exp(static_cast<double>(logits[predicted]) - all), predicted == label);
@@ -100,6 +114,7 @@ class ClassificationCounter : public Counter {
   CountFields fields_;
   std::span<std::uint64_t> examples_, confusion_, positives_, negatives_;
   ConfidenceCounter confidence_;
+  LogSums sums_;
   double loss_ = 0.0;
 };
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <memory>
 #include <string>
@@ -102,6 +103,26 @@ TEST_CASE("no message of an update grows with rounds, sites or what they say") {
   CHECK(messages.size() > 10);
   for (const v1::JobUpdate& message : messages) CHECK(message.ByteSizeLong() < kMaxMessageBytes);
   CHECK(read(reader, messages) == status);
+}
+
+TEST_CASE("a watcher of 1,000 rounds with 100 sites gets each round once") {
+  UpdateWriter writer;
+  UpdateReader reader;
+  report::JobStatus status = status_with(0, 100);
+  std::size_t bytes = 0, largest = 0;
+  for (std::uint32_t round = 1; round <= 1000; ++round) {
+    report::RoundRecord record = record_of(round, 100);
+    record.metrics = task::Metrics{100'000, {{"loss", 6.9, 0.0, false}, {"accuracy", 0.001}, {"auc", 0.5, 0.01}}, {}};
+    for (const std::string& site : record.cohort) record.site_metrics[site] = *record.metrics;
+    status.history.push_back(std::move(record));
+    if (round % 100 != 0) continue;
+    const Messages messages = written(writer, status);
+    bytes += bytes_of(messages);
+    for (const v1::JobUpdate& message : messages) largest = std::max(largest, message.ByteSizeLong());
+    REQUIRE(read(reader, messages).history.size() == round);
+  }
+  CHECK(bytes < 20'000'000);  // the history itself, once
+  CHECK(largest < kMaxMessageBytes);
 }
 
 TEST_CASE("pieces that don't fit together are refused") {

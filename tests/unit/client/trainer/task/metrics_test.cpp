@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "common/task/classification.h"
+#include "common/task/score_histogram.h"
 #include "common/task/segmentation.h"
 #include "fixtures.h"
 
@@ -33,6 +34,32 @@ TEST_CASE("classification: the metrics of counts are scikit-learn's of the examp
     CHECK(metrics.error_of("sensitivity") < 0.02);
     CHECK((json["threshold"] != 0.5 || metrics.error_of("sensitivity") == 0.0));
   }
+}
+
+TEST_CASE("classification: the score of each of many classes is in the bin of its own logit") {
+  constexpr std::int64_t kMany = 200, kCount = 30;
+  at::manual_seed(5);
+  const at::Tensor logits = (at::randn({kCount, kMany}, at::kDouble) * 8.0).to(at::kFloat);
+  const at::Tensor labels = at::arange(kCount, at::kLong);
+  const auto task = learning(task::default_task(task::TaskKind::kClassification), kMany);
+  std::vector<std::uint64_t> counts(task->task().evaluation_elements());
+  const auto counter = task->count_into(counts);
+  const std::vector<at::Tensor> outputs{logits};
+  REQUIRE(counter->add(outputs, of(labels)));
+  std::vector<std::uint64_t> positives(kMany * task::kScoreBins), negatives(positives.size());
+  for (std::int64_t i = 0; i < kCount; ++i) {
+    for (std::int64_t c = 0; c < kMany; ++c) {
+      long double others = 0.0L;
+      for (std::int64_t k = 0; k < kMany; ++k)
+        others += k == c ? 0.0L : std::exp(static_cast<long double>(logits[i][k].item<float>()));
+      const auto score = static_cast<double>(logits[i][c].item<float>() - std::log(others));
+      const std::size_t place = static_cast<std::size_t>(c) * task::kScoreBins + task::score_bin(score);
+      ++(c == i ? positives : negatives)[place];
+    }
+  }
+  const auto first = counts.begin() + 2 + kMany * kMany;
+  CHECK(std::equal(positives.begin(), positives.end(), first));
+  CHECK(std::equal(negatives.begin(), negatives.end(), first + static_cast<std::ptrdiff_t>(positives.size())));
 }
 
 TEST_CASE("multi-label: the metrics of counts are scikit-learn's of the examples, within their bounds") {
