@@ -34,7 +34,12 @@ Result<int> run(const std::string& config_file, bool check_only) {
     spdlog::error("{}", daemon.error().message);
     return 1;
   }
-  termination.on_signal([&daemon] { (*daemon)->stop(); });
+  termination.on_signal([&daemon] { (*daemon)->stop(); },
+                        [] {
+                          spdlog::info(
+                              "SIGHUP: certificate, key, root and revocation list are read whenever they change; "
+                              "coordinator.yaml is read at the next start");
+                        });
   (*daemon)->run();
   return 0;
 }

@@ -301,7 +301,11 @@ Result<report::Comparison> Simulator::compare(const Job& job, const Arms& arms, 
     one.spec.federation.sites = {site.name};
     one.spec.federation.fraction = 1.0;
     one.spec.federation.minimum_sites = 1;
-    one.spec.evaluation = {0, one.spec.evaluation.split};
+    // Where the federation stops early or keeps its best round, those that it is compared with do so too, each by its
+    // own data.
+    const bool chooses = one.spec.evaluation.patience > 0 || one.spec.evaluation.keep_best;
+    if (!chooses) one.spec.evaluation = {0, one.spec.evaluation.split};
+    one.spec.evaluation.alone = false;
     jobs.push_back(std::move(one));
     names.push_back(site.name);
   };

@@ -85,9 +85,10 @@ void close(Step& step, Collecting session) {
 
 /// A site that is there but can't be counted takes no part in the job.
 void leave_out_failed(State& state, const Answers& answers) {
-  for (const auto& [name, answer] : answers) {
+  for (const auto& entry : answers) {
+    const Answer& answer = entry.second;
     if (answer.standing == Standing::kUpdate) continue;
-    state.sites.change(name, [&](SiteState& site) {
+    state.sites.change(entry.first, [&](SiteState& site) {
       if (site.member) state.member_examples -= std::min(state.member_examples, site.examples.value_or(0));
       site.member = false;
       if (!site.ready()) return;
@@ -146,9 +147,10 @@ void conclude_training(Step& step, Collecting session) {
 void count_members(Step& step, const Collecting& session, std::uint64_t examples) {
   State& state = step.state;
   leave_out_failed(state, session.answers);
-  for (const auto& [name, answer] : session.answers) {
+  for (const auto& entry : session.answers) {
+    const Answer& answer = entry.second;
     if (answer.standing != Standing::kUpdate) continue;
-    state.sites.change(name, [&](SiteState& site) {
+    state.sites.change(entry.first, [&](SiteState& site) {
       if (site.consent == Consent::kDeclined &&
           !state.rules.masked) {  // it came back and changed its mind since it answered
         examples -= std::min(examples, answer.examples.value_or(0));

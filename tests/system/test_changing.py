@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import time
@@ -35,6 +36,15 @@ def examples(consortium, **sections):
     assert ended["phase"] == "finished", ended["detail"] + "\n" + consortium.daemons["north"].log
     out = consortium.fetch(ended["job_id"])
     return json.loads((out / "report.json").read_text())["examples"]
+
+
+class Hangup(unittest.TestCase):
+    def test_a_coordinator_goes_on_at_a_hangup_and_says_what_it_reads_again(self):
+        with Consortium(["north"]) as consortium:
+            coordinator = consortium.start_coordinator()
+            os.kill(coordinator.pid, signal.SIGHUP)
+            eventually(lambda: "coordinator.yaml is read at the next start" in coordinator.log)
+            self.assertEqual(consortium.command("jobs", "--json").stdout.strip(), "[]")
 
 
 class Links(unittest.TestCase):

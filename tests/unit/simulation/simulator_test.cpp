@@ -237,6 +237,23 @@ TEST_CASE("the sites' own models are counted on the examples of all sites, of th
   }
 }
 
+TEST_CASE("what a federation that stops early is compared with stops early too") {
+  const Folder folder;
+  const auto sim = simulator(2);
+  const auto sites = write_simulated_sites(folder.path, 2);
+  const auto rounds = [&](std::uint32_t patience) {
+    job::JobSpec spec = spec_of("{name: fedavg}", "{rounds: 12}");
+    spec.evaluation.metric = "accuracy";
+    spec.evaluation.patience = patience;
+    std::uint64_t last = 0;
+    REQUIRE(sim->compare({spec, {}, sites, 0}, {.alone = true}, {}, {},
+                         [&](std::uint64_t done, std::uint64_t) { last = done; }, {}));
+    return last;
+  };
+  CHECK(rounds(0) == 24);
+  CHECK(rounds(1) < 24);
+}
+
 TEST_CASE("a stop finishes the round under way, its evaluation included, and no further one") {
   const Folder folder;
   const auto sim = simulator(2);
