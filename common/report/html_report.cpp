@@ -57,7 +57,7 @@ figure{margin:0;break-inside:avoid}
 figure img{display:block;width:100%;border-radius:6px}
 figcaption{color:var(--soft);font-size:14px;overflow-wrap:anywhere;margin-top:4px}
 @media (max-width:600px){main{padding:18px 14px 40px}h1{font-size:23px}th,td{padding:5px 8px}.track{width:90px}}
-@media print{main{max-width:none;padding:0}section,table,svg{break-inside:avoid}.wide{overflow:visible}.card,pre,td.count,.bar,.track{print-color-adjust:exact;-webkit-print-color-adjust:exact}details{display:none}}
+@media print{main{max-width:none;padding:0}tr,svg{break-inside:avoid}h2,thead{break-after:avoid}.wide{overflow:visible}.card,pre,td.count,.bar,.track{print-color-adjust:exact;-webkit-print-color-adjust:exact}details{display:none}}
 </style>
 )";
 
