@@ -103,7 +103,7 @@ Json best_round_json(const History& history, const std::string& name) {
   double best = 0.0;
   for (const RoundRecord& record : history) {
     const task::Metric* metric = record.metrics ? record.metrics->find(name) : nullptr;
-    if (metric == nullptr || !std::isfinite(metric->value)) continue;
+    if (metric == nullptr || !task::is_comparable(*metric)) continue;
     if (!json.is_null() && !(metric->higher_is_better ? metric->value > best : metric->value < best)) continue;
     best = metric->value;
     json = {{"round", record.round}, {"metric", name}, {"value", best}, {"model", crypto::to_hex(record.model)}};

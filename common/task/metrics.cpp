@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -21,6 +22,11 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kAbbrevia
     {{"auc", "AUC"}, {"f1", "F1"}, {"iou", "IoU"}, {"hd95", "HD95"}, {"map", "mAP"}}};
 
 }  // namespace
+
+bool is_comparable(const Metric& metric) {
+  const bool says_nothing = metric.value == 0.5 && metric.error == 0.5;
+  return std::isfinite(metric.value) && !says_nothing;
+}
 
 const Metric* Metrics::find(std::string_view name) const { return find_in(values, name); }
 

@@ -25,6 +25,10 @@ struct Metric {
   bool operator==(const Metric&) const = default;
 };
 
+/// Can rounds be compared by the metric: is it a number, and more than "one half, plus or minus one half", which tasks
+/// say of what the examples tell nothing about (an AUC where all are of one class)?
+[[nodiscard]] bool is_comparable(const Metric& metric);
+
 /// Counts that are reported as they are, e.g. a confusion matrix; row after row.
 struct CountTable {
   std::string name;

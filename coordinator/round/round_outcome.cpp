@@ -167,7 +167,7 @@ void count_members(Step& step, const Collecting& session, std::uint64_t examples
 /// Takes in what an evaluation says of its round. One that lacks the metric says nothing.
 void compare(Step& step, std::uint32_t round, const std::optional<task::Metric>& metric) {
   State& state = step.state;
-  if (!metric || !std::isfinite(metric->value)) return;
+  if (!metric || !task::is_comparable(*metric)) return;
   const bool better =
       !state.best || (metric->higher_is_better ? metric->value > state.best->value : metric->value < state.best->value);
   if (!better) {

@@ -330,12 +330,15 @@ TEST_CASE("evaluation follows the rounds that it divides, and the last one") {
   CHECK(play.actions<EndJob>().back().sites == Names{"east", "north", "south", "west"});
 }
 
+/// An evaluation that says of its metric no more than one half, plus or minus one half.
+constexpr double kUnknown = -0.5;
+
 /// Trains and evaluates round after round, with these values of the job's metric, until they or the job end.
 void evaluate_rounds(Play& play, const std::vector<std::optional<double>>& values, bool higher_is_better = true) {
   for (const std::optional<double>& value : values) {
     if (play.ended() != nullptr) return;
     play.metric.reset();
-    if (value) play.metric = task::Metric{"auc", *value, 0.0, higher_is_better};
+    if (value) play.metric = task::Metric{"auc", std::abs(*value), *value == kUnknown ? 0.5 : 0.0, higher_is_better};
     play.complete();
     play.complete();
   }
@@ -349,12 +352,13 @@ TEST_CASE("a job whose metric hasn't improved for its patience ends, and says wh
   rules.patience = 3;
   Play play = in_round_one(rules);
   SECTION("more is better") {
-    // An equal value is no better; an evaluation without the metric, or with none that is a number, says nothing.
-    evaluate_rounds(play, {0.5, 0.75, 0.75, {}, std::nan(""), 0.5, 0.625, 0.9});
+    // An equal value is no better; an evaluation without the metric, with none that is a number, or of one class alone
+    // says nothing.
+    evaluate_rounds(play, {kUnknown, 0.25, 0.75, 0.75, {}, std::nan(""), kUnknown, 0.5, 0.625, 0.9});
     REQUIRE(play.ended() != nullptr);
-    CHECK(play.state.round == 7);
+    CHECK(play.state.round == 9);
     CHECK(play.ended()->message ==
-          "stopped early after round 7: no better auc in 3 evaluations; the best round by auc was round 2, with 0.75");
+          "stopped early after round 9: no better auc in 3 evaluations; the best round by auc was round 3, with 0.75");
   }
   SECTION("less is better") {
     evaluate_rounds(play, {0.5, 0.25, 0.3, 0.25, 0.125, 0.5, 0.6, 0.7, 0.1}, false);
