@@ -155,7 +155,8 @@ Result<std::vector<std::string>> site_names(const job::JobSpec& job, std::uint32
 
 Result<SimulatedSite> read_site_file(const std::filesystem::path& file) {
   const std::string name = file.stem().string();
-  if (const auto valid = pki::check_name(name); !valid) return fail(valid.error().within(file.string()));
+  if (const auto valid = pki::check_name(name); !valid)
+    return fail(valid.error().within(file.string() + ": the file's name is the site's; rename the file"));
   if (!is_site_file(file)) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{}: expected an .npz file, or a .yaml file that describes the data", file.string()));
