@@ -1,7 +1,6 @@
 #include "tests/rogue_coordinator/group_attempt.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <deque>
 #include <numeric>
 
@@ -18,6 +17,7 @@
 #include "common/secagg/group_transcript.h"
 #include "common/secagg/sum_keys.h"
 #include "common/secagg/tag.h"
+#include "tests/catch.h"
 
 namespace consilium::rogue {
 

@@ -1,6 +1,5 @@
-#include <catch2/catch.hpp>
-
 #include "common/encoding/fixed_point.h"
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"
 
 namespace consilium::rogue {

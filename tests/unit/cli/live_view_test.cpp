@@ -1,11 +1,12 @@
 #include "cli/live_view.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
+
+#include "tests/catch.h"
 
 namespace consilium::cli {
 namespace {

@@ -1,7 +1,6 @@
 #include "cli/ca.h"
 
 #include <CLI/CLI.hpp>
-#include <catch2/catch.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -11,9 +10,10 @@
 #include "client/enroll.h"
 #include "common/pki/authority.h"
 #include "common/pki/trust.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using consilium::ErrorCode;
 using consilium::Result;
 using consilium::pki::TemporaryFolder;

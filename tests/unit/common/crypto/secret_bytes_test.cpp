@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <concepts>
 #include <fstream>
 #include <ostream>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "hex.h"
+#include "tests/catch.h"
 
 using namespace consilium::crypto;
 using consilium::ErrorCode;

@@ -1,7 +1,8 @@
 #include "common/model/model_json.h"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
+
+#include "tests/catch.h"
 
 using namespace consilium::model;
 using nlohmann::json;

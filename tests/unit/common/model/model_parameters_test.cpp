@@ -1,13 +1,13 @@
 #include "common/model/model_parameters.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <span>
 
 #include "common/crypto/sha256.h"
 #include "common/model/model_json.h"
 #include "nlohmann/json.hpp"
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::model;

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +14,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "tests/catch.h"
 
 namespace consilium::service {
 namespace {
@@ -108,8 +109,8 @@ TEST_CASE("a listener keeps descriptors back, closes what comes beyond them, and
   }
 }
 
-// UndefinedBehaviorSanitizer opens a pipe to find out whether an object's memory may be read, and takes every object for an invalid one where
-// no descriptor is free. Other builds run this test.
+// UndefinedBehaviorSanitizer opens a pipe to find out whether an object's memory may be read, and takes every object
+// for an invalid one where no descriptor is free. Other builds run this test.
 #if defined(__clang__)
 #if __has_feature(undefined_behavior_sanitizer)
 #define CONSILIUM_SANITIZER_NEEDS_DESCRIPTORS
