@@ -1,8 +1,8 @@
 #pragma once
 
-// Catch2's macros, generators and matchers under the same names, whether the system has version 2 (Debian 12) or version 3 (Debian 13,
-// Ubuntu 24.04). Tests include this header and none of Catch2's own. What compares strings is called Catch::Contains, Catch::StartsWith,
-// Catch::EndsWith and Catch::Matches; Approx stands in the global namespace.
+// Catch2's macros, generators and matchers under the same names, whether the system has version 2 (Debian 12) or
+// version 3 (Debian 13, Ubuntu 24.04). Tests include this header and none of Catch2's own. What compares strings is
+// called Catch::Contains, Catch::StartsWith, Catch::EndsWith and Catch::Matches; Approx stands in the global namespace.
 
 #if __has_include(<catch2/catch_test_macros.hpp>)
 
@@ -25,9 +25,7 @@ using Matchers::Matches;
 using Matchers::StartsWith;
 
 /// Version 3 calls a range's matcher Contains.
-inline auto Contains(const std::string& part) {
-  return Matchers::ContainsSubstring(part);
-}
+inline auto Contains(const std::string& part) { return Matchers::ContainsSubstring(part); }
 
 }  // namespace Catch
 
