@@ -8,6 +8,7 @@
 #include "client/approval/job_in_words.h"
 #include "client/policy/roster_check.h"
 #include "common/files/files.h"
+#include "common/job/atlas_file.h"
 #include "common/job/job_limits.h"
 #include "common/job/job_text.h"
 #include "common/pki/authority.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <numeric>
+#include <thread>
 
 #include "common/aggregation/strategy.h"
 #include "common/aggregation/streaming_sum.h"

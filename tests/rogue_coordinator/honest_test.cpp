@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "common/encoding/fixed_point.h"
 #include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"

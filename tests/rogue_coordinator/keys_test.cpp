@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <functional>
 
 #include "tests/catch.h"

@@ -1,6 +1,7 @@
 #include "cli/ca.h"
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>

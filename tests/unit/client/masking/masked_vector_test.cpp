@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <functional>
 #include <numeric>
 
 #include "common/secagg/messages.h"

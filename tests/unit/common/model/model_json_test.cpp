@@ -1,5 +1,6 @@
 #include "common/model/model_json.h"
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "tests/catch.h"

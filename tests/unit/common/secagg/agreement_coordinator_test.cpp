@@ -1,6 +1,7 @@
 #include "common/secagg/agreement_coordinator.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "common/secagg/agreement_transcript.h"
 #include "tests/catch.h"

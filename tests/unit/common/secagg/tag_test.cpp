@@ -1,5 +1,6 @@
 #include "common/secagg/tag.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 

@@ -2,6 +2,8 @@
 
 #include <grpcpp/support/status.h>
 
+#include <limits>
+
 #include "common/wire/limits.h"
 #include "common/wire/report_conversions.h"
 #include "common/wire/status.h"

@@ -1,4 +1,6 @@
 // The machine of a masked job: who is counted, when sums are unmasked, and what is never tried again.
+#include <algorithm>
+
 #include "tests/catch.h"
 #include "tests/unit/coordinator/round/machine_play.h"
 

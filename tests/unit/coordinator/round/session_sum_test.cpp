@@ -1,5 +1,6 @@
 #include "coordinator/round/session_sum.h"
 
+#include <algorithm>
 #include <deque>
 
 #include "common/encoding/fixed_point.h"

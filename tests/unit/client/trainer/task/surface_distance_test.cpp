@@ -1,5 +1,6 @@
 #include "client/trainer/task/surface_distance.h"
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <vector>
