@@ -1,5 +1,6 @@
 #include <spdlog/fmt/fmt.h>
 
+#include <cstring>
 #include <limits>
 #include <utility>
 

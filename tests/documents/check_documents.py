@@ -1,4 +1,4 @@
-"""Holds README.md and docs/ against the repository: links, paths, commands with their options, keys of jobs, a site's checks.
+"""Holds README.md, CONTRIBUTING.md, SECURITY.md and docs/ against the repository: links, paths, commands with their options, keys of jobs, a site's checks.
 
 CONSILIUM_BIN_DIR names the folder of the built programs, CONSILIUM_PROGRAMS those that this build has (commas between them):
 commands of other programs are not looked at. Python's standard library only.
@@ -26,7 +26,7 @@ COMMAND_LANGUAGES = {"sh", "bash", "ini"}
 
 
 def documents():
-    return sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+    return sorted([*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 
 
 def fences_and_prose(text):
@@ -141,6 +141,14 @@ class Links(unittest.TestCase):
         decisions = ROOT / "docs/adr"  # one is linked, and is beside the others
         lost = [str(page.relative_to(ROOT)) for page in documents() if page not in reached and decisions not in page.parents]
         self.assertEqual(lost, [])
+
+
+class License(unittest.TestCase):
+    def test_the_license_is_apache_2_whole_and_linked_from_the_readme(self):
+        words = (ROOT / "LICENSE").read_text().split()
+        self.assertEqual(words[:4], ["Apache", "License", "Version", "2.0,"])
+        self.assertEqual(len(words), 1581)
+        self.assertIn("(LICENSE)", (ROOT / "README.md").read_text())
 
 
 class Paths(unittest.TestCase):

@@ -1,12 +1,12 @@
 #include "tests/rogue_coordinator/attempt.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 
 #include "common/encoding/fixed_point.h"
 #include "common/job/cohort_rules.h"
 #include "common/secagg/coordinator_protocol.h"
 #include "common/secagg/transcript.h"
+#include "tests/catch.h"
 
 namespace consilium::rogue {
 

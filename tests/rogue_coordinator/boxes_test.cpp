@@ -1,6 +1,6 @@
-#include <catch2/catch.hpp>
 #include <functional>
 
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"
 
 // Step 3: north gets the others' shares, sealed, and masks its vector under the keys that follow. And steps out of

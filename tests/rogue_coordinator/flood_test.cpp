@@ -1,10 +1,10 @@
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <csignal>
 #include <fstream>
 #include <string>
 #include <thread>
 
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/stage.h"
 
 // A coordinator that sends more than the client can handle: it is held up, and the client's memory stays as it was.

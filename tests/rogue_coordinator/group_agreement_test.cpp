@@ -1,7 +1,6 @@
 // Mode `masked`: a try of the agreement on a job's key that was broken off is over, and isn't begun again with other
 // numbers in the same try.
-#include <catch2/catch.hpp>
-
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
 
 namespace consilium::rogue {

@@ -1,9 +1,9 @@
 #include "tests/rogue_coordinator/group_attempt.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <deque>
 #include <numeric>
+#include <thread>
 
 #include "common/aggregation/strategy.h"
 #include "common/aggregation/streaming_sum.h"
@@ -18,6 +18,7 @@
 #include "common/secagg/group_transcript.h"
 #include "common/secagg/sum_keys.h"
 #include "common/secagg/tag.h"
+#include "tests/catch.h"
 
 namespace consilium::rogue {
 

@@ -1,11 +1,11 @@
 // The audit's first program against mode `masked`: a coordinator asks for one job's sums again and again, each time
 // with something changed that the old protocol left to it, and computes single sites from what it gets.
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
 
 namespace consilium::rogue {

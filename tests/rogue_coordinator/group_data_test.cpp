@@ -1,6 +1,5 @@
 // Mode `masked`: a job's examples are fixed when it begins, and whether a site has too many of them is decided once.
-#include <catch2/catch.hpp>
-
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
 
 namespace consilium::rogue {

@@ -1,8 +1,7 @@
 // Mode `masked`: which groups a round is over follows from the job's public seed, and a site holds the coordinator to
 // it.
-#include <catch2/catch.hpp>
-
 #include "common/job/cohort_draw.h"
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
 
 namespace consilium::rogue {

@@ -1,9 +1,9 @@
 // Mode `masked`: an honest coordinator gets through a whole job with the real client, which shows that the played sites
 // do as real ones would, and that what the other tests refuse is refused for their lies.
-#include <catch2/catch.hpp>
 #include <filesystem>
 
 #include "common/encoding/fixed_point.h"
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
 
 namespace consilium::rogue {

@@ -1,8 +1,7 @@
 // Mode `masked`: over whom north's data are summed is its roster's word alone.
-#include <catch2/catch.hpp>
-
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
 
 namespace consilium::rogue {

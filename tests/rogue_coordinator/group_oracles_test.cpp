@@ -1,8 +1,8 @@
 // Mode `masked`: what the terms of a job could make one hospital tell of itself, with its name on it.
-#include <catch2/catch.hpp>
 #include <optional>
 
 #include "common/encoding/vector_layout.h"
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
 
 namespace consilium::rogue {

@@ -1,7 +1,6 @@
 // Mode `masked`: which function of north's data is summed, and how often, is the job's word alone.
-#include <catch2/catch.hpp>
-
 #include "common/job/job_text.h"
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
 
 namespace consilium::rogue {

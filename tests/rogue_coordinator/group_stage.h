@@ -1,9 +1,9 @@
 #pragma once
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 
 #include "common/encoding/fixed_point.h"
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/attempt.h"
 #include "tests/rogue_coordinator/group_attempt.h"
 

@@ -1,7 +1,6 @@
 // Mode `masked`: a model follows from the true sum, and north takes and signs no other.
-#include <catch2/catch.hpp>
-
 #include "common/encoding/fixed_point.h"
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
 
 namespace consilium::rogue {

@@ -1,9 +1,9 @@
 // Mode `masked`: every attempt at a sum hides the same vector, under masks and tags of that attempt alone.
-#include <catch2/catch.hpp>
 #include <filesystem>
 
 #include "common/secagg/sum_keys.h"
 #include "common/secagg/tag.h"
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
 
 namespace consilium::rogue {

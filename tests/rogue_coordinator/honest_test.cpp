@@ -1,6 +1,7 @@
-#include <catch2/catch.hpp>
+#include <algorithm>
 
 #include "common/encoding/fixed_point.h"
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"
 
 namespace consilium::rogue {

@@ -1,9 +1,9 @@
 // Jobs that a coordinator makes up, changes or repeats: the client takes part in none of them.
 #include <array>
-#include <catch2/catch.hpp>
 
 #include "client/approval/control_socket.h"
 #include "common/job/job_text.h"
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/stage.h"
 
 namespace consilium::rogue {

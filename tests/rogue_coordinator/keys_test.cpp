@@ -1,6 +1,7 @@
-#include <catch2/catch.hpp>
+#include <algorithm>
 #include <functional>
 
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"
 
 // Step 2: north hears who takes part, and with which keys, and shares its secrets with them or doesn't.

@@ -2,10 +2,11 @@
 
 #include <sys/stat.h>
 
-#include <catch2/catch.hpp>
+#include <functional>
 #include <set>
 #include <sstream>
 
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"
 
 // What a process that looks into the client, or a core dump of it, would find.

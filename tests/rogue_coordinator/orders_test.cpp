@@ -1,7 +1,7 @@
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <functional>
 
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"
 
 // What steers a site is told to all alike: whom the coordinator tells something else signs another attempt.

@@ -1,5 +1,4 @@
-#include <catch2/catch.hpp>
-
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"
 
 // What north holds a coordinator to over attempts, rounds, jobs and its own restarts.

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <catch2/catch.hpp>
-
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/attempt.h"
 
 namespace consilium::rogue {

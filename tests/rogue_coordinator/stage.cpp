@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <thread>
 
 #include "client/approval/control_socket.h"
@@ -15,6 +14,7 @@
 #include "common/model/model_parameters.h"
 #include "common/roster/members.h"
 #include "common/roster/roster_file.h"
+#include "tests/catch.h"
 
 namespace consilium::rogue {
 

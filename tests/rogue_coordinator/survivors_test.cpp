@@ -1,7 +1,7 @@
-#include <catch2/catch.hpp>
 #include <functional>
 
 #include "common/secagg/transcript.h"
+#include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"
 
 // Steps 4 and 5: whose vectors are summed, and which shares north gives out.

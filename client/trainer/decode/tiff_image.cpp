@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <tiffio.h>
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>

@@ -1,13 +1,13 @@
-#include <catch2/catch.hpp>
 #include <thread>
 
 #include "cli/admin_client.h"
 #include "common/job/job_signature.h"
 #include "common/job/job_text.h"
 #include "common/pki/signer.h"
+#include "tests/catch.h"
 #include "tests/contract/link/federation_fixture.h"
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using namespace consilium;
 using namespace consilium::testing;
 

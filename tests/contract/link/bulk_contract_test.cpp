@@ -1,8 +1,8 @@
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <fstream>
 #include <thread>
 
+#include "tests/catch.h"
 #include "tests/contract/link/federation_fixture.h"
 #include "tests/contract/link/relay.h"
 

@@ -1,11 +1,11 @@
 #include "tests/contract/link/federation_fixture.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <thread>
 
 #include "common/wire/tls_credentials.h"
+#include "tests/catch.h"
 
 namespace consilium::testing {
 

@@ -1,7 +1,5 @@
 #include <grpcpp/grpcpp.h>
 
-#include <catch2/catch.hpp>
-
 #include "common/wire/bulk_call.h"
 #include "common/wire/channel.h"
 #include "common/wire/chunk_frame.h"
@@ -10,6 +8,7 @@
 #include "consilium/v1/admin.grpc.pb.h"
 #include "consilium/v1/blob.grpc.pb.h"
 #include "consilium/v1/federation.grpc.pb.h"
+#include "tests/catch.h"
 #include "tests/contract/link/federation_fixture.h"
 
 using namespace consilium;

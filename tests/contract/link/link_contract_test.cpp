@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <future>
 #include <thread>
 
 #include "common/wire/messages.h"
+#include "tests/catch.h"
 #include "tests/contract/link/federation_fixture.h"
 #include "tests/contract/link/relay.h"
 

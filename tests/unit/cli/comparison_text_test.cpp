@@ -1,6 +1,6 @@
 #include "cli/comparison_text.h"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.h"
 
 namespace consilium::cli {
 namespace {

@@ -2,17 +2,17 @@
 
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
 
 #include "common/pki/authority.h"
+#include "tests/catch.h"
 
 namespace consilium::cli {
 namespace {
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 struct Folder {
   Folder() {

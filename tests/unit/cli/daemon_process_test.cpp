@@ -3,11 +3,12 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <thread>
+
+#include "tests/catch.h"
 
 namespace consilium::cli {
 namespace {

@@ -3,13 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <fstream>
 
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
 #include "common/parameters/safetensors.h"
+#include "tests/catch.h"
 
 namespace consilium::cli {
 namespace {

@@ -1,12 +1,12 @@
 #include "cli/live_view.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "tests/catch.h"
 #include "tests/unit/common/report/edit_record.h"
 
 namespace consilium::cli {

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -12,6 +11,7 @@
 
 #include "client/trainer/data/dataset.h"
 #include "common/random/random_stream.h"
+#include "tests/catch.h"
 
 namespace consilium::simulation {
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <stop_token>
@@ -11,6 +10,7 @@
 #include "common/model/model_parameters.h"
 #include "common/random/random_stream.h"
 #include "simulation/simulator.h"
+#include "tests/catch.h"
 #include "tests/unit/simulation/fixtures.h"
 
 namespace consilium::simulation {

@@ -1,6 +1,5 @@
 #include "simulation/simulator.h"
 
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <set>
 #include <stop_token>
@@ -12,6 +11,7 @@
 #include "common/model/model_parameters.h"
 #include "common/random/random_stream.h"
 #include "simulation/site_data.h"
+#include "tests/catch.h"
 #include "tests/unit/simulation/fixtures.h"
 
 namespace consilium::simulation {

@@ -1,7 +1,6 @@
 #include "simulation/site_data.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -10,6 +9,7 @@
 #include "client/trainer/data/dataset.h"
 #include "client/trainer/data/npz_writer.h"
 #include "common/job/job_text.h"
+#include "tests/catch.h"
 #include "tests/unit/simulation/fixtures.h"
 
 namespace consilium::simulation {

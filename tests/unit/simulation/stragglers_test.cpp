@@ -1,9 +1,10 @@
 #include "simulation/stragglers.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <set>
+
+#include "tests/catch.h"
 
 namespace consilium::simulation {
 namespace {

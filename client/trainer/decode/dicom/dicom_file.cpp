@@ -27,6 +27,16 @@ std::uint32_t number_at(Bytes bytes, std::size_t offset, std::size_t size) {
   return number;
 }
 
+/// DCMTK 3.6.8 gave the question another name.
+template <class Xfer>
+bool uses_encapsulated_format(const Xfer& xfer) {
+  if constexpr (requires { xfer.usesEncapsulatedFormat(); }) {
+    return xfer.usesEncapsulatedFormat();
+  } else {
+    return xfer.isEncapsulated();
+  }
+}
+
 /// Reads a whole object, a file or a data set, from memory.
 template <class Object>
 OFCondition read_object(Bytes bytes, E_TransferSyntax syntax, bool header_only, Object& object) {
@@ -54,6 +64,8 @@ std::optional<Bytes> implicit_dataset(Bytes file) {
 }
 
 }  // namespace
+
+bool is_encapsulated(E_TransferSyntax syntax) { return uses_encapsulated_format(DcmXfer(syntax)); }
 
 bool is_dicom(Bytes file) {
   if (file.size() >= kMetaBegin && std::memcmp(file.data() + kPreambleBytes, "DICM", 4) == 0) return true;
@@ -89,7 +101,7 @@ Result<void> DicomFile::read_as_implicit(Bytes bytes, bool header_only) {
   if (read_object(bytes, EXS_LittleEndianImplicit, header_only, target).bad()) {
     return fail(ErrorCode::kInvalidArgument, "neither explicit nor implicit VR");
   }
-  if (!DcmXfer(syntax_).isEncapsulated()) syntax_ = EXS_LittleEndianImplicit;
+  if (!is_encapsulated(syntax_)) syntax_ = EXS_LittleEndianImplicit;
   DcmElement* element = nullptr;
   DcmPixelSequence* sequence = nullptr;
   if (target.findAndGetElement(DCM_PixelData, element).bad() || syntax_ == EXS_LittleEndianImplicit) return {};

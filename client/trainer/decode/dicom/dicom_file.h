@@ -12,6 +12,9 @@ namespace consilium::decode {
 /// Returns true where the bytes begin as a DICOM file does, with or without the preamble of 128 bytes.
 [[nodiscard]] bool is_dicom(Bytes file);
 
+/// Returns true where pixel data of the transfer syntax are a sequence of frames, and no plain array.
+[[nodiscard]] bool is_encapsulated(E_TransferSyntax syntax);
+
 /// A parsed DICOM file.
 class DicomFile {
  public:

@@ -9,6 +9,7 @@
 #include <dcmtk/oflog/oflog.h>
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 

@@ -190,7 +190,7 @@ Result<Frames> read_frames(DicomFile& file, const ImageModule& module, const dat
   Frames frames{module, {}};
   const E_TransferSyntax syntax = file.syntax();
   auto* pixel_data = dynamic_cast<DcmPixelData*>(element);
-  if (!DcmXfer(syntax).isEncapsulated()) {
+  if (!is_encapsulated(syntax)) {
     CONSILIUM_TRY(read_native(dataset, *element, sizes, frames));
   } else if (pixel_data == nullptr) {
     return refuse_frames("not in the form of its transfer syntax");

@@ -1,7 +1,7 @@
 #include "cli/ca.h"
 
 #include <CLI/CLI.hpp>
-#include <catch2/catch.hpp>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -11,9 +11,10 @@
 #include "client/enroll.h"
 #include "common/pki/authority.h"
 #include "common/pki/trust.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using consilium::ErrorCode;
 using consilium::Result;
 using consilium::pki::TemporaryFolder;

@@ -1,6 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <catch2/catch.hpp>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -10,6 +10,7 @@
 #include "client/enroll.h"
 #include "client/roster_command.h"
 #include "common/roster/roster_file.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 /// The commands with which a consortium changes its roster, between the authority's machine and the hospitals'.

@@ -1,7 +1,6 @@
 #include "client/approval/approvals.h"
 
-#include <catch2/catch.hpp>
-
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 namespace consilium::approval {

@@ -1,12 +1,12 @@
 #include "client/approval/desk.h"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/approval/commands.h"
 #include "client/approval/control_socket.h"
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 namespace consilium::approval {

@@ -1,12 +1,12 @@
 #include "client/approval/job_gate.h"
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
 
 #include "common/files/temporary_folder.h"
+#include "tests/catch.h"
 #include "tests/unit/client/approval/signing.h"
 
 namespace consilium::approval {

@@ -1,9 +1,8 @@
 #include "client/approval/job_in_words.h"
 
-#include <catch2/catch.hpp>
-
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
+#include "tests/catch.h"
 
 namespace consilium::approval {
 namespace {

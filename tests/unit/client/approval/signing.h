@@ -1,6 +1,5 @@
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -12,6 +11,7 @@
 #include "common/pki/signer.h"
 #include "common/pki/trust.h"
 #include "common/wire/messages.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 namespace consilium::approval {

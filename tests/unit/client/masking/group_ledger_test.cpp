@@ -1,9 +1,9 @@
 #include "client/masking/group_ledger.h"
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <optional>
 
+#include "tests/catch.h"
 #include "tests/unit/client/masking/ledger_fixtures.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 

@@ -1,13 +1,13 @@
 #include "client/masking/job_keys.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "common/files/files.h"
 #include "common/secagg/sum_keys.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 namespace consilium::masking {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <cstddef>
 #include <filesystem>
 #include <string>
@@ -8,6 +7,7 @@
 
 #include "client/masking/ledger.h"
 #include "common/crypto/sha256.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 namespace consilium::masking {

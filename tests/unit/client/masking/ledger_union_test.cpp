@@ -1,10 +1,10 @@
 #include "client/masking/ledger_union.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <functional>
 
 #include "client/masking/group_ledger.h"
+#include "tests/catch.h"
 #include "tests/unit/client/masking/ledger_fixtures.h"
 #include "tests/unit/common/roster/signing_sites.h"
 

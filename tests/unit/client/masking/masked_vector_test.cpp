@@ -2,10 +2,11 @@
 
 #include <sys/stat.h>
 
-#include <catch2/catch.hpp>
+#include <functional>
 #include <numeric>
 
 #include "common/secagg/messages.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 using namespace consilium;

@@ -1,11 +1,11 @@
 #include "client/masking/sealed_vector.h"
 
-#include <catch2/catch.hpp>
 #include <fstream>
 #include <iterator>
 #include <numeric>
 
 #include "client/masking/site_secret.h"
+#include "tests/catch.h"
 #include "tests/unit/client/masking/ledger_fixtures.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 

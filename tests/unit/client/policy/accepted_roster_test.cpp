@@ -1,8 +1,7 @@
 #include "client/policy/accepted_roster.h"
 
-#include <catch2/catch.hpp>
-
 #include "common/roster/roster_file.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 namespace consilium::policy {

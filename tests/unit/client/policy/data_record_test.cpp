@@ -2,10 +2,10 @@
 
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <optional>
 
 #include "client/policy/data_place.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 namespace consilium::policy {

@@ -2,13 +2,13 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
+#include "tests/catch.h"
 
 namespace consilium::policy {
 namespace {

@@ -1,7 +1,6 @@
 #include "client/session/checked_total.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 
 #include "common/encoding/fixed_point.h"
@@ -10,6 +9,7 @@
 #include "common/job/masked_job.h"
 #include "common/secagg/sum_keys.h"
 #include "common/secagg/tag.h"
+#include "tests/catch.h"
 
 namespace consilium::session {
 namespace {

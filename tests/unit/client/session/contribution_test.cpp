@@ -1,6 +1,5 @@
 #include "client/session/contribution.h"
 
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
 
@@ -8,6 +7,7 @@
 #include "common/encoding/fixed_point.h"
 #include "common/task/classification.h"
 #include "common/task/score_histogram.h"
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::session;

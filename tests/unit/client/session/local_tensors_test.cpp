@@ -1,12 +1,12 @@
 #include "client/session/local_tensors.h"
 
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <vector>
 
 #include "common/files/temporary_folder.h"
+#include "tests/catch.h"
 
 namespace consilium::session {
 namespace {

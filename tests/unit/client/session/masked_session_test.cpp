@@ -1,10 +1,10 @@
 // A site's machine in masked jobs: what it waits for, what it never says, and when it is done.
 #include <algorithm>
-#include <catch2/catch.hpp>
 
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/model/model_parameters.h"
+#include "tests/catch.h"
 #include "tests/unit/client/session/played_site.h"
 
 using namespace consilium;

@@ -1,11 +1,11 @@
 #include "client/session/model_cache.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 namespace consilium::session {

@@ -1,9 +1,8 @@
 #include "client/session/session_machine.h"
 
-#include <catch2/catch.hpp>
-
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
+#include "tests/catch.h"
 #include "tests/unit/client/session/played_site.h"
 
 using namespace consilium;

@@ -1,11 +1,11 @@
 #include "client/session/total_check.h"
 
-#include <catch2/catch.hpp>
 #include <fstream>
 
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/job/round_order.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 namespace consilium::session {

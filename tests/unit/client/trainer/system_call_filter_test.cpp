@@ -8,9 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cerrno>
 #include <thread>
+
+#include "tests/catch.h"
 
 namespace consilium::trainer {
 namespace {

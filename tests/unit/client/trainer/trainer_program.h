@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -20,6 +19,7 @@
 #include "client/trainer/data/npz_writer.h"
 #include "client/trainer/protocol/channel.h"
 #include "client/trainer/protocol/messages.h"
+#include "tests/catch.h"
 
 namespace consilium::trainer::testing {
 

@@ -1,5 +1,6 @@
 #include "trainer_program.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 

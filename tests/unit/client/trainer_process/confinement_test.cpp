@@ -11,10 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstring>
 
 #include "client/trainer_process/landlock.h"
+#include "tests/catch.h"
 #include "tests/unit/client/trainer_process/probes.h"
 
 using namespace consilium;

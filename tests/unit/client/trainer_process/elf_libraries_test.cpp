@@ -1,8 +1,8 @@
 #include "client/trainer_process/elf_libraries.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 
+#include "tests/catch.h"
 #include "tests/unit/client/trainer_process/fixtures.h"
 
 using namespace consilium::trainer;

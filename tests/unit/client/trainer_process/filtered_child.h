@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <cstddef>
 #include <string>
+
+#include "tests/catch.h"
 
 namespace consilium::trainer {
 

@@ -1,7 +1,6 @@
 #include "client/trainer_process/memory_group.h"
 
-#include <catch2/catch.hpp>
-
+#include "tests/catch.h"
 #include "tests/unit/client/trainer_process/fixtures.h"
 
 using namespace consilium::trainer;

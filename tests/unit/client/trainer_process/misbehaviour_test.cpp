@@ -1,11 +1,11 @@
 #include <signal.h>
 
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <cmath>
 #include <thread>
 
 #include "client/trainer_process/trainer_process.h"
+#include "tests/catch.h"
 #include "tests/unit/client/trainer_process/fixtures.h"
 
 using namespace consilium;

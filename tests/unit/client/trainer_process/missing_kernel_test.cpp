@@ -7,12 +7,12 @@
 #include <sys/syscall.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <cerrno>
 #include <cstddef>
 #include <string>
 
 #include "client/trainer_process/observed_confinement.h"
+#include "tests/catch.h"
 #include "tests/unit/client/trainer_process/filtered_child.h"
 #include "tests/unit/client/trainer_process/fixtures.h"
 

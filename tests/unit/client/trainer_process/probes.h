@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "client/trainer/protocol/channel.h"
+#include "tests/catch.h"
 #include "tests/unit/client/trainer_process/fixtures.h"
 
 /// Runs the rogue trainer's probes (tests/trainers/rogue_probes.h), free and confined.

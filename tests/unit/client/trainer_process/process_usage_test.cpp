@@ -10,11 +10,11 @@
 
 #include <algorithm>
 #include <array>
-#include <catch2/catch.hpp>
 #include <cerrno>
 #include <cstddef>
 #include <string>
 
+#include "tests/catch.h"
 #include "tests/unit/client/trainer_process/filtered_child.h"
 #include "tests/unit/client/trainer_process/fixtures.h"
 

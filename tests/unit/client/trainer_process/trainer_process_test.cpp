@@ -8,12 +8,12 @@
 
 #include <algorithm>
 #include <array>
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <fstream>
 #include <mutex>
 #include <thread>
 
+#include "tests/catch.h"
 #include "tests/unit/client/trainer_process/fixtures.h"
 
 using namespace consilium;

@@ -1,6 +1,5 @@
 // FedAvg's aggregate against exact rational arithmetic: random numbers of sites, examples, clips and deltas.
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <numeric>
@@ -10,6 +9,7 @@
 #include "common/aggregation/streaming_sum.h"
 #include "common/aggregation/weighting.h"
 #include "common/encoding/fixed_point.h"
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::aggregation;

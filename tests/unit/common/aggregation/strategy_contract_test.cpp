@@ -1,8 +1,8 @@
 // What every strategy of means promises, whichever it is.
-#include <catch2/catch.hpp>
 #include <cmath>
 
 #include "common/aggregation/strategy.h"
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::aggregation;

@@ -1,9 +1,10 @@
 #include "common/aggregation/streaming_sum.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::aggregation;

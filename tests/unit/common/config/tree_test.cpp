@@ -1,11 +1,11 @@
 #include "common/config/tree.h"
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "common/config/value.h"
+#include "tests/catch.h"
 
 namespace consilium::config {
 namespace {

@@ -1,10 +1,10 @@
 #include "common/config/value.h"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common/config/scalars.h"
 #include "common/config/section.h"
+#include "tests/catch.h"
 
 namespace consilium::config {
 namespace {

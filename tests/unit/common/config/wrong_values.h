@@ -1,9 +1,10 @@
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "tests/catch.h"
 
 namespace consilium::config {
 

@@ -1,9 +1,8 @@
 #include "common/crypto/aead.h"
 
-#include <catch2/catch.hpp>
-
 #include "common/crypto/sha256.h"
 #include "hex.h"
+#include "tests/catch.h"
 
 using namespace consilium::crypto;
 using consilium::ErrorCode;

@@ -1,9 +1,10 @@
 #include "common/crypto/base64.h"
 
-#include <catch2/catch.hpp>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "tests/catch.h"
 
 namespace consilium::crypto {
 namespace {

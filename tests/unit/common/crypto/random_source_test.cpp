@@ -1,9 +1,10 @@
 #include "common/crypto/random_source.h"
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <set>
 #include <vector>
+
+#include "tests/catch.h"
 
 using consilium::crypto::SystemRandom;
 

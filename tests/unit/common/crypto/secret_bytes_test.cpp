@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <catch2/catch.hpp>
 #include <concepts>
 #include <fstream>
 #include <ostream>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "hex.h"
+#include "tests/catch.h"
 
 using namespace consilium::crypto;
 using consilium::ErrorCode;

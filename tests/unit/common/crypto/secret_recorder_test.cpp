@@ -1,12 +1,12 @@
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
 
 #include "hex.h"
+#include "tests/catch.h"
 
 using namespace consilium::crypto;
 

@@ -1,7 +1,8 @@
 #include "common/crypto/sha256.h"
 
-#include <catch2/catch.hpp>
 #include <string>
+
+#include "tests/catch.h"
 
 using consilium::crypto::digest_from_hex;
 using consilium::crypto::sha256;

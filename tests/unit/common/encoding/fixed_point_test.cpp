@@ -1,10 +1,11 @@
 #include "common/encoding/fixed_point.h"
 
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
+
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::encoding;

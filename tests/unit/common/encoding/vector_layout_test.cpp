@@ -1,8 +1,9 @@
 #include "common/encoding/vector_layout.h"
 
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::encoding;

@@ -1,6 +1,6 @@
 #include "common/error/error.h"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.h"
 
 using namespace consilium;
 

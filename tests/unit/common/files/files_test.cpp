@@ -6,13 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "common/files/atomic_file.h"
 #include "common/files/temporary_folder.h"
+#include "tests/catch.h"
 
 namespace consilium::files {
 namespace {

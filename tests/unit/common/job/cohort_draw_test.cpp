@@ -1,12 +1,12 @@
 #include "common/job/cohort_draw.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <map>
 #include <set>
 
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
+#include "tests/catch.h"
 #include "tests/unit/common/job/job_fixtures.h"
 
 using namespace consilium::job;

@@ -1,6 +1,6 @@
 #include "common/job/cohort_rules.h"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.h"
 
 namespace consilium::job {
 namespace {

@@ -1,10 +1,9 @@
 #include "common/job/job_signature.h"
 
-#include <catch2/catch.hpp>
-
 #include "common/pki/authority.h"
 #include "common/pki/signer.h"
 #include "common/pki/trust.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 namespace consilium::job {

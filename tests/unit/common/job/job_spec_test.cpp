@@ -1,9 +1,9 @@
 #include "common/job/job_spec.h"
 
-#include <catch2/catch.hpp>
 #include <cmath>
 
 #include "common/job/learning_rates.h"
+#include "tests/catch.h"
 
 namespace consilium::job {
 namespace {

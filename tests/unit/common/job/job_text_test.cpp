@@ -1,7 +1,6 @@
 #include "common/job/job_text.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -9,6 +8,7 @@
 
 #include "common/job/masked_job.h"
 #include "common/job/round_order.h"
+#include "tests/catch.h"
 #include "tests/unit/common/job/job_fixtures.h"
 
 namespace consilium::job {

@@ -1,7 +1,7 @@
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common/job/job_text.h"
+#include "tests/catch.h"
 #include "tests/unit/common/job/job_fixtures.h"
 
 namespace consilium::job {

@@ -1,9 +1,8 @@
 #include "common/job/masked_job.h"
 
-#include <catch2/catch.hpp>
-
 #include "common/job/cohort_rules.h"
 #include "common/job/job_text.h"
+#include "tests/catch.h"
 #include "tests/unit/common/job/job_fixtures.h"
 
 namespace consilium::job {

@@ -1,12 +1,12 @@
 #include "common/job/round_order.h"
 
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
+#include "tests/catch.h"
 #include "tests/unit/common/job/job_fixtures.h"
 
 namespace consilium::job {

@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <catch2/catch.hpp>
 
 #include "common/model/layer_tensors.h"
 #include "common/model/model_json.h"
 #include "common/model/model_spec.h"
 #include "nlohmann/json.hpp"
+#include "tests/catch.h"
 
 using namespace consilium::model;
 

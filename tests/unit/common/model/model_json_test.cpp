@@ -1,7 +1,9 @@
 #include "common/model/model_json.h"
 
-#include <catch2/catch.hpp>
+#include <limits>
 #include <nlohmann/json.hpp>
+
+#include "tests/catch.h"
 
 using namespace consilium::model;
 using nlohmann::json;

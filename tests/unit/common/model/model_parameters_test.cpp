@@ -1,13 +1,14 @@
 #include "common/model/model_parameters.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <span>
+#include <string_view>
 
 #include "common/crypto/sha256.h"
 #include "common/model/model_json.h"
 #include "nlohmann/json.hpp"
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::model;
@@ -24,8 +25,7 @@ std::vector<std::string> names_of(const ParameterManifest& manifest) {
   return names;
 }
 
-std::span<const float> slice(const ParameterManifest& manifest, const ParameterVector& values,
-                             const std::string& name) {
+std::span<const float> slice(const ParameterManifest& manifest, const ParameterVector& values, std::string_view name) {
   const auto found = std::find_if(manifest.tensors().begin(), manifest.tensors().end(),
                                   [&](const auto& tensor) { return tensor.name == name; });
   REQUIRE(found != manifest.tensors().end());

@@ -2,11 +2,11 @@
 
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <limits>
 
 #include "common/model/model_parameters.h"
 #include "common/parameters/safetensors.h"
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::model;

@@ -2,7 +2,7 @@
 
 #include <onnx/onnx_pb.h>
 
-#include <catch2/catch.hpp>
+#include "tests/catch.h"
 
 namespace consilium::onnx {
 namespace {

@@ -3,7 +3,6 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -15,6 +14,7 @@
 #include "common/job/job_text.h"
 #include "common/model/layer_tensors.h"
 #include "common/model/model_parameters.h"
+#include "tests/catch.h"
 
 namespace consilium::onnx {
 namespace {

@@ -1,6 +1,6 @@
 #include "common/parameters/parameter_manifest.h"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.h"
 
 using consilium::ErrorCode;
 using consilium::ParameterManifest;

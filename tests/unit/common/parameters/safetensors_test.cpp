@@ -2,11 +2,12 @@
 
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <limits>
+
+#include "tests/catch.h"
 
 using namespace consilium;
 namespace fs = std::filesystem;

@@ -2,16 +2,16 @@
 
 #include <sys/stat.h>
 
-#include <catch2/catch.hpp>
 #include <set>
 #include <string>
 
 #include "common/crypto/x509.h"
 #include "common/pki/enrollment.h"
 #include "common/pki/signer.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using consilium::ErrorCode;
 using namespace consilium::pki;
 using namespace std::chrono_literals;

@@ -3,7 +3,6 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include <catch2/catch.hpp>
 #include <random>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "common/crypto/x509.h"
 #include "common/pki/authority.h"
 #include "common/pki/trust.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 using consilium::ErrorCode;

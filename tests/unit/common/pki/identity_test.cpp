@@ -1,7 +1,8 @@
 #include "common/pki/identity.h"
 
-#include <catch2/catch.hpp>
 #include <string>
+
+#include "tests/catch.h"
 
 using consilium::ErrorCode;
 using namespace consilium::pki;

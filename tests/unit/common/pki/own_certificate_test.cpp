@@ -1,12 +1,12 @@
 #include "common/pki/own_certificate.h"
 
-#include <catch2/catch.hpp>
 #include <fstream>
 
 #include "common/pki/authority.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using namespace consilium::pki;
 using namespace std::chrono_literals;
 

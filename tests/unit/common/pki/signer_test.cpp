@@ -1,6 +1,5 @@
 #include "common/pki/signer.h"
 
-#include <catch2/catch.hpp>
 #include <ctime>
 #include <string>
 #include <vector>
@@ -8,6 +7,7 @@
 #include "common/crypto/issue.h"
 #include "common/crypto/x509.h"
 #include "common/files/files.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 using consilium::ErrorCode;

@@ -1,13 +1,13 @@
 #include "common/pki/trust.h"
 
-#include <catch2/catch.hpp>
 #include <string>
 
 #include "common/crypto/x509.h"
 #include "common/pki/authority.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using consilium::ErrorCode;
 using namespace consilium::pki;
 using namespace std::chrono_literals;

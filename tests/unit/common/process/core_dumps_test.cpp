@@ -6,8 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstdlib>
+
+#include "tests/catch.h"
 
 using consilium::process::forbid_core_dumps;
 

@@ -1,9 +1,10 @@
 #include "common/process/event_queue.h"
 
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <thread>
+
+#include "tests/catch.h"
 
 using consilium::process::EventQueue;
 using namespace std::chrono_literals;

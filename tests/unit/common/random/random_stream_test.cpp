@@ -1,12 +1,12 @@
 #include "common/random/random_stream.h"
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <set>
 #include <vector>
 
 #include "common/random/philox.h"
+#include "tests/catch.h"
 
 using consilium::philox4x32_10;
 using consilium::RandomPurpose;

@@ -1,6 +1,5 @@
 #include "common/report/example_predictions.h"
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -10,6 +9,7 @@
 #include "common/files/temporary_folder.h"
 #include "common/job/job_text.h"
 #include "common/report/report_files.h"
+#include "tests/catch.h"
 #include "tests/unit/common/report/report_job.h"
 
 namespace consilium::report {

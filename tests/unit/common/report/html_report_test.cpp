@@ -1,4 +1,3 @@
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -6,6 +5,7 @@
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "common/report/report_files.h"
+#include "tests/catch.h"
 #include "tests/unit/common/report/edit_record.h"
 #include "tests/unit/common/report/report_job.h"
 

@@ -1,11 +1,11 @@
 #include "common/report/job_status_json.h"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common/task/limits.h"
 #include "common/task/score_histogram.h"
 #include "common/task/task.h"
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::report;

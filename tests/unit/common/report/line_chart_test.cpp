@@ -1,10 +1,11 @@
 #include "common/report/line_chart.h"
 
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
+
+#include "tests/catch.h"
 
 namespace consilium::report {
 namespace {

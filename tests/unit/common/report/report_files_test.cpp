@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -13,6 +12,7 @@
 #include "common/job/job_text.h"
 #include "common/model/model_parameters.h"
 #include "common/parameters/safetensors.h"
+#include "tests/catch.h"
 #include "tests/unit/common/report/edit_record.h"
 #include "tests/unit/common/report/report_job.h"
 

@@ -1,6 +1,5 @@
 #include "common/report/result_folder.h"
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -13,6 +12,7 @@
 #include "common/model/model_parameters.h"
 #include "common/parameters/safetensors.h"
 #include "common/report/report_files.h"
+#include "tests/catch.h"
 
 namespace consilium::report {
 namespace {

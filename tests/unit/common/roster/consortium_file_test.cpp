@@ -1,9 +1,8 @@
 #include "common/roster/consortium_file.h"
 
-#include <catch2/catch.hpp>
-
 #include "common/roster/roster_change.h"
 #include "common/roster/roster_file.h"
+#include "tests/catch.h"
 
 namespace consilium::roster {
 namespace {

@@ -1,9 +1,9 @@
-#include <catch2/catch.hpp>
 #include <string>
 
 #include "common/roster/consortium_file.h"
 #include "common/roster/roster_file.h"
 #include "common/roster/succession.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 /// Holds docs/formats/roster.md against the readers.

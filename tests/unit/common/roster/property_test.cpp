@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <random>
 #include <set>
@@ -7,6 +6,7 @@
 #include "common/roster/consortium_file.h"
 #include "common/roster/exposure.h"
 #include "common/roster/roster_change.h"
+#include "tests/catch.h"
 
 /// Over any history of changes that need no signature, no linear combination of the sums that were allowed singles out
 /// fewer than two honest sites.

@@ -1,9 +1,9 @@
 #include "common/roster/roster_change.h"
 
-#include <catch2/catch.hpp>
 #include <functional>
 
 #include "common/roster/exposure.h"
+#include "tests/catch.h"
 #include "tests/unit/common/roster/signing_sites.h"
 
 namespace consilium::roster {

@@ -1,10 +1,10 @@
 #include "common/roster/roster_file.h"
 
-#include <catch2/catch.hpp>
 #include <fstream>
 #include <functional>
 #include <set>
 
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 namespace consilium::roster {

@@ -1,11 +1,11 @@
 #include "common/roster/succession.h"
 
-#include <catch2/catch.hpp>
 #include <functional>
 
 #include "common/roster/consortium_file.h"
 #include "common/roster/roster_change.h"
 #include "common/roster/roster_file.h"
+#include "tests/catch.h"
 #include "tests/unit/common/roster/signing_sites.h"
 
 namespace consilium::roster {

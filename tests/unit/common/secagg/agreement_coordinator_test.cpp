@@ -1,9 +1,10 @@
 #include "common/secagg/agreement_coordinator.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
+#include <functional>
 
 #include "common/secagg/agreement_transcript.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/agreement_bench.h"
 
 /// Whatever a site does, from whatever position: the honest ones agree, or the try fails with the liar's name. What the
@@ -11,7 +12,7 @@
 namespace consilium::secagg {
 namespace {
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using Names = std::vector<std::string>;
 
 const QuickConsortium kTwenty(20);

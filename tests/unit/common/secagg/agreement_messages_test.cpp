@@ -1,17 +1,17 @@
 #include "common/secagg/agreement_messages.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <map>
 
 #include "common/encoding/byte_writer.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/agreement_bench.h"
 
 namespace consilium::secagg {
 namespace {
 
 using Bytes = std::vector<std::byte>;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 /// One message of every kind, as a lie and its repair make them, by what it is called.
 std::map<std::string_view, Bytes> one_of_each() {

@@ -1,9 +1,9 @@
 #include "common/secagg/agreement_site.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 
 #include "common/secagg/agreement_transcript.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/agreement_bench.h"
 #include "tests/unit/common/secagg/certified_consortium.h"
 
@@ -12,8 +12,8 @@
 namespace consilium::secagg {
 namespace {
 
-using Catch::Matchers::Contains;
-using Catch::Matchers::StartsWith;
+using Catch::Contains;
+using Catch::StartsWith;
 
 const QuickConsortium kNine(9);
 

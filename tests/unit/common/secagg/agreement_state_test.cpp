@@ -1,9 +1,9 @@
 #include "common/secagg/agreement_state.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 
 #include "common/secagg/agreement_transcript.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/agreement_bench.h"
 
 namespace consilium::secagg {

@@ -1,16 +1,16 @@
 #include "common/secagg/commit.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <set>
 
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/certified_consortium.h"
 #include "tests/unit/common/secagg/consortium.h"
 
 namespace consilium::secagg {
 namespace {
 
-using Catch::Matchers::StartsWith;
+using Catch::StartsWith;
 using Groups = std::vector<std::vector<std::string>>;
 
 const QuickConsortium kMany(60);

@@ -1,9 +1,9 @@
 #include "common/secagg/coordinator_protocol.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 
 #include "common/secagg/transcript.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/consortium_bench.h"
 #include "tests/unit/common/secagg/lying_site.h"
 

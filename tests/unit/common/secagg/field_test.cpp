@@ -1,9 +1,9 @@
 #include "common/secagg/field.h"
 
 #include <array>
-#include <catch2/catch.hpp>
 
 #include "common/crypto/sha256.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/consortium.h"
 
 namespace consilium::secagg {

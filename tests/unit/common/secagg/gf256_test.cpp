@@ -1,6 +1,6 @@
 #include "common/secagg/gf256.h"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.h"
 
 using namespace consilium::secagg::gf256;
 

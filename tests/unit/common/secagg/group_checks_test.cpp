@@ -1,10 +1,10 @@
 #include "common/secagg/group_checks.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 
 #include "common/secagg/group_transcript.h"
 #include "common/secagg/transcript.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/certified_consortium.h"
 #include "tests/unit/common/secagg/group_bench.h"
 
@@ -13,7 +13,7 @@
 namespace consilium::secagg {
 namespace {
 
-using Catch::Matchers::StartsWith;
+using Catch::StartsWith;
 
 const QuickConsortium kFive(5);
 

@@ -1,14 +1,13 @@
 #include "common/secagg/group_coordinator.h"
 
-#include <catch2/catch.hpp>
-
 #include "common/secagg/group_transcript.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/group_bench.h"
 
 namespace consilium::secagg {
 namespace {
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 const QuickConsortium kFour(4);
 

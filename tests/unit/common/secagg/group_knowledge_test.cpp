@@ -1,8 +1,8 @@
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <map>
 #include <set>
 
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/group_bench.h"
 #include "tests/unit/common/secagg/span.h"
 

@@ -1,8 +1,7 @@
 #include "common/secagg/group_messages.h"
 
-#include <catch2/catch.hpp>
-
 #include "common/secagg/messages.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/group_adverts.h"
 #include "tests/unit/common/secagg/group_bench.h"
 
@@ -10,7 +9,7 @@ namespace consilium::secagg {
 namespace {
 
 using Bytes = std::vector<std::byte>;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 /// Both decoders' view of some bytes: neither may take what encode() doesn't write.
 void check_hostile(const Bytes& bytes) {

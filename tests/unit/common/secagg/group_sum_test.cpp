@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <numeric>
 
 #include "common/secagg/sum_keys.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/certified_consortium.h"
 #include "tests/unit/common/secagg/group_bench.h"
 

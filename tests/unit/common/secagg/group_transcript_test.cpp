@@ -1,10 +1,10 @@
 #include "common/secagg/group_transcript.h"
 
-#include <catch2/catch.hpp>
 #include <functional>
 #include <set>
 
 #include "common/secagg/transcript.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/group_adverts.h"
 #include "tests/unit/common/secagg/group_bench.h"
 

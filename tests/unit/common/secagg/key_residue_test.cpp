@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -21,6 +20,7 @@
 #include "common/secagg/shamir.h"
 #include "common/secagg/sum_keys.h"
 #include "common/secagg/tag.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/consortium.h"
 
 using namespace consilium::crypto;

@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <catch2/catch.hpp>
 
 #include "common/encoding/vector_layout.h"
 #include "common/job/cohort_rules.h"
 #include "common/parameters/parameter_manifest.h"
 #include "common/secagg/transcript.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/consortium_bench.h"
 #include "tests/unit/common/secagg/span.h"
 

@@ -1,12 +1,12 @@
 #include "common/secagg/mask.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <random>
 #include <vector>
 
 #include "common/crypto/aes_ctr.h"
+#include "tests/catch.h"
 #include "tests/unit/common/crypto/hex.h"
 
 using namespace consilium::secagg;

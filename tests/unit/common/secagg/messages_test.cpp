@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <catch2/catch.hpp>
 #include <set>
 #include <utility>
 #include <variant>
 
 #include "common/encoding/byte_writer.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/consortium_bench.h"
 
 namespace consilium::secagg {
@@ -156,7 +156,7 @@ TEST_CASE("what encode() never writes is refused with what was expected") {
     CHECK(site.error().code == ErrorCode::kInvalidArgument);
     return site.error().message + "; " + coordinator.error().message;
   };
-  using Catch::Matchers::Contains;
+  using Catch::Contains;
   CHECK_THAT(why({}), Contains("ends too early"));
   CHECK_THAT(why(raw(0, {})), Contains("kind: expected 1 to 8, found 0"));
   CHECK_THAT(why(raw(9, {})), Contains("kind: expected 1 to 8, found 9"));
@@ -188,7 +188,7 @@ TEST_CASE("names that could garble a log, and adverts out of order, are refused"
     advert.site = name;
     const auto refused = decode_site_message(encode(SiteMessage(advert)));
     REQUIRE_FALSE(refused);
-    CHECK_THAT(refused.error().message, Catch::Matchers::StartsWith("masking message: site: "));
+    CHECK_THAT(refused.error().message, Catch::StartsWith("masking message: site: "));
   }
   const auto listed = [&advert](const std::vector<std::string>& names) {
     AdvertList list;

@@ -1,7 +1,7 @@
 #include <array>
-#include <catch2/catch.hpp>
 #include <cmath>
 
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/consortium_bench.h"
 
 /// One site's upload looks like noise, whatever it hides. Each bound is one that true noise breaks with a probability

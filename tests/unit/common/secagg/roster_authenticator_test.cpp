@@ -1,16 +1,15 @@
 #include "common/secagg/roster_authenticator.h"
 
-#include <catch2/catch.hpp>
-
 #include "common/secagg/transcript.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/certified_consortium.h"
 #include "tests/unit/common/secagg/refusal.h"
 
 namespace consilium::secagg {
 namespace {
 
-using Catch::Matchers::Contains;
-using Catch::Matchers::StartsWith;
+using Catch::Contains;
+using Catch::StartsWith;
 using namespace std::chrono_literals;
 
 /// What site 0 says where site 1 takes part with `certificate`, its advert signed by `signer`.

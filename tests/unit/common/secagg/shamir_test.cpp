@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <catch2/catch.hpp>
 #include <numeric>
 #include <random>
 
 #include "common/crypto/sha256.h"
+#include "tests/catch.h"
 #include "tests/unit/common/crypto/hex.h"
 
 using namespace consilium::secagg;

@@ -1,9 +1,9 @@
 #include "common/secagg/site_checks.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 
 #include "common/secagg/transcript.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/lying_site.h"
 #include "tests/unit/common/secagg/refusal.h"
 
@@ -12,7 +12,7 @@
 namespace consilium::secagg {
 namespace {
 
-using Catch::Matchers::StartsWith;
+using Catch::StartsWith;
 
 const QuickConsortium kFive(5);  // c = 1: t = 4
 const QuickConsortium kSix(6);   // c = 1: t = 4; c = 2: t = 5

@@ -1,8 +1,7 @@
 #include "common/secagg/site_protocol.h"
 
-#include <catch2/catch.hpp>
-
 #include "common/secagg/transcript.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/refusal.h"
 
 namespace consilium::secagg {

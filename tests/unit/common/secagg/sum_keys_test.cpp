@@ -1,9 +1,9 @@
 #include "common/secagg/sum_keys.h"
 
-#include <catch2/catch.hpp>
 #include <set>
 
 #include "common/secagg/field.h"
+#include "tests/catch.h"
 
 namespace consilium::secagg {
 namespace {

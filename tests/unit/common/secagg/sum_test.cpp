@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <catch2/catch.hpp>
 
 #include "common/job/cohort_rules.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/certified_consortium.h"
 #include "tests/unit/common/secagg/consortium_bench.h"
 

@@ -1,10 +1,11 @@
 #include "common/secagg/tag.h"
 
+#include <algorithm>
 #include <array>
-#include <catch2/catch.hpp>
 #include <cstring>
 
 #include "common/secagg/sum_keys.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/consortium.h"
 
 namespace consilium::secagg {

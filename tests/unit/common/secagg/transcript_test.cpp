@@ -1,11 +1,11 @@
 #include "common/secagg/transcript.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <functional>
 #include <set>
 
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/refusal.h"
 
 namespace consilium::secagg {

@@ -1,13 +1,13 @@
 #include "common/task/bootstrap.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
 #include <memory>
 
 #include "common/random/random_stream.h"
 #include "common/task/classification.h"
+#include "tests/catch.h"
 
 namespace consilium::task {
 namespace {

@@ -1,9 +1,9 @@
 #include "common/task/class_balance.h"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common/task/task_json.h"
+#include "tests/catch.h"
 
 namespace consilium::task {
 namespace {

@@ -1,13 +1,13 @@
 #include "common/task/classification.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <random>
 
 #include "common/encoding/fixed_point.h"
 #include "common/task/score_histogram.h"
 #include "common/task/task.h"
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::task;

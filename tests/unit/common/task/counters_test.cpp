@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -15,6 +14,7 @@
 #include "common/task/score_histogram.h"
 #include "common/task/segmentation.h"
 #include "common/task/task.h"
+#include "tests/catch.h"
 
 namespace consilium::task {
 namespace {

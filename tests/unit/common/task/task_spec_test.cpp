@@ -1,10 +1,10 @@
 #include <array>
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common/task/limits.h"
 #include "common/task/outputs.h"
 #include "common/task/task_json.h"
+#include "tests/catch.h"
 
 namespace consilium::task {
 namespace {

@@ -8,7 +8,6 @@
 
 #include <array>
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "common/pki/authority.h"
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 using consilium::Error;

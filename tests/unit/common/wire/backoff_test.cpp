@@ -1,6 +1,5 @@
-#include <catch2/catch.hpp>
-
 #include "common/wire/bulk_transfer.h"
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace std::chrono_literals;

@@ -2,11 +2,11 @@
 
 #include <grpcpp/support/byte_buffer.h>
 
-#include <catch2/catch.hpp>
 #include <cstring>
 
 #include "common/wire/limits.h"
 #include "consilium/v1/blob.pb.h"
+#include "tests/catch.h"
 
 using namespace consilium;
 

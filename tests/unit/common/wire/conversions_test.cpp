@@ -2,11 +2,12 @@
 
 #include <grpcpp/support/status.h>
 
-#include <catch2/catch.hpp>
+#include <limits>
 
 #include "common/wire/limits.h"
 #include "common/wire/report_conversions.h"
 #include "common/wire/status.h"
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::wire;

@@ -1,4 +1,3 @@
-#include <catch2/catch.hpp>
 #include <functional>
 #include <string>
 #include <utility>
@@ -8,6 +7,7 @@
 #include "common/wire/conversions.h"
 #include "common/wire/limits.h"
 #include "consilium/v1/federation.pb.h"
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::wire;

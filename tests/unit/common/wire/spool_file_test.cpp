@@ -1,8 +1,8 @@
 #include "common/wire/spool_file.h"
 
-#include <catch2/catch.hpp>
 #include <vector>
 
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 using namespace consilium;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <memory>
 #include <string>
 #include <utility>
@@ -8,6 +7,7 @@
 #include "common/wire/limits.h"
 #include "common/wire/report_conversions.h"
 #include "consilium/v1/admin.pb.h"
+#include "tests/catch.h"
 #include "tests/unit/common/report/edit_record.h"
 
 namespace consilium::wire {

@@ -1,6 +1,6 @@
 #include "coordinator/admission/access.h"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::admission;

@@ -1,7 +1,6 @@
 #include "coordinator/admission/quotas.h"
 
-#include <catch2/catch.hpp>
-
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 using namespace consilium;

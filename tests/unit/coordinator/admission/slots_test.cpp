@@ -1,10 +1,11 @@
 #include "coordinator/admission/slots.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <map>
 #include <random>
 #include <set>
+
+#include "tests/catch.h"
 
 using namespace consilium::admission;
 using consilium::round::Readiness;

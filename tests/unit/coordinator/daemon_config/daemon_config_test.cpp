@@ -1,9 +1,9 @@
 #include "coordinator/daemon_config.h"
 
-#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
+#include "tests/catch.h"
 #include "tests/unit/common/config/wrong_values.h"
 
 namespace consilium::coordinator {

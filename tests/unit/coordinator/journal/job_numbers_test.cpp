@@ -2,8 +2,7 @@
 
 #include <sys/stat.h>
 
-#include <catch2/catch.hpp>
-
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 using namespace consilium;

@@ -1,12 +1,12 @@
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <fstream>
 #include <thread>
 
 #include "coordinator/journal/blob_store.h"
 #include "coordinator/journal/memory_journal.h"
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::journal;

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <map>
 #include <optional>
 
@@ -12,6 +11,7 @@
 #include "common/task/score_histogram.h"
 #include "coordinator/journal/memory_journal.h"
 #include "coordinator/round/job_driver.h"
+#include "tests/catch.h"
 
 namespace consilium::round {
 

@@ -1,4 +1,3 @@
-#include <catch2/catch.hpp>
 #include <deque>
 
 #include "common/aggregation/word_source.h"
@@ -10,6 +9,7 @@
 #include "common/secagg/group_site.h"
 #include "common/secagg/group_transcript.h"
 #include "coordinator/round/group_runs.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/consortium.h"
 
 // Which commits a site is told of that was away: by what it hears it has to be able to check all that follows.

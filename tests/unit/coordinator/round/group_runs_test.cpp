@@ -1,9 +1,8 @@
 #include "coordinator/round/group_runs.h"
 
-#include <catch2/catch.hpp>
-
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::round;

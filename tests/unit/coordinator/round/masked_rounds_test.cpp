@@ -1,6 +1,7 @@
 // The machine of a masked job: who is counted, when sums are unmasked, and what is never tried again.
-#include <catch2/catch.hpp>
+#include <algorithm>
 
+#include "tests/catch.h"
 #include "tests/unit/coordinator/round/machine_play.h"
 
 using namespace consilium;

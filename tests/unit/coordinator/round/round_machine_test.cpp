@@ -1,8 +1,8 @@
 #include "coordinator/round/round_machine.h"
 
-#include <catch2/catch.hpp>
 #include <cmath>
 
+#include "tests/catch.h"
 #include "tests/unit/coordinator/round/machine_play.h"
 
 using namespace consilium;

@@ -1,11 +1,11 @@
 // Drives random sequences of events through the machine and checks what must hold whatever happens: every round ends,
 // no answer counts twice, no phase is stuck or never reached, and effects are numbered without a gap. In masked jobs a
 // round that was confirmed is never tried again, and nobody who has sent a vector waits for a session that is over.
-#include <catch2/catch.hpp>
 #include <random>
 #include <set>
 
 #include "common/job/cohort_rules.h"
+#include "tests/catch.h"
 #include "tests/unit/coordinator/round/machine_play.h"
 
 using namespace consilium;

@@ -1,11 +1,12 @@
 #include "coordinator/round/session_sum.h"
 
-#include <catch2/catch.hpp>
+#include <algorithm>
 #include <deque>
 
 #include "common/encoding/fixed_point.h"
 #include "common/secagg/site_protocol.h"
 #include "common/secagg/transcript.h"
+#include "tests/catch.h"
 #include "tests/unit/common/secagg/consortium.h"
 #include "tests/unit/coordinator/round/driver_bench.h"
 

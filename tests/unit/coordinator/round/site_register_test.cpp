@@ -1,9 +1,10 @@
 #include "coordinator/round/site_register.h"
 
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <random>
 #include <string>
+
+#include "tests/catch.h"
 
 namespace consilium::round {
 namespace {

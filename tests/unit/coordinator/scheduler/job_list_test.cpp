@@ -1,7 +1,8 @@
 #include "coordinator/job_list.h"
 
-#include <catch2/catch.hpp>
 #include <thread>
+
+#include "tests/catch.h"
 
 using namespace consilium;
 using coordinator::JobList;

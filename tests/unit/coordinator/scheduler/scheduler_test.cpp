@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <fstream>
 #include <mutex>
 #include <set>
@@ -13,6 +12,7 @@
 #include "common/job/job_text.h"
 #include "coordinator/journal/memory_journal.h"
 #include "coordinator/service/spool_folder.h"
+#include "tests/catch.h"
 #include "tests/unit/client/approval/signing.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 

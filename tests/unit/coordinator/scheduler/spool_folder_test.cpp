@@ -1,7 +1,6 @@
 #include "coordinator/service/spool_folder.h"
 
-#include <catch2/catch.hpp>
-
+#include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 using namespace consilium;

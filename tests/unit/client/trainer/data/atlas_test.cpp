@@ -1,6 +1,5 @@
 #include "client/trainer/data/atlas.h"
 
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <fstream>
 #include <string>
@@ -10,6 +9,7 @@
 #include "client/trainer/data/augment.h"
 #include "client/trainer/data/prepare.h"
 #include "common/crypto/sha256.h"
+#include "tests/catch.h"
 #include "tests/unit/client/trainer/data/item_files.h"
 
 namespace consilium::data::testing {

@@ -1,10 +1,10 @@
 #include "client/trainer/data/boxes_file.h"
 
-#include <catch2/catch.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "tests/catch.h"
 #include "tests/unit/client/trainer/data/files.h"
 
 namespace consilium::data::testing {

@@ -1,9 +1,10 @@
 #include "client/trainer/data/csv_table.h"
 
-#include <catch2/catch.hpp>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "tests/catch.h"
 
 namespace consilium::data {
 namespace {

@@ -5,7 +5,6 @@
 #include <zlib.h>
 
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "client/trainer/data/dataset.h"
+#include "tests/catch.h"
 
 namespace consilium::data::testing {
 

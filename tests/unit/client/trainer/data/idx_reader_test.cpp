@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "files.h"
 
 using namespace consilium;

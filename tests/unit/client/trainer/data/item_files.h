@@ -1,6 +1,5 @@
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -10,6 +9,7 @@
 
 #include "client/trainer/data/collection.h"
 #include "client/trainer/data/readers.h"
+#include "tests/catch.h"
 #include "tests/unit/client/trainer/data/files.h"
 
 namespace consilium::data::testing {

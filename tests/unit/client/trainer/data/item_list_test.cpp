@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -8,6 +7,7 @@
 
 #include "client/trainer/data/dataset_folder.h"
 #include "client/trainer/data/split.h"
+#include "tests/catch.h"
 #include "tests/unit/client/trainer/data/item_files.h"
 
 namespace consilium::data::testing {

@@ -1,13 +1,13 @@
 #include "client/trainer/data/loader.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <numeric>
 #include <string>
 #include <vector>
 
 #include "client/trainer/data/augment.h"
+#include "tests/catch.h"
 #include "tests/unit/client/trainer/data/item_files.h"
 
 namespace consilium::data::testing {

@@ -1,8 +1,9 @@
 #include "client/trainer/data/partition.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <set>
+
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::data;

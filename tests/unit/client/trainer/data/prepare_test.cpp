@@ -1,7 +1,6 @@
 #include "client/trainer/data/prepare.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
 #include <numeric>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "client/trainer/data/resample.h"
+#include "tests/catch.h"
 #include "tests/unit/client/trainer/data/item_files.h"
 
 namespace consilium::data::testing {

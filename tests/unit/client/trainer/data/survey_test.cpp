@@ -1,10 +1,10 @@
 #include "client/trainer/data/survey.h"
 
-#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
 #include "client/trainer/data/contact_sheet.h"
+#include "tests/catch.h"
 #include "tests/unit/client/trainer/data/item_files.h"
 
 namespace consilium::data::testing {

@@ -1,9 +1,10 @@
 #include "client/trainer/data/synthetic.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <set>
+
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::data;

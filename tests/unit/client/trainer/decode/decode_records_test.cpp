@@ -1,7 +1,8 @@
 #include "client/trainer/decode/decode_records.h"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
+
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::decode;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +11,7 @@
 
 #include "client/trainer/data/decoded_image.h"
 #include "client/trainer/decode/pixel_values.h"
+#include "tests/catch.h"
 
 namespace consilium::decode {
 

@@ -3,7 +3,6 @@
 #include <ATen/core/grad_mode.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -12,6 +11,7 @@
 
 #include "client/trainer/models/cpu_kernels.h"
 #include "client/trainer/models/kernel_functions.h"
+#include "tests/catch.h"
 
 /// The project's own kernels against the same functions in plain at:: operations, in double precision and under
 /// autograd.

@@ -1,11 +1,11 @@
 #include "client/trainer/predict/input_list.h"
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "tests/catch.h"
 #include "tests/unit/client/trainer/data/item_files.h"
 
 namespace consilium::predict {

@@ -8,7 +8,6 @@
 #include <nifti2.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <memory>
 #include <numeric>
@@ -17,6 +16,7 @@
 #include "client/trainer/decode/decode_file.h"
 #include "client/trainer/predict/dicom_mask.h"
 #include "client/trainer/predict/nifti_mask.h"
+#include "tests/catch.h"
 
 namespace consilium::predict {
 namespace {

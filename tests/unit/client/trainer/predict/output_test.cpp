@@ -1,10 +1,10 @@
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "client/trainer/predict/output_folder.h"
 #include "client/trainer/predict/results.h"
+#include "tests/catch.h"
 #include "tests/unit/client/trainer/data/files.h"
 
 namespace consilium::predict {

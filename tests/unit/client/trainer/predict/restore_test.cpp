@@ -1,10 +1,10 @@
 #include "client/trainer/predict/restore.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 
 #include "client/trainer/data/prepare.h"
+#include "tests/catch.h"
 
 namespace consilium::predict {
 namespace {

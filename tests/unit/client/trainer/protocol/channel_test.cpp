@@ -5,10 +5,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <filesystem>
 #include <thread>
+
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::trainer;

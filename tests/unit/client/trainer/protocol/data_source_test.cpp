@@ -1,10 +1,11 @@
 #include "client/trainer/protocol/data_source.h"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "tests/catch.h"
 
 namespace consilium::trainer {
 namespace {

@@ -1,10 +1,10 @@
 // Malformed records, made from good ones: every key left out, renamed, repeated, and given every wrong kind of value.
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "client/trainer/protocol/messages.h"
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::trainer;

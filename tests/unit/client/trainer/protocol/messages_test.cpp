@@ -1,9 +1,10 @@
 #include "client/trainer/protocol/messages.h"
 
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <fstream>
 #include <limits>
+
+#include "tests/catch.h"
 
 using namespace consilium;
 using namespace consilium::trainer;

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <catch2/catch.hpp>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -12,6 +11,7 @@
 
 #include "client/trainer/task/learning_task.h"
 #include "common/task/task_json.h"
+#include "tests/catch.h"
 
 namespace consilium::trainer::testing {
 

@@ -1,8 +1,9 @@
 #include "client/trainer/task/postprocess.h"
 
-#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
+
+#include "tests/catch.h"
 
 namespace consilium::trainer {
 namespace {

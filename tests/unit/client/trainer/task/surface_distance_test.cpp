@@ -1,9 +1,11 @@
 #include "client/trainer/task/surface_distance.h"
 
-#include <catch2/catch.hpp>
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <vector>
+
+#include "tests/catch.h"
 
 namespace consilium::trainer {
 namespace {

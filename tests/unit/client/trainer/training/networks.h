@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -16,6 +15,7 @@
 #include "client/trainer/training/example_store.h"
 #include "common/model/model_json.h"
 #include "common/model/model_parameters.h"
+#include "tests/catch.h"
 
 namespace consilium::trainer::testing {
 

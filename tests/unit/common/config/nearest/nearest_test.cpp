@@ -1,7 +1,8 @@
 #include "common/config/nearest.h"
 
 #include <array>
-#include <catch2/catch.hpp>
+
+#include "tests/catch.h"
 
 using consilium::config::meant;
 using consilium::config::nearest;
