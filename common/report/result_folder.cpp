@@ -35,6 +35,20 @@ std::string text_at(const json& map, const char* key) {
   return found != map.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+/// Is the job still the one that the report was written of? It says how images are prepared, which the model was
+/// trained on.
+Result<void> check_digests(const json& report, const job::JobSpec& job) {
+  const auto model = report.find("model");
+  if (model != report.end() && !model->is_null() && !model->is_string())
+    return refuse("model: expected the SHA-256 of the model");
+  const std::string written = text_at(report, "job_digest");
+  const std::string found = crypto::to_hex(job::job_digest(job));
+  if (written.empty() || written == found) return {};
+  return fail(ErrorCode::kDataLoss, fmt::format("job: was changed after the report was written: its digest is {}, and "
+                                                "job_digest says {}",
+                                                found, written));
+}
+
 std::map<std::string, std::uint32_t> rounds_of(const json& report) {
   std::map<std::string, std::uint32_t> rounds;
   const auto listed = report.find("rounds");
@@ -86,6 +100,7 @@ Result<ReportedModel> parse_report(std::string_view text, const std::string& sou
   if (!report) return fail(report.error().within(source_name));
   ReportedModel reported;
   CONSILIUM_ASSIGN(reported.job, job::parse_job((*report)["job"].dump(), source_name + ": job"));
+  if (const auto whole = check_digests(*report, reported.job); !whole) return fail(whole.error().within(source_name));
   if (std::string digest = text_at(*report, "model"); !digest.empty()) reported.digest = std::move(digest);
   reported.rounds = rounds_of(*report);
   reported.local_layers_of = text_at(*report, kLocalLayersOf);

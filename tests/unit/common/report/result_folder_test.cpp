@@ -114,6 +114,21 @@ TEST_CASE("another model than the one that the report names is refused") {
   CHECK_THAT(results.refusal().message, Contains("model.safetensors: is another model than ") && Contains("SHA-256"));
 }
 
+TEST_CASE("a report whose job was changed is refused, and so is one with a number for the model's digest") {
+  const Results results;
+  std::ifstream file(results.path() / kReportFile);
+  const auto written = nlohmann::json::parse(file);
+  auto changed = written;
+  changed["job"]["seed"] = 12345;
+  results.write_report(changed.dump());
+  CHECK(results.refusal().code == ErrorCode::kDataLoss);
+  CHECK_THAT(results.refusal().message, Contains("report.json: job: was changed after the report was written"));
+  changed = written;
+  changed["model"] = 5;
+  results.write_report(changed.dump());
+  CHECK_THAT(results.refusal().message, Contains("model: expected the SHA-256"));
+}
+
 TEST_CASE("a report that isn't one is refused") {
   const Results results;
   const auto refusal_of = [&](const std::string& text) {
