@@ -4,9 +4,9 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # LibTorch stays where it was at the build.
-foreach(program IN LISTS programs)
-  set_target_properties(${program} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
-endforeach()
+if(TARGET consilium-trainer)
+  set_target_properties(consilium-trainer PROPERTIES INSTALL_RPATH "${LibTorch_ROOT_DIR}/lib")
+endif()
 install(TARGETS ${programs} RUNTIME)
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/consilium)

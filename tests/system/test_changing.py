@@ -43,7 +43,7 @@ class Hangup(unittest.TestCase):
         with Consortium(["north"]) as consortium:
             coordinator = consortium.start_coordinator()
             os.kill(coordinator.pid, signal.SIGHUP)
-            eventually(lambda: "coordinator.yaml is read at the next start" in coordinator.log)
+            eventually(lambda: "coordinator.yaml is read at the next start" in coordinator.log, "the coordinator said nothing of the hangup")
             self.assertEqual(consortium.command("jobs", "--json").stdout.strip(), "[]")
 
 
