@@ -233,6 +233,11 @@ class Exported(unittest.TestCase):
         other["job"]["model"]["classes"], other["job"]["model"]["layers"][-1]["linear"]["features"] = 3, 3
         (results / "report.json").write_text(json.dumps(other))
         done = export("results", "--format", "onnx")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("results/report.json: job: was changed after the report was written", done.stderr)
+        other.pop("job_digest")
+        (results / "report.json").write_text(json.dumps(other))
+        done = export("results", "--format", "onnx")
         self.assertEqual(done.returncode, 2)
         self.assertIn("results/model.safetensors: tensor '4.weight': expected shape [3, 196], found [2, 196]", done.stderr)
         self.assertIn("(expected the model of job 'stripes' in results/report.json)", done.stderr)
@@ -244,6 +249,7 @@ class Exported(unittest.TestCase):
         self.assertEqual(export("results/model.safetensors", "--format", "onnx").returncode, 1)
         local = json.loads(report)
         local["job"]["model"]["local"] = ["0"]
+        local.pop("job_digest")
         (results / "report.json").write_text(json.dumps(local))
         done = export("results", "--format", "onnx")
         self.assertEqual(done.returncode, 1)
