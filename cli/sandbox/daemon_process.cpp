@@ -11,6 +11,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <string_view>
 #include <thread>
 
 #include "cli/live_view.h"
@@ -92,6 +93,18 @@ Result<void> DaemonProcess::check() {
                                                : fmt::format("exited with {}", WEXITSTATUS(status_));
   return fail(ErrorCode::kFailedPrecondition,
               fmt::format("{} {}; its log ({}) ends:{}", name_, how, log_.string(), tail_of(log_)));
+}
+
+std::string DaemonProcess::last_trouble() const {
+  std::ifstream in(log_);
+  std::string last;
+  for (std::string line; std::getline(in, line);) {
+    for (const std::string_view level : {" warning ", " error   "}) {
+      const std::size_t at = line.find(level);
+      if (at != std::string::npos) last = line.substr(at + level.size());
+    }
+  }
+  return printable(last);
 }
 
 void DaemonProcess::ask_to_stop() {

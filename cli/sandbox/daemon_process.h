@@ -29,6 +29,8 @@ class DaemonProcess {
   [[nodiscard]] bool running();
   /// Fails where it has ended by itself, with the end of its log.
   Result<void> check();
+  /// Returns the text of the last warning or error in its log; "" where there is none.
+  [[nodiscard]] std::string last_trouble() const;
   /// SIGTERM.
   void ask_to_stop();
   /// Waits until it has ended, at most until `deadline`; then kills its group. Returns whether it ended by itself with

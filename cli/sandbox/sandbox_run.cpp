@@ -172,6 +172,17 @@ class Sandbox {
     return {};
   }
 
+  /// What each daemon's log has as its last warning or error. Sites keep their reasons to themselves, but all of these
+  /// are of this machine.
+  [[nodiscard]] std::string troubles_in_words() const {
+    std::string text;
+    for (const auto& daemon : daemons_) {
+      if (const std::string trouble = daemon->last_trouble(); !trouble.empty())
+        text += fmt::format("\n  {}: {}", daemon->name(), trouble);
+    }
+    return text;
+  }
+
   Result<void> wait_until(const char* what, const std::function<Result<bool>()>& condition) {
     const auto deadline = std::chrono::steady_clock::now() + kStartLimit;
     while (true) {
@@ -199,7 +210,8 @@ class Sandbox {
     if (!status) return fail(status.error());
     if (status->phase != report::JobPhase::kFinished) {
       CONSILIUM_TRY(check_daemons());
-      return fail(ErrorCode::kFailedPrecondition, fmt::format("the job {}", state_in_words(*status)));
+      return fail(ErrorCode::kFailedPrecondition,
+                  fmt::format("the job {}{}", state_in_words(*status), troubles_in_words()));
     }
     CONSILIUM_ASSIGN(fetched_, fetch_job(*admin_, job_id));
     return {};

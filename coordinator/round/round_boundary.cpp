@@ -156,7 +156,9 @@ std::string advice_about_first(const State& state) {
 
 void give_up_where_vain(Step& step) {
   const State& state = step.state;
-  if (hopeless(state)) {
+  // Whoever has been asked answers first, so that the job's end names everybody who declined, and not the fastest
+  // alone.
+  if (hopeless(state) && state.sites.answers_owed() == 0) {
     end_job(step, Outcome::kFailed,
             fmt::format("too few of the listed sites take part: {}; {}, or lower federation.minimum_sites",
                         waiting_for(state), advice_about_first(state)));

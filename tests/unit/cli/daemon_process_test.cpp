@@ -46,6 +46,18 @@ TEST_CASE("a daemon that is asked to stop ends by itself") {
   CHECK(::kill(pid, 0) == -1);
 }
 
+TEST_CASE("the last warning or error of a daemon's log is told without its time") {
+  const DaemonFolder folder;
+  const auto daemon =
+      shell(folder,
+            "echo '2026-01-01 00:00:00.000 info    starts'; echo '2026-01-01 00:00:00.000 warning first'; "
+            "echo '2026-01-01 00:00:00.000 error   there is no card'; echo '2026-01-01 00:00:00.000 info    on'");
+  while (daemon->running()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  CHECK(daemon->last_trouble() == "there is no card");
+  std::ofstream(folder.path / "log") << "2026-01-01 00:00:00.000 info    no error here\n";
+  CHECK(daemon->last_trouble().empty());
+}
+
 TEST_CASE("a daemon that doesn't stop is killed with all that it started") {
   const DaemonFolder folder;
   std::vector<std::unique_ptr<DaemonProcess>> daemons;

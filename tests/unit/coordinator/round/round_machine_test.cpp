@@ -344,6 +344,29 @@ void evaluate_rounds(Play& play, const std::vector<std::optional<double>>& value
   }
 }
 
+TEST_CASE("a job that too few will take part in waits for the others' answers, and then names everybody who declined") {
+  Play play(four_sites());
+  play.tell(Begin{});
+  for (const char* site : {"east", "north", "south", "west"}) play.tell(SiteConnected{site});
+  play.tell(SiteDeclined{"east", "max_rounds"});
+  play.tell(SiteDeclined{"north", "datasets"});
+  REQUIRE(play.ended() == nullptr);  // hopeless by now: two of the three that are needed are left
+  SECTION("all answer") {
+    play.tell(SiteAccepted{"south"});
+    REQUIRE(play.ended() == nullptr);
+    play.tell(SiteDeclined{"west", "roster"});
+  }
+  SECTION("one says nothing") {
+    play.tell(SiteDeclined{"west", "roster"});
+    REQUIRE(next_wakeup(play.state));
+    play.wait(*next_wakeup(play.state) - play.now);
+  }
+  REQUIRE(play.ended() != nullptr);
+  CHECK_THAT(play.ended()->message, Catch::Contains("east: declined: max_rounds") &&
+                                        Catch::Contains("north: declined: datasets") &&
+                                        Catch::Contains("west: declined: roster"));
+}
+
 TEST_CASE("a job whose metric hasn't improved for its patience ends, and says which round was best") {
   Rules rules = four_sites();
   rules.rounds = 20;
