@@ -18,8 +18,8 @@ struct Findings {
   void add(Findings others);
 };
 
-/// Prints what a check found: warnings to standard output, problems to standard error. A problem too is a configuration
-/// that the user whom the check ran as may not read, where become_owner() changed to that user.
+/// Prints what a check found: warnings to standard output, problems to standard error. It is a problem as well where
+/// the check ran as another user (become_owner()), and that user may not read the configuration.
 /// @param program  the daemon's name, which begins each line of a problem
 /// @param user     what become_owner() returned
 /// @return the exit code: 0, or 1 where there is a problem

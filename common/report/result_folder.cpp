@@ -35,8 +35,8 @@ std::string text_at(const json& map, const char* key) {
   return found != map.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-/// Is the job still the one that the report was written of? It says how images are prepared, which the model was
-/// trained on.
+/// Checks that the job is still the one that the report was written about: it says how the images were prepared that
+/// the model was trained on.
 Result<void> check_digests(const json& report, const job::JobSpec& job) {
   const auto model = report.find("model");
   if (model != report.end() && !model->is_null() && !model->is_string())

@@ -25,8 +25,8 @@ struct Metric {
   bool operator==(const Metric&) const = default;
 };
 
-/// Can rounds be compared by the metric: is it a number, and more than "one half, plus or minus one half", which tasks
-/// say of what the examples tell nothing about (an AUC where all are of one class)?
+/// Says whether rounds can be compared by the metric. A value that isn't finite can't be compared, nor can one half,
+/// plus or minus one half: a task reports that where the examples say nothing, such as an AUC over one class alone.
 [[nodiscard]] bool is_comparable(const Metric& metric);
 
 /// Counts that are reported as they are, e.g. a confusion matrix; row after row.

@@ -151,12 +151,13 @@ Result<report::RoundRecord> record_from(const v1::RoundRecord& proto) {
   return record;
 }
 
-/// Has the status every site that a former one had?
+/// Says whether the status still has every site of an earlier one.
 bool has_all_sites(const report::JobStatus& status, const report::JobStatus& former) {
   return std::ranges::all_of(former.sites, [&](const auto& entry) { return status.sites.contains(entry.first); });
 }
 
-/// Everything but the records of the history. @param former  what the receiver has of the sites; null: nothing
+/// Everything but the records of the history.
+/// @param former  the status that the receiver has got before; null where it has none
 v1::JobStatus status_to(const report::JobStatus& status, const report::JobStatus* former) {
   v1::JobStatus proto;
   proto.set_job_id(status.job_id);
