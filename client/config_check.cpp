@@ -1,7 +1,9 @@
 #include "client/config_check.h"
 
 #include <spdlog/fmt/fmt.h>
+#include <unistd.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "common/files/files.h"
 #include "common/files/state_dir.h"
 #include "common/files/temporary_folder.h"
+#include "common/job/job_limits.h"
 #include "common/pki/authority.h"
 #include "common/pki/list_memory.h"
 #include "common/pki/own_certificate.h"
@@ -46,6 +49,23 @@ Result<void> check_scratch(const ClientConfig& config) {
   const auto made = files::make_nameless_file(config.trainer.scratch);
   if (!made) return fail(made.error().within("client.yaml: trainer.scratch"));
   return {};
+}
+
+/// Says of each atlas that can't be read why: jobs that name it are declined until it can.
+void check_atlases(const ClientConfig& config, files::Findings& findings) {
+  for (const auto& [name, file] : config.atlases) {
+    const std::string key = "client.yaml: atlases." + name + ": ";
+    std::error_code unreadable;
+    const std::uintmax_t bytes = fs::file_size(file, unreadable);
+    if (unreadable) {
+      findings.problems.push_back(key + file + ": " + unreadable.message());
+    } else if (bytes > job::kMaxAtlasBytes) {
+      findings.problems.push_back(
+          fmt::format("{}{} has {} bytes, expected at most {}", key, file, bytes, job::kMaxAtlasBytes));
+    } else if (::access(file.c_str(), R_OK) != 0) {
+      findings.problems.push_back(key + file + ": the client's user may not read it");
+    }
+  }
 }
 
 policy::DataPaths paths_of(const ClientConfig& config) {
@@ -185,6 +205,7 @@ files::Findings check_config(const ClientConfig& config,
   files::Findings findings;
   findings.note(check_certificate(config, findings));
   findings.note(check_data_paths(config));
+  check_atlases(config, findings);
   findings.note(files::check_state_dir("client", config.state_dir));
   findings.note(check_scratch(config));
   const auto policy = policy::read_policy(config.policy);

@@ -53,6 +53,13 @@ class Client(unittest.TestCase):
         self.refused("client.yaml: datasets.broken: the trainer can't read it: ", "client.yaml: datasets.fifo: the trainer can't read it: ",
                      "client.yaml: datasets.images: the trainer can't read it: ", data=data, policy=policy)
 
+    def test_an_atlas_that_is_not_there_is_an_error(self):
+        there = self.folder / "there.nii"
+        there.write_bytes(b"a map")
+        self.assertEqual(self.check(atlases={"organ": str(there)}).returncode, 0)
+        self.refused(f"client.yaml: atlases.organ: {self.folder}/gone.nii: No such file", atlases={"organ": str(self.folder / "gone.nii")})
+        self.refused("client.yaml: atlases.organ: ", atlases={"organ": str(self.folder)})
+
     def test_a_trainer_that_does_not_start_is_an_error(self):
         self.refused("trainer", trainer={"command": ["/bin/false"]})
 
