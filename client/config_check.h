@@ -31,9 +31,9 @@ Result<void> check_data_paths(const ClientConfig& config);
 files::Findings remarks_on(const ClientConfig& config, const policy::Policy& policy, const OwnIdentity& self);
 
 /// Checks what `consilium-client --check` promises: policy, certificate, key, revocation list and roster, state folder,
-/// the data sets' paths and populations, the atlases' files, and that a trainer starts, is confined as the policy demands, and can read
-/// each data set. Leaves no file, so it may be asked while the client runs, and commits the site to nothing: a roster
-/// counts as accepted, and a path as a population's for good, when the client starts with them.
+/// the data sets' paths and populations, the atlases' files, and that a trainer starts, is confined as the policy
+/// demands, and can read each data set. Leaves no file, so it may be asked while the client runs, and commits the site
+/// to nothing: a roster counts as accepted, and a path as a population's for good, when the client starts with them.
 /// @param trainer  how the client starts its trainer under a policy
 files::Findings check_config(const ClientConfig& config,
                              const std::function<trainer::TrainerConfig(const policy::Policy&)>& trainer);
