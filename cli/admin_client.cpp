@@ -60,10 +60,8 @@ class AdminClient::Impl {
   Result<pki::Identity> coordinator() {
     CONSILIUM_ASSIGN(const auto trust, pki::TrustStore::open(config_.root, config_.revocation_list));
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + kDeadline);
-    const auto sites = stub->ListSites(&context, v1::ListSitesRequest());
-    for (v1::Site site; sites->Read(&site);) continue;
-    if (const grpc::Status status = sites->Finish(); !status.ok()) return fail(explain(wire::error_from(status)));
+    CONSILIUM_TRY(list<v1::Site>(context, &v1::Admin::Stub::ListSites, v1::ListSitesRequest(),
+                                 [](const v1::Site&) { return Result<void>(); }));
     return wire::identity_of_peer(*context.auth_context(), *trust, {pki::Role::kCoordinator});
   }
 
@@ -89,18 +87,22 @@ class AdminClient::Impl {
     return reply;
   }
 
-  /// Reads a stream to its end, or until `next` fails.
-  template <class Message>
-  Result<void> read_all(grpc::ClientContext& context, grpc::ClientReader<Message>& stream,
-                        const std::function<Result<void>(const Message&)>& next) {
-    for (Message message; stream.Read(&message);) {
+  /// One call that is answered by a list: hands its messages on, until the list's end or until `next` fails.
+  template <class Message, class Request>
+  Result<void> list(grpc::ClientContext& context,
+                    std::unique_ptr<grpc::ClientReader<Message>> (v1::Admin::Stub::*method)(grpc::ClientContext*,
+                                                                                            const Request&),
+                    const Request& request, const std::function<Result<void>(const Message&)>& next) {
+    context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    const auto stream = (stub.get()->*method)(&context, request);
+    for (Message message; stream->Read(&message);) {
       if (const auto taken = next(message); !taken) {
         context.TryCancel();
-        stream.Finish();
+        stream->Finish();
         return fail(taken.error().within("the coordinator sent a malformed answer"));
       }
     }
-    const grpc::Status status = stream.Finish();
+    const grpc::Status status = stream->Finish();
     if (!status.ok()) return fail(explain(wire::error_from(status)));
     return {};
   }
@@ -186,17 +188,16 @@ Result<std::string> AdminClient::submit(const job::JobSpec& spec,
 
 Result<std::vector<report::JobStatus>> AdminClient::jobs() {
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
-  const auto stream = impl_->stub->ListJobs(&context, v1::ListJobsRequest());
   std::vector<report::JobStatus> jobs;
   wire::UpdateReader reader;
-  CONSILIUM_TRY(impl_->read_all<v1::JobUpdate>(context, *stream, [&](const v1::JobUpdate& update) -> Result<void> {
+  const auto take = [&](const v1::JobUpdate& update) -> Result<void> {
     CONSILIUM_ASSIGN(auto status, reader.next(update));
     if (!status) return {};
     jobs.push_back(*std::move(status));
     reader = {};
     return {};
-  }));
+  };
+  CONSILIUM_TRY(impl_->list<v1::JobUpdate>(context, &v1::Admin::Stub::ListJobs, v1::ListJobsRequest(), take));
   return jobs;
 }
 
@@ -248,13 +249,12 @@ Result<void> AdminClient::remove(const std::string& job_id) {
 
 Result<std::vector<report::SiteStatus>> AdminClient::sites() {
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
-  const auto stream = impl_->stub->ListSites(&context, v1::ListSitesRequest());
   std::vector<report::SiteStatus> sites;
-  CONSILIUM_TRY(impl_->read_all<v1::Site>(context, *stream, [&](const v1::Site& proto) -> Result<void> {
+  const auto take = [&](const v1::Site& proto) -> Result<void> {
     CONSILIUM_ASSIGN(sites.emplace_back(), wire::from_proto(proto));
     return {};
-  }));
+  };
+  CONSILIUM_TRY(impl_->list<v1::Site>(context, &v1::Admin::Stub::ListSites, v1::ListSitesRequest(), take));
   return sites;
 }
 

@@ -62,7 +62,7 @@ Result<std::vector<std::uint64_t>> OwnModels::evaluate(const Job& job, trainer::
   std::vector<std::uint64_t> all(counts_->counts().begin(), counts_->counts().end());
   if (!job.spec.evaluation.alone) return all;
   CONSILIUM_ASSIGN(const auto own, evaluate_alone(job, trainer, request, elements, round + 1, stop));
-  const std::vector<std::uint64_t> alone = own ? *own : all;  // check: alone-examples
+  const std::vector<std::uint64_t> alone = own.value_or(all);  // check: alone-examples
   all.insert(all.end(), alone.begin(), alone.end());
   return all;
 }
