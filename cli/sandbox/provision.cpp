@@ -10,6 +10,7 @@
 
 #include "client/policy/policy.h"
 #include "common/files/files.h"
+#include "common/job/strategies.h"
 #include "common/pki/authority.h"
 #include "common/pki/enrollment.h"
 #include "common/pki/identity.h"
@@ -119,7 +120,7 @@ std::string policy_yaml(const job::JobSpec& job, bool confined) {
       "# each job: consilium-client jobs, show, approve, decline.\n\n"
       "datasets: [{0}]\n"
       "tasks: [classification]\n"
-      "strategies: [fedavg, fedprox]\n"
+      "strategies: [{7}]\n"
       "max_rounds: {1}\n"
       "max_local_epochs: {2}\n\n"
       "# The fewest updates that a sum may have. The higher, the less one hospital shows in it.\n"
@@ -130,7 +131,8 @@ std::string policy_yaml(const job::JobSpec& job, bool confined) {
       policy::fewest_updates(job), job::is_masked(job) ? "" : " This job asks for it.", !job::is_masked(job),
       confined ? ""
                : "\n# This kernel lacks Landlock, seccomp or network namespaces. A real hospital leaves this line "
-                 "out.\nsandbox: optional\n");
+                 "out.\nsandbox: optional\n",
+      job::strategy_names([](const job::StrategyTraits&) { return true; }));
 }
 
 std::string researcher_yaml(int port) {

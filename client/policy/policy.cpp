@@ -7,6 +7,7 @@
 #include "client/policy/unusual_terms.h"
 #include "common/job/cohort_rules.h"
 #include "common/job/learning_rates.h"
+#include "common/job/strategies.h"
 #include "common/model/model_parameters.h"
 
 namespace consilium::policy {
@@ -126,7 +127,7 @@ Judgement Policy::judge(const job::JobSpec& job, const crypto::Digest& digest, c
   if (std::ranges::find(accepted_, digest) != accepted_.end()) return judgement;
   check_listed("datasets", job.data.dataset, rules_.datasets, refusals);
   check_listed("tasks", std::string(task::name_of(job.task.kind)), rules_.tasks, refusals);  // check: policy-task
-  check_listed("strategies", std::string(job::name_of(job.strategy.kind)), rules_.strategies, refusals);
+  check_listed("strategies", std::string(job::traits_of(job.strategy.kind).name), rules_.strategies, refusals);
   if (!rules_.models.empty()) {
     check_listed("models", job.model.name.empty() ? "layers" : job.model.name, rules_.models, refusals);
   }

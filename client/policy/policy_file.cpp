@@ -5,6 +5,7 @@
 #include "client/policy/policy.h"
 #include "common/config/section.h"
 #include "common/job/job_limits.h"
+#include "common/job/strategies.h"
 #include "common/model/model_spec.h"
 
 namespace consilium::policy {
@@ -18,7 +19,11 @@ constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 40;
 /// As task::name_of() has them.
 constexpr std::string_view kTasks[]{"classification", "multi_label", "segmentation", "detection"};
 
-constexpr std::string_view kStrategies[]{"fedavg", "fedprox"};
+std::vector<std::string_view> strategy_names() {
+  std::vector<std::string_view> names;
+  for (const job::StrategyTraits& strategy : job::strategies()) names.push_back(strategy.name);
+  return names;
+}
 
 /// Words that must be among `known`, so that a misspelt rule is an error and not a rule that never holds.
 Result<std::vector<std::string>> read_words(const Value& value, std::span<const std::string_view> known) {
@@ -95,7 +100,7 @@ Result<Policy> from_root(const Value& root) {
   section.choice<bool>("sandbox", sandbox_required, {{"required", true}, {"optional", false}});
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(rules.tasks, read_words(section.at("tasks"), kTasks));
-  CONSILIUM_ASSIGN(rules.strategies, read_words(section.at("strategies"), kStrategies));
+  CONSILIUM_ASSIGN(rules.strategies, read_words(section.at("strategies"), strategy_names()));
   std::vector<std::string_view> models(model::known_models().begin(), model::known_models().end());
   models.emplace_back("layers");
   CONSILIUM_ASSIGN(rules.models, read_words(section.at("models"), models));

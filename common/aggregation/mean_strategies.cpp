@@ -1,6 +1,8 @@
 #include <spdlog/fmt/fmt.h>
 
+#include <Eigen/Core>
 #include <algorithm>
+#include <exception>
 
 #include "common/aggregation/strategy.h"
 
@@ -8,34 +10,28 @@ namespace consilium::aggregation {
 
 namespace {
 
-Result<void> add(std::span<const float> mean_delta, std::span<const float> model, std::span<float> next) {
-  if (mean_delta.size() != model.size() || next.size() != model.size()) {
-    return fail(ErrorCode::kInternal, fmt::format("a mean of {} parameters for a model of {}, into {}",
-                                                  mean_delta.size(), model.size(), next.size()));
-  }
-  std::ranges::transform(mean_delta, model, next.begin(), [](float delta, float value) { return value + delta; });
-  return {};
+Eigen::Map<const Eigen::ArrayXf> array_of(std::span<const float> values) {
+  return {values.data(), static_cast<Eigen::Index>(values.size())};
 }
 
-/// McMahan et al. 2017, Algorithm 1: the next model is the weighted mean of the local ones.
-class FedAvg final : public MeanStrategy {
- public:
-  Result<void> apply(std::span<const float> mean_delta, std::span<const float> model, std::span<float> next,
-                     ServerState&) const override {
-    return add(mean_delta, model, next);
-  }
-  [[nodiscard]] bool keeps_partial_work() const override { return false; }
-};
+Eigen::Map<Eigen::ArrayXf> array_of(std::span<float> values) {
+  return {values.data(), static_cast<Eigen::Index>(values.size())};
+}
 
-/// Li et al. 2020, "Federated optimization in heterogeneous networks", Algorithm 2: the proximal term is the trainer's;
-/// the server averages as FedAvg does, and keeps partial work.
-class FedProx final : public MeanStrategy {
+/// McMahan et al. 2017, Algorithm 1: the next model is the weighted mean of the local ones. The server's part of
+/// FedProx (Li et al. 2020, "Federated Optimization in Heterogeneous Networks", Algorithm 2) is the same; its proximal
+/// term belongs to the sites' loss.
+class WeightedMean final : public MeanStrategy {
  public:
   Result<void> apply(std::span<const float> mean_delta, std::span<const float> model, std::span<float> next,
                      ServerState&) const override {
-    return add(mean_delta, model, next);
+    if (mean_delta.size() != model.size() || next.size() != model.size()) {
+      return fail(ErrorCode::kInternal, fmt::format("a mean of {} parameters for a model of {}, into {}",
+                                                    mean_delta.size(), model.size(), next.size()));
+    }
+    array_of(next) = array_of(model) + array_of(mean_delta);
+    return {};
   }
-  [[nodiscard]] bool keeps_partial_work() const override { return true; }
 };
 
 }  // namespace
@@ -51,8 +47,12 @@ crypto::Digest state_digest(const ServerState& state) {
 }
 
 std::unique_ptr<MeanStrategy> make_strategy(const job::StrategySpec& spec) {
-  if (spec.kind == job::StrategyKind::kFedProx) return std::make_unique<FedProx>();
-  return std::make_unique<FedAvg>();
+  switch (spec.kind) {
+    case job::StrategyKind::kFedAvg:
+    case job::StrategyKind::kFedProx:
+      return std::make_unique<WeightedMean>();
+  }
+  std::terminate();  // a value that the enumeration doesn't have
 }
 
 Result<void> apply_update(const MeanStrategy& strategy, const ParameterManifest& manifest,

@@ -28,11 +28,9 @@ class MeanStrategy {
   ///                               one of the others does
   virtual Result<void> apply(std::span<const float> mean_delta, std::span<const float> model, std::span<float> next,
                              ServerState& state) const = 0;
-  /// Is the update of a site that ran out of time used (FedProx), or dropped (FedAvg)?
-  [[nodiscard]] virtual bool keeps_partial_work() const = 0;
 };
 
-/// Makes the strategy that the job names.
+/// Makes the strategy that the job names; job::strategies() describes it.
 [[nodiscard]] std::unique_ptr<MeanStrategy> make_strategy(const job::StrategySpec& spec);
 
 /// Makes the next global model of the mean of updates: the strategy changes what updates hold, and frozen tensors stay

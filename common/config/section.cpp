@@ -9,6 +9,10 @@ namespace consilium::config {
 
 Section::Section(Value value, std::initializer_list<std::string_view> required,
                  std::initializer_list<std::string_view> optional)
+    : Section(std::move(value), std::vector(required), std::vector(optional)) {}
+
+Section::Section(Value value, const std::vector<std::string_view>& required,
+                 const std::vector<std::string_view>& optional)
     : value_(std::move(value)) {
   std::vector<std::string_view> known(required);
   known.insert(known.end(), optional.begin(), optional.end());

@@ -27,6 +27,7 @@ class Section {
   /// known. An absent `value` is an empty map.
   Section(Value value, std::initializer_list<std::string_view> required,
           std::initializer_list<std::string_view> optional);
+  Section(Value value, const std::vector<std::string_view>& required, const std::vector<std::string_view>& optional);
 
   [[nodiscard]] const Result<void>& result() const { return result_; }
   [[nodiscard]] bool ok() const { return result_.has_value(); }

@@ -12,6 +12,7 @@
 #include "common/job/job_text.h"
 #include "common/job/learning_rates.h"
 #include "common/job/masked_job.h"
+#include "common/job/strategies.h"
 #include "common/model/layer_names.h"
 #include "common/model/model_json.h"
 #include "common/task/metric_names.h"
@@ -194,20 +195,38 @@ Result<PrivacySpec> parse_privacy(const Value& value) {
   return privacy;
 }
 
-/// @param hidden  are single sites' examples hidden while cohorts change, as in mode masked-threshold?
-Result<StrategySpec> parse_strategy(const Value& value, bool hidden) {
+/// Reads `strategy.name`, and the parameters of the strategy that it names.
+void parse_strategy_kind(Section& section, StrategySpec& strategy) {
+  config::Choices<StrategyKind> names;
+  for (const StrategyTraits& known : strategies()) names.emplace_back(known.name, known.kind);
+  section.choice<StrategyKind>("name", strategy.kind, names);
+  for (const StrategyTraits& known : strategies()) {
+    for (const StrategyParameter& parameter : known.parameters) {
+      if (known.kind != strategy.kind) {
+        refuse_key(section, parameter.key, fmt::format("strategy {}", known.name));
+        continue;
+      }
+      if (!section.has(parameter.key)) section.refuse(section.at(parameter.key).problem("this key is missing"));
+      section.number(parameter.key, strategy.*parameter.value, kNotNegative);
+    }
+  }
+}
+
+/// @param masked  whether single updates are hidden
+/// @param hidden  whether single sites' numbers of examples are hidden while cohorts change, as in mode
+///                masked-threshold
+Result<StrategySpec> parse_strategy(const Value& value, bool masked, bool hidden) {
   StrategySpec strategy;
   strategy.weighting = hidden ? Weighting::kPopulation : Weighting::kCohort;
   if (!value.present()) return strategy;
-  Section section(value, {"name"}, {"mu", "weighting"});
-  section.choice<StrategyKind>("name", strategy.kind,
-                               {{"fedavg", StrategyKind::kFedAvg}, {"fedprox", StrategyKind::kFedProx}});
-  if (strategy.kind == StrategyKind::kFedProx) {
-    if (!section.has("mu")) section.refuse(section.at("mu").problem("this key is missing"));
-    section.number("mu", strategy.mu, kNotNegative);
-  } else {
-    refuse_key(section, "mu", "strategy fedprox");
+  std::vector<std::string_view> optional{"weighting"};
+  for (const StrategyTraits& known : strategies()) {
+    for (const StrategyParameter& parameter : known.parameters) optional.push_back(parameter.key);
   }
+  Section section(value, {"name"}, optional);
+  parse_strategy_kind(section, strategy);
+  if (const auto fits = check_maskable(traits_of(strategy.kind), masked); !fits)
+    section.refuse(section.at("name").problem(fits.error().message));
   section.choice<Weighting>("weighting", strategy.weighting,
                             {{"cohort", Weighting::kCohort}, {"population", Weighting::kPopulation}});
   if (hidden && strategy.weighting == Weighting::kCohort) {
@@ -347,7 +366,8 @@ Result<JobSpec> parse_root(const Value& root) {
     CONSILIUM_TRY(section.result());
   }
   CONSILIUM_ASSIGN(job.federation, parse_federation(section.at("federation"), is_masked(job)));
-  CONSILIUM_ASSIGN(job.strategy, parse_strategy(section.at("strategy"), is_masked(job) && !job.population));
+  CONSILIUM_ASSIGN(job.strategy,
+                   parse_strategy(section.at("strategy"), is_masked(job), is_masked(job) && !job.population));
   CONSILIUM_ASSIGN(job.evaluation, parse_evaluation(section.at("evaluation"), job.task));
   CONSILIUM_TRY(parse_initial_weights(section.at("initial_weights"), job));
   CONSILIUM_TRY(check_schedule(section.at("training").at("schedule"), job));

@@ -75,16 +75,6 @@ std::string_view name_of(OptimizerKind kind) {
   return "unknown";
 }
 
-std::string_view name_of(StrategyKind kind) {
-  switch (kind) {
-    case StrategyKind::kFedAvg:
-      return "fedavg";
-    case StrategyKind::kFedProx:
-      return "fedprox";
-  }
-  return "unknown";
-}
-
 std::string_view name_of(Weighting weighting) {
   switch (weighting) {
     case Weighting::kCohort:

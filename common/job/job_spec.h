@@ -113,6 +113,7 @@ enum class StrategyKind : std::uint8_t { kFedAvg = 1, kFedProx = 2 };
 /// multiplies by members / answered instead.
 enum class Weighting : std::uint8_t { kCohort = 1, kPopulation = 2 };
 
+/// How updates become the next model. job::strategies() describes every kind.
 struct StrategySpec {
   StrategyKind kind = StrategyKind::kFedAvg;
   double mu = 0.0;  ///< FedProx's proximal coefficient (Li et al. 2020, equation 2)
@@ -203,7 +204,6 @@ struct JobSpec {
 
 [[nodiscard]] std::string_view name_of(OptimizerKind kind);
 [[nodiscard]] std::string_view name_of(Precision precision);
-[[nodiscard]] std::string_view name_of(StrategyKind kind);
 [[nodiscard]] std::string_view name_of(Weighting weighting);
 [[nodiscard]] std::string_view name_of(SecureAggregation mode);
 [[nodiscard]] std::string_view name_of(Split split);

@@ -5,6 +5,7 @@
 
 #include "common/config/scalars.h"
 #include "common/job/labelled_digest.h"
+#include "common/job/strategies.h"
 #include "common/model/model_json.h"
 #include "common/task/task_json.h"
 
@@ -110,8 +111,9 @@ json population_json(const JobSpec& job) {
 }
 
 json strategy_json(const StrategySpec& strategy) {
-  json text{{"name", name_of(strategy.kind)}, {"weighting", name_of(strategy.weighting)}};
-  if (strategy.kind == StrategyKind::kFedProx) text["mu"] = strategy.mu;
+  const StrategyTraits& traits = traits_of(strategy.kind);
+  json text{{"name", traits.name}, {"weighting", name_of(strategy.weighting)}};
+  for (const StrategyParameter& parameter : traits.parameters) text[parameter.key] = strategy.*parameter.value;
   return text;
 }
 

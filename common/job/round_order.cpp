@@ -4,6 +4,7 @@
 
 #include "common/job/cohort_rules.h"
 #include "common/job/job_text.h"
+#include "common/job/strategies.h"
 #include "common/model/model_parameters.h"
 
 namespace consilium::job {
@@ -59,9 +60,10 @@ void fill_training(const JobSpec& job, RoundOrder& order) {
   order.batch_size = job.training.batch_size;
   order.optimizer = job.training.optimizer;
   order.optimizer.learning_rate = learning_rate_at(job, order.round);
-  order.proximal_mu = job.strategy.mu;
+  const StrategyTraits& strategy = traits_of(job.strategy.kind);
+  order.proximal_mu = strategy.proximal_term == nullptr ? 0.0 : job.strategy.*strategy.proximal_term;
   order.time_limit_ms = job.training.time_limit ? static_cast<std::uint64_t>(job.training.time_limit->count()) : 0;
-  order.keep_partial = job.strategy.kind == StrategyKind::kFedProx;
+  order.keep_partial = strategy.keeps_partial_work;
   order.weighting = job.strategy.weighting;
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/job/strategies.h"
 #include "common/report/html_sections.h"
 #include "common/report/line_chart.h"
 #include "common/report/markup.h"
@@ -82,8 +83,7 @@ std::string header(const Report& report) {
   out += fmt::format(
       "<p>A model for {} was trained on the data set <code>{}</code>, by {}, {} local epoch{} a round.</p>\n",
       escape_markup(task::heading_of(task::name_of(spec.task.kind))), escape_markup(spec.data.dataset),
-      spec.strategy.kind == job::StrategyKind::kFedProx ? "FedProx" : "FedAvg", spec.training.local_epochs,
-      spec.training.local_epochs == 1 ? "" : "s");
+      job::traits_of(spec.strategy.kind).title, spec.training.local_epochs, spec.training.local_epochs == 1 ? "" : "s");
   return out;
 }
 

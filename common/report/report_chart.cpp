@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "common/job/strategies.h"
+
 namespace consilium::report {
 namespace {
 
@@ -52,10 +54,10 @@ Chart chart_of(const Report& report) {
   std::erase_if(loss.series, [](const Series& series) { return series.points.empty(); });
   Chart chart{report.spec.name, {}, "round", {std::move(loss)}};
   if (!metric.series.empty()) chart.panels.push_back(std::move(metric));
-  chart.subtitle =
-      fmt::format("{}, {} of {} rounds, {} local epochs, {} training examples at {} sites",
-                  job::name_of(report.spec.strategy.kind), report.status.history.size(), report.spec.federation.rounds,
-                  report.spec.training.local_epochs, report.status.examples, report.status.sites.size());
+  chart.subtitle = fmt::format("{}, {} of {} rounds, {} local epochs, {} training examples at {} sites",
+                               job::traits_of(report.spec.strategy.kind).name, report.status.history.size(),
+                               report.spec.federation.rounds, report.spec.training.local_epochs, report.status.examples,
+                               report.status.sites.size());
   return chart;
 }
 

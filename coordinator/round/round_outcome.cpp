@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/job/cohort_rules.h"
+#include "common/job/strategies.h"
 #include "coordinator/round/round_steps.h"
 
 namespace consilium::round {
@@ -132,8 +133,9 @@ void conclude_training(Step& step, Collecting session) {
       all_partial
           ? fmt::format(
                 "round {}: every answer was partial, and the strategy drops partial work: no update is left; raise "
-                "training.time_limit, lower training.local_epochs, or use the strategy fedprox",
-                session.key.round)
+                "training.time_limit, lower training.local_epochs, or use a strategy that keeps partial work ({})",
+                session.key.round,
+                job::strategy_names([](const job::StrategyTraits& strategy) { return strategy.keeps_partial_work; }))
           : quorum_missed(state, session, counted);
   drop(step, std::move(session), reason);
   if (all_partial || state.attempt >= kMaxAttempts || sums_whole_groups(state.rules)) {

@@ -20,7 +20,6 @@ class HalfMean final : public aggregation::MeanStrategy {
     for (std::size_t i = 0; i < model.size(); ++i) next[i] = model[i] + mean_delta[i] / 2;
     return {};
   }
-  [[nodiscard]] bool keeps_partial_work() const override { return false; }
 };
 
 float stepped(const aggregation::MeanStrategy& strategy) {

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "common/aggregation/strategy.h"
+#include "common/job/strategies.h"
 #include "tests/catch.h"
 
 using namespace consilium;
@@ -10,10 +11,11 @@ using namespace consilium::aggregation;
 namespace {
 
 std::unique_ptr<MeanStrategy> every_strategy() {
-  const auto kind = GENERATE(job::StrategyKind::kFedAvg, job::StrategyKind::kFedProx);
+  const std::span<const job::StrategyTraits> known = job::strategies();
+  const auto index = GENERATE_COPY(range(std::size_t{0}, known.size()));
   job::StrategySpec spec;
-  spec.kind = kind;
-  spec.mu = kind == job::StrategyKind::kFedProx ? 1.0 : 0.0;
+  spec.kind = known[index].kind;
+  for (const job::StrategyParameter& parameter : known[index].parameters) spec.*parameter.value = 1.0;
   return make_strategy(spec);
 }
 
@@ -92,9 +94,4 @@ TEST_CASE("a strategy changes what updates hold, and leaves frozen tensors bit f
   CHECK_FALSE(apply_update(*strategy, manifest, delta, std::span(model).first(3), model, state).has_value());
   CHECK_FALSE(apply_update(*strategy, manifest, delta, model, std::span(model).first(3), state).has_value());
   CHECK(model == before);
-}
-
-TEST_CASE("FedAvg drops partial work, FedProx keeps it") {
-  CHECK_FALSE(make_strategy({job::StrategyKind::kFedAvg, 0.0, job::Weighting::kCohort})->keeps_partial_work());
-  CHECK(make_strategy({job::StrategyKind::kFedProx, 0.1, job::Weighting::kCohort})->keeps_partial_work());
 }

@@ -64,7 +64,6 @@ TEST_CASE("a warm-up rises in equal steps to the learning rate, and the schedule
 
 TEST_CASE("kinds have the names that jobs write") {
   CHECK(name_of(OptimizerKind::kAdamW) == "adamw");
-  CHECK(name_of(StrategyKind::kFedProx) == "fedprox");
   CHECK(name_of(Weighting::kPopulation) == "population");
   CHECK(name_of(SecureAggregation::kOff) == "off");
   CHECK(name_of(Split::kVal) == "val");
