@@ -4,21 +4,26 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <climits>
 #include <cstdint>
 #include <cstring>
+#include <list>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace consilium::service {
@@ -27,9 +32,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using files::Descriptor;
 
-/// How often the log says that connections are refused.
+/// How often the log tells of refused connections.
 constexpr std::chrono::minutes kWarnEvery{1};
-/// A failed accept() that isn't the peer's fault is tried again after so long.
+/// The pause before a failed accept() is tried again.
 constexpr std::chrono::milliseconds kPause{50};
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
@@ -84,43 +89,99 @@ int descriptor_limit() {
   return static_cast<int>(limit.rlim_cur);
 }
 
-/// The loop of the accepting thread.
+/// The loop of the accepting thread. A connection is handed over when its first bytes have arrived; until then it costs
+/// a descriptor and nothing else.
 class Acceptor {
  public:
   Acceptor(const std::vector<Descriptor>& sockets, int wake, std::function<void(Descriptor)> take)
-      : take_(std::move(take)), spare_(open_spare()) {
-    for (const Descriptor& socket : sockets) watched_.push_back({socket.get(), POLLIN, 0});
-    watched_.push_back({wake, POLLIN, 0});
+      : take_(std::move(take)), events_(::epoll_create1(EPOLL_CLOEXEC)), wake_(wake), spare_(open_spare()) {
+    for (const Descriptor& socket : sockets) {
+      listening_.insert(socket.get());
+      watch(socket.get(), EPOLLIN);
+    }
+    watch(wake, EPOLLIN);
   }
 
   void run(const std::stop_token& stop) {
+    std::array<epoll_event, 64> ready{};
     while (!stop.stop_requested()) {
-      if (::poll(watched_.data(), watched_.size(), -1) < 0) continue;
-      for (std::size_t i = 0; i + 1 < watched_.size(); ++i) {
-        if (watched_[i].revents != 0) accept_one(watched_[i].fd);
+      const int count = ::epoll_wait(events_.get(), ready.data(), static_cast<int>(ready.size()), wait_milliseconds());
+      for (int i = 0; i < count; ++i) {
+        const int descriptor = ready[static_cast<std::size_t>(i)].data.fd;
+        if (listening_.contains(descriptor))
+          accept_one(descriptor);
+        else if (descriptor != wake_)
+          hand_over(descriptor);
       }
+      const auto now = Clock::now();
+      while (!silent_.empty() && now >= silent_.front().until) close_oldest();
     }
   }
 
  private:
+  /// A connection over which nothing has arrived yet.
+  struct Silent {
+    Descriptor connection;
+    Clock::time_point until;
+  };
+
   static Descriptor open_spare() { return Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
+  bool watch(int descriptor, std::uint32_t what) {
+    epoll_event event{};
+    event.events = what;
+    event.data.fd = descriptor;
+    return ::epoll_ctl(events_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0;
+  }
+
+  /// Returns the time until the oldest silent connection is closed, or -1 (for ever) if there is none.
+  [[nodiscard]] int wait_milliseconds() const {
+    if (silent_.empty()) return -1;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(silent_.front().until - Clock::now());
+    return static_cast<int>(std::max<std::chrono::milliseconds::rep>(left.count(), 0));
+  }
 
   void accept_one(int socket) {
     Descriptor connection(::accept4(socket, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!connection) {
-      if (errno == EMFILE || errno == ENFILE) refuse_with_spare(socket);
+      if (errno == EMFILE || errno == ENFILE) make_room(socket);
       return;
     }
     // The kernel gives the lowest free number, so the number says how many are in use.
-    if (connection.get() >= descriptor_limit() - Listener::kReserve) return refuse();
+    if (connection.get() >= descriptor_limit() - Listener::kReserve) {
+      if (silent_.empty()) return refuse();
+      close_oldest();
+    }
+    if (silent_.size() >= Listener::kMaxSilent) close_oldest();
     const int yes = 1;
     ::setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    take_(std::move(connection));
+    if (!watch(connection.get(), EPOLLIN)) return refuse();
+    const int descriptor = connection.get();
+    places_[descriptor] = silent_.insert(silent_.end(), {std::move(connection), Clock::now() + Listener::kSilence});
   }
 
-  /// There is no descriptor to accept a connection with, and as long as it waits, poll() returns at once: the spare one
-  /// is given up for it.
-  void refuse_with_spare(int socket) {
+  void hand_over(int descriptor) {
+    const auto place = places_.find(descriptor);
+    if (place == places_.end()) return;  // it was closed after the kernel had reported it
+    ::epoll_ctl(events_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
+    Descriptor connection = std::move(place->second->connection);
+    silent_.erase(place->second);
+    places_.erase(place);
+    char byte = 0;
+    if (::recv(connection.get(), &byte, 1, MSG_PEEK) == 1) take_(std::move(connection));
+  }
+
+  void close_oldest() {
+    places_.erase(silent_.front().connection.get());
+    silent_.pop_front();
+    ++dropped_;
+    warn();
+  }
+
+  /// Frees a descriptor when there is none to accept a waiting connection with. While that connection waits, the kernel
+  /// reports the socket again and again, so the spare descriptor is given up to accept and close it.
+  void make_room(int socket) {
+    if (!silent_.empty()) return close_oldest();
     spare_ = {};
     const Descriptor refused(::accept4(socket, nullptr, nullptr, SOCK_CLOEXEC));
     if (!refused) std::this_thread::sleep_for(kPause);
@@ -130,19 +191,35 @@ class Acceptor {
 
   void refuse() {
     ++refused_;
+    warn();
+  }
+
+  /// Tells of refused and dropped connections, once in a while.
+  void warn() {
     const auto now = Clock::now();
     if (warned_ && now - *warned_ < kWarnEvery) return;
     warned_ = now;
-    spdlog::warn(
-        "{} connections were refused: nearly all of the {} file descriptors that this program may have are in use; "
-        "raise the limit (systemd: LimitNOFILE), or look who opens connections to this port",
-        std::exchange(refused_, 0), descriptor_limit());
+    if (dropped_ > 0) {
+      spdlog::warn("{} connections were closed, over which nothing had arrived; find out who opens them",
+                   std::exchange(dropped_, 0));
+    }
+    if (refused_ > 0) {
+      spdlog::warn(
+          "{} connections were refused: nearly all of the {} file descriptors that this program may have are in use; "
+          "raise the limit (systemd: LimitNOFILE), or find out who opens connections to this port",
+          std::exchange(refused_, 0), descriptor_limit());
+    }
   }
 
   std::function<void(Descriptor)> take_;
-  std::vector<pollfd> watched_;
+  Descriptor events_;  ///< an epoll
+  int wake_;
+  std::set<int> listening_;
+  std::list<Silent> silent_;  ///< the oldest first
+  std::map<int, std::list<Silent>::iterator> places_;
   Descriptor spare_;
   std::uint64_t refused_ = 0;
+  std::uint64_t dropped_ = 0;
   std::optional<Clock::time_point> warned_;
 };
 

@@ -67,13 +67,21 @@ struct Taken {
   std::vector<Descriptor> connections;
 };
 
-Descriptor connect_to(int port) {
+/// Connects, and sends nothing.
+Descriptor connect_silently(int port) {
   Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   REQUIRE(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  return socket;
+}
+
+/// Connects, and sends a first byte, as a TLS client does.
+Descriptor connect_to(int port) {
+  Descriptor socket = connect_silently(port);
+  REQUIRE(::send(socket.get(), "x", 1, MSG_NOSIGNAL) == 1);
   return socket;
 }
 
@@ -138,6 +146,52 @@ TEST_CASE("a listener without a single free descriptor refuses, and accepts when
   taken.wait_for(2);
 }
 #endif
+
+TEST_CASE("silent connections keep nobody out: the oldest is closed when descriptors run short") {
+  Taken taken;
+  auto listener = Listener::open("127.0.0.1:0").value();
+  listener.start([&](Descriptor connection) { taken.add(std::move(connection)); });
+  const Descriptor first = connect_to(listener.port());
+  taken.wait_for(1);
+  const std::vector<Descriptor> fillers = without_gaps();
+  const Limit limit(fillers.back().get() + 1 + 8 + Listener::kReserve);
+  std::vector<Descriptor> silent;
+  for (int i = 0; i < 4; ++i) silent.push_back(connect_silently(listener.port()));
+  const Descriptor speaking = connect_to(listener.port());
+  taken.wait_for(2);
+  CHECK(is_closed(silent.front()));
+}
+
+TEST_CASE("of more silent connections than are allowed the oldest are closed") {
+  Taken taken;
+  auto listener = Listener::open("127.0.0.1:0").value();
+  listener.start([&](Descriptor connection) { taken.add(std::move(connection)); });
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  if (limit.rlim_cur < 2 * Listener::kMaxSilent + 256) return;  // this system doesn't let anybody open so many
+  std::vector<Descriptor> silent;
+  for (std::size_t i = 0; i < Listener::kMaxSilent + 3; ++i) silent.push_back(connect_silently(listener.port()));
+  for (std::size_t i = 0; i < 3; ++i) CHECK(is_closed(silent[i]));
+  const Descriptor speaking = connect_to(listener.port());
+  taken.wait_for(1);
+  // The youngest is still there, and is handed over when it speaks.
+  REQUIRE(::send(silent.back().get(), "x", 1, MSG_NOSIGNAL) == 1);
+  taken.wait_for(2);
+}
+
+TEST_CASE("a connection that closes before it said anything isn't handed over") {
+  Taken taken;
+  auto listener = Listener::open("127.0.0.1:0").value();
+  listener.start([&](Descriptor connection) { taken.add(std::move(connection)); });
+  Descriptor gone = connect_silently(listener.port());
+  gone = {};
+  const Descriptor speaking = connect_to(listener.port());
+  taken.wait_for(1);
+  char byte = 0;
+  CHECK(::recv(taken.connections.front().get(), &byte, 1, MSG_PEEK) == 1);
+}
 
 TEST_CASE("a port that is taken, and an address that doesn't exist, are told with the key") {
   const auto listener = Listener::open("127.0.0.1:0").value();
