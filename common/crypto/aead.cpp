@@ -21,12 +21,12 @@ Result<void> check(const SecretBytes& key, std::span<const std::uint8_t> aad, st
   return {};
 }
 
-/// Begins in one direction and takes in the aad. Null where OpenSSL fails.
+/// Begins in one direction and processes the aad. Returns null if OpenSSL fails.
 CipherContextPtr begin(int direction, const SecretBytes& key, const AeadNonce& nonce,
                        std::span<const std::uint8_t> aad) {
   CipherContextPtr context(EVP_CIPHER_CTX_new());
   int size = 0;
-  // GCM's nonce is 12 bytes long unless it is told otherwise.
+  // OpenSSL's default nonce for GCM has 12 bytes.
   if (!context ||
       EVP_CipherInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key.bytes().data(), nonce.data(), direction) != 1 ||
       EVP_CipherUpdate(context.get(), nullptr, &size, aad.data(), static_cast<int>(aad.size())) != 1) {

@@ -8,19 +8,20 @@
 
 #include "common/crypto/secret_bytes.h"
 
-/// AES-256-GCM (NIST SP 800-38D): a key of 32 bytes, a nonce of 12, the tag of 16 appended to the ciphertext.
+/// AES-256-GCM (NIST SP 800-38D) with a key of 32 bytes, a nonce of 12 bytes, and a tag of 16 bytes that follows the
+/// ciphertext.
 namespace consilium::crypto {
 
 using AeadNonce = std::array<std::uint8_t, 12>;
 inline constexpr std::size_t kAeadKeyBytes = 32;
 inline constexpr std::size_t kAeadTagBytes = 16;
 
-/// Encrypts `plaintext` and authenticates it with `aad`; the result has 16 bytes more. Never use a nonce twice with a
-/// key.
+/// Encrypts `plaintext` and authenticates it together with `aad`. The result is 16 bytes longer than the plaintext.
+/// Never use a nonce twice with a key.
 Result<std::vector<std::uint8_t>> seal(const SecretBytes& key, const AeadNonce& nonce,
                                        std::span<const std::uint8_t> aad, std::span<const std::uint8_t> plaintext);
 
-/// Decrypts what seal() made of the same key, nonce and aad. kUnauthenticated where anything differs.
+/// Decrypts the output of seal() under the same key, nonce and aad. Fails with kUnauthenticated if anything differs.
 Result<SecretBytes> open(const SecretBytes& key, const AeadNonce& nonce, std::span<const std::uint8_t> aad,
                          std::span<const std::uint8_t> sealed);
 

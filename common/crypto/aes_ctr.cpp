@@ -9,7 +9,7 @@ namespace consilium::crypto {
 namespace {
 
 constexpr std::size_t kKeyBytes = 32;
-/// What is encrypted to get the keystream alone.
+/// The plaintext that is encrypted to obtain only the keystream.
 constexpr std::array<std::uint8_t, 16384> kZeros{};
 
 }  // namespace

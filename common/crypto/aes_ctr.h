@@ -9,18 +9,19 @@
 
 namespace consilium::crypto {
 
-/// The keystream of AES-256 in counter mode (NIST SP 800-38A, section 6.5), from front to back. Movable; one thread at
-/// a time.
+/// The keystream of AES-256 in counter mode (NIST SP 800-38A, section 6.5), from front to back. Movable; use from one
+/// thread at a time.
 class AesCtrStream {
  public:
-  /// The first counter block; what follows counts up from it, big-endian, modulo 2^128.
+  /// The first counter block. The next blocks count up from it, big-endian, modulo 2^128.
   using Counter = std::array<std::uint8_t, 16>;
 
   ~AesCtrStream();
   AesCtrStream(AesCtrStream&&) noexcept;
   AesCtrStream& operator=(AesCtrStream&&) noexcept;
 
-  /// Begins a stream. kInvalidArgument where the key has not 32 bytes. The key may go at once.
+  /// Begins a stream. Fails with kInvalidArgument if the key doesn't have 32 bytes. The key may be destroyed after the
+  /// call.
   static Result<AesCtrStream> begin(const SecretBytes& key, const Counter& counter);
   /// Writes the bytes that follow those of the last call.
   Result<void> next(std::span<std::uint8_t> keystream);

@@ -202,7 +202,7 @@ Result<std::string> random_serial() {
   std::array<std::uint8_t, 16> bytes{};
   do {
     CONSILIUM_TRY(SystemRandom().fill(bytes));
-  } while (bytes[0] == 0);  // full length, so that the text is the number's canonical one
+  } while (bytes[0] == 0);  // full length, so that the text is canonical for the number
   return to_hex(bytes);
 }
 
@@ -213,7 +213,7 @@ Result<void> check_host(const std::string& host) {
   }
   bool good = !host.empty() && host.size() <= 253;
   std::size_t label = 0;
-  bool numeric = true;  // of the last label: 300.1.1.1 is a mistyped address, no name
+  bool numeric = true;  // whether the last label is: 300.1.1.1 is a mistyped address, not a name
   for (std::size_t i = 0; good && i <= host.size(); ++i) {
     if (i == host.size() || host[i] == '.') {
       good = label > 0 && label <= 63 && host[i - 1] != '-';

@@ -12,7 +12,8 @@
 
 #include "common/error/error.h"
 
-/// Owning handles for OpenSSL's objects. For .cpp files only: OpenSSL appears in no header outside common/crypto.
+/// Owning handles for OpenSSL's objects. Include this only in .cpp files: no header outside common/crypto may include
+/// OpenSSL.
 namespace consilium::crypto {
 
 /// Frees a handle with the function that belongs to it.
@@ -43,7 +44,7 @@ using StorePtr = std::unique_ptr<X509_STORE, Freed<X509_STORE_free>>;
 using StoreContextPtr = std::unique_ptr<X509_STORE_CTX, Freed<X509_STORE_CTX_free>>;
 using NamesPtr = std::unique_ptr<GENERAL_NAMES, FreedNames>;
 
-/// Empties the calling thread's error queue into an Error: "what: reason of the first entry".
+/// Empties the calling thread's error queue. Returns an Error with the message "what: reason of the first entry".
 [[nodiscard]] Error openssl_error(ErrorCode code, std::string_view what);
 
 }  // namespace consilium::crypto

@@ -18,9 +18,10 @@ constexpr std::size_t kSmallestBlock = 32;
 
 enum class HeapState { kAbsent, kUnlocked, kLocked };
 
-/// Makes the heap as large as RLIMIT_MEMLOCK lets it be locked, and unlocked at full size where that is too little.
+/// Creates the heap as large as RLIMIT_MEMLOCK allows it to be locked. If the limit is too low, creates it at full
+/// size, unlocked.
 HeapState make_heap() {
-  constexpr int kMade = 1;  // OpenSSL says 2 where it could not lock the pages, guard them, or keep them out of dumps
+  constexpr int kMade = 1;  // OpenSSL returns 2 if it can't lock the pages, guard them, or keep them out of dumps
   for (std::size_t size = kLargestHeap; size >= kSmallestLockedHeap; size /= 2) {
     if (CRYPTO_secure_malloc_init(size, kSmallestBlock) == kMade) return HeapState::kLocked;
     if (CRYPTO_secure_malloc_initialized() != 1 || CRYPTO_secure_malloc_done() != 1) break;

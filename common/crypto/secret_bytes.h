@@ -8,9 +8,9 @@
 
 namespace consilium::crypto {
 
-/// Bytes of key material. They lie in OpenSSL's secure heap (locked, between guard pages, left out of core dumps), are
-/// overwritten before they are given back, and cannot be copied by accident, printed, or compared but in constant time.
-/// An object is not thread-safe; different objects are.
+/// Bytes of key material, in OpenSSL's secure heap (locked, between guard pages, left out of core dumps; see
+/// secrets_locked()). They are overwritten before they are freed. They can't be copied by accident or printed, and can
+/// be compared only in constant time. A single object isn't thread-safe, but different objects are independent.
 class SecretBytes {
  public:
   SecretBytes() noexcept = default;
@@ -20,18 +20,19 @@ class SecretBytes {
   SecretBytes(const SecretBytes&) = delete;
   SecretBytes& operator=(const SecretBytes&) = delete;
 
-  /// Takes `size` bytes, all zero. kResourceExhausted where the secure heap is full.
+  /// Allocates `size` zero bytes. Fails with kResourceExhausted if the secure heap is full, and with kInternal if there
+  /// is no memory for one.
   static Result<SecretBytes> allocate(std::size_t size);
-  /// Takes the bytes of `source`, whose own copy is the caller's to wipe.
+  /// Copies the bytes of `source`. The caller is responsible for wiping `source`.
   static Result<SecretBytes> copy_of(std::span<const std::uint8_t> source);
-  /// Makes a second object of the same bytes, on purpose.
+  /// Makes a second object with the same bytes, deliberately.
   [[nodiscard]] Result<SecretBytes> clone() const { return copy_of(bytes()); }
 
   [[nodiscard]] std::span<std::uint8_t> bytes() { return {data_, size_}; }
   [[nodiscard]] std::span<const std::uint8_t> bytes() const { return {data_, size_}; }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
-  /// Overwrites the bytes and gives them back; the object is then empty.
+  /// Overwrites and frees the bytes. The object is then empty.
   void wipe() noexcept;
 
  private:
@@ -41,11 +42,11 @@ class SecretBytes {
   std::size_t size_ = 0;
 };
 
-/// Says whether the secure heap is locked in memory and left out of core dumps. Where RLIMIT_MEMLOCK allows less than
-/// 4 MiB it is not: secrets are wiped all the same, but may be swapped out meanwhile.
+/// Returns true if the secure heap is locked in memory and left out of core dumps. It isn't if RLIMIT_MEMLOCK allows
+/// less than 4 MiB. Secrets are wiped all the same, but may be swapped out before that.
 [[nodiscard]] bool secrets_locked();
 
-/// Compares in a time that depends on the sizes alone; different sizes are different.
+/// Compares in a time that depends only on the sizes. Spans of different sizes are unequal.
 [[nodiscard]] bool equal_in_constant_time(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b);
 
 }  // namespace consilium::crypto

@@ -15,7 +15,7 @@ namespace consilium::crypto {
 /// A SHA-256 value (FIPS 180-4).
 using Digest = std::array<std::uint8_t, 32>;
 
-/// Hashes a stream of bytes with SHA-256. Not thread-safe; one object, one stream.
+/// Hashes a stream of bytes with SHA-256. Not thread-safe; use one object for each stream.
 class Sha256 {
  public:
   Sha256();
@@ -37,10 +37,10 @@ class Sha256 {
 [[nodiscard]] Digest sha256(std::span<const std::byte> bytes);
 [[nodiscard]] Digest sha256(std::string_view text);
 
-/// Writes bytes as lower-case hexadecimal.
+/// Encodes bytes as lower-case hexadecimal.
 [[nodiscard]] std::string to_hex(std::span<const std::uint8_t> bytes);
 
-/// Reads a digest from 64 hexadecimal digits of either case. Fails with kInvalidArgument on anything else.
+/// Reads a digest from 64 hexadecimal digits of either case. Fails with kInvalidArgument on any other text.
 Result<Digest> digest_from_hex(std::string_view hex);
 
 }  // namespace consilium::crypto

@@ -50,7 +50,7 @@ Result<SecretBytes> X25519KeyPair::agree(const X25519PublicKey& peer) const {
   }
   CONSILIUM_ASSIGN(SecretBytes secret, SecretBytes::allocate(kKeyBytes));
   std::size_t size = secret.size();
-  // OpenSSL fails here, and here only, where the result is all zero.
+  // OpenSSL fails here if, and only if, the result is all zero.
   if (EVP_PKEY_derive(context.get(), secret.bytes().data(), &size) != 1) {
     return fail(openssl_error(ErrorCode::kInvalidArgument, "the peer's X25519 key is a point of small order"));
   }

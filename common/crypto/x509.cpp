@@ -12,7 +12,8 @@
 namespace consilium::crypto {
 namespace {
 
-// SEQUENCE { SEQUENCE { id-ecPublicKey, prime256v1 }, BIT STRING { 0x04, x, y } } up to and with the 0x04 (RFC 5480).
+// The DER of SEQUENCE { SEQUENCE { id-ecPublicKey, prime256v1 }, BIT STRING { 0x04, x, y } } up to and including the
+// 0x04 (RFC 5480).
 constexpr std::array<unsigned char, 27> kP256Prefix = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
                                                        0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
                                                        0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04};
@@ -32,7 +33,8 @@ Result<std::vector<unsigned char>> encode(const X509_PUBKEY* key) {
   return bytes;
 }
 
-/// What stands where another PEM block was expected; "" where it can't be said.
+/// Describes what was found instead of the expected PEM block, for an error message. Names the block's kind only if it
+/// is well-formed.
 std::string found_instead(std::string_view body) {
   constexpr std::string_view kBegin = "-----BEGIN ";
   constexpr std::string_view kCapitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ";
@@ -45,7 +47,7 @@ std::string found_instead(std::string_view body) {
   return ", found '" + std::string(kBegin) + std::string(kind) + "-----' first";
 }
 
-/// One PEM block of the named kind and nothing but white space around it.
+/// Opens a text that must consist of one PEM block of the given kind, with only white space around it.
 Result<BioPtr> open_pem(std::string_view pem, std::string_view kind, std::size_t limit) {
   if (pem.size() > limit) {
     return fail(ErrorCode::kResourceExhausted,

@@ -10,16 +10,17 @@
 
 namespace consilium::encoding {
 
-/// Reads hostile bytes of a canonical record; after the first error every read gives zeros, and the caller checks once.
+/// Reads hostile bytes of a canonical record. After the first error every read returns zeros, so the caller needs to
+/// check only once.
 class ByteReader {
  public:
   explicit ByteReader(std::span<const std::byte> bytes) : rest_(bytes) {}
 
-  /// The next `count` bytes; none where fewer are left.
+  /// Returns the next `count` bytes, or none if fewer are left.
   std::span<const std::byte> bytes(std::size_t count);
-  /// Fills `out`, with zeros after an error.
+  /// Fills `out` with the next bytes, or with zeros after an error.
   void fill(std::span<std::uint8_t> out);
-  /// Reads an integer of that width from `low` to `high`.
+  /// Reads an integer of the width of `Unsigned`, and refuses one outside of `low` to `high`.
   template <class Unsigned>
   Unsigned integer(std::string_view what, std::uint64_t low, std::uint64_t high) {
     return static_cast<Unsigned>(ranged(what, sizeof(Unsigned), low, high));
@@ -28,7 +29,7 @@ class ByteReader {
   Enum kind(std::string_view what, Enum last) {
     return static_cast<Enum>(integer<std::uint8_t>(what, 1, static_cast<std::uint8_t>(last)));
   }
-  /// What prefixed<Unsigned>() wrote, `low` to `high` bytes long.
+  /// Reads what prefixed<Unsigned>() wrote, `low` to `high` bytes long.
   template <class Unsigned>
   std::span<const std::byte> prefixed(std::string_view what, std::size_t low, std::size_t high) {
     return bytes(integer<Unsigned>(what, low, high));
@@ -38,7 +39,7 @@ class ByteReader {
     const auto read = prefixed<Unsigned>(what, low, high);
     return {reinterpret_cast<const char*>(read.data()), read.size()};
   }
-  /// A finite number >= 0, at most `high`; the bits of -0 are not ours.
+  /// Reads a finite number from 0 to `high`. Refuses -0, so that zero has only one encoding.
   double number(std::string_view what, double high);
   crypto::Digest digest();
 

@@ -10,7 +10,7 @@
 
 namespace consilium::encoding {
 
-/// Writes the canonical records that are hashed and signed: little-endian, nothing between the fields.
+/// Writes the canonical records that are hashed and signed: little-endian, without padding between the fields.
 class ByteWriter {
  public:
   void bytes(std::span<const std::byte> from) { out_.insert(out_.end(), from.begin(), from.end()); }
@@ -22,7 +22,7 @@ class ByteWriter {
       out_.push_back(static_cast<std::byte>(std::uint64_t{value} >> (8 * i) & 0xFF));
     }
   }
-  /// The number of bytes as an `Unsigned`, then the bytes.
+  /// Writes the number of bytes as an `Unsigned`, then the bytes.
   template <class Unsigned>
   void prefixed(std::span<const std::byte> from) {
     integer(static_cast<Unsigned>(from.size()));

@@ -13,11 +13,11 @@ namespace consilium::encoding {
 
 namespace {
 
-/// Coordinates handled at a time: the copies of a block stay in the first-level cache.
+/// Coordinates processed at a time. The copies of a block stay in the first-level cache.
 constexpr std::size_t kBlock = 1024;
 
-/// Adding 1.5 x 2^52 leaves no bits for a fraction: the sum is rounded half to even (IEEE 754's default), and its low
-/// 32 bits are the rounded integer in two's complement, for every |x| < 2^51.
+/// Adding 1.5 x 2^52 leaves no bits for a fraction, so the sum is rounded half to even (IEEE 754's default). The low 32
+/// bits of the sum are the rounded integer in two's complement, for every |x| < 2^51.
 constexpr double kRounder = 6755399441055744.0;
 
 struct BlockCounts {
@@ -25,7 +25,7 @@ struct BlockCounts {
   std::uint32_t unusable = 0;  ///< NaN or infinite
 };
 
-/// The bits of the largest float that is not beyond the bound: magnitudes compare like their bits.
+/// Returns the bits of the largest float that isn't beyond the bound. Magnitudes compare like their bits.
 std::uint32_t bits_of_limit(double bound) {
   float limit = static_cast<float>(bound);
   if (static_cast<double>(limit) > bound) limit = std::nextafter(limit, 0.0f);
@@ -95,7 +95,7 @@ Result<std::uint64_t> encode_fixed_point(std::span<const float> values, const Fi
   for (std::size_t first = 0; first < values.size(); first += kBlock) {
     const std::size_t count = std::min(kBlock, values.size() - first);
     std::memcpy(block.data(), values.data() + first, count * sizeof(float));
-    // The copy is what is checked and encoded: without this, the compiler may read the shared memory again.
+    // The copy must be what is checked and encoded. Without this barrier the compiler may read the shared memory again.
     asm volatile("" : : "r"(block.data()) : "memory");
     const BlockCounts counts = count_block(block.data(), count, limit);
     if (counts.unusable != 0) {
@@ -113,7 +113,7 @@ void decode_fixed_point(std::span<const std::uint32_t> words, const Field& field
   const double full_divisor = field.scale * divisor;
   std::array<std::uint32_t, kBlock> in;
   std::array<float, kBlock> out;
-  // Through copies, since `values` may be the very memory of `words`.
+  // Uses copies, because `values` may be the same memory as `words`.
   for (std::size_t first = 0; first < words.size(); first += kBlock) {
     const std::size_t count = std::min(kBlock, words.size() - first);
     std::memcpy(in.data(), words.data() + first, count * sizeof(std::uint32_t));

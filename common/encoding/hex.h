@@ -7,7 +7,7 @@
 
 namespace consilium::encoding {
 
-/// Reads bytes written as lower-case hexadecimal digits; nothing where the text isn't that.
+/// Reads bytes from lower-case hexadecimal digits. Returns nullopt if the text is anything else.
 [[nodiscard]] std::optional<std::vector<std::byte>> bytes_from_hex(std::string_view text);
 
 }  // namespace consilium::encoding

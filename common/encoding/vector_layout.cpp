@@ -12,7 +12,7 @@ namespace consilium::encoding {
 
 namespace {
 
-constexpr double kRing = 1073741824.0;  // 2^30: half of the signed range, so that a newcomer's share still fits
+constexpr double kRing = 1073741824.0;  // 2^30: half of the signed range leaves room for sites that join later
 
 Result<void> check(const Field& field) {
   const auto refuse = [&](std::string_view what) {

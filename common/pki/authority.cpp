@@ -20,7 +20,7 @@ std::filesystem::path root_in(const std::filesystem::path& folder) { return fold
 std::filesystem::path key_in(const std::filesystem::path& folder) { return folder / "root.key"; }
 std::filesystem::path list_in(const std::filesystem::path& folder) { return folder / "crl.pem"; }
 
-/// The root's certificate and key, loaded for one operation; the key is wiped when it is freed.
+/// The root's certificate and key, loaded for one operation. The key is wiped when it is freed.
 struct Root {
   crypto::CertificatePtr certificate;
   crypto::KeyPtr key;
@@ -55,7 +55,7 @@ Result<Root> load_root(const std::filesystem::path& folder) {
   return Root{std::move(*certificate), std::move(*key), end};
 }
 
-/// Writes crl.pem from what the index says, after the index.
+/// Writes crl.pem from the index. Call it after writing the index.
 Result<void> write_revocation_list(const std::filesystem::path& folder, const Root& root, const Index& index) {
   std::vector<crypto::Revoked> revoked;
   for (const IndexEntry& entry : index.certificates) {
@@ -70,8 +70,8 @@ Result<void> write_revocation_list(const std::filesystem::path& folder, const Ro
   return files::replace_file(list_in(folder), pem);
 }
 
-/// Gives the list its next number and end, then writes index and list. A list ends soon, so that a member who gets no
-/// new ones notices; and not after the root.
+/// Gives the list its next number and end, then writes the index and the list. A list ends soon, so that a member who
+/// no longer receives new ones notices. It doesn't outlive the root.
 Result<void> write_next_list(const std::filesystem::path& folder, const Root& root, Index& index) {
   ++index.list_number;
   index.list_end =
@@ -119,7 +119,7 @@ Result<void> check_hosts(const Identity& identity, const std::vector<std::string
 
 bool in_force(const IndexEntry& entry) { return entry.revoked_at == 0 && entry.not_after > std::time(nullptr); }
 
-/// One name, one key: a second key for a name in force could stand in for the first.
+/// Checks that the name has no other key. A second key for a name in force could impersonate the first.
 Result<void> check_name_is_free(const Index& index, const Identity& identity, const std::string& fingerprint) {
   for (const IndexEntry& entry : index.certificates) {
     if (entry.role == identity.role && entry.name == identity.name && in_force(entry) &&
@@ -133,7 +133,7 @@ Result<void> check_name_is_free(const Index& index, const Identity& identity, co
   return {};
 }
 
-/// One key, one name: whoever holds a key could otherwise speak for both.
+/// Checks that the key has no other name. Otherwise the holder of the key could act under both names.
 Result<void> check_key_is_free(const Index& index, const Identity& identity, const std::string& fingerprint,
                                Authority::RevokedKey revoked_key) {
   for (const IndexEntry& entry : index.certificates) {
@@ -246,7 +246,7 @@ Result<std::string> Authority::sign(const std::string& csr_pem, const Identity& 
                    crypto::issue_certificate(contents, X509_REQ_get0_pubkey(request->get()), root.certificate.get(),
                                              root.key.get()));
   CONSILIUM_ASSIGN(std::string pem, crypto::to_pem(certificate.get()));
-  // The index first: no certificate may be out that cannot be revoked.
+  // Write the index first: it must be possible to revoke every certificate that has been issued.
   index.certificates.push_back({identity.role, identity.name, contents.serial, contents.not_after, fingerprint, 0});
   CONSILIUM_TRY(write_index(index_in(folder_), index));
   CONSILIUM_TRY(files::replace_file(
@@ -269,7 +269,7 @@ Result<void> Authority::revoke(Role role, const std::string& name) {
     return fail(ErrorCode::kNotFound, "no certificate was issued to " + std::string(name_of(role)) + " '" + name +
                                           "'; see what was: consilium ca list");
   }
-  // Revoking again writes the list again: that heals a crash between the two writes.
+  // Revoking again writes the list again, which repairs the state after a crash between the two writes.
   return write_next_list(folder_, root, index);
 }
 

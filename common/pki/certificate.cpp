@@ -11,7 +11,7 @@ std::string text_of(const ASN1_STRING* value) {
           static_cast<std::size_t>(ASN1_STRING_length(value))};
 }
 
-/// The one URI among a certificate's names; DNS names and addresses may stand beside it, nothing else.
+/// Returns the only URI among a certificate's names. Besides it, only DNS names and IP addresses are allowed.
 Result<std::string> only_uri(X509* certificate) {
   int critical = 0;  // -1: no such extension, -2: more than one
   const crypto::NamesPtr names(

@@ -8,7 +8,7 @@ constexpr std::size_t kMaxNameLength = 63;
 
 bool is_letter_or_digit(char letter) { return (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9'); }
 
-/// Makes hostile text fit for a message: short, and printable ASCII alone.
+/// Makes hostile text safe for a message: short, and only printable ASCII.
 std::string shown(std::string_view text) {
   std::string safe;
   for (const char letter : text.substr(0, 80)) {

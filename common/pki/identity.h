@@ -15,7 +15,7 @@ inline constexpr std::array<Role, 4> kRoles = {Role::kCoordinator, Role::kSite, 
 /// Reads "coordinator", "site", "researcher" or "operator".
 Result<Role> role_from_name(std::string_view name);
 
-/// Who a certificate speaks for: spiffe://<consortium>/<role>/<name>.
+/// The identity that a certificate proves: spiffe://<consortium>/<role>/<name>.
 struct Identity {
   std::string consortium;
   Role role = Role::kSite;
@@ -24,7 +24,8 @@ struct Identity {
   bool operator==(const Identity&) const = default;
 };
 
-/// Names are 1 to 63 of [a-z0-9-], beginning and ending with a letter or digit: fit for files, logs and URIs.
+/// Checks that a name has 1 to 63 characters of [a-z0-9-] and begins and ends with a letter or digit. Such names are
+/// safe in files, logs and URIs.
 Result<void> check_name(std::string_view name);
 [[nodiscard]] std::string to_uri(const Identity& identity);
 Result<Identity> identity_from_uri(std::string_view uri);

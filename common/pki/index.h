@@ -13,7 +13,7 @@
 
 namespace consilium::pki {
 
-/// What an authority remembers of one certificate (docs/formats/authority.md).
+/// What an authority records about one certificate (docs/formats/authority.md).
 struct IndexEntry {
   Role role = Role::kSite;
   std::string name;
@@ -23,15 +23,15 @@ struct IndexEntry {
   std::time_t revoked_at = 0;  ///< 0: not revoked
 };
 
-/// How long a revocation list is valid where nobody says otherwise, and the longest that may be asked for.
+/// The validity of a revocation list by default, and the longest that may be requested.
 inline constexpr std::chrono::days kListValidity{30};
 inline constexpr std::chrono::days kLongestList{3650};
 
-/// The index.json of an authority's folder.
+/// The content of index.json in an authority's folder.
 struct Index {
   std::string consortium;
   std::uint64_t list_number = 0;      ///< CRL number of the newest revocation list
-  std::time_t list_end = 0;           ///< when that list ends, UTC seconds; 0: written before lists had an end
+  std::time_t list_end = 0;           ///< when that list ends, UTC seconds; 0: from a version in which lists had no end
   std::chrono::days list_validity{};  ///< how long each new list is valid
   std::vector<IndexEntry> certificates;
 };
@@ -39,7 +39,7 @@ struct Index {
 Result<Index> read_index(const std::filesystem::path& file);
 Result<void> write_index(const std::filesystem::path& file, const Index& index);
 
-/// Writes UTC seconds as ISO 8601, "2026-03-01T12:00:00Z".
+/// Formats UTC seconds as ISO 8601, "2026-03-01T12:00:00Z".
 [[nodiscard]] std::string to_iso(std::time_t seconds);
 Result<std::time_t> from_iso(std::string_view text);
 

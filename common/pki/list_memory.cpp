@@ -16,7 +16,7 @@ constexpr std::size_t kMaxBytes = 4096;
 constexpr int kListVersion = 1;
 constexpr std::string_view kPrefix = "revocation-list-";
 
-/// Reads the number that a file remembers; 0 where there is no file.
+/// Reads the number that a file remembers, or 0 if there is no file.
 Result<std::uint64_t> read_number(const std::filesystem::path& file) {
   const auto text = files::read_file(file, kMaxBytes);
   if (!text && text.error().code == ErrorCode::kNotFound) {
@@ -36,7 +36,7 @@ Result<std::uint64_t> read_number(const std::filesystem::path& file) {
   return value["number"].get<std::uint64_t>();
 }
 
-/// Raises `highest` to `number`, and refuses a lower one.
+/// Raises `highest` to `number`, or refuses a lower number.
 Result<void> raise(std::uint64_t& highest, std::uint64_t number) {
   if (number < highest) {
     return fail(ErrorCode::kFailedPrecondition, "this is revocation list " + std::to_string(number) +

@@ -32,7 +32,7 @@ OwnCertificate::OwnCertificate(std::filesystem::path certificate, std::filesyste
 
 std::optional<std::string> OwnCertificate::warning_due() {
   const auto pem = files::read_file(certificate_, crypto::kMaxPemBytes);
-  if (!pem) return std::nullopt;  // it may be on its way
+  if (!pem) return std::nullopt;  // it may be about to be written
   const auto end = end_of_certificate(*pem);
   if (!end) return std::nullopt;
   const std::time_t now = clock_();

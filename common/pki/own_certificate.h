@@ -10,15 +10,16 @@
 
 namespace consilium::pki {
 
-/// How long before its end a certificate is warned of.
+/// How long before a certificate's end the warnings begin.
 inline constexpr std::time_t kWarnBeforeEnd = 30 * 86400;
 
-/// Says that a certificate ends within kWarnBeforeEnd, or has ended; nothing where it lasts longer.
-/// @param whose  names it: "/etc/consilium/north.pem: this certificate", "the certificate of site north"
+/// Returns a warning that a certificate ends within kWarnBeforeEnd or has ended, or nullopt if it is valid for longer.
+/// @param whose  how the text names the certificate: "/etc/consilium/north.pem: this certificate", "the certificate of
+/// site north"
 /// @param end    UTC seconds
 [[nodiscard]] std::optional<std::string> end_warning(const std::string& whose, std::time_t end, std::time_t now);
 
-/// The certificate that a program connects with, in a file that may be replaced by a renewed one. Not thread-safe.
+/// The certificate with which a program connects. A renewed certificate may replace it in its file. Not thread-safe.
 class OwnCertificate {
  public:
   /// @param clock  UTC seconds
@@ -26,13 +27,15 @@ class OwnCertificate {
       std::filesystem::path certificate, std::filesystem::path key,
       std::function<std::time_t()> clock = [] { return std::time(nullptr); });
 
-  /// Returns what to log about the end of the certificate in the file. The same words come once a day.
+  /// Returns the warning to log about the end of the certificate in the file, if one is due. The same text is returned
+  /// at most once a day.
   [[nodiscard]] std::optional<std::string> warning_due();
-  /// Whether the file holds another certificate, with its key, than at the last call of take().
+  /// Returns true if the file holds a different certificate than at the last call of take(), and the key file holds its
+  /// key.
   [[nodiscard]] bool renewed() const;
-  /// Notes the file's certificate as the one that is in use from now on.
+  /// Records the certificate in the file as the one that is now in use.
   void take();
-  /// End of the certificate in use, UTC seconds; 0 where none could be read.
+  /// Returns the end of the certificate in use, UTC seconds, or 0 if no certificate could be read.
   [[nodiscard]] std::time_t end() const { return end_; }
 
  private:

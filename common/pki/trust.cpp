@@ -18,7 +18,7 @@
 namespace consilium::pki {
 namespace {
 
-/// What tells one state of a file from the next.
+/// The metadata by which a change of a file is noticed.
 using FileState = std::tuple<ino_t, off_t, time_t, long, time_t, long>;
 
 std::optional<FileState> state_of(const std::filesystem::path& file) {
@@ -30,7 +30,7 @@ std::optional<FileState> state_of(const std::filesystem::path& file) {
                    status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
 }
 
-/// A root and a list as they were read; never changed after that.
+/// A root and a list as they were read. Immutable after that.
 struct Anchors {
   crypto::StorePtr store;
   std::string consortium;
@@ -145,7 +145,7 @@ Result<void> check_chain(const Anchors& anchors, X509* certificate, std::time_t 
   return {};
 }
 
-/// Reads its files when they change; `mutex_` guards what it has read.
+/// Reads its files when they change. `mutex_` protects the data read from them.
 class FileTrustStore final : public TrustStore {
  public:
   FileTrustStore(std::filesystem::path root, std::filesystem::path list, TrustOptions options)
@@ -154,7 +154,7 @@ class FileTrustStore final : public TrustStore {
         clock_(std::move(options.clock)),
         memory_(std::move(options.memory)) {}
 
-  /// Returns what the files say now, or why nobody may be let in.
+  /// Returns the present content of the files, or the reason why no certificate may be accepted.
   Result<std::shared_ptr<const Anchors>> anchors() const {
     const std::lock_guard lock(mutex_);
     CONSILIUM_TRY(refresh());
@@ -228,7 +228,7 @@ class FileTrustStore final : public TrustStore {
     return admitted ? admitted : fail(admitted.error().within(list_.string()));
   }
 
-  /// Reads the files where they have changed; the caller holds `mutex_`.
+  /// Reads the files if they have changed. The caller must hold `mutex_`.
   Result<void> refresh() const {
     const auto now = std::pair(state_of(root_), list_.empty() ? std::nullopt : state_of(list_));
     if (anchors_ && now == seen_) {

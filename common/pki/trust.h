@@ -14,40 +14,41 @@
 
 namespace consilium::pki {
 
-/// What a trust store may be given besides its files.
+/// Optional settings of a trust store.
 struct TrustOptions {
-  std::filesystem::path memory;  ///< folder that remembers the newest list seen; empty: until the store is closed
+  std::filesystem::path memory;  ///< folder that remembers the newest list seen; empty: remembered in memory only
   std::function<std::time_t()> clock = [] { return std::time(nullptr); };  ///< UTC seconds; called from any thread
 };
 
-/// What certificates are held against: one root, its revocation list and the clock. Thread-safe. Both files are read
-/// again when they change. Fails closed: while a file is unreadable, or the list has ended or is older than one seen
-/// before, nobody is let in.
+/// Checks certificates against one root, its revocation list and the clock. Thread-safe. Both files are read again when
+/// they change. It fails closed: no certificate is accepted while a file is unreadable, or while the list has ended or
+/// is older than one seen before.
 class TrustStore {
  public:
-  /// @param revocation_list  crl.pem, or empty: nothing is ever revoked
+  /// @param revocation_list  crl.pem, or empty if no certificate is ever revoked
   static Result<std::shared_ptr<TrustStore>> open(const std::filesystem::path& root,
                                                   const std::filesystem::path& revocation_list,
                                                   TrustOptions options = {});
   virtual ~TrustStore() = default;
 
-  /// Says whose certificate this is: signed by the root, in force, not revoked, fit for its role, and its role among
-  /// `roles`. kUnauthenticated where it proves nothing, kPermissionDenied where only the role is wrong.
+  /// Returns the identity of a certificate that is signed by the root, in force, not revoked and fit for its role, and
+  /// whose role is in `roles`. Fails with kUnauthenticated if the certificate isn't valid, and with kPermissionDenied
+  /// if only the role is wrong.
   virtual Result<Identity> authenticate(const std::string& certificate_pem, const std::vector<Role>& roles) const = 0;
 
-  /// Counts how often the files were read: while it stays the same, so does what is revoked. Fails while they cannot be
-  /// read, or the list has ended.
+  /// Returns how often the files have been read. As long as this number stays the same, so do the revoked certificates.
+  /// Fails while a file can't be read, or while the list has ended or is older than one seen before.
   virtual Result<std::uint64_t> version() const = 0;
 
-  /// Returns what to log about the revocation list: from seven days before its end, and while the store lets nobody in.
-  /// The same words come once a day.
+  /// Returns the warning to log about the revocation list, if one is due: from seven days before its end, and while the
+  /// store accepts no certificate. The same text is returned at most once a day.
   virtual std::optional<std::string> warning_due() const = 0;
 };
 
-/// Does a certificate carry this DNS name or IP address?
+/// Checks that a certificate carries this DNS name or IP address.
 Result<void> check_certificate_host(const std::string& certificate_pem, const std::string& host);
-/// Is the private key in `key_file` (0600) the one of the certificate in `certificate_file`? Returns the certificate's
-/// PEM.
+/// Checks that the private key in `key_file` (0600) belongs to the certificate in `certificate_file`. Returns the
+/// certificate in PEM.
 Result<std::string> check_key_pair(const std::filesystem::path& certificate_file,
                                    const std::filesystem::path& key_file);
 

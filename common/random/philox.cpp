@@ -3,7 +3,7 @@
 namespace consilium {
 namespace {
 
-// Multipliers and Weyl constants of the paper, table 3 and section 4.3.
+// The multipliers and Weyl constants of the paper, table 3 and section 4.3.
 constexpr std::uint64_t kMultiplier0 = 0xD2511F53U;
 constexpr std::uint64_t kMultiplier1 = 0xCD9E8D57U;
 constexpr std::uint32_t kWeyl0 = 0x9E3779B9U;

@@ -16,7 +16,8 @@ void append(std::string& text, std::uint64_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) text.push_back(static_cast<char>((value >> (8 * i)) & 0xFF));
 }
 
-/// Little-endian; every string is preceded by its 64-bit length, so that no two inputs give the same bytes.
+/// Hashes the inputs in little-endian order. Every string is preceded by its 64-bit length, so that different inputs
+/// give different bytes.
 crypto::Digest stream_digest(std::uint64_t seed, RandomPurpose purpose, std::uint32_t round, std::string_view name) {
   std::string input;
   append(input, kDomain.size(), 8);

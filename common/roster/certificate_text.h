@@ -5,12 +5,12 @@
 
 #include "common/error/error.h"
 
-/// Certificates as rosters keep them: the body of a PEM file, in one line.
+/// Certificates in the form in which rosters keep them: the body of a PEM file, on one line.
 namespace consilium::roster {
 
-/// Writes the PEM file of a certificate whose body is given.
+/// Returns the PEM text of a certificate with the given body.
 [[nodiscard]] std::string pem_of(const std::string& base64);
-/// Reads the body of the first certificate of a PEM text. kInvalidArgument where there is none.
+/// Returns the body of the first certificate in a PEM text. Fails with kInvalidArgument if there is none.
 Result<std::string> base64_of(std::string_view pem);
 
 }  // namespace consilium::roster

@@ -62,7 +62,7 @@ std::set<std::string> sites_of(const std::vector<Group>& groups) {
   return sites;
 }
 
-/// The groups of a population for which the plan states none.
+/// Returns the groups of a population for which the plan states none.
 std::vector<Group> planned_groups(const Roster& members, const Population& before, std::uint32_t colluding,
                                   std::vector<std::string>& notes) {
   std::vector<Group> groups;
@@ -102,7 +102,7 @@ void note_sites_outside(const Roster& members, const Population& population, std
                                                            : "List groups in consortium.yaml to change that."));
 }
 
-/// Appends the groups in force that a history lacks.
+/// Appends to the history the groups in force that it lacks.
 void extend_history(Population& population) {
   std::set<Group> known(population.history.begin(), population.history.end());
   for (const Group& group : population.groups) {
@@ -110,7 +110,7 @@ void extend_history(Population& population) {
   }
 }
 
-/// The signatures given beforehand by sites that were in a group until now.
+/// Returns the signatures that sites in a group of `previous` gave for a later departure.
 std::vector<Consent> kept_consents(const Roster& previous) {
   std::vector<Consent> kept;
   for (const Consent& consent : previous.consents) {
@@ -122,7 +122,7 @@ std::vector<Consent> kept_consents(const Roster& previous) {
   return kept;
 }
 
-/// Carries over what sites are held to over all rosters: the keys of those that left, and every succession.
+/// Carries over what binds sites in all later rosters: the keys of the sites that have left, and every succession.
 void keep_keys(Roster& roster, const Roster& previous, const std::vector<Succession>& successions) {
   for (const std::string& site : sites_in_histories(roster)) {
     const crypto::Digest* key = key_of(previous, site);

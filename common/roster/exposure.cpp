@@ -9,7 +9,7 @@
 namespace consilium::roster {
 namespace {
 
-/// How many groups a description lists, and among how many it looks for a difference.
+/// The number of groups that a description lists, and the number of groups that are searched for a difference.
 constexpr std::size_t kMostListed = 8;
 constexpr std::size_t kMostSearched = 256;
 
@@ -23,7 +23,7 @@ bool contains(const Group& whole, const Group& part) {
   return std::includes(whole.begin(), whole.end(), part.begin(), part.end());
 }
 
-/// Groups, the largest first, that are disjoint and make up `rest`; nothing where a greedy search finds none.
+/// Returns disjoint groups, the largest first, whose union is `rest`; nullopt if a greedy search finds none.
 std::optional<std::vector<Group>> parts_of(Group rest, std::span<const Group> groups) {
   std::vector<Group> parts;
   while (!rest.empty()) {
@@ -48,7 +48,8 @@ std::string list_text(std::span<const Group> groups) {
   return text;
 }
 
-/// How the cell's sum comes about; nothing where no group less other groups gives it.
+/// Describes the cell's sum as a group's sum less those of other groups; nullopt if the search finds no such
+/// difference.
 std::optional<std::string> difference_text(const Group& cell, std::span<const Group> groups) {
   for (const Group& group : groups) {
     if (!contains(group, cell)) continue;

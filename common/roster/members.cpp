@@ -9,7 +9,7 @@ namespace consilium::roster {
 Result<Roster> members_of(const pki::Authority& authority) {
   Roster roster;
   roster.consortium = authority.consortium();
-  const std::string now = pki::to_iso(std::time(nullptr));  // ISO 8601 in UTC sorts as time does
+  const std::string now = pki::to_iso(std::time(nullptr));  // ISO 8601 in UTC sorts chronologically
   CONSILIUM_ASSIGN(const std::vector<pki::Authority::Issued> issued, authority.list());
   for (const pki::Authority::Issued& entry : issued) {
     if (entry.revoked || entry.not_after <= now || entry.identity.role == pki::Role::kCoordinator) continue;

@@ -17,7 +17,7 @@ Result<void> require(bool holds, std::string message) {
   return fail(ErrorCode::kFailedPrecondition, std::move(message));
 }
 
-/// Are two rosters the same but for signatures?
+/// Returns true if two rosters differ at most in their consents.
 bool same_but_consents(const Roster& a, Roster b) {
   b.consents = a.consents;
   return a == b;
@@ -27,13 +27,13 @@ bool has(const std::vector<Group>& groups, const Group& group) {
   return std::find(groups.begin(), groups.end(), group) != groups.end();
 }
 
-/// Is a site in one of these groups? All sites of a cell are in the same ones.
+/// Returns true if a site is in one of these groups. All sites of a cell are in the same groups.
 bool in_any(const std::vector<Group>& groups, const std::string& site) {
   return std::any_of(groups.begin(), groups.end(),
                      [&](const Group& group) { return std::binary_search(group.begin(), group.end(), site); });
 }
 
-/// A data set stays in its population.
+/// Checks that a data set stays in its population.
 Result<void> check_dataset(const std::string& dataset, const Population& after, const Roster& next) {
   if (std::find(after.datasets.begin(), after.datasets.end(), dataset) != after.datasets.end()) return {};
   const Population* now = population_of(next, dataset);
@@ -42,7 +42,7 @@ Result<void> check_dataset(const std::string& dataset, const Population& after, 
                              after.name, dataset, now == nullptr ? "missing" : "in population '" + now->name + "'"));
 }
 
-/// A history only grows, at its end.
+/// Checks that a history has only grown, at its end.
 Result<void> check_history(const Roster& known, const Population& before, const Population& after) {
   const auto [old, now] =
       std::mismatch(before.history.begin(), before.history.end(), after.history.begin(), after.history.end());
@@ -73,7 +73,7 @@ Result<void> check_population(const Roster& known, const Population& before, con
   return {};
 }
 
-/// A history has every group over which this site has taken part in sums.
+/// Checks that the histories contain every group over which this site has taken part in sums.
 Result<void> check_ledger(const Change& change) {
   for (const auto& [name, groups] : change.ledger) {
     const Population* population = population_named(change.next, name);
@@ -87,7 +87,7 @@ Result<void> check_ledger(const Change& change) {
   return {};
 }
 
-/// The cells of a population that are too small for this roster's c.
+/// Returns the cells of a population that are too small for this roster's c.
 std::set<Group> small_cells(const Roster& roster, const Population& population) {
   std::set<Group> small;
   for (Group& cell : cells_of(population.history)) {
@@ -96,7 +96,7 @@ std::set<Group> small_cells(const Roster& roster, const Population& population) 
   return small;
 }
 
-/// Has a site signed a consent of this kind, with its own key?
+/// Returns true if a site has signed a consent of this kind with its own key.
 bool has_signed(const Change& change, const Population& population, const std::string& site, ConsentKind kind) {
   const crypto::Digest* key = consent_key(change, site);
   if (key == nullptr) return false;
@@ -106,7 +106,7 @@ bool has_signed(const Change& change, const Population& population, const std::s
   });
 }
 
-/// Has a site that leaves its group agreed to that beforehand?
+/// Returns true if a site that leaves its group has agreed to that beforehand.
 bool may_leave(const Change& change, const Population& population, const std::string& site) {
   if (in_any(population.groups, site)) return false;  // check: may-leave
   return has_signed(change, population, site, ConsentKind::kMayLeave);
@@ -143,14 +143,15 @@ Result<void> check_departure(const Roster& next, const Exposure& exposure, Depar
                           describe(next, exposure), set_text(exposure.cell)));
 }
 
-/// What people should know about a key that changes.
+/// Returns a remark on a key that changes: whether the old key signed the change.
 std::string_view signed_or_not(std::string_view kind, const Roster& known, const Roster& next,
                                const std::string& site) {
   if (kind != "site") return "";
   return check_successions(known, next, site) ? " (the old key signed that)" : " (the old key didn't sign that)";
 }
 
-/// Finds the cells of a population that the change makes too small, or brings back into a group although they are.
+/// Finds the cells of a population that the change makes too small, or brings back into a group although they are too
+/// small.
 std::vector<Group> newly_small(const Change& change, const Population& next) {
   const Population* known = change.known == nullptr ? nullptr : population_named(*change.known, next.name);
   const std::set<Group> before = known == nullptr ? std::set<Group>{} : small_cells(*change.known, *known);

@@ -18,7 +18,7 @@ using config::Value;
 using Owners = std::map<crypto::Digest, std::string>;
 using Keys = std::map<std::string, crypto::Digest>;
 
-/// A history's groups were in force under some c, and no c is below 1.
+/// The smallest group of a history: each was in force under some c, and c is at least 1.
 constexpr std::size_t kFewestEver = 3;
 
 Result<void> read_member(const Value& value, Keys& members, Owners& owners) {
@@ -43,7 +43,7 @@ Result<void> read_members(const Value& value, Keys& members, Owners& owners) {
   return {};
 }
 
-/// Checks that a history lists each group once, and every group in force.
+/// Checks that a history lists each group only once, and includes every group in force.
 Result<void> check_history(const Section& section, const Population& population) {
   std::set<Group> seen;
   for (std::size_t i = 0; i < population.history.size(); ++i) {
@@ -92,7 +92,7 @@ Result<void> read_populations(const Value& value, Roster& roster) {
   return {};
 }
 
-/// Reads the keys of sites that have left. Such a key may belong to another name now.
+/// Reads the keys of sites that have left. Another site may have such a key now.
 Result<void> read_former(const Value& value, Roster& roster) {
   Owners owners;
   CONSILIUM_TRY(read_members(value, roster.former, owners));

@@ -15,7 +15,7 @@ namespace {
 using config::Section;
 using config::Value;
 
-/// Longest certificate and signature, in characters of the file.
+/// The longest certificate and signature, in characters of the file.
 constexpr std::size_t kMostCertificateText = 4096;
 constexpr std::size_t kMostSignatureText = 256;
 

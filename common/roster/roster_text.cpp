@@ -20,7 +20,7 @@ std::string members_text(std::string_view key, const Keys& members) {
   return text;
 }
 
-/// Names in brackets: ["east", "north"].
+/// Returns the names in brackets: ["east", "north"].
 std::string names_text(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += fmt::format("{}\"{}\"", text.empty() ? "" : ", ", name);

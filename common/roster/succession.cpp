@@ -25,7 +25,8 @@ std::vector<Succession> successions_of(const Roster& roster, const std::string& 
   return own;
 }
 
-/// Do two successions say the same? One signature has several valid forms.
+/// Returns true if two successions state the same. Their signatures may differ, because one statement has several valid
+/// ones.
 bool same_statement(const Succession& a, const Succession& b) {
   return a.site == b.site && a.serial == b.serial && a.key == b.key && a.successor == b.successor;
 }

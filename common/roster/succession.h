@@ -11,39 +11,40 @@
 #include "common/pki/signer.h"
 #include "common/roster/roster.h"
 
-/// How a site gets another key and stays the same site: the old key signs the new one.
+/// Successions: a site gets another key and stays the same site, because the old key signs the new one.
 namespace consilium::roster {
 
-/// Writes the bytes that the signature covers (docs/formats/roster.md).
+/// Returns the bytes that the signature covers (docs/formats/roster.md).
 [[nodiscard]] std::vector<std::byte> succession_statement(const std::string& consortium, const Succession& succession);
 
-/// Signs that `successor` follows the key of this certificate (PEM).
-/// @param serial  of the roster that the site has accepted last
+/// Signs a statement that `successor` follows the key of this certificate (PEM).
+/// @param serial  of the last roster that the site has accepted
 Result<Succession> sign_succession(const std::string& consortium, const std::string& site, std::uint64_t serial,
                                    const crypto::Digest& successor, std::string_view certificate_pem,
                                    const pki::Signer& signer);
 
-/// Verifies that the old key signed a succession. kUnauthenticated where the certificate has another key, or the
-/// signature isn't its. The certificate's dates don't count, as with a consent.
+/// Verifies that the old key signed a succession. Fails with kUnauthenticated if the certificate has another key or the
+/// signature isn't by that key. As with a consent, the certificate's dates don't count.
 Result<void> check_succession(const std::string& consortium, const Succession& succession);
 
-/// Follows a site's successions from its key in `known` to the one in `next`. kFailedPrecondition, in words that say
-/// what to do, where they don't lead there, or where `next` lacks one that `known` has.
+/// Follows a site's successions from its key in `known` to its key in `next`. Fails with kFailedPrecondition if they
+/// don't lead there, or if `next` lacks one that `known` has. The message says what to do.
 Result<void> check_successions(const Roster& known, const Roster& next, const std::string& site);
 
-/// Holds the keys of all sites in a history of `known` to this: each is in `next` with the same key or a signed
-/// successor, among the sites or the former ones. A group's sums would otherwise go on with somebody else under the
-/// name of a member, and the difference of two of them would be that member's part.
+/// Checks the keys of all sites in a history of `known`: `next` must have each site with the same key or a signed
+/// successor, among its sites or its former sites. Otherwise the sums of a group could continue with an impostor under
+/// a member's name, and the difference of two of them would be that member's part.
 Result<void> check_site_keys(const Roster& known, const Roster& next);
 
-/// The key of a site, or the last one of a site that has left; nullptr where the roster has neither.
+/// Returns the key of a site, or the last key of a site that has left, or nullptr if the roster has neither.
 [[nodiscard]] const crypto::Digest* key_of(const Roster& roster, const std::string& site);
-/// Every site that a history of the roster names.
+/// Returns every site that occurs in a history of the roster.
 [[nodiscard]] std::set<std::string> sites_in_histories(const Roster& roster);
 
-/// Reads the file that `consilium-client roster successor` writes. Bounded like a roster; nothing is verified.
+/// Reads the file that `consilium-client roster successor` writes. The limits on input are those of a roster. Nothing
+/// is verified.
 Result<std::vector<Succession>> read_successions(const std::filesystem::path& file);
-/// Writes `successions:` and the list as YAML, as rosters and the file have it.
+/// Returns `successions:` and the list as YAML, as they appear in rosters and in that file.
 [[nodiscard]] std::string successions_text(const std::vector<Succession>& successions);
 
 }  // namespace consilium::roster

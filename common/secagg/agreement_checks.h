@@ -12,56 +12,58 @@
 #include "common/secagg/agreement_messages.h"
 #include "common/secagg/authenticator.h"
 
-/// What a site checks while the sites of a job agree on a key. Each check stands on a line of its own with its name, so
-/// that scripts/remove_checks can take it away and see which test notices.
+/// The checks that a site makes while the sites of a job agree on a key. Each check is on its own line, which also
+/// carries its name, so that scripts/remove_checks can remove it and report which test fails.
 namespace consilium::secagg {
 
-/// What the job says about an agreement; sites and coordinator take it from the job and never from each other.
+/// Holds the parameters of an agreement. Sites and coordinator take them from the job, never from each other.
 struct AgreementSetup {
   crypto::Digest job{};                          ///< job_digest()
-  std::uint32_t attempt = 1;                     ///< the try's number, from 1
-  std::vector<std::vector<std::string>> groups;  ///< of the job, by index; names in order, each once
+  std::uint32_t attempt = 1;                     ///< number of the try, from 1
+  std::vector<std::vector<std::string>> groups;  ///< the job's groups by index; names in order, each once
   std::uint32_t colluding = 1;                   ///< c
 };
 
-/// Refuses (kInvalidArgument) groups over which no sum is safe: none, fewer than 2c + 1 members, a name that stands
-/// twice, more than 255 sites together, or c = 0.
+/// Checks that sums over these groups are safe. Fails with kInvalidArgument if there are no groups, if a group has
+/// fewer than 2c + 1 members, if a name occurs twice, if there are more than 255 sites in total, or if c = 0.
 Result<void> check_setup(const AgreementSetup& setup);
 
-/// Returns the indices of the groups whose members are all among `names`, in order. Fails with kPermissionDenied
-/// where a site of no group or a part of a group is among `names`.
+/// Returns the indices of the groups whose members are all in `names`, in order. Fails with kPermissionDenied if
+/// `names` contains a site that is in no group, or only some of the members of a group.
 Result<std::vector<std::uint32_t>> whole_groups(const AgreementSetup& setup, std::span<const std::string> names);
 
-/// Before step 2: the adverts are those of whole groups of the job, more than half of its groups, this site's own among
-/// them; each is signed by its site over this try, and no key is used twice. Fewer groups could never commit a round
-/// (commit.h); and two different agreements of one job always share a group, whose honest members have one key at a
-/// time.
+/// Checks the list of adverts before step 2. It must hold the adverts of whole groups of the job, of more than half of
+/// the job's groups, and of this site's own group. Each advert must be signed by its site over this try, and no key may
+/// be used twice. More than half of the groups are needed for two reasons. Fewer groups could never commit a round
+/// (commit.h). And any two agreements of one job then share a group, whose honest members hold only one key at a time.
 /// @return the indices of the groups that take part
 Result<std::vector<std::uint32_t>> check_agreement_adverts(const AgreementSetup& setup, const AgreementAdvert& own,
                                                            const AgreementAdvertList& list,
                                                            const Authenticator& authenticator);
 
-/// Before step 3: there is a box of every other site, signed by it for this one. What is in the boxes is checked by
-/// opening them.
+/// Checks the boxes before step 3: there must be one from every other site, signed by that site for this one. The
+/// contents are checked when the boxes are opened.
 Result<void> check_delivered_boxes(const DeliveredBoxes& delivered, const crypto::Digest& sites,
                                    const AgreementAdvertList& list, Rank self, const Authenticator& authenticator);
 
-/// Before a number is published: a listed site has signed that this site's box doesn't fit this very commitment.
+/// Checks a complaint before this site publishes its number: a listed site must have signed that this site's box
+/// doesn't fit this very commitment.
 Result<void> check_accusation(const Accusation& accusation, const crypto::Digest& sites,
                               const AgreementAdvertList& list, Rank self, const crypto::Digest& commitment,
                               const Authenticator& authenticator);
 
-/// Before a published number is taken: it was asked for, and it fits its sender's commitment.
-/// @param asked        ranks that this site complained of, ascending
+/// Checks published numbers before they are used: they must be those that this site asked for, all of them, and each
+/// must fit its sender's commitment.
+/// @param asked        ranks of the sites that this site complained about, ascending
 /// @param commitments  by rank
 Result<void> check_openings(const Openings& openings, std::span<const Rank> asked,
                             std::span<const crypto::Digest> commitments, const crypto::Digest& sites,
                             const AgreementAdvertList& list);
 
-/// The rank of the site whose part stands at `index` of a list that leaves out `self`; and the other way round.
+/// Converts between a rank and an index into a list that has an entry for every site but `self`.
 [[nodiscard]] Rank other_rank(std::size_t index, Rank self);
 [[nodiscard]] std::size_t index_of_other(Rank rank, Rank self);
-/// The rank of a name; nullopt where it isn't listed.
+/// Returns the rank of the site with this name, or nullopt if the list doesn't contain it.
 [[nodiscard]] std::optional<Rank> rank_of(const AgreementAdvertList& list, const std::string& site);
 
 }  // namespace consilium::secagg

@@ -16,7 +16,7 @@ Result<void> require(bool holds, std::string why) {
   return fail(ErrorCode::kInvalidArgument, std::move(why));
 }
 
-/// Refuses a point of small order: whatever key it meets, they agree on zero.
+/// Refuses a point of small order: its shared secret with every key is zero.
 Result<void> check_agrees(const crypto::X25519PublicKey& key) {
   CONSILIUM_ASSIGN(crypto::SecretBytes any, crypto::SecretBytes::allocate(kSecretBytes));
   CONSILIUM_ASSIGN(const crypto::X25519KeyPair pair, crypto::X25519KeyPair::from_private(std::move(any)));
@@ -25,7 +25,7 @@ Result<void> check_agrees(const crypto::X25519PublicKey& key) {
 }
 
 bool same_boxes(const NumberBoxes& one, const NumberBoxes& other) {
-  // A site that signs the same statement again makes another signature; that isn't another statement.
+  // Signing the same statement again gives a different signature, but not a different statement.
   const auto same = [](const NumberBox& a, const NumberBox& b) { return a.sealed == b.sealed; };
   return one.commitment == other.commitment && std::ranges::equal(one.boxes, other.boxes, same);
 }
@@ -109,7 +109,7 @@ Result<void> AgreementCoordinator::take_advert(const std::string& site, const Ag
   return {};
 }
 
-/// An advert that comes late: said again it changes nothing; another one comes of a site that has lost its state.
+/// Handles a late advert. A repetition changes nothing; a different advert comes from a site that has lost its state.
 Result<void> AgreementCoordinator::on(Rank from, const AgreementAdvert& advert, AgreementOutput&) {
   return require(advert == list_.adverts[from],
                  fmt::format("the site advertised another key while {}; it may have lost its state", name_of(phase_)));
@@ -203,7 +203,8 @@ Result<void> AgreementCoordinator::on(Rank from, const Agreed& agreed, Agreement
   return {};
 }
 
-/// All sites were given numbers of the same commitments, so honest ones have the same key: who differs from most lies.
+/// Fails the try if confirmations differ. All sites were given numbers that fit the same commitments, so honest sites
+/// have the same key, and a site that differs from the majority is lying.
 void AgreementCoordinator::compare_confirmations() {
   std::map<crypto::Digest, std::size_t> counts;
   for (const auto& [rank, confirmation] : agreed_) ++counts[confirmation];

@@ -15,11 +15,11 @@
 
 namespace consilium::secagg {
 
-/// What an agreement is at.
+/// The phase of an agreement.
 enum class AgreementPhase : std::uint8_t { kAdvertising = 1, kSealing, kChecking, kAgreed, kFailed };
 [[nodiscard]] std::string_view name_of(AgreementPhase phase);
 
-/// What follows from an event: messages to sites, and adverts that were refused, with the reason.
+/// Holds the result of an event: messages to send to sites, and adverts that were refused, each with the reason.
 struct AgreementOutput {
   struct Addressed {
     std::string site;
@@ -33,34 +33,38 @@ struct AgreementOutput {
   std::vector<Refused> refused;
 };
 
-/// The coordinator's side of one try at agreeing on a key: it relays, checks every signature that a site checks, and
-/// names the site that stands in the way. It learns nothing of the key but its confirmation, and the numbers that sites
-/// publish after complaints. No socket, file, clock or thread: what it says follows from the events alone, so a journal
-/// of them rebuilds it after a restart. Not thread-safe.
+/// Implements the coordinator's side of one try at agreeing on a key. It relays messages, checks every signature that
+/// the sites check, and names the site that keeps the try from succeeding. It learns nothing about the key except its
+/// confirmation and the numbers that sites publish after complaints. It uses no socket, file, clock or thread. Its
+/// output depends only on the events, so a journal of the events is enough to rebuild it after a restart. Not
+/// thread-safe.
 class AgreementCoordinator {
  public:
-  /// kInvalidArgument where the setup is unsafe (check_setup()). `authenticator` outlives the object.
+  /// Starts a try. Fails with kInvalidArgument if the setup is unsafe (check_setup()). `authenticator` must outlive the
+  /// object.
   static Result<AgreementCoordinator> start(AgreementSetup setup, const Authenticator& authenticator);
 
   [[nodiscard]] AgreementPhase phase() const { return phase_; }
-  /// Why the try came to nothing, in kFailed; a new try has the next number.
+  /// Returns why the try failed, in kFailed. A new try has the next number.
   [[nodiscard]] const Error& failure() const { return failure_; }
-  /// The sites that failure() blames, in order. Empty where too few advertised.
+  /// Returns the sites that failure() blames, in order. Empty if too few groups had advertised.
   [[nodiscard]] const std::vector<std::string>& blamed() const { return blamed_; }
-  /// Sites that the coordinator waits for.
+  /// Returns the sites that the coordinator is waiting for.
   [[nodiscard]] std::set<std::string> awaited() const;
-  /// Indices of the job's groups that take part, from kSealing on.
+  /// Returns the indices of the job's groups that take part, from kSealing on.
   [[nodiscard]] const std::vector<std::uint32_t>& groups() const { return groups_; }
-  /// What all sites say of their key, in kAgreed: part of each sum's context.
+  /// Returns the confirmation of the key that all sites gave, in kAgreed. It is part of the context of every sum.
   [[nodiscard]] const std::optional<crypto::Digest>& confirmation() const { return confirmation_; }
 
-  /// Takes a site's message. An untrue advert is refused and may be followed by another; from then on whatever is
-  /// untrue, out of order or contradicts what the site said before fails the try with its name. What is said again word
-  /// for word changes nothing.
+  /// Handles a message from a site. An invalid advert is refused, and the site may send another. After the adverts are
+  /// listed, any message that is invalid, out of order or contradicts an earlier message of the same site fails the try
+  /// and blames that site. An identical repetition changes nothing.
   AgreementOutput receive(const std::string& site, const AgreementSiteMessage& message);
-  /// Ends the waiting: goes on with the groups whose members have all advertised, or fails and blames the silent.
+  /// Stops waiting. While advertising, the agreement continues with the groups whose members have all advertised. In
+  /// later phases the try fails, and the sites that haven't answered are blamed.
   AgreementOutput close();
-  /// What a site that came back may have missed; it answers again what it has answered, word for word.
+  /// Returns the messages that a reconnecting site may have missed. The site repeats any answer that it has already
+  /// given, word for word.
   [[nodiscard]] std::vector<AgreementCoordinatorMessage> unanswered(const std::string& site) const;
 
  private:
@@ -78,11 +82,11 @@ class AgreementCoordinator {
   [[nodiscard]] std::size_t size() const { return list_.adverts.size(); }
   [[nodiscard]] const std::string& name(Rank rank) const { return list_.adverts[rank].site; }
   [[nodiscard]] const std::string& certificate(Rank rank) const { return list_.adverts[rank].certificate; }
-  /// Has the site complained, and are numbers that it complained of not published yet?
+  /// Returns true if the site has complained about a number that hasn't been published yet.
   [[nodiscard]] bool waits_for_others(Rank rank) const;
   [[nodiscard]] DeliveredBoxes boxes_for(Rank site) const;
   [[nodiscard]] Openings openings_for(Rank site) const;
-  /// The first complaint about a site; nullopt where nobody complains.
+  /// Returns the first complaint about a site, or nullopt if there is none.
   [[nodiscard]] std::optional<Accusation> accusation_of(Rank site) const;
   void give_up(std::vector<std::string> blamed, ErrorCode code, std::string why);
 
@@ -96,7 +100,7 @@ class AgreementCoordinator {
   crypto::Digest sites_{};  ///< ctxK
   std::vector<std::uint32_t> groups_;
   std::map<Rank, NumberBoxes> boxes_;
-  std::map<Rank, Complaints> complaints_;  ///< by who complains
+  std::map<Rank, Complaints> complaints_;  ///< by complainant
   std::map<Rank, PublishedNumber> opened_;
   std::map<Rank, crypto::Digest> agreed_;
   std::optional<crypto::Digest> confirmation_;

@@ -15,9 +15,9 @@
 namespace consilium::secagg {
 namespace {
 
-constexpr crypto::AeadNonce kNonce{};  ///< every box has a key of its own
+constexpr crypto::AeadNonce kNonce{};  ///< may be zero, because every box has its own key
 
-/// A state, and what to say on entering it.
+/// A state, and the message to send on entering it.
 struct Step {
   AgreementState state;
   AgreementSiteMessage answer;
@@ -30,7 +30,7 @@ Result<void> check_identity(const AgreementSiteSetup& setup) {
   return fail(ErrorCode::kInvalidArgument, fmt::format("agreement: {} is in none of the job's groups", setup.site));
 }
 
-/// This site's own number, in the states in which others may complain of it.
+/// Returns this site's own number in the states in which others may complain about it, otherwise nullptr.
 const crypto::SecretBytes* published_on_complaint(const AgreementState& state, Rank self) {
   if (const auto* sent = std::get_if<AgreementBoxesSent>(&state)) return &sent->number;
   if (const auto* complained = std::get_if<AgreementComplained>(&state)) return &complained->numbers[self];
@@ -46,12 +46,12 @@ struct AgreementSite::Impl {
   const pki::Signer& signer;
   crypto::RandomSource& random;
   AgreementRecord record;
-  // From the list of adverts on, all public.
+  // Set when the list of adverts is accepted; all public.
   crypto::Digest sites{};  ///< ctxK
   Rank self = 0;
   std::vector<std::uint32_t> groups;
 
-  /// Takes up the list that stands in the record.
+  /// Sets the members that follow from the list in the record.
   void enter(std::vector<std::uint32_t> present) {
     sites = sites_context(agreement_context(setup.agreement.job, setup.agreement.attempt), record.list);
     self = rank_of(record.list, setup.site).value();
@@ -133,7 +133,7 @@ struct AgreementSite::Impl {
     return reach(std::move(now));
   }
 
-  /// Whatever isn't named above is out of order.
+  /// Refuses every other combination of state and message as out of order.
   template <class Now, class Message>
   Result<Step> on(Now&, const Message& message) {
     return fail(ErrorCode::kFailedPrecondition,
@@ -155,7 +155,7 @@ struct AgreementSite::Impl {
     return Step{std::move(next), std::move(answer)};
   }
 
-  /// Publishes this site's number; it has the same answer for everybody, at any time, and changes no state.
+  /// Publishes this site's number. The answer is the same for every complainant at any time, and changes no state.
   Result<AgreementSiteMessage> publish(const Accusation& accusation) const {
     const crypto::SecretBytes* number = published_on_complaint(record.state, self);
     if (number == nullptr)

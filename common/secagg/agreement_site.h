@@ -18,35 +18,37 @@
 
 namespace consilium::secagg {
 
-/// What a site holds itself to, whatever the coordinator says.
+/// Holds what a site insists on, whatever the coordinator says.
 struct AgreementSiteSetup {
   AgreementSetup agreement;  ///< from the job that this site checked
   std::string site;          ///< its own name, a member of one of the groups
-  std::string certificate;   ///< its own, PEM
+  std::string certificate;   ///< its own certificate, PEM
 };
 
-/// A site's side of one try at agreeing on a key K that the coordinator doesn't know: the coordinator's messages go in,
-/// the site's answers come out. No socket, file, clock or thread. A message that is out of order or untrue is refused;
-/// the site has then left the try, its secrets are wiped, and it answers nothing more. A message that was just answered
-/// is answered again word for word.
+/// Implements a site's side of one try at agreeing on a key K that the coordinator doesn't know. The coordinator's
+/// messages go in and the site's answers come out. It uses no socket, file, clock or thread. It refuses a message that
+/// is out of order or invalid, and the site then leaves the try: its secrets are wiped, and it gives no further
+/// answers. If the last answered message is repeated, so is the answer, word for word.
 ///
-/// Each site seals a fresh number for each other site; K is derived from all of them. A coordinator that has one site's
-/// help learns K, because that site knows it. Without such help it learns only the numbers that are published after
-/// complaints, and K stays hidden as long as one honest site's number isn't among them: it is a 256-bit input of the
-/// hash. A site publishes its number only to a complaint that a listed site signed, and an honest site signs one only
-/// where the sender itself signed a wrong box, so between honest sites no number is ever published.
+/// Each site seals a fresh number for every other site, and K is derived from all numbers. A coordinator that colludes
+/// with a site learns K, because that site knows it. Without a colluding site it learns only the numbers that are
+/// published after complaints. K stays hidden as long as the number of one honest site isn't among them, because that
+/// number is a 256-bit input of the hash. A site publishes its number only in response to a complaint that a listed
+/// site has signed. An honest site signs a complaint only if the sender itself signed a bad box. Honest sites therefore
+/// never make each other publish a number.
 ///
-/// An agreement may take days. sealed() gives the state as bytes that only `sealing_key` opens; save them before the
-/// answer that led to them is sent. Move-only; not thread-safe.
+/// An agreement may take days. sealed() returns the state as bytes that only `sealing_key` can open. Save them before
+/// you send the answer that led to that state. Move-only; not thread-safe.
 class AgreementSite {
  public:
-  /// Step 1: draws the box key and the number's seed, and signs the advert. `authenticator`, `signer` and `random`
-  /// outlive the object. kInvalidArgument where the setup is unsafe (check_setup()) or doesn't list the site.
+  /// Starts step 1: draws the box key and the seed of the number, and signs the advert. `authenticator`, `signer` and
+  /// `random` must outlive the object. Fails with kInvalidArgument if the setup is unsafe (check_setup()) or doesn't
+  /// list the site.
   static Result<AgreementSite> start(AgreementSiteSetup setup, const Authenticator& authenticator,
                                      const pki::Signer& signer, crypto::RandomSource& random);
-  /// Takes up a saved state. The setup must be the one it was saved under, except for a renewed certificate.
-  /// kUnauthenticated where the key or the setup is another or the bytes were changed; kInvalidArgument where they are
-  /// no saved state.
+  /// Resumes from a saved state. The setup must be the one that the state was saved under, except that the certificate
+  /// may have been renewed. Fails with kUnauthenticated if the key or the setup differs or the bytes were changed, and
+  /// with kInvalidArgument if the bytes aren't a saved state.
   static Result<AgreementSite> restore(std::span<const std::byte> saved, const crypto::SecretBytes& sealing_key,
                                        AgreementSiteSetup setup, const Authenticator& authenticator,
                                        const pki::Signer& signer, crypto::RandomSource& random);
@@ -54,21 +56,23 @@ class AgreementSite {
   AgreementSite& operator=(AgreementSite&&) noexcept;
   ~AgreementSite();
 
-  /// Saves the state, sealed by AES-256-GCM with a key derived for this one file from `sealing_key` (32 bytes).
-  /// kFailedPrecondition once the try is left.
+  /// Returns the state, sealed by AES-256-GCM under a key that is derived from `sealing_key` (32 bytes) for this one
+  /// file. Fails with kFailedPrecondition once the site has left the try.
   Result<std::vector<std::byte>> sealed(const crypto::SecretBytes& sealing_key) const;
 
   [[nodiscard]] const AgreementAdvert& advert() const;
 
-  /// Takes the coordinator's next message and returns the site's answer. Where the answer is Agreed, the key stands. An
-  /// accusation changes no state and may come at any time after the boxes.
+  /// Handles the coordinator's next message and returns the site's answer. If the answer is Agreed, the site has K. An
+  /// accusation changes no state and may arrive at any time after this site has sent its boxes.
   Result<AgreementSiteMessage> receive(const AgreementCoordinatorMessage& message);
 
-  /// K, 32 bytes, once it is known; nullptr before. Valid until the object goes or moves.
+  /// Returns K (32 bytes) once it is known, or nullptr before that. The pointer is valid until the object is destroyed
+  /// or moved.
   [[nodiscard]] const crypto::SecretBytes* key() const;
-  /// agreement_confirmation() of K, once it is known.
+  /// Returns agreement_confirmation() of K, once K is known.
   [[nodiscard]] std::optional<crypto::Digest> confirmation() const;
-  /// Indices of the job's groups that take part, in order; empty before the adverts of all are known.
+  /// Returns the indices of the job's groups that take part, in order. Empty until this site has accepted the list of
+  /// adverts.
   [[nodiscard]] const std::vector<std::uint32_t>& groups() const;
 
  private:

@@ -20,7 +20,7 @@ constexpr std::size_t kMaxPublicBytes = 3 * kMaxMessageBytes;
 
 enum class Phase : std::uint8_t { kAdvertised = 1, kBoxesSent, kComplained, kReached };
 
-/// The secrets of a state, one after the other. A number that is awaited leaves its place empty.
+/// The secrets of a state, one after the other. An awaited number leaves its place empty.
 using Secrets = std::vector<const crypto::SecretBytes*>;
 Secrets secrets_of(const AgreementAdvertised& state) { return {&state.box.private_key(), &state.seed}; }
 Secrets secrets_of(const AgreementBoxesSent& state) { return {&state.box.private_key(), &state.number}; }
@@ -106,7 +106,7 @@ Result<AgreementState> read_state(ByteReader& in, Phase phase, std::size_t sites
   return AgreementState(AgreementAdvertised{std::move(box), std::move(second)});
 }
 
-/// Reads what was authenticated already.
+/// Reads bytes that have already been authenticated.
 Result<AgreementRecord> read_record(std::span<const std::byte> open_part, const crypto::SecretBytes& secrets) {
   ByteReader in(open_part);
   const Phase phase = in.kind("phase", Phase::kReached);

@@ -28,7 +28,7 @@ Result<crypto::SecretBytes> own_number(const crypto::SecretBytes& seed, const cr
 }
 
 crypto::Digest number_commitment(const crypto::Digest& sites, Rank from, std::span<const std::uint8_t> number) {
-  // As a Statement hashes, but piece by piece: nothing of the number stays in memory of its own.
+  // Hashes like a Statement, but piece by piece, so that no copy of the number stays in memory.
   crypto::Sha256 hash;
   hash.update(Statement("consilium/v1/agreement-commitment").add(sites).number(from).take());
   encoding::ByteWriter length;

@@ -9,14 +9,14 @@
 
 namespace consilium::secagg {
 
-/// Whose signatures count: what the protocol asks of certificates and of the roster.
+/// Decides which certificates and signatures count: the interface of the protocol to the certificates and the roster.
 class Authenticator {
  public:
   virtual ~Authenticator() = default;
-  /// Is this a certificate of `site`, in force (root, revocation list, clock), with the key that the job's roster
-  /// names? kUnauthenticated says what is wrong with it.
+  /// Checks that this is a certificate of `site`, that it is in force (root, revocation list, clock), and that its key
+  /// is the one in the job's roster. Fails with kUnauthenticated; the message says what is wrong.
   virtual Result<void> check_certificate(const std::string& site, const std::string& certificate) const = 0;
-  /// Is the signature by the certificate's key?
+  /// Checks that the signature is by the certificate's key.
   virtual Result<void> verify(const std::string& certificate, std::span<const std::byte> message,
                               const Signature& signature) const = 0;
 };

@@ -71,7 +71,7 @@ Result<void> require(bool holds, std::string why) {
   return fail(ErrorCode::kPermissionDenied, "commit: " + std::move(why));
 }
 
-/// Index of the group that each site of the job is in.
+/// Maps each site of the job to the index of its group.
 std::map<std::string, std::size_t> groups_by_site(const std::vector<std::vector<std::string>>& groups) {
   std::map<std::string, std::size_t> by_site;
   for (std::size_t index = 0; index < groups.size(); ++index) {
@@ -80,7 +80,7 @@ std::map<std::string, std::size_t> groups_by_site(const std::vector<std::vector<
   return by_site;
 }
 
-/// How many members of each group have signed; a signature that is wrong in any way fails it all.
+/// Counts the members of each group that have signed. Fails if any signature is wrong in any way.
 Result<std::vector<std::uint32_t>> count_signers(const SignedCommit& commit,
                                                  const std::vector<std::vector<std::string>>& groups,
                                                  const Authenticator& authenticator) {

@@ -18,13 +18,13 @@ Result<void> require(bool holds, std::string why) {
   return fail(ErrorCode::kInvalidArgument, std::move(why));
 }
 
-/// The phase whose answer a message is.
+/// Returns the phase in which sites send this message.
 Phase phase_of(const SiteMessage& message) {
   constexpr Phase kPhases[] = {Phase::kAdvertising, Phase::kSharing, Phase::kConfirming, Phase::kUnmasking};
   return kPhases[message.index()];
 }
 
-/// Refuses a point of small order: whatever key it meets, they agree on zero.
+/// Refuses a point of small order: its shared secret with every key is zero.
 Result<void> check_agrees(const crypto::X25519PublicKey& key) {
   CONSILIUM_ASSIGN(crypto::SecretBytes any, crypto::SecretBytes::allocate(kSecretBytes));
   CONSILIUM_ASSIGN(const crypto::X25519KeyPair pair, crypto::X25519KeyPair::from_private(std::move(any)));
@@ -50,7 +50,7 @@ std::size_t CoordinatorProtocol::threshold() const {
 Output CoordinatorProtocol::receive(const std::string& site, const SiteMessage& message) {
   Output output;
   if (std::ranges::find(setup_.cohort, site) == setup_.cohort.end()) return output;
-  if (phase_of(message) < phase_) return output;  // late, or said twice: its answer stands, or it is out already
+  if (phase_of(message) < phase_) return output;  // late or repeated: the first answer stands, or the site is out
   Result<void> taken = fail(ErrorCode::kInvalidArgument,
                             fmt::format("unexpected {} while {}", secagg::name_of(message), name_of(phase_)));
   if (phase_of(message) == phase_) {
@@ -70,14 +70,14 @@ Output CoordinatorProtocol::receive(const std::string& site, const SiteMessage& 
 Output CoordinatorProtocol::lose(const std::string& site) {
   Output output;
   bool out = awaited_.erase(site) > 0;
-  // Before its vector is masked with the others', a site can still be left out of everything.
+  // Until the sites mask their vectors, a site that is lost can still be left out of everything.
   if (phase_ == Phase::kAdvertising) out = advertised_.erase(site) > 0 || out;
   if (const auto rank = rank_of(site); phase_ == Phase::kSharing && rank) out = shares_.erase(*rank) > 0 || out;
   if (out) miss(site, output);
   return output;
 }
 
-/// Goes on without a site that was awaited.
+/// Continues without a site that was awaited.
 void CoordinatorProtocol::miss(const std::string& site, Output& output) {
   if (setup_.everyone && phase_ < Phase::kConfirming) {
     give_up(fmt::format("counts are summed over a whole group, and {} is missing", site));
@@ -97,7 +97,7 @@ Output CoordinatorProtocol::close_phase() {
   return output;
 }
 
-/// Enters the next phase where this one has what it needs, or gives up where it can't get it any more.
+/// Enters the next phase once this one has what it needs, or gives up if it can't get it any more.
 void CoordinatorProtocol::move_on(Output& output) {
   switch (phase_) {
     case Phase::kAdvertising:
@@ -135,7 +135,7 @@ Result<void> CoordinatorProtocol::on(const std::string& site, const Advert& adve
   return {};
 }
 
-/// Every other site would refuse such keys, and the attempt with them: it costs the one that sent them its place.
+/// Refuses keys that every other site would refuse, and the attempt with them. The site that sent them loses its place.
 Result<void> CoordinatorProtocol::check_keys(const Advert& advert) const {
   CONSILIUM_TRY(check_agrees(advert.channel_key));
   CONSILIUM_TRY(check_agrees(advert.mask_key));
@@ -239,7 +239,7 @@ Result<void> CoordinatorProtocol::on(const std::string& site, const Reveal& reve
   return {};
 }
 
-/// Is it the share that its sender committed to?
+/// Returns true if this is the share that its sender committed to.
 bool CoordinatorProtocol::committed_to(Rank holder, Rank of, const RevealedShare& share) const {
   const bool seed = std::ranges::binary_search(survivors_, of);
   const ShareCommitments& commitments = shares_.at(of).commitments[holder];
@@ -283,7 +283,7 @@ Result<void> CoordinatorProtocol::add_seed_mask(Rank site) {
   return {};
 }
 
-/// The masks that survivors share with a site whose vector isn't in the sum.
+/// Adds the pairwise masks that the survivors share with a site whose vector isn't in the sum.
 Result<void> CoordinatorProtocol::add_pair_masks(Rank dropped) {
   CONSILIUM_ASSIGN(crypto::SecretBytes secret, rebuild(dropped));
   CONSILIUM_ASSIGN(const crypto::X25519KeyPair pair, crypto::X25519KeyPair::from_private(std::move(secret)));
@@ -292,7 +292,7 @@ Result<void> CoordinatorProtocol::add_pair_masks(Rank dropped) {
   for (const Rank survivor : survivors_) {
     CONSILIUM_ASSIGN(const crypto::SecretBytes agreed, pair.agree(adverts_.adverts[survivor].mask_key));
     CONSILIUM_ASSIGN(crypto::SecretBytes key, pair_mask_key(agreed, cohort_, dropped, survivor));
-    masks_.push_back({std::move(key), survivor < dropped});  // where the survivor added it
+    masks_.push_back({std::move(key), survivor < dropped});  // subtract if the survivor added it
   }
   return {};
 }
@@ -339,7 +339,7 @@ std::set<std::string> CoordinatorProtocol::names(const std::vector<Rank>& ranks)
 Boxes CoordinatorProtocol::boxes_for(Rank site) const {
   Boxes boxes;
   for (const auto& [from, shares] : shares_) {
-    // The sender left itself out, so those after it stand one place earlier.
+    // The sender leaves itself out, so entries after its own rank are shifted down by one.
     if (from != site) boxes.boxes.push_back({from, shares.boxes[site < from ? site : site - 1U]});
   }
   return boxes;

@@ -16,56 +16,62 @@
 
 namespace consilium::secagg {
 
-/// What the coordinator knows of an attempt before it begins.
+/// Holds what the coordinator knows about an attempt before it begins.
 struct CoordinatorSetup {
   crypto::Digest context{};         ///< attempt_context() of the round order
-  std::vector<std::string> cohort;  ///< the sites that are asked
+  std::vector<std::string> cohort;  ///< the sites that are asked to take part
   std::uint32_t colluding = 1;      ///< c
-  bool everyone = false;            ///< the sum is of the whole cohort or of nobody: counts of a fixed group
+  bool everyone = false;            ///< the sum needs the whole cohort: counts of a fixed group
 };
 
-/// What the protocol is at. The coordinator waits for one message of each site in all but the last two.
+/// The phase of the protocol. In each phase but the last two the coordinator waits for one message of each awaited
+/// site; in kUploading, for its vector.
 enum class Phase : std::uint8_t { kAdvertising = 1, kSharing, kUploading, kConfirming, kUnmasking, kUnmasked, kFailed };
 [[nodiscard]] std::string_view name_of(Phase phase);
 
 using Output = OutputOf<CoordinatorMessage>;
 
-/// The coordinator's side of one attempt at a masked sum (Bonawitz et al. 2017, figure 4): it relays, counts, and at
-/// the end rebuilds the masks that are left in the sum of the survivors. It sees no site's vector and no site's secrets
-/// but those that t survivors agreed to reveal. No socket, file, clock or thread. Not thread-safe.
+/// Implements the coordinator's side of one attempt at a masked sum (Bonawitz et al. 2017, figure 4). It relays and
+/// counts messages. At the end it reconstructs the masks that are left in the sum of the survivors. It sees no site's
+/// vector, and no secrets of a site except those that t survivors agreed to reveal. It uses no socket, file, clock or
+/// thread. Not thread-safe.
 class CoordinatorProtocol {
  public:
-  /// @param authenticator outlives the object
+  /// @param authenticator must outlive the object
   CoordinatorProtocol(CoordinatorSetup setup, const Authenticator& authenticator);
 
   [[nodiscard]] Phase phase() const { return phase_; }
-  /// Why the attempt came to nothing, in kFailed.
+  /// Returns why the attempt failed, in kFailed.
   [[nodiscard]] const Error& failure() const { return failure_; }
-  /// Sites whose message of this phase is awaited; in kUploading those whose vector is.
+  /// Returns the sites whose message of this phase is awaited. In kUploading these are the sites whose vector is
+  /// awaited.
   [[nodiscard]] const std::set<std::string>& awaited() const { return awaited_; }
   [[nodiscard]] std::size_t threshold() const;
 
-  /// Takes a site's message. One that is untrue or out of order costs the site its place (Output::lost); one that is
-  /// late or said twice changes nothing.
+  /// Handles a message from a site. A message that is invalid or out of order removes the site from the attempt
+  /// (Output::lost). A late or repeated message changes nothing.
   Output receive(const std::string& site, const SiteMessage& message);
-  /// A site is gone for good: it failed, or (before the survivors are listed) it disconnected.
+  /// Notes that a site is gone for good: it has failed, or it has disconnected before the survivors were listed.
   Output lose(const std::string& site);
-  /// The phase has lasted long enough: who is awaited is lost. Not in kUploading, whose end is close_uploads().
+  /// Ends a phase that has lasted long enough: the sites that are still awaited are lost. Does nothing in kUploading,
+  /// which ends with close_uploads().
   Output close_phase();
 
-  /// May the site upload: it has shared its keys, and its boxes are out.
+  /// Returns true if the site may upload: it has shared its keys, it has been sent its boxes, and its vector hasn't
+  /// arrived.
   [[nodiscard]] bool admits_upload(const std::string& site) const;
-  /// A site's vector is in the sum.
+  /// Notes that a site's vector has been added to the sum.
   void uploaded(const std::string& site);
-  /// Fixes U3 and asks it to confirm. Fewer than t: the attempt has failed, and nothing was asked. Nothing happens
-  /// where U3 is fixed already: what was confirmed is not given up.
+  /// Fixes U3 and asks its sites to confirm. If U3 has fewer than t sites, the attempt fails and no site is asked. Does
+  /// nothing if U3 is already fixed, because survivors that were confirmed must not be given up.
   Output close_uploads();
-  /// What a survivor that came back may have missed: it answers again what it has answered, word for word.
+  /// Returns the messages that a reconnecting survivor may have missed. The site repeats any answer that it has already
+  /// given, word for word.
   [[nodiscard]] std::vector<CoordinatorMessage> owed(const std::string& site) const;
 
-  /// In kUnmasked: what takes the masks off the survivors' sum. Once.
+  /// Returns the terms that remove the masks from the survivors' sum, in kUnmasked. Returns them only once.
   std::vector<MaskTerm> take_masks();
-  /// U3 by name, from close_uploads() on.
+  /// Returns the names of U3, from close_uploads() on.
   [[nodiscard]] std::vector<std::string> survivors() const;
 
  private:
@@ -106,7 +112,7 @@ class CoordinatorProtocol {
   std::set<Rank> uploaded_;
   std::vector<Rank> survivors_;  ///< U3, from kConfirming on
   std::map<Rank, Signature> confirmations_;
-  std::map<Rank, std::map<Rank, RevealedShare>> revealed_;  ///< by whose secret, then by holder; good ones only
+  std::map<Rank, std::map<Rank, RevealedShare>> revealed_;  ///< by owner, then by holder; valid ones only
   std::vector<MaskTerm> masks_;
 };
 

@@ -5,15 +5,15 @@ namespace {
 
 __extension__ using UnsignedWide = unsigned __int128;
 
-/// Takes a value below 2^62 modulo p: once folded it is at most p, and p itself becomes 0.
+/// Reduces a value below 2^62 modulo p: once folded it is at most p, and p itself becomes 0.
 FieldElement fold(std::uint64_t value) {
   const std::uint64_t folded = (value & kFieldPrime) + (value >> 61);
-  // All ones where folded < p: the subtraction's borrow, without a branch.
+  // All ones if folded < p: the subtraction's borrow, without a branch.
   const std::uint64_t below = std::uint64_t{0} - ((folded - kFieldPrime) >> 63);
   return folded - (kFieldPrime & ~below);
 }
 
-/// Takes a value below 2^122 modulo p: 2^61 is 1.
+/// Reduces a value below 2^122 modulo p: 2^61 is congruent to 1.
 FieldElement fold_wide(UnsignedWide value) {
   return fold((static_cast<std::uint64_t>(value) & kFieldPrime) + static_cast<std::uint64_t>(value >> 61));
 }
@@ -42,12 +42,12 @@ FieldElement field_from(std::span<const std::uint8_t, kFieldSecretBytes> bytes) 
     low |= std::uint64_t{bytes[i]} << (8 * i);
     high |= std::uint64_t{bytes[8 + i]} << (8 * i);
   }
-  // 2^64 is 8.
+  // 2^64 is congruent to 8 modulo p.
   return field_add(field_from(low), field_mul(field_from(high), 8));
 }
 
 FieldElement field_from_wide(Wide sum) {
-  const Wide multiple = Wide{kFieldPrime} << 59;  // of p, above 2^119: makes the sum positive
+  const Wide multiple = Wide{kFieldPrime} << 59;  // a multiple of p above 2^119, which makes the sum positive
   return fold_wide(static_cast<UnsignedWide>(sum + multiple));
 }
 

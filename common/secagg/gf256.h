@@ -2,11 +2,12 @@
 
 #include <cstdint>
 
-/// The field of 256 elements, polynomials modulo x^8 + x^4 + x^3 + x + 1 (FIPS 197, section 4.2), eight elements in a
-/// word. Lanes may be secret: nothing branches on them or looks them up in a table. Factors are public and do branch.
+/// The field of 256 elements, polynomials modulo x^8 + x^4 + x^3 + x + 1 (FIPS 197, section 4.2), with eight elements
+/// in a word. Lanes may be secret: the code neither branches on them nor uses them as table indices. Factors are
+/// public, and the code branches on them.
 namespace consilium::secagg::gf256 {
 
-/// Eight elements, one a byte. Their sum, and their difference, is the exclusive or.
+/// Eight elements, one in each byte. Addition and subtraction are both the exclusive or.
 using Lanes = std::uint64_t;
 
 /// Multiplies each element by x.

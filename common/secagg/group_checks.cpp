@@ -31,7 +31,7 @@ bool all_different(const GroupAdvertList& list) {
   return keys.size() == list.adverts.size();
 }
 
-/// The number of the latest advert of a member under which this site has uploaded; 0 for itself.
+/// Returns the number of the latest advert of a member under which this site has uploaded; 0 for this site itself.
 std::uint64_t seen_of(const GroupSiteSetup& setup, const std::string& member) {
   std::size_t other = 0;
   for (const std::string& name : setup.members) {

@@ -34,7 +34,7 @@ GroupCoordinator::GroupCoordinator(GroupCoordinatorSetup setup, const Authentica
 
 GroupOutput GroupCoordinator::receive(const std::string& site, const GroupAdvert& advert) {
   GroupOutput output;
-  if (phase_ != GroupPhase::kAdvertising || !awaited_.contains(site)) return output;  // late, said twice, or a stranger
+  if (phase_ != GroupPhase::kAdvertising || !awaited_.contains(site)) return output;  // late, repeated or not a member
   if (const auto checked = check(site, advert); !checked) {
     output.lost.push_back({site, checked.error()});
     give_up(fmt::format("the advert of {} was refused: {}", site, checked.error().message));
@@ -46,7 +46,7 @@ GroupOutput GroupCoordinator::receive(const std::string& site, const GroupAdvert
   return output;
 }
 
-/// Checks what every other member would refuse, and the attempt with it.
+/// Refuses adverts that every other member would refuse, and the attempt with them.
 Result<void> GroupCoordinator::check(const std::string& site, const GroupAdvert& advert) const {
   CONSILIUM_TRY(require(advert.site == site, fmt::format("advert of '{}', sent by {}", advert.site, site)));
   CONSILIUM_TRY(authenticator_->check_certificate(site, advert.certificate));

@@ -15,46 +15,47 @@
 
 namespace consilium::secagg {
 
-/// What the coordinator knows of an attempt before it begins.
+/// Holds what the coordinator knows about an attempt before it begins.
 struct GroupCoordinatorSetup {
   crypto::Digest context{};          ///< attempt_context() of the round order, with the confirmation of the job's key
   std::vector<std::string> members;  ///< the whole group, in order of name
   std::uint32_t colluding = 1;       ///< c
 };
 
-/// What the attempt is at. A site's message is awaited in the first, its vector in the second.
+/// The phase of an attempt. Each member's advert is awaited in the first phase, and its vector in the second.
 enum class GroupPhase : std::uint8_t { kAdvertising = 1, kUploading, kComplete, kFailed };
 [[nodiscard]] std::string_view name_of(GroupPhase phase);
 
 using GroupOutput = OutputOf<GroupAdvertList>;
 
-/// The coordinator's side of one attempt at a masked sum over a whole group: it collects the adverts, hands everybody
-/// all of them, and counts vectors. Without every member's vector nothing can be read, so the loss of one before its
-/// upload fails the attempt. No socket, file, clock or thread. Not thread-safe.
+/// Implements the coordinator's side of one attempt at a masked sum over a whole group. It collects the adverts, sends
+/// all of them to every member, and counts the vectors. The sum can't be read unless every member's vector arrives, so
+/// the loss of one member before its upload fails the attempt. It uses no socket, file, clock or thread. Not
+/// thread-safe.
 class GroupCoordinator {
  public:
-  /// @param authenticator  outlives the object
+  /// @param authenticator  must outlive the object
   GroupCoordinator(GroupCoordinatorSetup setup, const Authenticator& authenticator);
 
   [[nodiscard]] GroupPhase phase() const { return phase_; }
-  /// Why the attempt came to nothing, in kFailed; names the sites that it was for.
+  /// Returns why the attempt failed, in kFailed. The message names the sites that caused the failure.
   [[nodiscard]] const Error& failure() const { return failure_; }
-  /// Members whose advert or vector is awaited.
+  /// Returns the members whose advert or vector is awaited.
   [[nodiscard]] const std::set<std::string>& awaited() const { return awaited_; }
-  /// ctx2, from kUploading on.
+  /// Returns ctx2, from kUploading on.
   [[nodiscard]] const crypto::Digest& cohort() const { return cohort_; }
 
-  /// Takes a member's advert. One that the other members would refuse fails the attempt and names its sender
-  /// (GroupOutput::lost); one that is late or said twice changes nothing.
+  /// Handles a member's advert. An advert that the other members would refuse fails the attempt and names its sender
+  /// (GroupOutput::lost). A late or repeated advert changes nothing.
   GroupOutput receive(const std::string& site, const GroupAdvert& advert);
-  /// Notes that a site is gone: before its upload that fails the attempt, after it nothing happens.
+  /// Notes that a site is gone. Before its upload this fails the attempt; after its upload nothing happens.
   GroupOutput lose(const std::string& site);
-  /// Ends a phase that has lasted long enough: whoever is awaited is lost.
+  /// Ends a phase that has lasted long enough: the members that are still awaited are lost, and the attempt fails.
   GroupOutput close_phase();
 
-  /// Says whether the site may upload: the adverts are out, and its vector isn't in.
+  /// Returns true if the site may upload: it has been sent the adverts, and its vector hasn't arrived.
   [[nodiscard]] bool admits_upload(const std::string& site) const;
-  /// Notes that a site's vector is in the sum.
+  /// Notes that a site's vector has been added to the sum.
   void uploaded(const std::string& site);
 
  private:

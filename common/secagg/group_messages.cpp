@@ -78,7 +78,7 @@ std::vector<std::byte> encode_any(Kind kind, const Message& message) {
   return out.take();
 }
 
-/// Reads what stands before the body, lets `read` read the body, and refuses what is left over.
+/// Reads the header, lets `read` read the body, and refuses trailing bytes.
 template <class Message>
 Result<Message> decode_any(std::span<const std::byte> bytes, Kind expected, Message (*read)(ByteReader&)) {
   if (bytes.size() > kMaxGroupMessageBytes)

@@ -12,13 +12,13 @@
 namespace consilium::secagg {
 namespace {
 
-// The states, each with what the site still needs to know in it.
+// The states, each with the data that the site still needs in it.
 
-/// The public key is out; everybody else's are awaited.
+/// The site has sent its public key and waits for the keys of the others.
 struct Advertised {
   crypto::X25519KeyPair mask;
 };
-/// The masks' keys stand; what led to them is wiped.
+/// The keys of the masks have been derived; the secrets behind them are wiped.
 struct Keyed {
   std::vector<MaskTerm> masks;
 };
@@ -40,7 +40,7 @@ struct GroupSite::Impl {
   State state;
   GroupAdvert advert;
   crypto::Digest advert_digest{};
-  // From the list on, all public.
+  // Set when the list is accepted; all public.
   crypto::Digest cohort{};  ///< ctx2
   std::vector<Seen> claims;
   std::vector<Seen> others;
@@ -72,14 +72,14 @@ struct GroupSite::Impl {
     return {};
   }
 
-  /// Takes what the list says for this site's ledger and against it.
+  /// Extracts the others' claims about this site, and the others' adverts that this site's ledger will record.
   void note_ledgers(const GroupAdvertList& list) {
-    std::size_t before = 0;  // members whose names stand before this site's
+    std::size_t before = 0;  // number of members whose names come before this site's
     while (setup.members[before] != setup.site) ++before;
     for (std::size_t rank = 0; rank < list.adverts.size(); ++rank) {
       const GroupAdvert& other = list.adverts[rank];
       if (rank == before) continue;
-      // The other member leaves itself out, so those after it stand one place earlier.
+      // The other member leaves itself out, so entries after its own rank are shifted down by one.
       claims.push_back(other.seen.at(rank < before ? before - 1 : before));
       others.push_back({other.number, secagg::advert_digest(setup.context, other)});
     }

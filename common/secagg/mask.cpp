@@ -13,20 +13,21 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the keystream's words are taken as they lie in memory");
 
-constexpr std::size_t kWordsPerBlock = 4;  // of AES
-/// Words masked at a time, a page: they and the keystream stay in the first-level cache. The fastest size, measured;
-/// twice as much costs a single mask 30 % more, for the processor then no longer fetches the vector ahead.
+constexpr std::size_t kWordsPerBlock = 4;  // a block of AES
+/// Words masked at a time: a page. They and the keystream stay in the first-level cache. This size was the fastest when
+/// measured. With twice the size a single mask takes 30 % longer, because the processor no longer prefetches the
+/// vector.
 constexpr std::size_t kChunk = 1024;
-/// A thread is not worth its start for fewer words.
+/// Starting another thread doesn't pay off for fewer words.
 constexpr std::size_t kWordsPerThread = 64 * kChunk;
 
-/// One term's keystream.
+/// The keystream of one term.
 struct Stream {
   crypto::AesCtrStream words;
   std::uint32_t sign = 0;
 };
 
-/// words += masks, or words -= masks where `sign` is all ones: -m is (m ^ ~0) + 1.
+/// Computes words += masks, or words -= masks if `sign` is all ones: -m is (m ^ ~0) + 1.
 [[gnu::always_inline]] inline void add_signed(std::uint32_t* words, const std::uint32_t* masks, std::size_t count,
                                               std::uint32_t sign) {
   for (std::size_t i = 0; i < count; ++i) words[i] += (masks[i] ^ sign) - sign;
@@ -43,7 +44,7 @@ void add_narrow(std::uint32_t* words, const std::uint32_t* masks, std::size_t co
   add_signed(words, masks, count, sign);
 }
 
-/// The widest addition that this processor has.
+/// Returns the widest addition that this processor supports.
 auto* widest_addition() {
 #ifdef __x86_64__
   if (__builtin_cpu_supports("avx2")) return add_wide;

@@ -7,25 +7,27 @@
 #include "common/crypto/secret_bytes.h"
 #include "common/error/error.h"
 
-/// Masks: a key's keystream, AES-256-CTR with a zero IV (NIST SP 800-38A), taken as little-endian words and added
-/// modulo 2^32. A key masks one vector, ever: two vectors under one key reveal their difference.
+/// Masks. A mask is the keystream of a key, AES-256-CTR with a zero IV (NIST SP 800-38A), read as little-endian words
+/// and added modulo 2^32. A key must never mask more than one vector: two vectors under one key reveal their
+/// difference.
 namespace consilium::secagg {
 
-/// One mask of a sum: its key of 32 bytes, and whether it is taken away instead of added.
+/// One mask in a sum: its key of 32 bytes, and whether it is subtracted instead of added.
 struct MaskTerm {
   crypto::SecretBytes key;
   bool subtract = false;
 };
 
-/// Adds masks to a vector that passes by from front to back, whatever the pieces. All terms are added to one chunk
-/// before the next, so that it stays in cache. One thread at a time; movable.
+/// Adds masks to a vector that is passed in pieces of any size, from front to back. All terms are added to one chunk
+/// before the next, so that the chunk stays in cache. Use from one thread at a time; movable.
 class Masker {
  public:
   ~Masker();
   Masker(Masker&&) noexcept;
   Masker& operator=(Masker&&) noexcept;
 
-  /// Begins at word `first_word` of the vector. kInvalidArgument where a key has not 32 bytes. The keys may go at once.
+  /// Begins at word `first_word` of the vector. Fails with kInvalidArgument if a key doesn't have 32 bytes. The keys
+  /// may be destroyed after the call.
   static Result<Masker> create(std::span<const MaskTerm> terms, std::uint64_t first_word = 0);
   /// Masks the words that follow those of the last call.
   Result<void> add(std::span<std::uint32_t> words);
@@ -36,8 +38,8 @@ class Masker {
   std::unique_ptr<State> state_;
 };
 
-/// Masks `words`, the ones from `first_word` on of a vector, with up to `threads` threads; the result is the same for
-/// any number of them.
+/// Masks `words`, which begin at word `first_word` of a vector, with up to `threads` threads. The result doesn't depend
+/// on the number of threads.
 Result<void> add_masks(std::span<const MaskTerm> terms, std::uint64_t first_word, std::span<std::uint32_t> words,
                        unsigned threads = 1);
 

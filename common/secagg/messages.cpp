@@ -56,7 +56,7 @@ std::size_t read_count(ByteReader& in, std::string_view what, std::size_t low = 
 }
 void write_count(ByteWriter& out, std::size_t count) { out.integer(static_cast<std::uint8_t>(count)); }
 
-/// The next of a list of ranks that ascend.
+/// Reads the next rank of an ascending list.
 Rank read_rank(ByteReader& in, const Rank* before) {
   return in.integer<Rank>("rank", before == nullptr ? 0 : *before + 1U, kMaxSites - 1);
 }
@@ -180,7 +180,7 @@ std::vector<std::byte> encode_any(const Message& message) {
   return out.take();
 }
 
-/// Reads magic and kind, lets `body` read the rest, and refuses what is left over.
+/// Reads magic and kind, lets `body` read the rest, and refuses trailing bytes.
 template <class Message, class Body>
 Result<Message> decode_any(std::span<const std::byte> bytes, Body body) {
   if (bytes.size() > kMaxMessageBytes)

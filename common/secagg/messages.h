@@ -12,8 +12,9 @@
 #include "common/crypto/x25519.h"
 #include "common/error/error.h"
 
-/// What site and coordinator say to each other in one attempt at a masked sum, as plain values; their bytes are in
-/// docs/formats/masking.md. Sites are numbered by rank: their place among the adverts, in order of name, from 0.
+/// The messages that sites and coordinator exchange in one attempt at a masked sum (mode `masked-threshold`). They are
+/// plain values here; docs/formats/masking.md defines their bytes. Sites are numbered by rank: their position among the
+/// adverts, in order of name, from 0.
 namespace consilium::secagg {
 
 using Rank = std::uint8_t;
@@ -21,14 +22,14 @@ inline constexpr std::size_t kMaxSites = 255;  ///< x = rank + 1 is a non-zero e
 inline constexpr std::size_t kSecretBytes = 32;
 inline constexpr std::size_t kMaxCertificateBytes = 4096;
 inline constexpr std::size_t kMaxSignatureBytes = 80;  ///< ECDSA P-256 in DER takes at most 72
-/// Largest encoded message accepted: 255 adverts with the longest certificates.
+/// The largest encoded message that is accepted: 255 adverts with the longest certificates.
 inline constexpr std::size_t kMaxMessageBytes = kMaxSites * (kMaxCertificateBytes + 512);
 
 using Signature = std::vector<std::byte>;
 
 // Step 1.
 
-/// A site's fresh keys for this attempt, signed by its certificate's key over the attempt's context.
+/// A site's fresh public keys for this attempt, signed with the key of its certificate over the context of the attempt.
 struct Advert {
   std::string site;
   std::string certificate;  ///< PEM
@@ -37,7 +38,7 @@ struct Advert {
   Signature signature;
   bool operator==(const Advert&) const = default;
 };
-/// Everybody's, in order of name.
+/// The adverts of all sites, in order of name.
 struct AdvertList {
   std::vector<Advert> adverts;
   bool operator==(const AdvertList&) const = default;
@@ -45,7 +46,7 @@ struct AdvertList {
 
 // Step 2.
 
-/// Two shares, sealed for one site: of the sender's self-mask seed and of its mask key.
+/// Two shares, sealed for one site: one of the sender's self-mask seed, and one of its mask key.
 using SealedShares = std::array<std::uint8_t, 2 * kSecretBytes + 16>;
 struct ShareCommitments {
   crypto::Digest seed_share{};
@@ -54,11 +55,11 @@ struct ShareCommitments {
 };
 struct Shares {
   crypto::Digest seed{};                      ///< commitment to the self-mask seed
-  std::vector<ShareCommitments> commitments;  ///< by the holder's rank, the sender's own share included
-  std::vector<SealedShares> boxes;            ///< by the holder's rank, without the sender
+  std::vector<ShareCommitments> commitments;  ///< by the holder's rank, including the sender's own share
+  std::vector<SealedShares> boxes;            ///< by the holder's rank, leaving out the sender
   bool operator==(const Shares&) const = default;
 };
-/// The shares that others sealed for this site. Who is among them, and the site itself, is U2.
+/// The shares that other sites sealed for this site. Their senders and this site are U2.
 struct Box {
   Rank from = 0;
   SealedShares sealed{};
@@ -71,7 +72,7 @@ struct Boxes {
 
 // Step 4.
 
-/// U3: whose vectors are in the sum.
+/// U3: the sites whose vectors are in the sum.
 struct Survivors {
   std::vector<Rank> ranks;  ///< ascending
   bool operator==(const Survivors&) const = default;
@@ -92,7 +93,7 @@ struct UnmaskRequest {
   std::vector<Signed> confirmations;  ///< ascending by rank
   bool operator==(const UnmaskRequest&) const = default;
 };
-/// One share of each member of U2, in order of rank: of its seed where it is in U3, else of its mask key.
+/// One share of a secret of each member of U2, in order of rank: of its seed if it is in U3, otherwise of its mask key.
 using RevealedShare = std::array<std::uint8_t, kSecretBytes>;
 struct Reveal {
   std::vector<RevealedShare> shares;
@@ -106,15 +107,16 @@ using CoordinatorMessage = std::variant<AdvertList, Boxes, Survivors, UnmaskRequ
 [[nodiscard]] std::vector<std::byte> encode(const SiteMessage& message);
 [[nodiscard]] std::vector<std::byte> encode(const CoordinatorMessage& message);
 
-/// Decode hostile bytes; accept only what encode() could have written. Sizes are bounded before anything is allocated;
-/// kInvalidArgument says what was expected.
+/// Decode hostile bytes and accept only what encode() could have written. Sizes are bounded before anything is
+/// allocated. Fail with kInvalidArgument; the message says what was expected.
 Result<SiteMessage> decode_site_message(std::span<const std::byte> bytes);
 Result<CoordinatorMessage> decode_coordinator_message(std::span<const std::byte> bytes);
 
-/// A public key as it is compared: its top bit doesn't count where keys are agreed on (RFC 7748, section 5).
+/// Returns a public key in the form in which keys are compared: without the top bit, which key agreement ignores (RFC
+/// 7748, section 5).
 [[nodiscard]] crypto::X25519PublicKey canonical(crypto::X25519PublicKey key);
 
-/// What a message is called in logs and errors: "advert", "shares", ...
+/// Returns the message's name for logs and errors: "advert", "shares", ...
 [[nodiscard]] std::string_view name_of(const SiteMessage& message);
 [[nodiscard]] std::string_view name_of(const CoordinatorMessage& message);
 

@@ -7,8 +7,8 @@
 
 namespace consilium::secagg {
 
-/// What follows from an event at the coordinator: messages to sites, and sites that are out of the attempt, with the
-/// reason.
+/// Holds the result of an event at the coordinator: messages to send to sites, and sites that are out of the attempt,
+/// each with the reason.
 template <class Message>
 struct OutputOf {
   struct Addressed {
@@ -21,7 +21,7 @@ struct OutputOf {
   };
   std::vector<Addressed> messages;
   std::vector<Lost> lost;
-  std::vector<std::string> notes;  ///< for the log: shares that had to be left out
+  std::vector<std::string> notes;  ///< for the log: shares that had to be ignored
 };
 
 }  // namespace consilium::secagg

@@ -10,8 +10,9 @@
 
 namespace consilium::secagg {
 
-/// Holds certificates against a consortium's root and revocation list, and against the keys that a job's roster names:
-/// whoever runs the authority can sign a certificate, but can't add a key to a roster. Thread-safe.
+/// Checks certificates against a consortium's root and revocation list, and against the keys in a job's roster. The
+/// roster is needed because the person who runs the authority can sign a certificate, but can't add a key to a roster.
+/// Thread-safe.
 class RosterAuthenticator final : public Authenticator {
  public:
   /// @param roster  SHA-256 of each site's SubjectPublicKeyInfo

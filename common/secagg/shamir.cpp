@@ -13,11 +13,11 @@ namespace {
 using crypto::SecretBytes;
 using gf256::Lanes;
 
-constexpr unsigned kMaxShares = 255;  // x is an element other than zero
+constexpr unsigned kMaxShares = 255;  // x is a non-zero element
 
 std::size_t round_up_to_lanes(std::size_t size) { return (size + sizeof(Lanes) - 1) / sizeof(Lanes) * sizeof(Lanes); }
 
-/// sum = sum * factor + addend, element by element; sizes are multiples of eight.
+/// Computes sum = sum * factor + addend element by element. The sizes are multiples of eight.
 void multiply_and_add(std::span<std::uint8_t> sum, std::uint8_t factor, std::span<const std::uint8_t> addend) {
   for (std::size_t at = 0; at < sum.size(); at += sizeof(Lanes)) {
     Lanes lanes = 0;
@@ -47,7 +47,7 @@ Result<void> check(std::span<const ShareView> shares) {
   return {};
 }
 
-/// What the share at `x` counts for in the value at 0: the product of x_j / (x_j - x) over the others (Lagrange).
+/// Returns the weight of the share at `x` in the value at 0: the product of x_j / (x_j - x) over the others (Lagrange).
 std::uint8_t weight_of(std::uint8_t x, std::span<const ShareView> shares) {
   std::uint8_t above = 1;
   std::uint8_t below = 1;
@@ -68,7 +68,7 @@ Result<std::vector<SecretBytes>> split(const SecretBytes& secret, unsigned thres
                                                  std::to_string(threshold) + " of " + std::to_string(shares) +
                                                  " shares: expected 1 <= threshold <= shares <= 255");
   }
-  // A row for each power of x; the secret is the constant term.
+  // One row for each power of x. The secret is the constant term.
   const std::size_t row = round_up_to_lanes(secret.size());
   CONSILIUM_ASSIGN(SecretBytes coefficients, SecretBytes::allocate(row * threshold));
   std::ranges::copy(secret.bytes(), coefficients.bytes().begin());

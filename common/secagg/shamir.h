@@ -8,23 +8,26 @@
 #include "common/crypto/secret_bytes.h"
 #include "common/error/error.h"
 
-/// Secret sharing (Shamir 1979) over GF(2^8), each byte of a secret with a polynomial of its own: any `threshold` of
-/// the shares give the secret, fewer say nothing about it. Time and memory accesses depend on sizes and on x alone.
+/// Secret sharing (Shamir 1979) over GF(2^8), with a separate polynomial for each byte of the secret. Any `threshold`
+/// shares determine the secret; fewer reveal nothing about it. Time and memory accesses depend only on the sizes and on
+/// x.
 namespace consilium::secagg {
 
-/// One share as it came back: the polynomials' values at x.
+/// One share as it was revealed: the values of the polynomials at x.
 struct ShareView {
   std::uint8_t x = 0;
   std::span<const std::uint8_t> value;
 };
 
-/// Splits a secret into `shares` shares of its size; the one at index i has x = i + 1. Needs 1 <= threshold <= shares
-/// <= 255 and a secret that isn't empty, else kInvalidArgument. The coefficients come from `random`.
+/// Splits a secret into `shares` shares of the secret's size; the share at index i has x = i + 1. Fails with
+/// kInvalidArgument unless 1 <= threshold <= shares <= 255 and the secret isn't empty. The coefficients come from
+/// `random`.
 Result<std::vector<crypto::SecretBytes>> split(const crypto::SecretBytes& secret, unsigned threshold, unsigned shares,
                                                crypto::RandomSource& random);
 
-/// Puts a secret together from shares of one size, whose x are distinct and not zero, else kInvalidArgument. It cannot
-/// tell whether these are enough shares, or true ones: fewer than the threshold, or a false one, give another value.
+/// Reconstructs a secret from shares. Fails with kInvalidArgument unless all shares have the same size and their x are
+/// distinct and not zero. It can't tell whether there are enough shares or whether they are genuine: with fewer shares
+/// than the threshold, or with a false share, it returns another value.
 Result<crypto::SecretBytes> combine(std::span<const ShareView> shares);
 
 }  // namespace consilium::secagg

@@ -9,19 +9,20 @@
 #include "common/secagg/messages.h"
 #include "common/secagg/site_protocol.h"
 
-/// What a site checks before it says anything more, step by step. Each check stands on a line of its own with its name,
-/// so that scripts/remove_checks can take it away and see which test notices (docs/threat-model.md lists them).
+/// The checks that a site makes before it sends each message, step by step. Each check is on its own line, which also
+/// carries its name, so that scripts/remove_checks can remove it and report which test fails (docs/threat-model.md
+/// lists them).
 namespace consilium::secagg {
 
-/// Before step 2: who takes part, and with which keys.
+/// Checks the participants and their keys, before step 2.
 Result<void> check_adverts(const SiteSetup& setup, const Advert& own, const AdvertList& list,
                            const Authenticator& authenticator);
-/// Before step 3: whose shares came. What is in the boxes is checked by opening them.
+/// Checks the senders of the boxes, before step 3. The contents are checked when the boxes are opened.
 Result<void> check_boxes(const Boxes& boxes, std::size_t sites, Rank self, std::size_t needed);
-/// Before step 4: whose vectors are to be summed.
+/// Checks the list of sites whose vectors are to be summed, before step 4.
 Result<void> check_survivors(const SiteSetup& setup, const AdvertList& adverts, const Survivors& survivors,
                              std::span<const Rank> sharers, Rank self, std::size_t needed);
-/// Before step 5: enough survivors have signed the same list.
+/// Checks that enough survivors have signed the same list, before step 5.
 Result<void> check_confirmations(const UnmaskRequest& request, const AdvertList& adverts,
                                  std::span<const Rank> survivors, std::size_t needed,
                                  std::span<const std::byte> statement, const Authenticator& authenticator);

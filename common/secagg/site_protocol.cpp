@@ -17,31 +17,31 @@
 namespace consilium::secagg {
 namespace {
 
-constexpr std::array<std::uint8_t, 12> kNonce{};  ///< every box has a key of its own
+constexpr std::array<std::uint8_t, 12> kNonce{};  ///< may be zero, because every box has its own key
 
-/// One site's shares that this site holds.
+/// The shares of one site that this site holds.
 struct HeldShares {
   crypto::SecretBytes seed, mask_key;
 };
 
-// The states, each with what the site still needs to know in it.
+// The states, each with the data that the site still needs in it.
 
-/// Both public keys are out.
+/// The site has sent both public keys.
 struct Advertised {
   crypto::X25519KeyPair channel, mask;
 };
-/// The shares are out; everybody else's are awaited.
+/// The site has sent its shares and waits for the shares of the others.
 struct Shared {
   crypto::X25519KeyPair channel, mask;
   crypto::SecretBytes seed;
   HeldShares own;
 };
-/// The masks' keys stand; everything that led to them is wiped.
+/// The keys of the masks have been derived; the secrets behind them are wiped.
 struct Keyed {
   std::vector<MaskTerm> masks;  ///< empty once taken
   bool taken = false;
   std::vector<Rank> sharers;     ///< U2
-  std::vector<HeldShares> held;  ///< as U2
+  std::vector<HeldShares> held;  ///< in the order of U2
 };
 struct Confirmed {
   std::vector<Rank> sharers;
@@ -60,7 +60,7 @@ std::string_view name_of(const State& state) {
   return kNames[state.index()];
 }
 
-/// A state, and what to say on entering it.
+/// A state, and the message to send on entering it.
 struct Step {
   State state;
   std::optional<SiteMessage> answer;
@@ -102,7 +102,7 @@ struct SiteProtocol::Impl {
   crypto::RandomSource& random;
   State state;
   Advert advert;
-  // From step 2 on, all public.
+  // Set in step 2; all public.
   AdvertList adverts;
   crypto::Digest cohort{};  ///< ctx2
   Rank self = 0;
@@ -184,7 +184,8 @@ struct SiteProtocol::Impl {
     CONSILIUM_TRY(check_confirmations(request, adverts, now.survivors, needed, statement, authenticator));
     Reveal answer;
     for (std::size_t i = 0; i < now.sharers.size(); ++i) {
-      // Of each site one of the two, never both: with both, its vector could be read.
+      // Reveals one of the two shares for each site, never both: with both, the coordinator could read that site's
+      // vector.
       const bool survived = std::ranges::binary_search(now.survivors, now.sharers[i]);
       const crypto::SecretBytes& share = survived ? now.held[i].seed : now.held[i].mask_key;
       std::ranges::copy(share.bytes(), answer.shares.emplace_back().begin());
@@ -192,7 +193,7 @@ struct SiteProtocol::Impl {
     return Step{Revealed{}, SiteMessage(std::move(answer))};
   }
 
-  /// Whatever isn't named above is out of order.
+  /// Refuses every other combination of state and message as out of order.
   template <class Now, class Message>
   Result<Step> on(Now&, const Message& message) {
     return fail(ErrorCode::kFailedPrecondition,

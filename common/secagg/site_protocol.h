@@ -15,25 +15,27 @@
 
 namespace consilium::secagg {
 
-/// What a site holds itself to, whatever the coordinator says.
+/// Holds what a site insists on, whatever the coordinator says.
 struct SiteSetup {
   crypto::Digest context{};             ///< attempt_context() of the order that this site checked
   std::string site;                     ///< its own name
-  std::string certificate;              ///< its own, PEM
-  std::vector<std::string> eligible;    ///< sites that the job lets take part in this sum
+  std::string certificate;              ///< its own certificate, PEM
+  std::vector<std::string> eligible;    ///< sites that may take part in this sum, according to the job
   std::uint32_t colluding = 1;          ///< c, from the job
-  std::uint32_t minimum_survivors = 0;  ///< of the site's own policy; 0: the threshold alone
-  /// Counts are summed over these and nobody else: two sums that differ by one site would give that site away.
+  std::uint32_t minimum_survivors = 0;  ///< from the site's own policy; 0: only the threshold counts
+  /// If set, counts are summed over exactly these sites: two sums that differ by one site would reveal that site's
+  /// counts.
   std::optional<std::vector<std::string>> exactly;
 };
 
-/// A site's side of one attempt at a masked sum (Bonawitz et al. 2017, figure 4; docs/secure-aggregation.md): the
-/// coordinator's messages go in, the site's answers come out. No socket, file, clock or thread. A message that is out
-/// of order, repeated or untrue is refused; the site has then left the attempt, its keys are wiped, and it answers
-/// nothing more. Move-only; not thread-safe.
+/// Implements a site's side of one attempt at a masked sum (Bonawitz et al. 2017, figure 4;
+/// docs/secure-aggregation.md). The coordinator's messages go in and the site's answers come out. It uses no socket,
+/// file, clock or thread. It refuses a message that is out of order, repeated or invalid. The site then leaves the
+/// attempt: its keys are wiped, and it gives no further answers. Move-only; not thread-safe.
 class SiteProtocol {
  public:
-  /// Step 1: draws both key pairs and signs them. `authenticator`, `signer` and `random` outlive the object.
+  /// Starts step 1: draws both key pairs and signs the public keys. `authenticator`, `signer` and `random` must outlive
+  /// the object.
   static Result<SiteProtocol> start(SiteSetup setup, const Authenticator& authenticator, const pki::Signer& signer,
                                     crypto::RandomSource& random);
   SiteProtocol(SiteProtocol&&) noexcept;
@@ -42,15 +44,17 @@ class SiteProtocol {
 
   [[nodiscard]] const Advert& advert() const;
 
-  /// Takes the coordinator's next message and returns the site's answer; boxes have none.
+  /// Handles the coordinator's next message and returns the site's answer. Boxes have no answer: the upload follows
+  /// instead.
   Result<std::optional<SiteMessage>> receive(const CoordinatorMessage& message);
 
-  /// Are the keys of the masks agreed on, and not taken yet?
+  /// Returns true if the keys of the masks have been agreed on and not taken yet.
   [[nodiscard]] bool keyed() const;
-  /// Step 3: hands out the masks for the one vector that they may hide; the keys they follow from are gone already.
+  /// Hands out the masks for step 3. They may hide only one vector, so they can be taken only once. The secrets from
+  /// which their keys were derived have already been wiped.
   Result<std::vector<MaskTerm>> take_masks();
 
-  /// U3 by name, once confirmed; for the site's own record, before the confirmation leaves.
+  /// Returns the names of U3, so that the site can record them before its confirmation leaves.
   [[nodiscard]] std::vector<std::string> names_of(const Survivors& survivors) const;
 
  private:

@@ -13,8 +13,9 @@
 
 namespace consilium::secagg {
 
-/// What a hash, a signature or a derived key is bound to: a label and the parts that follow it, each after its length
-/// as 8 bytes, so that no two different lists of parts are ever the same bytes. Not thread-safe.
+/// Builds the input to which a hash, a signature or a derived key is bound: a label and the parts that follow it. Each
+/// is preceded by its length in 8 bytes, so that two different lists of parts never give the same bytes. Not
+/// thread-safe.
 class Statement {
  public:
   explicit Statement(std::string_view label) { out_.prefixed<std::uint64_t>(label); }
@@ -25,7 +26,7 @@ class Statement {
   Statement& add(std::span<const std::uint8_t> part) { return add(std::as_bytes(part)); }
   Statement& add(const crypto::Digest& digest) { return add(std::span<const std::uint8_t>(digest)); }
   Statement& add(std::string_view part) { return add(std::as_bytes(std::span(part))); }
-  /// Adds an integer as a part of its own size, little-endian.
+  /// Adds an integer as a part that has the size of its type, little-endian.
   template <class Unsigned>
   Statement& number(Unsigned value) {
     out_.integer(std::uint64_t{sizeof(Unsigned)});
@@ -41,7 +42,7 @@ class Statement {
   encoding::ByteWriter out_;
 };
 
-/// Derives `size` bytes from `key` by HKDF with SHA-256, the statement being the info.
+/// Derives `size` bytes from `key` by HKDF with SHA-256. The statement is the info.
 Result<crypto::SecretBytes> derive(const crypto::SecretBytes& key, std::span<const std::uint8_t> salt, Statement info,
                                    std::size_t size);
 

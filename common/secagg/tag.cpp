@@ -15,12 +15,13 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the keystream's tag is taken as it lies in memory");
 
-/// Powers of r at hand: their table is half of the first-level cache at most, and one reduction serves as many words.
+/// The number of powers of r in the table. The table takes at most half of the first-level cache, and one reduction
+/// serves this many words.
 constexpr std::size_t kPowers = 1022;
-/// Behind them in the state.
+/// These two elements follow the powers in the state.
 constexpr std::size_t kScale = kPowers;  ///< r^(words so far)
 constexpr std::size_t kValue = kPowers + 1;
-/// A thread is not worth its start for fewer words.
+/// Starting another thread doesn't pay off for fewer words.
 constexpr std::size_t kWordsPerThread = 65536;
 
 std::span<FieldElement> elements(crypto::SecretBytes& state) {
@@ -31,8 +32,8 @@ Wide product(FieldElement power, std::uint32_t word) {
   return Wide{static_cast<std::int64_t>(power)} * static_cast<std::int32_t>(word);
 }
 
-/// Computes sum_k powers[k] words[k] modulo p. Each product is below 2^92, so their sum needs no reduction; four sums
-/// at a time, since an addition waits for the one before it.
+/// Computes sum_k powers[k] words[k] modulo p. Each product is below 2^92 in absolute value, so their sum needs no
+/// reduction. The code keeps four sums, because each addition waits for the one before it.
 FieldElement dot(const FieldElement* powers, std::span<const std::uint32_t> words) {
   std::array<Wide, 4> sums{};
   std::size_t k = 0;
@@ -115,7 +116,7 @@ Result<FieldElement> tag_mask(std::span<const MaskTerm> terms, std::uint64_t wor
     std::uint64_t bytes = 0;
     std::ranges::copy(keystream.bytes(), reinterpret_cast<std::uint8_t*>(&bytes));
     const FieldElement mask = field_from(bytes);
-    sum = term.subtract ? field_sub(sum, mask) : field_add(sum, mask);  // which of the two is public
+    sum = term.subtract ? field_sub(sum, mask) : field_add(sum, mask);  // the choice is public
   }
   return sum;
 }

@@ -9,7 +9,7 @@
 namespace consilium::secagg {
 namespace {
 
-/// As Statement hashes, for parts that are secret: nothing of them stays in memory of its own.
+/// Hashes like Statement, but for secret parts: no copy of them stays in memory.
 crypto::Digest commitment(Statement header, std::span<const std::uint8_t> secret) {
   crypto::Sha256 hash;
   hash.update(header.take());
