@@ -14,7 +14,7 @@ namespace consilium::aggregation {
 
 namespace {
 
-/// Words folded at a time: 64 KiB, which stay in the second-level cache between being read and being added.
+/// Words added at a time: 64 KiB, so that they stay in the second-level cache between being read and being added.
 constexpr std::size_t kPiece = 16384;
 
 bool is_parameters(const encoding::Field& field) { return field.name.starts_with(encoding::kParametersPrefix); }
@@ -41,7 +41,7 @@ Result<StreamingSum> StreamingSum::create(encoding::VectorLayout layout, std::op
     return StreamingSum(std::move(layout), former->memory_.release());
   }
   former.reset();
-  // calloc: pages of zeros that cost nothing until the first vector arrives.
+  // calloc gives zero pages, which use no memory until the first vector arrives.
   auto* memory = static_cast<std::uint32_t*>(std::calloc(layout.word_count(), sizeof(std::uint32_t)));
   if (memory == nullptr) {
     return fail(ErrorCode::kResourceExhausted, fmt::format("no memory for a sum of {} words", layout.word_count()));
@@ -109,7 +109,7 @@ Result<std::span<float>> StreamingSum::decode_parameters(double divisor) {
     return fail(ErrorCode::kInternal, fmt::format("a sum can't be divided by {}", divisor));
   }
   static_assert(sizeof(float) == sizeof(std::uint32_t) && alignof(float) == alignof(std::uint32_t));
-  // decode_fixed_point() writes bytes (memcpy), which makes floats of the words it has read.
+  // decode_fixed_point() writes floats bytewise (memcpy) over the words that it has read.
   auto* floats = reinterpret_cast<float*>(memory_.get());
   std::uint64_t end = 0;
   for (const encoding::Field& field : layout_.fields()) {
@@ -119,7 +119,7 @@ Result<std::span<float>> StreamingSum::decode_parameters(double divisor) {
                                  {floats + field.offset, field.elements});
     end += field.words();
   }
-  intact_ = false;  // no words any more
+  intact_ = false;  // the memory no longer holds words
   return std::span<float>(std::launder(floats), end);
 }
 

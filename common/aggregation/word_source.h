@@ -7,16 +7,16 @@
 
 namespace consilium::aggregation {
 
-/// The words of one site's vector, wherever they lie (spool file, memory). Read once, front to back.
+/// The words of one site's vector, wherever they are stored (spool file, memory). Read once, front to back.
 class WordSource {
  public:
   virtual ~WordSource() = default;
   [[nodiscard]] virtual std::uint64_t word_count() const = 0;
-  /// Fills `words` with the next ones; kDataLoss where fewer are left.
+  /// Fills `words` with the next words. Fails with kDataLoss if fewer are left.
   virtual Result<void> read(std::span<std::uint32_t> words) = 0;
 };
 
-/// Words in memory that somebody else owns.
+/// Words in memory that another object owns.
 class MemoryWords final : public WordSource {
  public:
   explicit MemoryWords(std::span<const std::uint32_t> words) : words_(words), left_(words) {}

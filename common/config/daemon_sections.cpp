@@ -6,7 +6,7 @@
 namespace consilium::config {
 namespace {
 
-/// Splits at the last colon and checks both sides; an IPv6 host stands in brackets.
+/// Splits at the last colon and checks both sides. An IPv6 host must be in brackets.
 bool is_address(std::string_view text, unsigned lowest_port) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return false;

@@ -9,7 +9,7 @@ namespace consilium::config {
 namespace {
 
 constexpr std::size_t kLongest = 64;
-/// Known words that a refusal lists, at most.
+/// Maximum number of known words that an error message lists.
 constexpr std::size_t kListed = 30;
 
 char lower(char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter; }

@@ -7,12 +7,14 @@
 namespace consilium::config {
 
 /// Returns the known word that `found` was most probably meant to be: the one at the smallest optimal-string-alignment
-/// distance (insertions, deletions, substitutions, swaps of neighbours), case ignored; the first of several. "" where
-/// nothing is near: more than one change, or in long words more than a third of the letters, would be needed. Only the
-/// first 64 bytes of either word count, so that hostile keys cost nothing.
+/// distance (insertions, deletions, substitutions, swaps of neighbours), ignoring case, and the first of several at the
+/// same distance. Returns "" if no word is near, that is, if more than one change would be needed, or in long words
+/// more changes than a third of the letters. Only the first 64 bytes of each word are compared, so that hostile keys
+/// cost nothing.
 [[nodiscard]] std::string nearest(std::string_view found, std::span<const std::string_view> known);
 
-/// Ends the refusal of a word: "did you mean 'rounds'?" where one is near, else "known are rounds, sites, ...".
+/// Returns the end of an error message about an unknown word: "did you mean 'rounds'?" if a known word is near,
+/// otherwise "known are rounds, sites, ...".
 [[nodiscard]] std::string meant(std::string_view found, std::span<const std::string_view> known);
 
 }  // namespace consilium::config

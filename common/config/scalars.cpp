@@ -10,7 +10,7 @@
 namespace consilium::config {
 namespace {
 
-/// Splits "10m" in its integer and the factor of its unit, and multiplies them.
+/// Splits "10m" into its integer and the factor of its unit, and multiplies them.
 template <std::size_t N>
 std::optional<std::uint64_t> scaled(std::string_view text,
                                     const std::array<std::pair<std::string_view, std::uint64_t>, N>& units) {

@@ -15,16 +15,18 @@
 
 namespace consilium::config {
 
-/// The words that a key takes, and what each means.
+/// The words that a key accepts, each with its meaning.
 template <class Enum>
 using Choices = std::vector<std::pair<std::string_view, Enum>>;
 
-/// Reads one map, key by key, into the fields of a struct. A key that is absent or null leaves its field as it is. The
-/// first error is kept and later reads do nothing, so that a caller checks once, by result().
+/// Reads one map, key by key, into the fields of a struct. A key that is absent or null leaves its field unchanged. The
+/// first error is kept and later reads do nothing, so a caller needs to check result() only once.
 class Section {
  public:
-  /// @param required  keys that must be there; @param optional keys that may. Any other is refused with the nearest
-  /// known. An absent `value` is an empty map.
+  /// Refuses any key that is neither required nor optional, and suggests the nearest known key. An absent `value`
+  /// counts as an empty map.
+  /// @param required  keys that must be present
+  /// @param optional  keys that may be present
   Section(Value value, std::initializer_list<std::string_view> required,
           std::initializer_list<std::string_view> optional);
   Section(Value value, const std::vector<std::string_view>& required, const std::vector<std::string_view>& optional);
@@ -39,7 +41,7 @@ class Section {
   void names(std::string_view key, std::vector<std::string>& to, std::size_t least, std::size_t most);
   void number(std::string_view key, double& to, const NumberRange& range);
   void integer(std::string_view key, std::uint64_t& to, const IntegerRange& range);
-  /// @param range  within 32 bits
+  /// @param range  must fit into 32 bits
   void integer(std::string_view key, std::uint32_t& to, const IntegerRange& range);
   void boolean(std::string_view key, bool& to);
   void duration(std::string_view key, std::chrono::milliseconds& to, const DurationRange& range);
@@ -53,9 +55,9 @@ class Section {
     if (const auto index = choose(key, words)) to = choices[*index].second;
   }
 
-  /// Keeps an error that the caller found (a rule over several keys), unless there is one already.
+  /// Records an error that the caller found (a rule over several keys), unless there is one already.
   void refuse(Error error);
-  /// Keeps the error of a Result, if it has one.
+  /// Records the error of a Result, if it has one.
   template <class T>
   void check(Result<T> part) {
     if (!part) refuse(std::move(part).error());

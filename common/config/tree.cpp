@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t kMaxKeyBytes = 256;
 
-/// Leaves the parser from within its callbacks; caught in parse_tree().
+/// Thrown to leave the parser from within its callbacks; caught in parse_tree().
 struct Refusal {
   std::string message;
   int line;
@@ -27,7 +27,7 @@ struct Refusal {
 
 int line_of(const YAML::Mark& mark) { return mark.line < 0 ? 0 : mark.line + 1; }
 
-/// Builds the tree from the parser's events, which come before anything is allocated for what they describe.
+/// Builds the tree from the parser's events. Each event is checked before anything is allocated for what it describes.
 class Builder : public YAML::EventHandler {
  public:
   explicit Builder(const Limits& limits) : limits_(limits) {}
@@ -127,7 +127,7 @@ class Builder : public YAML::EventHandler {
   Entry root_;
 };
 
-/// Length of the well-formed UTF-8 sequence at the start of `text` (RFC 3629), 0 if there is none.
+/// Returns the length of the well-formed UTF-8 sequence at the start of `text` (RFC 3629), or 0 if there is none.
 std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
   const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
@@ -147,7 +147,7 @@ std::size_t utf8_length(std::string_view text) {
   return 0;
 }
 
-/// What is wrong with the bytes themselves, before any YAML.
+/// Finds errors in the bytes themselves, before the YAML is parsed.
 std::optional<Refusal> check_bytes(std::string_view text) {
   int line = 1;
   for (std::size_t i = 0; i < text.size();) {

@@ -12,38 +12,38 @@
 
 namespace consilium::config {
 
-/// What a configuration text may cost at most.
+/// Upper bounds on the size of a configuration text.
 struct Limits {
   std::size_t bytes = std::size_t{1} << 20;
-  std::size_t depth = 24;        ///< maps and lists inside each other
+  std::size_t depth = 24;        ///< nesting depth of maps and lists
   std::size_t entries = 100000;  ///< maps, lists and scalars together
 };
 
-/// One node of a parsed text: text alone, no type guessed but the word null and what was quoted.
+/// One node of a parsed text. Scalars stay text; the parser only recognises the word null and notes what was quoted.
 struct Entry {
   enum class Kind : std::uint8_t { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
-  bool quoted = false;            ///< scalar in quotes or a block: text, never a number or truth value
-  int line = 0;                   ///< 1-based; 0 where unknown
+  bool quoted = false;            ///< scalar in quotes or a block scalar: always text, never a number or truth value
+  int line = 0;                   ///< 1-based; 0 if unknown
   std::string text;               ///< scalar
-  std::vector<std::string> keys;  ///< map: one for each item, all different
+  std::vector<std::string> keys;  ///< map: one key for each item, all different
   std::vector<Entry> items;       ///< list or map, in the order written
 };
 
 /// A parsed text. Immutable once read.
 struct Tree {
-  std::string source;            ///< what errors call the text
-  std::filesystem::path folder;  ///< relative paths in it start here
+  std::string source;            ///< name of the text in error messages
+  std::filesystem::path folder;  ///< relative paths in the text start here
   Entry root;
 };
 
-/// Parses YAML 1.2's plain core (JSON included). Refused: more than the limits, aliases, anchors, tags, duplicate or
-/// compound keys, several documents, bytes that aren't UTF-8, control characters.
-/// @param source  what errors call the text, e.g. the file's name
+/// Parses the core of plain YAML 1.2, which includes JSON. Refuses texts beyond the limits, aliases, anchors, tags,
+/// duplicate or compound keys, several documents, bytes that aren't UTF-8, and control characters.
+/// @param source  name of the text in error messages, e.g. the file's name
 Result<std::shared_ptr<const Tree>> parse_tree(std::string_view text, std::string_view source,
                                                const std::filesystem::path& folder, const Limits& limits = {});
 
-/// Reads at most `limit` bytes of a file; more are an error.
+/// Reads a file of at most `limit` bytes. A larger file is an error.
 Result<std::string> read_bounded(const std::filesystem::path& file, std::size_t limit);
 
 }  // namespace consilium::config

@@ -11,7 +11,7 @@
 namespace consilium::config {
 namespace {
 
-/// A key as it stands in a path: as written where it is a plain word, else in quotes.
+/// Returns a key as shown in a path: unchanged if it is a plain word, else in quotes.
 std::string key_text(std::string_view key) {
   constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
   const bool plain = key.size() <= 64 && key.find_first_not_of(kPlain) == std::string_view::npos;
@@ -60,7 +60,7 @@ nlohmann::json to_json(const Entry& entry) {
   return whole ? nlohmann::json(static_cast<std::int64_t>(*number)) : nlohmann::json(*number);
 }
 
-/// The deepest entry on a path like "layers[3].linear", as far as the entries go.
+/// Returns the deepest existing entry on a path like "layers[3].linear".
 const Entry& deepest(const Entry& start, std::string_view path) {
   const Entry* entry = &start;
   while (!path.empty()) {

@@ -6,20 +6,20 @@
 
 namespace consilium {
 
-/// What kind of failure an Error is; callers branch on the code, people read the message.
+/// The kind of failure that an Error reports. Callers branch on the code; people read the message.
 enum class ErrorCode {
   kInvalidArgument,     ///< a file, key, message or argument is malformed or out of range
   kNotFound,            ///< a named thing does not exist
   kAlreadyExists,       ///< a named thing exists where none may
-  kPermissionDenied,    ///< identity is known, but the policy or the role forbids it
+  kPermissionDenied,    ///< identity is known, but the policy or the role forbids the action
   kUnauthenticated,     ///< identity is missing, foreign, expired or revoked
   kFailedPrecondition,  ///< valid in itself, but not in the present state
-  kResourceExhausted,   ///< a stated limit (size, memory, number) would be exceeded
-  kUnavailable,         ///< the other side cannot be reached now; trying again may help
+  kResourceExhausted,   ///< a fixed limit (size, memory, number) would be exceeded
+  kUnavailable,         ///< the other side cannot be reached now; a retry may succeed
   kDeadlineExceeded,    ///< time ran out
   kCancelled,           ///< stopped on request
   kDataLoss,            ///< stored or transferred bytes are not the ones expected
-  kInternal,            ///< a bug, or the operating system refused something it should not
+  kInternal,            ///< a bug, or the operating system unexpectedly refused a request
 };
 
 /// Names the code in snake_case, e.g. "invalid_argument".
@@ -34,7 +34,8 @@ struct Error {
   [[nodiscard]] Error within(std::string_view context) const;
 };
 
-/// A value, or the Error that stood in its way. Whatever a peer, a file, a config or a clock can cause is a Result.
+/// A value, or the Error that prevented it. Any failure that a peer, file, configuration or clock can cause is a
+/// Result.
 template <class T>
 class [[nodiscard]] Result : public tl::expected<T, Error> {
  public:
@@ -46,7 +47,7 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
 /// Builds the failing side of a Result: `return fail(ErrorCode::kNotFound, "...")`.
 [[nodiscard]] tl::unexpected<Error> fail(ErrorCode code, std::string message);
 [[nodiscard]] tl::unexpected<Error> fail(Error error);
-/// Builds the same for a value that somebody gave and that can't be taken: kInvalidArgument.
+/// Builds the same with kInvalidArgument, for an input value that can't be accepted.
 [[nodiscard]] tl::unexpected<Error> refuse(std::string message);
 
 }  // namespace consilium
@@ -54,7 +55,7 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
 #define CONSILIUM_CONCAT_INNER(a, b) a##b
 #define CONSILIUM_CONCAT(a, b) CONSILIUM_CONCAT_INNER(a, b)
 
-/// Returns the error of `expression` (a Result) from the enclosing function, if it has one.
+/// Returns from the enclosing function with the error of `expression` (a Result), if it has one.
 #define CONSILIUM_TRY(expression)                                    \
   do {                                                               \
     if (auto consilium_result = (expression); !consilium_result) {   \
@@ -62,7 +63,7 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
     }                                                                \
   } while (false)
 
-/// Declares `declaration` from the value of `expression` (a Result), or returns its error.
+/// Initialises `declaration` with the value of `expression` (a Result), or returns its error.
 #define CONSILIUM_ASSIGN(declaration, expression)                                               \
   auto CONSILIUM_CONCAT(consilium_result_, __LINE__) = (expression);                            \
   if (!CONSILIUM_CONCAT(consilium_result_, __LINE__)) {                                         \

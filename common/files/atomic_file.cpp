@@ -16,7 +16,8 @@ namespace {
 
 constexpr int kMostTries = 100;
 constexpr std::size_t kChunk = 1 << 20;
-/// How far writing runs ahead of the disk, so that the last fsync has little left to do.
+/// How many bytes may be written before the kernel is asked to flush them, so that the last fsync has little left to
+/// do.
 constexpr std::uint64_t kWriteBehind = 8 << 20;
 
 Result<std::string> random_digits(const std::filesystem::path& folder) {
@@ -31,7 +32,7 @@ Result<std::string> random_digits(const std::filesystem::path& folder) {
   return digits;
 }
 
-/// Opens a new file of that access, under a name that nothing has. The name is set to it.
+/// Creates a file with the given access under an unused name, and stores that name.
 Result<Descriptor> open_new(const std::filesystem::path& folder, std::string_view prefix, Access access,
                             std::filesystem::path& name, const std::filesystem::path& shown) {
   const mode_t mode = access == Access::kUmask ? 0666 : 0600;
@@ -96,7 +97,7 @@ Result<void> AtomicFile::write(std::span<const std::byte> bytes) {
     bytes = bytes.subspan(part.size());
     written_ += part.size();
     if (written_ - flushed_ < kWriteBehind) continue;
-    // A hint that starts writing early; fsync is what counts.
+    // Only a hint to start writing early; durability comes from fsync.
     ::sync_file_range(descriptor_.get(), static_cast<off_t>(flushed_), static_cast<off_t>(written_ - flushed_),
                       SYNC_FILE_RANGE_WRITE);
     flushed_ = written_;

@@ -32,7 +32,7 @@ ErrorCode code_of(int number) {
   }
 }
 
-/// Calls `transfer(done)` until `size` bytes are done, or it returns 0; repeats what a signal interrupted.
+/// Calls `transfer(done)` until `size` bytes are done or it returns 0. Repeats calls that a signal interrupted.
 template <class Transfer>
 Result<std::size_t> repeat(std::size_t size, const std::filesystem::path& file, std::string_view doing,
                            Transfer transfer) {

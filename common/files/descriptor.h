@@ -29,26 +29,26 @@ class Descriptor {
   int fd_ = -1;
 };
 
-/// Builds the error of the system call that has just failed: "FILE: cannot DOING: reason". Reads errno: kNotFound,
-/// kAlreadyExists, kPermissionDenied, kResourceExhausted (disk or quota full), else kInternal.
+/// Builds the error of the system call that has just failed: "FILE: cannot DOING: reason". Translates errno to
+/// kNotFound, kAlreadyExists, kPermissionDenied, kResourceExhausted (disk or quota full), or else kInternal.
 [[nodiscard]] Error system_error(const std::filesystem::path& file, std::string_view doing);
 
-/// Opens a regular file for reading. A pipe or a device in its place doesn't block, and is kInvalidArgument.
+/// Opens a regular file for reading. Fails with kInvalidArgument, and without blocking, if it is a pipe or a device.
 Result<Descriptor> open_regular(const std::filesystem::path& file);
 
-/// Makes an empty file without a name in a folder, open for reading and writing: nobody else can open it by a path, and
-/// the kernel frees it once nobody has it open. Fails with kNotFound, kPermissionDenied or kFailedPrecondition naming
-/// the folder, the last where its file system knows no such files.
+/// Creates an empty file without a name in a folder, open for reading and writing. Nobody else can open it by a path,
+/// and the kernel frees it once it's no longer open anywhere. Fails with kNotFound or kPermissionDenied, or with
+/// kFailedPrecondition if the folder's file system doesn't support such files; the message names the folder.
 Result<Descriptor> make_nameless_file(const std::filesystem::path& folder);
 
 /// Returns the size of an open file.
-/// @param file  names it in errors
+/// @param file  its name in error messages
 Result<std::uint64_t> size_of(const Descriptor& descriptor, const std::filesystem::path& file);
 
 /// Reads from the descriptor's position until the buffer is full or the file ends; returns the bytes read.
 Result<std::size_t> read_some(const Descriptor& descriptor, std::span<std::byte> buffer,
                               const std::filesystem::path& file);
-/// As read_some(), from an offset; the position stays.
+/// Reads like read_some(), but from an offset; the descriptor's position doesn't change.
 Result<std::size_t> read_at(const Descriptor& descriptor, std::uint64_t offset, std::span<std::byte> buffer,
                             const std::filesystem::path& file);
 /// Writes all the bytes at the descriptor's position.

@@ -63,7 +63,7 @@ Result<void> create_private_file(const std::filesystem::path& file, std::string_
   if (written) written = write_all(descriptor, std::as_bytes(std::span(text)), file);
   if (written && ::fsync(descriptor.get()) != 0) written = fail(system_error(file, "sync"));
   if (!written) {
-    ::unlink(file.c_str());  // half a key must not block the next try
+    ::unlink(file.c_str());  // a partly written key must not block the next attempt
     return written;
   }
   return sync_folder(file.parent_path());

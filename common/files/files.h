@@ -10,44 +10,45 @@
 #include "common/error/error.h"
 #include "common/files/descriptor.h"
 
-/// Whole files and folders: read within a bound, written at once, and on the disk when a function returns. Every error
-/// names the file.
+/// Operations on whole files and folders. Reads are bounded, writes are atomic, and what was written is on the disk
+/// when a function returns. Every error names the file.
 namespace consilium::files {
 
-/// Who may read a file that is made.
+/// Permissions of a new file.
 enum class Access : std::uint8_t {
   kOwner,      ///< mode 0600
   kEverybody,  ///< mode 0644, whatever the umask
-  kUmask,      ///< what the umask leaves of 0666
+  kUmask,      ///< 0666 without the bits that the umask removes
 };
 
-/// Reads a regular file of at most `limit` bytes; a larger one is kResourceExhausted.
+/// Reads a regular file of at most `limit` bytes. Fails with kResourceExhausted if it is larger.
 Result<std::string> read_file(const std::filesystem::path& file, std::size_t limit);
-/// Reads a file that nobody but its owner may read (mode & 077 is 0); kPermissionDenied otherwise. Wipe the string
-/// after use.
+/// Reads a file that only its owner may access (mode & 077 is 0). Fails with kPermissionDenied if others may access it.
+/// Wipe the string after use.
 Result<std::string> read_private_file(const std::filesystem::path& file, std::size_t limit);
-/// Fills the buffer from a regular file that has exactly its size; any other size is kDataLoss.
+/// Fills the buffer from a regular file of exactly the buffer's size. Fails with kDataLoss if the file has another
+/// size.
 Result<void> read_exactly(const std::filesystem::path& file, std::span<std::byte> buffer);
 
-/// Creates a file of mode 0600 and syncs it; kAlreadyExists where anything lies there, a link included.
+/// Creates a file of mode 0600 and syncs it. Fails with kAlreadyExists if the path exists in any form, even as a link.
 Result<void> create_private_file(const std::filesystem::path& file, std::string_view text);
-/// Replaces a file at once: who reads it finds the old bytes or the new, after a crash too. A link in its place is
-/// replaced, not followed.
+/// Replaces a file atomically: a reader finds either the old bytes or the new ones, even after a crash. A symbolic link
+/// at the path is itself replaced, not followed.
 Result<void> replace_file(const std::filesystem::path& file, std::span<const std::byte> bytes, Access access);
-/// As above, mode 0644.
+/// Replaces a file like the function above, with mode 0644.
 Result<void> replace_file(const std::filesystem::path& file, std::string_view text);
-/// Gives a file another name, in place of what has it, and syncs the folder.
+/// Renames a file, replacing any file that has the new name, and syncs the folder.
 Result<void> rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
-/// Brings a folder's entries to the disk.
+/// Syncs a folder's entries to the disk.
 Result<void> sync_folder(const std::filesystem::path& folder);
 
-/// Makes a folder of mode 0700 with its parents; one that is there stays as it is.
+/// Creates a folder of mode 0700, and its parents. An existing folder isn't changed.
 Result<void> make_private_folder(const std::filesystem::path& folder);
 
-/// Holds an exclusive lock on a folder between processes while it lives.
+/// Holds an exclusive lock between processes on a folder, as long as the object lives.
 class FolderLock {
  public:
-  /// Waits until nobody else has it.
+  /// Waits until no other process holds the lock, then takes it.
   static Result<FolderLock> take(const std::filesystem::path& folder);
 
  private:

@@ -8,19 +8,19 @@
 
 namespace consilium::files {
 
-/// Says what is wrong with a daemon's state_dir, with its key and what to do: "client.yaml: state_dir: ...".
+/// Returns a message about a daemon's state_dir, with the key and what to do: "client.yaml: state_dir: ...".
 /// @param daemon  "client" or "coordinator"
 [[nodiscard]] std::string state_dir_problem(std::string_view daemon, const std::filesystem::path& folder,
                                             std::string_view why);
 
-/// Checks that this user could make a daemon's state_dir, or write in it and in its files where it is there. Writes
-/// nothing. Fails with kPermissionDenied, and with kInvalidArgument where something else lies there.
+/// Checks that this user could create a daemon's state_dir or, if it exists, could write to it and its files. Writes
+/// nothing. Fails with kPermissionDenied, or with kInvalidArgument if something other than a folder is in the way.
 Result<void> check_state_dir(std::string_view daemon, const std::filesystem::path& folder);
 
-/// Makes this process, where it runs as root, the user who owns a daemon's state_dir, for good: what it finds readable
-/// is then what the daemon finds readable, and it leaves no file of root's behind. Does nothing where root owns the
-/// folder, or it isn't there.
-/// @return the user's name; "" where nothing was changed
+/// If this process runs as root, changes its user permanently to the owner of a daemon's state_dir. Then it can read
+/// exactly what the daemon can read, and it leaves no files that root owns. Does nothing if root owns the folder or it
+/// doesn't exist.
+/// @return the user's name, or "" if nothing was changed
 Result<std::string> become_owner(const std::filesystem::path& folder);
 
 }  // namespace consilium::files

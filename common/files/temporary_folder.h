@@ -8,17 +8,17 @@
 
 namespace consilium::files {
 
-/// A folder under $TMPDIR, for this user alone, that goes with everything in it when the object does.
+/// A folder under $TMPDIR that only this user can access. It's removed with its contents when the object is destroyed.
 class TemporaryFolder {
  public:
-  /// @param prefix  of its name
+  /// @param prefix  of the folder's name
   static Result<TemporaryFolder> create(const std::string& prefix);
   TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
   TemporaryFolder& operator=(TemporaryFolder&&) = delete;
   ~TemporaryFolder();
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  /// Leaves the folder where it is; returns its path.
+  /// Keeps the folder on the disk and returns its path.
   std::filesystem::path keep() { return std::exchange(path_, {}); }
 
  private:

@@ -13,7 +13,7 @@
 namespace consilium::job {
 namespace {
 
-/// A group's name in the draw: its index with five digits, so that lexical order is that of the numbers.
+/// Returns a group's name in the draw: its index with five digits, so that lexical and numerical order agree.
 std::string name_of_group(std::uint32_t group) { return fmt::format("{:05}", group); }
 
 std::uint32_t group_named(const std::string& name) {

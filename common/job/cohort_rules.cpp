@@ -15,7 +15,7 @@ std::uint32_t cohort_size(double fraction, std::size_t sites) {
 }
 
 std::uint32_t answers_needed(double quorum, std::size_t cohort) {
-  // 0.55 x 20 is a hair above 11 in binary, and must not ask for 12.
+  // In binary 0.55 x 20 is slightly above 11, and must not be rounded up to 12.
   return at_least_one(std::ceil(quorum * static_cast<double>(cohort) - 1e-9));
 }
 

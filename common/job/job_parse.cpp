@@ -59,7 +59,7 @@ Result<std::vector<double>> parse_channel_values(const Value& value, std::size_t
   return numbers;
 }
 
-/// @param expected  names the digest in the error: "64 hexadecimal digits"
+/// @param expected  describes the digest in the error: "64 hexadecimal digits"
 Result<crypto::Digest> parse_digest(const Value& value, std::string_view expected) {
   CONSILIUM_ASSIGN(const std::string hex, value.text());
   const auto digest = crypto::digest_from_hex(hex);
@@ -134,7 +134,7 @@ Result<std::vector<std::vector<std::string>>> parse_groups(const Value& value) {
   return groups;
 }
 
-/// Reads what only a masked job has; refused in any other.
+/// Reads the keys that only masked jobs have, and refuses them in any other job.
 Result<void> parse_masked_federation(Section& section, bool masked, FederationSpec& federation) {
   if (!masked) {
     for (const std::string_view key : {"roster", "count_groups"})
@@ -239,7 +239,7 @@ Result<StrategySpec> parse_strategy(const Value& value, bool masked, bool hidden
   return strategy;
 }
 
-/// Of a job in its canonical form: researchers leave the key out, and submit takes it from the roster.
+/// Reads the population of a job in its canonical form. Researchers leave the key out; submit takes it from the roster.
 Result<std::optional<PopulationTerms>> parse_population(const Value& value) {
   if (!value.present()) return std::nullopt;
   PopulationTerms terms;
@@ -252,7 +252,7 @@ Result<std::optional<PopulationTerms>> parse_population(const Value& value) {
   return terms;
 }
 
-/// Reads by which metric rounds are compared, and what for.
+/// Reads the metric by which rounds are compared, and what the comparison is used for.
 Result<void> parse_comparison(Section& section, const task::TaskSpec& task, EvaluationSpec& evaluation) {
   if (!section.ok() || !section.has("metric")) {
     for (const std::string_view key : {"patience", "keep"}) refuse_key(section, key, "evaluation.metric");
@@ -283,7 +283,7 @@ Result<EvaluationSpec> parse_evaluation(const Value& value, const task::TaskSpec
   return evaluation;
 }
 
-/// Reads different words that name layers of the model; their order means nothing.
+/// Reads a set of words that name layers of the model. Their order means nothing.
 Result<std::vector<std::string>> parse_layers(const Value& value, const model::ModelSpec& model) {
   CONSILIUM_ASSIGN(const model::Graph graph, model::expand(model));
   CONSILIUM_ASSIGN(const std::vector<Value> items, value.items(kMaxLayerWords));
@@ -316,14 +316,14 @@ Result<void> parse_initial_weights(const Value& value, JobSpec& job) {
     CONSILIUM_ASSIGN(job.replaced_layers, parse_layers(section.at("replace"), job.model));
   }
   if (!section.has("sha256")) return {};
-  // A vector of this digest is whole: whoever computed it has drawn those layers already.
+  // The vector of this digest is complete: its replaced layers have already been drawn.
   refuse_key(section, "replace", "path, and without sha256");
   CONSILIUM_TRY(section.result());
   CONSILIUM_ASSIGN(job.initial_weights_digest, parse_digest(section.at("sha256"), "64 hexadecimal digits"));
   return {};
 }
 
-/// A job that has its population's terms already.
+/// Completes a job that already has its population's terms.
 Result<JobSpec> with_own_population(JobSpec job) {
   const Roster roster = job.federation.roster;
   const std::uint32_t colluding = *job.privacy.colluding_sites;
@@ -331,7 +331,7 @@ Result<JobSpec> with_own_population(JobSpec job) {
   return with_population(std::move(job), roster, colluding, std::move(terms));
 }
 
-/// Checks the schedule against the number of rounds, which is parsed after it.
+/// Checks the schedule against the number of rounds, which is parsed later than the schedule.
 Result<void> check_schedule(const Value& value, const JobSpec& job) {
   if (job.training.schedule.warmup >= job.federation.rounds) {
     return fail(value.at("warmup").problem(

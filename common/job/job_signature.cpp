@@ -17,7 +17,7 @@ Result<void> require(bool holds, ErrorCode code, std::string why) {
   return fail(code, std::move(why));
 }
 
-/// Checks that the certificate is a researcher's in force, with the key that the roster names; returns the name.
+/// Checks that the certificate is a valid researcher's certificate with the key in the roster, and returns the name.
 Result<std::string> check_signer(const std::string& certificate, const SignatureContext& context) {
   CONSILIUM_TRY(context.trust->authenticate(certificate, {pki::Role::kResearcher}));  // check: job-signer
   CONSILIUM_ASSIGN(const pki::Identity identity, pki::identity_of_certificate(certificate));

@@ -11,8 +11,8 @@ namespace {
 
 constexpr double kPi = 3.14159265358979323846;
 
-/// sin(x) and cos(x) for x in [0, pi / 4] by their Taylor series: basic operations alone, so that every machine gets
-/// the same bits (a libm's last bit differs from another's).
+/// Computes sin(x) and cos(x) for x in [0, pi / 4] by their Taylor series. It uses only basic operations, so that every
+/// machine gets the same bits, because math libraries differ in the last bit.
 double small_sine(double x) {
   double term = x, sum = x;
   for (int i = 1; i <= 9; ++i) {
@@ -30,7 +30,7 @@ double small_cosine(double x) {
   return sum;
 }
 
-/// (1 + cos(pi t)) / 2 for t in [0, 1]; exact at both ends.
+/// Returns (1 + cos(pi t)) / 2 for t in [0, 1]; exact at both ends.
 double half_cosine(double t) {
   const double root = t <= 0.5 ? small_cosine(kPi / 2.0 * t) : small_sine(kPi / 2.0 * (1.0 - t));
   return root * root;

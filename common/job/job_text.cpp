@@ -50,7 +50,7 @@ json training_json(const TrainingSpec& training, task::TaskKind task) {
             {"schedule", schedule_json(training.schedule)},
             {"time_limit", training.time_limit ? json(config::duration_text(*training.time_limit)) : json()},
             {"loss", task::to_json(training.loss, task)}};
-  // Left out where they have their defaults, so that jobs of before they existed keep their digests.
+  // Defaults are left out, so that jobs older than these keys keep their digests.
   if (training.precision != Precision::kFloat32) text["precision"] = name_of(training.precision);
   if (training.gradient_clip) text["gradient_clip"] = *training.gradient_clip;
   if (!training.learning_rates.empty()) text["learning_rates"] = training.learning_rates;
@@ -61,7 +61,7 @@ json data_json(const DataSpec& data) {
   json normalize;
   if (data.normalize) normalize = {{"mean", data.normalize->mean}, {"std", data.normalize->std}};
   json text{{"dataset", data.dataset}, {"normalize", std::move(normalize)}};
-  // Left out where each site decides, so that jobs of before it existed keep their digests.
+  // Left out if each site decides, so that jobs older than these keys keep their digests.
   if (data.atlas) {
     text["atlas"] = {
         {"name", data.atlas->name}, {"sha256", crypto::to_hex(data.atlas->sha256)}, {"channels", data.atlas->channels}};
@@ -119,7 +119,7 @@ json strategy_json(const StrategySpec& strategy) {
 
 json evaluation_json(const EvaluationSpec& evaluation) {
   json text{{"every", evaluation.every}, {"split", name_of(evaluation.split)}};
-  // Left out where they say nothing, so that jobs of before they could be said keep their digests.
+  // Defaults are left out, so that jobs older than these keys keep their digests.
   if (evaluation.alone) text["alone"] = true;
   if (evaluation.metric.empty()) return text;
   text["metric"] = evaluation.metric;
@@ -152,7 +152,7 @@ std::string canonical_text(const JobSpec& job) {
             {"initial_weights", initial_weights_json(job)},
             {"seed", job.seed},
             {"readers", job.readers.empty() ? json() : json(job.readers)}};
-  // Left out of jobs that classify, so that those of before tasks keep their digests.
+  // Left out for classification, so that jobs older than tasks keep their digests.
   if (job.task != task::TaskSpec{}) text["task"] = task::to_json(job.task);
   if (is_masked(job)) text["population"] = population_json(job);
   return text.dump();

@@ -8,8 +8,8 @@
 
 namespace consilium::job {
 
-/// SHA-256 over a label and a record, each after its length as 8 bytes, little-endian: digests of different kinds of
-/// record never meet.
+/// Returns the SHA-256 over a label and a record, each after its length as 8 bytes, little-endian. The label keeps the
+/// digests of different kinds of record distinct.
 [[nodiscard]] crypto::Digest labelled_digest(std::string_view label, std::span<const std::byte> record);
 
 }  // namespace consilium::job

@@ -63,7 +63,7 @@ Result<void> check_cohort(const JobSpec& job) {
   return {};
 }
 
-/// Mode `masked`: what a job has beside its population, and what the population has to be.
+/// Mode `masked`: checks the keys that a job needs in addition to its population, and the population itself.
 Result<void> check_population(const JobSpec& job) {
   const PopulationTerms& terms = *job.population;
   const FederationSpec& federation = job.federation;
@@ -209,7 +209,7 @@ Result<JobSpec> with_population(JobSpec job, const Roster& keys, std::uint32_t c
   }
   job.federation.sites = std::move(sites);
   job.federation.roster = std::move(roster);
-  job.federation.minimum_sites = 1;  // as it is written where groups decide
+  job.federation.minimum_sites = 1;  // the value that jobs state if groups decide
   job.privacy.colluding_sites = colluding;
   job.strategy.weighting = Weighting::kCohort;
   job.population = std::move(terms);

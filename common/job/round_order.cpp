@@ -38,7 +38,7 @@ Result<void> check_session(const JobSpec& job, const SessionKey& key, std::uint6
   return refuse("unknown kind of sum");
 }
 
-/// Single sites' examples may be in the sum where they are no secret (plain), or where every sum is over a whole group.
+/// Includes single sites' examples in the sum if they aren't secret (plain), or if every sum is over a whole group.
 encoding::Extras extras_of(const JobSpec& job) {
   return {.examples = !is_masked(job) || sums_whole_groups(job),
           .unusable = sums_whole_groups(job),
@@ -96,7 +96,7 @@ Result<encoding::VectorLayout> expected_layout(const JobSpec& job, const Session
 
 Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser,
                                   const crypto::Digest& model, std::uint32_t group, const task::LabelCounts& labels) {
-  // In mode masked the divisor of the weights is the job's own, whatever anybody says.
+  // In mode masked the divisor of the weights follows from the job alone, whatever the caller says.
   if (sums_whole_groups(job)) normaliser = key.kind == SumKind::kTrain ? weight_normaliser(job) : 0;
   CONSILIUM_TRY(check_session(job, key, normaliser, group));
   RoundOrder order;

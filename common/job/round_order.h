@@ -16,11 +16,11 @@
 
 namespace consilium::job {
 
-/// What is being summed.
+/// The quantity that a session sums.
 enum class SumKind : std::uint8_t { kCensus = 1, kTrain = 2, kEvaluate = 3 };
 [[nodiscard]] std::string_view name_of(SumKind kind);
 
-/// Names one sum over sites. A census before round 1 has round 0; an evaluation has the round of the model it
+/// Identifies one sum over sites. A census before round 1 has round 0. An evaluation has the round of the model that it
 /// evaluates.
 struct SessionKey {
   std::string job_id;
@@ -30,23 +30,24 @@ struct SessionKey {
 
   auto operator<=>(const SessionKey&) const = default;
 };
-/// "chest-xray-1 train 3.1" (job, kind, round.attempt): for logs and errors.
+/// Returns "chest-xray-1 train 3.1" (job, kind, round.attempt), for logs and errors.
 [[nodiscard]] std::string to_string(const SessionKey& key);
 
-/// The canonical record of everything that steers a site in one session; nothing else steers the trainer.
+/// The canonical record of everything that controls a site's work in one session. Nothing else controls the trainer.
 struct RoundOrder {
   SumKind kind = SumKind::kCensus;
   std::uint32_t round = 0;
   std::uint32_t attempt = 1;
   std::uint32_t group =
-      0;                 ///< which of the job's groups is summed; 0 in training but for mode masked, and in plain jobs
-  crypto::Digest job{};  ///< job_digest()
+      0;  ///< index of the job's group that is summed; 0 in plain jobs, and in training except in mode masked
+  crypto::Digest job{};    ///< job_digest()
   crypto::Digest model{};  ///< SHA-256 of the global model's float32 bytes, little-endian; zero for a census
   std::uint64_t seed = 0;
-  /// Divisor of the weights n_i / N: the training examples of all members, from the census; B k in mode masked; 0 in a
-  /// census.
+  /// Divisor of the weights n_i / N. Outside mode masked, the training examples of all members, from the census. In
+  /// mode masked, B k in training and 0 in an evaluation. Always 0 in a census.
   std::uint64_t normaliser = 0;
-  /// Of all members, from the census, where the job's class weights are balanced; empty elsewhere, and in a census.
+  /// The label counts of all members, from the census, if the job's class weights are balanced; otherwise, and in a
+  /// census, empty.
   task::LabelCounts labels{};
   encoding::VectorLayout layout;
   // Training; zero otherwise.
@@ -68,25 +69,28 @@ inline constexpr std::size_t kMaxOrderBytes = 1 << 20;
 
 /// Encodes canonically: little-endian, fixed order, length-prefixed strings (docs/formats/round_order.md).
 [[nodiscard]] std::vector<std::byte> encode(const RoundOrder& order);
-/// Decodes hostile bytes; accepts only what encode() could have written (every enum known, numbers finite and in range,
-/// no bytes left over).
+/// Decodes an order from an untrusted source. Accepts only what encode() could have written: every enum known, numbers
+/// finite and in range, no bytes left over.
 Result<RoundOrder> decode_round_order(std::span<const std::byte> bytes);
 [[nodiscard]] crypto::Digest order_digest(std::span<const std::byte> encoded);
 
-/// Makes the task of a job: its spec for the model's classes. Fails with kInvalidArgument where the two don't fit.
+/// Creates the task of a job from its spec and the model's classes. Fails with kInvalidArgument if the two don't fit
+/// together.
 Result<std::shared_ptr<const task::Task>> task_of(const JobSpec& job);
 
-/// The layout of a session's vectors, which follows from the job alone. Fails with kInvalidArgument where the job has
-/// no such session.
+/// Returns the layout of a session's vectors, which follows from the job alone. Fails with kInvalidArgument if the job
+/// has no such session.
 Result<encoding::VectorLayout> expected_layout(const JobSpec& job, const SessionKey& key);
 
-/// The order that a job's spec gives for a session: the coordinator builds it, and every site checks what it was sent
-/// against it. In mode `masked` all but `model`, `labels` and the attempt's number follows from the job, and a site
-/// compares those with what was committed. In the other modes a site has no counts of its own, so `normaliser` and
-/// `labels` are the coordinator's word too (bound by the digest).
-/// @param normaliser  N; ignored in mode `masked`, which has weight_normaliser()
-/// @param labels      as RoundOrder::labels; ignored where the job has no use for them
-/// @param group       of count_groups(); 0 in training but for mode `masked`, since the sum is over the cohort there
+/// Returns the order that a job's spec implies for a session. The coordinator builds the order with it, and every site
+/// checks the order that it received against it. In mode `masked` everything except `model`, `labels` and the attempt's
+/// number follows from the job, and a site compares the model and the labels with what was committed. In the other
+/// modes a site has no counts of its own, so it must trust the coordinator for `normaliser` and `labels` too (they are
+/// bound by the digest).
+/// @param normaliser  N; ignored in mode `masked`, which uses weight_normaliser()
+/// @param labels      as RoundOrder::labels; ignored if the job doesn't use them
+/// @param group       index into count_groups(); 0 in training except in mode `masked`, because the sum is over the
+///                    cohort there
 Result<RoundOrder> expected_order(const JobSpec& job, const SessionKey& key, std::uint64_t normaliser,
                                   const crypto::Digest& model, std::uint32_t group = 0,
                                   const task::LabelCounts& labels = {});

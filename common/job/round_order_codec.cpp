@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kMagic = "CRO2";
 constexpr std::size_t kMaxFieldName = 255;
-/// Bytes of the smallest field: name length and one letter, kind, elements, limbs.
+/// Bytes of the smallest field: length of the name and one letter, kind, elements, limbs.
 constexpr std::size_t kMinFieldBytes = 1 + 1 + 1 + 8 + 1;
 
 using Writer = encoding::ByteWriter;

@@ -11,7 +11,7 @@
 namespace consilium::logging {
 namespace {
 
-/// Writes one JSON object a line; the library's escaping keeps a hostile peer's text inside its string.
+/// Writes one JSON object a line. The library's escaping keeps a hostile peer's text inside its string.
 class JsonFormatter final : public spdlog::formatter {
  public:
   explicit JsonFormatter(std::string program)

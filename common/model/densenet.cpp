@@ -11,7 +11,7 @@ namespace {
 constexpr std::int64_t kGrowth = 32;
 constexpr std::int64_t kBottleneck = 4 * kGrowth;
 
-/// Appends one dense layer; it yields kGrowth new channels.
+/// Appends one dense layer, which adds kGrowth new channels.
 std::size_t dense_layer(Draft& draft, const std::string& name, std::size_t features) {
   std::size_t value = draft.add(name + ".relu1", Relu{}, {draft.add(name + ".norm1", BatchNorm{}, {features})});
   value = draft.add(name + ".conv1", plain_conv(kBottleneck, 1), {value});
@@ -21,7 +21,7 @@ std::size_t dense_layer(Draft& draft, const std::string& name, std::size_t featu
 
 }  // namespace
 
-/// DenseNet-121 (Huang et al. 2017). Each layer sees all features before it.
+/// DenseNet-121 (Huang et al. 2017). Each layer's input is the output of all layers before it.
 Draft densenet121(const ModelSpec& spec) {
   Draft draft;
   const bool imagenet = spec.options.stem.value_or("small") == "imagenet";

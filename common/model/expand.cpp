@@ -38,7 +38,7 @@ std::string path_of_written(const ModelSpec& spec, std::size_t index) {
   return fmt::format("model.layers[{}].{}", index, word_of(spec.layers[index].operation));
 }
 
-/// Resolves the names that written layers call each other by.
+/// Resolves the names that layers in a job use to refer to each other.
 class Names {
  public:
   explicit Names(const ModelSpec& spec) : spec_(spec) {}
@@ -111,14 +111,14 @@ Result<Draft> draft_of(const ModelSpec& spec) {
   return Names(spec).resolve();
 }
 
-/// Derives sizes layer by layer; a layer that stands for several becomes those.
+/// Derives sizes layer by layer. Replaces a layer that stands for several by these.
 class Expansion {
  public:
   explicit Expansion(const ModelSpec& spec) : spec_(spec) {}
 
   Result<Graph> run(const Draft& draft) {
-    std::vector<std::size_t> values{Draft::kInput};  // of the draft, as the graph has them
-    std::vector<std::size_t> owners;                 // layers of the draft, as the graph has them
+    std::vector<std::size_t> values{Draft::kInput};  // for each value of the draft, its value in the graph
+    std::vector<std::size_t> owners;                 // for each layer of the draft, its index in the graph
     for (std::size_t i = 0; i < draft.layers.size(); ++i) {
       DraftLayer layer = draft.layers[i];
       for (std::size_t& input : layer.inputs) input = values[input];
@@ -180,7 +180,7 @@ class Expansion {
     return values.back();
   }
 
-  /// Writes a window's size for each dimension where one number stands for all.
+  /// Writes a window's size for each dimension if one number stands for all.
   static void spell_out(Operation& operation, std::size_t dimensions) {
     const auto spell = [dimensions](Sides& sides) {
       if (sides.size() == 1) sides.assign(dimensions, sides[0]);
@@ -196,7 +196,7 @@ class Expansion {
     }
   }
 
-  /// Parameters that two layers share must have the same names and shapes in both.
+  /// Checks that parameters shared by two layers have the same names and shapes in both.
   Result<void> check_shared(Layer& layer) const {
     const Layer& owner = graph_.layers[layer.owner];
     Layer renamed = layer;
@@ -221,7 +221,7 @@ class Expansion {
     return refuse(fmt::format("the model has more than {} parameters", ParameterManifest::kMaxParameters));
   }
 
-  /// A layer that nobody uses is a mistake: its parameters would never be trained.
+  /// Refuses layers whose output is unused: their parameters would never be trained.
   Result<void> check_used(const Draft& draft, const std::vector<std::size_t>& values) const {
     std::vector<bool> used(graph_.layers.size() + 1, false);
     for (const Layer& layer : graph_.layers) {
@@ -245,7 +245,7 @@ bool is_normalization(const Operation& operation) {
          std::holds_alternative<InstanceNorm>(operation);
 }
 
-/// Does one of the words name the layer whose parameters this one uses?
+/// Returns true if one of the words names the layer whose parameters this one uses.
 bool is_named(const Graph& graph, const Layer& layer, const std::vector<std::string>& words) {
   const Layer& owner = graph.layers[layer.owner];
   return std::ranges::any_of(words, [&](const std::string& word) {
@@ -265,7 +265,7 @@ Result<void> check_words(const Graph& graph, const std::vector<std::string>& wor
   return {};
 }
 
-/// Marks the layers whose parameters stay as they begin, and those whose parameters are each site's own.
+/// Marks the layers whose parameters are frozen, and those whose parameters are local to each site.
 Result<void> mark(const ModelSpec& spec, Graph& graph) {
   if (spec.frozen.empty() && spec.local.empty()) return {};
   CONSILIUM_TRY(check_words(graph, spec.frozen, "frozen"));

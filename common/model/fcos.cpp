@@ -20,7 +20,7 @@ Conv biased(std::int64_t channels, std::int64_t kernel, std::int64_t stride = 1,
   return conv;
 }
 
-/// The feature pyramid (Lin et al. 2017) with two levels more on top: strides 8 to 128.
+/// The feature pyramid (Lin et al. 2017) with two more levels on top: strides 8 to 128.
 std::vector<std::size_t> pyramid(Draft& draft, const std::vector<std::size_t>& stages, std::int64_t width) {
   const std::string name = "backbone.fpn.";
   std::array<std::size_t, 3> inner{};
@@ -40,8 +40,8 @@ std::vector<std::size_t> pyramid(Draft& draft, const std::vector<std::size_t>& s
   return levels;
 }
 
-/// A head: four convolutions with group normalisation and relu, then one convolution for each thing that it says. Its
-/// parameters are made on the first level and used on all.
+/// A head: four convolutions with group normalisation and ReLU, then one convolution for each prediction. Its
+/// parameters are created on the first level and shared by all levels.
 class Head {
  public:
   Head(Draft& draft, std::string name, std::int64_t width) : draft_(draft), name_(std::move(name)), width_(width) {}
@@ -57,7 +57,7 @@ class Head {
     }
     return value;
   }
-  /// Appends one thing that it says.
+  /// Appends the convolution for one prediction.
   std::size_t say(const char* what, std::int64_t channels, Start start, std::size_t level, std::size_t value) {
     return add(name_ + what, biased(channels, 3, 1, start), level, value);
   }

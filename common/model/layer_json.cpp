@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-/// Keys that stand beside an operation's word.
+/// Keys that may accompany an operation's word.
 constexpr std::array<std::string_view, 3> kBeside{"name", "from", "weights"};
 
 bool is_name(std::string_view text) {
@@ -30,7 +30,7 @@ bool is_name(std::string_view text) {
          });
 }
 
-/// The word of a layer that is written as a map: the one key that isn't one of kBeside.
+/// Returns the word of a layer that is written as a map: the only key that isn't in kBeside.
 Result<std::string> word_in(const JsonValue& value) {
   std::string word;
   for (const auto& [key, ignored] : value.json.items()) {

@@ -9,15 +9,15 @@
 
 namespace consilium::model {
 
-/// Writes one element of `layers`, every default of its operation spelled out.
+/// Writes one element of `layers`, with every default of its operation spelled out.
 [[nodiscard]] nlohmann::json layer_to_json(const LayerSpec& layer);
 
-/// Reads one element of `layers`: a word, or a map of one word to its settings, with `name`, `from` and `weights`
-/// beside it.
-/// @param before  what the layer before it is called: where `from` names it alone, it is left out
+/// Reads one element of `layers`: a word, or a map of one word to its settings, which may also have `name`, `from` and
+/// `weights`.
+/// @param before  name of the preceding layer; a `from` that names only this layer is dropped
 Result<LayerSpec> layer_from_json(const JsonValue& value, std::string_view before);
 
-/// Reads what a job may call a layer: a letter, then letters, digits, '_', '.' and '-'; or a layer's index.
+/// Reads a layer's name in a job: a letter, followed by letters, digits, '_', '.' and '-'; or a layer's index.
 Result<std::string> layer_name_from_json(const JsonValue& value);
 
 }  // namespace consilium::model

@@ -12,7 +12,7 @@
 namespace consilium::model {
 namespace {
 
-/// Every word that names a layer with parameters.
+/// Returns every word that names a layer with parameters.
 std::vector<std::string_view> words_of_layers(const Graph& graph) {
   std::set<std::string_view> words;
   for (std::size_t i = 0; i < graph.layers.size(); ++i) {

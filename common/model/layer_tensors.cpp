@@ -37,7 +37,7 @@ class TensorList {
   void operator()(const TransposedConv& conv) {
     std::vector<std::int64_t> shape{conv.in_channels, conv.out_channels};
     append_window(shape, conv.kernel);
-    const Initial initial = by_fan_in(product(shape) / conv.in_channels);  // as PyTorch counts the fan here
+    const Initial initial = by_fan_in(product(shape) / conv.in_channels);  // PyTorch's fan-in here
     add("weight", std::move(shape), initial);
     if (conv.bias) add("bias", {conv.out_channels}, initial);
   }
@@ -67,7 +67,7 @@ class TensorList {
     add("weight", {features}, {0, 1});
     add("bias", {features}, {0, 0});
   }
-  /// expand() has spelled the kernel out for each dimension.
+  /// Appends the kernel's sizes, which expand() has filled in for each dimension.
   static void append_window(std::vector<std::int64_t>& shape, const Sides& kernel) {
     shape.insert(shape.end(), kernel.begin(), kernel.end());
   }

@@ -9,25 +9,25 @@
 
 namespace consilium::model {
 
-/// How a tensor begins: every value the same, or uniform within +-bound.
+/// The initial values of a tensor: all the same, or uniform within +-bound.
 struct Initial {
   float bound = 0.0F;  ///< > 0: U(-bound, bound)
-  float value = 0.0F;  ///< where the bound is 0
+  float value = 0.0F;  ///< used if the bound is 0
 };
 
-/// One tensor of a layer: what the manifest holds of it, and how it begins.
+/// One tensor of a layer: its entry in the manifest, and its initial values.
 struct LayerTensor {
-  TensorInfo info;  ///< offset and size are the manifest's to fill
+  TensorInfo info;  ///< offset and size are filled in by the manifest
   Initial initial;
 };
 
-/// Lists the tensors of an expanded layer in PyTorch's state_dict order, num_batches_tracked left out, as if they were
-/// its own.
+/// Lists the tensors of an expanded layer in PyTorch's state_dict order, without num_batches_tracked. A layer that
+/// shares another's parameters is treated as if it had its own.
 [[nodiscard]] std::vector<LayerTensor> tensors_of(const Layer& layer);
 
-/// The keys that a job writes for operations, in the order of Operation: "conv", "linear", "relu", ...
+/// Returns the keys that a job uses for operations, in the order of Operation: "conv", "linear", "relu", ...
 [[nodiscard]] std::span<const std::string_view> operation_words();
-/// The key of one operation.
+/// Returns the key of one operation.
 [[nodiscard]] std::string_view word_of(const Operation& operation);
 
 }  // namespace consilium::model

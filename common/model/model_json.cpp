@@ -46,7 +46,7 @@ Result<std::vector<LayerSpec>> read_layers(const JsonValue& value) {
   return layers;
 }
 
-/// Reads the layers that a model yields; where that is the last one alone, it goes without saying.
+/// Reads the layers that are the model's outputs. If this is only the last layer, the list is left out.
 Result<std::vector<std::string>> read_outputs(const JsonValue& value, const std::vector<LayerSpec>& layers) {
   if (!value.json.is_array() || value.json.empty() || value.json.size() > kMaxOutputs)
     return value.expected(fmt::format("a list of 1 to {} layers' names", kMaxOutputs));
@@ -60,7 +60,7 @@ Result<std::vector<std::string>> read_outputs(const JsonValue& value, const std:
   return outputs;
 }
 
-/// Reads a list of layers. Their order means nothing, so that one model has one text.
+/// Reads a list of layers and sorts it, because its order means nothing and one model should have one text.
 Result<std::vector<std::string>> read_layer_names(const JsonValue& value) {
   if (!value.json.is_array() || value.json.empty() || value.json.size() > kMaxLayers)
     return value.expected(fmt::format("a list of 1 to {} layers' names", kMaxLayers));

@@ -7,10 +7,11 @@
 
 namespace consilium::model {
 
-/// Writes a spec as the JSON that a job's `model:` section would hold (canonical: one spec, one text).
+/// Returns the JSON that a job's `model:` section would hold (canonical: one spec, one text).
 [[nodiscard]] nlohmann::json to_json(const ModelSpec& spec);
 
-/// Reads what to_json() wrote. Hostile input: unknown keys, wrong types and absurd sizes are refused, the path named.
+/// Reads what to_json() wrote. The input may be hostile: unknown keys, wrong types and absurd sizes are refused with
+/// their path.
 Result<ModelSpec> model_from_json(const nlohmann::json& json);
 
 }  // namespace consilium::model

@@ -27,7 +27,8 @@ Result<ParameterManifest> manifest_of(const std::vector<LayerTensor>& tensors) {
   return ParameterManifest::create(std::move(infos));
 }
 
-/// Every operation below is exact or rounded once, as IEEE 754 says, so that no compiler or machine changes a bit.
+/// Fills `values` from U(-bound, bound). Every operation is exact or rounded once by IEEE 754, so the result is the
+/// same bit for bit with every compiler and on every machine.
 void draw_uniform(RandomStream stream, float bound, std::span<float> values) {
   for (float& value : values) value = (2.0F * stream.next_float() - 1.0F) * bound;
 }

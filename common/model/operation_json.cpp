@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-/// One number where all are the same.
+/// Returns a single number if the sides are given by one number, else a list.
 json sides_json(const Sides& sides) { return sides.size() == 1 ? json(sides[0]) : json(sides); }
 
 struct SettingsWriter {
@@ -58,7 +58,7 @@ struct SettingsWriter {
   }
 };
 
-/// An integer, or a list of one for each dimension of an image.
+/// Reads an integer, or a list with one integer for each dimension of an image.
 Result<Sides> read_sides(const JsonValue& value, std::int64_t low) {
   if (!value.json.is_array()) {
     CONSILIUM_ASSIGN(const std::int64_t side, value.integer(low, kMaxKernel));
@@ -78,12 +78,12 @@ Result<Sides> read_sides(const JsonValue& value, std::int64_t low) {
 Result<Sides> sides_at(const JsonValue& settings, std::string_view key, std::int64_t low, const Sides& otherwise) {
   if (settings.has(key)) return read_sides(settings.member(key), low);
   if (!otherwise.empty()) return otherwise;
-  // No default: the same error as for any integer that is missing.
+  // There is no default, so a missing key gives the same error as for any other integer.
   CONSILIUM_ASSIGN(const std::int64_t side, settings.integer_at(key, low, kMaxKernel));
   return Sides{side};
 }
 
-/// "same" keeps the sides, which takes odd kernels and stride 1.
+/// Returns the padding. "same" keeps the sides, and requires odd kernels and stride 1.
 Result<Sides> padding_of(const JsonValue& settings, const Sides& kernel, const Sides& stride) {
   if (!settings.has("padding")) return Sides{0};
   const JsonValue padding = settings.member("padding");
@@ -217,7 +217,7 @@ Result<Operation> read_bare(const JsonValue& settings) {
 
 struct Word {
   Result<Operation> (*read)(const JsonValue&);
-  bool bare = false;  ///< a job may write the word alone
+  bool bare = false;  ///< a job may use the word without settings
 };
 
 /// In the order of Operation.

@@ -20,7 +20,7 @@ std::size_t join(Draft& draft, const std::string& name, std::size_t body, std::s
   return draft.add(name + ".out", Relu{}, {draft.add(name + ".add", Add{}, {body, beside})});
 }
 
-/// Appends conv, normalisation and, where `rectify`, relu: "conv1", "bn1", "relu1".
+/// Appends a convolution, its normalisation and, if `rectify` is set, ReLU: "conv1", "bn1", "relu1".
 std::size_t convolve(Draft& draft, const std::string& name, int index, std::size_t input, const Conv& conv,
                      const Operation& norm, bool rectify) {
   const std::string number = std::to_string(index);
@@ -110,7 +110,7 @@ Draft r3d_18(const ModelSpec& spec) {
   stem.kernel = {3, 7, 7};
   stem.stride = {1, 2, 2};
   stem.padding = {1, 3, 3};
-  // torchvision's names: a convolution and its normalisation are ".0" and ".1" of one part.
+  // In torchvision's names a convolution and its normalisation are ".0" and ".1" of one part.
   const auto convolve_part = [&](const std::string& name, std::size_t input, const Conv& conv) {
     return draft.add(name + ".1", norm, {draft.add(name + ".0", conv, {input})});
   };

@@ -24,7 +24,7 @@ Result<void> check_image(const Shape& input) {
                   text(input)));
 }
 
-/// Checks sizes along the dimensions of an image of `dimensions`.
+/// Checks the sizes along the dimensions of an image with `dimensions` dimensions.
 Result<void> check_sides(std::string_view name, const Sides& sides, std::size_t dimensions, std::int64_t low) {
   if (sides.size() != 1 && sides.size() != dimensions) {
     return refuse(fmt::format("{} has {} sizes, the image has {} dimensions", name, sides.size(), dimensions));
@@ -37,7 +37,7 @@ std::int64_t along(const Sides& sides, std::size_t dimension) {
   return sides.size() == 1 ? sides[0] : sides[dimension];
 }
 
-/// Sizes of an image after a window slides over it.
+/// Returns the shape of an image after a window slides over it.
 Result<Shape> slide(const Shape& input, std::int64_t channels, const Sides& kernel, const Sides& stride,
                     const Sides& padding) {
   const std::size_t dimensions = input.size() - 1;
@@ -173,7 +173,7 @@ struct ShapeRule {
   }
 };
 
-/// How many inputs an operation takes.
+/// The number of inputs that an operation takes.
 struct Arity {
   std::size_t least = 1;
   std::size_t most = 1;

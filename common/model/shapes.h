@@ -8,15 +8,15 @@
 
 namespace consilium::model {
 
-/// Fills in what follows from the shapes of an operation's inputs, and returns its output's. Fails with
-/// kInvalidArgument where they don't fit, or one of its numbers is out of range.
-/// @param inputs  as many as it has; not empty
+/// Fills in the sizes that follow from the shapes of an operation's inputs, and returns the shape of its output. Fails
+/// with kInvalidArgument if the inputs don't fit or a number is out of range.
+/// @param inputs  shapes of the operation's inputs, at least one
 Result<Shape> derive(Operation& operation, std::span<const Shape> inputs);
 
-/// Checks that an example has no more than kMaxActivations values.
+/// Checks that an example has at most kMaxActivations values.
 Result<void> check_size(const Shape& shape);
 
-/// "[3, 28, 28]".
+/// Returns "[3, 28, 28]".
 [[nodiscard]] std::string text(const Shape& shape);
 
 }  // namespace consilium::model

@@ -18,10 +18,10 @@ namespace consilium::model {
 namespace {
 
 constexpr std::size_t kColours = 3;
-/// Names that one message lists of a kind.
+/// Maximum number of names of one kind that a message lists.
 constexpr std::size_t kMostNamed = 8;
 
-/// "a, b and 3 more".
+/// Returns "a, b and 3 more".
 std::string listed(const std::vector<std::string>& names) {
   const std::size_t shown = std::min(names.size(), kMostNamed);
   std::string text =
@@ -30,7 +30,7 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
-/// Names from a file, for messages: what doesn't print is shown as '?', and long ones are cut.
+/// Prepares a file's names for messages: shows unprintable characters as '?', and cuts long names.
 std::string printable(std::string_view name) {
   std::string text(name.substr(0, 80));
   std::ranges::replace_if(
@@ -38,7 +38,7 @@ std::string printable(std::string_view name) {
   return text;
 }
 
-/// Names of the kernels of convolutions over the model's own input.
+/// Returns the names of the kernels of convolutions over the model's input.
 std::set<std::string> stems_of(const Graph& graph) {
   std::set<std::string> names;
   for (const Layer& layer : graph.layers) {
@@ -49,7 +49,7 @@ std::set<std::string> stems_of(const Graph& graph) {
   return names;
 }
 
-/// Is `found` the shape of a kernel over three channels where the model has one over a single channel?
+/// Returns true if `found` is the shape of a kernel over three channels and `expected` is the same over one channel.
 bool is_coloured(const Shape& expected, const Shape& found) {
   if (expected.size() < 2 || expected[1] != 1) return false;
   Shape coloured = expected;
@@ -57,7 +57,7 @@ bool is_coloured(const Shape& expected, const Shape& found) {
   return found == coloured;
 }
 
-/// Sums kernels of [out, 3, ...] over the channels, in their order.
+/// Sums kernels of shape [out, 3, ...] over the channels, in order.
 /// @param values  [out, 1, ...]
 void sum_channels(std::span<const float> kernels, std::size_t outputs, std::span<float> values) {
   const std::size_t window = values.size() / outputs;
@@ -68,14 +68,14 @@ void sum_channels(std::span<const float> kernels, std::size_t outputs, std::span
   }
 }
 
-/// Fits one file into one model.
+/// Fits the tensors of one file to one model.
 class Fit {
  public:
   Fit(const SafetensorsFile& file, const ParameterManifest& manifest, std::set<std::string> stems,
       std::span<const std::string> replaced, StartingWeights& weights)
       : file_(file), manifest_(manifest), stems_(std::move(stems)), replaced_(replaced), weights_(weights) {}
 
-  /// Takes, adapts or leaves each tensor. Errors are those of reading the file.
+  /// Takes, adapts or skips each tensor. Errors are those of reading the file.
   Result<void> run() {
     for (const TensorInfo& tensor : manifest_.tensors()) {
       if (is_replaced(tensor.name)) {
@@ -88,7 +88,7 @@ class Fit {
     return {};
   }
 
-  /// Fails where tensors are missing, surplus or of another shape.
+  /// Fails if tensors are missing, surplus or of another shape.
   [[nodiscard]] Result<void> verdict() const {
     std::vector<std::string> problems;
     if (!missing_.empty()) problems.push_back(fmt::format("it lacks {}", listed(missing_)));

@@ -13,32 +13,33 @@
 
 namespace consilium::model {
 
-/// The weights that a model begins with, and where each of its tensors comes from.
+/// The initial weights of a model, and the origin of each tensor.
 struct StartingWeights {
   ParameterVector parameters;        ///< in the manifest's order
-  std::size_t taken = 0;             ///< tensors as the file has them
-  std::vector<std::string> adapted;  ///< tensors of the file, summed over its three input channels
-  std::vector<std::string> drawn;    ///< tensors of replaced layers, as initial_weights() draws them
-  std::vector<std::string> unused;   ///< tensors that the file has for replaced layers
+  std::size_t taken = 0;             ///< number of tensors taken from the file unchanged
+  std::vector<std::string> adapted;  ///< tensors of the file that were summed over their three input channels
+  std::vector<std::string> drawn;    ///< tensors of replaced layers, drawn by initial_weights()
+  std::vector<std::string> unused;   ///< tensors of the file that belong to replaced layers
 };
 
-/// Reads the weights of a file in PyTorch's names (docs/formats/manifest.md), which may fit a part of the model alone.
+/// Reads initial weights from a file with PyTorch's names (docs/formats/manifest.md). The file may fit only a part of
+/// the model.
 ///
-/// Layers in `replaced` begin as initial_weights(spec, seed) draws them, whatever the file has for them. A convolution
-/// over the model's input, where that has one channel and the file's kernel has three, takes the sum of the kernel over
-/// the three: the convolution is linear, so it computes of a grey image what the file's computes of that image in all
-/// three channels. Every other tensor must be in the file in the model's shape, and the file must have no others but
-/// I64 `num_batches_tracked`.
+/// Layers in `replaced` are drawn by initial_weights(spec, seed), whatever the file has for them. If the model's input
+/// has one channel and the file's kernel of a convolution over that input has three, the kernel is summed over the
+/// three channels. The convolution is linear, so for a grey image it then gives what the file's kernel gives for that
+/// image in all three channels. Every other tensor must be in the file with the model's shape. The file must have no
+/// further tensors except I64 `num_batches_tracked`.
 ///
-/// The file is hostile, see SafetensorsFile. Fails with kInvalidArgument naming the file, with all tensors that are
-/// missing, that the model doesn't have, and that have another shape.
-/// @param replaced  words of layer_names.h
+/// The file may be hostile, see SafetensorsFile. Fails with kInvalidArgument, naming the file and all tensors that are
+/// missing, that the model doesn't have, or that have another shape.
+/// @param replaced  names of layers as in layer_names.h
 Result<StartingWeights> read_starting_weights(const std::filesystem::path& file, const ModelSpec& spec,
                                               std::span<const std::string> replaced, std::uint64_t seed);
 
-/// Says where the tensors come from, for a person: "60 tensors from resnet18.safetensors; conv1.weight from it, summed
-/// over its 3 input channels; fc.weight, fc.bias from the seed; not used: the file's fc.bias, fc.weight".
-/// @param file  that was read
+/// Describes the origin of the tensors for a person: "60 tensors from resnet18.safetensors; conv1.weight from it,
+/// summed over its 3 input channels; fc.weight, fc.bias from the seed; not used: the file's fc.bias, fc.weight".
+/// @param file  the file that was read
 [[nodiscard]] std::string in_words(const StartingWeights& weights, const std::filesystem::path& file);
 
 }  // namespace consilium::model

@@ -8,9 +8,9 @@
 namespace consilium::model {
 namespace {
 
-constexpr std::int64_t kUnetGroups = 8;  // of a group normalisation: the first levels are narrow
+constexpr std::int64_t kUnetGroups = 8;  // groups of a group normalisation; few, because the first levels are narrow
 
-/// Appends two convolutions of 3 x 3 (x 3), each with normalisation and relu.
+/// Appends two convolutions of 3 x 3 (x 3), each with normalisation and ReLU.
 std::size_t double_conv(Draft& draft, const std::string& name, std::size_t input, std::int64_t channels,
                         const Operation& norm) {
   std::size_t value = input;
@@ -24,9 +24,9 @@ std::size_t double_conv(Draft& draft, const std::string& name, std::size_t input
 
 }  // namespace
 
-/// The U-Net (Ronneberger et al. 2015; for volumes Çiçek et al. 2016) with padded convolutions, so that the map has the
-/// image's sides, which must be multiples of 2^depth. Instance normalisation unless the job says otherwise: its batches
-/// are small, and statistics of batches are what differs between sites.
+/// The U-Net (Ronneberger et al. 2015; for volumes Çiçek et al. 2016) with padded convolutions, so that the output has
+/// the image's sides, which must be multiples of 2^depth. It uses instance normalisation unless the job states another
+/// one, because its batches are small and batch statistics are what differs between sites.
 Draft unet(const ModelSpec& spec) {
   Draft draft;
   const Operation norm = normalisation(spec.options.norm.value_or("instance"), kUnetGroups);

@@ -12,7 +12,7 @@ constexpr float kNormEpsilon = 1e-5F;
 
 using Names = std::vector<std::string>;
 
-/// One call for each operation; a new one doesn't compile until it is here.
+/// Has a call operator for each operation, so that a new operation doesn't compile until it's added here.
 class LayerNodes {
  public:
   LayerNodes(GraphBuilder& graph, const LayerPlace& place)
@@ -56,10 +56,10 @@ class LayerNodes {
     set(node, "epsilon", kNormEpsilon);
     return {};
   }
-  /// ONNX has group normalisation from opset 18 on. Here each group becomes one channel, which instance normalisation
-  /// normalises.
+  /// ONNX has group normalisation only from opset 18 on. So each group is reshaped to one channel and normalised by
+  /// instance normalisation.
   Result<void> operator()(const model::GroupNorm& norm) {
-    const std::vector<std::int64_t> grouped{0, norm.groups, -1};  // 0: the number of examples stays as it is
+    const std::vector<std::int64_t> grouped{0, norm.groups, -1};  // 0: the batch dimension keeps its size
     std::vector<std::int64_t> whole{0};
     whole.insert(whole.end(), input_.shape.begin(), input_.shape.end());
     const std::vector<float> ones(static_cast<std::size_t>(norm.groups), 1.0F);
@@ -84,7 +84,7 @@ class LayerNodes {
     set(add("Flatten", {input_.name}), "axis", std::int64_t{1});
     return {};
   }
-  /// Whole factors: the rule for positions gives the same ones as PyTorch's does.
+  /// With integer factors, the rule for positions gives the same positions as PyTorch's.
   Result<void> operator()(const model::Upsample& upsample) {
     std::vector<float> factors(input_.shape.size() + 1, static_cast<float>(upsample.factor));
     factors[0] = factors[1] = 1.0F;
@@ -96,8 +96,9 @@ class LayerNodes {
     if (upsample.nearest) set(node, "nearest_mode", std::string_view("floor"));
     return {};
   }
-  /// Sides may have any ratio here, and Resize divides by it where PyTorch multiplies: for some ratios, 2 to 82 for
-  /// one, they copy other positions. So each side is gathered by the very positions.
+  /// Here sides may have any ratio. Resize divides by the ratio whereas PyTorch multiplies by its inverse, so that for
+  /// some ratios, e.g. from 2 to 82, they copy different positions. So each side is gathered by PyTorch's exact
+  /// positions.
   Result<void> operator()(const model::UpsampleLike& /*upsample*/) {
     const model::Shape& to = place_.layer.output;
     std::string value = input_.name;
@@ -109,7 +110,7 @@ class LayerNodes {
     }
     return {};
   }
-  /// From left to right, as the trainer adds.
+  /// Adds from left to right, as the trainer does.
   Result<void> operator()(const model::Add& /*add*/) {
     std::string sum = input_.name;
     for (std::size_t i = 1; i < place_.inputs.size(); ++i) {
@@ -138,7 +139,7 @@ class LayerNodes {
     add(operation, {input_.name});
     return {};
   }
-  /// Adds a node that yields a value which the layer alone uses, and returns that value's name.
+  /// Adds a node whose value is used only within the layer, and returns that value's name.
   std::string add_inner(std::string_view operation, const std::string& name, const Names& inputs) {
     graph_.node(operation, inputs, inner(name));
     return inner(name);
@@ -153,7 +154,8 @@ class LayerNodes {
     if (bias) inputs.push_back(parameter("bias"));
     return inputs;
   }
-  /// A parameter of one value a channel, [C], as [C, 1, ...], which is multiplied with every position of an image.
+  /// Reshapes a parameter with one value a channel from [C] to [C, 1, ...], so that it multiplies every position of an
+  /// image.
   std::string by_channel(const char* kind) {
     if (input_.shape.size() == 1) return parameter(kind);
     std::vector<std::int64_t> shape(input_.shape.size(), 1);
@@ -161,7 +163,7 @@ class LayerNodes {
     const std::string name = std::string(kind) + "_by_channel";
     return add_inner("Reshape", name, {parameter(kind), integers(std::string(kind) + "_shape", shape)});
   }
-  /// ONNX states the padding before all sides, then that behind all sides.
+  /// ONNX lists the padding before each side first, then the padding after each side.
   static model::Sides at_both_ends(const model::Sides& padding) {
     model::Sides both = padding;
     both.insert(both.end(), padding.begin(), padding.end());

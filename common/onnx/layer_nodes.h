@@ -9,21 +9,21 @@
 
 namespace consilium::onnx {
 
-/// A layer of an expanded model, and what surrounds it in the graph.
+/// A layer of an expanded model, and its connections in the graph.
 struct LayerPlace {
   const model::Layer& layer;
   std::string owner;               ///< name of the layer whose parameters it uses
-  std::vector<NamedShape> inputs;  ///< values, in the layer's order; not empty
-  std::string output;              ///< name of the value that it yields, and what its other names begin with
+  std::vector<NamedShape> inputs;  ///< input values, in the layer's order; at least one
+  std::string output;              ///< name of its output value, and prefix of its other names
 };
 
-/// Appends the nodes that compute a layer as the trainer does when it evaluates (client/trainer/models/step.cpp):
-/// dropout off, batch normalisation by its running statistics. Parameters are taken from tensors of their own names,
-/// as "conv1.weight". Fails with kInternal on a basic_block, of which expand() leaves none.
+/// Appends the nodes that compute a layer as the trainer does in evaluation (client/trainer/models/step.cpp): without
+/// dropout, and with the running statistics of batch normalisation. Parameters are tensors under their own names, e.g.
+/// "conv1.weight". Fails with kInternal for a basic_block, because expand() leaves none.
 Result<void> append_layer(GraphBuilder& graph, const LayerPlace& place);
 
-/// For each position along a side of `to` the position along one of `from` that the nearest-neighbour rule of PyTorch
-/// copies: floor(position * from / to) in float32. Both are at least 1.
+/// Returns, for each position along a side of size `to`, the position along a side of size `from` that PyTorch's
+/// nearest-neighbour rule copies: floor(position * from / to) in float32. Both sizes are at least 1.
 [[nodiscard]] std::vector<std::int64_t> nearest_positions(std::int64_t from, std::int64_t to);
 
 }  // namespace consilium::onnx

@@ -13,10 +13,10 @@
 namespace consilium::onnx {
 namespace {
 
-constexpr int kIrVersion = 8;  // the one that opset 17 came with
+constexpr int kIrVersion = 8;  // the IR version that was released with opset 17
 constexpr std::uint64_t kMostBytes = std::numeric_limits<std::int32_t>::max();
 
-/// One number for all channels as [1], or one for each as [C, 1, ...].
+/// Adds a tensor of shape [1] if one number applies to all channels, or [C, 1, ...] with one for each.
 std::string add_by_channel(GraphBuilder& graph, std::string name, const model::Shape& input,
                            const std::vector<double>& values) {
   std::vector<std::int64_t> shape{static_cast<std::int64_t>(values.size())};
@@ -25,7 +25,7 @@ std::string add_by_channel(GraphBuilder& graph, std::string name, const model::S
   return graph.tensor(std::move(name), shape, floats);
 }
 
-/// Appends (x - mean) / std, and returns the value that the first layer works on.
+/// Appends (x - mean) / std, and returns the value that is the first layer's input.
 std::string append_normalisation(GraphBuilder& graph, const job::JobSpec& job, const std::string& input) {
   const auto normalize = job::input_normalization(job);
   if (!normalize) return input;
@@ -47,12 +47,14 @@ std::string input_description(const job::JobSpec& job) {
   return text;
 }
 
-/// Appends every layer, and returns the names of the values: 0 is the input's, i + 1 that of layers[i].
+/// Appends every layer, and returns the values: value 0 is the model's input, and value i + 1 is the output of
+/// layers[i].
 Result<std::vector<NamedShape>> append_layers(GraphBuilder& builder, const model::Graph& graph, NamedShape input) {
   std::vector<NamedShape> values{std::move(input)};
   for (std::size_t i = 0; i < graph.layers.size(); ++i) {
     const model::Layer& layer = graph.layers[i];
-    // Names of layers without parameters may repeat. Job's names hold no '/', so that none meets another tensor's.
+    // Names of layers without parameters may repeat. Names in jobs contain no '/', so these names can't clash with a
+    // tensor's.
     LayerPlace place{layer, graph.layers[layer.owner].name, {}, fmt::format("{}/{}", layer.name, i)};
     for (const std::size_t value : layer.inputs) place.inputs.push_back(values[value]);
     CONSILIUM_TRY(append_layer(builder, place));

@@ -13,28 +13,28 @@
 
 namespace consilium::onnx {
 
-/// What is written: opset 17, which onnxruntime reads since 1.12.
+/// ONNX opset of the files. onnxruntime supports it since 1.12.
 inline constexpr int kOpset = 17;
 
-/// What a job's model takes: "image", or "features" where an example is a vector. Float32, as the job's data sets give
-/// it (bytes divided by 255), before data.normalize.
+/// Returns the input of a job's model: "image", or "features" if an example is a vector. It is float32 as the job's
+/// data sets provide it (bytes divided by 255), before data.normalize.
 [[nodiscard]] NamedShape input_of(const job::JobSpec& job);
 
-/// What it yields, in the model's order: "logits"; of a detector "logits_0", "distances_0", "centreness_0", "logits_1",
-/// ..., three for each level.
+/// Returns the outputs of a job's model, in the model's order: "logits", or for a detector "logits_0", "distances_0",
+/// "centreness_0", "logits_1", ..., three for each level.
 /// @param graph  expand(job.model)
 [[nodiscard]] std::vector<NamedShape> outputs_of(const job::JobSpec& job, const model::Graph& graph);
 
-/// Builds the file of a job's model as it is used: the job's normalisation first, then the layers, without dropout and
-/// with the running statistics of batch normalisation, in float32. Tensors keep PyTorch's names. Fails with
-/// kResourceExhausted where the file would reach 2 GiB, the most that protobuf writes.
+/// Builds the ONNX file of a job's model for inference: the job's normalisation first, then the layers in float32,
+/// without dropout and with the running statistics of batch normalisation. Tensors keep PyTorch's names. Fails with
+/// kResourceExhausted if the file would reach 2 GiB, the most that protobuf writes.
 /// @param manifest    build_manifest(job.model)
 /// @param parameters  manifest.parameter_count() floats
 /// @param metadata    written as metadata_props
 Result<std::string> onnx_bytes(const job::JobSpec& job, const ParameterManifest& manifest,
                                std::span<const float> parameters, const std::map<std::string, std::string>& metadata);
 
-/// Writes onnx_bytes() through a temporary file and rename, in place of what lies there. Errors name the file.
+/// Writes onnx_bytes() to a temporary file and renames it, replacing an existing file. Errors name the file.
 Result<void> write_onnx(const std::filesystem::path& file, const job::JobSpec& job, const ParameterManifest& manifest,
                         std::span<const float> parameters, const std::map<std::string, std::string>& metadata);
 

@@ -16,7 +16,7 @@ constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kMaxRank = 8;
 /// Added to the role of a frozen tensor in the canonical encoding.
 constexpr unsigned kFrozenRole = 16;
-/// The same of a local tensor.
+/// Added to the role of a local tensor.
 constexpr unsigned kLocalRole = 32;
 
 bool printable(std::string_view name) {
@@ -53,7 +53,7 @@ void append(std::string& text, std::uint64_t value) {
   for (int i = 0; i < 8; ++i) text.push_back(static_cast<char>((value >> (8 * i)) & 0xFF));
 }
 
-/// The bytes of docs/formats/manifest.md, "Canonical encoding".
+/// Returns the bytes of docs/formats/manifest.md, "Canonical encoding".
 std::string canonical(const std::vector<TensorInfo>& tensors) {
   std::string text;
   append(text, kDomain.size());

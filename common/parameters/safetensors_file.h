@@ -12,18 +12,18 @@
 
 namespace consilium {
 
-/// A safetensors file that is open, and its table of tensors. Not thread-safe.
+/// An open safetensors file and its table of tensors. Not thread-safe.
 class SafetensorsFile {
  public:
-  /// Opens a file and reads its header. The file is hostile: what parse_safetensors_header() says holds. Errors name
-  /// the file.
+  /// Opens a file and reads its header. The file may be hostile: the header is checked by parse_safetensors_header().
+  /// Errors name the file.
   static Result<SafetensorsFile> open(const std::filesystem::path& file);
 
   [[nodiscard]] const std::map<std::string, SafetensorsEntry>& entries() const { return entries_; }
 
-  /// Reads a tensor of F32, in row-major order. Refuses NaN and infinity, another dtype, and another number of elements
-  /// than `values` has. Errors name file and tensor.
-  /// @param name  of an entry
+  /// Reads an F32 tensor in row-major order. Refuses NaN and infinity, another dtype, and a number of elements that
+  /// differs from the size of `values`. Errors name the file and the tensor.
+  /// @param name  name of an entry
   Result<void> read(const std::string& name, std::span<float> values) const;
 
  private:

@@ -19,7 +19,7 @@ constexpr std::uint64_t kMaxNumber = std::uint64_t{1} << 48;
 constexpr std::string_view kCounter = "num_batches_tracked";
 constexpr std::string_view kMetadata = "__metadata__";
 
-/// Hostile names are shown shortened, and with '?' for what isn't printable ASCII.
+/// Prepares a hostile name for messages: shortens it, and shows anything but printable ASCII as '?'.
 std::string shown(std::string_view name) {
   std::string text(name.substr(0, 80));
   std::replace_if(
@@ -27,7 +27,7 @@ std::string shown(std::string_view name) {
   return text;
 }
 
-/// Parses without exceptions, keeps nothing below kMaxDepth, and refuses an object that repeats a key.
+/// Parses without exceptions, drops everything below kMaxDepth, and refuses an object that repeats a key.
 Result<json> parse_flat(std::string_view text) {
   std::vector<std::set<std::string>> keys(kMaxDepth + 1);
   std::string fault;

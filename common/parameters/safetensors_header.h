@@ -11,8 +11,7 @@
 
 namespace consilium {
 
-/// One tensor as a safetensors header declares it; begin and end are byte offsets into the data that follows the
-/// header.
+/// One tensor as declared in a safetensors header. `begin` and `end` are byte offsets into the data after the header.
 struct SafetensorsEntry {
   std::string dtype;
   std::vector<std::int64_t> shape;
@@ -23,19 +22,19 @@ struct SafetensorsEntry {
 /// Largest header accepted, in bytes.
 inline constexpr std::uint64_t kMaxSafetensorsHeaderBytes = std::uint64_t{4} << 20;
 
-/// True for a batch norm's step counter, which no manifest holds.
+/// Returns true for a batch norm's step counter, which no manifest contains.
 [[nodiscard]] bool counts_batches(std::string_view tensor_name);
 
-/// Reads a header's JSON. Refuses repeated names, unknown fields, negative or absurd numbers, and tensors that don't
+/// Parses a header's JSON. Refuses repeated names, unknown fields, negative or absurd numbers, and tensors that don't
 /// tile the data exactly.
-/// @param data_bytes bytes that follow the header in the file
+/// @param data_bytes  number of bytes after the header in the file
 Result<std::map<std::string, SafetensorsEntry>> parse_safetensors_header(std::string_view json,
                                                                          std::uint64_t data_bytes);
 
-/// Checks that a file's tensors are the manifest's. Refuses missing and surplus ones, other dtypes and other shapes.
+/// Checks that a file's tensors match the manifest. Refuses missing and surplus tensors, other dtypes and other shapes.
 Result<void> check_tensors(const std::map<std::string, SafetensorsEntry>& entries, const ParameterManifest& manifest);
 
-/// Checks that a tensor holds so many float32.
+/// Checks that a tensor holds this number of float32 values.
 Result<void> check_values(std::string_view name, const SafetensorsEntry& entry, std::uint64_t elements);
 
 }  // namespace consilium

@@ -26,7 +26,7 @@ Result<void> check_finite(std::string_view name, std::span<const float> values) 
 }
 
 Result<ParameterVector> read_all(const SafetensorsFile& file, const ParameterManifest& manifest) {
-  ParameterVector parameters(manifest.parameter_count());  // no larger than the file, as the tensors tile its data
+  ParameterVector parameters(manifest.parameter_count());  // no larger than the file, because the tensors tile its data
   for (const TensorInfo& tensor : manifest.tensors())
     CONSILIUM_TRY(file.read(tensor.name, std::span(parameters).subspan(tensor.offset, tensor.size)));
   return parameters;

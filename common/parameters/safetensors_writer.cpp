@@ -16,7 +16,7 @@ static_assert(std::endian::native == std::endian::little);
 constexpr std::string_view kRunningMean = "running_mean";
 constexpr std::string_view kCounter = "num_batches_tracked";
 
-/// The names of the step counters that PyTorch keeps beside each batch norm's running mean.
+/// Returns the names of the step counters that PyTorch keeps beside each batch norm's running mean.
 std::vector<std::string> counters_of(const ParameterManifest& manifest) {
   std::vector<std::string> names;
   for (const TensorInfo& tensor : manifest.tensors()) {
@@ -27,7 +27,7 @@ std::vector<std::string> counters_of(const ParameterManifest& manifest) {
   return names;
 }
 
-/// The counters lie first, so that everything is aligned to its element size.
+/// Builds the header. The counters come first, so that every tensor is aligned to its element size.
 std::string header_of(const ParameterManifest& manifest, std::size_t counter_bytes,
                       const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();

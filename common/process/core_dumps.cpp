@@ -12,7 +12,7 @@ namespace consilium::process {
 
 void forbid_core_dumps() {
   const rlimit none{0, 0};
-  // Neither call can fail for these arguments on a kernel that we run on.
+  // On supported kernels neither call can fail with these arguments.
   if (::setrlimit(RLIMIT_CORE, &none) != 0 || ::prctl(PR_SET_DUMPABLE, 0) != 0) {
     std::perror("core dumps could not be forbidden");
     std::abort();

@@ -11,20 +11,20 @@
 
 namespace consilium::process {
 
-/// Hands values from many threads to the one that owns some state. Thread-safe.
+/// Passes values from many threads to the thread that owns some state. Thread-safe.
 ///
-/// A value that a peer caused is posted with post_when_room() or post_if_room(): what waits then has a bound, whatever
-/// the peer sends. post() has none, and is for values that the owner itself brought about.
+/// Values that a peer causes are posted with post_when_room() or post_if_room(), so that the queue stays bounded
+/// whatever the peer sends. post() is unbounded, and is for values that the owner itself causes.
 template <class T>
 class EventQueue {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// @param capacity  values from which on there is no more room
+  /// @param capacity  number of queued values at which the queue is full
   explicit EventQueue(std::size_t capacity = std::numeric_limits<std::size_t>::max()) : capacity_(capacity) {}
 
-  /// Appends a value, beyond the capacity too; dropped after close(). Returns whether it was taken. Never waits, so the
-  /// owner may call it.
+  /// Appends a value, even beyond the capacity; drops it after close(). Returns whether the value was queued. Never
+  /// waits, so the owner may call it.
   bool post(T value) {
     {
       const std::scoped_lock lock(mutex_);
@@ -35,8 +35,8 @@ class EventQueue {
     return true;
   }
 
-  /// Waits until there is room, then appends. Returns false once closed: close() ends the wait. The owner may not call
-  /// it, for nobody else makes room.
+  /// Waits until there is room, then appends. Returns false if the queue is closed, before or during the wait. The
+  /// owner must not call it, because nobody else makes room.
   bool post_when_room(T value) {
     {
       std::unique_lock lock(mutex_);
@@ -48,7 +48,7 @@ class EventQueue {
     return true;
   }
 
-  /// Appends a value where there is room; returns whether it was taken. Never waits.
+  /// Appends a value if there is room, and returns whether it did. Never waits.
   bool post_if_room(T value) {
     {
       const std::scoped_lock lock(mutex_);
@@ -59,8 +59,8 @@ class EventQueue {
     return true;
   }
 
-  /// Takes the oldest value; waits for one until `deadline` (for ever without one). Empty at the deadline or once
-  /// closed.
+  /// Takes the oldest value, waiting for one until `deadline` (without a deadline, indefinitely). Returns nullopt at
+  /// the deadline or once the queue is closed.
   std::optional<T> take(std::optional<Clock::time_point> deadline = std::nullopt) {
     std::unique_lock lock(mutex_);
     const auto has_news = [this] { return closed_ || !values_.empty(); };
@@ -77,7 +77,7 @@ class EventQueue {
     return value;
   }
 
-  /// Wakes the owner and whoever waits for room, for good; what is queued is dropped.
+  /// Closes the queue permanently: drops queued values, and wakes the owner and all threads that wait for room.
   void close() {
     std::deque<T> dropped;
     {

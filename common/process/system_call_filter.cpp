@@ -17,13 +17,13 @@ constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
 #error "the seccomp filters know x86-64 and AArch64"
 #endif
 
-/// Set in the numbers of x86-64's x32 table; no other table reaches it.
+/// Bit in the call numbers of x86-64's x32 table; the numbers of other tables are smaller.
 constexpr std::uint32_t kForeignTable = 0x40000000;
 
 constexpr sock_filter statement(unsigned code, std::uint32_t value) {
   return {static_cast<std::uint16_t>(code), 0, 0, value};
 }
-/// Jumps over that many instructions.
+/// Builds a jump that skips the given numbers of instructions.
 constexpr sock_filter jump(unsigned test, std::uint32_t value, std::size_t if_true, std::size_t if_false) {
   return {static_cast<std::uint16_t>(BPF_JMP | BPF_K | test), static_cast<std::uint8_t>(if_true),
           static_cast<std::uint8_t>(if_false), value};
@@ -63,7 +63,7 @@ void SystemCallFilter::ask_listener(int call) { answer(call, SECCOMP_RET_USER_NO
 
 void SystemCallFilter::allow_when(int call, std::initializer_list<Argument> arguments) {
   constexpr std::size_t kPerArgument = 3;
-  std::size_t left = kPerArgument * arguments.size() + 1;  // instructions before the call's number is loaded again
+  std::size_t left = kPerArgument * arguments.size() + 1;  // instructions until the call's number is loaded again
   code_.push_back(jump(BPF_JEQ, static_cast<std::uint32_t>(call), 0, left + 1));
   for (const Argument& argument : arguments) {
     left -= kPerArgument;

@@ -10,13 +10,13 @@
 
 namespace consilium::process {
 
-/// Builds a seccomp filter (seccomp(2)) from rules about single system calls. The rules of one call are tried in the
-/// order in which they were added, and the first that fits decides; a call without a fitting rule is allowed, unless
-/// deny_rest() was called. A call of another architecture's table, x32's included, kills the process.
+/// Builds a seccomp filter (seccomp(2)) from rules about single system calls. The rules for a call are tried in the
+/// order in which they were added, and the first match decides. A call without a matching rule is allowed, unless
+/// deny_rest() was called. A call from another architecture's table, including x32's, kills the process.
 class SystemCallFilter {
  public:
-  /// What one argument must be: its low 32 bits and `mask` give `value`. Kernels read descriptors, families, process
-  /// ids and clone's flags from the low half alone.
+  /// A condition on one argument: its low 32 bits, masked with `mask`, equal `value`. The low half is enough because
+  /// it's all that the kernel reads of descriptors, families, process ids and clone's flags.
   struct Argument {
     unsigned index = 0;
     std::uint32_t value = 0;
@@ -25,19 +25,19 @@ class SystemCallFilter {
 
   SystemCallFilter();
 
-  /// Lets the call fail with `error`.
+  /// Makes the call fail with `error`.
   void deny(int call, int error = EPERM);
-  /// Lets these calls fail with EPERM.
+  /// Makes these calls fail with EPERM.
   void deny_all(std::span<const int> calls);
-  /// Allows the call where all these arguments are so.
+  /// Allows the call if all these conditions hold.
   void allow_when(int call, std::initializer_list<Argument> arguments);
-  /// Asks the listener of the filter about the call; without a listener it fails with ENOSYS.
+  /// Passes the call to the filter's listener. Without a listener the call fails with ENOSYS.
   void ask_listener(int call);
 
-  /// Lets every call without a fitting rule fail with EPERM, instead of allowing it.
+  /// Makes every call without a matching rule fail with EPERM, instead of allowing it.
   void deny_rest() { rest_denied_ = true; }
 
-  /// Returns the program; at most 4,096 instructions are accepted by kernels.
+  /// Returns the filter's program. Kernels accept at most 4,096 instructions.
   [[nodiscard]] std::vector<sock_filter> program() const;
 
  private:

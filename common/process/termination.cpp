@@ -27,7 +27,7 @@ class Termination::Impl {
   Impl() {
     const sigset_t signals = termination_signals();
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    // A peer that goes away is an error of a write, not the end of the process.
+    // If a peer disconnects, the write should fail instead of ending the process.
     signal(SIGPIPE, SIG_IGN);
   }
 

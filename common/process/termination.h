@@ -5,9 +5,8 @@
 
 namespace consilium::process {
 
-/// Turns SIGTERM, SIGINT and SIGHUP into calls of functions, on a thread of its own. Make it first in main, before any
-/// other thread starts: threads inherit that these signals are blocked. A second signal to stop ends the process at
-/// once.
+/// Turns SIGTERM, SIGINT and SIGHUP into function calls on a separate thread. Create it first in main, before any other
+/// thread starts, because threads inherit the blocked signals. A second stop signal ends the process immediately.
 class Termination {
  public:
   Termination();
@@ -15,8 +14,9 @@ class Termination {
   Termination(const Termination&) = delete;
   Termination& operator=(const Termination&) = delete;
 
-  /// Starts to wait; `stop` is called once, at the first signal. Both must be quick and must not throw.
-  /// @param reload  called at every SIGHUP; without it SIGHUP stops, too
+  /// Starts handling signals. `stop` is called once, at the first stop signal. Both functions must be quick and must
+  /// not throw.
+  /// @param reload  called at every SIGHUP; without it, SIGHUP is a stop signal too
   void on_signal(std::function<void()> stop, std::function<void()> reload = nullptr);
 
  private:

@@ -37,7 +37,7 @@ Result<json> parse_predictions(const std::filesystem::path& file) {
   return *parsed;
 }
 
-/// Whether a name leads to a file below the folder that it is looked up in, also where it is a link.
+/// Returns true if a name leads to a file below the folder in which it is looked up, even through a link.
 bool is_below(const std::filesystem::path& folder, const std::filesystem::path& name) {
   std::error_code ignored;
   const std::filesystem::path top = std::filesystem::canonical(folder, ignored);

@@ -12,8 +12,8 @@
 
 namespace consilium::report {
 
-/// A job's finished rounds, in their order. Copies share the records, which never change: a copy costs a pointer a
-/// round, and two histories with the same pointer at a place have the same record there.
+/// A job's finished rounds, in order. Copies share the records, which never change. So a copy costs a pointer for each
+/// round, and if two histories have the same pointer at a place, they have the same record there.
 class History {
  public:
   using Record = std::shared_ptr<const RoundRecord>;
@@ -46,7 +46,7 @@ class History {
   }
 
   void push_back(RoundRecord record) { records_.push_back(std::make_shared<const RoundRecord>(std::move(record))); }
-  /// Puts another record at a place; copies made before keep theirs. @param place  below size()
+  /// Replaces the record at a place; existing copies of the history keep theirs. @param place  below size()
   void replace(std::size_t place, RoundRecord record) {
     records_[place] = std::make_shared<const RoundRecord>(std::move(record));
   }
@@ -63,7 +63,7 @@ class History {
   [[nodiscard]] auto rbegin() const { return std::make_reverse_iterator(end()); }
   [[nodiscard]] auto rend() const { return std::make_reverse_iterator(begin()); }
 
-  /// Is the record at a place the very same as another history's there? Looks at the pointers alone.
+  /// Returns true if this history and another share the same record at a place. Compares only the pointers.
   [[nodiscard]] bool shares(std::size_t place, const History& other) const {
     return place < other.size() && records_[place] == other.records_[place];
   }

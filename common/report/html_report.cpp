@@ -13,7 +13,7 @@
 namespace consilium::report {
 namespace {
 
-/// The browser is told to load nothing and to run nothing, should an escape ever be missing.
+/// The page's head. Its policy tells the browser to load and run nothing, in case an escape is ever missing.
 constexpr std::string_view kHead = R"(<!doctype html>
 <html lang="en">
 <head>

@@ -18,9 +18,9 @@
 namespace consilium::report {
 namespace {
 
-/// Error bounds below this don't show in a value of three decimals.
+/// Smaller error bounds wouldn't show in a value with three decimals.
 constexpr double kShownError = 0.0005;
-/// Larger tables are in report.json alone.
+/// Larger tables are only in report.json.
 constexpr std::uint32_t kShownRows = 30;
 
 std::string number_text(double value) {
@@ -31,7 +31,7 @@ std::string number_text(double value) {
 std::string cell(std::string_view text) { return fmt::format("<td>{}</td>", escape_markup(text)); }
 std::string word_cell(std::string_view text) { return fmt::format("<td class=\"words\">{}</td>", escape_markup(text)); }
 
-/// A metric's value in a row of metrics, its interval below it; empty where the row hasn't got the metric.
+/// Returns a metric's value in a row of metrics, with its interval below; empty if the row doesn't have the metric.
 std::string metric_cell(const task::Metrics& metrics, std::string_view name) {
   const task::Metric* metric = metrics.find(name);
   if (metric == nullptr) return "<td></td>";
@@ -43,7 +43,7 @@ std::string metric_cell(const task::Metrics& metrics, std::string_view name) {
   return fmt::format("<td class=\"value\">{}{}</td>", escape_markup(value_text(*metric)), interval);
 }
 
-/// A bar for a value of 0 to 1; nothing for one of another scale.
+/// Returns a bar for a value from 0 to 1, or an empty cell for a value on another scale.
 std::string bar_cell(double value) {
   if (!(value >= 0.0 && value <= 1.0)) return "<td></td>";
   return fmt::format(
@@ -51,7 +51,7 @@ std::string bar_cell(double value) {
       100.0 * value);
 }
 
-/// The metrics that stand beside each other where models or sites are compared: the first three beside the loss.
+/// Returns the metrics shown in comparisons of models or sites: the first three after the loss.
 std::vector<task::Metric> compared_metrics(const task::Metrics& metrics) {
   std::vector<task::Metric> chosen;
   for (std::size_t i = 0; i < 3; ++i) {
@@ -77,7 +77,7 @@ std::string metrics_row(std::string_view who, const task::Metrics& metrics, cons
   return out + "</tr>\n";
 }
 
-/// @param one,other  the models, as a sentence names them
+/// @param one,other  the models, as named in a sentence
 std::string gain_sentence(const std::optional<task::Metric>& gain, std::string_view one, std::string_view other) {
   if (!gain) return {};
   if (gain->value == 0.0) return fmt::format("<p>{} is as good as {}.</p>\n", one, other);
@@ -120,7 +120,7 @@ std::string_view table_caption(std::string_view name) {
   return name;
 }
 
-/// Each count is shaded by its share of its row.
+/// Returns a table in which each count is shaded by its share of its row.
 std::string count_table(const task::CountTable& table) {
   std::string out = fmt::format("<p class=\"soft\">{}</p>\n", escape_markup(table_caption(table.name)));
   if (table.rows > kShownRows || table.columns > kShownRows)
@@ -142,7 +142,7 @@ std::string count_table(const task::CountTable& table) {
   return out + "</table></div>\n";
 }
 
-/// A row for each bin of the confidence: how sure the model was, and how often it was right.
+/// Returns a table with a row for each confidence bin: the mean confidence, and the share of correct predictions.
 std::string calibration_table(const task::CountTable& table) {
   std::string out =
       "<p class=\"soft\">Calibration: of a model that knows how sure it may be, the share of right predictions is the "
@@ -161,7 +161,7 @@ std::string calibration_table(const task::CountTable& table) {
   return out + "</table></div>\n";
 }
 
-/// In how many rounds a site was asked, gave what counts, and failed; and why it failed the last time.
+/// The numbers of rounds in which a site was asked and contributed, and the reason for its last failure.
 struct Participation {
   std::size_t asked = 0;
   std::size_t counted = 0;
@@ -230,7 +230,7 @@ std::string comparison_section(const Report& report) {
   return out + "</table></div></section>\n";
 }
 
-/// What the federation's model has more than those that sites trained alone, each on its own images.
+/// Compares the federation's model with those that sites trained alone, each on its own images.
 std::string alone_sentence(const RoundRecord& round) {
   if (!round.alone) return {};
   std::string out = fmt::format(

@@ -5,28 +5,30 @@
 
 #include "common/report/report_files.h"
 
-/// The sections of report.html, each as HTML; "" where a run has nothing for it.
+/// The sections of report.html, each as HTML. A section is "" if a run has nothing for it.
 namespace consilium::report {
 
-/// Where example predictions stand in a page (example_predictions.h). No escaped text has these characters.
+/// Markers around the example predictions in a page (example_predictions.h). Escaped text never contains them.
 inline constexpr std::string_view kExamplesBegin = "<!-- example predictions -->";
 inline constexpr std::string_view kExamplesEnd = "<!-- end of example predictions -->";
 
-/// A metric's value for people, with its error bound where that shows: "0.912 ± 0.004".
+/// Formats a metric's value for people, with its error bound if it is large enough to show: "0.912 ± 0.004".
 [[nodiscard]] std::string value_text(const task::Metric& metric);
-/// The evaluation that the page tells of: that of the job's own model, which may be an earlier round's
-/// (evaluation.keep), or the last one where that model wasn't evaluated; nullptr where nothing was.
+/// Returns the evaluation that the page describes: that of the job's final model, which may be an earlier round's
+/// (evaluation.keep), or the last evaluation if that model wasn't evaluated. Returns nullptr if nothing was evaluated.
 [[nodiscard]] const RoundRecord* evaluation_of(const JobStatus& status);
 
-/// What training together brought: the federation's model beside those of sites alone and of all data in one place.
+/// Shows the benefit of training together: the federation's model compared with models of single sites and of pooled
+/// data.
 [[nodiscard]] std::string comparison_section(const Report& report);
-/// The last evaluation: every metric, and its tables of counts.
+/// Shows the evaluation of evaluation_of(): every metric, and its tables of counts.
 [[nodiscard]] std::string evaluation_section(const Report& report);
-/// Each site, what it does or did, and in how many rounds its update counted; without masks also its own metrics.
+/// Lists each site, its current or last activity, and in how many rounds its update counted; without masks also its
+/// metrics.
 [[nodiscard]] std::string sites_section(const Report& report);
-/// What the run's privacy settings were, and what follows from them for a reader.
+/// Shows the run's privacy settings, and what they imply for a reader.
 [[nodiscard]] std::string privacy_section(const Report& report);
-/// What it takes to make the same model again: digests, versions, the whole job.
+/// Lists what is needed to reproduce the model: digests, versions, the whole job.
 [[nodiscard]] std::string reproduction_section(const Report& report);
 
 }  // namespace consilium::report

@@ -23,27 +23,27 @@ enum class JobPhase : std::uint8_t {
 };
 [[nodiscard]] std::string_view name_of(JobPhase phase);
 
-/// A snapshot of a job for `jobs`, `watch` and the report.
+/// A snapshot of a job, for `jobs`, `watch` and the report.
 struct JobStatus {
   std::string job_id;
   std::string name;
   JobPhase phase = JobPhase::kQueued;
-  std::uint32_t round = 0;                   ///< the one under way, or the last committed
-  std::uint32_t rounds = 0;                  ///< in the job
+  std::uint32_t round = 0;                   ///< the current one, or the last committed one
+  std::uint32_t rounds = 0;                  ///< number of rounds in the job
   std::string detail;                        ///< "waiting for 3 sites, 1 accepted", "failed: ..."
-  std::map<std::string, std::string> sites;  ///< member -> what it does now ("training", "declined: ...")
+  std::map<std::string, std::string> sites;  ///< member -> its current activity ("training", "declined: ...")
   History history;
   std::optional<crypto::Digest> model;  ///< latest global model
   std::uint64_t examples = 0;           ///< N, from the census
   std::optional<double> eta_seconds;
   bool masked = false;
-  std::string researcher;               ///< who submitted it; empty where nobody did (a simulation)
-  std::uint64_t submitted_seconds = 0;  ///< Unix time; 0: not told
+  std::string researcher;               ///< the researcher who submitted it; empty in a simulation
+  std::uint64_t submitted_seconds = 0;  ///< Unix time; 0: unknown
   bool operator==(const JobStatus&) const = default;
 };
 
-/// For whom a round that trains or evaluates waits, in the words of `detail`: "waits for south (gone since 14:02 UTC)",
-/// "begins anew after: south: disconnected"; "" where nobody is missing.
+/// Returns the parts of `detail` that say which sites a training or evaluating round waits for, or why it restarts:
+/// "waits for south (gone since 14:02 UTC)", "begins anew after: south: disconnected". Returns "" if nobody is missing.
 [[nodiscard]] std::string awaited_text(const JobStatus& status);
 
 }  // namespace consilium::report

@@ -23,7 +23,7 @@ tl::unexpected<Error> expected(std::string_view path, std::string_view what) {
   return fail(ErrorCode::kInvalidArgument, fmt::format("{}: expected {}", path, what));
 }
 
-/// Reads the members of one JSON object, once each; done() refuses an object that has others.
+/// Reads the members of one JSON object, each once. done() refuses an object that has other members.
 class ObjectReader {
  public:
   static Result<ObjectReader> of(const Json& json, std::string path) {
@@ -87,7 +87,7 @@ class ObjectReader {
     if (!json->is_array() || json->size() > most) return expected(path(key), fmt::format("a list of at most {}", most));
     return json;
   }
-  /// An object whose keys are names of sites.
+  /// Returns a member that is an object with site names as its keys.
   Result<const Json*> object(const char* key) {
     CONSILIUM_ASSIGN(const Json* json, member(key));
     if (!json->is_object() || json->size() > kMaxRecords)

@@ -13,7 +13,7 @@
 namespace consilium::report {
 namespace {
 
-// Okabe & Ito's palette: told apart by colour-blind readers, on screen and in print.
+// Okabe and Ito's palette, which colour-blind readers can distinguish on screen and in print.
 constexpr std::array<std::string_view, 6> kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"};
 constexpr double kPanelWidth = 460, kPanelHeight = 300, kTop = 96, kLeft = 58, kGap = 74, kRight = 26, kBottom = 58;
 constexpr double kTopWithoutTitle = 32;
@@ -68,7 +68,7 @@ Range y_range(const Panel& panel) {
   return {range.low - margin, range.high + margin};
 }
 
-/// The step of 1, 2 or 5 times a power of ten that gives about `count` ticks.
+/// Returns the step of 1, 2 or 5 times a power of ten that gives about `count` ticks.
 double tick_step(Range range, int count) {
   const double raw = (range.high - range.low) / count;
   const double power = std::pow(10.0, std::floor(std::log10(raw)));
@@ -173,8 +173,8 @@ void draw_panel(std::string& out, const Plot& plot, const Panel& panel, const Ch
 
 namespace {
 
-/// Colours follow the reader's light or dark scheme on a screen, and are always light in print. Everything is below
-/// svg.chart, for within a page a style holds for the whole page.
+/// Colours follow the reader's light or dark scheme on a screen, and are always light in print. Every rule is limited
+/// to svg.chart, because a style element within a page applies to the whole page.
 constexpr std::string_view kStyle =
     "<style>svg.chart{--ink:#2b3036;--soft:#6b727b;--rule:#e6e8eb;--axis:#8a9099;--paper:#ffffff}"
     "@media screen and "

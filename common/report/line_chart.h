@@ -10,10 +10,10 @@ namespace consilium::report {
 /// One line of a panel.
 struct Series {
   std::string name;
-  std::vector<std::pair<double, double>> points;  ///< (x, y), x ascending; points that aren't finite are left out
+  std::vector<std::pair<double, double>> points;  ///< (x, y), ascending by x; points that aren't finite are skipped
 };
 
-/// A value to compare the lines with: a dashed horizontal line.
+/// A reference value for the lines, drawn as a dashed horizontal line.
 struct Level {
   std::string name;
   double y = 0.0;
@@ -34,10 +34,10 @@ struct Chart {
   std::vector<Panel> panels;
 };
 
-/// Draws the chart as an SVG element that may stand in a page: no script, no external font, text escaped. It is light
-/// or dark as the reader's screen is.
+/// Draws the chart as an SVG element that can be embedded in a page: no script, no external font, all text escaped. It
+/// follows the reader's light or dark colour scheme.
 [[nodiscard]] std::string svg_element(const Chart& chart);
-/// The same as a file by itself.
+/// Draws the same as a stand-alone SVG file.
 [[nodiscard]] std::string render_svg(const Chart& chart);
 
 }  // namespace consilium::report

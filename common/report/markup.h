@@ -5,8 +5,8 @@
 
 namespace consilium::report {
 
-/// Escapes text for the content and the attributes of XML and HTML. Control characters, which XML 1.0 doesn't know even
-/// when they are escaped, are left out.
+/// Escapes text for the content and the attributes of XML and HTML. Drops control characters, because XML 1.0 doesn't
+/// allow them even when escaped.
 [[nodiscard]] std::string escape_markup(std::string_view text);
 
 }  // namespace consilium::report

@@ -12,7 +12,7 @@
 namespace consilium::report {
 namespace {
 
-/// The metrics that are drawn: the first two beside the loss.
+/// Number of metrics that are drawn: the first two after the loss.
 constexpr std::size_t kDrawnMetrics = 2;
 
 void add_levels(const Comparison& comparison, Panel& panel) {

@@ -5,8 +5,8 @@
 
 namespace consilium::report {
 
-/// The curves of a run: a panel of losses and, where something was evaluated, one of the first two other metrics, with
-/// a comparison's results as levels.
+/// Returns the curves of a run: a panel of losses and, if something was evaluated, one of the first two other metrics,
+/// with a comparison's results as levels.
 [[nodiscard]] Chart chart_of(const Report& report);
 
 }  // namespace consilium::report

@@ -21,7 +21,7 @@ Json number_or_null(const std::optional<double>& value) {
   return *value;
 }
 
-/// Metrics by name, each with its error bound beside it where it isn't exact; tables by name.
+/// Returns metrics by name, each with its error bound if it isn't exact, and tables by name.
 Json named_json(const task::Metrics& metrics, bool with_counts) {
   Json json = Json::object();
   for (const task::Metric& metric : metrics.values) {
@@ -86,7 +86,7 @@ Json json_of_comparison(const Comparison& comparison) {
   return json;
 }
 
-/// What each metric's name means for a reader who doesn't know it: is more better?
+/// Returns for each metric whether higher is better, for readers that don't know the metric.
 Json directions_json(const History& history) {
   Json json = Json::object();
   for (const RoundRecord& record : history) {
@@ -97,7 +97,7 @@ Json directions_json(const History& history) {
   return json;
 }
 
-/// The round whose metric, by which the job compares rounds, was best; the first of several.
+/// Returns the first round with the best value of the metric by which the job compares rounds.
 Json best_round_json(const History& history, const std::string& name) {
   Json json = nullptr;
   double best = 0.0;
@@ -154,13 +154,13 @@ task::Metrics mean_over_sites(const std::map<std::string, task::Metrics>& sites)
 
 namespace {
 
-/// Gives a metric that was computed from others its own interval in the place of theirs.
+/// Replaces the interval of a metric that was computed from others by its own.
 void set_interval(const std::map<std::string, task::Interval>& intervals, task::Metric& metric) {
   const auto found = intervals.find(metric.name);
   metric.interval = found == intervals.end() ? std::nullopt : std::optional(found->second);
 }
 
-/// By the first metric, what one model has more than another.
+/// Returns, for the first metric, the value of one model minus that of another.
 std::optional<task::Metric> difference(const task::Metrics& one, const task::Metrics& other,
                                        const std::map<std::string, task::Interval>& intervals) {
   const task::Metric* first = task::headline(one);
@@ -193,7 +193,7 @@ std::optional<task::Metric> personal_gain_of(const Comparison& comparison) {
 
 namespace {
 
-/// Were the sums masked, in words, and what did it cost.
+/// Describes whether the sums were masked, and the cost of masking.
 Json masks_json(const Report& report) {
   if (!job::is_masked(report.spec)) return "off: the coordinator saw each site's vectors";
   if (report.plain_simulation)
@@ -233,7 +233,7 @@ std::string report_json(const Report& report) {
                      {"masks", masks_json(report)},
                      {"job_digest", crypto::to_hex(job::job_digest(report.spec))},
                      {"job", Json::parse(job::canonical_text(report.spec))}};
-  // Names of sites and failure texts come from peers: bytes that aren't UTF-8 are replaced.
+  // Names of sites and failure texts come from peers. Bytes that aren't UTF-8 are replaced.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -247,7 +247,7 @@ std::string comparison_json(const Comparison& comparison) {
 
 namespace {
 
-/// The columns that some round has a value for, in the order in which they first occur.
+/// The columns for which some round has a value, in the order of their first occurrence.
 struct Column {
   std::string name;
   bool bounded = false;  ///< some value has an error bound
@@ -300,7 +300,7 @@ Result<void> write_report_folder(const std::filesystem::path& folder, const Repo
                                                          {"rounds", std::to_string(report.status.history.size())}};
     CONSILIUM_TRY(write_safetensors(folder / kModelFile, manifest, model, metadata));
   } else {
-    std::filesystem::remove(folder / kModelFile, code);  // of an earlier run: it isn't this report's
+    std::filesystem::remove(folder / kModelFile, code);  // left by an earlier run; it doesn't belong to this report
   }
   CONSILIUM_TRY(write_text(folder / kReportFile, report_json(report)));
   CONSILIUM_TRY(write_text(folder / kMetricsFile, metrics_csv(report)));

@@ -21,7 +21,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kMostReportDepth = 32;  // a job's text has at most 24 levels
+constexpr int kMostReportDepth = 32;  // more than the 24 levels that a job's text may have
 
 Result<json> parse_json(std::string_view text) {
   CONSILIUM_ASSIGN(json report, parse_bounded_json(text, kMostReportDepth));
@@ -29,14 +29,14 @@ Result<json> parse_json(std::string_view text) {
   return report;
 }
 
-/// The text under a key; empty where there is none.
+/// Returns the text under a key, or "" if there is none.
 std::string text_at(const json& map, const char* key) {
   const auto found = map.find(key);
   return found != map.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-/// Checks that the job is still the one that the report was written about: it says how the images were prepared that
-/// the model was trained on.
+/// Checks that the job is unchanged since the report was written, because it determines how the images for this model
+/// were prepared.
 Result<void> check_digests(const json& report, const job::JobSpec& job) {
   const auto model = report.find("model");
   if (model != report.end() && !model->is_null() && !model->is_string())
@@ -60,7 +60,7 @@ std::map<std::string, std::uint32_t> rounds_of(const json& report) {
   return rounds;
 }
 
-/// The files that a model is read from.
+/// The files from which a model and its job are read.
 struct Places {
   std::filesystem::path model;
   std::filesystem::path job;  ///< a report, or a job's file
@@ -87,7 +87,7 @@ Result<ReportedModel> read_report(const std::filesystem::path& file) {
   return parse_report(text, file.string());
 }
 
-/// Adds to an error about a model which job it was held against.
+/// Adds to an error about a model the job with which it was compared.
 Error beside_job(const Error& error, const Places& places, const job::JobSpec& job) {
   return {error.code,
           fmt::format("{} (expected the model of job '{}' in {})", error.message, job.name, places.job.string())};

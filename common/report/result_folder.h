@@ -13,52 +13,51 @@
 
 namespace consilium::report {
 
-/// Largest report.json that is read: thousands of rounds and metrics are a few megabytes.
+/// Largest report.json that is accepted. Thousands of rounds and metrics take a few megabytes.
 inline constexpr std::size_t kMostReportBytes = std::size_t{256} << 20;
 
-/// What a report says about the model beside it.
+/// The statements of a report about the model beside it.
 struct ReportedModel {
   job::JobSpec job;
   std::optional<std::string> digest;            ///< SHA-256 of the model, in hexadecimal
-  std::map<std::string, std::uint32_t> rounds;  ///< by such a digest, the last round after which the model had it
-  std::optional<std::string> failure;           ///< why the job failed, in words; none where it didn't
-  std::string local_layers_of{};                ///< the site whose layers are in the model (model.local); "" for none
+  std::map<std::string, std::uint32_t> rounds;  ///< for each such digest, the last round after which the model had it
+  std::optional<std::string> failure;           ///< why the job failed, in words; empty if it didn't
+  std::string local_layers_of{};  ///< the site whose layers are in the model (model.local); "" if there is none
 };
 
-/// Reads the text of a report.json. Hostile input: depth is bounded, and the job is parsed as any other is.
-/// @param source_name  what errors call the text, e.g. the file's name
+/// Parses the text of a report.json. The input may be hostile: depth is bounded, and the job is parsed like any other.
+/// @param source_name  name of the text in error messages, e.g. the file's name
 Result<ReportedModel> parse_report(std::string_view text, const std::string& source_name);
 
-/// What `fetch`, `simulate`, `sandbox` and `personalize` leave in a folder (docs/formats/report.md), as far as others
-/// go on from it.
+/// The content of a folder written by `fetch`, `simulate`, `sandbox` or `personalize` (docs/formats/report.md), as far
+/// as other commands use it.
 struct ResultFolder {
   job::JobSpec spec;
   ParameterManifest manifest;
   ParameterVector model;
-  std::optional<std::uint32_t> round{};  ///< after which the federation had the model; unknown without a report
-  std::optional<std::string> failure{};  ///< why the job failed, in words; none where it didn't
-  std::string local_layers_of{};         ///< the site whose layers are in the model (model.local); "" for none
+  std::optional<std::uint32_t> round{};  ///< last round after which the federation had it; unknown without a report
+  std::optional<std::string> failure{};  ///< why the job failed, in words; empty if it didn't
+  std::string local_layers_of{};         ///< the site whose layers are in the model (model.local); "" if there is none
 };
 
-/// In report.json of a folder that has the whole model of one site: the site.
+/// Key in report.json that names the site, if the folder has one site's complete model.
 inline constexpr const char* kLocalLayersOf = "local_layers_of";
 
-/// Checks that a model can be used as it is: kFailedPrecondition where the job leaves layers to its sites (model.local)
-/// and the model has nobody's. `consilium-client own-model` puts them in.
+/// Checks that a model can be used as it is. Fails with kFailedPrecondition if the job leaves layers to its sites
+/// (model.local) and the model has no site's layers. `consilium-client own-model` inserts them.
 Result<void> check_complete(const ResultFolder& result);
 
-/// Reads report.json's job and model.safetensors. The files are hostile: sizes are bounded, and values that aren't
-/// finite are refused.
-/// @param from  the folder; or a safetensors file, beside which report.json lies unless `job` is given
-/// @param job   a job file that is used in place of the report; of a report.json the job alone
-/// Errors name the file: kNotFound where one is missing, as after a job that failed before its first round; kDataLoss
-/// where the model isn't the one that the report names by its digest; kInvalidArgument where its tensors aren't the
-/// job's, and then the message names both files.
+/// Reads the job of report.json, and model.safetensors. The files may be hostile: sizes are bounded, and values that
+/// aren't finite are refused. Errors name the file. Fails with kNotFound if a file is missing, as after a job that
+/// failed before its first round; with kDataLoss if the model doesn't have the digest in the report; and with
+/// kInvalidArgument, naming both files, if the model's tensors don't match the job.
+/// @param from  the folder, or a safetensors file. A report.json must lie beside that file unless `job` is given.
+/// @param job   a job file, or a report.json of which only the job is read; used instead of the folder's report
 Result<ResultFolder> read_result_folder(const std::filesystem::path& from,
                                         const std::optional<std::filesystem::path>& job = std::nullopt);
 
-/// What a file of such a model tells programs about it: job, job_digest, task, classes, normalize, model_digest,
-/// round, software, ... (docs/formats/exported_model.md). Every value is text.
+/// Returns the metadata that an exported file of such a model contains: job, job_digest, task, classes, normalize,
+/// model_digest, round, software, ... (docs/formats/exported_model.md). Every value is text.
 /// @param software  name and version of the program that writes the file
 [[nodiscard]] std::map<std::string, std::string> metadata_of(const ResultFolder& result, const std::string& software);
 

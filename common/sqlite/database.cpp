@@ -87,7 +87,8 @@ Result<std::unique_ptr<Database>> Database::open(const fs::path& file, const For
   std::error_code problem;
   if (!fs::exists(file, problem)) CONSILIUM_TRY(create(file, format));
   CONSILIUM_ASSIGN(std::unique_ptr<Database> database, attach(file, format));
-  // Exclusive before WAL: no shared memory file, and the lock is held until the file is closed.
+  // Exclusive mode is set before WAL, so that there is no shared memory file and the lock is held until the file is
+  // closed.
   CONSILIUM_TRY(
       database->run_script("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; "
                            "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; "
@@ -105,14 +106,15 @@ Result<std::unique_ptr<Database>> Database::attach(const fs::path& file, const F
   return database;
 }
 
-/// Under another name first: a file that has its own name has its schema, so an empty one was emptied.
+/// Creates the file under another name first. So a file with its final name has its schema, and an empty one was
+/// emptied later.
 Result<void> Database::create(const fs::path& file, const Format& format) {
   fs::path fresh = file;
   fresh += ".new";
   for (const char* suffix : {"", "-journal", "-wal"}) {
     std::error_code ignored;
     fs::remove(fresh.string() + suffix, ignored);
-    // A log without its file is a file that was lost; SQLite would play it into the new one.
+    // A log without its file means that the file was lost. SQLite would replay the log into the new file.
     if (fs::exists(file.string() + suffix, ignored)) {
       return fail(ErrorCode::kDataLoss, fmt::format("{}: lost, while {}{} is still there. {}", file.string(),
                                                     file.filename().string(), suffix, format.remedy));
@@ -177,7 +179,7 @@ Result<void> Database::transact(const std::function<Result<void>()>& work) const
   CONSILIUM_TRY(execute("BEGIN IMMEDIATE"));
   auto done = work();
   if (done) done = execute("COMMIT");
-  // A rollback that fails leaves the transaction open, and the next BEGIN says so.
+  // If the rollback fails, the transaction stays open, and the next BEGIN reports it.
   if (!done) static_cast<void>(execute("ROLLBACK"));
   return done;
 }

@@ -16,26 +16,26 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-/// Small records that must survive crashes, in a file of SQLite. Every commit is on the disk before its call returns.
+/// Small records that must survive crashes, in an SQLite file. A commit is on the disk before its call returns.
 namespace consilium::sqlite {
 
-/// What a file has to be. A file that is anything else is refused, never repaired.
+/// The expected format of a file. Any other file is refused, never repaired.
 struct Format {
-  std::uint32_t application_id = 0;  ///< marks the file as ours
+  std::uint32_t application_id = 0;  ///< marks the file as one of Consilium's
   int version = 1;                   ///< of the schema
   std::string_view schema;           ///< CREATE statements
-  std::string_view remedy;           ///< what to do about a damaged file: ends the error's message
+  std::string_view remedy;           ///< what to do about a damaged file; ends the error's message
 };
 
-/// What can be bound to a `?` of a statement. Views must live until the call returns.
+/// A value that can be bound to a `?` of a statement. Views must remain valid until the call returns.
 using Value = std::variant<std::int64_t, std::string_view, std::span<const std::byte>>;
 
 class Database;
 
-/// The rows that a query gives, one after another.
+/// The rows that a query returns, one after another.
 class Rows {
  public:
-  /// Moves to the next row; false where there is none. Columns are read after it gave true, and count from 0.
+  /// Moves to the next row; returns false if there is none. Read columns, counted from 0, only after it returned true.
   Result<bool> next();
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] std::string text(int column) const;
@@ -52,23 +52,24 @@ class Rows {
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
 };
 
-/// One open file, locked against every other process. Not thread-safe; stays where it is while Rows of it live.
+/// One open file, locked against every other process. Not thread-safe. Must outlive its Rows and not move meanwhile.
 class Database {
  public:
-  /// Opens the file, or makes it (mode 0600): whole with its schema, or not at all. Checks the whole file.
-  /// kDataLoss where it is damaged or of another kind (with the remedy), kFailedPrecondition where another process has
-  /// it open, or where a later version wrote it.
+  /// Opens the file after checking all of it. A missing file is created (mode 0600), either completely with its schema
+  /// or not at all. Fails with kDataLoss (and the remedy) if the file is damaged or of another kind, or if it's missing
+  /// but its log exists. Fails with kFailedPrecondition if another process has it open or its schema has another
+  /// version.
   static Result<std::unique_ptr<Database>> open(const std::filesystem::path& file, const Format& format);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
   Result<Rows> query(std::string_view sql, const std::vector<Value>& values = {}) const;
-  /// Carries out a statement that gives no rows.
+  /// Executes a statement that returns no rows.
   Result<void> execute(std::string_view sql, const std::vector<Value>& values = {}) const;
 
-  /// Carries out what `work` does as one transaction: all of it is on the disk when the call returns, or, where `work`
-  /// or the commit fails, nothing of it.
+  /// Runs `work` as one transaction. When the call returns, either everything that `work` did is on the disk or, if
+  /// `work` or the commit failed, nothing.
   Result<void> transact(const std::function<Result<void>()>& work) const;
 
   [[nodiscard]] const std::filesystem::path& file() const { return file_; }
@@ -79,7 +80,7 @@ class Database {
   Result<void> run_script(const std::string& sql) const;
   Result<void> check(const Format& format) const;
   Result<std::int64_t> pragma(std::string_view name) const;
-  /// What SQLite said last, as an Error that names the file.
+  /// Returns SQLite's last error message as an Error that names the file.
   [[nodiscard]] tl::unexpected<Error> error(int code) const;
   [[nodiscard]] tl::unexpected<Error> damaged(std::string_view how) const;
 

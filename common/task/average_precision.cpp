@@ -8,13 +8,13 @@ namespace {
 
 constexpr std::size_t kRecalls = 101;
 
-/// Where the curve is after a bin that has hits, from the highest score down.
+/// A point of the curve: the state after a bin that has hits, counted from the highest score down.
 struct Point {
   double hits = 0.0;       ///< so far
   double precision = 0.0;  ///< highest from here on
 };
 
-/// @param hits_first  the order within a bin
+/// @param hits_first  true if a bin's hits come before its misses
 double interpolated(std::span<const std::uint64_t> hits, std::span<const std::uint64_t> detections, double truths,
                     bool hits_first) {
   std::vector<Point> points;
@@ -24,7 +24,7 @@ double interpolated(std::span<const std::uint64_t> hits, std::span<const std::ui
     const auto right = static_cast<double>(hits[bin]);
     const auto all = static_cast<double>(detections[bin]);
     found += right;
-    // Precision rises with each hit of a bin, so that a bin's best point is behind its last hit.
+    // Precision rises with each hit in a bin, so a bin's best point is after its last hit.
     if (right > 0.0) points.push_back({found, found / (seen + (hits_first ? right : all))});
     seen += all;
   }
@@ -33,7 +33,7 @@ double interpolated(std::span<const std::uint64_t> hits, std::span<const std::ui
   double sum = 0.0;
   auto point = points.begin();
   for (std::size_t step = 0; step < kRecalls; ++step) {
-    const double recall = static_cast<double>(step) * 0.01;  // pycocotools rounds alike
+    const double recall = static_cast<double>(step) * 0.01;  // pycocotools rounds in the same way
     while (point != points.end() && point->hits / truths < recall) ++point;
     if (point == points.end()) break;
     sum += point->precision;

@@ -23,7 +23,7 @@ std::size_t varying_patients(const EvaluatedPatients& patients) {
   return count;
 }
 
-/// How often each patient of each site is in one sample.
+/// Returns how often each patient of each site is in one sample.
 std::vector<std::vector<std::uint64_t>> draw_sample(const EvaluatedPatients& patients, std::uint64_t seed,
                                                     std::uint32_t sample) {
   std::vector<std::vector<std::uint64_t>> times;
@@ -35,7 +35,7 @@ std::vector<std::vector<std::uint64_t>> draw_sample(const EvaluatedPatients& pat
   return times;
 }
 
-/// Puts a sample's metrics in their places; a metric that occurs for the first time has no value in the samples before.
+/// Stores a sample's metrics. A metric that occurs for the first time has no value in earlier samples.
 void note_sample(const Metrics& metrics, std::uint32_t sample, std::uint32_t samples, Replicates& replicates) {
   for (const Metric& metric : metrics.values) {
     auto& values = replicates[metric.name];
@@ -108,7 +108,7 @@ Replicates mean_of(std::span<const Replicates> models) {
     }
   }
   for (auto& [name, values] : sums) {
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] /= having[name][i];  // 0 / 0 is NaN: nobody has it
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] /= having[name][i];  // 0 / 0 is NaN: no model has it
   }
   return sums;
 }
@@ -129,7 +129,7 @@ std::optional<Interval> percentile_interval(std::vector<double> values) {
   std::erase_if(values, [](double value) { return std::isnan(value); });
   if (values.empty() || 10 * values.size() < 9 * drawn) return std::nullopt;
   std::ranges::sort(values);
-  // Section 12.4: the k-th smallest and the k-th largest of n, k = floor((n + 1) tail), at least the extremes.
+  // Section 12.4: the k-th smallest and the k-th largest of n values, with k = floor((n + 1) tail), at least 1.
   const auto k = static_cast<std::size_t>(std::floor(static_cast<double>(values.size() + 1) * kTail));
   const std::size_t at = std::max<std::size_t>(k, 1) - 1;
   return Interval{values[at], values[values.size() - 1 - at]};

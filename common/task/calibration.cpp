@@ -33,7 +33,7 @@ Result<void> check_calibration(const Counts& counts, std::uint64_t predictions) 
   for (std::size_t bin = 0; bin < held.size(); ++bin) {
     CONSILIUM_TRY(check_at_most(right[bin], held[bin], fmt::format("right predictions of confidence bin {}", bin)));
     CONSILIUM_TRY(check_unit_sum(sums[bin], held[bin], fmt::format("confidences of bin {}", bin)));
-    // Each confidence was rounded to a unit; the double below is exact to far less than one unit a prediction.
+    // Each confidence was rounded to a unit. The error of the doubles below is far less than one unit a prediction.
     const auto count = static_cast<double>(held[bin]);
     const double mean = static_cast<double>(sums[bin]) / kUnit;
     const double slack = count * 2.0 / kUnit;

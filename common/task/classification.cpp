@@ -12,14 +12,15 @@
 namespace consilium::task {
 namespace {
 
-/// Sums up what belongs to one class.
+/// The totals of one class.
 struct ClassTotals {
   std::uint64_t truth = 0;      ///< its examples: the row's sum
   std::uint64_t predicted = 0;  ///< the column's sum
   std::uint64_t right = 0;
 };
 
-/// The confusion matrix adds up to the examples, so no sum of its parts overflows.
+/// Computes the totals of each class. They can't overflow, because the confusion matrix adds up to the number of
+/// examples.
 std::vector<ClassTotals> totals_by_class(std::span<const std::uint64_t> confusion, std::uint64_t classes) {
   std::vector<ClassTotals> totals(classes);
   for (std::uint64_t truth = 0; truth < classes; ++truth) {
@@ -87,8 +88,8 @@ class Classification : public Task {
     }
   }
 
-  /// One class against the rest, mean over the classes that have both; one half, plus or minus one half, where none
-  /// has.
+  /// Adds the AUC of one class against the rest, averaged over the classes that have both. It's one half, plus or minus
+  /// one half, if no class has.
   void add_auc(const Counts& counts, const std::vector<ClassTotals>& totals, Metrics& metrics) const {
     BoundedMean mean;
     for (std::size_t index = 0; index < totals.size(); ++index) {
@@ -100,7 +101,8 @@ class Classification : public Task {
     metrics.values.push_back({"auc", mean.empty() ? 0.5 : mean.value(), mean.empty() ? 0.5 : mean.error()});
   }
 
-  /// Of two classes the second is the finding; with more, each is one against the rest.
+  /// Adds sensitivity and specificity. Of two classes the second is the positive one; with more, each is compared with
+  /// the rest.
   void add_operating_point(const Counts& counts, const std::vector<ClassTotals>& totals, Metrics& metrics) const {
     BoundedMean sensitivity;
     BoundedMean specificity;

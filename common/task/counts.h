@@ -11,18 +11,18 @@
 
 namespace consilium::task {
 
-/// The counts of one evaluation, a site's or several added up, cut into the fields that the task declares. A view: the
-/// fields and the counts outlive it.
+/// The counts of one evaluation, of one site or summed over several, divided into the fields that the task declares.
+/// It's a view: the fields and the counts must outlive it.
 class Counts {
  public:
-  /// Fails with kDataLoss where `values` are not as many as the fields have elements.
+  /// Divides `values` into the fields. Fails with kDataLoss if their number isn't that of the fields' elements.
   static Result<Counts> cut(const std::vector<encoding::Field>& fields, std::span<const std::uint64_t> values);
 
-  /// Returns a field's counts; empty where the task declares no field of that name.
+  /// Returns a field's counts. They are empty if the task has no field of that name.
   [[nodiscard]] std::span<const std::uint64_t> of(std::string_view name) const;
-  /// Returns the count of a field that has one element.
+  /// Returns the count of a field with exactly one element.
   [[nodiscard]] std::uint64_t one(std::string_view name) const { return of(name)[0]; }
-  /// Returns one of `rows` parts of a field, all of the same size.
+  /// Returns one row of a field that consists of `rows` rows of the same size.
   [[nodiscard]] std::span<const std::uint64_t> row(std::string_view name, std::size_t row, std::size_t rows) const;
 
  private:
@@ -30,25 +30,25 @@ class Counts {
   std::span<const std::uint64_t> values_;
 };
 
-/// Adds counts up. Fails with kDataLoss where the sum exceeds 64 bits.
+/// Returns the sum of the counts. Fails with kDataLoss if it exceeds 64 bits.
 Result<std::uint64_t> total(std::span<const std::uint64_t> counts);
 
-/// What is wrong with counts that no site can have counted: kDataLoss, "evaluation counts: ...".
+/// Builds the error for counts that no site can have counted: kDataLoss, "evaluation counts: ...".
 [[nodiscard]] tl::unexpected<Error> contradiction(const std::string& what);
 
-/// Fails where a count is more than `most`, naming both.
+/// Checks that a count is at most `most`. The error names both.
 Result<void> check_at_most(std::uint64_t count, std::uint64_t most, std::string_view what);
 
-/// Unit of sums of real numbers that travel as counts: 2^-20. Each addend is rounded to the nearest unit.
+/// Unit of sums of real numbers that are transferred as counts: 2^-20. Each addend is rounded to the nearest unit.
 inline constexpr double kUnit = 1048576.0;
-/// Fails where `sum`, of `count` numbers of at most 1 that were rounded to kUnit each, is too large.
+/// Checks that `sum` is possible for the sum of `count` numbers of at most 1, each rounded to kUnit.
 Result<void> check_unit_sum(std::uint64_t sum, std::uint64_t count, std::string_view what);
 
 [[nodiscard]] inline double ratio(std::uint64_t part, std::uint64_t whole) {
   return static_cast<double>(part) / static_cast<double>(whole);
 }
 
-/// A mean of values that have error bounds.
+/// The mean of values that have error bounds.
 class BoundedMean {
  public:
   void add(double value, double error = 0.0) {

@@ -30,7 +30,7 @@ class Detection : public Task {
   Result<void> check_counts(const Counts& counts) const override {
     CONSILIUM_ASSIGN(const std::uint64_t predicted, total(counts.of(kDetections)));
     const std::uint64_t examples = counts.one(kExamples);
-    const std::uint64_t whole = predicted / kMaxDetections;  // images whose every detection was counted
+    const std::uint64_t whole = predicted / kMaxDetections;  // images with the maximum number of detections
     if (whole > examples || (whole == examples && predicted % kMaxDetections != 0))
       return contradiction(fmt::format("{} detections in {} images, at most {} an image are counted", predicted,
                                        examples, kMaxDetections));
@@ -65,7 +65,7 @@ class Detection : public Task {
         const auto hits = hits_of(counts, index, threshold);
         const Bounded area = average_precision(hits, detections, truths);
         mean.add(area.value, area.error);
-        recall.add(ratio(*total(hits), truths));  // checked
+        recall.add(ratio(*total(hits), truths));  // already checked
         if (threshold == 0) half.add(area.value, area.error);
         if (threshold == kIouThresholds / 2) three_quarters.add(area.value, area.error);
       }
@@ -79,7 +79,7 @@ class Detection : public Task {
     if (classes() <= kMaxClassesByName) metrics.values.insert(metrics.values.end(), by_class.begin(), by_class.end());
   }
 
-  /// Where there is no box to find, nothing is known: one half, plus or minus one half.
+  /// Adds a mean. If there is no box to find, nothing is known: one half, plus or minus one half.
   static void add_mean(const char* name, const BoundedMean& mean, Metrics& metrics) {
     metrics.values.push_back({name, mean.empty() ? 0.5 : mean.value(), mean.empty() ? 0.5 : mean.error()});
   }
@@ -91,7 +91,7 @@ class Detection : public Task {
 
 std::size_t detection_bin(double score, std::size_t bins) {
   constexpr double range = kDetectionLogitRange;
-  const double logit = std::log(score) - std::log1p(-score);  // -inf and inf at 0 and 1
+  const double logit = std::log(score) - std::log1p(-score);  // -inf at 0 and inf at 1
   const double clamped = std::clamp(logit, -range, range);
   const double bin = std::floor((clamped + range) / (2.0 * range) * static_cast<double>(bins));
   return static_cast<std::size_t>(std::clamp(bin, 0.0, static_cast<double>(bins - 1)));

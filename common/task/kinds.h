@@ -4,7 +4,7 @@
 
 #include "common/task/task.h"
 
-/// The four kinds behind make_task().
+/// The four kinds of task that make_task() creates.
 namespace consilium::task {
 
 [[nodiscard]] std::shared_ptr<const Task> make_classification(const TaskSpec& spec, std::uint64_t classes);
@@ -12,9 +12,9 @@ namespace consilium::task {
 [[nodiscard]] std::shared_ptr<const Task> make_segmentation(const TaskSpec& spec, std::uint64_t classes);
 [[nodiscard]] std::shared_ptr<const Task> make_detection(const TaskSpec& spec, std::uint64_t classes);
 
-/// The fields `examples` and `loss`.
+/// Returns the fields `examples` and `loss`.
 [[nodiscard]] std::vector<encoding::Field> first_fields();
-/// Appends the mean of the examples' losses. The sum is what the trainer rounded once a site.
+/// Appends the mean of the examples' losses. The trainer rounded the sum once for each site.
 void add_loss(const Counts& counts, Metrics& metrics);
 
 }  // namespace consilium::task

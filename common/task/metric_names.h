@@ -7,8 +7,8 @@
 
 namespace consilium::task {
 
-/// The metrics by which a job of this task may choose a round, in the order of its reports: all but those of single
-/// labels. An evaluation may lack some of them (a sensitivity without positives, a distance without hits).
+/// Returns the metrics by which a job of this task may choose a round, in the order of its reports: all except those of
+/// single labels. An evaluation may lack some of them (a sensitivity without positives, a distance without hits).
 [[nodiscard]] std::vector<std::string_view> metric_names(const TaskSpec& spec);
 
 }  // namespace consilium::task

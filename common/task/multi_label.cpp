@@ -11,7 +11,7 @@
 namespace consilium::task {
 namespace {
 
-/// Predictions of one site: examples times labels.
+/// Maximum number of predictions of one site: examples times labels.
 constexpr std::uint64_t kMaxPredictions = kMaxSiteExamples * static_cast<std::uint64_t>(kMaxClasses);
 
 class MultiLabel : public Task {
@@ -89,7 +89,7 @@ class MultiLabel : public Task {
                                 {outcomes.begin(), outcomes.end()}});
   }
 
-  /// Has the label both positives and negatives?
+  /// Returns true if the label has both positives and negatives.
   [[nodiscard]] bool rankable(const Counts& counts, std::uint64_t label) const {
     const auto outcomes = counts.row(kOutcomes, label, classes());
     return outcomes[kTruePositive] + outcomes[kFalseNegative] != 0 &&

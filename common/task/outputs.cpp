@@ -17,7 +17,7 @@ tl::unexpected<Error> refuse(const Task& task, const std::string& expected, std:
                                                        name_of(task.spec().kind), expected, found));
 }
 
-/// What a detector yields for an image [channels, height, width].
+/// Returns the outputs of a detector for an image [channels, height, width].
 std::vector<Shape> detector_outputs(std::int64_t classes, const Shape& input, std::size_t levels) {
   std::vector<Shape> outputs;
   for (std::size_t level = 0; level < levels; ++level) {

@@ -9,19 +9,20 @@
 
 namespace consilium::task {
 
-/// Shape of one example, or of what a model yields for one, without the batch.
+/// Shape of one example, or of a model's output for one example, without the batch dimension.
 using Shape = std::vector<std::int64_t>;
 
-/// Checks that a model yields what the task's loss and counters read, for an input of shape [channels, ...]:
+/// Checks that a model's outputs are those that the task's loss and counters read, for an input of shape [channels,
+/// ...]:
 /// - classification, multi-label: one output [classes], logits;
 /// - segmentation: one output [classes, ...] with the input's height and width (and depth), logits;
-/// - detection: for each level, finest first, three outputs over the same grid: [classes, h, w] logits, [4, h, w]
-///   distances to left, top, right and bottom, [1, h, w] logit of the centre-ness. Level i has the stride 8 * 2^i, h
-///   and w being the image's divided by it, rounded up.
-/// Fails with kInvalidArgument, saying what was expected and what was found.
+/// - detection: for each level, finest first, three outputs over the same grid: [classes, h, w] logits; [4, h, w]
+///   distances to the left, top, right and bottom; [1, h, w] logit of the centre-ness. Level i has the stride 8 * 2^i,
+///   and h and w are the image's sides divided by the stride, rounded up.
+/// Fails with kInvalidArgument, with what was expected and what was found.
 Result<void> check_outputs(const Task& task, const Shape& input, std::span<const Shape> outputs);
 
-/// Pixels of the image for one cell of a detector's level.
+/// Returns the number of image pixels along each side of one cell of a detector's level.
 [[nodiscard]] constexpr std::int64_t level_stride(std::size_t level) { return std::int64_t{8} << level; }
 inline constexpr std::size_t kMaxLevels = 8;
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kBinsPerOctave = 15.0;  // 17 octaves from kLeastDistance to kMostDistance: 255 bins
 
-/// Mean distance of the cases in a histogram: the middle of each bin, give or take half of it.
+/// Returns the mean distance of the cases in a histogram: the middle of each bin, plus or minus half its width.
 Bounded mean_distance(std::span<const std::uint64_t> histogram) {
   Bounded sum;
   double cases = 0.0;
@@ -50,7 +50,7 @@ class Segmentation : public Task {
     return {};
   }
 
-  /// Every voxel has one class in the truth and one in the prediction.
+  /// Checks that every voxel has one class in the truth and one in the prediction.
   Result<void> check_voxels(const Counts& counts) const {
     std::uint64_t predicted = 0;
     std::uint64_t truth = 0;
@@ -75,14 +75,14 @@ class Segmentation : public Task {
     const std::uint64_t iou = counts.of(kIouSums)[index];
     const std::string name = fmt::format("class {}", index + 1);
     CONSILIUM_TRY(check_at_most(cases, counts.one(kExamples), name + ": cases"));
-    std::uint64_t seen = 0;  // in the truth or in the prediction
+    std::uint64_t seen = 0;  // voxels with the class in the truth or the prediction
     if (__builtin_add_overflow(voxels[kPredicted] - voxels[kIntersection], voxels[kTruth], &seen))
       return contradiction(name + ": a sum of voxels exceeds 64 bits");
     if ((cases == 0) != (seen == 0) || cases > seen)
       return contradiction(fmt::format("{}: {} cases with {} voxels", name, cases, seen));
     CONSILIUM_TRY(check_unit_sum(dice, cases, name + ": Dice coefficients"));
     CONSILIUM_TRY(check_unit_sum(iou, cases, name + ": intersections over unions"));
-    // Of each case IoU <= Dice <= 2 IoU, both rounded to a unit.
+    // For each case IoU <= Dice <= 2 IoU, and both were rounded to a unit.
     if (iou > dice && iou - dice > cases)
       return contradiction(fmt::format("{}: the intersections over unions exceed the Dice coefficients", name));
     if (dice / 2 > iou && dice / 2 - iou > cases)
@@ -115,7 +115,7 @@ class Segmentation : public Task {
       iou.add(mean_of(counts.of(kIouSums)[index], cases), kHalfUnit);
       by_class.push_back({fmt::format("dice_class_{}", index + 1), one, kHalfUnit});
       const auto histogram = counts.row(kDistances, index, found_classes());
-      const std::uint64_t measured = *total(histogram);  // checked
+      const std::uint64_t measured = *total(histogram);  // already checked
       missed.add(1.0 - ratio(measured, cases));
       if (measured == 0) continue;
       const Bounded far = mean_distance(histogram);
@@ -137,7 +137,7 @@ class Segmentation : public Task {
                                 {overlap.begin(), overlap.end()}});
   }
 
-  /// Where no case has any class, nothing is known: one half, plus or minus one half.
+  /// Adds a mean. If no case has any class, nothing is known: one half, plus or minus one half.
   static void add_mean(const char* name, const BoundedMean& mean, Metrics& metrics) {
     metrics.values.push_back({name, mean.empty() ? 0.5 : mean.value(), mean.empty() ? 0.5 : mean.error()});
   }

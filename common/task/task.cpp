@@ -112,7 +112,7 @@ Result<encoding::VectorLayout> evaluate_layout_like(const Task& task, const enco
 
 namespace {
 
-/// The task's counts in the words of an evaluation, whose names begin with `prefix`.
+/// Reads the task's counts, whose names begin with `prefix`, from the words of an evaluation.
 Result<std::vector<std::uint64_t>> counts_from_words(const Task& task, const encoding::VectorLayout& layout,
                                                      std::span<const std::uint32_t> words, std::string_view prefix) {
   CONSILIUM_ASSIGN(const encoding::VectorLayout expected, evaluate_layout_like(task, layout));

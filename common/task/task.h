@@ -14,9 +14,9 @@
 
 namespace consilium::task {
 
-/// One kind of task for a number of classes: which counters its evaluation sums, and which metrics follow from the
-/// sums. Free of LibTorch; the trainer counts (client/trainer/task), everybody else only passes counts on. Immutable,
-/// and thread-safe.
+/// One kind of task with a number of classes: the counters that its evaluation sums, and the metrics computed from the
+/// sums. Independent of LibTorch: the trainer counts (client/trainer/task), and all other code only forwards counts.
+/// Immutable and thread-safe.
 class Task {
  public:
   virtual ~Task() = default;
@@ -25,18 +25,18 @@ class Task {
 
   [[nodiscard]] const TaskSpec& spec() const { return spec_; }
   [[nodiscard]] std::uint64_t classes() const { return classes_; }
-  /// The counters of an evaluation in their order, each with the bound of what one site may count.
+  /// Returns the counters of an evaluation in order, each with the bound on what one site may count.
   [[nodiscard]] const std::vector<encoding::Field>& evaluation_fields() const { return fields_; }
-  /// How many counts an evaluation has: the elements of all fields.
+  /// Returns the number of counts in an evaluation: the elements of all fields.
   [[nodiscard]] std::uint64_t evaluation_elements() const;
 
-  /// Checks counts in the fields' order, a site's or several added up, for what no examples could have given. Hostile
-  /// input. Fails with kDataLoss, naming the contradiction.
+  /// Checks counts in the fields' order, of one site or summed over several, for contradictions that no examples could
+  /// cause. The input may be hostile. Fails with kDataLoss, naming the contradiction.
   Result<void> check(std::span<const std::uint64_t> counts) const;
-  /// Computes the metrics of counts that check() accepts. Every value and error is finite. Fails as check() does, and
-  /// with kFailedPrecondition where there are no examples.
+  /// Computes the metrics from counts that check() accepts. Every value and error is finite. Fails as check() does, and
+  /// with kFailedPrecondition if there are no examples.
   Result<Metrics> metrics(std::span<const std::uint64_t> counts) const;
-  /// Checks a site's training examples of each class against all its training examples.
+  /// Checks a site's number of training examples with each class against its number of training examples.
   Result<void> check_census(std::uint64_t examples, std::span<const std::uint64_t> class_examples) const;
 
  protected:
@@ -52,31 +52,32 @@ class Task {
   std::uint64_t classes_ = 0;
 };
 
-/// Makes the task. Fails with kInvalidArgument where the spec is out of range, or classes aren't 2 to kMaxClasses (1 to
-/// kMaxClasses for multi-label and detection).
+/// Creates the task. Fails with kInvalidArgument if the spec is out of range, or if the number of classes isn't 2 to
+/// kMaxClasses (1 to kMaxClasses for multi-label and detection).
 Result<std::shared_ptr<const Task>> make_task(const TaskSpec& spec, std::uint64_t classes);
 
 using encoding::kMaxSiteExamples;
 
-// Fields that every task has first.
+// Fields that come first in every task.
 inline constexpr std::string_view kExamples = encoding::kExamples;
-inline constexpr std::string_view kLoss = encoding::kLoss;  // the examples' losses, summed, in kUnit
+inline constexpr std::string_view kLoss = encoding::kLoss;  // sum of the examples' losses, in kUnit
 
-/// Lays out a census: examples (train, val, test), training examples that hold each class.
+/// Returns the layout of a census: examples (train, val, test), and training examples that contain each class.
 Result<encoding::VectorLayout> census_layout(const Task& task, encoding::Extras extras = {});
-/// What the names of the counters of the sites' own models begin with (job::EvaluationSpec::alone).
+/// Prefix of the names of the counters of the sites' own models (job::EvaluationSpec::alone).
 inline constexpr std::string_view kAlonePrefix = "alone.";
-/// Lays out an evaluation: the task's counters, then the extras.
+/// Returns the layout of an evaluation: the task's counters, then the extras.
 Result<encoding::VectorLayout> evaluate_layout(const Task& task, encoding::Extras extras = {});
 
-/// The layout of this task's evaluations that has the extras of another one.
+/// Returns the layout of this task's evaluations with the extras of another layout.
 Result<encoding::VectorLayout> evaluate_layout_like(const Task& task, const encoding::VectorLayout& layout);
 
-/// Computes metrics from the words of an evaluation sum. Fails as Task::metrics() does, and with kInvalidArgument where
+/// Computes metrics from the words of an evaluation sum. Fails as Task::metrics() does, and with kInvalidArgument if
 /// the layout isn't the task's.
 Result<Metrics> metrics_from_words(const Task& task, const encoding::VectorLayout& layout,
                                    std::span<const std::uint32_t> words);
-/// The same of the sites' own models; nothing where the layout has none of their counters, or no site has such a model.
+/// Computes the metrics of the sites' own models. Returns nullopt if the layout has no counters of theirs, or if no
+/// site has such a model.
 Result<std::optional<Metrics>> alone_metrics_from_words(const Task& task, const encoding::VectorLayout& layout,
                                                         std::span<const std::uint32_t> words);
 

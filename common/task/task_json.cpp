@@ -28,7 +28,7 @@ tl::unexpected<Error> refuse(const std::string& path, std::string_view expected)
   return fail(ErrorCode::kInvalidArgument, fmt::format("{}: expected {}", path, expected));
 }
 
-/// Reads the keys of a name or a map; done() refuses keys that nobody asked for.
+/// Reads the keys of a name or a map. done() refuses keys that weren't read.
 class Reader {
  public:
   Reader(const Json& json, std::string path) : json_(json), path_(std::move(path)) {}
@@ -43,7 +43,7 @@ class Reader {
     }
     return refuse(path_ + ".name", names);
   }
-  /// Leaves `to` as it is where the key is absent or null.
+  /// Reads a number; leaves `to` unchanged if the key is absent or null.
   Result<void> number(const char* key, double& to) {
     const Json* value = member(key);
     if (value == nullptr || value->is_null()) return {};
@@ -51,13 +51,13 @@ class Reader {
     to = value->get<double>();
     return {};
   }
-  /// The same, from 0 to `most`.
+  /// Reads a number from 0 to `most`.
   Result<void> number(const char* key, double& to, double most) {
     CONSILIUM_TRY(number(key, to));
     if (to >= 0.0 && to <= most) return {};
     return refuse(path_ + "." + key, fmt::format("a number from 0 to {}", most));
   }
-  /// A list of words, each of which sets its flag.
+  /// Reads a list of words, each of which sets its flag.
   template <std::size_t N>
   Result<void> words(const char* key, const std::array<const char*, N>& known, std::array<bool, N>& to) {
     const Json* value = member(key);
@@ -97,7 +97,7 @@ class Reader {
     }
     return {};
   }
-  /// Different classes, ascending.
+  /// Reads a list of distinct classes, ascending.
   Result<void> classes(const char* key, std::vector<std::uint32_t>& to) {
     const Json* value = member(key);
     if (value == nullptr || value->is_null()) return {};
@@ -113,7 +113,7 @@ class Reader {
     if (std::ranges::adjacent_find(to) != to.end()) return refuse(path_ + "." + key, expected);
     return {};
   }
-  /// A map of classes to [least, most].
+  /// Reads a map of classes to [least, most].
   Result<void> ranges(const char* key, std::vector<VolumeRange>& to) {
     const Json* value = member(key);
     if (value == nullptr || value->is_null()) return {};
@@ -134,7 +134,7 @@ class Reader {
       return refuse(path_ + "." + key, expected + ", each class once");
     return {};
   }
-  /// The part of the object under a key; nothing where it is absent.
+  /// Returns the part of the object under a key, or nullopt if it is absent.
   [[nodiscard]] std::optional<Reader> part(const char* key) {
     const Json* value = member(key);
     if (value == nullptr || value->is_null()) return std::nullopt;
@@ -191,7 +191,7 @@ Json to_json(const TaskSpec& task) {
     json["threshold"] = task.threshold;
     json["calibration_bins"] = task.calibration_bins;
   }
-  // Left out where it says nothing, so that jobs of before it existed keep their digests.
+  // Left out if empty, so that jobs older than this key keep their digests.
   if (!task.postprocess.largest_component.empty())
     json["postprocess"]["largest_component"] = task.postprocess.largest_component;
   if (!task.postprocess.fill_holes.empty()) json["postprocess"]["fill_holes"] = task.postprocess.fill_holes;
@@ -209,7 +209,7 @@ Json to_json(const LossSpec& loss, TaskKind task) {
   if (keys.gamma) json["gamma"] = loss.gamma;
   if (keys.alpha) json["alpha"] = loss.alpha;
   if (keys.dice_weight) json["dice_weight"] = loss.dice_weight;
-  // Left out where they say nothing, so that jobs of before they existed keep their digests.
+  // Defaults are left out, so that jobs older than these keys keep their digests.
   if (keys.anatomy && loss.boundary_weight > 0.0) json["boundary_weight"] = loss.boundary_weight;
   if (keys.anatomy && loss.volume_weight > 0.0) {
     json["volume_weight"] = loss.volume_weight;

@@ -14,13 +14,13 @@ constexpr std::array kMultiLabelLosses{LossKind::kBinaryCrossEntropy, LossKind::
 constexpr std::array kSegmentationLosses{LossKind::kDiceCrossEntropy, LossKind::kCrossEntropy, LossKind::kFocal};
 constexpr std::array kDetectionLosses{LossKind::kFcos};
 
-/// NaN is outside of every range.
+/// Checks that a number is within a range. NaN is outside of every range.
 Result<void> check_number(std::string_view key, double value, double least, double most) {
   if (value >= least && value <= most) return {};
   return refuse(fmt::format("{}: expected a number from {} to {}, found {}", key, least, most, value));
 }
 
-/// Of a structure, in mm^3; a person has less.
+/// Upper bound on the volume of a structure, in mm^3; a whole person's is smaller.
 constexpr double kMostVolume = 1e9;
 
 Result<void> check_anatomy(const LossSpec& loss, std::uint64_t classes) {
@@ -109,7 +109,7 @@ LossSpec default_loss(TaskKind kind) {
 }
 
 LossKeys keys_of(LossKind loss, TaskKind task) {
-  // A census counts the images that hold a class, which says little of its pixels or boxes.
+  // A census counts the images that contain a class, which says little about its pixels or boxes.
   const bool counted = task == TaskKind::kClassification || task == TaskKind::kMultiLabel;
   const bool mapped = task == TaskKind::kSegmentation;
   switch (loss) {

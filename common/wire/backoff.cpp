@@ -12,7 +12,7 @@ Backoff::Backoff(std::chrono::milliseconds first, std::chrono::milliseconds last
     : first_(first), last_(last), current_(first), random_(std::random_device{}()) {}
 
 std::chrono::milliseconds Backoff::next() {
-  random_ = random_ * 6364136223846793005ULL + 1442695040888963407ULL;  // Knuth's generator: only spreads the waits
+  random_ = random_ * 6364136223846793005ULL + 1442695040888963407ULL;  // Knuth's generator; only varies the waits
   const auto half = current_.count() / 2;
   const auto wait = half + static_cast<std::int64_t>((random_ >> 33) % static_cast<std::uint64_t>(half + 1));
   current_ = std::min(current_ * 2, last_);
@@ -35,7 +35,7 @@ Result<void> with_retries(int attempts, const std::stop_token& stop, const std::
     auto outcome = attempt();
     if (outcome) return outcome;
     if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "stopped on request");
-    // Cancelled, but not by us: the server went away with the call open.
+    // Cancelled, but not by this side: the server went away during the call.
     const bool transient =
         outcome.error().code == ErrorCode::kUnavailable || outcome.error().code == ErrorCode::kCancelled;
     if (!transient || left <= 1) return outcome;

@@ -11,7 +11,7 @@ namespace consilium::wire {
 struct BulkCall::Call {
   explicit Call(const std::shared_ptr<grpc::Channel>& channel) : stub(channel) {}
 
-  /// Waits for the one step under way.
+  /// Waits for the pending step.
   bool wait() {
     void* tag = nullptr;
     bool ok = false;

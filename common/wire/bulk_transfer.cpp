@@ -28,7 +28,7 @@ constexpr auto kStatusDeadline = std::chrono::seconds(30);
 
 std::string field_of(const crypto::Digest& digest) { return {digest.begin(), digest.end()}; }
 
-/// Reads the answer after the last part, and the status.
+/// Reads the answer to the last part, and the call's status.
 Result<void> receipt(BulkCall& call) {
   grpc::ByteBuffer answer;
   while (call.read(answer)) {
@@ -49,7 +49,7 @@ Result<void> receive(BulkCall& call, SpoolFile& spool) {
   return {};
 }
 
-/// Sends bytes as parts, hashing them on the way where `hash` isn't null; false where the call ended early.
+/// Sends bytes as parts, and hashes them meanwhile unless `hash` is null. Returns false if the call ended early.
 bool send_parts(BulkCall& call, ChunkPool& pool, crypto::Sha256* hash, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const auto piece = bytes.first(std::min(bytes.size(), kChunkBytes));
@@ -111,7 +111,7 @@ Result<void> fetch_blob(const std::shared_ptr<grpc::Channel>& channel, const cry
   if (held > limit) held = 0;
   CONSILIUM_ASSIGN(SpoolFile spool, SpoolFile::open(file, held, limit));
   if (size && held == *size) {
-    if (spool.finish(digest)) return {};  // there already
+    if (spool.finish(digest)) return {};  // already complete
     CONSILIUM_ASSIGN(spool, SpoolFile::open(file, 0, limit));
   }
 

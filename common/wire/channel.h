@@ -12,15 +12,15 @@ class ChannelCredentials;
 
 namespace consilium::wire {
 
-/// Makes a channel with our options and a connection of its own; it connects at the first call.
+/// Creates a channel with Consilium's options and its own connection. It connects at the first call.
 /// @param target  "host:port" of the coordinator
-/// @param server_name  what its certificate is for, where that isn't the target's host
-/// @param proxy   "http://host:port" of an HTTP CONNECT proxy, or empty: then none, whatever the environment says
+/// @param server_name  name in the coordinator's certificate, if it isn't the target's host
+/// @param proxy   "http://host:port" of an HTTP CONNECT proxy. Empty: no proxy, whatever the environment variables say.
 [[nodiscard]] std::shared_ptr<grpc::Channel> make_channel(const std::string& target, const std::string& server_name,
                                                           const std::string& proxy,
                                                           const std::shared_ptr<grpc::ChannelCredentials>& credentials);
 
-/// Checks a proxy's address as the configuration gives it.
+/// Checks a proxy's address from the configuration.
 Result<void> check_proxy(const std::string& proxy);
 
 }  // namespace consilium::wire

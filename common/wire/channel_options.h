@@ -3,17 +3,18 @@
 #include <span>
 #include <utility>
 
-/// What our channels and servers ask of gRPC, as pairs of argument name and value.
+/// The gRPC options of Consilium's channels and servers, as pairs of argument name and value.
 namespace consilium::wire {
 
 using ChannelOption = std::pair<const char*, int>;
 
-/// Options of both ends: 1 MiB HTTP/2 frames and 4 MiB of lookahead without bandwidth probes (the fastest over TLS),
-/// dead peers found by keepalive pings (10 s, 5 s for the answer).
+/// Returns the options of both ends: 1 MiB HTTP/2 frames and 4 MiB of lookahead without bandwidth probes (the fastest
+/// over TLS), small headers, and keepalive pings to detect dead peers (every 10 s, with 5 s for the answer).
 [[nodiscard]] std::span<const ChannelOption> shared_options();
-/// The coordinator's own: handshakes end within 5 s, few streams a connection, small headers, a port of its own.
+/// Returns the coordinator's own options: handshakes within 5 s, few streams for each connection, and a port that isn't
+/// shared.
 [[nodiscard]] std::span<const ChannelOption> server_options();
-/// The opening side's own: a channel shares its connection with no other.
+/// Returns the client side's own options: a channel shares its connection with no other, and gRPC doesn't retry calls.
 [[nodiscard]] std::span<const ChannelOption> client_options();
 
 }  // namespace consilium::wire

@@ -22,7 +22,7 @@ tl::unexpected<Error> malformed_frame(std::size_t bytes) {
               fmt::format("bulk message of {} bytes: expected one chunk of 1 to {} bytes", bytes, kChunkBytes));
 }
 
-/// Copies the front of the slices, at most `front` bytes; returns how many.
+/// Copies at most `front` bytes from the start of the slices, and returns their number.
 std::size_t copy_front(const std::vector<grpc::Slice>& slices, std::span<std::uint8_t> front) {
   std::size_t copied = 0;
   for (const auto& slice : slices) {
@@ -87,13 +87,13 @@ grpc::ByteBuffer small_message(const std::string& serialized) {
   return {&slice, 1};
 }
 
-/// Buffers that nobody uses now.
+/// Buffers that aren't in use.
 struct ChunkPool::Shelf {
   std::mutex mutex;
   std::vector<std::unique_ptr<std::byte[]>> buffers;
 };
 
-/// One buffer on its way through gRPC.
+/// A buffer while gRPC uses it.
 struct ChunkPool::Loan {
   std::shared_ptr<Shelf> shelf;
   std::unique_ptr<std::byte[]> buffer;

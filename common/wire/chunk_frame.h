@@ -15,42 +15,43 @@ class ByteBuffer;
 class Slice;
 }  // namespace grpc
 
-/// Bulk messages by hand: one length-delimited protobuf field each, so that a chunk's bytes are never copied through a
-/// protobuf string.
+/// Bulk messages encoded by hand. Each is one length-delimited protobuf field, so that a chunk's bytes are never copied
+/// through a protobuf string.
 namespace consilium::wire {
 
 inline constexpr std::uint8_t kChunkDataTag = 0x0A;  ///< Chunk.data (field 1)
 inline constexpr std::uint8_t kPartDataTag = 0x12;   ///< UploadPart.data, BlobPart.data (field 2)
 
-/// The payload of a received data message, where gRPC put it.
+/// The payload of a received data message, in gRPC's memory.
 struct Payload {
   Payload();
   Payload(Payload&&) noexcept;
   Payload& operator=(Payload&&) noexcept;
   ~Payload();
 
-  std::vector<grpc::Slice> owners;  ///< what keeps the pieces
+  std::vector<grpc::Slice> owners;  ///< keep the memory of the pieces alive
   std::vector<std::span<const std::byte>> pieces;
   std::size_t bytes = 0;
 };
 
-/// Takes a data message apart without copying. Nothing where the message doesn't begin with `tag`; kInvalidArgument
-/// where it isn't exactly that one field, or its payload is empty or larger than kChunkBytes.
+/// Extracts the payload of a data message without copying. Returns nullopt if the message doesn't begin with `tag`.
+/// Fails with kInvalidArgument if it isn't exactly that one field, or if its payload is empty or larger than
+/// kChunkBytes.
 Result<std::optional<Payload>> read_data(const grpc::ByteBuffer& message, std::uint8_t tag);
 
-/// Copies a small message for protobuf to parse; kInvalidArgument where it is larger than `max_bytes`.
+/// Copies a small message for protobuf to parse. Fails with kInvalidArgument if it is larger than `max_bytes`.
 Result<std::string> read_small(const grpc::ByteBuffer& message, std::size_t max_bytes);
-/// A message from serialized protobuf.
+/// Returns a message with serialised protobuf.
 [[nodiscard]] grpc::ByteBuffer small_message(const std::string& serialized);
 
-/// Buffers of kChunkBytes to fill and send, used again once gRPC let go of them. Not thread-safe but for the return of
-/// buffers.
+/// Buffers of kChunkBytes for sending, reused once gRPC releases them. Not thread-safe, except that any thread may
+/// return buffers.
 class ChunkPool {
  public:
   ChunkPool();
-  /// The buffer to fill next; valid until data_message() gives it away.
+  /// Returns the buffer to fill next; valid until data_message() passes it on.
   [[nodiscard]] std::span<std::byte> buffer();
-  /// A data message of the buffer's first `bytes` bytes; gRPC returns the buffer when it is sent.
+  /// Returns a data message with the buffer's first `bytes` bytes. gRPC returns the buffer once the message is sent.
   [[nodiscard]] grpc::ByteBuffer data_message(std::uint8_t tag, std::size_t bytes);
 
  private:

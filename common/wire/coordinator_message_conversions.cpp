@@ -1,4 +1,4 @@
-// What the coordinator says on a site's stream.
+// Messages that the coordinator sends on a site's stream.
 #include <spdlog/fmt/fmt.h>
 
 #include <utility>

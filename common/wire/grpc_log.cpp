@@ -21,7 +21,7 @@ void route_grpc_log(GrpcLog where) {
       gpr_set_log_function([](gpr_log_func_args* /*entry*/) {});
       break;
   }
-  google::protobuf::SetLogHandler(nullptr);  // malformed messages are refused and logged with their peer's name
+  google::protobuf::SetLogHandler(nullptr);  // malformed messages are refused, and logged with their peer's name
 }
 
 }  // namespace consilium::wire

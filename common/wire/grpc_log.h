@@ -4,14 +4,15 @@
 
 namespace consilium::wire {
 
-/// Where what gRPC itself reports as an error goes: handshakes that fail, connections that break.
+/// Where the errors that gRPC itself reports are logged: failed handshakes, broken connections.
 enum class GrpcLog : std::uint8_t {
-  kWarning,  ///< into the program's log, as warnings
-  kDebug,    ///< into it, for those who look for more: the program says itself what failed
-  kNowhere,  ///< a command says what failed in its own words, and prints nothing else
+  kWarning,  ///< in the program's log, as warnings
+  kDebug,    ///< in the program's log, as debug messages, because the program itself reports failures
+  kNowhere,  ///< nowhere, because a command reports failures in its own words and prints nothing else
 };
 
-/// Keeps gRPC and Protobuf from writing lines of their own form to stderr. Call it before the first channel or server.
+/// Keeps gRPC and Protobuf from writing their own log lines to stderr. Call it before creating the first channel or
+/// server.
 void route_grpc_log(GrpcLog where);
 
 }  // namespace consilium::wire

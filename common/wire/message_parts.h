@@ -15,17 +15,17 @@ class Masking;
 class KeyAgreement;
 }  // namespace consilium::v1
 
-/// What messages of both directions have in common: for the conversions alone. Sizes are checked before anything is
-/// copied; what the bytes of a step of secure aggregation say is common/secagg's to read.
+/// Conversions that messages of both directions share; used only by the other conversions. Sizes are checked before
+/// anything is copied. The bytes of a step of secure aggregation are left to common/secagg to interpret.
 namespace consilium::wire {
 
-/// Makes the error of a field: "{field}: expected {expected}, found {found}".
+/// Builds the error of a field: "{field}: expected {expected}, found {found}".
 [[nodiscard]] tl::unexpected<Error> malformed(std::string_view field, std::string_view expected,
                                               std::string_view found);
 /// Checks that a field has 1 to `most` bytes.
 Result<void> check_size(std::string_view bytes, std::size_t most, std::string_view field);
 
-/// Reads the session that a message is about; kInvalidArgument where it is missing.
+/// Reads the session that a message refers to. Fails with kInvalidArgument if it is missing.
 Result<job::SessionKey> key_of(bool present, const v1::SessionKey& key, std::string_view message);
 Result<Masking> masking(const v1::Masking& proto, std::size_t max_bytes);
 void write(const Masking& masking, v1::Masking& proto);

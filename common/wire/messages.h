@@ -10,19 +10,19 @@
 #include "common/job/job_signature.h"
 #include "common/job/round_order.h"
 
-/// What travels on a site's stream, as plain values: gRPC and protobuf stop at common/wire, coordinator/service and
-/// client/transport.
+/// The messages of a site's stream, as plain values. gRPC and protobuf are used only in common/wire,
+/// coordinator/service and client/transport.
 namespace consilium::wire {
 
-/// A step of secure aggregation, in either direction: a message of common/secagg, encoded.
+/// A step of secure aggregation, in either direction: an encoded message of common/secagg.
 struct Masking {
   job::SessionKey key;
   std::vector<std::byte> message;
   bool operator==(const Masking&) const = default;
 };
 
-/// Mode masked: a step of the agreement on a job's key, in either direction, encoded by common/secagg. The
-/// coordinator's first is empty: the site is to advertise.
+/// Mode masked: a step of the key agreement for a job, in either direction, encoded by common/secagg. The coordinator's
+/// first message is empty and asks the site for its advert.
 struct KeyAgreement {
   std::string job_id;
   std::uint32_t attempt = 1;
@@ -39,14 +39,14 @@ struct JobOffer {
   job::JobSignature signature;
   bool operator==(const JobOffer&) const = default;
 };
-/// Take part in one session: fetch the model, do what the order says, upload the vector.
+/// Asks the site to take part in one session: fetch the model, follow the order, upload the vector.
 struct SessionOffer {
   job::SessionKey key;
   std::vector<std::byte> order;   ///< job::encode(RoundOrder)
   std::uint64_t model_bytes = 0;  ///< size of the global model blob; 0 in a census
   bool operator==(const SessionOffer&) const = default;
 };
-/// Stop working on a session: it was closed, abandoned, or its job ended.
+/// Asks the site to stop working on a session, because it was closed or abandoned, or its job ended.
 struct SessionClosed {
   job::SessionKey key;
   std::string reason;
@@ -57,23 +57,23 @@ struct JobEnded {
   std::string outcome;  ///< "finished", "stopped by ...", "failed: ..."
   bool operator==(const JobEnded&) const = default;
 };
-/// Mode masked: one group's part in a total.
+/// Mode masked: one group's contribution to a total.
 struct IncludedSum {
-  std::uint32_t group = 0;  ///< its index in the job
-  crypto::Digest cohort{};  ///< ctx2 of its attempt
+  std::uint32_t group = 0;  ///< the group's index in the job
+  crypto::Digest cohort{};  ///< ctx2 of the group's attempt
   std::uint64_t tag = 0;    ///< the sum of its members' masked tags, modulo 2^61 - 1
   bool operator==(const IncludedSum&) const = default;
 };
-/// Mode masked: a census or a round of training is summed; the site fetches the total, checks it, and endorses what
-/// follows from it.
+/// Mode masked: a census or a round of training has been summed. The site fetches the total, checks it, and endorses
+/// the result.
 struct GroupTotal {
-  job::SessionKey key;            ///< its attempt is 1
+  job::SessionKey key;            ///< the attempt is always 1
   std::vector<IncludedSum> sums;  ///< ascending by group
-  crypto::Digest total{};         ///< SHA-256 of the words, little-endian: a blob
+  crypto::Digest total{};         ///< SHA-256 of the words, little-endian; the total is a blob of this digest
   std::uint64_t words = 0;
   bool operator==(const GroupTotal&) const = default;
 };
-/// Mode masked: enough sites have signed what follows from a total.
+/// Mode masked: enough sites have signed the result of a total.
 struct RoundCommitted {
   job::SessionKey key;
   std::vector<std::byte> commit;  ///< secagg::SignedCommit, encoded
@@ -84,21 +84,21 @@ using CoordinatorMessage =
 
 // Site to coordinator.
 
-/// First message on the stream. Who the site is, its certificate says.
+/// The first message on the stream. The site's certificate says which site it is.
 struct SiteHello {
   std::string software;               ///< "consilium-client 0.1.0"
-  std::vector<std::string> datasets;  ///< names it maps; nothing about what is in them
+  std::vector<std::string> datasets;  ///< names that the site maps, without anything about their contents
   bool operator==(const SiteHello&) const = default;
 };
 enum class JobConsent : std::uint8_t {
   kDeclined = 1,
   kAccepted = 2,
-  kWaits = 3,  ///< for a person at the hospital; another answer follows
+  kWaits = 3,  ///< a person at the hospital must decide; another answer follows
 };
 struct JobAnswer {
   std::string job_id;
   JobConsent consent = JobConsent::kDeclined;
-  std::string reason;  ///< of a refusal: keys of the site's policy, no value of it
+  std::string reason;  ///< of a refusal: names keys of the site's policy, but none of their values
   bool operator==(const JobAnswer&) const = default;
 };
 enum class SitePhase : std::uint8_t { kFetching = 1, kTraining = 2, kEvaluating = 3, kUploading = 4 };
@@ -107,7 +107,7 @@ struct SessionProgress {
   SitePhase phase = SitePhase::kFetching;
   bool operator==(const SessionProgress&) const = default;
 };
-/// The site answers without a vector: its work is partial and the order doesn't keep partial work.
+/// The site answers without a vector, because its work is partial and the order doesn't keep partial work.
 struct SessionPartial {
   job::SessionKey key;
   bool operator==(const SessionPartial&) const = default;
@@ -118,7 +118,7 @@ struct SessionFailed {
   std::string reason;  ///< "training failed: CUDA out of memory"; empty in a masked job
   bool operator==(const SessionFailed&) const = default;
 };
-/// Mode masked: what the site signs of a total that it has checked.
+/// Mode masked: the site's signature on the result of a total that it has checked.
 struct Endorsement {
   job::SessionKey key;
   std::vector<std::byte> commit;  ///< secagg::SignedCommit with this site's signature alone, encoded

@@ -151,13 +151,13 @@ Result<report::RoundRecord> record_from(const v1::RoundRecord& proto) {
   return record;
 }
 
-/// Says whether the status still has every site of an earlier one.
+/// Returns true if the status still has every site of an earlier one.
 bool has_all_sites(const report::JobStatus& status, const report::JobStatus& former) {
   return std::ranges::all_of(former.sites, [&](const auto& entry) { return status.sites.contains(entry.first); });
 }
 
-/// Everything but the records of the history.
-/// @param former  the status that the receiver has got before; null where it has none
+/// Converts everything except the records of the history.
+/// @param former  the status that the receiver already has, or null
 v1::JobStatus status_to(const report::JobStatus& status, const report::JobStatus* former) {
   v1::JobStatus proto;
   proto.set_job_id(status.job_id);
@@ -184,7 +184,7 @@ v1::JobStatus status_to(const report::JobStatus& status, const report::JobStatus
 static_assert(static_cast<int>(report::JobPhase::kQueued) + 1 == v1::JOB_PHASE_QUEUED);
 static_assert(static_cast<int>(report::JobPhase::kFailed) + 1 == v1::JOB_PHASE_FAILED);
 
-/// Everything but the history.
+/// Converts everything except the history.
 Result<report::JobStatus> status_from(const v1::JobStatus& proto) {
   report::JobStatus status;
   CONSILIUM_TRY(check_name_field(proto.job_id(), "status.job_id"));
@@ -216,7 +216,7 @@ Result<report::JobStatus> status_from(const v1::JobStatus& proto) {
   return status;
 }
 
-/// Parses bytes of a peer as a message.
+/// Parses a peer's bytes as a message.
 template <class Message>
 Result<Message> parse(std::string_view bytes, std::string_view field) {
   Message message;
@@ -257,7 +257,7 @@ void UpdateWriter::begin(std::shared_ptr<const report::JobStatus> status) {
   complete_ = false;
 }
 
-/// Serialises what comes next: a record that the receiver hasn't got, else the status.
+/// Serialises the next part: a record that the receiver doesn't have, or else the status.
 bool UpdateWriter::begin_part() {
   if (complete_) return false;
   const report::History& history = status_->history;

@@ -1,4 +1,4 @@
-// What a site says on its stream.
+// Messages that a site sends on its stream.
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>

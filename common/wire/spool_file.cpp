@@ -60,8 +60,8 @@ Result<void> SpoolFile::append(std::span<const std::span<const std::byte>> piece
   }
   constexpr std::size_t kBatch = 128;
   std::array<iovec, kBatch> batch{};
-  std::size_t done = 0;   // pieces written whole
-  std::size_t begun = 0;  // bytes of the next one that are written
+  std::size_t done = 0;   // pieces written completely
+  std::size_t begun = 0;  // bytes of the next piece already written
   while (done < pieces.size()) {
     const std::size_t count = std::min(kBatch, pieces.size() - done);
     for (std::size_t index = 0; index < count; ++index) {

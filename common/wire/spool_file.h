@@ -10,20 +10,22 @@
 
 namespace consilium::wire {
 
-/// A file that grows chunk by chunk while its SHA-256 is computed, and that a broken transfer leaves for the next one
-/// to go on with. Not thread-safe; one writer a file.
+/// A file that grows chunk by chunk while its SHA-256 is computed. After a broken transfer the file stays, and the next
+/// transfer resumes there. Not thread-safe; only one writer for each file.
 class SpoolFile {
  public:
-  /// Opens or creates the file (its folder too), drops what lies beyond `offset`, and hashes what is left.
-  /// @param offset  where the transfer goes on; kFailedPrecondition where the file is shorter
-  /// @param limit   bytes that the file may never exceed
+  /// Opens or creates the file (and its folder), removes the bytes from `offset` on, and hashes the rest. Fails with
+  /// kFailedPrecondition if the file is shorter than `offset`.
+  /// @param offset  position where the transfer resumes
+  /// @param limit   number of bytes that the file may never exceed
   static Result<SpoolFile> open(const std::filesystem::path& file, std::uint64_t offset, std::uint64_t limit);
-  /// Bytes that the file has now; 0 where there is none.
+  /// Returns the file's present size in bytes, or 0 if it doesn't exist.
   [[nodiscard]] static std::uint64_t held(const std::filesystem::path& file);
 
-  /// Appends the pieces, one after the other. kResourceExhausted where they exceed the limit; nothing is written then.
+  /// Appends the pieces in order. Fails with kResourceExhausted, and writes nothing, if the file would exceed the
+  /// limit.
   Result<void> append(std::span<const std::span<const std::byte>> pieces);
-  /// Ends the file: where its digest isn't the expected one, it is removed and kDataLoss returned.
+  /// Completes the file. If its digest isn't the expected one, removes it and fails with kDataLoss.
   Result<void> finish(const crypto::Digest& expected);
 
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }

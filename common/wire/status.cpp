@@ -38,7 +38,7 @@ grpc::Status to_status(const Error& error) {
 }
 
 Error error_from(const grpc::Status& status) {
-  // gRPC reports UNKNOWN where a connection breaks under a call.
+  // gRPC reports UNKNOWN if a connection breaks during a call.
   ErrorCode code = status.error_code() == grpc::StatusCode::UNKNOWN ? ErrorCode::kUnavailable : ErrorCode::kInternal;
   for (const auto& [ours, theirs] : kCodes) {
     if (theirs == status.error_code()) code = ours;

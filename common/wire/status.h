@@ -8,11 +8,11 @@ class Status;
 
 namespace consilium::wire {
 
-/// Maps an error to the status that crosses the wire; its message is cleaned and cut (common/wire/text.h).
+/// Converts an error to the status that is sent. Its message is cleaned and cut (common/wire/text.h).
 [[nodiscard]] grpc::Status to_status(const Error& error);
 
-/// Maps a status that isn't OK to an error. Codes that our own ends never send become kInternal, but UNKNOWN
-/// (a connection that broke under a call) kUnavailable.
+/// Converts a status that isn't OK to an error. UNKNOWN (a connection that broke during a call) becomes kUnavailable;
+/// other codes that Consilium never sends become kInternal.
 [[nodiscard]] Error error_from(const grpc::Status& status);
 
 }  // namespace consilium::wire

@@ -8,7 +8,7 @@ namespace consilium::wire {
 
 namespace {
 
-/// Length of the well-formed UTF-8 sequence at the front of `text` (not empty), 0 where there is none.
+/// Returns the length of the well-formed UTF-8 sequence at the start of `text` (not empty), or 0 if there is none.
 std::size_t sequence_length(std::string_view text) {
   const auto byte = [&](std::size_t index) { return static_cast<std::uint8_t>(text[index]); };
   const std::uint8_t first = byte(0);

@@ -18,16 +18,16 @@ namespace {
 
 namespace tls = grpc::experimental;
 
-// gRPC 1.51 has no option for the lowest version. With RSA suites alone and ECDSA keys TLS 1.2 finds no cipher, while
-// the suites of TLS 1.3 are set apart and stay as they are.
+// gRPC 1.51 has no option for the lowest version. With only RSA suites allowed, TLS 1.2 finds no cipher for ECDSA keys.
+// The suites of TLS 1.3 are configured separately and don't change.
 constexpr const char* kSuitesVariable = "GRPC_SSL_CIPHER_SUITES";
 constexpr const char* kNoSuiteForEcdsa = "ECDHE-RSA-AES256-GCM-SHA384";
 constexpr unsigned kReloadSeconds = 2;
 
 std::string text_of(grpc::string_ref text) { return {text.data(), text.size()}; }
 
-/// Holds the peer's certificate against our root and list, before any call. gRPC could read lists too, but it goes on
-/// where it finds none, and reads each only once.
+/// Checks the peer's certificate against our root and revocation list, before any call. gRPC could read revocation
+/// lists too, but it carries on if it finds none, and reads each only once.
 class PeerVerifier final : public tls::ExternalCertificateVerifier {
  public:
   struct Terms {
@@ -68,7 +68,7 @@ class PeerVerifier final : public tls::ExternalCertificateVerifier {
   Terms terms_;
 };
 
-/// An end whose files fit together.
+/// One end whose files belong together.
 struct OwnEnd {
   std::shared_ptr<pki::TrustStore> trust;
   pki::Identity self;
@@ -105,8 +105,8 @@ Result<ServerTls> make_server_tls(const TlsFiles& files, const std::vector<pki::
   tls::TlsServerCredentialsOptions options(watch(files));
   options.watch_root_certs();
   options.watch_identity_key_cert_pairs();
-  // gRPC demands the certificate and proof of its key; the verifier below checks everything else about it, before any
-  // call, and can name whom it refuses and why, which gRPC's own check cannot.
+  // gRPC demands the certificate and proof of its key. The verifier below checks everything else before any call, and
+  // can report who was refused and why, which gRPC's own check can't.
   options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_BUT_DONT_VERIFY);
   options.set_certificate_verifier(tls::ExternalCertificateVerifier::Create<PeerVerifier>(
       PeerVerifier::Terms{end.trust, roles, false, "", std::move(refused)}));
@@ -131,7 +131,7 @@ Result<std::shared_ptr<grpc::ChannelCredentials>> make_channel_credentials(const
 
 namespace {
 
-/// The one certificate that a peer has shown.
+/// Returns the only certificate that a peer presented.
 Result<std::string> certificate_of(const grpc::AuthContext& peer) {
   const std::vector<grpc::string_ref> certificates = peer.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
   if (!peer.IsPeerAuthenticated() || certificates.size() != 1) {
