@@ -1,5 +1,5 @@
-// Measures each of the trainer's own CPU kernels beside what it stands in for in LibTorch, in turn, forward and
-// backward. Milliseconds are of wall time, the fastest of 30 rounds each.
+// Compares each of the trainer's own CPU kernels with its counterpart in LibTorch, alternately, forward and backward.
+// Milliseconds are wall time, the fastest of 30 rounds each.
 //   kernel_speed [--json] [--threads N]
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -32,7 +32,8 @@ struct Row {
   benchmarks::Cost torch_cost{};
 };
 
-/// A parameter whose gradient is a view of the trainer's flat tensor: set once, and overwritten or added to.
+/// A parameter whose gradient is a view of the trainer's flat tensor. The view is set once; gradients then overwrite it
+/// or are added to it.
 struct Parameter {
   explicit Parameter(const std::vector<std::int64_t>& shape)
       : value(at::randn(shape).set_requires_grad(true)), gradient(at::zeros(shape)) {
@@ -43,10 +44,11 @@ struct Parameter {
   at::Tensor gradient;
 };
 
-/// The gradient of a layer's output, as the layer behind it would give it.
+/// Runs the backward pass with an output gradient such as the next layer would supply.
 void backward(const at::Tensor& output) { torch::autograd::backward({output}, {at::ones_like(output)}); }
 
-/// A convolution of few inputs and its bias. The network's first has no gradient to give to its input.
+/// A convolution with few input channels, and its bias. The first one of a network has no gradient to pass to its
+/// input.
 Row convolution(const char* what, at::IntArrayRef image, std::int64_t filters, std::int64_t side) {
   const at::Tensor input = at::randn(image);
   const Parameter weight({filters, image[1], side, side});
@@ -99,7 +101,7 @@ void in_parts(std::int64_t size, const Part& part) {
                    [&](std::int64_t begin, std::int64_t end) { part(begin, static_cast<std::size_t>(end - begin)); });
 }
 
-/// The passes that torch.optim.SGD makes, over one tensor of all parameters.
+/// Makes the passes of torch.optim.SGD over one tensor of all parameters.
 Row sgd(std::int64_t size) {
   const at::Tensor weights = at::randn({size});
   const at::Tensor gradient = at::randn({size});

@@ -1,6 +1,6 @@
-// Measures the masks of secure aggregation against their floor: the bare keystream, AES-256-CTR as OpenSSL gives it, on
-// the same buffer in the same run. Every figure is the fastest of 15 rounds that alternate with the floor's;
-// nanoseconds are of CPU time, so that others on the machine count for as little as can be.
+// Compares the masks of secure aggregation with their lower bound: the bare keystream, which is OpenSSL's AES-256-CTR,
+// on the same buffer in the same run. Every figure is the fastest of 15 rounds that alternate with the bound's.
+// Nanoseconds are CPU time, to minimise the influence of other processes on the machine.
 //   masking_throughput [--json]
 #include <algorithm>
 #include <array>
@@ -31,7 +31,7 @@ void check(bool good) {
   std::exit(1);
 }
 
-/// The floor: one call that encrypts the whole buffer.
+/// The lower bound: one call that encrypts the whole buffer.
 void bare_keystream(std::span<std::uint32_t> words) {
   const crypto::CipherContextPtr context(EVP_CIPHER_CTX_new());
   auto* bytes = reinterpret_cast<unsigned char*>(words.data());
@@ -59,9 +59,9 @@ struct Plan {
 };
 
 struct Measured {
-  double seconds;      ///< for all masks, by the clock
-  double nanoseconds;  ///< of CPU time, per parameter and mask
-  double floor;        ///< the same of the bare keystream
+  double seconds;      ///< for all masks, wall time
+  double nanoseconds;  ///< CPU time, per parameter and mask
+  double floor;        ///< the same for the bare keystream
 };
 
 Measured measure(const Plan& plan) {
@@ -91,7 +91,7 @@ int main(int argc, char** argv) {
       {"10 masks", 10, 25'000'000, 1},
       {"10 masks, 2 threads", 10, 25'000'000, 2},
       {"unmask, 1 of 20 sites dropped", 19 + 19, 10'000'000,
-       1},  // self masks of those who stayed, pair masks with the one
+       1},  // self masks of the sites that stayed, pair masks with the one that left
       {"unmask, 2 threads", 19 + 19, 10'000'000, 2},
   };
   const char* separator = "[";

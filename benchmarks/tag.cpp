@@ -1,5 +1,5 @@
-// Measures the tag behind a group's vectors: what a site adds to its encoding, and what it computes to check a total.
-// Nanoseconds are of CPU time per parameter, the fastest of 15 rounds each.
+// Measures the tag of a group's vectors: the cost that it adds to a site's encoding, and the cost of checking a total.
+// Nanoseconds are CPU time per parameter, the fastest of 15 rounds each.
 //   tag_throughput [--json]
 #include "common/secagg/tag.h"
 
@@ -16,7 +16,7 @@ namespace {
 using namespace consilium;
 
 constexpr std::size_t kRounds = 15;
-constexpr std::size_t kPiece = 1024;  ///< words that an encoder hands on at a time, while they are in the cache
+constexpr std::size_t kPiece = 1024;  ///< words that an encoder passes on at a time, while they are in the cache
 
 void check(bool good) {
   if (good) return;
@@ -31,7 +31,7 @@ crypto::SecretBytes draw(std::size_t size) {
   return secret;
 }
 
-/// A site's tag, taken from an encoder's pieces, which are in the cache already.
+/// Computes a site's tag from an encoder's pieces, which are already in the cache.
 void tag_encoded(const crypto::SecretBytes& r, std::span<const std::uint32_t> words) {
   const std::vector<std::uint32_t> piece(words.begin(), words.begin() + kPiece);
   auto accumulator = secagg::TagAccumulator::create(r).value();
@@ -39,7 +39,7 @@ void tag_encoded(const crypto::SecretBytes& r, std::span<const std::uint32_t> wo
   check(accumulator.value() < secagg::kFieldPrime);
 }
 
-/// What a site does with a total: the whole vector comes from memory.
+/// Computes what a site checks of a total. The whole vector is read from memory.
 void check_total(const crypto::SecretBytes& r, std::span<const std::uint32_t> words, unsigned threads) {
   const auto value = secagg::accumulate_tag(r, words, threads);
   std::vector<secagg::GroupTag> groups;

@@ -1,5 +1,6 @@
-// Measures the wire alone: N sites upload a vector each at once, then fetch a model each at once, through the real
-// service and links over TLS on loopback. The coordinator runs in a process of its own, so that its memory is its own.
+// Measures only the wire: N sites upload a vector each at the same time, then each fetch a model, through the real
+// service and links over TLS on loopback. The coordinator runs in a separate process, so that its memory can be
+// measured.
 //   wire_throughput [MB a transfer = 100] [sites = 4] [rounds = 3]
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -35,7 +36,7 @@ Member enroll(pki::Authority& authority, const fs::path& folder, pki::Role role,
   return member;
 }
 
-/// Takes every vector of the right length, and drops it.
+/// Accepts every vector of the right length, and discards it.
 class Sink final : public service::CoordinationHandler {
  public:
   explicit Sink(std::uint64_t words) : words_(words) {}
@@ -72,7 +73,8 @@ double peak_mib() {
   return static_cast<double>(usage.ru_maxrss) / 1024.0;
 }
 
-/// The coordinator's process: says its port, then serves until its input ends; says its peak memory before and after.
+/// Runs the coordinator's process. It prints its port, serves until its input ends, and reports its peak memory before
+/// and after.
 int serve(const fs::path& folder, const Member& self, std::uint64_t words, int in, int out) {
   Sink sink(words);
   auto blobs = journal::BlobStore::open(folder / "blobs").value();
@@ -91,7 +93,7 @@ int serve(const fs::path& folder, const Member& self, std::uint64_t words, int i
   return 0;
 }
 
-/// Seconds that all sites take to do something at once.
+/// Returns the seconds that all sites need to do something at the same time.
 template <class Task>
 double together(std::size_t sites, const Task& task) {
   const auto begin = std::chrono::steady_clock::now();
@@ -171,7 +173,7 @@ int main(int argc, char** argv) {
   if (::pipe(to_child) != 0 || ::pipe(from_child) != 0) return 1;
   const pid_t child = ::fork();
   if (child == 0) {
-    // A program of its own, so that its peak memory doesn't begin with this one's.
+    // Execute a new program, so that its peak memory doesn't include this one's.
     ::close(to_child[1]);
     const std::string in = std::to_string(to_child[0]);
     const std::string out = std::to_string(from_child[1]);

@@ -29,7 +29,7 @@ constexpr int kTransferAttempts = 6;
 /// Largest certificate file, in bytes.
 constexpr std::size_t kMaxPemBytes = 1 << 20;
 
-/// Why the coordinator's certificate was refused last: gRPC's own status doesn't say. Thread-safe.
+/// Records why the coordinator's certificate was last refused, because gRPC's own status doesn't say. Thread-safe.
 class Refusal {
  public:
   void set(const Error& why) {
@@ -56,7 +56,7 @@ class AdminClient::Impl {
         config_(std::move(config)),
         refusal_(std::move(refusal)) {}
 
-  /// Asks the coordinator something, so as to learn from the connection who it is.
+  /// Sends a request to the coordinator, in order to learn its identity from the connection.
   Result<pki::Identity> coordinator() {
     CONSILIUM_ASSIGN(const auto trust, pki::TrustStore::open(config_.root, config_.revocation_list));
     grpc::ClientContext context;
@@ -65,7 +65,7 @@ class AdminClient::Impl {
     return wire::identity_of_peer(*context.auth_context(), *trust, {pki::Role::kCoordinator});
   }
 
-  /// Signs a job for the coordinator that the channel leads to.
+  /// Signs a job for the coordinator at the other end of the channel.
   Result<job::JobSignature> sign(const job::JobSpec& spec, std::chrono::seconds valid_for) {
     CONSILIUM_ASSIGN(const std::string certificate, files::read_file(config_.certificate, kMaxPemBytes));
     CONSILIUM_ASSIGN(const auto signer, pki::make_file_signer(config_.key));
@@ -75,7 +75,7 @@ class AdminClient::Impl {
                          std::chrono::duration_cast<std::chrono::seconds>(until.time_since_epoch()).count());
   }
 
-  /// One call that is answered once.
+  /// Makes a call with a single answer.
   template <class Request, class Reply>
   Result<Reply> ask(grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
                     const Request& request) {
@@ -87,7 +87,7 @@ class AdminClient::Impl {
     return reply;
   }
 
-  /// One call that is answered by a list: hands its messages on, until the list's end or until `next` fails.
+  /// Makes a call that is answered by a list. Passes its messages to `next` until the list ends or `next` fails.
   template <class Message, class Request>
   Result<void> list(grpc::ClientContext& context,
                     std::unique_ptr<grpc::ClientReader<Message>> (v1::Admin::Stub::*method)(grpc::ClientContext*,
@@ -107,7 +107,7 @@ class AdminClient::Impl {
     return {};
   }
 
-  /// Reads a job's updates until they end, or `next` wants no more.
+  /// Reads a job's updates until they end or `next` returns false.
   Result<void> watch(grpc::ClientContext& context, const std::string& job_id,
                      const std::function<bool(report::JobStatus)>& next) {
     v1::WatchRequest request;
@@ -128,7 +128,7 @@ class AdminClient::Impl {
     return {};
   }
 
-  /// Says where the trouble is, where the coordinator itself couldn't.
+  /// Adds to an error where the problem is, if the coordinator itself couldn't report it.
   [[nodiscard]] Error explain(Error error) const {
     if (error.code != ErrorCode::kUnavailable) return error;
     if (const auto refusal = refusal_->get()) {

@@ -25,7 +25,7 @@ using Action = std::function<Result<int>()>;
 
 constexpr int kRootDays = 3650;
 constexpr int kCertificateDays = 365;
-constexpr std::chrono::days kShortList{7};  // a list that ends sooner isn't worth handing out
+constexpr std::chrono::days kShortList{7};  // a list that expires sooner isn't worth distributing
 
 constexpr const char* kExamples =
     "Examples:\n"
@@ -37,7 +37,7 @@ constexpr const char* kExamples =
     "  consilium ca renew-list\n"
     "  consilium ca roster --consortium consortium.yaml --previous roster.yaml --out roster-2.yaml";
 
-/// What the subcommands are told; each uses some of it.
+/// The subcommands' options; each subcommand uses some of them.
 struct Options {
   std::string folder = "ca";
   std::string consortium;
@@ -103,7 +103,7 @@ Result<int> sign(const Options& options, std::ostream& out) {
   return 0;
 }
 
-/// Says which list the members need from now on.
+/// Prints which list the members need from now on.
 void announce_list(const pki::Authority& authority, const pki::Authority::ListState& list, std::ostream& out) {
   out << "Revocation list " << list.number << " ends " << pki::to_iso(list.end) << ". It counts where it lies: copy "
       << authority.revocation_list().string()
@@ -179,7 +179,7 @@ Result<int> request(const Options& options, std::ostream& out) {
   return 0;
 }
 
-/// Declares one subcommand whose options live as long as its callback.
+/// Declares one subcommand whose options exist as long as its callback.
 template <class Do>
 CLI::App* add(CLI::App& parent, const char* name, const char* description, const std::shared_ptr<Options>& options,
               Action& action, std::ostream& out, Do run) {

@@ -45,11 +45,12 @@ struct RosterOptions {
 
 Result<std::string> text_of(const roster::Roster& roster, bool json) {
   const std::string text = roster::roster_text(roster);
-  CONSILIUM_TRY(roster::parse_roster(text, "the new roster"));  // nobody gets a file that no site could read
+  CONSILIUM_TRY(
+      roster::parse_roster(text, "the new roster"));  // so that no member receives a file that no site could read
   return json ? roster::roster_json(roster) : text;
 }
 
-/// Puts signatures into a roster, each only where it is good.
+/// Adds signatures to a roster, each only if it is valid.
 Result<void> add_consents(roster::Roster& next, const roster::Roster* previous, const std::vector<std::string>& files) {
   for (const std::string& file : files) {
     CONSILIUM_ASSIGN(const std::vector<roster::Consent> consents, roster::read_consents(file));
@@ -73,7 +74,7 @@ Result<std::vector<roster::Succession>> read_successions(const std::vector<std::
   return all;
 }
 
-/// Says what the maker of a roster has to do before sites accept it.
+/// Prints what the author of a roster has to do before sites accept it.
 void print_exposures(const roster::Change& change, const std::string& file, std::ostream& out) {
   bool missing = false;
   for (const roster::Exposure& exposure : roster::find_exposures(change)) {
@@ -87,7 +88,7 @@ void print_exposures(const roster::Change& change, const std::string& file, std:
         << " --out SITE.yaml; then repeat this command with --consent SITE.yaml for each.\n";
 }
 
-/// Refuses to write over a roster that is needed still: the one before, or a later one than this.
+/// Refuses to overwrite a roster that is still needed: the previous one, or one that is newer than this.
 Result<void> check_target(const roster::Roster& next, const RosterOptions& options) {
   std::error_code none;
   if (!options.previous.empty() && std::filesystem::equivalent(options.out, options.previous, none)) {
@@ -98,7 +99,7 @@ Result<void> check_target(const roster::Roster& next, const RosterOptions& optio
   }
   if (!std::filesystem::exists(options.out, none)) return {};
   const auto there = roster::read_roster(options.out);
-  if (!there || there->serial <= next.serial) return {};  // the same one again, with another signature
+  if (!there || there->serial <= next.serial) return {};  // the same roster again, with another signature
   return fail(ErrorCode::kAlreadyExists,
               options.out + ": holds roster " + std::to_string(there->serial) + ", and this one would be roster " +
                   std::to_string(next.serial) +

@@ -11,8 +11,8 @@ class App;
 
 namespace consilium::cli {
 
-/// Declares `roster` below `ca`: lists the members in force, and with --consortium makes the roster that follows the
-/// previous one. What it does goes into `action`, as in add_ca_command().
+/// Declares `roster` below `ca`. It lists the members in force, and with --consortium creates the roster that follows
+/// the previous one. Stores its operation in `action`, as add_ca_command() does.
 void add_ca_roster_command(CLI::App& ca, std::function<Result<int>()>& action, std::ostream& out);
 
 }  // namespace consilium::cli

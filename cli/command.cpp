@@ -25,7 +25,7 @@ constexpr const char* kFooter =
     "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 the job failed, 4 the job was stopped,\n"
     "  5 coordinator unreachable, 6 refused, 130 interrupted.";
 
-/// CLI11 takes an unknown word for a surplus argument; this says what is meant.
+/// Reports a usage error. CLI11 treats an unknown command as a surplus argument; this names the actual mistake.
 int report_usage(const CLI::App& app, const CLI::ParseError& error, int argc, const char* const* argv) {
   const std::string_view word = argc > 1 ? argv[1] : "";
   std::list<std::string> all;
@@ -70,7 +70,7 @@ void add_json_option(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "print JSON for programs (one object, or one a line)");
 }
 
-/// `help` and `help COMMAND`, which people type before they think of --help.
+/// Adds `help` and `help COMMAND`, which people type before they think of --help.
 void add_help(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("help", "Print the help of a command, or this one");
   const auto name = std::make_shared<std::string>();
@@ -131,7 +131,7 @@ int run(int argc, const char* const* argv) {
   }
   const Result<int> code = action();
   if (std::fflush(stdout) != 0 || !std::cout.flush()) {
-    // A full disk behind `> FILE`: whoever reads the file must not take it for the whole.
+    // The disk behind `> FILE` may be full; nobody must take an incomplete file for the whole output.
     fmt::print(stderr, "consilium: the output couldn't be written: {}\n", std::strerror(errno));
     return kFailure;
   }

@@ -11,32 +11,31 @@ class App;
 
 namespace consilium::cli {
 
-/// What `consilium` exits with (docs/researcher/command.md).
+/// Exit codes of `consilium` (docs/researcher/command.md).
 enum ExitCode : int {
   kSuccess = 0,
-  kFailure = 1,        ///< something went wrong; stderr says what, and what to do next
-  kUsage = 2,          ///< the command line or a file it names isn't valid
+  kFailure = 1,        ///< something failed; stderr says what, and what to do next
+  kUsage = 2,          ///< the command line, or a file that it names, isn't valid
   kJobFailed = 3,      ///< the job ended as failed
   kJobStopped = 4,     ///< the job was stopped before its last round
-  kUnreachable = 5,    ///< no coordinator there, or it doesn't accept the certificate
-  kRefused = 6,        ///< the coordinator understood and said no
+  kUnreachable = 5,    ///< no coordinator answers, or it doesn't accept the certificate
+  kRefused = 6,        ///< the coordinator understood the request and refused it
   kInterrupted = 130,  ///< Ctrl-C
 };
 
-/// The exit code that a failure stands for.
+/// Returns the exit code for an error.
 [[nodiscard]] int exit_code_of(const Error& error);
 
-/// What a subcommand does once its arguments are parsed; the value is the exit code.
+/// The operation of a subcommand, run after its arguments have been parsed. The value is the exit code.
 using Action = std::function<Result<int>()>;
 
-/// Declares every subcommand; the one that the command line names puts what it does into `action`, which outlives
-/// `app`.
+/// Declares every subcommand. The one on the command line stores its operation in `action`, which must outlive `app`.
 void add_commands(CLI::App& app, Action& action);
 
-/// Parses the command line and runs what it names. Returns the exit code; errors go to stderr as "consilium: ...".
+/// Parses the command line and runs the subcommand. Returns the exit code; errors go to stderr as "consilium: ...".
 int run(int argc, const char* const* argv);
 
-// One declaration a subcommand, each in the file of its name.
+// One declaration for each subcommand, defined in the file of the same name.
 void add_submit(CLI::App& app, Action& action);
 void add_jobs(CLI::App& app, Action& action);
 void add_watch(CLI::App& app, Action& action);

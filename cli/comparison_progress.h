@@ -8,11 +8,11 @@
 
 namespace consilium::cli {
 
-/// One line that says how far the trainings that are compared with have come; on a terminal it redraws, elsewhere it is
-/// written once. Called as simulation::Simulator::compare() asks.
+/// Shows the progress of the trainings to be compared in one line. On a terminal the line is redrawn; elsewhere it is
+/// written once. The call operator is a progress callback for simulation::Simulator::compare().
 class ComparisonProgress {
  public:
-  /// @param stream where to; nullptr: nowhere
+  /// @param stream  the line's destination; nullptr: nothing is written
   explicit ComparisonProgress(std::FILE* stream);
   void operator()(std::uint64_t rounds_done, std::uint64_t rounds_total);
   /// Clears the line.

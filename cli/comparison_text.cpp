@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kSitesShown = 12;
 
-/// A bar of 20 columns for a value of 0 to 1, in eighths of a column.
+/// Returns a bar of 20 columns for a value from 0 to 1, with a resolution of an eighth of a column.
 std::string bar(double share) {
   static constexpr const char* kEighths[] = {" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
   const int eighths = static_cast<int>(std::lround(std::clamp(std::isfinite(share) ? share : 0.0, 0.0, 1.0) * 160));
@@ -26,12 +26,12 @@ std::string bar(double share) {
   return out;
 }
 
-/// "accuracy 0.849": the value of a metric that views show, nothing where there is none.
+/// Returns a metric's value as views show it ("accuracy 0.849"), or "" without a metric.
 std::string told(const task::Metric* metric) {
   return metric == nullptr ? std::string() : fmt::format("{} {:.3f}", task::heading_of(metric->name), metric->value);
 }
 
-/// " (0.81 to 0.88)": the interval of the first metric, nothing where there is none.
+/// Returns the interval of the first metric (" (0.81 to 0.88)"), or "" if there is none.
 std::string interval_of(const task::Metric* metric) {
   if (metric == nullptr || !metric->interval) return {};
   return fmt::format(" ({:.3f} to {:.3f})", metric->interval->low, metric->interval->high);
@@ -46,7 +46,7 @@ std::string line(const std::string& name, const task::Metrics& metrics, const st
   return text;
 }
 
-/// How good a model is by the first metric, more being better.
+/// Returns how good a model is by the first metric; higher is better.
 double merit(const task::Metrics& metrics) {
   const task::Metric* first = task::headline(metrics);
   if (first == nullptr) return 0.0;

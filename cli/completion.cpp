@@ -8,11 +8,11 @@
 
 #include "cli/command.h"
 
-// Completion is generated from the declared subcommands and options, so that it can't fall behind them.
+// Completion is generated from the declared subcommands and options, so that it always matches them.
 namespace consilium::cli {
 namespace {
 
-/// A command by its path ("ca sign") with what may follow it.
+/// A command, given by its path ("ca sign"), and the words that may follow it.
 struct Completion {
   std::string path;
   std::string description;
@@ -42,14 +42,14 @@ std::string words_of(const Completion& completion) {
   return words;
 }
 
-/// Text between single quotes of a shell.
+/// Puts text between single quotes for a shell.
 std::string shell_quote(const std::string& text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
 }
 
-/// Lines of a shell `case` that follow the words typed: "path word" -> longer path.
+/// Returns lines of a shell `case` that follow the typed words: "path word" -> longer path.
 std::string step_lines(const std::vector<Completion>& all) {
   std::string out;
   for (const Completion& completion : all) {
@@ -60,7 +60,7 @@ std::string step_lines(const std::vector<Completion>& all) {
   return out;
 }
 
-/// Lines of a shell `case` that choose the words to offer by that path.
+/// Returns lines of a shell `case` that choose the words to offer, by that path.
 std::string word_lines(const std::vector<Completion>& all) {
   std::string out;
   for (const Completion& completion : all)
@@ -85,7 +85,7 @@ std::string bash_script(const std::vector<Completion>& all) {
          "complete -o default -F _consilium consilium\n";
 }
 
-/// zsh understands bash's functions once it is asked to.
+/// zsh understands bash's functions once bashcompinit is loaded.
 std::string zsh_script(const std::vector<Completion>& all) {
   return "# consilium completion for zsh:  source <(consilium completion zsh)\n"
          "autoload -Uz compinit bashcompinit && compinit -u && bashcompinit\n" +

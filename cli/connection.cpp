@@ -18,7 +18,7 @@ const char* environment(const char* name) {
   return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
-/// The file that is read where the command line names none.
+/// Returns the file that is read if the command line names none.
 std::filesystem::path default_file() {
   if (const char* file = environment("CONSILIUM_CONFIG")) return file;
   if (const char* folder = environment("XDG_CONFIG_HOME"))

@@ -14,31 +14,32 @@ class App;
 
 namespace consilium::cli {
 
-/// Where the coordinator is, and who asks: what the command line gives, the rest from a configuration file.
+/// The coordinator's address and the caller's credentials. They come from the command line, and the rest from a
+/// configuration file.
 struct Connection {
   std::string coordinator;  ///< host:port
   std::filesystem::path root, certificate, key;
-  std::filesystem::path revocation_list{};  ///< crl.pem; empty: a revoked coordinator isn't noticed
-  std::filesystem::path list_memory{};  ///< folder that remembers the newest list seen; empty: nothing is remembered
+  std::filesystem::path revocation_list{};  ///< crl.pem; empty: a revoked coordinator isn't detected
+  std::filesystem::path list_memory{};      ///< folder that stores the newest list seen; empty: none is stored
 };
 
-/// What the command line says of it.
+/// The connection options on the command line.
 struct ConnectionOptions {
-  std::string config;  ///< file; "": $CONSILIUM_CONFIG, else ~/.config/consilium/config.yaml where it is there
-  Connection given;    ///< empty members come from the file
+  std::string config;  ///< file; "": $CONSILIUM_CONFIG, else ~/.config/consilium/config.yaml if it exists
+  Connection given;    ///< empty members are taken from the file
 };
 void add_connection_options(CLI::App& command, ConnectionOptions& options);
 
-/// Reads a file of the keys coordinator, root, certificate, key, revocation_list (none is required; paths start at the
-/// file's folder).
+/// Reads a file with the keys coordinator, root, certificate, key and revocation_list. None is required; paths are
+/// relative to the file's folder.
 Result<Connection> read_connection_file(const std::filesystem::path& file);
 
-/// Puts options and file together; the file's folder, read or not, is the memory of revocation lists. Fails where one
-/// of the four is still missing, saying which and where to put it.
+/// Combines the options and the file. Revocation lists are remembered in the file's folder, whether or not the file was
+/// read. Fails if coordinator, root, certificate or key is still missing; the message says which, and where to put it.
 Result<Connection> resolve_connection(const ConnectionOptions& options);
 
-/// Returns what to warn of before connecting: that there is no revocation list, that it ends soon, or that nothing can
-/// be remembered of it. Fails where the list lets no coordinator through.
+/// Returns a warning to show before connecting: there is no revocation list, it expires soon, or the newest list can't
+/// be remembered. Fails if the list admits no coordinator.
 /// @param clock  UTC seconds
 Result<std::optional<std::string>> revocation_warning(const Connection& connection,
                                                       const std::function<std::time_t()>& clock);

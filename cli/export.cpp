@@ -29,7 +29,7 @@ struct ExportOptions {
   bool json = false;
 };
 
-/// What the written file takes and yields, for people and programs.
+/// The inputs and outputs of the written file, as people and programs need to know them.
 struct Ports {
   onnx::NamedShape input;
   std::vector<onnx::NamedShape> outputs;
@@ -58,7 +58,7 @@ Result<void> check_output(const std::filesystem::path& file, bool force) {
 Result<void> write(const std::filesystem::path& file, const report::ResultFolder& result, const std::string& format) {
   auto metadata = report::metadata_of(result, "consilium " CONSILIUM_VERSION);
   if (format == "onnx") return onnx::write_onnx(file, result.spec, result.manifest, result.model, metadata);
-  metadata["format"] = "pt";  // what Python's safetensors asks a file of PyTorch's for
+  metadata["format"] = "pt";  // Python's safetensors expects this in a file from PyTorch
   return write_safetensors(file, result.manifest, result.model, metadata);
 }
 
@@ -94,7 +94,7 @@ void print(const ExportOptions& options, const report::ResultFolder& result, con
   fmt::print("input: {}\noutput: {}\n", text_of(ports.input), fmt::join(outputs, ", "));
 }
 
-/// Reads the model, and says what to do where it has no report, its job failed, or hospitals have the rest of it.
+/// Reads the model. Says what to do if it has no report, if its job failed, or if hospitals hold the rest of it.
 Result<report::ResultFolder> read_result(const ExportOptions& options) {
   if (!options.job.empty()) return report::read_result_folder(options.from, options.job);
   const std::filesystem::path from = options.from;

@@ -21,10 +21,10 @@ struct FetchOptions {
   bool json = false;
 };
 
-/// Largest report.json that is looked into, in bytes.
+/// Largest report.json that is read, in bytes.
 constexpr std::size_t kLargestReport = 64 << 20;
 
-/// Refuses a folder that holds the model and report of another job, which would be lost.
+/// Refuses a folder that holds the model and report of another job, which would be overwritten.
 Result<void> check_folder(const FetchOptions& options) {
   const auto text = files::read_file(std::filesystem::path(options.out) / report::kReportFile, kLargestReport);
   if (!text) return {};

@@ -15,7 +15,7 @@
 namespace consilium::cli {
 namespace {
 
-/// Takes from the roster what the population of the job's data set says.
+/// Takes the population of the job's data set from the roster.
 Result<job::JobSpec> fill(job::JobSpec spec, const roster::Roster& known) {
   if (known.populations.empty()) return job::with_roster(std::move(spec), known.sites);
   const roster::Population* population = roster::population_of(known, spec.data.dataset);

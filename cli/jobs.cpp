@@ -27,7 +27,8 @@ std::string last_metric(const report::JobStatus& status) {
   return {};
 }
 
-/// A job that waits, or ended before its last round, says why; others what they have come to.
+/// Returns the reason for a job that waits or that ended before its last round, and the latest metric for any other
+/// job.
 std::string reason_or_metric(const report::JobStatus& status) {
   using report::JobPhase;
   const bool explains = !report::awaited_text(status).empty() || status.phase == JobPhase::kQueued ||

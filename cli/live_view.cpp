@@ -17,7 +17,7 @@
 namespace consilium::cli {
 namespace {
 
-/// Between two lines that say no more than what a job waits for.
+/// The pause between two lines that report only what a job waits for.
 constexpr std::chrono::seconds kPause{1};
 
 using report::JobPhase;
@@ -53,7 +53,7 @@ int columns(std::string_view text) {
   return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
 }
 
-/// Cuts the text to so many columns, an ellipsis in the last where something is lost.
+/// Shortens the text to `width` columns, and ends it with an ellipsis if anything was cut.
 std::string fit(const std::string& text, int width) {
   if (columns(text) <= width) return text;
   std::size_t end = 0;
@@ -126,7 +126,8 @@ std::string not_evaluated_text(const std::string& site, const std::string& reaso
   return printable(site) + " is not in the evaluation: " + printable(reason);
 }
 
-/// The columns of the first two metrics beside the loss: their names in the evaluations, empty before the first.
+/// Returns the names of the first two metrics besides the loss, for the column headings; empty before the first
+/// evaluation.
 std::array<std::string, 2> metric_columns(const JobStatus& status) {
   std::array<std::string, 2> names;
   for (const RoundRecord& record : status.history) {
@@ -157,7 +158,7 @@ Line round_line(const RoundRecord& record, const std::array<std::string, 2>& nam
   return line;
 }
 
-/// What each site does now, several on a line.
+/// Returns what each site is doing, with several sites on a line.
 std::vector<Line> site_lines(const std::map<std::string, std::string>& sites, const Screen& screen, std::size_t most) {
   std::vector<Line> lines;
   Line line;
@@ -231,7 +232,7 @@ std::string state_in_words(const JobStatus& status) {
 
 namespace {
 
-/// The sites that take no part in the job, each with what it was that kept it away: it declined, or its data don't fit.
+/// Returns the sites that take no part in the job, with the reason: they declined, or their data don't fit.
 std::map<std::string, std::string> absent_sites(const JobStatus& status) {
   std::map<std::string, std::string> absent;
   for (const auto& [site, state] : status.sites) {
@@ -253,7 +254,7 @@ std::vector<std::string> table_lines(const JobStatus& status, const std::string&
                     loss_label(split), task::heading_of(names[0]), task::heading_of(names[1]), "bytes", "time"),
         Style::kDim}});
   const auto room = static_cast<std::size_t>(std::max(6, screen.height - 1)) - std::min<std::size_t>(head.size(), 5);
-  // Once the job is over, what a site does is of no interest, but that it took no part.
+  // After the end of a job, the sites' activity is irrelevant; only sites that took no part are listed.
   const std::vector<Line> sites =
       site_lines(over(status.phase) ? absent_sites(status) : status.sites, screen, room > 10 ? 4 : 1);
   const std::size_t rows = std::min(status.history.size(), room > sites.size() ? room - sites.size() : 0);
@@ -270,7 +271,7 @@ namespace {
 
 bool newly_absent(const JobStatus& before, const JobStatus& now) { return absent_sites(before) != absent_sites(now); }
 
-/// Does the job wait for other sites than before, while it trains or evaluates?
+/// Returns true if the job, while it trains or evaluates, waits for other sites than before.
 bool newly_awaited(const JobStatus& before, const JobStatus& now) {
   const std::string awaited = report::awaited_text(now);
   return !awaited.empty() && awaited != report::awaited_text(before);
@@ -348,7 +349,8 @@ void LiveView::update(const JobStatus& status) {
     std::fflush(stream_);
     return;
   }
-  // What a job waits for changes with each site that answers: that alone is told once a second.
+  // What a job waits for changes with each site that answers. If nothing else has changed, it is reported at most once
+  // a second.
   const bool same =
       !shown_.job_id.empty() && shown_.phase == status.phase && shown_.history.size() == status.history.size();
   if (same && mode_ == ViewMode::kLive && std::chrono::steady_clock::now() < told_ + kPause) {
@@ -380,7 +382,8 @@ void LiveView::tell_later(const std::stop_token& stop) {
 void LiveView::redraw(const JobStatus& status) {
   const Screen now = screen_of(stream_);
   if (now.terminal) screen_ = now;
-  // One write a frame: up over the last frame, each line cleared to its end, the rest of the screen cleared below.
+  // Write each frame in one call: move up over the last frame, clear each line to its end, and clear the rest of the
+  // screen.
   std::string frame = drawn_lines_ > 0 ? fmt::format("\x1b[{}A\r", drawn_lines_) : std::string();
   const std::vector<std::string> lines = table_lines(status, split_, screen_);
   for (const std::string& line : lines) frame += line + "\x1b[K\n";

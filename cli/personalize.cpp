@@ -40,7 +40,7 @@ constexpr const char* kExamples =
     "  consilium personalize results --data ours.yaml --epochs 30 --learning-rate 0.001 --out ours\n"
     "  consilium personalize results --data ours.yaml --freeze conv1,layer1 --out ours";
 
-/// Of the job's learning rate, what fine-tuning begins with unless it is told another.
+/// The fraction of the job's learning rate that fine-tuning uses unless another rate is given.
 constexpr double kGentler = 0.1;
 
 struct PersonalizeOptions : SimulationOptions {
@@ -52,7 +52,7 @@ struct PersonalizeOptions : SimulationOptions {
   std::string out;
 };
 
-/// Fine-tuning at one site: a federation of that site alone, whose rounds are epochs.
+/// Fine-tuning at one site, run as a federation of only that site, whose rounds are epochs.
 class Personalization {
  public:
   explicit Personalization(PersonalizeOptions options) : options_(std::move(options)) {}
@@ -101,7 +101,7 @@ class Personalization {
     return {};
   }
 
-  /// The federation's job as one site goes on with it.
+  /// Returns the federation's job, adapted for one site to continue it.
   Result<job::JobSpec> own_job(const job::JobSpec& federated, const std::string& site) const {
     job::JobSpec spec = job::without_masks(federated);
     spec.federation = {};
@@ -124,7 +124,7 @@ class Personalization {
       const std::set<std::string> words(options_.freeze.begin(), options_.freeze.end());
       spec.model.frozen.assign(words.begin(), words.end());
     }
-    spec.model.local.clear();  // one site's model is all its own
+    spec.model.local.clear();  // one site's model is entirely its own
     spec.readers.clear();
     return spec;
   }

@@ -21,7 +21,7 @@ namespace consilium::cli {
 
 namespace {
 
-/// A file that can't be used is a mistake in what the researcher has given, of whatever kind: exit code 2.
+/// Returns the connection. An unusable file is always a mistake in the researcher's input, which means exit code 2.
 Result<Connection> usable_connection(const ConnectionOptions& options) {
   auto connection = resolve_connection(options);
   if (!connection) return fail(ErrorCode::kInvalidArgument, connection.error().message);

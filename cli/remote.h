@@ -13,32 +13,32 @@
 
 namespace consilium::cli {
 
-/// Opens a client for the coordinator that the options name.
+/// Connects to the coordinator that the options name.
 Result<AdminClient> connect(const ConnectionOptions& options);
 
-/// Signs and submits a job, its initial weights with it; returns its id.
+/// Signs a job, submits it with its initial weights, and returns its id.
 Result<std::string> submit_job(AdminClient& client, const JobFile& job,
                                std::chrono::seconds valid_for = kSignatureValidity);
 
-/// Shows a job until it has ended; returns its last status. kCancelled where `stop` was asked for first.
+/// Shows a job until it has ended, and returns its last status. Fails with kCancelled if `stop` is requested first.
 Result<report::JobStatus> follow(AdminClient& client, const std::string& job_id, LiveView& view, std::stop_token stop);
 
-/// Asks for what a job's report is made from, whatever has become of the job; the comparison stays empty.
+/// Fetches everything that a job's report is made from, whether or not the job has ended. The comparison stays empty.
 Result<report::Report> fetch_report(AdminClient& client, const std::string& job_id);
 
-/// What the coordinator has of a job.
+/// The results of a job that the coordinator holds.
 struct FetchedJob {
   report::Report report;
   ParameterManifest manifest;
   ParameterVector model;
 };
-/// Fails with kFailedPrecondition where no round is committed yet.
+/// Fails with kFailedPrecondition if no round has been committed yet.
 Result<FetchedJob> fetch_job(AdminClient& client, const std::string& job_id);
 
-/// Warns, on standard error, of each site's certificate that ends within a month or has ended.
+/// Warns on standard error of each site's certificate that expires within a month or has expired.
 void warn_of_ends(const std::vector<report::SiteStatus>& sites);
 
-/// What `watch` exits with after a job that ended so.
+/// Returns the exit code of `watch` for a job that ended in this phase.
 [[nodiscard]] int exit_code_of(report::JobPhase phase);
 
 }  // namespace consilium::cli

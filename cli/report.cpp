@@ -25,18 +25,18 @@
 namespace consilium::cli {
 namespace {
 
-/// A page without examples is some 100 kB, and examples are bounded.
+/// A page without examples has about 100 kB, and the size of examples is limited.
 constexpr std::size_t kMostPageBytes = std::size_t{128} << 20;
 
 struct PageOptions {
   ConnectionOptions connection;
-  std::string source;  ///< a job's id, or a result folder
+  std::string source;  ///< a job's id or a result folder
   std::string examples;
   std::string out;
   bool json = false;
 };
 
-/// A page, and what is said of it.
+/// A page and facts about it.
 struct Page {
   std::string text;
   std::string name;              ///< of the job or the file
@@ -57,7 +57,7 @@ Result<Page> page_of_job(const PageOptions& options) {
   return page;
 }
 
-/// The page that a run left in its folder.
+/// Returns the page that a run left in its folder.
 Result<Page> page_of_folder(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / report::kPageFile;
   const std::filesystem::path json = folder / report::kReportFile;
@@ -85,7 +85,7 @@ Result<void> add_examples(Page& page, const std::string& folder) {
   return {};
 }
 
-/// A page is made anew as often as one likes; any other file stays.
+/// Allows only a page to be overwritten, since it can be regenerated at any time. Any other file is kept.
 Result<void> check_replaced(const std::filesystem::path& file) {
   constexpr std::string_view kBegin = "<!doctype html>";
   std::error_code code;

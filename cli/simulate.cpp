@@ -102,7 +102,7 @@ class Simulation {
     return {};
   }
 
-  /// The sites of a simulation have no keys: a job with secure aggregation gets made-up ones, so that it is complete,
+  /// Completes a job with secure aggregation. Simulated sites have no registered keys, so the job gets generated ones,
   /// and one population of all sites. With --roster it is the job that `submit` would send.
   Result<void> make_roster() {
     if (!options_.roster.empty()) {

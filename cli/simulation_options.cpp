@@ -14,7 +14,7 @@
 namespace consilium::cli {
 namespace {
 
-/// A check of CLI11: returns what is wrong, "" for generated data.
+/// A CLI11 check. Returns what is wrong, or "" for generated data.
 std::string not_generated(std::string& data) {
   return data.starts_with(simulation::kSyntheticData) ? std::string() : "or synthetic:ALPHA,BETA";
 }

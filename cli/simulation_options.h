@@ -16,7 +16,7 @@ class App;
 
 namespace consilium::cli {
 
-/// What `simulate` and `sandbox` have in common: a job, data to divide, and trainers.
+/// The options that `simulate` and `sandbox` share: a job, data to divide, and trainers.
 struct SimulationOptions {
   std::string job;
   std::string data;
@@ -32,15 +32,17 @@ struct SimulationOptions {
 };
 /// Adds --atlas.
 void add_atlas_option(CLI::App& command, SimulationOptions& options);
-/// The path of --atlas. Fails with kInvalidArgument where the job has an atlas and no file is given, or the other way.
+/// Returns the path given by --atlas. Fails with kInvalidArgument if the job has an atlas and no file is given, or the
+/// reverse.
 Result<std::string> atlas_of(const SimulationOptions& options, const job::JobSpec& job);
 void add_simulation_options(CLI::App& command, SimulationOptions& options);
 
-/// The program of that name beside this one, or the one given. Errors say how to build or name it.
+/// Finds the program with that name beside this one, unless `given` names another. Errors say how to build or name it.
 Result<std::filesystem::path> find_program(const std::string& name, const std::string& given);
 
-/// Trainers for data of this machine's own user: confined where the kernel can.
-/// @param readable folders that hold the data
+/// Returns the configuration of trainers for data that belongs to this machine's user. They are confined if the kernel
+/// supports it.
+/// @param readable  folders that hold the data
 Result<simulation::Simulator::Config> simulator_config(const SimulationOptions& options,
                                                        const std::vector<std::filesystem::path>& readable);
 

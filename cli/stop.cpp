@@ -24,7 +24,7 @@ Result<int> stop(const StopOptions& options) {
     fmt::print("{}\n", nlohmann::json{{"job_id", options.job_id}, {"stopped", true}}.dump());
     return kSuccess;
   }
-  const auto status = client.status(options.job_id);  // refused to an operator, who can't fetch either
+  const auto status = client.status(options.job_id);  // refused to an operator, who can't fetch models either
   const bool learnt = status && !status->history.empty();
   fmt::print("{} is stopped{}\n", options.job_id,
              learnt ? fmt::format("; what it has learnt can be had with: consilium fetch {} --out DIR", options.job_id)

@@ -33,8 +33,8 @@ Result<std::chrono::seconds> read_validity(const std::string& text) {
               fmt::format("--valid-for: expected 1m to 365d, e.g. 12h or 7d, found {}", config::in_quotes(text)));
 }
 
-/// Reads the job and what it names, and fills in the roster. The job is checked here first: a mistake in it shouldn't
-/// need a coordinator to be found.
+/// Reads the job and the files that it names, and adds the roster. The job is checked here first, so that a mistake is
+/// found without a coordinator.
 Result<JobFile> read_input(const SubmitOptions& options) {
   CONSILIUM_ASSIGN(JobFile job, read_job_file(options.job));
   if (!options.roster.empty()) CONSILIUM_TRY(fill_roster(job, options.job, options.roster));
@@ -45,7 +45,7 @@ Result<JobFile> read_input(const SubmitOptions& options) {
 
 Result<int> submit(const SubmitOptions& options) {
   auto read = read_input(options);
-  // Whatever kind of mistake it is, it is one in what the researcher has given: exit code 2.
+  // Every kind of error here is a mistake in the researcher's input: exit code 2.
   if (!read) return fail(ErrorCode::kInvalidArgument, read.error().message);
   const JobFile job = *std::move(read);
   if (!job.weights_in_words.empty()) fmt::print(stderr, "initial weights: {}\n", job.weights_in_words);

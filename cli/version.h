@@ -2,7 +2,7 @@
 
 namespace consilium::cli {
 
-/// This build's version, as the project's CMakeLists.txt states it.
+/// This build's version, taken from the project's CMakeLists.txt.
 inline constexpr const char* kVersion = CONSILIUM_VERSION;
 
 }  // namespace consilium::cli

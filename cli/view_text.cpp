@@ -20,7 +20,7 @@ std::string printable(std::string_view text) {
       out += text[i];
       continue;
     }
-    // Whole UTF-8 sequences stay, but for the C1 controls U+0080 to U+009F.
+    // Complete UTF-8 sequences are kept, except the C1 controls U+0080 to U+009F.
     const std::size_t length = c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 1;
     const std::string_view sequence = text.substr(i, length);
     const bool whole = length > 1 && sequence.size() == length &&

@@ -1,4 +1,4 @@
-# The project's own build rules: one warning level, one way to declare a library, a program, a test and a fuzzer.
+# The project's own build rules: one warning level, and one way each to declare a library, a program, a test and a fuzzer.
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -12,26 +12,26 @@ endif()
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # Sloppiness as ccache asks for precompiled headers; base_dir lets two checkouts share objects.
+  # Uses the sloppiness settings that ccache requires for precompiled headers. CCACHE_BASEDIR lets two checkouts share objects.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
 endif()
 
 add_library(consilium_options INTERFACE)
 target_include_directories(consilium_options INTERFACE ${CMAKE_SOURCE_DIR})
-# No contraction: the fixed-point encoding must round alike on every machine.
+# Floating-point contraction is off, because the fixed-point encoding must round identically on every machine.
 target_compile_definitions(consilium_options INTERFACE CONSILIUM_VERSION="${PROJECT_VERSION}")
 target_compile_options(consilium_options INTERFACE -Wall -Wextra -Wconversion $<$<BOOL:${CONSILIUM_WERROR}>:-Werror> -ffp-contract=off -fno-omit-frame-pointer)
-# Symbols are bound when a program starts: binding one at its first call saves the vector registers on the stack, and with
-# them whatever key was copied last.
+# Symbols are bound when a program starts. Binding a symbol at its first call would save the vector registers on the stack, and with them
+# any key that was copied last.
 target_link_options(consilium_options INTERFACE -Wl,-z,relro,-z,now)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-  # At -O3 GCC sees uninitialised parts of std::string and std::variant that are not there (GCC bug 105562; 12 and 14 do), and GCC 12 overlaps
-  # of strings (GCC bug 105651).
+  # At -O3, GCC warns of uninitialised parts of std::string and std::variant that don't exist (GCC bug 105562; in GCC 12 and 14), and GCC 12
+  # also of overlapping strings (GCC bug 105651).
   if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(consilium_options INTERFACE -Wno-restrict)
   else()
-    # Nor does a vector overflow into which another one is inserted, which GCC 14 says at -O3; GCC 12 keeps the warning.
+    # At -O3, GCC 14 also claims an overflow when one vector is inserted into another. GCC 12 keeps that warning.
     target_compile_options(consilium_options INTERFACE -Wno-stringop-overflow)
   endif()
   target_compile_options(consilium_options INTERFACE -Wno-maybe-uninitialized)
@@ -52,19 +52,19 @@ if(CONSILIUM_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
-# consilium_in_batches(TARGET): compiles several sources of the target at once, which reads the headers they share once.
+# consilium_in_batches(TARGET): compiles several sources of the target at once, so that the headers they share are read once.
 function(consilium_in_batches name)
   set_target_properties(${name} PROPERTIES UNITY_BUILD ${CONSILIUM_BATCHES} UNITY_BUILD_BATCH_SIZE 8)
   if(CONSILIUM_BATCHES AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-    # GCC takes a source that another one includes for a header.
+    # GCC treats a source that another one includes as a header.
     target_compile_options(${name} PRIVATE -Wno-subobject-linkage)
   endif()
 endfunction()
 
-# consilium_library(NAME [APART] [FAST] SOURCES a.cpp ... LINK targets...): a static library under our warning level.
-# With no sources it is header-only. Its sources are compiled in batches, so names in their anonymous namespaces differ; APART: each
-# by itself, where what the compiler makes of each function matters. Such a library, and a FAST one, over whose code tests spend their time,
-# is optimised in a debug build too.
+# consilium_library(NAME [APART] [FAST] SOURCES a.cpp ... LINK targets...): a static library under our warning level. Without sources it is
+# header-only. Its sources are compiled in batches, so the names in their anonymous namespaces must differ. APART compiles each source by
+# itself, for code in which the compiler's output for each function matters. FAST is for libraries in whose code tests spend their time.
+# Both kinds are optimised in a debug build, too.
 function(consilium_library name)
   cmake_parse_arguments(ARG "APART;FAST" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
   if(ARG_SOURCES)
@@ -91,10 +91,10 @@ function(consilium_program name)
   target_link_libraries(${name} PRIVATE consilium_options ${ARG_LINK})
 endfunction()
 
-# consilium_test(NAME [LONG] LABEL unit|contract SOURCES ... [SEPARATE ...] LINK ...): a Catch2 program whose cases are ctest's.
-# LONG: some of its cases take tens of seconds under a sanitizer, so all of them are begun first.
-# Its own sources are not optimised, not traced for the fuzzers, and compiled in batches but for the SEPARATE ones: Catch2's
-# macros and headers make half of a build otherwise.
+# consilium_test(NAME [LONG] LABEL unit|contract SOURCES ... [SEPARATE ...] LINK ...): a Catch2 program whose test cases are registered with
+# ctest. LONG means that some of its cases take tens of seconds under a sanitizer, so ctest starts all of them first. Its own sources are
+# not optimised or instrumented for the fuzzers, and are compiled in batches except for the SEPARATE ones: otherwise Catch2's macros and
+# headers would make up half of a build.
 function(consilium_test name)
   if(NOT CONSILIUM_TESTS)
     return()
@@ -105,7 +105,7 @@ function(consilium_test name)
   if(ARG_SEPARATE)
     set_source_files_properties(${ARG_SEPARATE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   endif()
-  # Catch2 last: where the linker has a template's code twice, ours is the one that a sanitizer has seen.
+  # Catch2 comes last: if the linker finds a template's code twice, it takes ours, which the sanitizer has instrumented.
   target_link_libraries(${name} PRIVATE consilium_options ${ARG_LINK} Catch2::Catch2WithMain)
   target_compile_options(${name} PRIVATE -O0)
   if(CONSILIUM_FUZZ)
@@ -134,7 +134,8 @@ function(consilium_fuzzer name)
   add_dependencies(fuzzers fuzz_${name})
 endfunction()
 
-# Libraries that a program needs though it calls nothing of them by name: $<LINK_LIBRARY:KEPT,lib,...>. Some toolchains leave such libraries out
-# (--as-needed). Flags written beside the libraries wouldn't do: CMake writes flags that occur twice once.
+# $<LINK_LIBRARY:KEPT,lib,...> links libraries that a program needs although it calls nothing in them by name. Some toolchains omit such
+# libraries (--as-needed). Writing the flags beside the libraries wouldn't work, because CMake keeps only one copy of a flag that occurs
+# twice.
 set(CMAKE_CXX_LINK_LIBRARY_USING_KEPT_SUPPORTED TRUE)
 set(CMAKE_CXX_LINK_LIBRARY_USING_KEPT "LINKER:--push-state,--no-as-needed" "<LINK_ITEM>" "LINKER:--pop-state")

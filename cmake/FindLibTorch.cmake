@@ -1,9 +1,9 @@
 # Finds LibTorch by its headers and libraries: target LibTorch::LibTorch. LibTorch's own CMake files are not used, because those of a CUDA
-# build ask for the CUDA toolkit with every one of its libraries. The trainer calls ATen alone, so headers and shared libraries are enough,
-# also those inside a Python installation of PyTorch on a server that has the driver and nothing else of CUDA (docs/adr/0028).
+# build require the CUDA toolkit with every one of its libraries. The trainer calls only ATen, so headers and shared libraries are enough.
+# They may also be inside a Python installation of PyTorch, on a server that has the driver and nothing else of CUDA (docs/adr/0028).
 #
-# Looks in LIBTORCH (-DLIBTORCH=DIR: an unpacked LibTorch, or site-packages/torch), else in what scripts/setup noted, else in the wheel in
-# build/venv, else in CMAKE_PREFIX_PATH.
+# Searches LIBTORCH (-DLIBTORCH=DIR: an unpacked LibTorch, or site-packages/torch) if it is set. Otherwise searches the folder that
+# scripts/setup recorded, then the wheel in build/venv, then CMAKE_PREFIX_PATH.
 set(LIBTORCH "" CACHE PATH "Folder of LibTorch, with include/ and lib/; empty: what scripts/setup installed")
 set(LibTorch_candidates ${LIBTORCH})
 if(NOT LIBTORCH)
@@ -22,7 +22,7 @@ foreach(candidate IN LISTS LibTorch_candidates)
   endif()
 endforeach()
 
-# The version as the headers have it; the C++ ABI as LibTorch's CMake file has it (none is named where the new one is the only one).
+# The version comes from the headers, the C++ ABI from LibTorch's CMake file (which names none if only the new one exists).
 set(LibTorch_VERSION)
 set(LibTorch_OLD_ABI OFF)
 foreach(header torch/headeronly/version.h torch/csrc/api/include/torch/version.h)
@@ -60,14 +60,14 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   add_library(LibTorch::LibTorch INTERFACE IMPORTED)
   set_target_properties(LibTorch::LibTorch PROPERTIES INTERFACE_INCLUDE_DIRECTORIES
                         "${LibTorch_ROOT_DIR}/include;${LibTorch_ROOT_DIR}/include/torch/csrc/api/include")
-  # No program calls torch_cuda by name; it registers itself when it is loaded, and so must be linked all the same. The libraries that it needs
-  # in turn (cuBLAS, cuDNN, ...) are found when the program starts. libstdc++ stands before it: PyTorch's wheels export a std::filesystem of
-  # their own, from an older compiler, and one call of it crashes.
+  # No program calls torch_cuda by name: it registers itself when it is loaded, so it must be linked anyway. The libraries that it needs in
+  # turn (cuBLAS, cuDNN, ...) are found when the program starts. libstdc++ must come before it, because PyTorch's wheels export a
+  # std::filesystem of their own, from an older compiler, and a single call of that one crashes.
   list(JOIN LibTorch_LIBRARIES "," LibTorch_kept)
   target_link_libraries(LibTorch::LibTorch INTERFACE "$<LINK_LIBRARY:KEPT,stdc++,${LibTorch_kept}>")
   target_link_options(LibTorch::LibTorch INTERFACE -Wl,--allow-shlib-undefined)
-  # at::parallel_for() in our own sources runs on one thread where they are compiled without OpenMP. Its threads are LibTorch's: the run-time
-  # library that lies beside it is linked, and no second one.
+  # at::parallel_for() in our own sources runs on one thread if they are compiled without OpenMP. Its threads are LibTorch's, so the OpenMP
+  # library beside LibTorch is linked, and not a second one.
   file(GLOB LibTorch_OPENMP ${LibTorch_ROOT_DIR}/lib/libgomp*.so*)
   if(LibTorch_OPENMP)
     list(GET LibTorch_OPENMP 0 LibTorch_OPENMP)

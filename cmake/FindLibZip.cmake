@@ -1,4 +1,4 @@
-# Finds libzip without pkg-config or the package's own CMake files, which want libzip's command-line tools: target LibZip::LibZip.
+# Finds libzip without pkg-config or the package's own CMake files, which require libzip's command-line tools: target LibZip::LibZip.
 find_path(LibZip_INCLUDE_DIR zip.h)
 find_path(LibZip_CONFIG_INCLUDE_DIR zipconf.h PATH_SUFFIXES libzip/include ${CMAKE_LIBRARY_ARCHITECTURE})
 find_library(LibZip_LIBRARY zip)

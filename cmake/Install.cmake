@@ -1,9 +1,9 @@
-# What `cmake --install` puts where: programs, example configurations, and the libraries that a plug-in is written against, with a package
-# that find_package(Consilium) finds.
+# Defines what `cmake --install` installs: programs, example configurations, and the libraries that plug-ins are written against, with a
+# package that find_package(Consilium) finds.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-# LibTorch stays where it was at the build.
+# LibTorch stays where it was during the build.
 if(TARGET consilium-trainer)
   set_target_properties(consilium-trainer PROPERTIES INSTALL_RPATH "${LibTorch_ROOT_DIR}/lib")
 endif()
@@ -11,8 +11,8 @@ install(TARGETS ${programs} RUNTIME)
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/consilium)
 
-# consilium_libraries_below(RESULT TARGET...): the targets and all of our own libraries that they are linked with. They are static, so whoever
-# links one needs those too that it has for itself.
+# consilium_libraries_below(RESULT TARGET...): the targets and all of our own libraries that they are linked with. These are static, so a
+# program that links one must also link the libraries that it depends on.
 function(consilium_libraries_below result)
   set(found)
   set(waiting ${ARGN})
@@ -46,6 +46,6 @@ set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/Consilium)
 install(TARGETS ${libraries} EXPORT ConsiliumTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/consilium)
 install(EXPORT ConsiliumTargets NAMESPACE Consilium:: DESTINATION ${package_folder})
 configure_package_config_file(cmake/ConsiliumConfig.cmake.in ${CMAKE_BINARY_DIR}/ConsiliumConfig.cmake INSTALL_DESTINATION ${package_folder})
-# A minor version may change interfaces for as long as the major one is 0.
+# As long as the major version is 0, a minor version may change interfaces.
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/ConsiliumConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/ConsiliumConfig.cmake ${CMAKE_BINARY_DIR}/ConsiliumConfigVersion.cmake DESTINATION ${package_folder})

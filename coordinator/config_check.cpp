@@ -35,7 +35,7 @@ Result<void> check_tls(const CoordinatorConfig& config, files::Findings& finding
   return {};
 }
 
-/// Whether a coordinator runs on this state folder, and listens on this port.
+/// Returns true if a coordinator runs on this state folder and listens on this port.
 bool is_own_port(const std::filesystem::path& state_dir, const std::string& port) {
   const files::Descriptor lock(::open((state_dir / "lock").c_str(), O_RDONLY | O_CLOEXEC));
   if (!lock || ::flock(lock.get(), LOCK_SH | LOCK_NB) == 0) return false;
@@ -43,7 +43,8 @@ bool is_own_port(const std::filesystem::path& state_dir, const std::string& port
   return written && *written == port + "\n";
 }
 
-/// Listens on the configured address for a moment. A coordinator that runs on the same state folder may hold the port.
+/// Listens briefly on the configured address. Accepts that a coordinator that runs on the same state folder holds the
+/// port.
 Result<void> check_port(const CoordinatorConfig& config) {
   const auto listener = service::Listener::open(config.listen);
   if (listener) return {};

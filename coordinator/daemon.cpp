@@ -39,7 +39,7 @@ Result<void> make_folder(const std::filesystem::path& folder) {
 
 std::filesystem::path spool_of(const CoordinatorConfig& config) { return config.state_dir / "spool"; }
 
-/// Says where the daemon listens, for those who started it with port 0.
+/// Writes the port to a file, for callers who started the daemon with port 0.
 Result<void> write_port(const std::filesystem::path& state_dir, int port) {
   return files::replace_file(state_dir / "port", std::to_string(port) + "\n");
 }
@@ -78,7 +78,7 @@ class Daemon::Impl {
   void run() {
     stopped_.wait();
     spdlog::info("stopping");
-    // The scheduler first: handlers that wait for it are answered, then the service has nothing left to wait for.
+    // Stop the scheduler first: it answers the handlers that wait for it, so the service has nothing left to wait for.
     scheduler_.stop();
     service_->shutdown(kShutdownGrace);
     service_.reset();
@@ -106,7 +106,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config) {
   CONSILIUM_ASSIGN(StateLock lock, StateLock::acquire(config.state_dir));
   CONSILIUM_TRY(service::clear_spool(spool_of(config)));
   CONSILIUM_ASSIGN(journal::BlobStore blobs, journal::BlobStore::open(config.state_dir / "blobs"));
-  // Jobs are forgotten when the coordinator stops, and their models can't be fetched any more.
+  // The coordinator forgets its jobs when it stops, so their models can no longer be fetched.
   if (const std::uint64_t freed = blobs.remove_unretained(); freed > 0)
     spdlog::info("removed {} bytes of models of jobs that ended before this start", freed);
   CONSILIUM_ASSIGN(journal::JobNumbers numbers, journal::JobNumbers::open(config.state_dir / "job_numbers.json"));

@@ -7,14 +7,15 @@
 
 namespace consilium::coordinator {
 
-/// The consortium's daemon: state folder, scheduler and gRPC service, wired together.
+/// The consortium's daemon. It connects the state folder, the scheduler and the gRPC service.
 class Daemon {
  public:
-  /// Opens the state folder and listens; `<state_dir>/port` then holds the port (for `listen: "...:0"`).
+  /// Opens the state folder and starts to listen. `<state_dir>/port` then holds the port (for `listen: "...:0"`).
   static Result<std::unique_ptr<Daemon>> start(CoordinatorConfig config);
   ~Daemon();
 
-  /// Blocks until stop() is called from elsewhere, then winds up: streams end, uploads under way stay resumable.
+  /// Blocks until stop() is called on another thread, then stops the scheduler and ends every stream and call.
+  /// uploads resumable.
   void run();
   /// Thread-safe.
   void stop();

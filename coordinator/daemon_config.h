@@ -11,19 +11,19 @@
 
 namespace consilium::coordinator {
 
-/// coordinator.yaml (configs/coordinator.yaml says what each key means). Every path is absolute.
+/// The contents of coordinator.yaml (configs/coordinator.yaml explains each key). Every path is absolute.
 struct CoordinatorConfig {
-  std::string listen = "0.0.0.0:8470";  ///< port 0 picks a free one
+  std::string listen = "0.0.0.0:8470";  ///< port 0 picks a free port
   std::filesystem::path state_dir;      ///< models, spool, journal
   config::TlsFiles tls;
   std::uint32_t max_running_jobs = 1;
-  admission::Quotas quotas;  ///< of each researcher
+  admission::Quotas quotas;  ///< for each researcher
   config::LogConfig log;
   bool operator==(const CoordinatorConfig&) const = default;
 };
 
 Result<CoordinatorConfig> read_coordinator_config(const std::filesystem::path& file);
-/// @param folder  where relative paths start
+/// @param folder  the folder that relative paths start from
 Result<CoordinatorConfig> parse_coordinator_config(std::string_view text, std::string_view source,
                                                    const std::filesystem::path& folder);
 

@@ -19,36 +19,37 @@
 
 namespace consilium::coordinator {
 
-/// The coordinator's jobs as researchers see them, ended ones too: who may see what is decided here, by
+/// The coordinator's jobs as researchers see them, including ended ones. This class decides who may see what, by
 /// admission::permit(). Thread-safe; readers never wait for the thread that owns the jobs.
 class JobList {
  public:
   using Versioned = service::CoordinationHandler::Versioned;
 
   /// Adds a job at the end of the list.
-  /// @param initial_model  that it starts from
+  /// @param initial_model  the model that the job starts from
   void add(const admission::Parties& parties, std::string spec_text, const crypto::Digest& initial_model,
            report::JobStatus status);
-  /// Replaces a job's status, of which readers get this one copy; who submitted it and when stay as they are. Nothing
-  /// happens where the job was removed.
+  /// Replaces a job's status; all readers share this one copy. The researcher and the time of submission stay as they
+  /// are. Does nothing if the job was removed.
   void update(report::JobStatus status);
-  /// Notes the model that an ended job keeps in the store.
+  /// Records the model that an ended job keeps in the store.
   void ended(const std::string& job_id, const std::optional<crypto::Digest>& kept_model);
-  /// Answers everybody who waits, now and from now on, with kCancelled: the coordinator shuts down.
+  /// Answers every waiting caller with kCancelled, now and from now on, because the coordinator is shutting down.
   void close();
 
-  /// Every job in order of submission, each as far as the caller may see it (admission::visible_to()).
+  /// Returns every job in order of submission, each as far as the caller may see it (admission::visible_to()).
   [[nodiscard]] std::vector<report::JobStatus> jobs(const pki::Identity& caller) const;
   /// See CoordinationHandler::watch().
   Result<Versioned> watch(const pki::Identity& caller, const std::string& job_id, std::uint64_t seen,
                           std::chrono::milliseconds timeout) const;
   Result<std::string> spec(const pki::Identity& caller, const std::string& job_id) const;
-  /// Is the blob a model of a job that the caller may read? kPermissionDenied where it is not.
+  /// Checks that the blob is a model of a job that the caller may read. Otherwise fails with kPermissionDenied.
   Result<void> may_fetch(const pki::Identity& caller, const crypto::Digest& digest) const;
-  /// May the caller do that with the job? kNotFound where there is none of that id.
+  /// Checks whether the caller may perform this operation on the job. Fails with kNotFound if there is no job with that
+  /// id.
   Result<void> permit(const pki::Identity& caller, const std::string& job_id, admission::Access access) const;
-  /// Takes an ended job off the list; returns the model that it kept, which the caller releases. kFailedPrecondition
-  /// where it hasn't ended.
+  /// Removes an ended job from the list and returns the model that it kept; the caller is responsible for releasing it.
+  /// Fails with kFailedPrecondition if the job hasn't ended.
   Result<std::optional<crypto::Digest>> remove(const pki::Identity& caller, const std::string& job_id);
 
  private:
@@ -62,7 +63,7 @@ class JobList {
     std::optional<crypto::Digest> kept_model;
   };
 
-  /// The entry, if there is one and the caller may do that with it. The mutex is held.
+  /// Returns the entry if it exists and the caller may perform this operation on it. The caller holds the mutex.
   Result<const Entry*> find(const pki::Identity& caller, const std::string& job_id, admission::Access access) const;
 
   mutable std::mutex mutex_;

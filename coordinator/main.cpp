@@ -17,7 +17,7 @@ using namespace consilium;
 
 namespace {
 
-/// Carries out --check, as the user who owns the state folder.
+/// Performs --check, as the user who owns the state folder.
 Result<int> check(const std::string& config_file, const coordinator::CoordinatorConfig& config) {
   CONSILIUM_ASSIGN(const std::string user, files::become_owner(config.state_dir));
   return files::tell_findings("consilium-coordinator", config_file, user, coordinator::check_config(config));

@@ -10,7 +10,7 @@
 namespace consilium::coordinator {
 namespace {
 
-/// Tells a driver what a site said, kind by kind.
+/// Passes a site's message to a driver, according to its kind.
 struct Receiver {
   round::JobDriver& driver;
   const std::string& site;
@@ -29,7 +29,7 @@ struct Receiver {
   void operator()(const wire::KeyAgreement& said) const { driver.key_agreement_received(site, said, now); }
   void operator()(const wire::Endorsement& said) const { driver.endorsement_received(site, said, now); }
   void operator()(const wire::SessionFailed& said) const {
-    // Masked jobs' sites tell the kind of failure alone.
+    // Sites of masked jobs report only the kind of failure.
     const std::string reason =
         said.reason.empty() ? "failed: " + std::string(consilium::name_of(said.code)) : said.reason;
     spdlog::warn("{}: site {}: {}", job::to_string(said.key), site, reason);

@@ -13,29 +13,29 @@
 
 namespace consilium::coordinator {
 
-/// A job that has not ended, with its driver and its place among the others that want slots. The scheduler's thread
-/// alone uses it.
+/// A job that hasn't ended, with its driver and the facts that decide whether it gets a slot. Used only on the
+/// scheduler's thread.
 struct ScheduledJob {
   using Time = round::Clock::time_point;
 
   std::string id;
   std::string researcher;
   crypto::Digest digest{};          ///< of the job
-  std::uint64_t weights_bytes = 0;  ///< of initial weights that the researcher uploaded
+  std::uint64_t weights_bytes = 0;  ///< size of the initial weights that the researcher uploaded
   std::unique_ptr<round::JobDriver> driver;
-  bool has_worked = false;                         ///< held a slot at some time
-  std::optional<Time> lacking_since;               ///< holds a slot, and can't use it
-  std::optional<round::Readiness> last_readiness;  ///< when slots were assigned last
-  std::optional<admission::Obstacle> obstacle;     ///< jobs that it waits for
-  bool unpublished = false;                        ///< its status has changed since researchers were shown it
+  bool has_worked = false;                         ///< it has held a slot at some time
+  std::optional<Time> lacking_since;               ///< since when it has held a slot without being able to use it
+  std::optional<round::Readiness> last_readiness;  ///< at the last assignment of slots
+  std::optional<admission::Obstacle> obstacle;     ///< the jobs that it is waiting for
+  bool unpublished = false;  ///< its status has changed since it was last published to researchers
 
-  /// Returns the driver's status; of a job that waits, with what or whom it waits for.
+  /// Returns the driver's status. If the job is waiting, the status says what or which job it is waiting for.
   [[nodiscard]] report::JobStatus status() const;
-  /// Passes a site's message about this job on to the driver; a hello is about none.
+  /// Passes a site's message about this job to the driver. A hello isn't about a job.
   void receive(const std::string& site, const wire::SiteMessage& message, Time now) const;
 };
 
-/// Returns the id of the job that a site's message is about; "" for a hello.
+/// Returns the id of the job that a site's message is about, or "" for a hello.
 [[nodiscard]] const std::string& job_of(const wire::SiteMessage& message);
 
 }  // namespace consilium::coordinator

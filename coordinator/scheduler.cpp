@@ -16,7 +16,7 @@ namespace {
 
 Error shutting_down() { return {ErrorCode::kCancelled, "the coordinator is shutting down"}; }
 
-/// "ada", "operator olga": who did something to a job, as its researcher is told.
+/// Returns the name by which a job's researcher learns who acted on the job: "ada", "operator olga".
 std::string name_of(const pki::Identity& caller) {
   return caller.role == pki::Role::kOperator ? "operator " + caller.name : caller.name;
 }
@@ -69,7 +69,7 @@ template <class T>
 Result<T> Scheduler::ask(std::function<Result<T>()> question) {
   auto promise = std::make_shared<std::promise<Result<T>>>();
   std::future<Result<T>> answer = promise->get_future();
-  // Where the queue drops the task, the promise breaks and the waiting caller learns that it's over.
+  // If the queue drops the task, the promise breaks, which tells the waiting caller that the scheduler has stopped.
   const bool taken = queue_.post([promise, question = std::move(question)] { promise->set_value(question()); });
   promise.reset();
   if (!taken) return fail(shutting_down());
@@ -225,7 +225,7 @@ Result<void> Scheduler::may_fetch(const pki::Identity& peer, const crypto::Diges
   });
 }
 
-// What researchers ask.
+// Requests of researchers.
 
 Result<void> Scheduler::expect_weights(const std::string& researcher, std::uint64_t bytes) {
   return ask<void>([this, researcher, bytes]() -> Result<void> {
@@ -262,8 +262,8 @@ Result<std::string> Scheduler::submit(const std::string& researcher, const std::
 Result<void> Scheduler::check_weights(const std::string& researcher, const admission::AdmittedJob& admitted) const {
   if (!admitted.spec.initial_weights_digest || weights_.has(researcher, *admitted.spec.initial_weights_digest))
     return {};
-  // A model of a job that they may read is theirs to start from. Other researchers' weights are not, even for one who
-  // knows the digest: the job's own model could then be fetched.
+  // Researchers may start from a model of any job that they may read. They may not start from other researchers'
+  // weights, even if they know the digest, because they could then fetch these as the job's own model.
   if (list_.may_fetch(researcher_named(researcher), *admitted.spec.initial_weights_digest)) return {};
   return fail(
       ErrorCode::kNotFound,
@@ -299,7 +299,7 @@ Result<std::string> Scheduler::enqueue(const std::string& researcher, const job:
   const auto unended = std::ranges::count_if(jobs_, [&](const auto& job) { return job->researcher == researcher; });
   CONSILIUM_TRY(admission::check_job_quota(parts_.quotas, researcher, static_cast<std::uint64_t>(unended)));
   CONSILIUM_TRY(check_weights(researcher, admitted));
-  // A site serves a job under one id: some might take up the one, and others the other.
+  // A site serves a job under only one id. With two ids, some sites might accept one and some the other.
   const auto twin = std::ranges::find_if(jobs_, [&, digest = job::job_digest(admitted.spec)](const auto& job) {
     return job->researcher == researcher && job->digest == digest;
   });

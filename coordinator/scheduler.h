@@ -26,16 +26,16 @@
 
 namespace consilium::coordinator {
 
-/// How long a job that suddenly lacks sites keeps its slot: a connection that breaks for a moment shouldn't put a job
-/// behind another one.
+/// How long a job that suddenly lacks sites keeps its slot. A briefly broken connection shouldn't put a job behind
+/// another one.
 inline constexpr std::chrono::seconds kSlotGrace{30};
-/// How often researchers are shown a job's changes while its sites keep the coordinator busy. To publish a job takes
-/// time in proportion to its sites, which an event of one site doesn't.
+/// How often a job's changes are published to researchers while its sites keep the coordinator busy. Publishing a job
+/// takes time in proportion to its number of sites, whereas handling an event of one site doesn't.
 inline constexpr std::chrono::milliseconds kPublishEvery{100};
 
-/// Owns every job on one thread: which jobs hold a slot (admission/slots.h), which sites are connected. A job is
-/// offered to its sites as soon as it is submitted, so that hospitals can decide while it waits. gRPC's threads only
-/// post to the owner (or wait for its answer); what researchers see are copies in a JobList.
+/// Owns every job on one thread; it decides which jobs hold a slot (admission/slots.h), and knows which sites are
+/// connected. A job is offered to its sites as soon as it is submitted, so that hospitals can decide while it waits.
+/// gRPC's threads only post to the owner's thread (or wait for its answer); researchers see copies, in a JobList.
 class Scheduler final : public service::CoordinationHandler {
  public:
   struct Parts {
@@ -43,10 +43,10 @@ class Scheduler final : public service::CoordinationHandler {
     journal::BlobStore& blobs;
     journal::JobNumbers& numbers;
     std::size_t max_running_jobs = 1;
-    std::shared_ptr<const pki::TrustStore> trust;  ///< of the sites' and researchers' certificates
-    pki::Identity self;                            ///< whom researchers sign their jobs for
+    std::shared_ptr<const pki::TrustStore> trust;  ///< verifies the certificates of sites and researchers
+    pki::Identity self;                            ///< the coordinator that researchers sign their jobs for
     admission::Quotas quotas{};
-    std::filesystem::path spool{};  ///< of the service
+    std::filesystem::path spool{};  ///< the service's spool folder
     std::chrono::milliseconds slot_grace = kSlotGrace;
   };
 
@@ -55,9 +55,9 @@ class Scheduler final : public service::CoordinationHandler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  /// Starts the owner's thread; messages to sites go through `gateway`, which outlives stop().
+  /// Starts the owner's thread. Messages to sites go through `gateway`, which must exist until stop() returns.
   void start(round::SiteGateway& gateway);
-  /// Ends the thread; calls that wait are answered with kCancelled.
+  /// Ends the thread. Answers waiting calls with kCancelled.
   void stop();
 
   void site_connected(const std::string& site, const wire::SiteHello& hello) override;
@@ -91,16 +91,16 @@ class Scheduler final : public service::CoordinationHandler {
 
   void own();
   [[nodiscard]] std::optional<Time> next_deadline() const;
-  /// After an event: retires jobs that have ended, and hands slots on, until nothing changes any more.
+  /// Called after an event. Retires jobs that have ended and reassigns slots, until nothing changes any more.
   void settle(Time now);
   bool retire_ended();
-  /// Takes the slots of jobs that have lacked sites for too long, and gives free slots to those that can work.
+  /// Takes the slots of jobs that have lacked sites for too long, and gives free slots to jobs that can work.
   void assign_slots(Time now);
   [[nodiscard]] bool slots_may_change(Time now) const;
   void take_idle_slots(Time now);
-  /// Shows researchers the job as it is now.
+  /// Publishes the job's current state to researchers.
   void publish(ScheduledJob& job);
-  /// Publishes what has changed: at once where nothing else waits for the owner, and every kPublishEvery where it does.
+  /// Publishes what has changed: immediately if the owner's queue is empty, otherwise every kPublishEvery.
   void publish_changes(Time now);
   Result<std::string> enqueue(const std::string& researcher, const job::JobSignature& signature,
                               admission::AdmittedJob admitted);
@@ -118,10 +118,10 @@ class Scheduler final : public service::CoordinationHandler {
   process::EventQueue<std::function<void()>> queue_;
   std::thread owner_;
 
-  // The owner's alone.
-  std::vector<std::unique_ptr<ScheduledJob>> jobs_;  ///< that have not ended, in the order of their submission
-  Time published_{};                                 ///< when changes were published last
-  bool jobs_changed_ = false;                        ///< one came or went since slots were assigned last
+  // Used only on the owner's thread.
+  std::vector<std::unique_ptr<ScheduledJob>> jobs_;  ///< jobs that haven't ended, in order of submission
+  Time published_{};                                 ///< when changes were last published
+  bool jobs_changed_ = false;                        ///< a job was added or removed since slots were last assigned
   std::map<std::string, Site> sites_;
   admission::UploadedWeights weights_;
 };

@@ -8,7 +8,7 @@
 
 namespace consilium::coordinator {
 
-/// Reads a vector from the spool file that it was uploaded to, and removes the file at the end of its own life.
+/// Reads a vector from the spool file that it was uploaded to. The destructor removes the file.
 class SpooledWords final : public round::WordSource {
  public:
   static Result<std::unique_ptr<SpooledWords>> open(const std::filesystem::path& file);

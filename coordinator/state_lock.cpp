@@ -13,7 +13,7 @@
 namespace consilium::coordinator {
 namespace {
 
-/// Returns who holds the lock: "process 4711", as that process has written it.
+/// Returns a description of the lock's holder ("process 4711"), as that process wrote it.
 std::string holder_of(int descriptor) {
   std::array<char, 16> text{};
   const ssize_t count = ::pread(descriptor, text.data(), text.size() - 1, 0);

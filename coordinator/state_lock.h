@@ -8,12 +8,12 @@
 
 namespace consilium::coordinator {
 
-/// Claims a state folder for this process, until the object or the process ends. Two coordinators that share a folder
-/// would give the same job id twice, and remove each other's models.
+/// Claims a state folder for this process, until the object is destroyed or the process ends. Two coordinators that
+/// share a folder would assign the same job id twice, and would remove each other's models.
 class StateLock {
  public:
-  /// Locks `<folder>/lock` (flock) and writes this process's id into it. kFailedPrecondition where another process
-  /// holds it; the message names that process.
+  /// Locks `<folder>/lock` (flock) and writes this process's id into it. Fails with kFailedPrecondition if another
+  /// process holds the lock; the message names that process.
   static Result<StateLock> acquire(const std::filesystem::path& folder);
 
  private:

@@ -9,7 +9,7 @@
 namespace consilium::simulation {
 namespace {
 
-/// The metrics of each evaluated model, with their intervals, and what these were drawn from.
+/// The metrics of each evaluated model with their intervals, and how these were drawn.
 struct Measured {
   std::vector<task::Metrics> metrics;
   std::vector<task::Replicates> replicates;

@@ -13,7 +13,7 @@
 namespace consilium::simulation {
 namespace {
 
-/// How often a view is told of what sites do, between milestones.
+/// How often a view is updated about the sites' activity between milestones.
 constexpr std::chrono::milliseconds kTellEvery{100};
 /// Steps of mode `masked-threshold`, by secagg::Phase.
 constexpr std::string_view kStepNames[] = {"advertise", "share", "upload", "confirm", "unmask"};
@@ -59,7 +59,7 @@ void Federation::begin() {
 }
 
 void Federation::send(const std::string& site, wire::CoordinatorMessage message) {
-  // The driver is in the middle of a call: what it sends is dealt with once that call has returned.
+  // The driver is in the middle of a call, so its messages are handled after that call has returned.
   if (std::holds_alternative<wire::JobOffer>(message)) {
     offered_.push_back(site);
   } else if (auto* offer = std::get_if<wire::SessionOffer>(&message)) {
@@ -87,7 +87,7 @@ void Federation::send(const std::string& site, wire::CoordinatorMessage message)
 }
 
 void Federation::take(Outcome outcome) {
-  if (underway_.erase({outcome.site, outcome.key}) == 0) return;  // closed meanwhile
+  if (underway_.erase({outcome.site, outcome.key}) == 0) return;  // closed in the meantime
   if (outcome.answer && !outcome.answer->unusable.empty()) {
     unusable_.push_back(fmt::format("{}, {} of round {}: {}", outcome.site, job::name_of(outcome.key.kind),
                                     outcome.key.round, outcome.answer->unusable));
@@ -120,13 +120,13 @@ void Federation::deliver(Outcome outcome) {
 }
 
 void Federation::silence(const std::string& site, const job::SessionKey& key, secagg::Phase step) {
-  if (step >= secagg::Phase::kConfirming) return;  // its vector is in the sum; the others are enough
+  if (step >= secagg::Phase::kConfirming) return;  // its vector is in the sum, and the other sites are enough
   parts_.pool.cancel(site, key);
   underway_.erase({site, key});
   driver_->site_failed(site, key, fmt::format("simulated dropout while {}", secagg::name_of(step)), now());
 }
 
-/// A site of a masked session advertises its keys, or is gone already.
+/// Lets a site of a masked session advertise its keys, unless it has dropped out already.
 void Federation::begin_masks(const job::SessionKey& key, const job::RoundOrder& order, const std::string& site) {
   if (plan_.masked->drops(site, secagg::Phase::kAdvertising)) {
     silence(site, key, secagg::Phase::kAdvertising);
@@ -144,15 +144,16 @@ void Federation::begin_masks(const job::SessionKey& key, const job::RoundOrder& 
   if (!advertised) driver_->site_failed(site, key, advertised.error().message, now());
 }
 
-/// One step that the driver sent to a site, and the site's answer.
+/// Passes one message of the driver to a site, and the site's answer back.
 void Federation::pass_masking() {
   const std::string site = std::move(masking_.front().first);
   const wire::Masking step = std::move(masking_.front().second);
   masking_.pop_front();
-  if (step.key != plan_.masked->session()) return;  // enough others answered, and the job went on
+  if (step.key != plan_.masked->session()) return;  // enough other sites answered, and the job continued
   const auto message = secagg::decode_coordinator_message(step.message);
   if (!message) return driver_->site_failed(site, step.key, message.error().message, now());
-  // Adverts ask for shares, boxes for the vector, survivors for a confirmation, an unmask request for the last shares.
+  // Adverts ask for shares, boxes for the vector, survivors for a confirmation, and an unmask request for the last
+  // shares.
   const auto asked = static_cast<secagg::Phase>(message->index() + static_cast<std::size_t>(secagg::Phase::kSharing));
   if (plan_.masked->drops(site, asked)) {
     silence(site, step.key, asked);
@@ -178,7 +179,7 @@ void Federation::finish_round_and_stop(std::string reason) {
   settle();
 }
 
-/// Deals with what the driver sent until it waits for tasks or has ended.
+/// Handles the driver's messages until it waits for tasks or has ended.
 void Federation::settle() {
   while (!ended()) {
     if (!offered_.empty()) {
@@ -255,7 +256,7 @@ void Federation::post_sessions() {
   }
 }
 
-/// Nothing is under way: whatever the driver waits for is a deadline, and need not be waited for.
+/// No task is running, so the driver waits only for a deadline, which can be skipped.
 void Federation::pass_time() {
   const auto deadline = driver_->next_deadline();
   if (!deadline) {

@@ -1,4 +1,5 @@
-// What simulated sites do in mode masked: they agree on a key, mask their vectors with tags, check totals and sign.
+// The simulated sites' behaviour in mode masked: they agree on a key, mask their vectors with tags, check totals and
+// sign.
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
@@ -17,7 +18,7 @@ constexpr std::string_view kUpload = "upload";
 constexpr std::string_view kCheck = "check";
 constexpr std::string_view kEndorse = "endorse";
 
-/// A masked vector with its tag behind it.
+/// A masked vector followed by its tag.
 class TaggedWords final : public aggregation::WordSource {
  public:
   TaggedWords(std::span<const std::uint32_t> words, secagg::FieldElement tag)
@@ -140,7 +141,7 @@ bool Federation::post_next() {
   return true;
 }
 
-/// Masks a vector that is made, unless its site falls silent instead.
+/// Masks a finished vector, unless its site drops out instead.
 void Federation::upload(Outcome outcome) {
   const std::string& site = outcome.site;
   const job::SessionKey& key = outcome.key;

@@ -223,7 +223,7 @@ Result<std::vector<std::byte>> MaskedGroups::endorse(const std::string& site) co
 }
 
 Result<void> MaskedGroups::committed(const wire::RoundCommitted& commit) {
-  if (committed_ == commit || census_ == commit) return {};  // said again to a site that is back
+  if (committed_ == commit || census_ == commit) return {};  // repeated for a site that has reconnected
   CONSILIUM_ASSIGN(const secagg::SignedCommit decoded, secagg::decode_commit(commit.commit));
   CONSILIUM_TRY(secagg::check_commit(decoded, groups_, job::colluding_sites(spec_), *identities_.authenticator()));
   if (!checked_ || decoded.statement != checked_->second)

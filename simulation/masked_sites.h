@@ -19,18 +19,19 @@
 
 namespace consilium::simulation {
 
-/// The sites' side of secure aggregation in mode `masked-threshold` for simulated sites: each has a protocol of its
-/// own. Nothing of it touches a disk. Not thread-safe.
+/// The sites' side of secure aggregation in mode `masked-threshold`, for simulated sites. Each site has its own
+/// protocol object. Nothing is written to disk. Not thread-safe.
 class MaskedSites {
  public:
-  /// @param identities  outlives the object
+  /// @param identities  must outlive the object
   MaskedSites(const SiteIdentities& identities, DropPlan drops) : identities_(identities), plan_(std::move(drops)) {}
 
-  /// Draws who falls silent in a session, a function of (seed, round, names) alone; training sessions only.
+  /// Draws which sites drop out in a session, as a function of (seed, round, names) alone. Only training sessions have
+  /// dropouts.
   void open(const job::SessionKey& key, const job::RoundOrder& order, const std::vector<std::string>& cohort);
-  /// The session that open() named last; what was said in earlier ones is over.
+  /// Returns the session that open() named last. The messages of earlier ones are obsolete.
   [[nodiscard]] const job::SessionKey& session() const { return session_; }
-  /// Does the site fall silent at this step or before?
+  /// Returns true if the site drops out at this step or before.
   [[nodiscard]] bool drops(const std::string& site, secagg::Phase step) const;
 
   /// Step 1. @return the advert
@@ -38,7 +39,7 @@ class MaskedSites {
   Result<std::optional<secagg::SiteMessage>> receive(const std::string& site,
                                                      const secagg::CoordinatorMessage& message);
   [[nodiscard]] bool keyed(const std::string& site) const;
-  /// Masks the site's one vector of this session.
+  /// Masks the site's only vector of this session.
   Result<void> mask(const std::string& site, std::span<std::uint32_t> words, unsigned threads);
 
  private:
@@ -46,7 +47,7 @@ class MaskedSites {
   DropPlan plan_;
   crypto::SystemRandom random_;
   job::SessionKey session_;
-  std::map<std::string, secagg::SiteProtocol> protocols_;  ///< of the session under way
+  std::map<std::string, secagg::SiteProtocol> protocols_;  ///< for the current session
   std::map<std::string, secagg::Phase> silent_from_;
 };
 

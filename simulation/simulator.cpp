@@ -23,14 +23,14 @@
 namespace consilium::simulation {
 namespace {
 
-/// Wakes the loop because somebody asked to stop.
+/// Wakes the loop because a stop was requested.
 struct Interrupted {};
 using Event = std::variant<Outcome, Interrupted>;
 
 constexpr const char* kInterrupted = "interrupted";
-/// What the job ids of evaluations outside of jobs begin with; a number follows.
+/// Prefix of the job ids of evaluations outside jobs; a number follows.
 const std::string kEvaluation = "evaluation-";
-/// An ensemble's models lie in memory together, once for each worker.
+/// An ensemble's models are in memory together, once for each worker.
 constexpr std::size_t kMaxEnsembleBytes = std::size_t{1} << 30;
 
 /// The sites' side of secure aggregation, in one of its two modes.
@@ -86,7 +86,7 @@ class Simulator::Impl {
     return Federation::create(std::move(plan), {pool_, journal_, blobs_, std::move(changed)});
   }
 
-  /// Runs federations, as many at a time as there are workers, until all have ended.
+  /// Runs federations until all have ended, at most as many at a time as there are workers.
   Result<void> drive(std::vector<std::unique_ptr<Federation>>& federations, std::stop_token stop) {
     const std::stop_callback wake(stop, [this] { events_.post(Interrupted{}); });
     std::map<std::string, Federation*> running;
@@ -118,7 +118,7 @@ class Simulator::Impl {
                                               const std::vector<crypto::Digest>& models, std::stop_token stop) {
     job::JobSpec spec = job.spec;
     spec.evaluation = {1, split};
-    // No census comes before: the losses of all classes weigh the same.
+    // No census has taken place, so the losses of all classes have the same weight.
     spec.training.loss = task::with_weights(std::move(spec.training.loss), spec.task.kind, {});
     CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(spec.model));
     const auto context = std::make_shared<const JobContext>(JobContext{spec, std::move(manifest), job.atlas});
@@ -127,7 +127,7 @@ class Simulator::Impl {
       CONSILIUM_ASSIGN(job::RoundOrder order, job::expected_order(spec, evaluation_key(spec, i), 1, models[i]));
       orders.push_back(std::move(order));
     }
-    // Site by site, not model by model: each site's data is loaded once.
+    // Iterates over sites first and models second, so that each site's data is loaded once.
     for (const SimulatedSite& site : job.sites) {
       for (std::size_t i = 0; i < orders.size(); ++i)
         pool_.post({context, site, evaluation_key(spec, i), orders[i], {}, {}, job_of(models[i])});
@@ -169,7 +169,8 @@ class Simulator::Impl {
     return patients;
   }
 
-  /// The job that ended with a model, to which sites add tensors of their own; "" where it is complete as it is.
+  /// Returns the job that ended with a model to which sites add their own tensors, or "" if the model is complete
+  /// without them.
   [[nodiscard]] std::string job_of(const crypto::Digest& model) const {
     const auto found = jobs_by_model_.find(model);
     return found == jobs_by_model_.end() ? std::string() : found->second;
@@ -183,7 +184,7 @@ class Simulator::Impl {
     return parameters;
   }
 
-  /// Makes the model of a federation of one site complete: with the tensors that the site trained for itself.
+  /// Completes the model of a federation of one site with the tensors that the site trained for itself.
   Result<crypto::Digest> complete(const crypto::Digest& model, const std::string& job_id, const std::string& site,
                                   const ParameterManifest& manifest) {
     if (manifest.local_size() == 0) return model;
@@ -198,15 +199,15 @@ class Simulator::Impl {
   std::map<crypto::Digest, std::string> jobs_by_model_;
   journal::MemoryJournal journal_;
   process::EventQueue<Event> events_;
-  std::uint64_t jobs_ = 0;  ///< begun
-  WorkerPool pool_;         // last: its threads post to the queue
+  std::uint64_t jobs_ = 0;  ///< number of jobs begun
+  WorkerPool pool_;         // must be last: its threads post to the queue
 
  private:
   static job::SessionKey evaluation_key(const job::JobSpec& spec, std::size_t index) {
     return {kEvaluation + std::to_string(index), job::SumKind::kEvaluate, spec.federation.rounds, 1};
   }
 
-  /// Hands on the answers of evaluations, each with the number that its key has.
+  /// Passes on the answers of evaluations, each with the number in its key.
   Result<void> collect(std::size_t answers, std::stop_token stop,
                        const std::function<void(std::size_t, Outcome&)>& take) {
     const std::stop_callback wake(stop, [this] { events_.post(Interrupted{}); });
@@ -242,7 +243,7 @@ Result<report::JobStatus> Simulator::federate(const Job& job, std::function<void
     CONSILIUM_ASSIGN(SiteIdentities identities, SiteIdentities::create(job.spec.federation.sites));
     secure.emplace(SecureSites{std::move(identities)});
     if (job::sums_whole_groups(job.spec)) {
-      // The job stays as it is, its roster too: its digest is part of what training draws from.
+      // The job, including its roster, stays unchanged, because the randomness of training depends on its digest.
       CONSILIUM_ASSIGN(secure->groups, MaskedGroups::create(job.spec, secure->identities, job.drops));
     } else {
       secure->masked.emplace(secure->identities, job.drops);
@@ -254,7 +255,7 @@ Result<report::JobStatus> Simulator::federate(const Job& job, std::function<void
   CONSILIUM_TRY(impl_->drive(federations, stop));
   if (masking != nullptr) *masking = federations[0]->masking_costs();
   report::JobStatus status = federations[0]->status();
-  // The initial model goes with the federation; nobody asked for it back.
+  // The initial model is removed with the federation, and no caller needs it.
   if (status.history.empty() && status.model == federations[0]->initial_model()) status.model.reset();
   if (status.model) impl_->jobs_by_model_[*status.model] = status.job_id;
   if (status.phase == report::JobPhase::kFailed) {
@@ -301,7 +302,7 @@ Result<report::Comparison> Simulator::compare(const Job& job, const Arms& arms, 
     one.spec.federation.sites = {site.name};
     one.spec.federation.fraction = 1.0;
     one.spec.federation.minimum_sites = 1;
-    // Where the federation stops early or keeps its best round, those that it is compared with do so too, each by its
+    // If the federation stops early or keeps its best round, the models that it is compared with do so too, each by its
     // own data.
     const bool chooses = one.spec.evaluation.patience > 0 || one.spec.evaluation.keep_best;
     if (!chooses) one.spec.evaluation = {0, one.spec.evaluation.split};
@@ -309,7 +310,7 @@ Result<report::Comparison> Simulator::compare(const Job& job, const Arms& arms, 
     jobs.push_back(std::move(one));
     names.push_back(site.name);
   };
-  if (arms.pooled) federation_of_one(pool);  // first: it takes longest
+  if (arms.pooled) federation_of_one(pool);  // first, because it takes longest
   if (arms.alone) std::ranges::for_each(job.sites, federation_of_one);
 
   std::vector<std::unique_ptr<Federation>> federations;

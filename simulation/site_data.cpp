@@ -29,13 +29,13 @@ trainer::DataSource source_of(const std::filesystem::path& path) {
   return data::source_at(std::filesystem::absolute(path));
 }
 
-/// Reads a file that holds what stands under a data set's name in client.yaml; relative paths begin at its folder.
+/// Reads a file that holds what client.yaml has under a data set's name. Relative paths start at the file's folder.
 Result<trainer::DataSource> described(const std::filesystem::path& file) {
   CONSILIUM_ASSIGN(const config::Value description, config::read(std::filesystem::absolute(file)));
   return client::read_data_description(description);
 }
 
-/// Fails where a site's data aren't whole arrays.
+/// Fails if a site's data aren't whole arrays.
 Result<void> check_arrays(const std::vector<SimulatedSite>& sites, std::string_view otherwise) {
   for (const SimulatedSite& site : sites) {
     const trainer::DataType* type = trainer::find_data_type(site.data.type);
@@ -54,7 +54,7 @@ Result<void> make_folder(const std::filesystem::path& folder) {
   return {};
 }
 
-/// Puts the examples of one split behind another's. Fails where one has uint8 images and the other floats.
+/// Appends the examples of one split to another. Fails if one has uint8 images and the other has floats.
 Result<void> append(data::Split& to, data::Split from) {
   if (from.size() == 0) return {};
   if (to.size() == 0) {
@@ -88,7 +88,7 @@ Result<data::SyntheticSpec> parse_synthetic(std::string_view text) {
               fmt::format("--data {}{}: expected synthetic:ALPHA,BETA, e.g. synthetic:1,1", kSyntheticData, text));
 }
 
-/// Removes the sites of an earlier run, which may have had others.
+/// Removes the sites' files of an earlier run, which may have had other sites.
 void remove_arrays(const std::filesystem::path& folder) {
   std::error_code ignored;
   std::vector<std::filesystem::path> found;
@@ -98,7 +98,7 @@ void remove_arrays(const std::filesystem::path& folder) {
   for (const std::filesystem::path& file : found) std::filesystem::remove(file, ignored);
 }
 
-/// Generates the sites' data sets in place of dividing one.
+/// Generates the sites' data sets instead of dividing one.
 Result<std::vector<SimulatedSite>> generate_to_folder(const SplitRequest& request, const job::JobSpec& job,
                                                       const std::filesystem::path& folder) {
   CONSILIUM_ASSIGN(data::SyntheticSpec spec, parse_synthetic(request.data.string().substr(kSyntheticData.size())));

@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::chrono::days kValidity{2};
 
-/// Checks each site's certificate once: all sites of a simulation check it against the same root, list and roster, and
-/// 200 of them would check 200 certificates each. Signatures are verified every time.
+/// Checks each site's certificate only once. All sites of a simulation check it against the same root, list and roster,
+/// so 200 sites would otherwise check 200 certificates each. Signatures are verified every time.
 class RememberingAuthenticator final : public secagg::Authenticator {
  public:
   explicit RememberingAuthenticator(secagg::RosterAuthenticator checks) : checks_(std::move(checks)) {}
@@ -33,7 +33,7 @@ class RememberingAuthenticator final : public secagg::Authenticator {
 
  private:
   secagg::RosterAuthenticator checks_;
-  mutable std::map<std::string, std::string> passed_;  ///< certificates, by site
+  mutable std::map<std::string, std::string> passed_;  ///< accepted certificates, by site
 };
 
 }  // namespace

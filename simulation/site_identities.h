@@ -14,8 +14,8 @@
 
 namespace consilium::simulation {
 
-/// A P-256 key and a certificate for each simulated site, of an authority made for the occasion, in a
-/// folder that goes with the object. Not thread-safe.
+/// A P-256 key and a certificate for each simulated site. A temporary authority issues them, in a folder that is
+/// removed with the object. Not thread-safe.
 class SiteIdentities {
  public:
   struct Identity {
@@ -24,17 +24,17 @@ class SiteIdentities {
   };
   static Result<SiteIdentities> create(const std::vector<std::string>& sites);
 
-  /// The identity of one of the sites.
+  /// Returns the identity of one of the sites.
   [[nodiscard]] const Identity& of(const std::string& site) const { return identities_.at(site); }
-  /// The fingerprints of the sites' keys.
+  /// Returns the fingerprints of the sites' keys.
   [[nodiscard]] const job::Roster& roster() const { return roster_; }
-  /// Accepts signatures of these sites alone.
+  /// Returns an authenticator that accepts only these sites' signatures.
   [[nodiscard]] std::shared_ptr<const secagg::Authenticator> authenticator() const { return authenticator_; }
 
  private:
   explicit SiteIdentities(files::TemporaryFolder folder) : folder_(std::move(folder)) {}
 
-  files::TemporaryFolder folder_;  ///< trust is read from it again and again, as in a daemon
+  files::TemporaryFolder folder_;  ///< the trust store reads its files repeatedly, as in a daemon
   std::map<std::string, Identity> identities_;
   job::Roster roster_;
   std::shared_ptr<const secagg::Authenticator> authenticator_;

@@ -12,7 +12,7 @@
 namespace consilium::simulation {
 namespace {
 
-/// Room for the counts of the patients that a trainer evaluates at a time.
+/// Space for the counts of the patients that a trainer evaluates at a time.
 constexpr std::size_t kPatientCountBytes = std::size_t{64} << 20;
 
 Result<masking::SiteSecret> secret_of(const Task& task) {
@@ -41,14 +41,14 @@ Result<Answer> SiteWorker::perform(const Task& task, std::stop_token stop) {
   return answer;
 }
 
-/// What a task's randomness begins with: the job's seed, or in mode masked the site's own secret.
+/// Returns the seed of a task's randomness: the job's seed, or in mode masked the site's own secret.
 Result<std::uint64_t> SiteWorker::seed_of(const Task& task) {
   if (!job::sums_whole_groups(task.job->spec)) return task.order.seed;
   CONSILIUM_ASSIGN(const masking::SiteSecret secret, secret_of(task));
   return secret.training_seed(task.order, task.job->spec.data.dataset);
 }
 
-/// Mode masked: a result that can't be used is contributed as a daemon would.
+/// Mode masked: contributes an unusable result as a daemon would.
 Result<Answer> SiteWorker::or_unusable(const Task& task, Result<Answer> answer) {
   const bool unusable = !answer && answer.error().code == ErrorCode::kInvalidArgument;
   if (!unusable || !job::sums_whole_groups(task.job->spec)) return answer;
@@ -65,7 +65,7 @@ Result<Answer> SiteWorker::attempt(const Task& task, std::stop_token stop) {
                 "more training examples than the bound of the population: " + std::to_string(prepared_.train_examples));
   }
   const auto failed = [this](Result<Answer> answer) {
-    // Whatever went wrong, the next task finds out for itself what the trainer still has.
+    // After any failure, the next task finds out for itself what the trainer still holds.
     if (!answer) request_.reset();
     return answer;
   };

@@ -12,17 +12,17 @@
 
 namespace consilium::simulation {
 
-/// One warm trainer that plays one site after the other. Not thread-safe.
+/// One warm trainer that plays the part of one site after another. Not thread-safe.
 class SiteWorker {
  public:
-  /// @param local  folder for the tensors that jobs leave to the sites
+  /// @param local  folder for the tensors that jobs leave at the sites
   SiteWorker(trainer::TrainerConfig trainer, const journal::BlobStore& blobs, std::filesystem::path local);
 
-  /// Does a task to its end. A trainer that a signal killed is started again once, as a site's daemon does.
+  /// Performs a task completely. If a signal kills the trainer, it is restarted once, as by a site's daemon.
   Result<Answer> perform(const Task& task, std::stop_token stop);
-  /// The data that the trainer holds: a task on it needs no loading.
+  /// Returns the data that the trainer holds. A task on the same data needs no loading.
   [[nodiscard]] const std::optional<trainer::DataSource>& loaded_data() const { return data_; }
-  /// Starts the trainer; returns what it says it is.
+  /// Starts the trainer and returns the software version that it reports.
   Result<std::string> start();
 
  private:
@@ -39,13 +39,13 @@ class SiteWorker {
   const journal::BlobStore& blobs_;
   std::filesystem::path local_;
   trainer::TrainerProcess trainer_;
-  std::optional<trainer::Prepare> request_;  ///< what the trainer has prepared
+  std::optional<trainer::Prepare> request_;  ///< what the trainer has been prepared for
   std::optional<trainer::DataSource> data_;
   trainer::Prepared prepared_;
   std::optional<trainer::SharedVector> global_;
   session::OwnModels own_;
   std::optional<trainer::SharedVector> delta_;
-  std::optional<crypto::Digest> model_;  ///< the model that lies in global_
+  std::optional<crypto::Digest> model_;  ///< the model in global_
 };
 
 }  // namespace consilium::simulation

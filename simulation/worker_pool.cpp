@@ -81,7 +81,7 @@ class WorkerPool::Impl {
   using Queue = std::list<Task>;
   using Place = Queue::iterator;
 
-  /// Takes a task off the queue, the oldest of its site first or not.
+  /// Removes a task from the queue, whatever its position among the tasks of its site.
   Task remove(Place place) {
     const auto found = by_site_.find(place->site.name);
     std::erase(found->second, place);
@@ -91,8 +91,8 @@ class WorkerPool::Impl {
     return task;
   }
 
-  /// The oldest task of the site whose data this worker's trainer holds, else of a site whose data none holds, else of
-  /// all.
+  /// Returns the oldest task of the site whose data this worker's trainer holds; else the oldest of a site whose data
+  /// no trainer holds; else the oldest of all.
   Place choose(std::size_t index) {
     if (held_[index]) {
       if (const auto found = by_site_.find(*held_[index]); found != by_site_.end()) return found->second.front();
@@ -104,7 +104,8 @@ class WorkerPool::Impl {
     return chosen == queue_.end() ? queue_.begin() : chosen;
   }
 
-  /// Waits for a task. @param holds_data  the trainer has the data of its last task's site still
+  /// Waits for a task.
+  /// @param holds_data  whether the trainer still has the data of its last task's site
   std::optional<Task> take(std::size_t index, bool holds_data) {
     std::unique_lock lock(mutex_);
     ready_.wait(lock, [this] { return closed_ || !queue_.empty(); });

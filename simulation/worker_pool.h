@@ -20,46 +20,46 @@
 
 namespace consilium::simulation {
 
-/// A site as data: what it is called, and where its examples lie.
+/// A simulated site: its name, and where its examples are stored.
 struct SimulatedSite {
   std::string name;
   trainer::DataSource data;
-  /// The file of its secret bytes (masking::SiteSecret); empty: made up from its name and the job's seed.
+  /// The file of its secret bytes (masking::SiteSecret); empty: derived from its name and the job's seed.
   std::filesystem::path secret{};
   bool operator==(const SimulatedSite&) const = default;
 };
 
-/// What every session of a job shares.
+/// The data that all sessions of a job share.
 struct JobContext {
   job::JobSpec spec;
   ParameterManifest manifest;
   std::string atlas{};  ///< the file of the job's atlas, the same for all sites
 };
 
-/// An evaluation outside of any session, patient by patient.
+/// An evaluation outside any session, patient by patient.
 struct PatientEvaluation {
   job::Split split = job::Split::kTest;
-  std::vector<crypto::Digest> models;  ///< one, or several whose mean prediction is evaluated
+  std::vector<crypto::Digest> models;  ///< one model, or several whose mean prediction is evaluated
 };
 
-/// One site's part in one session, for whichever worker is free.
+/// One site's part in one session, performed by any free worker.
 struct Task {
   std::shared_ptr<const JobContext> job;
   SimulatedSite site;
   job::SessionKey key;
   job::RoundOrder order;
-  std::optional<std::uint32_t> epochs;            ///< a straggler's, fewer than the order's: its work is partial
-  std::optional<PatientEvaluation> by_patient{};  ///< in place of what the order says
-  /// An evaluation's: the job in which the site trained tensors of its own (model.local); empty: that of the key.
+  std::optional<std::uint32_t> epochs;            ///< for a straggler: fewer than the order's, so its work is partial
+  std::optional<PatientEvaluation> by_patient{};  ///< replaces the work that the order names
+  /// For an evaluation: the job in which the site trained its own tensors (model.local); empty: the job of the key.
   std::string trained_in{};
 };
 
-/// What came of a task.
+/// The result of a task.
 struct Answer {
-  bool partial = false;              ///< partial work that the order doesn't keep: no words
-  std::vector<std::uint32_t> words;  ///< the site's vector, as a daemon would upload it
-  std::string unusable{};            ///< mode masked: why the vector says that the site's result can't be used
-  std::vector<task::PatientCounts> patients{};  ///< of an evaluation by patient; no words
+  bool partial = false;                         ///< partial work that the order discards: no words
+  std::vector<std::uint32_t> words;             ///< the site's vector, as a daemon would upload it
+  std::string unusable{};                       ///< mode masked: why the vector marks the site's result as unusable
+  std::vector<task::PatientCounts> patients{};  ///< for an evaluation by patient; no words then
 };
 struct Outcome {
   std::string site;
@@ -67,28 +67,29 @@ struct Outcome {
   Result<Answer> answer;
 };
 
-/// Where a simulated site keeps the tensors that jobs leave to it, in a folder for all sites.
+/// Returns where a simulated site keeps the tensors that jobs leave to it, in a folder shared by all sites.
 [[nodiscard]] session::LocalTensors local_tensors(const std::filesystem::path& folder, const std::string& site);
-/// What stands for a job in there: two runs of one job are two.
+/// Returns the key that represents a job in that folder. Two runs of one job have different keys.
 [[nodiscard]] crypto::Digest local_key(const std::string& job_id);
 
-/// Trainer processes that take sites' sessions one by one: as many sites as one likes cost the memory of the workers.
-/// Each task gives what it would at a site of its own: workers differ in nothing, and keep nothing between tasks but
-/// caches.
+/// Trainer processes that perform sites' sessions one after another, so that any number of sites costs only the memory
+/// of the workers. Each task gives the same result as at a separate site: workers don't differ, and keep only caches
+/// between tasks.
 class WorkerPool {
  public:
-  /// @param workers  trainer processes, at least 1; started by the first task that each takes
-  /// @param blobs    holds the global models; outlives the pool
+  /// @param workers  number of trainer processes, at least 1; each is started by its first task
+  /// @param blobs    holds the global models; must outlive the pool
   /// @param local    folder for the tensors that jobs leave to the sites
-  /// @param done     called from a worker's thread after each task that wasn't cancelled
+  /// @param done     called on a worker's thread after each task that wasn't cancelled
   WorkerPool(unsigned workers, trainer::TrainerConfig trainer, const journal::BlobStore& blobs,
              std::filesystem::path local, std::function<void(Outcome)> done);
-  ~WorkerPool();  ///< cancels what is going on, ends the trainers
+  ~WorkerPool();  ///< cancels running tasks and ends the trainers
 
   void post(Task task);
-  /// Drops the site's task of a session, or stops it; nothing more is heard of it.
+  /// Drops the site's task of a session, or stops it if it is running. `done` isn't called for it.
   void cancel(const std::string& site, const job::SessionKey& key);
-  /// What the trainers said they are ("consilium-trainer 0.1.0, LibTorch 2.13.0"); empty before the first task.
+  /// Returns the software version that the trainers report ("consilium-trainer 0.1.0, LibTorch 2.13.0"); empty before
+  /// the first task.
   [[nodiscard]] std::string trainer_software() const;
   [[nodiscard]] unsigned workers() const;
 

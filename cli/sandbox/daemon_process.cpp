@@ -35,10 +35,10 @@ std::string tail_of(const std::filesystem::path& file) {
   return out;
 }
 
-/// The child's half, between fork and exec: async-signal-safe calls alone.
+/// Runs in the child between fork and exec, with only async-signal-safe calls.
 [[noreturn]] void become(char* const* arguments, int log, pid_t parent) {
   ::setpgid(0, 0);
-  // The daemon stops as on SIGTERM should this command die first.
+  // If this command dies first, the daemon receives SIGTERM and stops normally.
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(125);
   sigset_t none;
@@ -69,7 +69,7 @@ Result<std::unique_ptr<DaemonProcess>> DaemonProcess::start(std::string name, co
   ::close(output);
   if (pid < 0)
     return fail(ErrorCode::kResourceExhausted, fmt::format("{} cannot be started: {}", name, std::strerror(problem)));
-  ::setpgid(pid, pid);  // as the child does: whoever comes first
+  ::setpgid(pid, pid);  // both parent and child do this, whichever comes first
   return std::unique_ptr<DaemonProcess>(new DaemonProcess(std::move(name), pid, log));
 }
 

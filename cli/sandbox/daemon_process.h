@@ -12,31 +12,31 @@
 
 namespace consilium::cli {
 
-/// A daemon that this command started: it leads a process group of its own (Ctrl-C doesn't reach it), its output goes
-/// to a log file, and it ends with this process whatever happens. Not thread-safe; made and destroyed on one thread.
+/// A daemon that this command started. It leads its own process group (Ctrl-C doesn't reach it), writes its output to a
+/// log file, and always ends with this process. Not thread-safe; create and destroy it on the same thread.
 class DaemonProcess {
  public:
-  /// @param name  what messages call it
+  /// @param name  its name in messages
   static Result<std::unique_ptr<DaemonProcess>> start(std::string name, const std::vector<std::string>& command,
                                                       const std::filesystem::path& log);
-  ~DaemonProcess();  ///< kill()
+  ~DaemonProcess();  ///< kills its process group
   DaemonProcess(const DaemonProcess&) = delete;
   DaemonProcess& operator=(const DaemonProcess&) = delete;
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] pid_t pid() const { return pid_; }
-  /// Is it still there? Collects it when it isn't.
+  /// Returns true while the process exists. Collects its exit status once it has ended.
   [[nodiscard]] bool running();
-  /// Fails where it has ended by itself, with the end of its log.
+  /// Fails if it has ended by itself. The error contains the end of its log.
   Result<void> check();
-  /// Returns the text of the last warning or error in its log; "" where there is none.
+  /// Returns the text of the last warning or error in its log, or "" if there is none.
   [[nodiscard]] std::string last_trouble() const;
-  /// SIGTERM.
+  /// Sends SIGTERM.
   void ask_to_stop();
-  /// Waits until it has ended, at most until `deadline`; then kills its group. Returns whether it ended by itself with
-  /// exit code 0.
+  /// Waits until it has ended, but no longer than until `deadline`; then kills its process group. Returns true if it
+  /// ended by itself with exit code 0.
   bool wait_stopped(std::chrono::steady_clock::time_point deadline);
-  /// Is any process of its group left?
+  /// Returns true if any process of its group is left.
   [[nodiscard]] bool group_alive() const;
 
  private:
@@ -51,7 +51,7 @@ class DaemonProcess {
   int status_ = 0;
 };
 
-/// Stops daemons in parallel, within `grace`. Returns the names of those that had to be killed.
+/// Stops daemons in parallel within `grace`. Returns the names of those that had to be killed.
 std::vector<std::string> stop_all(std::vector<std::unique_ptr<DaemonProcess>>& daemons,
                                   std::chrono::milliseconds grace);
 

@@ -38,7 +38,7 @@ Result<void> copy_to(const std::filesystem::path& from, const std::filesystem::p
   return {};
 }
 
-/// What `consilium-client enroll` and `consilium ca sign` do between two organisations, done in one place.
+/// Does in one place what `consilium-client enroll` and `consilium ca sign` do between two organisations.
 Result<void> certify(pki::Authority& authority, const pki::Identity& identity, const std::vector<std::string>& hosts,
                      const std::filesystem::path& folder) {
   CONSILIUM_ASSIGN(const pki::Enrollment enrolled, pki::enroll(identity, folder));
@@ -49,7 +49,7 @@ Result<void> certify(pki::Authority& authority, const pki::Identity& identity, c
   return copy_to(authority.revocation_list(), folder / "crl.pem");
 }
 
-/// Text between the double quotes of YAML.
+/// Puts text between double quotes for YAML.
 std::string yaml_text(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -161,7 +161,7 @@ constexpr const char* kReadme =
     "gets\n"
     "it from who runs the authority, never through the coordinator, and compares the keys by telephone.\n";
 
-/// What `consilium ca roster` writes, for everybody who holds a job against it.
+/// Writes what `consilium ca roster` writes, for every party that checks a job against it.
 Result<void> write_rosters(const pki::Authority& authority, const SandboxLayout& layout, const job::JobSpec& job,
                            const std::vector<simulation::SimulatedSite>& sites) {
   CONSILIUM_ASSIGN(const roster::Roster members, roster::members_of(authority));

@@ -13,20 +13,22 @@ namespace consilium::cli {
 /// The researcher's name in a sandbox.
 inline constexpr const char* kSandboxResearcher = "researcher";
 
-/// Where a sandbox's parts lie: as a real consortium's, but all in one folder.
+/// The layout of a sandbox: like a real consortium's, but all in one folder.
 struct SandboxLayout {
   std::filesystem::path root;
 
-  /// A machine of its own in a real consortium, without a network.
+  /// In a real consortium, this is a separate machine without a network.
   [[nodiscard]] std::filesystem::path offline() const { return root / "offline"; }
   [[nodiscard]] std::filesystem::path authority() const { return offline() / "ca"; }
   [[nodiscard]] std::filesystem::path coordinator() const { return root / "coordinator"; }
   [[nodiscard]] std::filesystem::path site(const std::string& name) const { return root / "sites" / name; }
   [[nodiscard]] std::filesystem::path researcher() const { return root / "researcher"; }
-  /// The researcher's copy; each site has its own.
+  /// Returns the researcher's copy; each site has its own.
   [[nodiscard]] std::filesystem::path roster() const { return researcher() / "roster.yaml"; }
-  [[nodiscard]] std::filesystem::path data() const { return root / "data"; }  ///< one .npz a site: simulate --site-data
-  /// Everybody's images together: only while the pool is trained for comparison. No real consortium has it.
+  [[nodiscard]] std::filesystem::path data() const {
+    return root / "data";
+  }  ///< one .npz file for each site: simulate --site-data
+  /// All sites' images together. Exists only while the pool is trained for comparison; no real consortium has it.
   [[nodiscard]] std::filesystem::path pool() const { return root / "pooled.npz"; }
   [[nodiscard]] std::filesystem::path results() const { return root / "results"; }
 };
@@ -36,17 +38,18 @@ struct SandboxTrainer {
   std::filesystem::path program;
   std::string device = "auto";
   unsigned threads = 1;
-  bool confined = true;  ///< false where this kernel can't confine them: the policies then say `sandbox: optional`
+  bool confined = true;  ///< false if this kernel can't confine them; the policies then say `sandbox: optional`
 };
 
-/// Makes the consortium's root, a key and certificate for everybody, the roster of each site and of the researcher, a
-/// README and coordinator.yaml: everything that is there before the first daemon starts.
-/// @param job  its data set is the consortium's only population, bounded by the largest site's training examples
+/// Creates everything that must exist before the first daemon starts: the consortium's root, a key and certificate for
+/// every party, the rosters of each site and of the researcher, a README, and coordinator.yaml.
+/// @param job  its data set is the consortium's only population, whose bound is the largest site's number of training
+///   examples
 Result<void> provision(const SandboxLayout& layout, const job::JobSpec& job,
                        const std::vector<simulation::SimulatedSite>& sites);
 
 /// Writes each site's client.yaml and policy.yaml, and the researcher's config.yaml.
-/// @param port that the coordinator listens on
+/// @param port  the port that the coordinator listens on
 Result<void> write_site_configs(const SandboxLayout& layout, const job::JobSpec& job,
                                 const std::vector<simulation::SimulatedSite>& sites, const SandboxTrainer& trainer,
                                 int port);

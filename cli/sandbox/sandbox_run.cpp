@@ -41,7 +41,7 @@ constexpr std::chrono::milliseconds kStopGrace{8000};
 
 Error interrupted() { return {ErrorCode::kCancelled, "interrupted; everything that was started is stopped"}; }
 
-/// One sandbox, from its folder to its verdict. What it started is stopped when it is destroyed, whatever happened.
+/// One sandbox, from its folder to its verdict. The destructor stops everything that it started.
 class Sandbox {
  public:
   explicit Sandbox(SandboxOptions options) : options_(std::move(options)) {}
@@ -54,7 +54,7 @@ class Sandbox {
         std::filesystem::remove_all(part, ignored);
       }
       for (const char* file : {"job.yaml", "README.txt"}) std::filesystem::remove(layout_.root / file, ignored);
-      std::filesystem::remove(layout_.root, ignored);  // goes where no results are in it
+      std::filesystem::remove(layout_.root, ignored);  // removes the folder only if no results are in it
     }
   }
   Sandbox(const Sandbox&) = delete;
@@ -116,8 +116,8 @@ class Sandbox {
     return {};
   }
 
-  /// A kernel without Landlock and the like can't confine trainers: the policies then say so, as a hospital's would
-  /// have to.
+  /// Returns false if the kernel lacks what confines trainers, such as Landlock. The policies then say so, as a
+  /// hospital's would have to.
   bool trainers_can_be_confined() const {
     trainer::TrainerConfig config = simulator_config_.trainer;
     config.require_sandbox = true;
@@ -172,8 +172,8 @@ class Sandbox {
     return {};
   }
 
-  /// What each daemon's log has as its last warning or error. Sites keep their reasons to themselves, but all of these
-  /// are of this machine.
+  /// Returns the last warning or error in each daemon's log. Sites keep their reasons private, but here all of them run
+  /// on this machine.
   [[nodiscard]] std::string troubles_in_words() const {
     std::string text;
     for (const auto& daemon : daemons_) {
@@ -217,7 +217,7 @@ class Sandbox {
     return {};
   }
 
-  /// Looks at a job at a site and approves it; false where the site wasn't offered it yet.
+  /// Reviews a job at a site and approves it. Returns false if the site hasn't been offered the job yet.
   static Result<bool> approve_at(const std::filesystem::path& state_dir, const std::string& job_id) {
     CONSILIUM_ASSIGN(const std::string shown, approval::ask_daemon(state_dir, approval::request_text("show", job_id)));
     const auto job = nlohmann::json::parse(shown, nullptr, false);
@@ -228,7 +228,7 @@ class Sandbox {
     return decided.is_object() && !decided.contains("error");
   }
 
-  /// Does what a person at each hospital does: nobody else in this folder could.
+  /// Approves the job at every site, as a person at each hospital would.
   Result<void> approve_everywhere(const std::string& job_id) {
     for (const auto& site : job_.sites) {
       CONSILIUM_TRY(wait_until("every site was offered the job", [&]() -> Result<bool> {
@@ -283,7 +283,7 @@ class Sandbox {
       fmt::print("\nmodel and report: {}\n", layout_.results().string());
       if (!temporary_) fmt::print("the consortium's keys, configurations, logs and data: {}\n", layout_.root.string());
     }
-    // Being behind is a result, not a failure: with few test examples either side may be ahead by chance.
+    // A lower score is a result, not a failure: with few test examples, either side may be ahead by chance.
     if (!better && !options_.json) {
       fmt::print(
           "the federation isn't more accurate here than the mean of the sites alone; try more rounds or more data a "

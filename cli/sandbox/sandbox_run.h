@@ -8,10 +8,12 @@
 namespace consilium::cli {
 
 struct SandboxOptions : SimulationOptions {
-  std::string keep;  ///< folder to make the consortium in; "": a temporary one, of which the results alone are kept
+  std::string
+      keep;  ///< folder in which to create the consortium; "": a temporary one, of which only the results are kept
 };
 
-/// Provisions a consortium, runs the job with real daemons, compares, stops everything. Returns the exit code.
+/// Provisions a consortium, runs the job with real daemons, compares the models, and stops everything. Returns the exit
+/// code.
 Result<int> run_sandbox(const SandboxOptions& options);
 
 }  // namespace consilium::cli

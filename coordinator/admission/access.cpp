@@ -14,7 +14,7 @@ report::JobStatus without_results(report::JobStatus status) {
   return status;
 }
 
-/// Says why the caller may not, and whom to ask.
+/// Returns the message of a refusal, which says whom to ask.
 std::string refusal(const pki::Identity& caller, const Parties& job, Access access) {
   switch (access) {
     case Access::kRead:

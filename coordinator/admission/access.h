@@ -7,39 +7,39 @@
 #include "common/pki/identity.h"
 #include "common/report/job_status.h"
 
-/// Who may do what with a job: the one place where the roles of callers are told apart.
+/// Decides what each caller may do with a job. This is the only place that distinguishes callers by role.
 namespace consilium::admission {
 
-/// What a caller asks of the coordinator.
+/// The operations that a caller can request from the coordinator.
 enum class Access {
-  kSubmit,  ///< bring a job in
-  kList,    ///< see which jobs and sites there are
+  kSubmit,  ///< submit a job
+  kList,    ///< list the jobs and the sites
   kRead,    ///< watch a job, read its spec, fetch its models
-  kStop,    ///< end a job
-  kRemove,  ///< take a job off the list once it has ended
+  kStop,    ///< stop a job
+  kRemove,  ///< remove an ended job from the list
 };
 
-/// Returns the roles that may ask for that at all; permit() says of which jobs. An operator keeps the coordinator
-/// running: they see, stop and remove every job, and get nothing that a job learned.
+/// Returns the roles that may request this operation at all; permit() decides for which jobs. An operator keeps the
+/// coordinator running: operators can see, stop and remove every job, but get nothing that a job learned.
 [[nodiscard]] std::vector<pki::Role> allowed_roles(Access access);
 
-/// The people of a job.
+/// The people connected with a job.
 struct Parties {
   std::string job_id;
-  std::string researcher;            ///< who submitted it
-  std::vector<std::string> readers;  ///< whom its spec names
+  std::string researcher;            ///< the person who submitted it
+  std::vector<std::string> readers;  ///< the researchers that its spec names as readers
 };
 
-/// Says whether a caller may do that with a job. A researcher may do everything with a job that they have submitted,
-/// and may read one that names them as a reader; an operator may do with every job what allowed_roles() lets them.
-/// kPermissionDenied otherwise; the message says whom to ask.
+/// Checks whether a caller may perform this operation on a job. Researchers may do everything with the jobs that they
+/// submitted, and may read a job that names them as a reader. Operators may perform the operations that allowed_roles()
+/// grants them on every job. Otherwise fails with kPermissionDenied; the message says whom to ask.
 Result<void> permit(const pki::Identity& caller, const Parties& job, Access access);
 
-/// Returns what everybody may know of a job: its id, researcher, name, phase, round and rounds.
+/// Returns the part of a status that everybody may see: the job's id, researcher, name, phase, round and rounds.
 [[nodiscard]] report::JobStatus outline_of(const report::JobStatus& status);
 
-/// Returns of a job's status what a caller may see in the list: all of it where they may read the job, else its
-/// outline. An operator sees everything but what the job learned: its history, its
+/// Returns the part of a job's status that a caller may see in the list. That is the whole status if the caller may
+/// read the job, and its outline otherwise. An operator sees everything except what the job learned: its history, its
 /// model and the number of examples.
 [[nodiscard]] report::JobStatus visible_to(const pki::Identity& caller, const Parties& job,
                                            const report::JobStatus& status);

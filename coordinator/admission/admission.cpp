@@ -16,7 +16,7 @@
 namespace consilium::admission {
 namespace {
 
-/// Checks an uploaded vector: the size that the model has, and no NaN or infinity.
+/// Checks that an uploaded vector has the model's size and contains no NaN or infinity.
 Result<void> check_initial_weights(const crypto::Digest& digest, std::size_t parameter_count,
                                    const journal::BlobStore& blobs) {
   const auto size = blobs.size(digest);

@@ -11,19 +11,19 @@
 
 namespace consilium::admission {
 
-/// A job that may run: its spec, and the blob that holds the weights it starts from.
+/// A job that has been accepted: its spec, and the blob with the weights that it starts from.
 struct AdmittedJob {
   job::JobSpec spec;
   crypto::Digest initial_model{};
 };
 
-/// Decides whether a submitted job may run at all, and lays out its initial model: the weights that the researcher
-/// uploaded, or those that the spec and its seed give. Errors name the key path.
+/// Decides whether a submitted job may run at all, and writes its initial model: the weights that the researcher
+/// uploaded, or those derived from the spec and its seed. Errors name the key path.
 Result<AdmittedJob> admit(const std::string& spec_text, journal::BlobStore& blobs);
 
-/// Checks that whoever submits a job signed it themselves, for this coordinator: sites would decline it otherwise.
+/// Checks that the submitter signed the job personally, for this coordinator; otherwise the sites would decline it.
+/// Fails with kPermissionDenied, kUnauthenticated or kDeadlineExceeded; the message says what is wrong.
 /// @param researcher  name in the certificate of the connection
-/// kPermissionDenied, kUnauthenticated or kDeadlineExceeded say what is wrong.
 Result<void> check_submitter(const std::string& researcher, const job::JobSpec& spec,
                              const job::JobSignature& signature, const pki::Identity& self,
                              const pki::TrustStore& trust);

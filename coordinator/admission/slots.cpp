@@ -27,7 +27,7 @@ std::vector<std::string> ids_where(const std::vector<const Candidate*>& jobs, Pr
   return ids;
 }
 
-/// Jobs that hold slots, and those before the one at hand that wait for a slot.
+/// The jobs that a job may have to wait for: those that hold slots, and earlier ones that wait for a slot.
 struct Ahead {
   std::vector<const Candidate*> holding;
   std::vector<const Candidate*> passed_over;
@@ -64,11 +64,11 @@ SlotPlan choose_startable(const std::vector<Candidate>& jobs, const SlotLimits& 
       continue;
     }
     left.push_back(&job);
-    // Its own researcher's jobs are what it waits for: nobody else should wait with it.
+    // The job waits only for its own researcher's jobs, and no other job should have to wait with it.
     const bool own_quota = obstacle && obstacle->kind == Obstacle::Kind::kQuota;
     if (job.readiness != round::Readiness::kLacking && !own_quota) ahead.passed_over.push_back(&job);
   }
-  // Looked at again now that all slots are given: a job that lacks sites may be behind one that came later.
+  // Check these jobs again now that all slots are assigned, because a job that lacks sites may be behind a later one.
   const auto passed_over = std::exchange(ahead.passed_over, {});
   for (const Candidate* job : left) {
     if (auto obstacle = obstacle_of(*job, ahead, limits)) plan.obstacles.emplace(job->job_id, *std::move(obstacle));

@@ -18,8 +18,8 @@ namespace consilium::journal {
 
 namespace fs = std::filesystem;
 
-/// What the store's threads share. The mutex guards the counts, and every rename and removal, so that a blob that is
-/// being put again isn't removed under the one who puts it.
+/// The state shared by the store's threads. The mutex guards the counts and every rename and removal, so that a blob
+/// isn't removed while another thread is putting it again.
 struct BlobStore::Shared {
   fs::path folder;
   mutable std::mutex mutex;
@@ -31,11 +31,11 @@ namespace {
 constexpr std::size_t kChunk = 1 << 20;
 constexpr std::string_view kTemporary = "incoming-";
 
-/// Gives a file that lies on the disk its name in the store.
+/// Moves a file that is already on disk to its name in the store.
 Result<void> keep(files::AtomicFile& file, const crypto::Digest& digest, const fs::path& folder, std::mutex& mutex) {
   const fs::path target = folder / crypto::to_hex(digest);
   const std::lock_guard lock(mutex);
-  return file.rename_to(target);  // over an equal one, if it is there: the bytes are the same
+  return file.rename_to(target);  // replaces an existing blob, whose bytes are the same
 }
 
 }  // namespace
@@ -66,7 +66,7 @@ Result<BlobStore> BlobStore::open(const fs::path& folder) {
 Result<crypto::Digest> BlobStore::put(std::span<const std::byte> bytes) {
   CONSILIUM_ASSIGN(files::AtomicFile file,
                    files::AtomicFile::create_in(shared_->folder, kTemporary, files::Access::kOwner));
-  // Hashed on another core while this one writes, and the disk works.
+  // Hash on another core while this thread writes and the disk works.
   auto hashed = std::async(std::launch::async, [bytes] { return crypto::sha256(bytes); });
   CONSILIUM_TRY(file.write(bytes));
   CONSILIUM_TRY(file.sync());

@@ -10,36 +10,36 @@
 
 namespace consilium::journal {
 
-/// Files named by the SHA-256 of their bytes, in one folder. Thread-safe; a blob is there whole or not at all. Jobs
-/// retain the blobs they need, since two jobs that compute the same model share its file.
+/// Stores files under the SHA-256 of their bytes, in one folder. Thread-safe. A blob is either complete or absent. Jobs
+/// retain the blobs that they need, because two jobs that compute the same model share its file.
 class BlobStore {
  public:
-  /// Creates the folder where it is missing, and removes what an interrupted put() left in it.
+  /// Creates the folder if it is missing, and removes what an interrupted put() left in it.
   static Result<BlobStore> open(const std::filesystem::path& folder);
   BlobStore(BlobStore&&) noexcept;
   BlobStore& operator=(BlobStore&&) noexcept;
   ~BlobStore();
 
-  /// Writes a blob: temporary file, fsync, rename, fsync of the folder. One that is there already is left as it is.
+  /// Writes a blob: temporary file, fsync, rename, fsync of the folder. An existing blob is replaced by the same bytes.
   Result<crypto::Digest> put(std::span<const std::byte> bytes);
-  /// Copies a file into the store, hashing what it writes; `source` stays. At most `max_bytes`, else
-  /// kResourceExhausted.
+  /// Copies a file into the store and hashes it on the way; `source` stays. Fails with kResourceExhausted if the file
+  /// has more than `max_bytes`.
   Result<crypto::Digest> put_file(const std::filesystem::path& source, std::uint64_t max_bytes);
-  /// kNotFound where there is no such blob.
+  /// Returns the size in bytes. Fails with kNotFound if there is no such blob.
   Result<std::uint64_t> size(const crypto::Digest& digest) const;
-  /// Reads bytes from `offset` into `out` (pread); returns how many, less than asked at the end.
+  /// Reads bytes from `offset` into `out` (pread). Returns how many it read, which is fewer than requested at the end.
   Result<std::size_t> read(const crypto::Digest& digest, std::uint64_t offset, std::span<std::byte> out) const;
-  /// Where the blob lies: to serve it with few system calls.
+  /// Returns the path of the blob's file, so that it can be served with few system calls.
   [[nodiscard]] std::filesystem::path path(const crypto::Digest& digest) const;
 
-  /// Keeps a blob until as many release() calls; retain it before or after its put().
+  /// Keeps a blob until release() has been called as many times. May be called before or after the blob's put().
   void retain(const crypto::Digest& digest);
-  /// Ends one retain(); the last one removes the file.
+  /// Cancels one retain(). The last release() removes the file.
   void release(const crypto::Digest& digest);
-  /// Removes a blob, unless somebody retains it.
+  /// Removes a blob unless it is retained.
   void remove(const crypto::Digest& digest);
-  /// Removes every blob that nobody retains; returns how many bytes that freed. To be called before others put blobs:
-  /// one that has just been put and isn't retained yet would go, too.
+  /// Removes every blob that isn't retained and returns how many bytes that freed. Must be called before other threads
+  /// put blobs, because it would also remove a blob that has just been put and isn't retained yet.
   std::uint64_t remove_unretained();
 
  private:

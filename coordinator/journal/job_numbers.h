@@ -9,14 +9,14 @@
 
 namespace consilium::journal {
 
-/// Numbers the jobs of a name, never one twice, restarts included: sites remember by a job's id which sums they have
-/// helped to unmask. One thread at a time.
+/// Numbers the jobs of each name and never repeats a number, even after a restart: sites use a job's id to remember
+/// which sums they have helped to unmask. Not thread-safe.
 class JobNumbers {
  public:
-  /// @param file  job_numbers.json, made with the first number; an empty path keeps them in memory
+  /// @param file  job_numbers.json, created with the first number; an empty path keeps the numbers in memory
   static Result<JobNumbers> open(const std::filesystem::path& file);
 
-  /// The next number of that name, from 1; on disk before it is returned.
+  /// Returns the next number for that name, starting at 1. The number is on disk before this function returns.
   Result<std::uint64_t> next(const std::string& job_name);
 
  private:

@@ -7,19 +7,19 @@
 
 namespace consilium::journal {
 
-/// One thing that the coordinator decided, recorded before anybody is told.
+/// A decision of the coordinator, recorded before any site or researcher learns of it.
 struct Entry {
-  std::uint64_t effect_id = 0;  ///< strictly increasing within a job; carrying an effect out twice changes nothing
+  std::uint64_t effect_id = 0;  ///< strictly increasing within a job; carrying out an effect twice changes nothing
   std::string job_id;
   std::string kind;    ///< "offer", "close", "commit", "end", ...
   std::string detail;  ///< JSON
 };
 
-/// Where decisions are recorded (in memory for now; SQLite when crash recovery comes).
+/// Records decisions (in memory for now; in SQLite once crash recovery is implemented).
 class Journal {
  public:
   virtual ~Journal() = default;
-  /// Records durably, or fails; the caller then carries nothing out.
+  /// Records an entry durably, or fails; in that case the caller must not carry out the decision.
   virtual Result<void> append(const Entry& entry) = 0;
 };
 

@@ -11,16 +11,16 @@
 
 namespace consilium::journal {
 
-/// A journal that a restart forgets: it checks what a durable one would rely on, and keeps the latest entries.
-/// Thread-safe.
+/// A journal that doesn't survive a restart. It checks what a durable journal would rely on, and keeps the latest
+/// entries. Thread-safe.
 class MemoryJournal final : public Journal {
  public:
-  /// @param capacity entries kept, over all jobs; older ones are forgotten
+  /// @param capacity  entries kept, over all jobs; older ones are forgotten
   explicit MemoryJournal(std::size_t capacity = 10000) : capacity_(capacity) {}
 
-  /// Fails with kInvalidArgument where the effect's id doesn't exceed the job's last one.
+  /// Fails with kInvalidArgument if the effect's id doesn't exceed the job's last one.
   Result<void> append(const Entry& entry) override;
-  /// A copy of the entries kept, oldest first.
+  /// Returns a copy of the kept entries, oldest first.
   [[nodiscard]] std::vector<Entry> entries() const;
 
  private:

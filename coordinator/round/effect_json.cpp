@@ -91,7 +91,7 @@ struct Writer {
 
 journal::Entry to_entry(const std::string& job_id, const Effect& effect) {
   auto [kind, detail] = std::visit(Writer{}, effect.action);
-  // Sites' words are theirs: what isn't UTF-8 is replaced, not thrown at.
+  // Sites choose these texts, so invalid UTF-8 is replaced instead of causing an exception.
   return {effect.id, job_id, std::move(kind), detail.dump(-1, ' ', false, Json::error_handler_t::replace)};
 }
 

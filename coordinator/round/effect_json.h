@@ -7,7 +7,7 @@
 
 namespace consilium::round {
 
-/// Writes an effect as the journal keeps it (docs/formats/journal.md).
+/// Converts an effect to the journal's format (docs/formats/journal.md).
 [[nodiscard]] journal::Entry to_entry(const std::string& job_id, const Effect& effect);
 
 }  // namespace consilium::round

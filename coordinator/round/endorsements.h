@@ -11,22 +11,22 @@
 
 namespace consilium::round {
 
-/// Collects what sites sign of one round in mode `masked`, until a commit counts (secagg::check_commit). Each signature
-/// is verified once, on arrival. Not thread-safe.
+/// Collects the sites' signatures for one round in mode `masked`, until the commit has enough of them
+/// (secagg::check_commit). Verifies each signature once, on arrival. Not thread-safe.
 class Endorsements {
  public:
-  /// @param spec  outlives the object
+  /// @param spec  must outlive the object
   Endorsements(const job::JobSpec& spec, secagg::CommitStatement statement,
                std::shared_ptr<const secagg::Authenticator> authenticator);
 
-  /// Takes a commit with one site's own signature. kInvalidArgument where it isn't one, kPermissionDenied where the
-  /// site signed another statement than the coordinator's, kUnauthenticated where the signature doesn't count. A
-  /// signature that comes again changes nothing.
+  /// Accepts a commit that carries one site's own signature. Fails with kInvalidArgument if it isn't such a commit,
+  /// with kPermissionDenied if the site signed a different statement from the coordinator's, and with kUnauthenticated
+  /// if the signature isn't valid. A repeated signature changes nothing.
   Result<void> take(const std::string& site, std::span<const std::byte> bytes);
   [[nodiscard]] bool complete() const;
-  /// The commit with all signatures so far.
+  /// Returns the commit with all signatures received so far.
   [[nodiscard]] const secagg::SignedCommit& commit() const { return commit_; }
-  /// Sites that haven't signed yet and whose signature counts.
+  /// Returns the sites whose signatures count and that haven't signed yet.
   [[nodiscard]] std::vector<std::string> missing() const;
 
  private:

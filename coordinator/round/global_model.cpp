@@ -45,7 +45,7 @@ Result<StatusBoard::Training> GlobalModel::next(aggregation::StreamingSum& sum, 
   CONSILIUM_ASSIGN(const std::vector<std::uint64_t> clipped, sum.counts(encoding::kClipped));
   training.clipped = clipped[0];
   training.coordinates = facts.contributors * manifest_.update_size();
-  // Where the examples are told, the loss is the contributors' own mean, whatever the model's weighting.
+  // If the numbers of examples are known, the loss is the contributors' own mean, whatever the model's weighting.
   const auto loss_divisor =
       facts.contributed_examples > 0 ? aggregation::mean_divisor(job::Weighting::kCohort, facts) : divisor;
   CONSILIUM_TRY(loss_divisor);

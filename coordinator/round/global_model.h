@@ -17,11 +17,12 @@
 
 namespace consilium::round {
 
-/// A job's global model: the blob that sites fetch, and how a round's sum becomes the next one. Not thread-safe.
+/// A job's global model: the blob that sites fetch, and the computation of the next model from a round's sum. Not
+/// thread-safe.
 class GlobalModel {
  public:
-  /// @param initial  in the store, and kept there until two newer models are published
-  /// @param blobs    outlives the object
+  /// @param initial  a blob in the store; it is kept there until two newer models have been published
+  /// @param blobs    must outlive the object
   GlobalModel(const job::JobSpec& spec, ParameterManifest manifest, const crypto::Digest& initial,
               journal::BlobStore& blobs);
   /// Releases the models that it retains.
@@ -29,22 +30,22 @@ class GlobalModel {
   GlobalModel(const GlobalModel&) = delete;
   GlobalModel& operator=(const GlobalModel&) = delete;
 
-  /// Of the latest model that was published.
+  /// Returns the digest of the model that was published last, or of the initial one.
   [[nodiscard]] const crypto::Digest& digest() const { return latest_; }
   [[nodiscard]] std::uint64_t bytes() const { return manifest_.parameter_count() * sizeof(float); }
 
-  /// Divides the sum, lets the strategy make the next model of it, and stores that durably; it isn't published yet. The
-  /// sum's words are gone afterwards. After an error the object is of no use: the job ends.
+  /// Divides the sum, lets the strategy compute the next model from it, and stores that model durably without
+  /// publishing it. The sum's words are lost afterwards. After an error the object is unusable, and the job ends.
   Result<StatusBoard::Training> next(aggregation::StreamingSum& sum, const CloseSum& action);
-  /// SHA-256 of the strategy's state after the last next(): what sites sign beside the model.
+  /// Returns the SHA-256 of the strategy's state after the last next(). Sites sign it together with the model.
   [[nodiscard]] crypto::Digest state_digest() const { return aggregation::state_digest(server_state_); }
-  /// Makes a model that next() stored the latest. The last two stay in the store: sites may
-  /// still be fetching the one before.
+  /// Makes a model that next() stored the latest one. The last two models stay in the store, because sites may still be
+  /// fetching the previous one.
   void publish(const crypto::Digest& model);
-  /// Keeps a model that was published beside the last two, until another one is to be kept.
+  /// Keeps a published model in addition to the last two, until another model is to be kept.
   void keep(const crypto::Digest& model);
-  /// Gives the parameters' memory back, once the job has ended. Returns the model that keep() named last, or the last
-  /// one that was published, if there is one: whoever calls this then ends its retain().
+  /// Frees the parameters' memory once the job has ended. Returns the model that keep() named last, or else the last
+  /// published one, if there is one. The caller is then responsible for ending its retain().
   [[nodiscard]] std::optional<crypto::Digest> end();
 
  private:
@@ -52,19 +53,19 @@ class GlobalModel {
   Result<void> load();
 
   job::StrategySpec spec_;
-  std::uint64_t normaliser_;  ///< B k of the weights in mode masked; 0 where the census gives it
+  std::uint64_t normaliser_;  ///< B k of the weights in mode masked; 0 if the census determines it
   ParameterManifest manifest_;
   std::unique_ptr<aggregation::MeanStrategy> strategy_;
   aggregation::ServerState server_state_;
   journal::BlobStore& blobs_;
-  /// Of the latest, once a round has needed them; they stay in memory between rounds, since reading and allocating them
-  /// anew costs more than their memory is worth.
+  /// Parameters of the latest model, once a round has needed them. They stay in memory between rounds, since reading
+  /// and allocating them again costs more than their memory is worth.
   ParameterVector parameters_;
   crypto::Digest latest_;
-  bool latest_held_ = true;                ///< is its retain() ours to end?
-  bool published_ = false;                 ///< is the latest one of a committed round?
-  std::optional<crypto::Digest> before_;   ///< the one before the latest
-  std::optional<crypto::Digest> pending_;  ///< stored, and not published yet
+  bool latest_held_ = true;                ///< this object has to end the latest model's retain()
+  bool published_ = false;                 ///< the latest model is that of a committed round
+  std::optional<crypto::Digest> before_;   ///< the model before the latest one
+  std::optional<crypto::Digest> pending_;  ///< stored but not published yet
   std::optional<crypto::Digest> kept_;     ///< see keep()
 };
 

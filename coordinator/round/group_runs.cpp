@@ -13,7 +13,7 @@
 namespace consilium::round {
 namespace {
 
-/// How long sites may take to advertise for the agreement, and the pause before it is tried again.
+/// How long sites may take to advertise for the key agreement, and the pause before it is tried again.
 constexpr Clock::duration kAgreementLimit = std::chrono::seconds(60);
 constexpr Clock::duration kPause = std::chrono::seconds(2);
 constexpr Clock::duration kAnnounceAgain = std::chrono::seconds(30);
@@ -42,7 +42,7 @@ GroupRuns::GroupRuns(std::string job_id, const job::JobSpec& spec, const crypto:
   for (std::uint32_t i = 0; i < groups_.size(); ++i) agreed_groups_.push_back(i);
 }
 
-// The agreement on the job's key.
+// The key agreement.
 
 GroupRuns::Output GroupRuns::agree(const Ready& ready, TimePoint now) {
   Output output;
@@ -167,7 +167,7 @@ GroupRuns::Output GroupRuns::from(GroupOutput group_output) {
   return output;
 }
 
-/// A site that couldn't fetch the total says nothing, and signs once it is told of it again.
+/// Announces the total again: a site that couldn't fetch it sends nothing, and signs after a later announcement.
 GroupRuns::Output GroupRuns::remind(const Ready& ready, TimePoint now) {
   Output output;
   const bool due = announced_->again && now >= *announced_->again;
@@ -242,7 +242,7 @@ Result<GroupRuns::Output> GroupRuns::take(const std::string& site, const job::Se
   return from(std::move(output));
 }
 
-// Sites that come, go and fail.
+// Sites that connect, leave or fail.
 
 GroupRuns::Output GroupRuns::returned(const std::string& site) {
   Output output;

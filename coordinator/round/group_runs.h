@@ -18,9 +18,10 @@
 
 namespace consilium::round {
 
-/// What a job in mode `masked` does beside its rounds: its sites agree on a key, groups are summed, and sites endorse
-/// what follows. What happens to sites and sessions goes in; messages for sites and events for the round machine come
-/// out. Without an authenticator (the simulator's plain sums) there is no key and nothing is endorsed. Not thread-safe.
+/// Handles what a job in mode `masked` does in addition to its rounds: its sites agree on a key, groups are summed, and
+/// sites sign the results. It takes the events of sites and sessions, and returns messages for sites and events for the
+/// round machine. Without an authenticator (the simulator's plain sums) there is no key, and nothing is signed. Not
+/// thread-safe.
 class GroupRuns {
  public:
   struct Output {
@@ -32,52 +33,53 @@ class GroupRuns {
   };
   using Ready = GroupSums::Ready;
 
-  /// @param spec  outlives the object
+  /// @param spec  must outlive the object
   GroupRuns(std::string job_id, const job::JobSpec& spec, const crypto::Digest& job_digest,
             std::shared_ptr<const secagg::Authenticator> authenticator);
 
-  /// Opens a session over the groups of the cohort; their attempts begin with the next advance().
+  /// Opens a session over the groups of the cohort. Their attempts begin with the next advance().
   Output open(const OpenSession& action, const crypto::Digest& model, std::uint64_t model_bytes,
               Clock::duration deadline, TimePoint now);
-  /// Does what can be done now: agrees on a key, begins attempts, ends phases that have lasted too long.
+  /// Does everything that is due: starts the key agreement, begins attempts, and ends phases that have lasted too long.
   Output advance(const Ready& ready, TimePoint now);
   [[nodiscard]] std::optional<TimePoint> wakeup() const;
-  /// Whom the session waits for, in words; "" where nobody is waited for.
+  /// Returns a description of the sites that the session is waiting for, or "" if it waits for none.
   [[nodiscard]] std::string waiting(const Ready& ready) const;
 
   Output receive(const std::string& site, const wire::Masking& step, TimePoint now);
   Output receive(const std::string& site, const wire::KeyAgreement& step, TimePoint now);
   Output receive(const std::string& site, const wire::Endorsement& endorsement);
-  /// A site is there again: what it may have missed.
+  /// Called when a site reconnects. Returns the messages that it may have missed.
   Output returned(const std::string& site);
-  /// A site's connection is lost, or was replaced by a new one: its attempt is over.
+  /// Called when a site's connection is lost or was replaced by a new one. Ends the site's attempt.
   Output left(const std::string& site, bool replaced, TimePoint now);
-  /// A site declined the job, so no sum over its group comes about any more. A fault where too few groups are left.
+  /// Called when a site declined the job. Its group can't be summed any more; the result is a Fault if too few groups
+  /// are left.
   Output declined(const std::string& site, const std::string& reason, TimePoint now);
-  /// A site can't go on with an attempt, or refuses a total.
+  /// Called when a site can't continue with an attempt, or refuses a total.
   Output failed(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now);
 
-  /// Is a site at work now, in an attempt or in the agreement on the key?
+  /// Returns true while any site is taking part in an attempt or in the key agreement.
   [[nodiscard]] bool working() const { return agreement_ || (sums_ && sums_->working()); }
-  /// Which attempt the site is in, if any.
+  /// Returns the attempt that the site is taking part in, if any.
   [[nodiscard]] std::optional<job::SessionKey> attempt_of(const std::string& site) const;
   Result<std::uint64_t> expected_words(const std::string& site, const job::SessionKey& key) const;
   Result<Output> take(const std::string& site, const job::SessionKey& key, aggregation::WordSource& words,
                       TimePoint now);
 
-  /// Ends the attempts of the open session that aren't complete.
+  /// Ends the incomplete attempts of the open session.
   Output close(const std::string& reason);
   /// Forgets the open session.
   void drop();
-  /// The total over the complete groups of the open session.
+  /// Returns the total over the complete groups of the open session.
   Result<aggregation::StreamingSum*> total();
-  /// Announces a total to every site of the job; `committed` becomes an event once enough have endorsed it. Without
-  /// masks it becomes one at once.
+  /// Announces a total to the ready sites of the groups that agreed on the key. `committed` becomes an event once
+  /// enough sites have signed the total; without masks, or for an evaluation, it becomes one at once.
   /// @param total  SHA-256 of the total's words, which sites can fetch from now on
-  /// @param state  of the strategy
+  /// @param state  digest of the strategy's state
   Output announce(const Committed& committed, const crypto::Digest& total, std::uint64_t words,
                   const crypto::Digest& model, const crypto::Digest& state, const Ready& ready);
-  /// The total that sites may fetch now, if any.
+  /// Returns the total that sites may fetch now, if any.
   [[nodiscard]] std::optional<crypto::Digest> offered_total() const;
   [[nodiscard]] bool masked() const { return authenticator_ != nullptr; }
 
@@ -85,16 +87,16 @@ class GroupRuns {
   Output from(GroupOutput output);
   Output agree(const Ready& ready, TimePoint now);
   Output follow(secagg::AgreementOutput output, TimePoint now);
-  /// How many groups the job can't go on without: enough to commit a round, and to meet the quorum.
+  /// Returns how many groups the job needs to continue: enough to commit a round and to meet the quorum.
   [[nodiscard]] std::size_t groups_needed() const;
   void end_try(TimePoint now, Output& output);
   Output remind(const Ready& ready, TimePoint now);
   Output start_sums(TimePoint now);
   [[nodiscard]] std::string since(const std::string& site) const;
-  /// Events that settle every site of a group.
+  /// Adds events that mark every site of a group as failed.
   void fail_group(std::uint32_t group, const std::string& reason, Output& output) const;
 
-  /// A session that isn't summing yet.
+  /// A session that hasn't begun to sum yet.
   struct Pending {
     OpenSession action;
     GroupSumPlan plan;
@@ -104,7 +106,7 @@ class GroupRuns {
     wire::GroupTotal message;
     Committed committed;
     Endorsements endorsements;
-    std::optional<TimePoint> again{};  ///< when the total is announced again to whoever hasn't signed
+    std::optional<TimePoint> again{};  ///< when the total is announced again to the sites that haven't signed
   };
 
   std::string job_id_;
@@ -115,20 +117,20 @@ class GroupRuns {
 
   std::optional<secagg::AgreementCoordinator> agreement_;
   std::uint32_t tries_ = 0;
-  TimePoint agreement_due_{};  ///< of a running try: its end; else the earliest beginning of the next one
+  TimePoint agreement_due_{};  ///< during a try: when it ends; otherwise the earliest start of the next one
   std::optional<crypto::Digest> confirmation_;
   std::vector<std::uint32_t> agreed_groups_;
   std::string agreement_trouble_;
 
-  std::optional<Pending> pending_;  ///< a session that waits for the key
+  std::optional<Pending> pending_;  ///< a session that is waiting for the key
   std::optional<GroupSums> sums_;
-  std::optional<aggregation::StreamingSum> former_;  ///< of the last round, for its memory
+  std::optional<aggregation::StreamingSum> former_;  ///< the last round's sum, kept to reuse its memory
   std::optional<Announced> announced_;
-  /// Of the census, without which a site can't tell whom a round draws, and the last one of a round: what a site that
-  /// was away needs to go on.
+  /// The commits that a site that was away needs to continue: the census's, without which it can't tell which sites a
+  /// round draws, and the last round's.
   std::optional<wire::RoundCommitted> census_commit_, last_commit_;
   std::map<std::string, std::chrono::system_clock::time_point> gone_since_;
-  std::map<std::uint32_t, std::string> declined_;  ///< groups with a site that declined the job, and what it said
+  std::map<std::uint32_t, std::string> declined_;  ///< groups in which a site declined the job, with that site's reason
 };
 
 }  // namespace consilium::round

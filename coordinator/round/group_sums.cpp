@@ -16,11 +16,11 @@ namespace {
 
 /// How long the members of a group may take to advertise their keys.
 constexpr Clock::duration kAdvertLimit = std::chrono::seconds(60);
-/// Attempts of a group that failed in a row, other than by a lost connection, before it is given up for this sum.
+/// Number of consecutive failures, not counting lost connections, after which a group is given up for this sum.
 constexpr std::uint32_t kMaxFailures = 5;
 constexpr Clock::duration kFirstPause = std::chrono::seconds(1);
 
-/// Words behind a masked vector's own: its tag.
+/// Number of words that follow the vector itself if it is masked: its tag.
 constexpr std::size_t kTagWords = secagg::kTagBytes / sizeof(std::uint32_t);
 
 /// The first words of a longer vector.
@@ -178,7 +178,7 @@ Result<void> GroupSums::fold(Group& group, aggregation::WordSource& words) {
 }
 
 Result<void> GroupSums::complete(Group& group, GroupOutput& output) {
-  // The first group's sum becomes the total: until then the total's memory is pages that nobody has touched.
+  // The first group's sum becomes the total. Until then no page of the total's memory has been touched.
   if (total_->contributors() == 0) {
     std::swap(*total_, *group.sum);
   } else {
@@ -216,7 +216,7 @@ Result<GroupOutput> GroupSums::take(const std::string& site, const job::SessionK
 GroupOutput GroupSums::lose(const std::string& site, const std::string& reason, bool gone, TimePoint now) {
   GroupOutput output;
   Group* group = group_of(site);
-  // Once its vector is in, a site isn't missed.
+  // Once a site's vector has arrived, the group no longer needs the site.
   if (group == nullptr || group->stage != Stage::kOpen || group->uploaded.contains(site)) return output;
   end_attempt(*group, fmt::format("{}: {}", site, reason), !gone, now, output);
   return output;

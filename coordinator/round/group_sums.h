@@ -19,73 +19,75 @@
 
 namespace consilium::round {
 
-/// What one sum of a job in mode `masked` is about.
+/// Describes one sum of a job in mode `masked`.
 struct GroupSumPlan {
   job::SumKind kind = job::SumKind::kCensus;
   std::uint32_t round = 0;
-  crypto::Digest model{};  ///< of the orders; zero in a census
+  crypto::Digest model{};  ///< named in the orders; zero in a census
   std::uint64_t model_bytes = 0;
-  std::vector<std::uint32_t> groups;  ///< that are summed, by index, ascending
-  Clock::duration deadline{};         ///< of one attempt
-  task::LabelCounts labels{};         ///< of the orders
+  std::vector<std::uint32_t> groups;  ///< indices of the groups to be summed, ascending
+  Clock::duration deadline{};         ///< for one attempt
+  task::LabelCounts labels{};         ///< named in the orders
 };
 
-/// Whose adverts count. Without it vectors come without masks and tags, as in the simulator.
+/// Decides whose adverts count. Without it, vectors come without masks and tags, as in the simulator.
 struct GroupMasks {
   std::shared_ptr<const secagg::Authenticator> authenticator;
-  crypto::Digest confirmation{};  ///< of the job's key, by agreement_confirmation()
+  crypto::Digest confirmation{};  ///< agreement_confirmation() of the job's key
 };
 
-/// What follows from an event.
+/// The result of an event.
 struct GroupOutput {
   std::vector<std::pair<std::string, wire::CoordinatorMessage>> messages;
-  std::vector<std::uint32_t> complete;            ///< groups whose every vector is in the sum now
-  std::map<std::uint32_t, std::string> given_up;  ///< groups that failed too often, and why
+  std::vector<std::uint32_t> complete;            ///< groups whose vectors are now all in the sum
+  std::map<std::uint32_t, std::string> given_up;  ///< groups that failed too often, with the reason
   std::vector<std::string> notes;                 ///< for the log
 };
 
-/// The attempts at one sum of a job in mode `masked`. Each group works at its own pace: an attempt begins when all of
-/// its members are there, fails when one is lost before its vector is in, and is made again when that one is back, with
-/// fresh masks and everybody's same vector. What is complete is added to one total. Not thread-safe.
+/// The attempts at one sum of a job in mode `masked`. Each group works at its own pace. An attempt begins when all
+/// members of the group are connected, and fails when one is lost before its vector has arrived. It is repeated when
+/// that member is back, with fresh masks but with the same vector from each site. Complete groups are added to one
+/// total. Not thread-safe.
 class GroupSums {
  public:
-  /// @param spec  of a job in mode `masked`; outlives the object, as the masks' authenticator does
-  /// @param former  a sum that is over, for its memory
+  /// @param spec    of a job in mode `masked`; must outlive the object, as must the masks' authenticator
+  /// @param former  a finished sum, whose memory is reused
   static Result<GroupSums> create(std::string job_id, const job::JobSpec& spec, GroupSumPlan plan,
                                   std::optional<GroupMasks> masks,
                                   std::optional<aggregation::StreamingSum> former = {});
 
-  using Ready = std::function<bool(const std::string&)>;  ///< is the site connected, and takes it part?
-  /// Begins attempts where all members are ready, and ends phases that have lasted too long.
+  using Ready = std::function<bool(const std::string&)>;  ///< whether the site is connected and takes part
+  /// Begins the attempts of groups whose members are all ready, and ends phases that have lasted too long.
   GroupOutput advance(const Ready& ready, TimePoint now);
-  /// Takes a step of secure aggregation.
+  /// Handles a site's message of the masking protocol.
   GroupOutput receive(const std::string& site, const wire::Masking& step, TimePoint now);
-  /// Is the site's vector of this attempt awaited?
+  /// Checks that the site's vector of this attempt is expected.
   Result<void> admits(const std::string& site, const job::SessionKey& key) const;
-  /// How many words a vector has, the tag's among them.
+  /// Returns how many words a vector has, including those of the tag.
   [[nodiscard]] std::uint64_t word_count() const;
-  /// Folds one site's vector. An error spoils the group's attempt, which begins anew.
+  /// Folds one site's vector. If that fails, the group's attempt ends and is repeated.
   Result<GroupOutput> take(const std::string& site, const job::SessionKey& key, aggregation::WordSource& words,
                            TimePoint now);
-  /// The site failed in this attempt; with `gone` it isn't connected any more.
+  /// Called when the site failed in this attempt. With `gone` it isn't connected any more.
   GroupOutput lose(const std::string& site, const std::string& reason, bool gone, TimePoint now);
-  /// Is an attempt under way?
+  /// Returns true while an attempt is in progress.
   [[nodiscard]] bool working() const;
-  /// No attempt of the group is begun any more: it counts as one that failed too often.
+  /// Begins no further attempt of the group: it counts as one that failed too often.
   GroupOutput give_up(std::uint32_t index, const std::string& reason, TimePoint now);
-  /// Which attempt the site is in, if any.
+  /// Returns the attempt that the site is taking part in, if any.
   [[nodiscard]] std::optional<job::SessionKey> attempt_of(const std::string& site) const;
-  /// Ends every attempt that isn't complete; messages go to their members.
+  /// Ends every incomplete attempt. The output holds the messages to their members.
   GroupOutput close(const std::string& reason);
 
   [[nodiscard]] std::optional<TimePoint> wakeup() const;
   [[nodiscard]] const GroupSumPlan& plan() const { return plan_; }
-  /// "waits for west, gone since 14:02", "2 of 4 vectors are in", for each group that isn't complete; "" where all are.
-  using Naming = std::function<std::string(const std::string&)>;  ///< a site that isn't ready, in words
+  /// Describes each group that isn't complete ("waits for west, gone since 14:02", "2 of 4 vectors are in"); "" if all
+  /// are.
+  using Naming = std::function<std::string(const std::string&)>;  ///< describes a site that isn't ready
   [[nodiscard]] std::string waiting(const Ready& ready, const Naming& named) const;
-  /// The sum over the complete groups.
+  /// Returns the sum over the complete groups.
   [[nodiscard]] aggregation::StreamingSum& total() { return *total_; }
-  /// Each complete group's part, ascending.
+  /// Returns each complete group's part, in ascending order.
   [[nodiscard]] std::vector<wire::IncludedSum> included() const;
 
  private:
@@ -95,7 +97,7 @@ class GroupSums {
     std::vector<std::string> members;
     Stage stage = Stage::kWaiting;
     std::uint32_t attempt = 0;
-    std::uint32_t failures = 0;  ///< in a row, without disconnections
+    std::uint32_t failures = 0;  ///< in a row, not counting disconnections
     TimePoint next_try{};
     TimePoint phase_since{};
     TimePoint deadline{};

@@ -44,7 +44,7 @@ JobDriver::JobDriver(std::string job_id, job::JobSignature signature, const job:
   if (job::sums_whole_groups(spec_)) runs_.emplace(job_id_, spec_, job::job_digest(spec_), parts_.authenticator);
 }
 
-// What sites say, and time.
+// Messages of sites, and time.
 
 void JobDriver::site_connected(const std::string& site, TimePoint now) {
   connection_changed(SiteConnected{site}, site, now);
@@ -154,7 +154,7 @@ Result<void> JobDriver::check_open(const std::string& site, const job::SessionKe
   return fail(ErrorCode::kInternal, fmt::format("{}: no sum is open", job::to_string(key)));
 }
 
-// Events into the machine, its effects into the journal.
+// Events go to the machine, its effects to the journal.
 
 std::optional<Error> JobDriver::handle(Event event, TimePoint now) {
   const std::uint64_t effects_before = state_.last_effect;
@@ -174,7 +174,7 @@ void JobDriver::go_on(TimePoint now) {
     }
     if (runs_ && !ended()) deliver(runs_->advance([this](const std::string& site) { return may_work(site); }, now));
   } while (!follow_up_.empty());
-  // A round that sites still check isn't over; its evaluation may follow.
+  // A round isn't over while sites are still checking it, because its evaluation may follow.
   const bool checked = !runs_ || !runs_->offered_total();
   if (checked && !evaluates()) board_.finish_round();
   if (runs_) board_.waits(runs_->waiting([this](const std::string& site) { return ready(site); }));
@@ -198,7 +198,8 @@ std::optional<Error> JobDriver::apply(const Event& event, TimePoint now) {
   for (const Effect& effect : transition.effects) {
     if (!journal_failed_) {
       if (auto kept = parts_.journal.append(to_entry(job_id_, effect)); !kept) {
-        // Nothing of it is carried out; the sites are told that the job is over, which needs no record.
+        // This effect and the following ones aren't carried out. The sites are told that the job has ended, which needs
+        // no record.
         journal_failed_ = true;
         follow_up_.clear();
         follow_up_.push_back(Fault{fmt::format("the journal can't be written: {}", kept.error().message)});
@@ -217,7 +218,7 @@ void JobDriver::connection_changed(const Event& event, const std::string& site, 
     handle(event, now);
     return;
   }
-  // One that is asked to confirm or reveal may come back and do so.
+  // A site that is asked to confirm or reveal may reconnect and do so.
   const bool may_return = !sum_ || std::holds_alternative<Unmasking>(state_.phase);
   const job::SessionKey key = sum_ ? sum_->key() : job::SessionKey{};
   handle(event, now);

@@ -1,4 +1,4 @@
-// What the driver does in mode masked: sums over whole groups, which sites check and endorse.
+// The driver's functions for mode masked: sums over whole groups, which sites check and sign.
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
@@ -10,8 +10,8 @@
 namespace consilium::round {
 namespace {
 
-/// Of an attempt whose sites are simulated: none is ever silent without saying so, however long its task waits for a
-/// worker.
+/// The deadline of an attempt with simulated sites. These never go silent unannounced, however long their tasks wait
+/// for a worker.
 constexpr Clock::duration kUnlimited = Clock::duration::max() / 4;
 
 }  // namespace
@@ -94,7 +94,7 @@ Result<void> JobDriver::close_groups(const CloseSum& action, TimePoint now) {
     }
   }
   CONSILIUM_ASSIGN(const Committed committed, close(action, *sum, now));
-  // What a census leads to is its counts; they stand in the place of a model.
+  // The result of a census is its counts, so their digest takes the place of the model's.
   const crypto::Digest& model = action.key.kind == job::SumKind::kTrain ? committed.model : total;
   deliver(runs_->announce(committed, total, words, model, model_.state_digest(),
                           [this](const std::string& site) { return ready(site); }));

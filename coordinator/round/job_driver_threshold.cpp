@@ -1,4 +1,5 @@
-// What the driver does in mode masked-threshold: sites agree on masks while they work, and the survivors take them off.
+// The driver's functions for mode masked-threshold: sites agree on masks while they work, and the survivors remove
+// them.
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
@@ -10,7 +11,7 @@
 namespace consilium::round {
 namespace {
 
-/// How long the sites of a session may take to advertise their keys, and again to share them.
+/// How long the sites of a session may take to advertise their keys, and then to share them.
 constexpr Clock::duration kKeyAgreementLimit = std::chrono::seconds(60);
 
 }  // namespace
@@ -54,7 +55,7 @@ void JobDriver::take_masks_off(TimePoint now) {
   const job::SessionKey key = sum_->key();
   auto left_out = sum_->unmask(parts_.threads);
   if (left_out) {
-    // Those that have confirmed wait for what will never come.
+    // Sites in failed groups that have confirmed would otherwise wait in vain.
     for (const auto& [site, reason] : *left_out) parts_.gateway.send(site, wire::SessionClosed{key, reason});
     handle(Unmasked{key, *std::move(left_out)}, now);
   } else {

@@ -4,11 +4,11 @@
 
 namespace consilium::round {
 
-/// Whether a job between two sessions could open the next one.
+/// States whether a job between two sessions could open the next one.
 enum class Readiness : std::uint8_t {
   kLacking,  ///< too few of its sites are connected and have accepted it
-  kAsking,   ///< enough may be there: some were asked a moment ago, and their answers are awaited
-  kAble,     ///< everything but a slot is there
+  kAsking,   ///< enough sites may be available, but some were asked only a moment ago and haven't answered
+  kAble,     ///< only a slot is missing
 };
 
 }  // namespace consilium::round

@@ -1,4 +1,4 @@
-// Between sessions: who is there, what comes next, and with whom.
+// What happens between sessions: which sites are available, what comes next, and with which sites.
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
@@ -25,10 +25,10 @@ Names names_where(const State& state, Predicate predicate) {
   return names;
 }
 
-/// Has the census made the members for good?
+/// Returns true once the census has determined the members permanently.
 bool members_are_fixed(const State& state) { return state.rules.masked && state.normaliser > 0; }
 
-/// Sites that count for minimum_sites.
+/// Returns how many sites count towards minimum_sites.
 std::size_t taking_part(const State& state) {
   return members_are_fixed(state) ? state.sites.counts().can_train : state.sites.counts().fit;
 }
@@ -53,21 +53,21 @@ void open_census(Step& step, const Names& cohort, bool counts_all) {
   open(step, {state.rules.job_id, job::SumKind::kCensus, 0, ++state.census_attempt}, cohort, counts_all);
 }
 
-/// Counts the connected sites whose answers to the job are still to be waited for.
+/// Returns how many connected sites owe the job an answer that it still waits for.
 std::size_t answers_owed(Step& step) {
   step.state.sites.let_answers_lapse(step.now - step.state.rules.answer_limit);
   return step.state.sites.answers_owed();
 }
 
-/// Can the listed sites never be enough, whoever comes?
+/// Returns true if there can't be enough of the listed sites any more, whichever of them connect.
 bool hopeless(const State& state) {
   if (state.rules.listed.empty()) return false;
   if (members_are_fixed(state)) return state.sites.counts().may_come < state.rules.minimum_sites;
   return state.rules.listed.size() - state.sites.counts().out < state.rules.minimum_sites;
 }
 
-/// Members that an evaluation asks: in a masked job those of groups that are complete, for others' counts can't be
-/// summed.
+/// Returns the members to be evaluated. In a masked job these are the members of complete groups, because the counts of
+/// other groups can't be summed.
 Names to_evaluate(const State& state) {
   std::set<std::uint32_t> incomplete;
   for (const auto& [name, site] : state.sites) {
@@ -83,13 +83,14 @@ Names to_evaluate(const State& state) {
   return names;
 }
 
-/// Is there somebody to count or to train with?
+/// Returns true if there are sites to count or to train with.
 bool has_work(const State& state) {
   return state.normaliser == 0 || state.recount || (!state.rules.masked && state.sites.counts().newcomers > 0) ||
          state.sites.counts().can_train > 0;
 }
 
-/// Sites of the groups that a session is over: in a census all, later those of the groups that the census counted.
+/// Returns the sites of the groups that a session covers: all groups in a census, and later those that the census
+/// counted.
 Names grouped_cohort(const State& state, job::SumKind kind, std::uint32_t round) {
   const auto is_member = [&](const std::string& name) {
     const auto site = state.sites.find(name);
@@ -110,7 +111,7 @@ Names grouped_cohort(const State& state, job::SumKind kind, std::uint32_t round)
   return names;
 }
 
-/// Opens the next session over whole groups: whoever is missing is waited for in it.
+/// Opens the next session over whole groups. The session itself waits for missing sites.
 void open_over_groups(Step& step) {
   State& state = step.state;
   if (state.normaliser == 0) {
@@ -122,7 +123,7 @@ void open_over_groups(Step& step) {
        false);
 }
 
-/// Answers of the next session's cohort over whole groups, before anybody has answered.
+/// Returns the answers of the next session's cohort over whole groups, before any site has answered.
 Answers next_answers_over_groups(const State& state) {
   const bool census = state.normaliser == 0;
   const auto kind = census ? job::SumKind::kCensus : job::SumKind::kTrain;
@@ -132,7 +133,7 @@ Answers next_answers_over_groups(const State& state) {
   return answers;
 }
 
-/// Waits without a slot until enough groups are there. With a slot the session opens, and waits in its turn.
+/// Waits without a slot until enough groups are available. With a slot the session opens, and itself waits for sites.
 void wait_for_groups(Step& step) {
   State& state = step.state;
   if (state.has_slot) return open_over_groups(step);
@@ -146,7 +147,7 @@ void wait_for_groups(Step& step) {
     end_job(step, Outcome::kFailed, fmt::format("not enough groups came: {}", waiting_for(state)));
 }
 
-/// What to do about the first site that declined.
+/// Returns advice about the first site that declined.
 std::string advice_about_first(const State& state) {
   for (const auto& [name, site] : state.sites) {
     if (site.consent == Consent::kDeclined) return fmt::format("{}: {}", name, advice_about(site.reason));
@@ -156,8 +157,8 @@ std::string advice_about_first(const State& state) {
 
 void give_up_where_vain(Step& step) {
   const State& state = step.state;
-  // Whoever has been asked answers first, so that the job's end names everybody who declined, and not the fastest
-  // alone.
+  // Wait for the answers of all sites that have been asked, so that the job's final message names every site that
+  // declined, not only the fastest.
   if (hopeless(state) && state.sites.answers_owed() == 0) {
     end_job(step, Outcome::kFailed,
             fmt::format("too few of the listed sites take part: {}; {}, or lower federation.minimum_sites",
@@ -167,7 +168,7 @@ void give_up_where_vain(Step& step) {
   }
 }
 
-/// Opens the next session, with whoever is there.
+/// Opens the next session with the available sites.
 void open_next(Step& step) {
   State& state = step.state;
   if (state.normaliser == 0 || state.recount) {
@@ -223,7 +224,7 @@ Readiness readiness_over_groups(const State& state, const Answers& answers) {
 bool awaits_all(const State& state) {
   if (sums_whole_groups(state.rules)) return false;  // it waits in its session, or for a slot
   if (!state.rules.masked || members_are_fixed(state)) return false;
-  if (taking_part(state) < state.rules.minimum_sites) return false;  // then it waits for these, however long
+  if (taking_part(state) < state.rules.minimum_sites) return false;  // it then waits for more sites, however long
   if (awaits_approval(state)) return true;
   const auto settled = [&](const std::string& name) {
     const auto found = state.sites.find(name);
@@ -258,7 +259,7 @@ void continue_recruiting(Step& step) {
   const std::size_t taking = taking_part(state);
   if (owed > 0 && taking + owed >= state.rules.minimum_sites) recruiting.readiness = Readiness::kAsking;
   if (taking < state.rules.minimum_sites) {
-    // The time that a job waits for a slot doesn't count as time that it waits for sites.
+    // Time that a job spends waiting for a slot doesn't count as time waiting for sites.
     if (was_able) recruiting.since = step.now;
     give_up_where_vain(step);
     return;

@@ -11,27 +11,27 @@
 #include "common/job/round_order.h"
 #include "common/task/metrics.h"
 
-/// What happens to a job (events), and what its round machine decides (effects); both plain values.
+/// Defines the events of a job and the decisions of its round machine (effects). Both are plain values.
 namespace consilium::round {
 
-/// Where a site of a session's cohort stands.
+/// The state of a site in a session's cohort.
 enum class Standing : std::uint8_t { kPending, kUpdate, kPartial, kFailed };
 struct Answer {
   Standing standing = Standing::kPending;
-  std::string reason;                     ///< of a failure
-  std::optional<std::uint64_t> examples;  ///< n_i, told in a plain job's census
+  std::string reason;                     ///< for a failure
+  std::optional<std::uint64_t> examples;  ///< n_i, reported in a plain job's census
   bool operator==(const Answer&) const = default;
 };
 using Answers = std::map<std::string, Answer>;  ///< by site
 
 // Events.
 
-/// The job begins: it is offered to its sites. Without a slot it opens no session until it is given one.
+/// The job begins and is offered to its sites. Without a slot it opens no session until it gets one.
 struct Begin {
   bool with_slot = true;
 };
-/// Between sessions: the job may open the next one (again), or may not. In a session over whole groups: attempts may
-/// begin, or may not.
+/// Between sessions, SlotGiven allows the job to open the next one and SlotTaken forbids it. In a session over whole
+/// groups, they allow and forbid new attempts.
 struct SlotGiven {};
 struct SlotTaken {};
 struct SiteConnected {
@@ -51,7 +51,7 @@ struct SiteDeclined {
   std::string site;
   std::string reason;
 };
-/// The site's vector is folded (kUpdate), or it answered without one (kPartial).
+/// The site's vector has been folded (kUpdate), or the site answered without one (kPartial).
 struct Answered {
   std::string site;
   job::SessionKey key;
@@ -63,30 +63,31 @@ struct Failed {
   job::SessionKey key;
   std::string reason;
 };
-/// The sum under way can't be used any more (its vectors couldn't be read back, or too few sites agreed on masks): the
-/// session starts anew.
+/// The current sum has become unusable (its vectors couldn't be read back, or too few sites agreed on masks). The
+/// session starts again.
 struct SumSpoiled {
   job::SessionKey key;
   std::string reason;
 };
-/// UnmaskSum is done: the masks are off.
+/// UnmaskSum has been carried out: the masks have been removed.
 struct Unmasked {
   job::SessionKey key;
-  std::map<std::string, std::string> left_out;  ///< sites of groups that came to nothing, and why
+  std::map<std::string, std::string> left_out;  ///< sites of groups that failed, with the reason
 };
-/// Survivors were asked to confirm, and too few did.
+/// The survivors were asked to confirm, and too few did.
 struct UnmaskingFailed {
   job::SessionKey key;
   std::string reason;
 };
-/// CloseSum is done: the model (train) or the counts are kept.
+/// CloseSum has been carried out: the model (train) or the counts have been stored.
 struct Committed {
   job::SessionKey key;
   std::uint64_t examples = 0;  ///< census: training examples in the sum
   crypto::Digest model{};      ///< train: the new global model
-  /// evaluate: the metric by which the job compares rounds; none where the job doesn't, or the evaluation lacks it
+  /// evaluate: the metric by which the job compares rounds; no value if the job doesn't compare them, or if the
+  /// evaluation lacks the metric
   std::optional<task::Metric> metric{};
-  task::LabelCounts labels{};  ///< census: of the sum, where the job's class weights are balanced
+  task::LabelCounts labels{};  ///< census: taken from the sum, if the job balances class weights
 };
 struct CommitFailed {
   job::SessionKey key;
@@ -95,7 +96,7 @@ struct CommitFailed {
 struct Stop {
   std::string reason;
 };
-/// The coordinator itself can't go on with the job.
+/// The coordinator itself can't continue with the job.
 struct Fault {
   std::string reason;
 };
@@ -111,44 +112,45 @@ enum class Outcome : std::uint8_t { kFinished, kStopped, kFailed };
 struct OfferJob {
   std::string site;
 };
-/// Start an empty sum and offer the session to its cohort.
+/// Starts an empty sum and offers the session to its cohort.
 struct OpenSession {
   job::SessionKey key;
   std::vector<std::string> cohort;
   std::uint64_t normaliser = 0;  ///< N; 0 in a census
-  task::LabelCounts labels{};    ///< where the job's class weights are balanced; none in a census
+  task::LabelCounts labels{};    ///< if the job balances class weights; none in a census
 };
-/// Tell these sites to leave a session.
+/// Tells these sites to leave a session.
 struct CancelSession {
   job::SessionKey key;
   std::vector<std::string> sites;
   std::string reason;
 };
-/// The vectors of a masked sum are in: let their sites confirm the list and take the masks off, and report Unmasked,
-/// SumSpoiled (nobody was asked), or UnmaskingFailed.
+/// The vectors of a masked sum have arrived: asks their sites to confirm the list, and removes the masks. Leads to
+/// Unmasked, to SumSpoiled (if no site was asked), or to UnmaskingFailed.
 struct UnmaskSum {
   job::SessionKey key;
 };
-/// Turn the sum into what it is for, and report Committed or CommitFailed.
+/// Turns the sum into its result (a model, counts or metrics). Leads to Committed or CommitFailed.
 struct CloseSum {
   job::SessionKey key;
   Answers answers;
-  std::uint64_t members = 0;          ///< that have training examples
-  std::uint64_t member_examples = 0;  ///< theirs
+  std::uint64_t members = 0;          ///< number of members that have training examples
+  std::uint64_t member_examples = 0;  ///< number of their training examples
   std::uint64_t normaliser = 0;
 };
-/// Forget a sum that comes to nothing.
+/// Forgets a sum that yields no result.
 struct DropSum {
   job::SessionKey key;
   std::string reason;
   Answers answers;
 };
-/// A round's model is the job's model from now on.
+/// Makes a round's model the job's model from now on.
 struct Publish {
   job::SessionKey key;
   crypto::Digest model{};
 };
-/// The model of a round is better than those of all rounds before: keep it until another one is, or the job has ended.
+/// The model of a round is better than those of all rounds before. Keeps it until another one is better, or the job has
+/// ended.
 struct KeepBest {
   std::uint32_t round = 0;
   crypto::Digest model{};
@@ -156,12 +158,13 @@ struct KeepBest {
 struct EndJob {
   Outcome outcome = Outcome::kFinished;
   std::string message;
-  std::vector<std::string> sites;  ///< to be told
+  std::vector<std::string> sites;  ///< the sites to be informed
 };
 using Action =
     std::variant<OfferJob, OpenSession, CancelSession, UnmaskSum, CloseSum, DropSum, Publish, KeepBest, EndJob>;
 
-/// A decision with its number in the job: strictly increasing from 1. Carrying one out twice changes nothing.
+/// A decision with its number within the job, which increases strictly from 1. Carrying out a decision twice changes
+/// nothing.
 struct Effect {
   std::uint64_t id = 0;
   Action action;

@@ -16,7 +16,7 @@ using Refusal = std::optional<Error>;
 
 Error refusal(ErrorCode code, std::string message) { return Error{code, std::move(message)}; }
 
-/// Applies one event to a state; each handler returns why it refuses, having changed nothing then.
+/// Applies one event to a state. A handler that refuses the event returns the reason and changes nothing.
 class Machine {
  public:
   Machine(State& state, TimePoint now) : step_{state, now, {}} {}
@@ -89,7 +89,7 @@ class Machine {
     return {};
   }
 
-  /// A person may take an approval back, so that a site declines a job that it takes part in.
+  /// A person may withdraw an approval, so a site may decline a job that it already takes part in.
   Refusal operator()(const SiteDeclined& event) {
     const auto found = state().sites.find(event.site);
     if (found == state().sites.end() || !found->second.may_decline()) return awaits_no_answer(event.site);
@@ -196,7 +196,7 @@ class Machine {
     step_.emit(OfferJob{name});
   }
 
-  /// A session over whole groups waits for sites too, and may do so without a slot.
+  /// A session over whole groups also waits for sites, possibly without a slot.
   Refusal not_waiting() {
     if (std::holds_alternative<Recruiting>(state().phase)) return {};
     if (std::holds_alternative<Collecting>(state().phase) && sums_whole_groups(state().rules)) return {};
@@ -204,7 +204,7 @@ class Machine {
                    fmt::format("job {} is not between two sessions", state().rules.job_id));
   }
 
-  /// The time that a session waited for a slot doesn't count as time that it waited for sites.
+  /// Time that a session spends waiting for a slot doesn't count as time waiting for sites.
   void restart_wait(Collecting& session) {
     session.opened = step_.now;
     session.deadline = step_.now + state().rules.deadline;
@@ -227,7 +227,8 @@ class Machine {
     return {};
   }
 
-  /// Takes the session out of the phase, where it is one of `Phases` and of that session.
+  /// Moves the session with this key out of the phase. Refuses if the phase isn't one of `Phases` or holds another
+  /// session.
   template <class... Phases>
   Refusal not_under_way(const job::SessionKey& key, Collecting& session) {
     const auto taken = [&](auto* phase) {
@@ -251,7 +252,7 @@ class Machine {
     return session;
   }
 
-  /// A session's deadline has passed.
+  /// Handles the deadline of a session.
   void overdue(Collecting& session) {
     if (may_conclude(state(), session)) {
       conclude(step_);
@@ -267,8 +268,8 @@ class Machine {
 
   void fail_pending(const std::string& site, std::string reason) {
     auto* session = std::get_if<Collecting>(&state().phase);
-    // Over whole groups a site that comes back goes on: its group is waited for, or given up by whoever counts
-    // attempts.
+    // Over whole groups, a site that reconnects continues: its group is waited for, or given up by GroupSums, which
+    // counts the attempts.
     if (session == nullptr || sums_whole_groups(state().rules)) return;
     const auto found = session->answers.find(site);
     if (found == session->answers.end() || found->second.standing != Standing::kPending) return;
@@ -279,12 +280,12 @@ class Machine {
     auto& session = std::get<Collecting>(state().phase);
     session.answers[site] = std::move(answer);
     --session.pending;
-    // Over whole groups the quorum is enough from the job's deadline on, whenever it is reached.
+    // Over whole groups the quorum is sufficient from the job's deadline on, even if it is reached later.
     const bool late = sums_whole_groups(state().rules) && step_.now >= session.opened + state().rules.deadline;
     if (session.pending == 0 || (late && may_conclude(state(), session))) conclude(step_);
   }
 
-  /// Between sessions, anything may be what was waited for.
+  /// Continues between sessions, because any event may be what the job was waiting for.
   void go_on() {
     if (std::holds_alternative<Recruiting>(state().phase)) continue_recruiting(step_);
   }
@@ -383,7 +384,7 @@ std::optional<TimePoint> next_wakeup(const State& state) {
   const auto* recruiting = std::get_if<Recruiting>(&state.phase);
   if (recruiting == nullptr || recruiting->readiness == Readiness::kAble) return {};
   TimePoint next = recruiting->since + state.rules.recruiting_limit;
-  // As long as an answer is owed, nothing begins, whoever else is awaited.
+  // While an answer is owed, no session begins, whatever else the job waits for.
   if (const auto asked = state.sites.first_asked()) {
     next = std::min(next, *asked + state.rules.answer_limit);
   } else if (awaits_all(state) && !awaits_approval(state)) {

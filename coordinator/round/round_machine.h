@@ -15,13 +15,13 @@
 #include "coordinator/round/round_events.h"
 #include "coordinator/round/site_register.h"
 
-/// The course of one job as a pure function over values: no clock, no I/O, no thread.
+/// The course of one job as a pure function over values. It uses no clock, no I/O and no threads.
 namespace consilium::round {
 
-/// Attempts at a round's training before the job fails.
+/// How many times a round's training is attempted before the job fails.
 inline constexpr std::uint32_t kMaxAttempts = 3;
 
-/// What the machine needs to know of a job.
+/// What the machine needs to know about a job.
 struct Rules {
   std::string job_id;
   std::uint32_t rounds = 1;
@@ -29,17 +29,17 @@ struct Rules {
   double fraction = 1.0;
   std::uint32_t minimum_sites = 1;
   double quorum = 1.0;
-  Clock::duration deadline{};  ///< of one session
+  Clock::duration deadline{};  ///< for one session
   std::uint32_t evaluate_every = 0;
-  std::string metric;          ///< by which rounds are compared; empty: they aren't
-  std::uint32_t patience = 0;  ///< evaluations without a better one after which the job ends; 0: it doesn't
+  std::string metric;          ///< the metric by which rounds are compared; empty: they aren't compared
+  std::uint32_t patience = 0;  ///< the job ends after so many evaluations without a better one; 0: it doesn't
   bool keep_best = false;
   std::uint64_t seed = 0;
-  /// Masked jobs: a census happens once and makes the members for good, and a sum has to be unmasked before it is read.
+  /// Masked jobs: the one census determines the members permanently, and a sum must be unmasked before it is read.
   bool masked = false;
-  std::map<std::string, std::uint32_t> count_groups;  ///< masked: which group's counts a site is in
-  /// Mode masked: the groups, each summed as a whole or not at all. With a slot a session opens at once and waits until
-  /// enough groups are complete (GroupSums makes the attempts); `minimum_sites` doesn't count.
+  std::map<std::string, std::uint32_t> count_groups;  ///< masked: the group in which each site's counts are summed
+  /// Mode masked: the groups, each summed completely or not at all. Given a slot, the job opens a session at once,
+  /// which waits until enough groups are complete (GroupSums makes the attempts). `minimum_sites` isn't used.
   std::vector<std::vector<std::string>> groups;
   Clock::duration answer_limit =
       std::chrono::seconds(5);  ///< how long a round waits for a connected site's answer to the job
@@ -51,9 +51,9 @@ struct Rules {
 // Phases.
 
 struct Queued {};
-/// Between sessions: waits until enough sites are there, and the job has a slot.
+/// Between sessions: waits until enough sites are available and the job has a slot.
 struct Recruiting {
-  TimePoint since{};  ///< what it waits for now began to lack
+  TimePoint since{};  ///< when the job began to lack what it is waiting for
   Readiness readiness = Readiness::kLacking;
 };
 /// A session is open to its cohort.
@@ -61,20 +61,21 @@ struct Collecting {
   job::SessionKey key;
   Answers answers;
   std::size_t pending = 0;
-  bool counts_all = false;  ///< census: over all, not newcomers alone
+  bool counts_all = false;  ///< census: counts all sites, not only newcomers
   TimePoint opened{};
-  TimePoint deadline{};  ///< over whole groups: from then on the quorum of groups is enough
+  TimePoint
+      deadline{};  ///< over whole groups: first when the quorum of groups becomes enough, then when the session fails
 };
-/// A masked session's vectors are in, and its survivors are asked to take the masks off. Never given up for another
-/// attempt: the sums of two attempts would differ by one site.
+/// A masked session's vectors have arrived, and its survivors are asked to help remove the masks. The session is never
+/// abandoned for another attempt, because the sums of two attempts could differ by a single site.
 struct Unmasking {
   Collecting session;
-  TimePoint until{};  ///< sites that must confirm may come back until then
+  TimePoint until{};  ///< sites that must confirm may reconnect until then
 };
-/// A session is closed, its sum is being turned into a model or counts.
+/// A session is closed, and its sum is being turned into its result.
 struct Closing {
   Collecting session;
-  TimePoint until{};  ///< a commit that takes longer has failed
+  TimePoint until{};  ///< a commit that takes longer counts as failed
 };
 struct Ended {
   Outcome outcome = Outcome::kFinished;
@@ -86,53 +87,56 @@ using Phase = std::variant<Queued, Recruiting, Collecting, Unmasking, Closing, E
 struct BestRound {
   std::uint32_t round = 0;
   double value = 0.0;
-  std::uint32_t since = 0;  ///< evaluations after it, none of them better
+  std::uint32_t since = 0;  ///< number of evaluations since then, none of them better
 };
 
 struct State {
   Rules rules;
   Phase phase;
   SiteRegister sites;
-  std::uint32_t round = 0;              ///< last committed
-  std::uint32_t attempt = 1;            ///< of the next round's training
-  std::uint32_t census_attempt = 0;     ///< of the last census
+  std::uint32_t round = 0;              ///< last committed round
+  std::uint32_t attempt = 1;            ///< at training the next round
+  std::uint32_t census_attempt = 0;     ///< number of the last census
   std::uint64_t normaliser = 0;         ///< N; 0 before the first census
-  task::LabelCounts labels{};           ///< of the census that N is from
-  std::uint64_t member_examples = 0;    ///< of all members by now
-  bool recount = false;                 ///< the next census is of all: newcomers brought the sum to 2 N
+  task::LabelCounts labels{};           ///< from the census that determined N
+  std::uint64_t member_examples = 0;    ///< of all members so far
+  bool recount = false;                 ///< the next census counts all sites, because newcomers brought the sum to 2 N
   std::optional<crypto::Digest> model;  ///< of the last committed round
   std::optional<BestRound> best;
   std::uint64_t last_effect = 0;
-  bool has_slot = true;  ///< may open sessions
+  bool has_slot = true;  ///< the job may open sessions
 };
 [[nodiscard]] State initial_state(Rules rules);
 
 struct Transition {
   State state;
   std::vector<Effect> effects;
-  std::optional<Error> refused;  ///< the event doesn't fit; state is as before, and there are no effects
+  std::optional<Error>
+      refused;  ///< set if the event doesn't fit; the state is then unchanged, and there are no effects
 };
 
-/// Takes one event in. What is late, comes twice, or belongs to a foreign session or site is refused with a reason.
+/// Applies one event. Refuses, with a reason, events that are late or repeated, or that belong to another session or
+/// site.
 [[nodiscard]] Transition advance(State state, const Event& event, TimePoint now);
 
-/// Is the session open to this site, and its answer still awaited?
+/// Checks that the session is open to this site and still expects its answer.
 Result<void> admits(const State& state, const std::string& site, const job::SessionKey& key);
 
-/// Is the site one that the job wants?
+/// Returns true if the job wants this site.
 [[nodiscard]] bool wants(const Rules& rules, const std::string& site);
 
-/// When a Tick changes something, if nothing else happens before.
+/// Returns when a Tick will change something, unless another event comes first.
 [[nodiscard]] std::optional<TimePoint> next_wakeup(const State& state);
 
-/// Does the job wait for a session to begin, and could it? Nothing while a session is open, or once the job has ended.
-/// A session over whole groups waits for sites itself: then, can enough of its groups be complete?
+/// Returns whether the job, while it waits for a session to begin, could open one. Has no value while a session is
+/// open, or once the job has ended. A session over whole groups itself waits for sites; for it, returns whether enough
+/// of its groups can be complete.
 [[nodiscard]] std::optional<Readiness> readiness_of(const State& state);
 
-/// When a job that lacks sites fails, unless enough of them come before.
+/// Returns when a job that lacks sites fails, unless enough of them connect before.
 [[nodiscard]] std::optional<TimePoint> gives_up_at(const State& state);
 
-/// What a job between sessions waits for: "waiting for 3 sites, 1 accepted; west: declined: ...".
+/// Describes what a job between sessions is waiting for: "waiting for 3 sites, 1 accepted; west: declined: ...".
 [[nodiscard]] std::string waiting_for(const State& state);
 
 }  // namespace consilium::round

@@ -1,4 +1,4 @@
-// How sessions end.
+// The ways in which sessions end.
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
@@ -34,7 +34,7 @@ std::string to_text(Clock::duration duration) {
   return fmt::format("{}ms", std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
 
-/// "south: training failed: ...; west: no answer within 15m"
+/// Returns text such as "south: training failed: ...; west: no answer within 15m".
 std::string reasons_of(const Answers& answers) {
   ReasonList reasons;
   for (const auto& [site, answer] : answers) {
@@ -49,7 +49,7 @@ Collecting take_session(Step& step) {
   return session;
 }
 
-/// Fails who hasn't answered, and tells them.
+/// Marks the sites that haven't answered as failed, and informs them.
 void fail_the_rest(Step& step, Collecting& session, const std::string& reason, const std::string& told) {
   CancelSession cancel{session.key, {}, told};
   for (auto& [site, answer] : session.answers) {
@@ -61,18 +61,18 @@ void fail_the_rest(Step& step, Collecting& session, const std::string& reason, c
   if (!cancel.sites.empty()) step.emit(std::move(cancel));
 }
 
-/// The sum can be read: turns it into what it is for.
+/// Turns a sum that can be read into its result.
 void close_readable(Step& step, Collecting session) {
   State& state = step.state;
   CloseSum close{session.key, session.answers, 0, state.member_examples, state.normaliser};
-  // A site whose update is in the sum was a member when it was sampled, though it may have declined since.
+  // A site whose update is in the sum was a member when it was sampled, even if it has declined since.
   const auto counts = [&answers = session.answers](const auto& entry) {
     const auto answer = answers.find(entry.first);
     return entry.second.trains() || (answer != answers.end() && answer->second.standing == Standing::kUpdate);
   };
   close.members = static_cast<std::uint64_t>(std::count_if(state.sites.begin(), state.sites.end(), counts));
   step.emit(std::move(close));
-  // Over whole groups sites check the sum first, and whoever is away is waited for.
+  // Over whole groups, sites check the sum first, and absent sites are waited for.
   const auto limit = sums_whole_groups(state.rules) ? state.rules.recruiting_limit : state.rules.deadline;
   state.phase = Closing{std::move(session), step.now + limit};
 }
@@ -84,7 +84,7 @@ void close(Step& step, Collecting session) {
   step.state.phase = Unmasking{std::move(session), step.now + step.state.rules.deadline};
 }
 
-/// A site that is there but can't be counted takes no part in the job.
+/// Removes the sites that failed in a census from the members, and excludes those that are connected from the job.
 void leave_out_failed(State& state, const Answers& answers) {
   for (const auto& entry : answers) {
     const Answer& answer = entry.second;
@@ -107,7 +107,7 @@ std::string quorum_missed(const State& state, const Collecting& session, const T
       job::answers_needed(state.rules.quorum, cohort), reasons_of(session.answers));
 }
 
-/// Under masks those that have sent their vectors are told, for they wait to confirm, or to reveal.
+/// In a masked job, informs the sites that have sent their vectors, because they wait to confirm or to reveal.
 void drop(Step& step, Collecting session, std::string reason) {
   CancelSession cancel{session.key, {}, "the session came to nothing"};
   for (const auto& [site, answer] : session.answers) {
@@ -154,7 +154,7 @@ void count_members(Step& step, const Collecting& session, std::uint64_t examples
     if (answer.standing != Standing::kUpdate) continue;
     state.sites.change(entry.first, [&](SiteState& site) {
       if (site.consent == Consent::kDeclined &&
-          !state.rules.masked) {  // it came back and changed its mind since it answered
+          !state.rules.masked) {  // it has reconnected and declined since it answered
         examples -= std::min(examples, answer.examples.value_or(0));
         return;
       }
@@ -166,7 +166,7 @@ void count_members(Step& step, const Collecting& session, std::uint64_t examples
   state.member_examples += examples;
 }
 
-/// Takes in what an evaluation says of its round. One that lacks the metric says nothing.
+/// Compares a round by the metric of its evaluation. An evaluation without the metric changes nothing.
 void compare(Step& step, std::uint32_t round, const std::optional<task::Metric>& metric) {
   State& state = step.state;
   if (!metric || !task::is_comparable(*metric)) return;
@@ -279,7 +279,8 @@ void abandon(Step& step, Collecting session, const std::string& reason) {
   State& state = step.state;
   const job::SessionKey key = session.key;
   fail_the_rest(step, session, reason, "the session starts anew");
-  const bool counted = key.kind == job::SumKind::kCensus && !state.rules.masked;  // each newcomer's is an attempt
+  const bool counted =
+      key.kind == job::SumKind::kCensus && !state.rules.masked;  // each newcomer's census counts as an attempt
   const bool again = counted || key.kind == job::SumKind::kEvaluate || key.attempt < kMaxAttempts;
   drop(step, std::move(session), reason);
   if (!again) {

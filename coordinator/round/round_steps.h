@@ -6,10 +6,10 @@
 
 #include "coordinator/round/round_machine.h"
 
-/// The machine's steps, shared by its sources alone.
+/// The machine's steps. Included only by the machine's own sources.
 namespace consilium::round {
 
-/// A transition under way: the state being changed, and the effects so far.
+/// A transition in progress: the state being changed, and the effects so far.
 struct Step {
   State& state;
   TimePoint now{};
@@ -18,13 +18,13 @@ struct Step {
   void emit(Action action) { effects.push_back({++state.last_effect, std::move(action)}); }
 };
 
-/// Bytes kept of a reason that a site gave, and shown of each in a list of several.
+/// How many bytes of a site's reason are kept, and how many are shown for each reason in a list.
 inline constexpr std::size_t kMaxReason = 1000;
 inline constexpr std::size_t kMaxListedReason = 300;
-/// Cuts UTF-8 text to at most `max_bytes`, between characters, and marks the cut.
+/// Shortens UTF-8 text to at most `max_bytes` without splitting a character, and marks the cut.
 [[nodiscard]] std::string shorten(const std::string& text, std::size_t max_bytes);
 
-/// Joins "name: reason" of the first few, and says how many more there are.
+/// Joins "name: reason" for the first few entries, and says how many more there are.
 class ReasonList {
  public:
   void add(const std::string& name, const std::string& reason);
@@ -37,39 +37,44 @@ class ReasonList {
 
 // round_boundary.cpp
 
-/// Does the job still wait for every listed site? The census of a masked job makes its members, for good.
+/// Returns true while the job still waits for every listed site, because the census of a masked job determines its
+/// members permanently.
 [[nodiscard]] bool awaits_all(const State& state);
-/// Does a masked job wait for a person at some site to approve it? Its members are fixed for good afterwards, so it
-/// waits as long as it recruits.
+/// Returns true while a masked job waits for a person at some site to approve it. It waits as long as it recruits,
+/// because its members are permanent once they are counted.
 [[nodiscard]] bool awaits_approval(const State& state);
 
-/// Says whether enough groups of a session's cohort can be complete: they are, or all their members are there. Where a
-/// group has failed and nobody of the others is away, the session can end, which is as good.
+/// Returns whether enough groups of a session's cohort can be complete. A group counts if it is complete, or if all its
+/// members are available. If a group has failed and no member of the other groups is missing, the session can end, so
+/// the job counts as able.
 [[nodiscard]] Readiness readiness_over_groups(const State& state, const Answers& answers);
 
-/// Starts the next session where it can, else waits; ends the job after its last round, or where waiting is vain.
+/// Starts the next session if possible, or waits. Ends the job after its last round, or if waiting is pointless.
 void continue_recruiting(Step& step);
 /// Enters the wait before the next session.
 void recruit(Step& step);
-/// Says which round was best, to be put behind how the job ended; "" where rounds aren't compared.
+/// Returns text that says which round was best, to be appended to the job's final message; "" if rounds aren't
+/// compared.
 [[nodiscard]] std::string best_in_words(const State& state);
-/// Opens the evaluation of the round just committed where one is due, else goes on to the next round.
+/// Opens the evaluation of the round just committed if one is due, or else continues with the next round.
 void evaluate_or_recruit(Step& step);
 
 // round_outcome.cpp
 
-/// May a session be concluded though not everybody has answered? Over whole groups only with the quorum of groups, for
-/// any other session at its deadline.
+/// Returns true if a session may be concluded before every site has answered. A session over whole groups needs the
+/// quorum of groups; any other may be concluded at its deadline.
 [[nodiscard]] bool may_conclude(const State& state, const Collecting& session);
 
-/// Closes the session under way with what there is: a sum to be committed, another attempt, or the job's end.
+/// Closes the current session with the answers that it has. The sum is committed, another attempt is made, or the job
+/// ends.
 void conclude(Step& step);
-/// Takes in that the masks are off the sum of `session`.
+/// Handles the removal of the masks from the sum of `session`.
 void unmasked(Step& step, Collecting session, const Unmasked& event);
-/// Takes in that the sum of `session` is committed, or why not: its masks can't be taken off, or it can't be stored.
+/// Handles the commit of the sum of `session`, or its failure: the masks can't be removed, or the result can't be
+/// stored.
 void committed(Step& step, const Collecting& session, const Committed& event);
 void commit_failed(Step& step, const Collecting& session, const std::string& reason);
-/// Gives up a session that nobody has confirmed; a round's training is tried anew, up to kMaxAttempts.
+/// Abandons a session before any site was asked to confirm. A round's training is attempted again, up to kMaxAttempts.
 void abandon(Step& step, Collecting session, const std::string& reason);
 void end_job(Step& step, Outcome outcome, std::string message);
 

@@ -82,7 +82,7 @@ Result<std::optional<std::uint64_t>> SessionSum::take(const std::string& site, a
   return std::optional<std::uint64_t>();
 }
 
-/// Counts are few: they are read whole and looked at before they are folded.
+/// Counts are few, so they are read completely and checked before they are folded.
 Result<std::optional<std::uint64_t>> SessionSum::take_counts(const std::string& site, aggregation::StreamingSum& sum,
                                                              aggregation::WordSource& words) {
   std::vector<std::uint32_t> held(words.word_count());

@@ -16,24 +16,24 @@
 
 namespace consilium::round {
 
-/// The sum of one open session, and what a plain job is told of each site beside it. In a masked job counts are summed
-/// group by group: each group is a sum of its own, with an order and masks of its own, until the masks are off.
+/// The sum of one open session and, in a plain job, each site's metrics. In a masked job counts are summed group by
+/// group: until the masks have been removed, each group has its own sum, order and masks.
 class SessionSum {
  public:
-  /// Sites whose vectors make one sum, and the order that they get.
+  /// Sites whose vectors make up one sum, and the order that they receive.
   struct Group {
     job::RoundOrder order;
     std::vector<std::string> sites;
   };
-  /// Who may collude, and whose signatures count; none where the vectors come without masks.
+  /// How many sites may collude, and whose signatures count. Absent if the vectors come without masks.
   struct Masks {
     std::uint32_t colluding = 1;
     std::shared_ptr<const secagg::Authenticator> authenticator;
   };
 
-  /// @param task     of the job
-  /// @param told  may each site's counts be looked at, as in a plain job
-  /// @param former  a sum that is over, for its memory
+  /// @param task    the job's task
+  /// @param told    whether each site's counts may be read, as in a plain job
+  /// @param former  a finished sum, whose memory is reused
   static Result<SessionSum> create(job::SessionKey key, std::vector<Group> groups,
                                    std::shared_ptr<const task::Task> task, bool told, const std::optional<Masks>& masks,
                                    std::optional<SessionSum> former = {});
@@ -41,36 +41,37 @@ class SessionSum {
   [[nodiscard]] const job::SessionKey& key() const { return key_; }
   [[nodiscard]] std::uint64_t word_count() const { return parts_.front().sum.layout().word_count(); }
   [[nodiscard]] bool intact() const;
-  /// The readable sum: of the only group, or of all once unmask() has joined them.
+  /// Returns the readable sum: that of the only group, or of all groups once unmask() has joined them.
   [[nodiscard]] aggregation::StreamingSum& sum() { return parts_.front().sum; }
 
-  /// Would the site's vector be taken now? Under masks it must have shared its keys first.
+  /// Checks that the site's vector would be accepted now. With masks, the site must have shared its keys first.
   Result<void> admits(const std::string& site) const;
-  /// Folds one site's vector. Counts that contradict each other are refused and not folded.
+  /// Folds one site's vector. Refuses contradictory counts without folding them.
   /// @return the site's training examples, in a plain job's census
   Result<std::optional<std::uint64_t>> take(const std::string& site, aggregation::WordSource& words);
 
   // Masks.
 
   secagg::Output receive(const std::string& site, const secagg::SiteMessage& message);
-  /// The site is out of the session.
+  /// Removes the site from the masking protocol.
   secagg::Output lose(const std::string& site);
-  /// Loses every site that is still to advertise or share its keys.
+  /// Removes every site that hasn't yet advertised or shared its keys.
   secagg::Output close_key_agreement();
-  /// Do sites still agree on keys? Numbers the phases, so that each can be given its time; 0 where none does.
+  /// Returns the number of the earliest key-agreement phase that a group is in, so that each phase can have its own
+  /// time limit; 0 if no group is in one.
   [[nodiscard]] unsigned key_phase() const;
-  /// The sites of groups whose masks came to nothing, and why.
+  /// Returns the sites of groups in which masking failed, with the reason.
   [[nodiscard]] std::map<std::string, std::string> stranded() const;
-  /// Did they in every group?
+  /// Returns the failure if masking failed in every group.
   [[nodiscard]] std::optional<std::string> spoiled() const;
-  /// Asks the survivors to confirm and reveal.
+  /// Asks the survivors to confirm the list and reveal their shares.
   secagg::Output close_uploads();
-  /// Loses every survivor that is still to confirm or to reveal: groups that need it have failed.
+  /// Removes every survivor that hasn't yet confirmed or revealed. Groups that depend on such a site fail.
   secagg::Output close_unmasking();
   [[nodiscard]] std::vector<secagg::CoordinatorMessage> owed(const std::string& site) const;
-  /// Has every group revealed what takes its masks off, or failed?
+  /// Returns true once every group has revealed what is needed to remove its masks, or has failed.
   [[nodiscard]] bool unmaskable() const;
-  /// Takes the masks off and joins the groups. @return the sites of groups that failed, with the reason
+  /// Removes the masks and joins the groups. @return the sites of groups that failed, with the reason
   Result<std::map<std::string, std::string>> unmask(unsigned threads);
 
   [[nodiscard]] const std::map<std::string, task::Metrics>& site_metrics() const { return site_metrics_; }
@@ -91,12 +92,12 @@ class SessionSum {
   job::SessionKey key_;
   std::shared_ptr<const task::Task> task_;
   bool told_;
-  std::vector<Part> parts_;  ///< one at least
+  std::vector<Part> parts_;  ///< at least one
   std::map<std::string, task::Metrics> site_metrics_;
 };
 
-/// Who sums with whom in a session, and the order that each group gets.
-/// @param model  the digest that the job's orders name: of the global model, zero in a census
+/// Divides a session's sites into groups that are summed together, and returns them with their orders.
+/// @param model  the digest in the job's orders: that of the global model, or zero in a census
 Result<std::vector<SessionSum::Group>> groups_of(const job::JobSpec& spec, const Rules& rules,
                                                  const OpenSession& action, const crypto::Digest& model);
 

@@ -8,9 +8,9 @@
 
 namespace consilium::round {
 
-/// How a job's driver reaches sites: the gRPC service in the daemon, trainer processes in the simulator, a recorder in
-/// tests. Called by the driver's thread; must not block, nor call the driver back. A site that can't be reached is
-/// reported by an event, not here.
+/// The way in which a job's driver reaches sites: the gRPC service in the daemon, trainer processes in the simulator,
+/// or a recorder in tests. Called on the driver's thread; implementations must neither block nor call the driver back.
+/// A site that can't be reached is reported by an event, not here.
 class SiteGateway {
  public:
   virtual ~SiteGateway() = default;

@@ -187,7 +187,7 @@ void StatusBoard::evaluated(const CloseSum& action, Evaluation evaluation,
   finished_->metrics = std::move(evaluation.federated);
   finished_->alone = std::move(evaluation.alone);
   finished_->site_metrics = by_site;
-  // Tables by site would be most of a history, and nobody looks at them.
+  // Tables by site would make up most of a history, and no view shows them.
   for (auto& [site, metrics] : finished_->site_metrics) metrics.tables.clear();
   finished_->evaluation_seconds = seconds_between(evaluation_opened_, now);
   evaluation_missed(action.answers, "");
@@ -244,7 +244,7 @@ void StatusBoard::show_phase(const State& state) {
     if (session->key.kind == job::SumKind::kTrain) status_.round = session->key.round;
   } else if (const auto* ended = std::get_if<Ended>(&state.phase)) {
     status_.phase = phase_of(ended->outcome);
-    // Which round was best is for those who see metrics; sites are told that the job has finished.
+    // Only watchers, who can see metrics, learn which round was best; sites are told that the job has finished.
     const bool compared = ended->outcome == Outcome::kFinished && state.best;
     status_.detail = compared ? ended->message : outcome_text(ended->outcome, ended->message);
   } else if (std::holds_alternative<Recruiting>(state.phase)) {

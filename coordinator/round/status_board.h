@@ -12,11 +12,11 @@
 
 namespace consilium::round {
 
-/// What sites and watchers are told of a job's end: "finished", "stopped: ...", "failed: ...".
+/// Returns the description of a job's end for sites and watchers: "finished", "stopped: ...", "failed: ...".
 [[nodiscard]] std::string outcome_text(Outcome outcome, const std::string& message);
 
-/// Makes the JobStatus of one job, and the record of the round under way. Events cost little: what each site does is
-/// put together in show() alone, which whoever reads the status calls before.
+/// Builds the JobStatus of one job and the record of the current round. Events are cheap: only show(), which must be
+/// called before the status is read, collects what each site does.
 class StatusBoard {
  public:
   StatusBoard(const std::string& job_id, const job::JobSpec& spec, const crypto::Digest& initial_model);
@@ -24,9 +24,9 @@ class StatusBoard {
   [[nodiscard]] const report::JobStatus& status() const { return status_; }
 
   void progress(const std::string& site, wire::SitePhase phase);
-  /// A session begins: its cohort gets the model, where it doesn't have it yet.
+  /// Called when a session begins. Counts the model's bytes for every site of the cohort that doesn't have it yet.
   void opened(const OpenSession& action, const crypto::Digest& model, std::uint64_t model_bytes, TimePoint now);
-  /// Words moved for the session that is open.
+  /// Adds bytes that were transferred for the open session.
   void add_bytes(std::uint64_t bytes);
 
   struct Training {
@@ -37,9 +37,9 @@ class StatusBoard {
     crypto::Digest model{};
   };
   void trained(const CloseSum& action, const Training& training, TimePoint now);
-  /// The round's model is the latest: at once, or in mode masked when enough sites have signed it.
+  /// Called when the round's model becomes the latest: immediately, or in mode masked once enough sites have signed it.
   void published(const crypto::Digest& model, TimePoint now);
-  /// The job has ended with this model, which may be that of an earlier round.
+  /// Records the model that the job ended with, which may be that of an earlier round.
   void kept(const crypto::Digest& model) { status_.model = model; }
   struct Evaluation {
     task::Metrics federated;
@@ -50,12 +50,12 @@ class StatusBoard {
   void evaluation_missed(const Answers& answers, const std::string& reason);
   /// Moves the record of a round that is over, evaluation included, to the history.
   void finish_round();
-  /// Forgets the record of a round whose total the sites didn't sign: it isn't in the model.
+  /// Forgets the record of a round whose total the sites didn't sign, because it isn't in the model.
   void withdraw_round();
 
-  /// Mode masked: whom the session waits for, in words; "" for nobody.
+  /// Mode masked: sets the description of what the session is waiting for; "" if it waits for nothing.
   void waits(std::string text) { waiting_ = std::move(text); }
-  /// Brings phase, detail, sites and ETA in line with the state. Looks at every site.
+  /// Updates phase, detail, sites and ETA from the state. Looks at every site.
   void show(const State& state);
 
  private:
@@ -63,13 +63,13 @@ class StatusBoard {
   [[nodiscard]] std::string activity_of(const std::string& site) const;
 
   report::JobStatus status_;
-  std::optional<report::RoundRecord> finished_;  ///< trained, its evaluation perhaps under way
+  std::optional<report::RoundRecord> finished_;  ///< training is done; its evaluation may not be
   std::uint64_t training_bytes_ = 0;             ///< of all attempts at the round
   bool evaluating_ = false;
   std::optional<TimePoint> round_opened_;
   TimePoint evaluation_opened_{};
-  std::map<std::string, crypto::Digest> holds_;  ///< the model that each site has fetched last
-  std::map<std::string, std::string> activity_;  ///< of the cohort under way
+  std::map<std::string, crypto::Digest> holds_;  ///< the model that each site fetched last
+  std::map<std::string, std::string> activity_;  ///< what each site of the current cohort is doing
   std::string waiting_;
   double seconds_ = 0.0;  ///< of all rounds in the history, evaluations included
 };

@@ -22,7 +22,7 @@ namespace {
 
 using admission::Access;
 
-/// How long a watcher waits for a change before it looks whether its peer is still there.
+/// How long a watcher waits for a change before it checks whether its peer is still connected.
 constexpr auto kWatchSlice = std::chrono::milliseconds(250);
 
 bool ended(report::JobPhase phase) {
@@ -34,8 +34,8 @@ std::string text_of(const pki::Identity& caller) {
   return fmt::format("{} {}", pki::name_of(caller.role), caller.name);
 }
 
-/// Sends a job's changes to one watcher. Its thread waits for them; a change is sent when the former is written,
-/// what comes in between is left out.
+/// Sends a job's changes to one watcher. Its thread waits for them. A change is sent once the previous one has been
+/// written; intermediate changes are omitted.
 class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
  public:
   WatchStream(ServiceParts& parts, grpc::CallbackServerContext& context, pki::Identity caller, std::string job_id,
@@ -63,10 +63,11 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
   void OnDone() override { delete this; }
 
  private:
-  /// The write that a new thread asks for may be done, and this called again, before the thread is stored here.
+  /// The write that a new thread requests may finish, and call this function again, before the thread has been stored
+  /// here.
   void wait_for_change() {
     const std::lock_guard lock(mutex_);
-    if (thread_.joinable()) thread_.join();  // it ended when it asked for the write
+    if (thread_.joinable()) thread_.join();  // it ended when it requested the write
     thread_ = std::thread([this] { run(); });
   }
 
@@ -101,11 +102,11 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
   std::thread thread_;
 };
 
-/// Sends a list, entry by entry. Some other thread fills or refuses it: begin() or Finish().
+/// Sends a list, entry by entry. Another thread starts or refuses it, by begin() or Finish().
 template <class Message>
 class ListStream final : public grpc::ServerWriteReactor<Message> {
  public:
-  /// @param next  writes the next message, or returns false where there is none
+  /// @param next  writes the next message, or returns false if there is none
   void begin(std::function<bool(Message&)> next) {
     next_ = std::move(next);
     write();
@@ -223,7 +224,8 @@ class AdminService final : public v1::Admin::CallbackService {
   }
 
  private:
-  /// Checks who calls, then lets a worker begin a list. @param entries  returns what writes it, message by message
+  /// Checks the caller, then lets a worker begin a list. @param entries  returns the function that writes it, message
+  /// by message
   template <class Message, class Entries>
   grpc::ServerWriteReactor<Message>* list(grpc::CallbackServerContext* context, Entries entries) {
     const auto peer = authenticate(parts_, *context, admission::allowed_roles(Access::kList));
@@ -233,7 +235,7 @@ class AdminService final : public v1::Admin::CallbackService {
     return stream;
   }
 
-  /// Checks who calls, then answers on a worker.
+  /// Checks the caller, then answers on a worker.
   template <class Answer>
   grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, Access access, Answer body) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();

@@ -10,7 +10,8 @@ namespace consilium::service {
 
 struct ServiceParts;
 
-/// Makes the gRPC service for researchers. Its calls are answered by the workers, watchers have a thread each.
+/// Creates the gRPC service for researchers and operators. Worker threads answer its calls; each watcher has its own
+/// thread.
 [[nodiscard]] std::unique_ptr<grpc::Service> make_admin_service(ServiceParts& parts);
 
 }  // namespace consilium::service

@@ -11,7 +11,7 @@ namespace consilium::service {
 
 struct ServiceParts;
 
-/// Serves a blob from its file, 1 MiB at a time: the next chunk is read once the former is on its way.
+/// Serves a blob from its file, 1 MiB at a time. Reads the next chunk once the previous one has been sent.
 [[nodiscard]] grpc::ServerWriteReactor<grpc::ByteBuffer>* begin_fetch(ServiceParts& parts,
                                                                       grpc::CallbackServerContext& context,
                                                                       const grpc::ByteBuffer& request);

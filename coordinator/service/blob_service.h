@@ -10,7 +10,8 @@ namespace consilium::service {
 
 struct ServiceParts;
 
-/// Makes the gRPC service of bulk data: models to sites and researchers, vectors and initial weights from them.
+/// Creates the gRPC service for bulk data: it sends models to sites and researchers, and receives vectors and initial
+/// weights.
 [[nodiscard]] std::unique_ptr<grpc::Service> make_blob_service(ServiceParts& parts);
 
 }  // namespace consilium::service

@@ -34,8 +34,9 @@ Result<Part> parse(const grpc::ByteBuffer& message, int expected) {
   return part;
 }
 
-/// A stream of parts into a spool file. What differs between vectors and blobs, begin() and complete(), runs on a
-/// worker and may block. Only one of its methods runs at any time: a read is asked for when the former is dealt with.
+/// Receives a stream of parts into a spool file. begin() and complete() differ between vectors and blobs; they run on a
+/// worker and may block. Only one method runs at any time, because the next read is requested when the previous one has
+/// been processed.
 class BulkUpload : public UploadReactor {
  public:
   BulkUpload(ServiceParts& parts, grpc::CallbackServerContext& context, pki::Identity peer,
@@ -58,7 +59,7 @@ class BulkUpload : public UploadReactor {
 
  protected:
   virtual Result<wire::SpoolFile> begin(const grpc::ByteBuffer& start) = 0;
-  /// The file's digest is right.
+  /// Called when the file's digest is correct.
   virtual Result<void> complete(const wire::SpoolFile& spool) = 0;
   [[nodiscard]] virtual std::uint64_t announced() const = 0;
 
@@ -98,7 +99,7 @@ class BulkUpload : public UploadReactor {
   std::optional<wire::SpoolFile> spool_;
 };
 
-/// Leaves room for one more spool of this site: what was begun longest ago goes.
+/// Makes room for one more spool of this site by removing the oldest ones.
 void drop_oldest_spools(const std::filesystem::path& keep) {
   std::vector<std::pair<std::filesystem::file_time_type, std::filesystem::path>> others;
   std::error_code failed;
@@ -131,7 +132,8 @@ class VectorUpload final : public BulkUpload {
     return wire::SpoolFile::open(file, part.start().offset(), bytes_);
   }
 
-  /// One writer a spool: a second upload of the same vector waits until the first one's connection is given up.
+  /// Allows one writer for each spool. A second upload of the same vector is refused until the first one's connection
+  /// has ended.
   Result<void> take_over(const std::string& spool) {
     writer_ = parts_.writers.take(peer_.name + "/" + spool);
     if (writer_) return {};
@@ -160,7 +162,7 @@ class VectorUpload final : public BulkUpload {
 class BlobUpload final : public BulkUpload {
  public:
   using BulkUpload::BulkUpload;
-  /// An upload of weights that broke off isn't resumed: what has arrived goes.
+  /// An interrupted upload of weights isn't resumed, so the bytes that have arrived are removed.
   ~BlobUpload() override {
     std::error_code ignored;
     if (writer_) std::filesystem::remove(weights_spool_path(parts_.spool, peer_.name), ignored);

@@ -13,10 +13,10 @@ struct ServiceParts;
 
 using UploadReactor = grpc::ServerReadReactor<grpc::ByteBuffer>;
 
-/// Receives a site's vector into the spool, and hands it to the handler when its digest is right.
+/// Receives a site's vector into the spool, and passes it to the handler if its digest is correct.
 [[nodiscard]] UploadReactor* begin_vector_upload(ServiceParts& parts, grpc::CallbackServerContext& context,
                                                  grpc::ByteBuffer& answer);
-/// Receives a researcher's blob, and puts it into the store.
+/// Receives a researcher's blob and puts it into the store.
 [[nodiscard]] UploadReactor* begin_blob_upload(ServiceParts& parts, grpc::CallbackServerContext& context,
                                                grpc::ByteBuffer& answer);
 

@@ -28,7 +28,7 @@ namespace {
 
 constexpr auto kRevocationsEvery = std::chrono::seconds(2);
 
-/// Every connection is a descriptor: take as many as the system gives.
+/// Every connection needs a descriptor, so this takes as many as the system allows.
 void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -54,7 +54,7 @@ class GrpcService final : public CoordinationService {
     for (const auto& [name, value] : wire::server_options()) builder.AddChannelArgument(name, value);
     builder.SetMaxReceiveMessageSize(static_cast<int>(wire::kMaxMessageBytes));
     for (const auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
-      builder.SetCompressionAlgorithmSupportStatus(algorithm, false);  // no bombs
+      builder.SetCompressionAlgorithmSupportStatus(algorithm, false);  // prevents decompression bombs
     }
     CONSILIUM_ASSIGN(listener_, Listener::open(address));
     acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
@@ -101,9 +101,9 @@ class GrpcService final : public CoordinationService {
   std::unique_ptr<grpc::Service> federation_, blobs_, admin_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
-  Listener listener_;  ///< ends before what it hands connections to
+  Listener listener_;  ///< destroyed before the server that it passes connections to
   pki::OwnCertificate own_;
-  std::jthread revocations_;  ///< looks whether a site with an open stream has been revoked
+  std::jthread revocations_;  ///< checks whether a site with an open stream has been revoked
 };
 
 }  // namespace

@@ -21,7 +21,7 @@ Result<void> PeerCertificate::check() {
   if (!version || (*version == seen_ && std::time(nullptr) < end_)) return {};
   const auto identity = wire::identity_of_peer(*peer_, *trust_, {role_});
   const auto after = trust_->version();
-  if (!after || *after != *version) return {};  // the files changed meanwhile: the next check decides
+  if (!after || *after != *version) return {};  // the files changed in the meantime: the next check decides
   seen_ = *version;
   if (!identity) return fail(identity.error());
   return {};

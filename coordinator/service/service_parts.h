@@ -22,7 +22,7 @@ class CallbackServerContext;
 class Status;
 }  // namespace grpc
 
-/// What the parts of the gRPC server share: for the service's .cpp files only.
+/// Declares what the parts of the gRPC server share. Included only by the service's .cpp files.
 namespace consilium::service {
 
 inline constexpr unsigned kFetchesPerPeer = 4;
@@ -31,14 +31,14 @@ inline constexpr unsigned kSpoolsPerSite = 4;
 inline constexpr unsigned kWatchesPerPeer = 8;
 inline constexpr unsigned kWorkers = 8;
 
-/// When the certificates of the sites end that have connected. Thread-safe.
+/// Records when the certificates of the sites that have connected expire. Thread-safe.
 class SiteCertificates {
  public:
   /// @param end  UTC seconds
   void note(const std::string& site, std::time_t end);
-  /// @return 0 where the site hasn't connected
+  /// @return 0 if the site hasn't connected
   [[nodiscard]] std::time_t end_of(const std::string& site) const;
-  /// Returns what to log about certificates that end soon or have ended: each site once a day.
+  /// Returns what to log about certificates that expire soon or have expired; warns about each site once a day.
   [[nodiscard]] std::vector<std::string> warnings_due(std::time_t now);
 
  private:
@@ -59,22 +59,22 @@ struct ServiceParts {
   Slots fetches{kFetchesPerPeer};
   Slots uploads{kUploadsPerPeer};
   Slots watches{kWatchesPerPeer};
-  Slots writers{1};                  ///< by spool file
+  Slots writers{1};                  ///< one for each spool file
   std::atomic<bool> ending = false;  ///< the server is shutting down
   SiteCertificates site_certificates{};
   WorkerPool workers{kWorkers};
 };
 
-/// Who calls: its certificate's identity, of our consortium and in one of the roles. A refusal is logged with the
-/// peer's address.
+/// Returns the caller's identity from its certificate, which must be of our consortium and have one of the roles. Logs
+/// a refusal with the peer's address.
 Result<pki::Identity> authenticate(const ServiceParts& parts, const grpc::CallbackServerContext& context,
                                    const std::vector<pki::Role>& roles);
 
-/// Logs why a peer's call was refused, and returns the status that says so.
+/// Logs why a peer's call was refused, and returns the corresponding status.
 [[nodiscard]] grpc::Status refuse(const grpc::CallbackServerContext& context, const std::string& who,
                                   const Error& error);
 
-/// A call that is over before it began.
+/// A call that is refused before it starts.
 /// @tparam Reactor  one of gRPC's server reactors
 template <class Reactor>
 class RefusedCall final : public Reactor {

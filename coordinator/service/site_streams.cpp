@@ -20,19 +20,19 @@ namespace consilium::service {
 
 namespace {
 
-/// Raw messages: gRPC would take one that cannot be parsed for the end of the stream.
+/// Raw messages, because gRPC would treat a message that can't be parsed as the end of the stream.
 using RawBidiReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
 constexpr std::size_t kMaxQueuedMessages = 1024;
 constexpr std::size_t kMaxQueuedBytes = std::size_t{16} << 20;
-/// A site says a few words a round; one that floods is cut off.
+/// A site sends a few messages each round; one that sends far more is disconnected.
 constexpr unsigned kMaxMessagesPerWindow = 1000;
 constexpr auto kWindow = std::chrono::seconds(10);
 
 }  // namespace
 
-/// One site's stream. gRPC calls its On... methods one at a time for reads, and writes come from any thread; the mutex
-/// guards the queue and what follows from it. It keeps itself alive until OnDone().
+/// One site's stream. gRPC calls its On... methods for reads one at a time, whereas writes come from any thread. The
+/// mutex guards the queue and the state that depends on it. The object keeps itself alive until OnDone().
 class SiteStream final : public RawBidiReactor {
  public:
   SiteStream(ServiceParts& parts, SiteStreams& streams, grpc::CallbackServerContext& context, std::string site)
@@ -58,13 +58,13 @@ class SiteStream final : public RawBidiReactor {
       outcome_ = refuse(context_, "site " + site_,
                         Error{ErrorCode::kResourceExhausted, "the site does not read its messages"});
       ending_ = true;
-      context_.TryCancel();  // the read under way fails, and OnReadDone finishes
+      context_.TryCancel();  // the current read fails, and OnReadDone finishes
     } else {
       write_next();
     }
   }
 
-  /// When the site's certificate ends, UTC seconds.
+  /// Returns when the site's certificate expires, in UTC seconds.
   [[nodiscard]] std::time_t certificate_end() const { return certificate_.end(); }
 
   void leave() {
@@ -72,7 +72,7 @@ class SiteStream final : public RawBidiReactor {
     end({grpc::StatusCode::UNAVAILABLE, "the coordinator is shutting down"});
   }
 
-  /// Called by one thread at a time.
+  /// Must be called by one thread at a time.
   void end_if_revoked() {
     const auto good = certificate_.check();
     if (good) return;
@@ -91,7 +91,7 @@ class SiteStream final : public RawBidiReactor {
       const std::lock_guard lock(mutex_);
       outcome_ = refuse(context_, "site " + site_, taken.error());
       ending_ = true;
-      if (writing_) context_.TryCancel();  // it may not read what is being written
+      if (writing_) context_.TryCancel();  // the site may not be reading what is being written
       finish_when_idle();
       return;
     }
@@ -114,11 +114,11 @@ class SiteStream final : public RawBidiReactor {
       parts_.handler.site_disconnected(site_);
     }
     streams_.detach(site_);
-    const auto last = std::move(self_);  // this object ends here, unless send() still holds it
+    const auto last = std::move(self_);  // the object is destroyed here, unless send() still holds it
   }
 
  private:
-  /// Hands one message on; an error ends the stream.
+  /// Passes one message on. An error ends the stream.
   Result<void> take() {
     CONSILIUM_TRY(count_message());
     CONSILIUM_ASSIGN(const std::string bytes, wire::read_small(incoming_, wire::kMaxSiteMessageBytes));
@@ -158,15 +158,15 @@ class SiteStream final : public RawBidiReactor {
     StartWrite(&queue_.front());
   }
 
-  /// Ends the stream from our side.
+  /// Ends the stream from the coordinator's side.
   void end(grpc::Status status) {
     ending_ = true;
     outcome_ = std::move(status);
-    if (writing_) return context_.TryCancel();  // the site may not read what is being written
+    if (writing_) return context_.TryCancel();  // the site may not be reading what is being written
     finish_when_idle();
   }
 
-  /// Finishes once no write is under way, and no read can come any more.
+  /// Finishes once no write is in progress and no further read can occur.
   void finish_when_idle() {
     read_ended_ = true;
     if (writing_ || finished_) return;
@@ -181,14 +181,14 @@ class SiteStream final : public RawBidiReactor {
   PeerCertificate certificate_;
   std::shared_ptr<SiteStream> self_;
   grpc::ByteBuffer incoming_;
-  bool hello_ = false;  ///< read side only
+  bool hello_ = false;  ///< used only by reads
   std::chrono::steady_clock::time_point window_ = std::chrono::steady_clock::now();
   unsigned messages_ = 0;
 
   std::mutex mutex_;
   std::deque<grpc::ByteBuffer> queue_;
   std::size_t queued_bytes_ = 0;
-  bool greeted_ = false;  ///< messages for a site go out after its hello only
+  bool greeted_ = false;  ///< messages to a site are sent only after its hello
   bool writing_ = false;
   bool ending_ = false;
   bool read_ended_ = false;

@@ -17,21 +17,21 @@ namespace consilium::service {
 struct ServiceParts;
 class SiteStream;
 
-/// The streams that sites keep open, one a name. Thread-safe.
+/// The streams that sites keep open, one for each site name. Thread-safe.
 class SiteStreams {
  public:
-  /// Makes the gRPC service that accepts them.
+  /// Creates the gRPC service that accepts the streams.
   [[nodiscard]] std::unique_ptr<grpc::Service> make_service(ServiceParts& parts);
-  /// Queues a message; dropped where the site has no stream (it will be offered again).
+  /// Queues a message. Drops it if the site has no stream, because it will be offered again.
   void send(const std::string& site, const wire::CoordinatorMessage& message);
 
-  /// Ends the streams of sites whose certificate has been revoked or has ended meanwhile; cheap while the list is the
-  /// same.
+  /// Ends the streams of sites whose certificate has been revoked or has expired. Cheap while the revocation list is
+  /// unchanged.
   void end_revoked();
-  /// Ends every stream, and accepts no more.
+  /// Ends every stream and accepts no more.
   void end_all();
 
-  /// For the streams themselves: false where the name is taken.
+  /// Called by the streams themselves. Returns false if a stream with that name exists already.
   bool attach(const std::string& site, const std::shared_ptr<SiteStream>& stream);
   void detach(const std::string& site);
 

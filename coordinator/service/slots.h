@@ -7,12 +7,12 @@
 
 namespace consilium::service {
 
-/// Counts what a peer has under way, and refuses more than a limit. Thread-safe.
+/// Counts each peer's operations in progress, and refuses any beyond a limit. Thread-safe.
 class Slots {
  public:
   explicit Slots(unsigned limit) : limit_(limit) {}
 
-  /// One thing under way; it ends with this object.
+  /// One operation in progress, which ends when this object is destroyed.
   class Hold {
    public:
     Hold(Slots& slots, std::string peer) : slots_(slots), peer_(std::move(peer)) {}
@@ -24,7 +24,7 @@ class Slots {
     Slots& slots_;
     std::string peer_;
   };
-  /// Null where the peer has as many as it may.
+  /// Returns nullptr if the peer has reached the limit.
   [[nodiscard]] std::unique_ptr<Hold> take(const std::string& peer);
 
  private:

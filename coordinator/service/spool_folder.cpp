@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kJobDigits = 16;
 
-/// What the names of a job's files begin with: a digest, since a job's id is told by a site here.
+/// Returns the prefix of a job's file names. It is a digest, because here the job's id comes from a site.
 std::string prefix_of(const std::string& job_id) {
   return crypto::to_hex(crypto::sha256(job_id)).substr(0, kJobDigits) + "-";
 }

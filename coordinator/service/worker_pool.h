@@ -9,11 +9,12 @@
 
 namespace consilium::service {
 
-/// Threads for what may block (the handler's answers, hashing what a broken upload left), so that gRPC's own never do.
+/// Threads for tasks that may block (the handler's answers, hashing what a broken upload left), so that gRPC's own
+/// threads never block.
 class WorkerPool {
  public:
   explicit WorkerPool(unsigned threads);
-  ~WorkerPool();  ///< carries out what is queued, then ends
+  ~WorkerPool();  ///< runs the queued tasks, then ends
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
