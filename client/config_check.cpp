@@ -25,10 +25,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Largest certificate file, in bytes.
+/// Maximum size of a certificate file, in bytes.
 constexpr std::size_t kLargestPem = 1 << 20;
 
-/// Checks that the site's certificate is good and its key fits, without writing which revocation list was the newest.
+/// Checks that the site's certificate is valid and matches its key. Doesn't record the newest revocation list seen.
 Result<void> check_certificate(const ClientConfig& config, files::Findings& findings) {
   CONSILIUM_ASSIGN(const std::string certificate, pki::check_key_pair(config.tls.certificate, config.tls.key));
   CONSILIUM_ASSIGN(const files::TemporaryFolder folder, files::TemporaryFolder::create("consilium-check"));
@@ -43,7 +43,7 @@ Result<void> check_certificate(const ClientConfig& config, files::Findings& find
   return {};
 }
 
-/// Checks that the trainer can have a file in the folder that trainer.scratch names.
+/// Checks that the trainer can get a file in the folder that trainer.scratch names.
 Result<void> check_scratch(const ClientConfig& config) {
   if (config.trainer.scratch.empty()) return {};
   const auto made = files::make_nameless_file(config.trainer.scratch);
@@ -51,7 +51,7 @@ Result<void> check_scratch(const ClientConfig& config) {
   return {};
 }
 
-/// Says of each atlas that can't be read why: jobs that name it are declined until it can.
+/// Reports why an atlas can't be read. Jobs that name it are declined until it can.
 void check_atlases(const ClientConfig& config, files::Findings& findings) {
   for (const auto& [name, file] : config.atlases) {
     const std::string key = "client.yaml: atlases." + name + ": ";
@@ -74,7 +74,7 @@ policy::DataPaths paths_of(const ClientConfig& config) {
   return paths;
 }
 
-/// Rules that accept no job at all while they are left out.
+/// Returns the missing rules without which the policy accepts no job at all.
 std::vector<std::string> rules_left_out(const policy::Policy::Rules& rules) {
   std::vector<std::string> keys;
   if (rules.datasets.empty()) keys.emplace_back("datasets");
@@ -154,7 +154,7 @@ void check_trainer(const ClientConfig& config, const trainer::TrainerConfig& how
     return findings.warnings.push_back(fmt::format(
         "client.yaml: trainer.command: {} can't be asked whether it can read the data sets", hello->software));
   for (const auto& [name, source] : config.datasets) {
-    if (!fs::exists(source.path)) continue;  // told already
+    if (!fs::exists(source.path)) continue;  // reported already
     if (const auto looked = trainer.look(source); !looked)
       findings.problems.push_back(
           fmt::format("client.yaml: datasets.{}: the trainer can't read it: {}", name, looked.error().message));

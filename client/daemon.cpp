@@ -50,16 +50,16 @@ trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::
 
 namespace {
 
-/// Events that may wait to be handled; a message has up to 2 MiB (common/wire/limits.h).
+/// Maximum number of events waiting to be handled; a message has up to 2 MiB (common/wire/limits.h).
 constexpr std::size_t kMaxEvents = 32;
-/// How often the daemon looks whether policy or roster changed.
+/// How often the daemon checks whether the policy or the roster has changed.
 constexpr std::chrono::seconds kLookEvery{2};
 
 std::int64_t unix_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-/// What the site holds a coordinator of masked jobs to.
+/// Returns what the site checks the coordinator of masked jobs against.
 Result<masking::SiteTrust> site_trust(const ClientConfig& config, const policy::Policy& policy) {
   masking::SiteTrust trust;
   trust.site = config.site;
@@ -67,20 +67,20 @@ Result<masking::SiteTrust> site_trust(const ClientConfig& config, const policy::
   trust.key = config.tls.key;
   CONSILIUM_ASSIGN(trust.authorities, pki::TrustStore::open(config.tls.root, config.tls.revocation_list,
                                                             pki::TrustOptions{config.state_dir}));
-  CONSILIUM_TRY(pki::make_file_signer(config.tls.key));  // said now, not at the first masked session
+  CONSILIUM_TRY(pki::make_file_signer(config.tls.key));  // reports an error now, not at the first masked session
   trust.minimum_survivors = policy.rules().minimum_survivors.value_or(0);
   trust.allow_changed_cohort = policy.rules().allow_changed_cohort;
   return trust;
 }
 
-/// Where client.yaml says that the data sets lie.
+/// Returns the data sets' paths from client.yaml.
 policy::DataPaths data_paths(const ClientConfig& config) {
   policy::DataPaths paths;
   for (const auto& [name, source] : config.datasets) paths.emplace(name, source.path);
   return paths;
 }
 
-/// The groups over which this site has given vectors, by population.
+/// Returns the groups over which this site has given vectors, by population.
 Result<roster::LedgerGroups> groups_given(masking::GroupMode& mode, const roster::Roster& roster) {
   roster::LedgerGroups given;
   for (const roster::Population& population : roster.populations) {
@@ -142,8 +142,8 @@ class Daemon::Impl {
     const files::Findings remarks = remarks_on(config_, policy_, {consortium_, context_.key, context_.roster});
     for (const std::string& problem : remarks.problems) spdlog::warn("{}", problem);
     for (const std::string& warning : remarks.warnings) spdlog::warn("{}", warning);
-    // A coordinator that sends faster than this thread handles waits: the link's thread stands still here, the stream
-    // is read no further, and HTTP/2's flow control holds the coordinator up.
+    // If the coordinator sends faster than this thread can handle, the link's thread blocks here. The stream is then
+    // not read, and HTTP/2's flow control slows the coordinator down.
     link_->start(
         {[this](std::string coordinator) {
            runner_->stream_opened();
@@ -175,7 +175,7 @@ class Daemon::Impl {
     events_.post(session::Reconsider{});
   }
 
-  /// Begins to answer `consilium-client jobs` and its kin.
+  /// Starts answering `consilium-client jobs` and the related commands.
   Result<void> listen() {
     CONSILIUM_ASSIGN(socket_, approval::ControlSocket::listen(
                                   config_.state_dir, [this](const std::string& request, const std::string& user) {
@@ -185,7 +185,7 @@ class Daemon::Impl {
   }
 
  private:
-  /// What `consilium-client releases` lists; asked by the socket's thread.
+  /// Returns what `consilium-client releases` lists. Called on the socket's thread.
   Result<std::vector<approval::Release>> releases() {
     CONSILIUM_ASSIGN(const std::vector<masking::Release> given, groups_->ledger().releases());
     std::vector<approval::Release> list;
@@ -196,7 +196,7 @@ class Daemon::Impl {
     return list;
   }
 
-  /// What `consilium-client ledger export` writes; asked by the socket's thread.
+  /// Returns what `consilium-client ledger export` writes. Called on the socket's thread.
   Result<std::string> ledger_for(const std::string& member) {
     CONSILIUM_ASSIGN(const std::vector<std::byte> content, groups_->content_for(member));
     return crypto::to_hex({reinterpret_cast<const std::uint8_t*>(content.data()), content.size()});
@@ -207,7 +207,7 @@ class Daemon::Impl {
     return most == 0 ? std::nullopt : std::optional(most);
   }
 
-  /// Reads policy and roster anew where they changed. One that can't be read leaves the old one in force.
+  /// Rereads the policy and the roster if they have changed. If one can't be read, the old one stays in force.
   void look_at_files() {
     const bool all = reload_all_.exchange(false);
     const bool policy_changed = policy_file_.changed() || all;
@@ -263,9 +263,9 @@ class Daemon::Impl {
   std::optional<session::SiteRunner> runner_;
   WatchedFile policy_file_;
   WatchedFile roster_file_;
-  std::atomic<std::uint64_t> maximum_sums_;                          ///< 0: none; the socket's thread reads it
+  std::atomic<std::uint64_t> maximum_sums_;                          ///< 0: no limit; read by the socket's thread
   std::atomic<std::shared_ptr<const roster::Roster>> roster_shown_;  ///< the roster in force, for the socket's thread
-  std::atomic<bool> busy_ = false;                                   ///< in a session; the link's thread reads it
+  std::atomic<bool> busy_ = false;  ///< true while the site is in a session; read by the link's thread
   std::atomic<bool> reload_ = false;
   std::atomic<bool> reload_all_ = false;
   std::unique_ptr<approval::ControlSocket> socket_;

@@ -10,21 +10,22 @@
 
 namespace consilium::client {
 
-/// How the client starts its trainer under a policy.
+/// Returns the settings with which the client starts its trainer under a policy.
 [[nodiscard]] trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::Policy& policy);
 
-/// A hospital's daemon: one link to the coordinator, one trainer, the site's policy. It opens every connection and
-/// listens on none.
+/// A hospital's daemon, with one link to the coordinator, one trainer and the site's policy. It opens every connection
+/// itself and listens on none.
 class Daemon {
  public:
-  /// Checks everything that can be checked before a connection: policy, certificate and key, data sets' paths, the
-  /// trainer's program. Fails closed: without a policy there is no daemon.
+  /// Checks everything that can be checked before connecting: the policy, the certificate and its key, the data sets'
+  /// paths, and the trainer's program. Fails closed: without a policy, no daemon is created.
   static Result<std::unique_ptr<Daemon>> create(ClientConfig config);
   ~Daemon();
 
-  /// Takes part until stop(); returns once everything is wound up.
+  /// Takes part in sessions until stop() is called. Returns once everything has shut down.
   void run();
-  /// Makes run() read policy and roster again now, and not only when it sees them change. Thread-safe.
+  /// Makes run() reread the policy and the roster now, rather than only when it notices that they have changed.
+  /// Thread-safe.
   void reload();
   /// Asks run() to return. Thread-safe; may be called before run().
   void stop();

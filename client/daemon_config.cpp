@@ -23,7 +23,8 @@ bool is_device(std::string_view text) {
   return index && *index < 64;
 }
 
-/// A program, or a list of it and its arguments. A program with a slash is a path and starts at the config's folder.
+/// Reads a program, or a list of a program and its arguments. A program with a slash is a path relative to the
+/// configuration file's folder.
 Result<std::vector<std::string>> read_command(const Value& value) {
   std::vector<std::string> command;
   if (!value.present()) return command;

@@ -9,7 +9,8 @@
 
 namespace consilium::client {
 
-// The trainer's own reader checks what the sections say; this one resolves the path and names file and line.
+// The trainer's own reader checks the contents of the sections. This one resolves the path, and adds the file and line
+// to errors.
 Result<trainer::DataSource> read_data_description(const config::Value& value) {
   config::Section section(value, {"type", "path"}, {"labels", "split", "preprocess", "augment", "loading"});
   config::Choices<std::string_view> types;

@@ -6,8 +6,8 @@
 
 namespace consilium::client {
 
-/// Reads the description of one data set, as it stands under datasets.NAME in client.yaml. Errors name file, key and
-/// line. A relative path starts at the file's folder.
+/// Reads the description of one data set under datasets.NAME in client.yaml. Errors name the file, key and line. A
+/// relative path starts at the file's folder.
 Result<trainer::DataSource> read_data_description(const config::Value& value);
 
 }  // namespace consilium::client

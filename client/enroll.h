@@ -11,8 +11,9 @@ class App;
 
 namespace consilium::client {
 
-/// Declares `enroll`: makes a site's key and certificate request. When the command line names it, what it does is put
-/// into `action` (its value is the exit code), which outlives `app`; what it prints goes to `out`, which outlives both.
+/// Declares `enroll`, which generates a site's key and certificate request. If the command line names it, `action` is
+/// set to a function that runs the command and returns the exit code. `action` must outlive `app`. The command prints
+/// to `out`, which must outlive both.
 void add_enroll_command(CLI::App& app, std::function<Result<int>()>& action, std::ostream& out);
 
 }  // namespace consilium::client

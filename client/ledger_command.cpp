@@ -82,7 +82,7 @@ Result<std::uint64_t> code_from(std::string_view text) {
                           text));
 }
 
-/// Opens the ledger that a running daemon would have open.
+/// Opens the ledger, which a running daemon would hold open.
 Result<masking::GroupLedger> open_ledger(const Self& self) {
   auto ledger = masking::GroupLedger::open(self.config.state_dir);
   if (!ledger && ledger.error().code == ErrorCode::kFailedPrecondition)
@@ -90,7 +90,7 @@ Result<masking::GroupLedger> open_ledger(const Self& self) {
   return ledger;
 }
 
-/// What this site's ledger has for a member (itself: everything), without the daemon.
+/// Returns what this site's ledger holds for a member (for itself: everything), without the daemon.
 Result<masking::LedgerContent> content_on_disk(const Self& self, const std::string& member) {
   CONSILIUM_ASSIGN(const auto ledger, open_ledger(self));
   CONSILIUM_ASSIGN(masking::LedgerContent content, ledger.content_for(member, self.config.site));
@@ -118,7 +118,7 @@ Result<int> request(const Options& options, std::ostream& out) {
   return 0;
 }
 
-/// Asks the daemon for the ledger that it has open, or opens it where no daemon runs.
+/// Asks the daemon for the content of its open ledger, or opens the ledger if no daemon runs.
 Result<masking::LedgerContent> content_for(const Self& self, const std::string& member) {
   auto answer = approval::ask_daemon(self.config.state_dir, approval::request_text("ledger", member));
   if (!answer && answer.error().code == ErrorCode::kNotFound) return content_on_disk(self, member);
@@ -147,7 +147,7 @@ Result<int> export_ledger(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const auto signer, pki::make_file_signer(self.config.tls.key));
   CONSILIUM_TRY(masking::sign(file, *signer));
   const std::vector<std::byte> bytes = masking::encode(file);
-  CONSILIUM_TRY(masking::decode_ledger_file(bytes));  // nobody gets a file that the reader would refuse
+  CONSILIUM_TRY(masking::decode_ledger_file(bytes));  // refuse to write a file that the reader would refuse
   CONSILIUM_TRY(files::replace_file(options.out, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
   out << fmt::format(
       "Wrote {} for {}: what this site has seen of {} groups and {} jobs that the two share. Nothing in it is secret. "
@@ -167,12 +167,13 @@ Result<std::vector<LedgerFile>> read_files(const std::vector<std::string>& names
   return files;
 }
 
-/// Binds each job to a name that no coordinator uses, so that it is declined when it is offered, and counts its sums.
+/// Binds each job to an id that no coordinator uses, so that the job is declined when it is offered, and counts its
+/// sums.
 Result<void> close_jobs(const ClientConfig& config, const std::vector<masking::JobContent>& jobs) {
   CONSILIUM_ASSIGN(const auto approvals, approval::Approvals::open(config.state_dir));
   for (const masking::JobContent& job : jobs) {
     CONSILIUM_ASSIGN(const auto known, approvals->accepted(job.job));
-    if (known) continue;  // its sums were reserved then, all of them
+    if (known) continue;  // all its sums were reserved when it was accepted
     CONSILIUM_TRY(approvals->accept(
         {job.job, "closed by ledger adopt: " + crypto::to_hex(job.job), job.population, job.sums}, std::nullopt));
   }
@@ -222,7 +223,7 @@ Result<int> adopt(const Options& options, std::ostream& out) {
   }
   std::error_code ignored;
   std::filesystem::remove(request_of(self.config), ignored);
-  // The sealed vectors of closed jobs: nobody will ask for them again.
+  // Nobody will request the sealed vectors of closed jobs again.
   for (const auto& entry : std::filesystem::directory_iterator(self.config.state_dir / "sums", ignored))
     std::filesystem::remove(entry.path(), ignored);
   print(self, adoption, files.size(), out);

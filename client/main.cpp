@@ -24,7 +24,7 @@ using namespace consilium;
 
 namespace {
 
-/// Carries out --check, as the user who owns the state folder.
+/// Runs --check as the user who owns the state folder.
 Result<int> check(const std::string& config_file, const client::ClientConfig& config) {
   CONSILIUM_ASSIGN(const std::string user, files::become_owner(config.state_dir));
   const auto trainer = [&config](const policy::Policy& policy) { return client::trainer_config(config, policy); };
@@ -46,7 +46,8 @@ Result<int> run_daemon(const std::string& config_file, bool check_only) {
   return 0;
 }
 
-/// Prints help where it is asked for, and otherwise what is wrong with the command line and whose help to read.
+/// Prints help if the user asked for it. Otherwise prints what is wrong with the command line, and which command's help
+/// to read.
 int report(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) return app.exit(error);
   std::string command;

@@ -39,7 +39,7 @@ struct Options {
   bool json = false;
 };
 
-/// The federation's report of the job, about this site's model.
+/// Writes the federation's report of the job, changed to describe this site's model.
 Result<void> write_report(const Options& options, const std::string& site, const crypto::Digest& model) {
   const std::filesystem::path from = std::filesystem::path(options.result) / report::kReportFile;
   CONSILIUM_ASSIGN(const std::string text, files::read_file(from, report::kMostReportBytes));

@@ -44,7 +44,7 @@ struct Options {
   bool may_leave = false;
 };
 
-/// This site, the roster that it accepted last, and the one in question.
+/// This site, the roster that it last accepted, and the new roster.
 struct Question {
   ClientConfig config;
   std::string certificate;
@@ -127,7 +127,7 @@ Result<int> check(const Options& options, std::ostream& out) {
   return 1;
 }
 
-/// The populations in which this site's signature is asked for.
+/// Returns the populations for which this site's signature is needed.
 std::vector<std::string> populations_to_sign(const Question& question, bool leaving, std::ostream& out) {
   std::vector<std::string> names;
   const std::string& site = question.config.site;
@@ -185,7 +185,7 @@ Result<int> accept(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const Question question, read_question(options));
   CONSILIUM_TRY(roster::check_rules(question.change()));
   print_exposures(question, out);
-  std::error_code problem;  // of a client that has never run; what can't be made is said below
+  std::error_code problem;  // from a client that has never run; a failure to create the folder is reported below
   if (std::filesystem::create_directories(question.config.state_dir, problem))
     std::filesystem::permissions(question.config.state_dir, std::filesystem::perms::owner_all, problem);
   CONSILIUM_TRY(policy::accept_roster(question.config.state_dir, question.next, {}, question.config.site,
@@ -195,7 +195,8 @@ Result<int> accept(const Options& options, std::ostream& out) {
   return 0;
 }
 
-/// Signs, with the key that the site has, the one in a new request. The serial says after which roster.
+/// Signs the key in a new request with the site's current key, as its successor. The serial states which roster the
+/// succession follows.
 Result<int> successor(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const ClientConfig config, read_client_config(options.config));
   CONSILIUM_ASSIGN(const std::string certificate, files::read_file(config.tls.certificate, kMaxPemBytes));
@@ -220,7 +221,7 @@ Result<int> successor(const Options& options, std::ostream& out) {
   return 0;
 }
 
-/// Declares one subcommand whose options live as long as its callback.
+/// Declares one subcommand. Its options live as long as its callback.
 template <class Do>
 CLI::App* add(CLI::App& parent, const char* name, const char* description, const std::shared_ptr<Options>& options,
               Action& action, std::ostream& out, Do run, const char* file = "the new roster file") {

@@ -11,9 +11,10 @@ class App;
 
 namespace consilium::client {
 
-/// Declares `roster` with check, consent and accept: what a hospital does with a new roster file before its daemon gets
-/// it. The one that the command line names puts what it does into `action` (its value is the exit code: 0 acceptable, 1
-/// not), which outlives `app`; what it prints goes to `out`, which outlives both.
+/// Declares `roster` with `check`, `consent` and `accept`, the steps that a hospital takes with a new roster file
+/// before its daemon uses it. If the command line names one of them, `action` is set to a function that runs it and
+/// returns the exit code (0: acceptable, 1: not). `action` must outlive `app`. The command prints to `out`, which must
+/// outlive both.
 void add_roster_command(CLI::App& app, std::function<Result<int>()>& action, std::ostream& out);
 
 }  // namespace consilium::client

@@ -6,20 +6,21 @@
 
 namespace consilium::client {
 
-/// Tells when a file was written or replaced since it was last asked. Not thread-safe.
+/// Reports whether a file was written or replaced since the last query. Not thread-safe.
 class WatchedFile {
  public:
-  /// @param file  empty: none, which never changes
+  /// @param file  the file to watch; an empty path never changes
   explicit WatchedFile(std::filesystem::path file);
 
-  /// Has the file changed, appeared or gone since the last call (or since this object was made)?
+  /// Returns true if the file has changed, appeared or disappeared since the last call (or since this object was
+  /// created).
   [[nodiscard]] bool changed();
 
  private:
-  /// What differs between two versions of a file.
+  /// The attributes that differ between two versions of a file.
   struct Version {
     std::uint64_t device = 0, inode = 0, size = 0;
-    std::int64_t seconds = 0, nanoseconds = 0;  ///< of the last change of its content or its inode
+    std::int64_t seconds = 0, nanoseconds = 0;  ///< the last change of the content or the inode
     bool operator==(const Version&) const = default;
   };
   [[nodiscard]] std::optional<Version> look() const;

@@ -56,7 +56,7 @@ struct Approvals::Impl {
   std::unique_ptr<sqlite::Database> database;
   mutable std::mutex mutex;
 
-  /// The one number that a query gives; 0 where it gives no row.
+  /// Returns the single number that a query yields; 0 if it yields no row.
   Result<std::int64_t> number(std::string_view sql, const std::vector<sqlite::Value>& values = {}) const {
     CONSILIUM_ASSIGN(sqlite::Rows rows, database->query(sql, values));
     CONSILIUM_ASSIGN(const bool any, rows.next());

@@ -31,7 +31,7 @@ struct Options {
   bool json = false;
 };
 
-/// Columns as wide as their widest cell; the last one as it comes.
+/// Formats a table. Each column is as wide as its widest cell; the last one isn't padded.
 std::string table_text(const Table& table) {
   std::vector<std::size_t> widths(table.front().size(), 0);
   for (const auto& row : table) {
@@ -88,7 +88,7 @@ std::string releases_text(const json& answer) {
   return decisions.size() == 1 ? given : given + "\n" + table_text(decisions);
 }
 
-/// Answers without a daemon, from the same records.
+/// Answers from the same records without a daemon.
 Result<std::string> answer_from_disk(const client::ClientConfig& config, const std::string& request) {
   std::error_code ignored;
   if (!std::filesystem::exists(config.state_dir / "approvals.db", ignored)) {
@@ -109,7 +109,7 @@ Result<std::string> answer_from_disk(const client::ClientConfig& config, const s
   return desk.answer(request, user_name(::getuid()));
 }
 
-/// Names the configuration in the commands that a text ends with, where it isn't the usual one.
+/// Adds the configuration file to the commands at the end of a text, unless it is the default one.
 std::string with_config(std::string text, const std::string& config) {
   if (config == client::kDefaultConfigFile) return text;
   for (const std::string command : {"consilium-client approve ", "consilium-client decline "}) {

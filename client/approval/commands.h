@@ -12,12 +12,12 @@ class App;
 
 namespace consilium::approval {
 
-/// Adds `jobs`, `show`, `approve`, `decline` and `releases`. They ask the daemon that runs on the configuration's
-/// state_dir; where none runs, they open its records themselves.
+/// Adds `jobs`, `show`, `approve`, `decline` and `releases`. They query the daemon that runs on the configuration's
+/// state_dir. If none is running, they open its records themselves.
 void add_approval_commands(CLI::App& app, std::function<Result<int>()>& action, std::ostream& out);
 
-/// Writes an answer of the Desk for a person.
-/// @param command  that was answered
+/// Formats an answer of the Desk for a person to read.
+/// @param command  the command that was answered
 [[nodiscard]] std::string answer_in_words(const std::string& command, const std::string& answer);
 
 }  // namespace consilium::approval

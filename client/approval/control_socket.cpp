@@ -32,7 +32,7 @@ tl::unexpected<Error> system_error(ErrorCode code, const std::filesystem::path& 
   return fail(code, (folder / kName).string() + ": " + what + ": " + std::strerror(errno));
 }
 
-/// Why nobody can be asked: kPermissionDenied to other users, kNotFound where no daemon runs.
+/// Returns why no daemon can be reached: kPermissionDenied if this user may not connect, kNotFound if no daemon runs.
 tl::unexpected<Error> no_answer(const std::filesystem::path& state_dir, const char* what) {
   if (errno != EACCES) return system_error(ErrorCode::kNotFound, state_dir, what);
   return fail(ErrorCode::kPermissionDenied,
@@ -45,8 +45,8 @@ Descriptor folder_of(const std::filesystem::path& state_dir) {
   return Descriptor(::open(state_dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-/// The socket's address by way of its folder's descriptor: a path in an address holds 107 bytes, a state folder's may
-/// be longer.
+/// Returns the socket's address, using a path through its folder's descriptor: a path in a socket address holds at most
+/// 107 bytes, but a state folder's path may be longer.
 sockaddr_un address_in(const Descriptor& folder) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -62,7 +62,7 @@ void limit_waiting(const Descriptor& connection) {
   ::setsockopt(connection.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof(kPatience));
 }
 
-/// Reads until the other side has said all; false where it says too much, or nothing for too long.
+/// Reads until the other side has finished. Returns false if it sends too much, or nothing for too long.
 bool read_all(const Descriptor& from, std::size_t limit, std::string& text) {
   std::array<char, 16384> part{};
   while (true) {
@@ -143,7 +143,8 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::filesyst
   ::unlinkat(folder.get(), kName, 0);
   Descriptor listener = stream_socket();
   const sockaddr_un address = address_in(folder);
-  // Nobody else may connect between bind() and a chmod(): the socket is made with its mode, by way of the listener's.
+  // The socket file inherits the listener's mode, so it is private from the start: nobody else can connect between
+  // bind() and a later chmod().
   if (!listener || ::fchmod(listener.get(), 0600) != 0 ||
       ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
       ::listen(listener.get(), 8) != 0) {

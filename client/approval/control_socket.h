@@ -9,19 +9,20 @@
 
 namespace consilium::approval {
 
-/// Largest request and answer on the socket, in bytes.
+/// Maximum sizes of a request and of an answer on the socket, in bytes.
 inline constexpr std::size_t kMaxRequestBytes = std::size_t{64} << 10;
 inline constexpr std::size_t kMaxAnswerBytes = std::size_t{256} << 20;
 
-/// A running daemon's ear: the Unix socket `control.sock` in its state folder, mode 0600. Answers root and the daemon's
-/// own user, as the kernel names them (SO_PEERCRED), and nobody else. One thread, one request at a time.
+/// The socket on which a running daemon receives commands: the Unix socket `control.sock` in its state folder, mode
+/// 0600. It answers only root and the daemon's own user, which the kernel identifies (SO_PEERCRED). One thread handles
+/// one request at a time.
 class ControlSocket {
  public:
-  /// Computes the answer to a request; called from the socket's thread.
-  /// @param user  name of the Unix user who asks
+  /// Computes the answer to a request. Called on the socket's thread.
+  /// @param user  name of the Unix user who sent the request
   using Answer = std::function<std::string(const std::string& request, const std::string& user)>;
 
-  /// Begins to listen. A socket that an earlier daemon left is replaced.
+  /// Starts listening. Replaces a socket that an earlier daemon left behind.
   static Result<std::unique_ptr<ControlSocket>> listen(const std::filesystem::path& state_dir, Answer answer);
   ~ControlSocket();  ///< stops listening and removes the socket
   ControlSocket(const ControlSocket&) = delete;
@@ -33,19 +34,18 @@ class ControlSocket {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Writes a request as the Desk (desk.h) reads it.
-/// @param job         a digest, the beginning of one, or a job id; to approve it, the whole digest; "" where the
-/// command
-///                    needs none
-/// @param researcher  whose job is approved; no other command needs it
+/// Formats a request for the Desk (desk.h).
+/// @param job  a digest, a prefix of one, or a job id; "" if the command needs none. To approve a job, the whole digest
+///             is required.
+/// @param researcher  the job's researcher; needed only to approve it
 [[nodiscard]] std::string request_text(const std::string& command, const std::string& job,
                                        const std::string& researcher = "");
 
-/// Asks the daemon that runs on this state folder. kNotFound where none listens, kPermissionDenied where it doesn't
-/// answer this user.
+/// Sends a request to the daemon that runs on this state folder and returns its answer. kNotFound if none is listening,
+/// kPermissionDenied if it doesn't answer this user.
 Result<std::string> ask_daemon(const std::filesystem::path& state_dir, const std::string& request);
 
-/// Name of a Unix user; "uid N" where the system has none.
+/// Returns the name of a Unix user, or "uid N" if the system has none.
 [[nodiscard]] std::string user_name(unsigned uid);
 
 }  // namespace consilium::approval

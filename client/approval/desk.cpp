@@ -39,7 +39,7 @@ json decision_json(const std::optional<Decision>& decision) {
 
 }  // namespace
 
-/// Carries out one request.
+/// Answers one request.
 class Desk::Answers {
  public:
   Answers(const Parts& parts, const std::string& user) : parts_(parts), user_(user) {}
@@ -56,8 +56,8 @@ class Desk::Answers {
     }
     CONSILIUM_ASSIGN(const Offer offer, find(job, researcher));
     if (command == "approve" && (lower(job) != crypto::to_hex(offer.job.digest) || researcher.empty())) {
-      // The coordinator gives ids to jobs, and a researcher makes two jobs whose digests begin alike: since the job was
-      // shown, such a name may have come to mean another one.
+      // The coordinator assigns job ids, and a researcher could create two jobs whose digests begin alike. Since the
+      // job was shown, an id or a prefix may therefore have come to mean another job.
       return fail(ErrorCode::kInvalidArgument,
                   "a job is approved by its whole digest and its researcher, as `consilium-client show` ends with "
                   "them");  // check: approved-is-shown
@@ -115,7 +115,7 @@ class Desk::Answers {
     return answer;
   }
 
-  /// Does the site serve this offer's job under this id?
+  /// Returns true if the site serves this offer's job under this id.
   Result<bool> runs(const Offer& offer) const {
     CONSILIUM_ASSIGN(const auto accepted, parts_.approvals.accepted(offer.job.digest));
     return accepted && accepted->job_id == offer.job_id;
@@ -148,8 +148,8 @@ class Desk::Answers {
     return json{{"releases", std::move(list)}, {"decisions", std::move(decisions)}};
   }
 
-  /// The offer that a digest, its beginning, or a job id names.
-  /// @param researcher  whose offer it is; "" where that isn't said
+  /// Returns the offer that a digest, a prefix of one, or a job id identifies.
+  /// @param researcher  the researcher who submitted it; "" if not specified
   Result<Offer> find(const std::string& selector, const std::string& researcher) const {
     CONSILIUM_ASSIGN(const std::vector<Offer> offers, parts_.approvals.offers());
     const std::string hex = lower(selector);

@@ -23,10 +23,10 @@ Verdict declined(const SignedJob& job, std::string reason, std::string log) {
   return verdict;
 }
 
-/// Of the site's own trouble: the coordinator hears that there is some.
+/// Declines because of a problem at this site. The coordinator learns only that there is one.
 Verdict failed(const SignedJob& job, const Error& error) { return declined(job, "internal", error.message); }
 
-/// Fails where the site has no such file, or another one. The trainer looks again at the bytes that it uses.
+/// Fails if the site has no such file, or a different one. The trainer again verifies the bytes that it uses.
 Result<void> check_atlas(const job::AtlasSpec& atlas, const std::map<std::string, std::string>& files) {
   const auto found = files.find(atlas.name);
   if (found == files.end())

@@ -15,25 +15,27 @@
 namespace consilium::approval {
 namespace {
 
-/// Below it, an update is little more than what the model answers on the data, scaled.
+/// Below this, an update is little more than the model's answers on the data, scaled.
 constexpr double kTinyLearningRate = 1e-6;
-/// From it on, one step may be over all of a hospital's examples.
+/// From this batch size on, one step may cover all of a hospital's examples.
 constexpr std::uint32_t kLargeBatch = 1024;
-/// Of at most as many batches an epoch, one is over much of a hospital's examples, or all of a smaller one's.
+/// With at most this many batches per epoch, one batch covers much of a hospital's examples, or all of a smaller
+/// hospital's.
 constexpr std::uint64_t kFewBatches = 4;
-/// Below it, updates are cut, or so coarse beside the clip that a sum can be taken apart.
+/// Below this, updates are cut, or so coarse relative to the clip that a sum can be taken apart.
 constexpr double kSmallClip = 1.0;
-/// Adam divides by the gradient's own size plus epsilon: above this, in gradients of norm 1, it is plain SGD with a
-/// rate divided by epsilon.
+/// Adam divides by the gradient's own size plus epsilon. Above this value, for gradients of norm 1, it is plain SGD
+/// with the learning rate divided by epsilon.
 constexpr double kLargeEpsilon = 1e-3;
-/// After fewer steps, Adam has moved most parameters by the learning rate times the number of steps.
+/// With fewer steps than this, Adam moves most parameters by the learning rate times the number of steps.
 constexpr std::uint64_t kFewSteps = 20;
 
 std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
   return fmt::format("{} {}", count, count == 1 ? one : many);
 }
 
-/// What of the optimiser or the clip makes an update say more about single images, or hospitals, than training needs.
+/// Adds the settings of the optimiser or the clip that make an update reveal more about single images, or about
+/// hospitals, than training needs.
 void add_unusual_training(const job::JobSpec& job, std::vector<std::string>& unusual) {
   const job::OptimizerSpec& optimizer = job.training.optimizer;
   const double gradient_norm = std::min(1.0, job.training.gradient_clip.value_or(1.0));
@@ -63,7 +65,7 @@ void add_unusual_training(const job::JobSpec& job, std::vector<std::string>& unu
   }
 }
 
-/// "cross_entropy, class weights 1, 5": what of the loss isn't the task's own.
+/// Describes how the loss differs from the task's default: "cross_entropy, class weights 1, 5".
 std::string loss_in_words(const job::JobSpec& job) {
   const task::LossSpec& loss = job.training.loss;
   const task::LossKeys keys = task::keys_of(loss.kind, job.task.kind);
@@ -82,7 +84,7 @@ std::string loss_in_words(const job::JobSpec& job) {
   return words;
 }
 
-/// How many hospitals a sum of counts has: "4", or "6 or 7".
+/// Returns the number of hospitals in a sum of counts: "4", or "6 or 7".
 std::string group_sizes(const job::JobSpec& job) {
   std::vector<std::size_t> sizes;
   for (const auto& group : job::count_groups(job)) sizes.push_back(group.size());

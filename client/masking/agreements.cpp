@@ -14,14 +14,14 @@
 namespace consilium::masking {
 namespace {
 
-/// Largest state of an agreement: 255 sites' boxes and certificates.
+/// Maximum size of an agreement's state: 255 sites' boxes and certificates.
 constexpr std::size_t kMaxState = std::size_t{4} << 20;
 
 std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// A saved state: the try's number and a line break, then the sealed bytes.
+/// A saved state: the try's number and a line break, followed by the sealed bytes.
 struct Saved {
   std::uint32_t attempt = 0;
   std::string sealed;
@@ -112,7 +112,7 @@ Result<std::vector<std::byte>> Agreements::receive(const crypto::Digest& digest,
   const auto found = tries_.find(digest);
   if (found == tries_.end() || found->second.attempt != attempt)
     return fail(ErrorCode::kFailedPrecondition, fmt::format("this site isn't in try {} of the agreement", attempt));
-  // A try may have begun before the census was committed, and its last message come after.
+  // A try may have begun before the census was committed, while its last message arrives after that.
   const auto open = check_open(digest);
   auto answered = open ? answer(digest, found->second, message) : fail(open.error());
   if (answered) return answered;
@@ -131,7 +131,7 @@ Result<std::vector<std::byte>> Agreements::answer(const crypto::Digest& digest, 
   CONSILIUM_ASSIGN(const std::optional<secagg::AgreementSiteMessage> said, one.site->receive(decoded));
   CONSILIUM_TRY(save(digest, one));
   if (const crypto::SecretBytes* key = one.site->key()) {
-    // A try that was begun after the last one replaces its key, as long as nothing is committed.
+    // A later try replaces the key of the previous one, as long as nothing is committed.
     auto kept = keys_.keep(digest, *key);
     if (!kept && kept.error().code == ErrorCode::kPermissionDenied) {
       CONSILIUM_ASSIGN(const crypto::SecretBytes before, keys_.key(digest));
@@ -147,7 +147,7 @@ void Agreements::end(const crypto::Digest& digest) {
   tries_.erase(digest);
   const auto saved = read_saved(file_of(digest));
   if (!saved) return;
-  // What can't be written is left as it was: the try can be gone on with then, as after a restart, and not begun anew.
+  // If writing fails, the state stays as it was: the try can then be resumed, as after a restart, but not begun again.
   static_cast<void>(give_up(digest, saved->attempt));  // check: agreement-ended
 }
 

@@ -21,28 +21,29 @@
 
 namespace consilium::masking {
 
-/// The agreements on jobs' keys that this site takes part in. Their state is on the disk, sealed, before an answer
-/// leaves, so that an agreement outlives restarts. One thread at a time.
+/// The agreements on job keys that this site takes part in. Their state is sealed and on disk before an answer is sent,
+/// so an agreement survives restarts. One thread at a time.
 class Agreements {
  public:
-  /// @param ledger,keys,secret  outlive the object
-  /// @param folder  of the sealed states; made by JobKeys::open()
+  /// @param ledger,keys,secret  must outlive the object
+  /// @param folder  holds the sealed states; created by JobKeys::open()
   Agreements(SiteTrust trust, GroupLedger& ledger, JobKeys& keys, const SiteSecret& secret,
              std::filesystem::path folder)
       : trust_(std::move(trust)), ledger_(ledger), keys_(keys), secret_(secret), folder_(std::move(folder)) {}
 
-  /// Begins a try, or goes on with it after a restart. @return the advert's bytes
-  /// kPermissionDenied where the job's census is committed, so that its key stands for good, where a later try has
-  /// begun, or where this one was given up.
+  /// Begins a try, or resumes it after a restart.
+  /// @return the advert's bytes
+  /// kPermissionDenied if the job's census is committed (its key is then final), if a later try has begun, or if this
+  /// try was given up.
   Result<std::vector<std::byte>> begin(const job::JobSpec& job, const crypto::Digest& digest, std::uint32_t attempt);
-  /// Takes a message of a try; once the site has the key, JobKeys keeps it. An error ends the try for good: its secrets
-  /// are gone, and it isn't begun again after a restart either. kPermissionDenied where the job's census is committed
-  /// by now.
-  /// @return the answer's bytes; empty for none
+  /// Processes a message of a try. Once the site has the key, JobKeys stores it. An error ends the try for good: its
+  /// secrets are destroyed, and it can't be begun again even after a restart. kPermissionDenied if the job's census is
+  /// committed by now.
+  /// @return the answer's bytes; empty if there is no answer
   Result<std::vector<std::byte>> receive(const crypto::Digest& digest, std::uint32_t attempt,
                                          std::span<const std::byte> message);
-  /// The job is over for this site. Should it be offered again, the sites need a new try: this site would say something
-  /// else in the old one.
+  /// Called when the job is over for this site. If the job is offered again, the sites need a new try, because this
+  /// site would give different answers in the old one.
   void end(const crypto::Digest& digest);
 
  private:
@@ -54,10 +55,10 @@ class Agreements {
   };
   Result<Try> start(const job::JobSpec& job, const crypto::Digest& digest, std::uint32_t attempt);
   Result<std::vector<std::byte>> answer(const crypto::Digest& digest, Try& one, std::span<const std::byte> message);
-  /// Refuses where the job's key stands for good.
+  /// Fails if the job's key is final.
   Result<void> check_open(const crypto::Digest& digest) const;
   Result<void> save(const crypto::Digest& digest, const Try& one) const;
-  /// Leaves of a try that it was begun, and nothing with which it could go on.
+  /// Records only that a try was begun, and nothing that would allow it to continue.
   Result<void> give_up(const crypto::Digest& digest, std::uint32_t attempt) const;
   [[nodiscard]] std::filesystem::path file_of(const crypto::Digest& digest) const;
 

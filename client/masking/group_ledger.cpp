@@ -32,7 +32,8 @@ Result<void> check_order(const GroupRecords& records, const SumId& sum, std::uin
                                                          describe(sum), attempt, last.value_or(0)));
 }
 
-/// A group whose members know more of this site than its ledger does is closed until it has adopted their ledgers.
+/// Checks that the members of a group don't know more about this site than its ledger does. Such a group is closed
+/// until this site has adopted their ledgers.
 Result<void> check_up_to_date(const GroupRecords& records, const std::string& lines) {
   CONSILIUM_ASSIGN(sqlite::Rows rows,
                    records.database->query("SELECT reason FROM set_back WHERE members = ?", {std::string_view(lines)}));
@@ -48,7 +49,7 @@ Result<void> check_masked(const GroupRecords& records, const SumId& sum, std::ui
                  fmt::format("{}: attempt {} has masked another vector", describe(sum), attempt));
 }
 
-/// An attempt may have begun before what forbids it was recorded.
+/// Checks that the sum is still wanted: an attempt may have begun before the ledger recorded what forbids it.
 Result<void> check_wanted(const GroupRecords& records, const SumId& sum) {
   CONSILIUM_ASSIGN(const bool closed, records.is_closed(sum));
   CONSILIUM_TRY(require(!closed, fmt::format("{}: this sum, or a later one, is committed by now", describe(sum))));

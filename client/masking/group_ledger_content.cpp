@@ -24,14 +24,14 @@ Result<secagg::Seen> last_advert(const GroupRecords& records, const std::string&
   return any ? secagg::Seen{static_cast<std::uint64_t>(rows.integer(0)), digest_in(rows, 1)} : secagg::Seen{};
 }
 
-/// Adds one of this site's adverts; two of one number are known where the members have seen two.
+/// Adds one of this site's adverts. Two adverts can have the same number if the members have seen both.
 Result<void> keep_advert(const GroupRecords& records, const std::string& lines, const secagg::Seen& advert) {
   return records.database->execute(
       "INSERT INTO adverts(members, number, digest) VALUES(?, ?, ?) ON CONFLICT DO NOTHING",
       {std::string_view(lines), static_cast<std::int64_t>(advert.number), bytes_of(advert.advert)});
 }
 
-/// Every job that some table knows.
+/// Selects every job that is in any table.
 constexpr std::string_view kJobs =
     "SELECT job FROM attempts UNION SELECT job FROM vectors UNION SELECT job FROM releases UNION SELECT job FROM "
     "totals "
@@ -48,7 +48,7 @@ Result<std::vector<Digest>> jobs_of(const sqlite::Database& database) {
   }
 }
 
-/// The groups with `member` that this site has recorded anything of.
+/// Returns the groups including `member` that this site has any record of.
 Result<std::set<Group>> groups_with(const sqlite::Database& database, const std::string& member) {
   CONSILIUM_ASSIGN(sqlite::Rows rows, database.query("SELECT members FROM adverts UNION SELECT members FROM seen UNION "
                                                      "SELECT members FROM releases"));
@@ -61,7 +61,7 @@ Result<std::set<Group>> groups_with(const sqlite::Database& database, const std:
   }
 }
 
-/// A job's releases: all of them, and those in groups with the member who asks.
+/// A job's population, and the number of its sums that this site has given vectors to in groups with the asking member.
 struct Given {
   std::string population;
   std::uint32_t shared = 0;
@@ -107,7 +107,7 @@ Result<LedgerContent> GroupLedger::content_for(const std::string& member, const 
     const auto found = given.find(job);
     if (found == given.end()) {
       content.jobs.push_back({job, "", 0});
-    } else if (found->second.shared > 0) {  // else it was over other groups alone
+    } else if (found->second.shared > 0) {  // otherwise this site gave vectors only in other groups
       content.jobs.push_back({job, found->second.population, found->second.shared});
     }
   }

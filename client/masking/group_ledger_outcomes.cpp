@@ -1,5 +1,5 @@
-// What a site records of the outcomes of sums: the total that it checked, what it signed, what is committed, and the
-// job's end.
+// The outcomes of sums that a site records: the total that it checked, what it signed, what is committed, and the end
+// of the job.
 #include <spdlog/fmt/fmt.h>
 
 #include <mutex>

@@ -15,11 +15,12 @@
 
 namespace consilium::masking {
 
-/// All that a site keeps and does for jobs in mode `masked`. The parts refer to each other, so it stays where it is.
+/// Everything that a site stores and does for jobs in mode `masked`. Its parts hold references to each other, so the
+/// object can't be moved.
 class GroupMode {
  public:
   /// @param state_dir  of the client
-  /// @param secret     file of the site's secret bytes; made where it is missing
+  /// @param secret     file of the site's secret bytes; created if it is missing
   static Result<std::unique_ptr<GroupMode>> open(const std::filesystem::path& state_dir,
                                                  const std::filesystem::path& secret, const SiteTrust& trust);
   GroupMode(const GroupMode&) = delete;
@@ -33,13 +34,13 @@ class GroupMode {
   [[nodiscard]] Agreements& agreements() { return *agreements_; }
   [[nodiscard]] const SiteTrust& trust() const { return trust_; }
 
-  /// What this site's ledger has for another member, encoded (ledger_file.h). Thread-safe.
+  /// Returns what this site's ledger holds for another member, encoded (ledger_file.h). Thread-safe.
   Result<std::vector<std::byte>> content_for(const std::string& member) const;
-  /// Takes a commit (commits.h). The sum's vector isn't needed any more then.
+  /// Accepts a commit (commits.h). Removes the sum's vector, which isn't needed any more.
   Result<void> accept_commit(const job::JobSpec& job, const crypto::Digest& digest, const job::SessionKey& key,
                              std::span<const std::byte> bytes);
-  /// A job is over: its attempts and vectors go. What it has given stays in the ledger, and its key for good, so that a
-  /// coordinator that offers it once more gains nothing.
+  /// Called when a job is over. Removes its attempts and vectors. The ledger keeps the record of what the site has
+  /// given, and the job's key is kept for good, so that a coordinator gains nothing by offering the job again.
   void end_job(const std::string& job_id, const crypto::Digest& digest);
 
  private:

@@ -63,7 +63,7 @@ Result<void> GroupSessions::receive(const job::SessionKey& key, std::span<const 
     return fail(ErrorCode::kFailedPrecondition,
                 fmt::format("{}: this site isn't in that session", job::to_string(key)));
   auto taken = receive(found->second, message);
-  if (!taken) sessions_.erase(found);  // whatever was wrong, nothing more will be said
+  if (!taken) sessions_.erase(found);  // whatever was wrong, nothing more will be sent
   return taken;
 }
 
@@ -76,8 +76,8 @@ Result<void> GroupSessions::receive(Session& session, std::span<const std::byte>
 
 Result<void> GroupSessions::check_claims(const Session& session) {
   auto known = ledger_.check_claims(session.group, session.site->claims());
-  // Adverts to come would hide the disagreement: the site leaves the job for good, and the group until it has adopted
-  // the others' ledgers.
+  // Later adverts would hide the disagreement. The site therefore leaves the job for good, and the group until it has
+  // adopted the other members' ledgers.
   if (known) return {};
   CONSILIUM_TRY(ledger_.end_job(session.order.job, known.error().message));
   CONSILIUM_TRY(ledger_.set_back(session.group, known.error().message));  // check: group-set-back-noted
@@ -90,8 +90,9 @@ Result<GroupMasks> GroupSessions::take_masks(const job::SessionKey& key) {
     return fail(ErrorCode::kFailedPrecondition, fmt::format("{}: there are no masks any more", job::to_string(key)));
   Session& session = found->second;
   const job::RoundOrder& order = session.order;
-  // Not the job's key of this moment: the sites may have agreed on another one since the adverts. A tag made with it
-  // among tags made with the old one would tell whoever knows both 61 bits of this site's vector.
+  // This is not the job's current key, because the sites may have agreed on another one since the adverts. If this
+  // site's tag used the new key while others' used the old one, anyone who knows both keys could learn 61 bits of this
+  // site's vector.
   const crypto::SecretBytes& agreed = session.agreed;
   GroupMasks masks;
   CONSILIUM_ASSIGN(masks.tag_key, secagg::tag_key(agreed, order.kind, order.round));

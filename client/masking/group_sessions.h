@@ -20,7 +20,7 @@
 
 namespace consilium::masking {
 
-/// What hides the one vector of an attempt, and what is recorded when it leaves.
+/// The masks for the one vector of an attempt, and what is recorded when the vector is sent.
 struct GroupMasks {
   std::vector<secagg::MaskTerm> terms;
   std::vector<secagg::Seen> others;  ///< GroupSite::others()
@@ -29,26 +29,29 @@ struct GroupMasks {
   crypto::Digest cohort{};           ///< ctx2
 };
 
-/// The attempts at sums over whole groups that the site takes part in (mode `masked`). Whatever it lets out is in the
-/// ledger before. Keys of masks live in memory alone: a crash costs the group its attempt. One thread at a time.
+/// The attempts at sums over whole groups that the site takes part in (mode `masked`). Everything is recorded in the
+/// ledger before it is sent. Mask keys are kept only in memory, so a crash costs the group its attempt. One thread at a
+/// time.
 class GroupSessions {
  public:
-  /// @param ledger,keys  outlive the object
+  /// @param ledger,keys  must outlive the object
   GroupSessions(SiteTrust trust, GroupLedger& ledger, JobKeys& keys)
       : trust_(std::move(trust)), ledger_(ledger), keys_(keys) {}
 
-  /// Begins an attempt whose order was checked: draws a fresh key. @return the advert's bytes
-  /// kFailedPrecondition where the job's sites haven't agreed on a key yet, or what comes before isn't committed;
-  /// kPermissionDenied where the order names another model than the committed one, and from the ledger.
+  /// Begins an attempt whose order was checked, and generates a fresh key.
+  /// @return the advert's bytes
+  /// kFailedPrecondition if the job's sites haven't agreed on a key yet, or if the preceding sum isn't committed;
+  /// kPermissionDenied if the order names a model other than the committed one, and whenever the ledger refuses.
   Result<std::vector<std::byte>> begin(const job::SessionKey& key, const job::RoundOrder& order,
                                        const job::JobSpec& job);
   [[nodiscard]] bool holds(const job::SessionKey& key) const { return sessions_.contains(key); }
-  /// Takes the list of everybody's adverts; the masks are then agreed on. An error ends the attempt: its keys are gone.
+  /// Accepts the list of all members' adverts, from which the masks are agreed. An error ends the attempt and destroys
+  /// its keys.
   Result<void> receive(const job::SessionKey& key, std::span<const std::byte> message);
-  /// Hands out the masks of an attempt, once: for its only vector.
+  /// Returns the masks of an attempt. Can be called once per attempt, for its only vector.
   Result<GroupMasks> take_masks(const job::SessionKey& key);
 
-  /// The attempt is over for this site.
+  /// Called when the attempt is over for this site.
   void end(const job::SessionKey& key) { sessions_.erase(key); }
   void end_job(const std::string& job_id);
 
@@ -59,10 +62,11 @@ class GroupSessions {
     std::unique_ptr<secagg::Authenticator> authenticator;
     std::unique_ptr<pki::Signer> signer;
     std::optional<secagg::GroupSite> site;  ///< uses both
-    crypto::SecretBytes agreed;             ///< K when the attempt began: the one that its context names
+    crypto::SecretBytes agreed;             ///< K when the attempt began: the key that its context names
   };
   Result<void> receive(Session& session, std::span<const std::byte> message);
-  /// Holds what the other members have seen of this site against its ledger; where they differ, the job is over for it.
+  /// Checks what the other members have seen of this site against its ledger. If they differ, the job is over for this
+  /// site.
   Result<void> check_claims(const Session& session);
   Result<void> check_order(const job::RoundOrder& order, const job::JobSpec& job);
 
@@ -71,7 +75,7 @@ class GroupSessions {
   JobKeys& keys_;
   crypto::SystemRandom random_;
   std::map<job::SessionKey, Session> sessions_;
-  std::map<crypto::Digest, crypto::Digest> initial_models_;  ///< by the job's digest
+  std::map<crypto::Digest, crypto::Digest> initial_models_;  ///< by job digest
 };
 
 }  // namespace consilium::masking

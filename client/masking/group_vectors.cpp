@@ -17,7 +17,8 @@ namespace {
 
 std::string prefix_of(const crypto::Digest& job) { return crypto::to_hex(job) + "."; }
 
-/// Is this the sealed vector of an evaluation, of a round before this one? Its name is JOB.KIND.ROUND.sealed.
+/// Returns true for the sealed vector of an evaluation in an earlier round than this one. Its name is
+/// JOB.KIND.ROUND.sealed.
 bool is_earlier_evaluation(std::string_view name, const SumId& sum) {
   const std::string start = fmt::format("{}{}.", prefix_of(sum.job), static_cast<int>(job::SumKind::kEvaluate));
   if (!name.starts_with(start) || !name.ends_with(".sealed")) return false;
@@ -31,7 +32,7 @@ bool is_earlier_evaluation(std::string_view name, const SumId& sum) {
 Result<GroupVectors> GroupVectors::open(GroupLedger& ledger, const SiteSecret& secret, std::string site,
                                         const std::filesystem::path& folder) {
   CONSILIUM_TRY(files::make_private_folder(folder));
-  // Masked vectors of an earlier run: their masks are gone, so nobody will ask for them again.
+  // Removes masked vectors of an earlier run: their masks are gone, so nobody will request them again.
   std::vector<std::filesystem::path> strays;
   std::error_code problem;
   for (const auto& entry : std::filesystem::directory_iterator(folder, problem)) {

@@ -17,27 +17,28 @@
 
 namespace consilium::masking {
 
-/// This site's vector of each sum over its group: sealed on the disk, and masked anew for each attempt. Every attempt
-/// hides the same words once one of them has left. One thread makes and masks vectors; any may have them forgotten.
+/// This site's vector of each sum over its group: sealed on disk, and masked anew for each attempt. Once one attempt's
+/// masked vector has been sent, every attempt hides the same words. Vectors are created and masked on one thread; any
+/// thread can have them forgotten.
 class GroupVectors {
  public:
-  /// @param ledger,secret  outlive the object
-  /// @param folder  of the vectors; made where it is missing, and emptied of what no sum needs any more
+  /// @param ledger,secret  must outlive the object
+  /// @param folder  holds the vectors; created if it is missing. Masked vectors of an earlier run are removed from it
   static Result<GroupVectors> open(GroupLedger& ledger, const SiteSecret& secret, std::string site,
                                    const std::filesystem::path& folder);
 
-  /// Has this site a vector of the sum already, so that it doesn't train anew? kDataLoss where one has left and is
-  /// lost: the site then waits until the sum is committed without another one.
+  /// Returns true if this site has a vector of the sum already, so that it needn't train again. kDataLoss if one was
+  /// sent and is now lost: the site then waits until the sum is committed, and sends no other vector.
   Result<bool> has(const job::RoundOrder& order) const;
-  /// Seals the vector of a sum that `write` gives to its argument.
+  /// Seals the vector of a sum, which `write` passes to its argument.
   Result<void> seal(const job::RoundOrder& order, const std::function<Result<void>(const WordSink&)>& write);
-  /// Masks the sealed vector of an attempt, with its tag behind it, and records what leaves.
-  /// @param release  sum, group and attempt of it are set here
+  /// Masks the sealed vector for an attempt, appends its tag, and records what is sent.
+  /// @param release  its sum, attempt, group index and cohort are filled in here
   Result<MaskedVector> mask(const job::RoundOrder& order, GroupMasks masks, Release release, unsigned threads);
-  /// The attempt's masked vector is with the coordinator, or will never be.
+  /// Called when the coordinator has the attempt's masked vector, or will never get it.
   void forget_masked(const job::RoundOrder& order);
-  /// A sum is committed: its vector isn't needed any more, nor are those of earlier rounds' evaluations, which are
-  /// never committed themselves.
+  /// Called when a sum is committed. Removes its vector, and those of earlier rounds' evaluations, which are never
+  /// committed themselves.
   void forget_committed(const SumId& sum);
   void forget_job(const crypto::Digest& job);
 
@@ -55,7 +56,7 @@ class GroupVectors {
     SumId sum;
     crypto::Digest digest{};
   };
-  /// The vector that was sealed last, by this process.
+  /// The last vector that this process sealed.
   struct Last {
     std::mutex mutex;
     std::optional<Sealed> sealed;

@@ -22,7 +22,7 @@ namespace consilium::masking {
 
 namespace {
 
-/// A sealed key: a nonce, the ciphertext, and its tag.
+/// Size of a sealed key: a nonce, the ciphertext, and its tag.
 constexpr std::size_t kSealedBytes =
     std::tuple_size_v<crypto::AeadNonce> + secagg::kSumKeyBytes + crypto::kAeadTagBytes;
 
@@ -73,7 +73,7 @@ Result<crypto::SecretBytes> JobKeys::key(const crypto::Digest& job) const {
 Result<void> JobKeys::keep(const crypto::Digest& job, const crypto::SecretBytes& key) {
   const std::lock_guard lock(mutex_);
   CONSILIUM_ASSIGN(const crypto::SecretBytes sealing, secret_->job_key_sealing(job));
-  // A job may get another key under the same sealing key, so each file has a nonce of its own.
+  // A job may get another key under the same sealing key, so each file has its own nonce.
   crypto::AeadNonce nonce{};
   crypto::SystemRandom random;
   CONSILIUM_TRY(random.fill(nonce));

@@ -12,27 +12,27 @@
 
 namespace consilium::masking {
 
-/// K of each job: the key that its sites agreed on and that the coordinator doesn't know. A key is in a file of its own
-/// (mode 0600, synced) before anything is made with it, sealed by AES-256-GCM under a key of the site's secret: whoever
-/// copies the folder has no job's key. Thread-safe.
+/// The key K of each job, which its sites agreed on and the coordinator doesn't know. Each key is stored in its own
+/// file (mode 0600, synced) before it is used. The file is sealed by AES-256-GCM under a key derived from the site's
+/// secret, so that a copy of the folder reveals no job's key. Thread-safe.
 class JobKeys {
  public:
-  /// @param folder  made where it is missing (0700)
-  /// @param secret  outlives the object
+  /// @param folder  created if it is missing (0700)
+  /// @param secret  must outlive the object
   static Result<JobKeys> open(const std::filesystem::path& folder, const SiteSecret& secret);
   JobKeys(JobKeys&& other) noexcept
       : folder_(std::move(other.folder_)), secret_(other.secret_), keys_(std::move(other.keys_)) {}
 
-  /// A copy of a job's key. kFailedPrecondition where there is none; kDataLoss where its file was changed, or sealed
-  /// with another secret.
+  /// Returns a copy of a job's key. kFailedPrecondition if there is none; kDataLoss if its file was changed or was
+  /// sealed with another secret.
   Result<crypto::SecretBytes> key(const crypto::Digest& job) const;
-  /// Keeps a job's key. kPermissionDenied where another one is kept: the caller first calls forget(), which it may do
-  /// as long as no sum of the job is committed.
+  /// Stores a job's key. kPermissionDenied if any key of the job is stored already, even the same one. To replace it,
+  /// the caller must call forget() first, and may do so only while no sum of the job is committed.
   Result<void> keep(const crypto::Digest& job, const crypto::SecretBytes& key);
   Result<void> forget(const crypto::Digest& job);
-  /// Every job that a key is kept of.
+  /// Returns every job that has a stored key.
   Result<std::vector<crypto::Digest>> jobs() const { return jobs_in(folder_); }
-  /// The same, of a folder that nobody has open; none where it is missing.
+  /// Does the same for a folder that no object has open. Returns nothing if the folder is missing.
   static Result<std::vector<crypto::Digest>> jobs_in(const std::filesystem::path& folder);
 
  private:
@@ -42,7 +42,7 @@ class JobKeys {
   std::filesystem::path folder_;
   const SiteSecret* secret_;
   mutable std::mutex mutex_;
-  mutable std::map<crypto::Digest, crypto::SecretBytes> keys_;  ///< those that were asked for
+  mutable std::map<crypto::Digest, crypto::SecretBytes> keys_;  ///< keys requested so far
 };
 
 }  // namespace consilium::masking

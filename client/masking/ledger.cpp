@@ -44,7 +44,7 @@ Result<void> require(bool holds, const std::string& why) {
 
 std::span<const std::byte> bytes_of(const crypto::Digest& digest) { return std::as_bytes(std::span(digest)); }
 
-/// What is bound for the columns job, kind, round of a key, and what follows them.
+/// Returns the values for the columns job, kind, round of a key, followed by `more`.
 std::vector<sqlite::Value> round_of(const job::SessionKey& key, std::initializer_list<sqlite::Value> more = {}) {
   std::vector<sqlite::Value> values{std::string_view(key.job_id), std::int64_t{static_cast<int>(key.kind)},
                                     std::int64_t{key.round}};
@@ -52,14 +52,14 @@ std::vector<sqlite::Value> round_of(const job::SessionKey& key, std::initializer
   return values;
 }
 
-/// The same for job, kind, round, attempt.
+/// Does the same for job, kind, round, attempt.
 std::vector<sqlite::Value> session_of(const job::SessionKey& key, std::initializer_list<sqlite::Value> more = {}) {
   std::vector<sqlite::Value> values = round_of(key, {std::int64_t{key.attempt}});
   values.insert(values.end(), more);
   return values;
 }
 
-/// A set of names as it is kept: in order, each on a line of its own.
+/// Formats a set of names as it is stored: sorted, each on its own line.
 Result<std::string> lines_of(std::vector<std::string> names) {
   std::ranges::sort(names);
   std::string lines;
@@ -91,7 +91,7 @@ struct Ledger::Impl {
   std::unique_ptr<sqlite::Database> database;
   mutable std::mutex mutex;
 
-  /// A list as it is kept.
+  /// A survivor list as it is stored.
   struct Row {
     std::uint32_t attempt = 0;
     std::vector<std::byte> model;
@@ -235,7 +235,8 @@ struct Ledger::Impl {
     }
   }
 
-  /// A crash may come between a vector's file and its digest: it has left nowhere then, and is masked no second time.
+  /// Removes vectors without a recorded digest. A crash may come between writing a vector's file and recording its
+  /// digest: the vector was then never sent, and isn't masked a second time.
   Result<void> remove_strays() const {
     CONSILIUM_ASSIGN(sqlite::Rows rows, database->query("SELECT job, kind, round, attempt FROM vectors"));
     CONSILIUM_ASSIGN(const std::vector<job::SessionKey> keys, keys_in(std::move(rows)));

@@ -21,7 +21,7 @@ using encoding::ByteWriter;
 constexpr std::string_view kMagic = "LDG1";
 constexpr std::size_t kMaxName = 63;
 constexpr std::size_t kFewestMembers = 3;
-/// Sums of one job: its census, and two a round.
+/// Maximum number of sums of one job: its census, and two per round.
 constexpr std::uint64_t kMaxSums = 2 * std::uint64_t{job::kMaxRounds} + 1;
 
 void write(ByteWriter& out, const secagg::Seen& seen) {
@@ -45,7 +45,7 @@ void write(ByteWriter& out, const LedgerContent& content) {
   }
 }
 
-/// All but certificate and signature.
+/// Encodes everything except the certificate and the signature.
 std::vector<std::byte> body_of(const LedgerFile& file) {
   ByteWriter out;
   out.text(kMagic);

@@ -37,7 +37,8 @@ Result<void> check_file(const LedgerFile& file, const Restored& restored) {
   return {};
 }
 
-/// Groups that no roster had are a liar's: they would let it fill this site's ledger.
+/// Checks that every group is in the roster's histories. A lying member could otherwise fill this site's ledger with
+/// invented groups.
 Result<void> check_groups(const LedgerContent& content, const roster::Roster& roster) {
   for (const GroupContent& group : content.groups) {
     const bool known = std::ranges::any_of(roster.populations, [&](const roster::Population& population) {
@@ -73,7 +74,7 @@ const GroupContent* find_group(const LedgerContent& content, const Group& member
   return found == content.groups.end() || found->members != members ? nullptr : &*found;
 }
 
-/// What the writer of some content has seen of another member.
+/// Returns what the writer of some content has seen of another member.
 secagg::Seen seen_of(const GroupContent& group, const std::string& writer, const std::string& site) {
   std::size_t place = 0;
   for (const std::string& member : group.members) {
@@ -89,7 +90,7 @@ secagg::Seen own_of(const LedgerContent& content, const Group& members) {
   return group == nullptr ? secagg::Seen{} : group->own;
 }
 
-/// Nobody has seen a later advert of a member than the member itself says that it has made.
+/// Checks that nobody has seen a later advert of a member than the member itself reports.
 Result<void> check_not_behind(const Files& files, const std::string& writer, const LedgerContent& content,
                               std::string_view verdict) {
   for (const GroupContent& group : content.groups) {
@@ -106,13 +107,14 @@ Result<void> check_not_behind(const Files& files, const std::string& writer, con
   return {};
 }
 
-/// A job, and who said it.
+/// A job, and the site that reported it.
 struct Told {
   JobContent job;
   std::string site;
 };
 
-/// A job has one population, and its sums count there. Whoever names another one lies, or they would count elsewhere.
+/// Merges a site's jobs into `jobs`. A job belongs to one population, and its sums count there. Naming another one is a
+/// lie, by which the sums would be counted elsewhere.
 Result<void> take_jobs(std::map<crypto::Digest, Told>& jobs, const std::string& site, const LedgerContent& content) {
   for (const JobContent& job : content.jobs) {
     Told& known = jobs.emplace(job.job, Told{job, site}).first->second;

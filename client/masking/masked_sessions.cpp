@@ -39,7 +39,7 @@ Result<std::vector<std::byte>> MaskedSessions::begin(const job::SessionKey& key,
                                                      const job::JobSpec& job) {
   CONSILIUM_ASSIGN(secagg::SiteSetup setup, setup_of(key, order, job));
   CONSILIUM_TRY(ledger_.begin_attempt(key));  // check: attempt-begun
-  // The job goes on, so what went before is done.
+  // The job continues, so its earlier sessions are finished.
   std::erase_if(revealed_, [&](const job::SessionKey& done) {
     return done.job_id == key.job_id && ledger_.forget_session(done).has_value();
   });
@@ -59,7 +59,7 @@ Result<std::optional<secagg::SiteMessage>> MaskedSessions::advance(const job::Se
   CONSILIUM_ASSIGN(std::optional<secagg::SiteMessage> answer, session.protocol->receive(message));
   if (const auto* survivors = std::get_if<secagg::Survivors>(&message)) {
     const std::vector<std::string> names = session.protocol->names_of(*survivors);
-    // A census has no model: it is a sum of the job's, whatever the coordinator calls the job.
+    // A census has no model. It is identified by the job's digest, whatever id the coordinator gives the job.
     const crypto::Digest& of = key.kind == job::SumKind::kCensus ? session.order.job : session.order.model;
     const Ledger::SurvivorList list{key, of, session.dataset, names};
     CONSILIUM_TRY(ledger_.confirm(list, trust_.allow_changed_cohort));  // check: survivors-recorded
@@ -70,7 +70,7 @@ Result<std::optional<secagg::SiteMessage>> MaskedSessions::advance(const job::Se
 
 Result<MaskedSessions::Answer> MaskedSessions::receive(const job::SessionKey& key, std::span<const std::byte> bytes) {
   auto answer = answer_to(key, bytes);
-  if (!answer) sessions_.erase(key);  // whatever was wrong, nothing more will be said
+  if (!answer) sessions_.erase(key);  // whatever was wrong, nothing more will be sent
   return answer;
 }
 
@@ -107,7 +107,7 @@ Result<std::vector<secagg::MaskTerm>> MaskedSessions::take_masks(const job::Sess
 
 void MaskedSessions::end(const job::SessionKey& key) {
   sessions_.erase(key);
-  // What can't be forgotten is left behind, and goes with the job or at the next start.
+  // Whatever can't be removed now is removed with the job or at the next start.
   static_cast<void>(ledger_.forget_session(key));
 }
 

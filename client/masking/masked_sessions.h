@@ -20,7 +20,8 @@
 
 namespace consilium::masking {
 
-/// What the site holds the coordinator to: its own copies of root, revocation list and key, and its own policy.
+/// What the site checks the coordinator against: its own copies of the root, the revocation list and the key, and its
+/// own policy.
 struct SiteTrust {
   std::string site;
   std::filesystem::path certificate, key;  ///< PEM files; read for each session, so that a renewal needs no restart
@@ -29,32 +30,33 @@ struct SiteTrust {
   bool allow_changed_cohort = false;    ///< policy.yaml
 };
 
-/// The masked sums that the site takes part in: the protocol of each (common/secagg), and the ledger that outlives
-/// them. Whatever it lets out is on the disk before. One thread at a time.
+/// The masked sums that the site takes part in: the protocol of each (common/secagg), and the ledger, which outlives
+/// them. Everything is on disk before it is sent. One thread at a time.
 class MaskedSessions {
  public:
   MaskedSessions(SiteTrust trust, Ledger ledger);
 
-  /// Step 1 of a session whose order was checked: draws fresh keys. @return the advert's bytes
+  /// Step 1 of a session whose order was checked: generates fresh keys.
+  /// @return the advert's bytes
   Result<std::vector<std::byte>> begin(const job::SessionKey& key, const job::RoundOrder& order,
                                        const job::JobSpec& job);
 
-  /// What followed from a message of the coordinator.
+  /// The result of processing a coordinator's message.
   struct Answer {
     std::vector<std::byte> bytes;  ///< to be sent; empty: nothing
-    bool keyed = false;            ///< the masks are agreed on
-    bool confirmed = false;        ///< the site has just signed who is in the sum
-    bool revealed = false;         ///< the site has said all that it will ever say in this session
+    bool keyed = false;            ///< the masks are now agreed
+    bool confirmed = false;        ///< the site has just signed the list of survivors
+    bool revealed = false;         ///< the site will send nothing new in this session
   };
-  /// A message that was answered before is answered alike, word for word. Otherwise an error ends the session: the keys
-  /// are gone, and nothing more will be answered.
+  /// Processes a message. A message that was answered before gets the identical answer. Otherwise an error ends the
+  /// session: the keys are destroyed, and nothing more will be answered.
   Result<Answer> receive(const job::SessionKey& key, std::span<const std::byte> message);
 
-  /// The masks of a session, once: for its only vector.
+  /// Returns the masks of a session. Can be called once per session, for its only vector.
   Result<std::vector<secagg::MaskTerm>> take_masks(const job::SessionKey& key);
   [[nodiscard]] Ledger& ledger() { return ledger_; }
 
-  /// The session is over for this site.
+  /// Called when the session is over for this site.
   void end(const job::SessionKey& key);
   void end_job(const std::string& job_id);
 
@@ -75,7 +77,7 @@ class MaskedSessions {
   Ledger ledger_;
   crypto::SystemRandom random_;
   std::map<job::SessionKey, Session> sessions_;
-  std::vector<job::SessionKey> revealed_;  ///< whose answers may still be asked for again
+  std::vector<job::SessionKey> revealed_;  ///< sessions whose answers may still be requested again
 };
 
 }  // namespace consilium::masking

@@ -15,13 +15,13 @@
 namespace consilium::masking {
 namespace {
 
-/// Makes the file and maps it; its descriptor isn't needed any more then.
+/// Creates the file and maps it. Its descriptor isn't needed afterwards.
 Result<std::span<std::uint32_t>> map_new_file(const std::filesystem::path& file, std::uint64_t count) {
   const files::Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!descriptor) return fail(files::system_error(file, "create"));
   const std::size_t bytes = count * sizeof(std::uint32_t);
   void* memory = MAP_FAILED;
-  // Space is taken now: a full disk is an error here, not a signal when a page is written.
+  // Reserves the space now, so that a full disk is an error here and not a signal when a page is written.
   const int problem = ::posix_fallocate(descriptor.get(), 0, static_cast<off_t>(bytes));
   if (problem == 0) memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.get(), 0);
   if (problem != 0) errno = problem;

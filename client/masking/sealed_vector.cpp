@@ -15,15 +15,15 @@
 namespace consilium::masking {
 namespace {
 
-/// Words sealed or opened at a time: 256 KiB, which stay in the second-level cache.
+/// Number of words sealed or opened at a time: 256 KiB, which stay in the second-level cache.
 constexpr std::size_t kPiece = 65536;
 
-/// Opens a file that must not be a link.
+/// Opens a file. Fails if it is a symbolic link.
 files::Descriptor open_file(const std::filesystem::path& file, int flags) {
   return files::Descriptor(::open(file.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600));
 }
 
-/// Adds the keystream to words, or takes it away.
+/// XORs the keystream into the bytes, which encrypts or decrypts them.
 Result<void> apply(crypto::AesCtrStream& stream, std::span<std::uint8_t> keystream, std::span<std::byte> bytes) {
   const auto piece = keystream.first(bytes.size());
   CONSILIUM_TRY(stream.next(piece));

@@ -21,7 +21,7 @@ tl::unexpected<Error> unreadable(const fs::path& path, const std::string& why) {
   return fail(ErrorCode::kNotFound, fmt::format("{}: {}", path.string(), why));
 }
 
-/// The mark of what a path leads to, links followed.
+/// Returns the mark of a path's target, following links.
 Result<FileMark> mark_of(const fs::path& path) {
   struct statx found {};
   if (::statx(AT_FDCWD, path.c_str(), 0, STATX_INO | STATX_BTIME, &found) != 0)
@@ -37,7 +37,8 @@ Result<FileMark> mark_of(const fs::path& path) {
 template <class Visit>
 Result<void> walk(const fs::path& folder, const Visit& visit) {
   std::error_code problem;
-  const auto options = fs::directory_options::skip_permission_denied;  // what the client can't read, no trainer can
+  // The trainer can't read what the client can't read.
+  const auto options = fs::directory_options::skip_permission_denied;
   for (fs::recursive_directory_iterator entry(folder, options, problem), end; !problem && entry != end;
        entry.increment(problem)) {
     if (!visit(entry->path())) return {};
@@ -49,7 +50,7 @@ Result<void> walk(const fs::path& folder, const Visit& visit) {
 Result<void> mark_entries(DataPlace& place, std::size_t most) {
   CONSILIUM_TRY(walk(place.path, [&](const fs::path& path) {
     const auto mark = mark_of(path);
-    if (mark) place.marks.push_back(*mark);  // a link to nothing holds no data
+    if (mark) place.marks.push_back(*mark);  // a dangling link holds no data
     return place.marks.size() <= most;
   }));
   if (place.marks.size() <= most) return {};
@@ -76,7 +77,7 @@ Result<DataPlace> data_place(const fs::path& path, std::size_t most) {
 fs::path find_mark(const DataPlace& place, const FileMark& mark) {
   fs::path found = place.path;
   if (const auto root = mark_of(place.path); root && *root == mark) return found;
-  // What can't be read any more has no better name than the data set's.
+  // If the walk fails, the data set's path is the best name there is.
   (void)walk(place.path, [&](const fs::path& path) {
     const auto one = mark_of(path);
     if (one && *one == mark) found = path;

@@ -11,33 +11,34 @@
 
 namespace consilium::policy {
 
-/// What tells a file or folder from all others of a machine, whatever path leads to it.
+/// Identifies a file or folder uniquely on a machine, whatever path leads to it.
 struct FileMark {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
-  std::int64_t born = 0;  ///< when it was made, in nanoseconds since 1970; 0 where the file system doesn't say
+  std::int64_t born = 0;  ///< creation time, in nanoseconds since 1970; 0 if the file system doesn't report it
   auto operator<=>(const FileMark&) const = default;
 };
 
-/// Where a data set really lies: its path without links, and the marks of its root and of everything below it, in
-/// order and each once. A link stands for what it leads to, and is not followed into a folder: the trainer reads
-/// nothing outside of the data set's folder but the files that links in it lead to (docs/formats/datasets.md).
+/// The real location of a data set: its path with links resolved, and the marks of its root and of everything below it,
+/// sorted and without duplicates. A link is represented by its target, and a link to a folder is not followed: outside
+/// the data set's folder, the trainer reads only the files that links in it lead to (docs/formats/datasets.md).
 struct DataPlace {
   std::filesystem::path path{};
   std::vector<FileMark> marks{};
 };
 
-/// Most files and folders that a data set may have, as many as the trainer lists.
+/// Maximum number of files and folders in a data set; the trainer lists as many.
 inline constexpr std::size_t kMaxDataEntries = 5'000'000;
 
-/// Looks where a data set lies now. Takes some six seconds for a million files. kNotFound where nothing lies there,
-/// kResourceExhausted where a folder has too many entries to compare.
+/// Finds where a data set lies now. Takes about six seconds for a million files. kNotFound if nothing lies there,
+/// kResourceExhausted if a folder has too many entries to compare.
 Result<DataPlace> data_place(const std::filesystem::path& path, std::size_t most = kMaxDataEntries);
 
-/// Finds the path of a mark below a data set's path, for messages; the data set's path where it is there no more.
+/// Returns the path of a mark below a data set's path, for messages. If the mark is no longer there, returns the data
+/// set's path.
 [[nodiscard]] std::filesystem::path find_mark(const DataPlace& place, const FileMark& mark);
 
-/// Is one of two paths, both without links, the other one or inside of it?
+/// Returns true if one of two paths, both with links resolved, is the same as the other or contains it.
 [[nodiscard]] bool lies_within(const std::filesystem::path& one, const std::filesystem::path& other);
 
 }  // namespace consilium::policy

@@ -28,7 +28,7 @@ constexpr sqlite::Format kFormat{
         "Stop the client, compare client.yaml's data sets with what they were before (which folder belonged to which "
         "population), then remove datasets.db and datasets.db-wal (docs/hospital-it/data.md)"};
 
-/// A data set of client.yaml with the population that the roster gives it.
+/// A data set in client.yaml with the population that the roster gives it.
 struct Claimed {
   std::string dataset;
   std::string population;
@@ -47,7 +47,7 @@ Result<std::vector<Claimed>> find_claims(const DataPaths& datasets, const roster
     if (population == nullptr) continue;  // no job runs on it
     auto place = data_place(path);
     const bool missing = !place && place.error().code == ErrorCode::kNotFound;
-    if (missing && !wanted.empty() && dataset != wanted) continue;  // a job on it is another offer
+    if (missing && !wanted.empty() && dataset != wanted) continue;  // a job on it would be another offer
     if (!place) return fail(place.error().within(fmt::format("client.yaml: datasets.{}.path", dataset)));
     claims.push_back({dataset, population->name, *std::move(place)});
   }
@@ -87,9 +87,9 @@ Result<void> check_pairs(const std::vector<Claimed>& claims) {
 
 struct DataRecord::Impl {
   std::unique_ptr<sqlite::Database> database;
-  std::map<std::string, Claimed> recorded;  ///< by data set, as this process has recorded it last
+  std::map<std::string, Claimed> recorded;  ///< by data set, as last recorded by this process
 
-  /// A data set of a million files isn't written down again at every offer.
+  /// Avoids writing a data set of a million files again at every offer.
   [[nodiscard]] bool is_recorded(const Claimed& claim) const {
     const auto found = recorded.find(claim.dataset);
     return found != recorded.end() && found->second.population == claim.population &&
@@ -141,7 +141,8 @@ struct DataRecord::Impl {
     return {};
   }
 
-  /// A file that was moved or linked is known by its number and when it was made: numbers alone are used again.
+  /// Checks files by inode number and creation time, so that a moved or linked file is recognised. The number alone
+  /// isn't enough, because file systems reuse it.
   Result<void> check_files(const Claimed& claim) const {
     for (const FileMark& mark : claim.place.marks) {
       if (mark.born == 0) continue;

@@ -10,32 +10,32 @@
 
 namespace consilium::policy {
 
-/// By name, where client.yaml says that a data set lies.
+/// The data sets' paths in client.yaml, by name.
 using DataPaths = std::map<std::string, std::filesystem::path>;
 
-/// Remembers which data belong to which population: every name, path and file that this site ever mapped, in
-/// `datasets.db`. The same images under two populations would be in sums over two partitions of the sites, and their
-/// difference could be one site's part. Copies of files aren't recognised. The file doesn't belong in backups. Not
-/// thread-safe; one process a folder.
+/// Records which data belong to which population: every name, path and file that this site ever mapped, in
+/// `datasets.db`. If the same images belonged to two populations, they would be in sums over two partitions of the
+/// sites, and the difference of these sums could be a single site's contribution. Copies of files aren't recognised.
+/// The file doesn't belong in backups. Not thread-safe; only one process may use a folder.
 class DataRecord {
  public:
-  /// Opens `folder`/datasets.db, or makes it. kDataLoss where it is damaged, with what to do.
+  /// Opens or creates `folder`/datasets.db. kDataLoss if it is damaged; the message says what to do.
   static Result<DataRecord> open(const std::filesystem::path& folder);
   DataRecord(DataRecord&&) noexcept;
   DataRecord& operator=(DataRecord&&) noexcept;
   ~DataRecord();
 
-  /// Holds the data sets that the roster gives a population to this: data of two populations don't overlap, and none
-  /// was ever mapped to another population. Records them, on the disk when the call returns. Two data sets overlap
-  /// where one's real path is the other's or inside of it, or where they share a file or folder (hard links, bind
-  /// mounts). kFailedPrecondition says which do and what to do; nothing is recorded then.
-  /// @param wanted  the data set of a job: others may be missing from the disk now; "": none may. kNotFound where one
-  /// is
+  /// Checks the data sets that the roster assigns to populations: the data of two populations must not overlap, and
+  /// none may ever have been mapped to another population. Then records them, on disk before the call returns. Two data
+  /// sets overlap if the real path of one equals or contains the other's, or if they share a file or folder (hard
+  /// links, bind mounts). kFailedPrecondition says which overlap and what to do; nothing is recorded then.
+  /// @param wanted  the data set of a job: the others may be missing from the disk now. "": none may be missing.
+  ///                kNotFound if a data set is missing that may not be
   Result<void> claim(const DataPaths& datasets, const roster::Roster& roster, const std::string& wanted = "");
 
-  /// Holds data sets to the same as claim() does, and records nothing. Makes no file.
-  /// @return false where another process, the client that runs, has `folder`/datasets.db open: then the data sets were
-  ///         held against each other alone
+  /// Performs the checks of claim() without recording anything. Creates no file.
+  /// @return false if another process (the running client) has `folder`/datasets.db open: the data sets were then
+  /// checked only against each other
   static Result<bool> check(const std::filesystem::path& folder, const DataPaths& datasets,
                             const roster::Roster& roster);
 

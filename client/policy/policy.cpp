@@ -38,7 +38,7 @@ void check_at_most(std::string_view rule, std::uint32_t found, const std::option
   }
 }
 
-/// What fewest_updates() follows from.
+/// Describes the terms that fewest_updates() is computed from.
 std::string promise_of(const job::JobSpec& job) {
   if (job::is_masked(job)) return fmt::format("colluding_sites {}", job::colluding_sites(job));
   const job::FederationSpec& federation = job.federation;
@@ -88,14 +88,15 @@ void check_training(const job::JobSpec& job, const Policy::Rules& rules, Refusal
   check_range("learning_rate", lowest, highest, rules.learning_rate, refusals);
 }
 
-/// What holds against a listed digest, too: the coordinator sees no vector alone, and no model exhausts the memory.
+/// Checks the rules that apply even to a listed digest: the coordinator must not see an unmasked vector, and no model
+/// may exhaust the memory.
 void check_always(const job::JobSpec& job, const Policy::Rules& rules, Refusals& refusals) {
   if (!job::is_masked(job) && !rules.allow_unmasked) {
     refusals.push_back(
         {"allow_unmasked", "allow_unmasked: the job switches secure aggregation off (the policy does not allow it)"});
   }
   if (!rules.max_parameters) return;
-  const auto manifest = model::build_manifest(job.model);  // names and shapes: no parameter is laid out
+  const auto manifest = model::build_manifest(job.model);  // only names and shapes; no parameters are allocated
   if (!manifest) {
     refusals.push_back({"max_parameters", "max_parameters: " + manifest.error().message});
   } else if (manifest->parameter_count() > *rules.max_parameters) {
@@ -104,7 +105,7 @@ void check_always(const job::JobSpec& job, const Policy::Rules& rules, Refusals&
   }
 }
 
-/// Why a job within every rule still needs a person; "" where it doesn't.
+/// Returns why a job within every rule still needs a person's approval; "" if it doesn't.
 std::string approval_needed(const job::JobSpec& job, const std::string& researcher, const Policy::Rules& rules) {
   if (job.initial_weights_digest || job.initial_weights) return "it starts from weights of the researcher's own";
   if (job.model.name.empty()) return "its model is a list of the researcher's own layers";

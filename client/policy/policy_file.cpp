@@ -16,7 +16,7 @@ using config::Value;
 
 constexpr std::size_t kMaxListed = 10'000;
 constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 40;
-/// As task::name_of() has them.
+/// The names that task::name_of() returns.
 constexpr std::string_view kTasks[]{"classification", "multi_label", "segmentation", "detection"};
 
 std::vector<std::string_view> strategy_names() {
@@ -25,7 +25,7 @@ std::vector<std::string_view> strategy_names() {
   return names;
 }
 
-/// Words that must be among `known`, so that a misspelt rule is an error and not a rule that never holds.
+/// Reads words that must be among `known`, so that a misspelt rule is an error and not a rule that never applies.
 Result<std::vector<std::string>> read_words(const Value& value, std::span<const std::string_view> known) {
   std::vector<std::string> words;
   if (!value.present()) return words;
@@ -64,7 +64,7 @@ void read_count(Section& section, std::string_view key, std::optional<std::uint6
   if (section.ok() && section.has(key)) section.integer(key, to.emplace(), {1, kMaxCount});
 }
 
-/// Reads {at_least, at_most}; either may be left out, both not.
+/// Reads {at_least, at_most}. Either may be omitted, but not both.
 Result<void> read_range(const Value& value, Range& range) {
   if (!value.present()) return {};
   Section section(value, {}, {"at_least", "at_most"});

@@ -13,10 +13,10 @@
 namespace consilium::policy {
 namespace {
 
-/// How many wrong entries a refusal lists.
+/// Maximum number of wrong entries that a refusal lists.
 constexpr std::size_t kMostNamed = 3;
 
-/// What is wrong with one site of the job's roster; "" where nothing is.
+/// Returns what is wrong with one site of the job's roster; "" if nothing is wrong.
 std::string difference(const std::string& site, const crypto::Digest& key, const roster::Roster& own) {
   const auto known = own.sites.find(site);
   if (known == own.sites.end()) return fmt::format("site '{}' isn't in this site's roster file", site);
@@ -33,14 +33,14 @@ std::string listed(const std::vector<std::string>& differences) {
   return text;
 }
 
-/// The mode that a job's sums have.
+/// Returns the mode in which a job's sums are computed.
 roster::Mode mode_of(const job::JobSpec& job) {
   if (!job::is_masked(job)) return roster::Mode::kPlain;
   return job::sums_whole_groups(job) ? roster::Mode::kMasked : roster::Mode::kMaskedThreshold;
 }
 
-/// Holds a job to the mode that the roster gives the population of its data set: a sum of another mode over the same
-/// patients could be subtracted from the sums that the mode protects.
+/// Checks that a job has the mode that the roster gives the population of its data set: a sum of another mode over the
+/// same patients could be subtracted from the sums that the mode protects.
 Result<void> check_mode(const job::JobSpec& job, const roster::Roster& own) {
   if (own.populations.empty() && !job::sums_whole_groups(job)) return {};
   const roster::Population* population = roster::population_of(own, job.data.dataset);
@@ -60,8 +60,8 @@ Result<void> check_mode(const job::JobSpec& job, const roster::Roster& own) {
   return {};
 }
 
-/// Is the job's history the population's, or an earlier state of it (a job goes on when groups are added), and are the
-/// job's groups in it?
+/// Returns true if the job's history is the population's, or an earlier state of it (a job continues when groups are
+/// added), and contains the job's groups.
 bool knows_history(const job::PopulationTerms& terms, const roster::Population& population) {
   for (std::size_t count = population.history.size(); count > 0; --count) {
     const auto earlier = std::span(population.history).first(count);
@@ -72,7 +72,7 @@ bool knows_history(const job::PopulationTerms& terms, const roster::Population& 
   return false;
 }
 
-/// Mode masked: everything that decides about whose sums are made is as this site's own roster says.
+/// Mode masked: checks that everything that determines whose data are summed is as in this site's own roster.
 Result<void> check_population(const job::JobSpec& job, const roster::Roster& own, bool accepted_before) {
   if (!job.population) return {};
   const job::PopulationTerms& terms = *job.population;
@@ -88,7 +88,8 @@ Result<void> check_population(const job::JobSpec& job, const roster::Roster& own
                               own.colluding));  // check: population-colluding
   if (!knows_history(terms, population))
     return refuse("its groups or their history are others");  // check: population-history
-  // Who has more examples than the bound says so by name: with bounds of their own, jobs would find the number out.
+  // A site with more examples than the bound declines, and is thereby named. If jobs could choose their own bounds,
+  // they could find out the site's number of examples.
   const bool of_an_earlier_roster = accepted_before && terms.examples < population.examples;
   if (terms.examples != population.examples && !of_an_earlier_roster) {
     return refuse(fmt::format("a bound of {} examples in the job, {} in the roster", terms.examples,

@@ -12,23 +12,26 @@
 namespace consilium::policy {
 namespace {
 
-/// Of a sum's words. Where a step of the learning rate is fewer, changes are rounded to so few values that a sum shows
-/// how many hospitals are above a threshold of the researcher's choice, parameter by parameter.
+/// In units of a sum's words. If a step of the learning rate has fewer units, changes are rounded to so few values that
+/// a sum reveals, parameter by parameter, how many hospitals are above a threshold of the researcher's choice.
 constexpr double kFewestUnits = 256.0;
-/// Running statistics change by the data's own size, which is around 1: this leaves a step of 1 as many units, too.
+/// Running statistics change by the data's own size, which is around 1. With this clip, a step of 1 has that many
+/// units, too.
 constexpr double kLargestBufferClip = 16'384.0;
-/// Of a class; its inverse is the least one. No class weighs a hundred times as much as another.
+/// The largest weight of a class; its inverse is the smallest one. No class may weigh more than a hundred times as much
+/// as another.
 constexpr double kLargestWeight = 100.0;
-/// Of a focal loss, where 2 is usual: at 5 an image with half of the probability right weighs 3 %.
+/// The largest gamma of a focal loss. 2 is usual; at 5 an image whose true class has probability 0.5 weighs 3 %.
 constexpr double kLargestGamma = 5.0;
 constexpr double kLeastAlpha = 0.05;
 constexpr double kMostSmoothing = 0.5;
-/// Of the images' values, which are 0 to 1 in bytes, and thousands in raw CT.
+/// Bounds for the standard deviation of the images' values, which range from 0 to 1 for byte images, and into the
+/// thousands in raw CT.
 constexpr double kLeastDeviation = 1e-3;
 constexpr double kLargestDeviation = 1e5;
 
-/// What one unit of a sum's words means to the hospital that has as many examples as the bound: clip / 2^30 by the
-/// share 1 / k that k hospitals' weights have.
+/// Returns the value of one unit of a sum's words for a hospital that has as many examples as the bound: clip / 2^30,
+/// divided by the share 1 / k that each of k hospitals' weights has.
 double unit_of(const job::JobSpec& job, double clip) {
   const double hospitals = static_cast<double>(job.federation.sites.empty() ? 1 : job.federation.sites.size());
   return std::ldexp(clip, -30) * hospitals;
@@ -50,7 +53,7 @@ void add_coarse(const job::JobSpec& job, std::vector<std::string>& terms) {
   }
 }
 
-/// A model that is small, or of which most is frozen.
+/// Adds a term for a model that is small, or mostly frozen.
 void add_few_trained(const job::JobSpec& job, std::vector<std::string>& terms) {
   const auto manifest = model::build_manifest(job.model);
   if (!manifest || manifest->update_size() >= kFewestCoordinates) return;

@@ -36,14 +36,14 @@ Result<void> check_words(const wire::GroupTotal& total, const job::JobSpec& job,
   return {};
 }
 
-/// The next model lies in the total's memory, or where layers are frozen, so that it is longer than the total, in
-/// `whole`.
+/// Computes the next model. It lies in the total's memory. If layers are frozen, it is longer than the total and lies
+/// in `whole`.
 Result<std::span<const float>> next_model(const job::JobSpec& job, aggregation::StreamingSum& total,
                                           const LastModel& last_model, ParameterVector& whole,
                                           aggregation::ServerState& state) {
   CONSILIUM_ASSIGN(const std::vector<std::uint64_t> examples, total.counts(encoding::kExamples));
   aggregation::WeightingFacts facts;
-  facts.contributors = 1;  // of a total at least one
+  facts.contributors = 1;  // a total has at least one contributor
   facts.normaliser = job::weight_normaliser(job);
   facts.contributed_examples = examples[0];
   CONSILIUM_ASSIGN(const double divisor, aggregation::mean_divisor(job.strategy.weighting, facts));

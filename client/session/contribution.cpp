@@ -33,7 +33,8 @@ tl::unexpected<Error> refuse_unknown(const Field& field) {
               fmt::format("round order: a site has nothing to say in field '{}'", field.name));
 }
 
-/// Names the parameter of a run that encoding refused; `error` where the trainer changed it meanwhile.
+/// Returns an error that names the parameter of a run which the encoder refused; returns `error` if the trainer has
+/// changed it meanwhile.
 Error name_parameter(const ParameterManifest& manifest, const TensorRun& run, std::span<const float> part,
                      Error error) {
   const auto bad = std::ranges::find_if(part, [](float value) { return !std::isfinite(value); });
@@ -44,12 +45,13 @@ Error name_parameter(const ParameterManifest& manifest, const TensorRun& run, st
                                                    std::isnan(*bad) ? "NaN" : "infinite", index - tensor.offset)};
 }
 
-/// Words encoded at a time: 256 KiB, which stay in the second-level cache until they are masked and copied.
+/// Number of words encoded at a time: 256 KiB, which stay in the second-level cache until they are masked and copied.
 constexpr std::size_t kPiece = 65536;
-/// Of so many coordinates, one running statistic may be clipped.
+/// One running statistic may be clipped for every this many coordinates.
 constexpr std::size_t kMostClipped = 1000;
 
-/// Where encoded words go: into a vector that has room for all, or piece by piece through a sink.
+/// The destination of encoded words: WholeVector is a vector with room for all of them, Pieces passes them to a sink
+/// piece by piece.
 class WholeVector {
  public:
   explicit WholeVector(Words& words) : rest_(words) {}
@@ -75,7 +77,7 @@ class Pieces {
   Words words_;
 };
 
-/// What a site says about one round of training, besides the delta.
+/// What a site reports about one round of training, besides the delta.
 struct Report {
   double weight = 0.0;  ///< n_i / N
   float loss = 0.0F;
@@ -83,8 +85,9 @@ struct Report {
 };
 
 Result<Report> check_report(const job::RoundOrder& order, std::uint64_t examples, const trainer::Trained& trained) {
-  // In a masked job nobody is told n_i, and N is the coordinator's word: were a site with more than N examples to
-  // refuse, N after N would find out how many it has. Its weight is 1 at most, and nobody can tell.
+  // In a masked job nobody learns n_i, and the coordinator chooses N. If a site with more than N examples refused, the
+  // coordinator could find out its number of examples by trying one N after another. Instead its weight is limited to
+  // 1, and nobody can tell.
   const bool told = order.layout.find(encoding::kExamples) != nullptr;
   if (order.normaliser == 0 || (told && examples > order.normaliser)) {
     return fail(ErrorCode::kFailedPrecondition,
@@ -98,7 +101,7 @@ Result<Report> check_report(const job::RoundOrder& order, std::uint64_t examples
   return Report{weight, static_cast<float>(loss), examples};
 }
 
-/// Encodes one field's share of the delta; returns how many coordinates were clipped.
+/// Encodes one field's share of the delta. Returns how many coordinates were clipped.
 template <class Target>
 Result<std::uint64_t> encode_delta(const Field& field, double weight, std::span<const float> delta, Target& target) {
   std::uint64_t clipped = 0;
@@ -115,16 +118,16 @@ Result<std::uint64_t> encode_delta(const Field& field, double weight, std::span<
   return clipped;
 }
 
-/// How many coordinates of an update the clip has cut.
+/// How many coordinates of an update were clipped.
 struct Clipped {
   std::uint64_t all = 0;
-  std::uint64_t trained = 0;  ///< of them parameters that are trained, and no running statistics
+  std::uint64_t trained = 0;  ///< those that are trained parameters, not running statistics
 };
 
-/// Of a masked job's update no trained parameter may be clipped, and of the running statistics a thousandth of the
-/// update. What is clipped at every site is n_i C with each site's sign: one such coordinate with one minus among the
-/// signs gives that site's n_i, and a few dozen give all of them, and each one's signs (inseparable.h). No honest
-/// training has a use for a clip that cuts.
+/// In a masked job's update, no trained parameter may be clipped, and the clipped running statistics may be at most a
+/// thousandth of the update. A coordinate that is clipped at every site is n_i C with each site's sign. One such
+/// coordinate with a single minus among the signs reveals that site's n_i; a few dozen coordinates reveal all n_i and
+/// each site's signs (inseparable.h). Honest training never needs a clip that cuts.
 Result<void> check_clipped(const job::RoundOrder& order, const Clipped& clipped, std::size_t coordinates) {
   const bool has_examples = order.layout.find(encoding::kExamples) != nullptr;
   const bool masked = !has_examples || order.layout.find(encoding::kUnusable) != nullptr;
@@ -137,7 +140,7 @@ Result<void> check_clipped(const job::RoundOrder& order, const Clipped& clipped,
                           clipped.all, coordinates, clipped.trained, most));
 }
 
-/// Encodes the parameters that an update holds, run by run.
+/// Encodes the parameters in an update, run by run.
 template <class Target>
 Result<Clipped> encode_parameters(const job::RoundOrder& order, const ParameterManifest& manifest, double weight,
                                   std::span<const float> delta, Target& target) {
@@ -213,7 +216,7 @@ Result<Words> census_contribution(const job::RoundOrder& order, const trainer::P
       CONSILIUM_TRY(encoding::encode_counts(splits, field, words_of(field, words)));
     } else if (field.name == encoding::kClassExamples) {
       CONSILIUM_TRY(encoding::encode_counts(prepared.class_examples, field, words_of(field, words)));
-    } else if (field.name != encoding::kUnusable) {  // whose word is 0
+    } else if (field.name != encoding::kUnusable) {  // stays 0
 
       return refuse_unknown(field);
     }
@@ -226,7 +229,7 @@ Result<Words> train_contribution(const job::RoundOrder& order, const ParameterMa
                                  Words memory) {
   CONSILIUM_ASSIGN(const Report report, check_training(order, manifest, examples, trained, delta));
   Words words = std::move(memory);
-  words.resize(order.layout.word_count());  // every field is written below, or refused
+  words.resize(order.layout.word_count());  // every field is written or refused below
   CONSILIUM_TRY(encode_update(order, manifest, report, delta, WholeVector(words)));
   return words;
 }
@@ -244,7 +247,7 @@ Result<Words> evaluate_contribution(const job::RoundOrder& order, const task::Ta
   CONSILIUM_ASSIGN(const encoding::VectorLayout expected, task::evaluate_layout_like(task, order.layout));
   if (order.layout != expected)
     return fail(ErrorCode::kInvalidArgument, "round order: its layout is not that of the task's evaluation");
-  // The trainer can still write to `counts`: what is checked must be what is sent.
+  // The trainer can still write to `counts`, so they are copied: what is checked must be what is sent.
   const std::vector<std::uint64_t> own(counts.begin(), counts.end());
   const bool alone = order.layout.find(std::string(task::kAlonePrefix) + std::string(task::kExamples)) != nullptr;
   const std::size_t elements = task.evaluation_elements();

@@ -73,8 +73,8 @@ Result<SiteEvent> GroupWork::work(const ActiveSession& session, const AcceptedJo
   CONSILIUM_TRY(check_labels(session, job, stop));
   const auto prepared = parts_.trainer.prepare(job, stop, order.labels);
   if (!prepared && prepared.error().code == ErrorCode::kInvalidArgument) {
-    // Data that don't fit the job are an unusable result: a failure would name the site that has, say, a label beyond
-    // the job's classes.
+    // Data that don't fit the job count as an unusable result. A failure would identify the site that has, say, a label
+    // beyond the job's classes.
     CONSILIUM_TRY(seal_unusable(order, prepared.error()));
     return SiteEvent(Worked{session.key, true});
   }
@@ -120,7 +120,7 @@ Result<void> GroupWork::seal(const ActiveSession& session, const AcceptedJob& jo
       break;
     }
   }
-  // Looked at after the work: a trainer that died in it has been started again, and has read the files anew.
+  // Checked after the work, because a trainer that died during it was restarted and has read the files again.
   const masking::JobData now = data_now(job);
   if (now != data) {
     return fail(ErrorCode::kInvalidArgument,
@@ -128,7 +128,7 @@ Result<void> GroupWork::seal(const ActiveSession& session, const AcceptedJob& jo
                             "it as it is",
                             job.spec.data.dataset, describe(data), describe(now)));  // check: data-fixed
   }
-  // After the work, so that what follows an unusable result takes as long as anybody's.
+  // Checked after the work, so that a site with an unusable result takes as long as any other site in later sums.
   CONSILIUM_TRY(parts_.groups.ledger().check_usable(masking::sum_of(order)));  // check: unusable-stays
   return parts_.groups.vectors().seal(order, [&](const masking::WordSink& sink) -> Result<void> {
     if (order.kind != job::SumKind::kTrain) return sink(words);
@@ -151,7 +151,7 @@ Result<SiteEvent> GroupWork::upload(const Upload& upload, masking::GroupMasks ma
   const auto vector = vectors.mask(session.order, std::move(masks), std::move(release), parts_.threads);
   const auto sent = vector ? parts_.link.upload(session.key, vector->words(), stop, vector->digest())
                            : Result<void>(fail(vector.error()));
-  vectors.forget_masked(session.order);  // another attempt has masks of its own
+  vectors.forget_masked(session.order);  // another attempt has its own masks
   CONSILIUM_TRY(sent);
   return SiteEvent(Uploaded{session.key});
 }

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kMostSampled = std::size_t{1} << 20;
 constexpr std::size_t kSizes = std::size_t{1} << 16;  // a float's exponent and eight binary digits
 constexpr std::size_t kFewSizes = 16;
-/// In units of a sum's words: a smaller change is rounded so coarsely that no n_i shows in it.
+/// In units of a sum's words. A smaller change is rounded so coarsely that it reveals no n_i.
 constexpr double kCoarsest = 16.0;
 
 /// How often each size occurs.
@@ -26,7 +26,8 @@ struct Sizes {
   std::vector<std::uint32_t> counts = std::vector<std::uint32_t>(kSizes);
 };
 
-/// The share of each tensor that decoupled weight decay takes away in a round: public, like the tensor.
+/// Returns the relative change of each tensor by decoupled weight decay in a round (0 or negative). It is public, like
+/// the tensor.
 std::vector<double> decayed_shares(const job::RoundOrder& order, const ParameterManifest& manifest,
                                    const job::RateFactors& factors, std::uint64_t examples) {
   std::vector<double> shares(manifest.tensors().size(), 0.0);
@@ -48,10 +49,10 @@ Result<Sizes> sizes_of(const job::RoundOrder& order, const ParameterManifest& ma
   const std::vector<double> shares = decayed_shares(order, manifest, factors, examples);
   const double weight =
       static_cast<double>(examples) / static_cast<double>(std::max<std::uint64_t>(order.normaliser, 1));
-  // Odd, so that it doesn't keep step with rows whose length is even: every place of a row is looked at in its turn.
+  // Odd, so that it isn't aligned with rows of even length: every position in a row is sampled in turn.
   const std::size_t stride = (manifest.update_size() / kMostSampled + 1) | 1;
-  std::size_t next = 0;    // within a run
-  std::size_t tensor = 0;  // of that place
+  std::size_t next = 0;    // within the current run
+  std::size_t tensor = 0;  // the tensor that contains that position
   for (std::size_t i = 0; i < fields.size(); ++i) {
     const TensorRun& run = manifest.update_runs()[i];
     const double least = kCoarsest / (std::min(weight, 1.0) * fields[i].scale);

@@ -9,19 +9,20 @@
 
 namespace consilium::session {
 
-/// Refuses a masked update whose changes have few sizes, with kInvalidArgument. A plain one passes.
+/// Refuses a masked update whose changes have too few distinct sizes, with kInvalidArgument. A plain update passes.
 ///
-/// A sum of n_i x_i over a few hospitals is taken apart by whoever knows that each x_i is plus or minus one number, or
-/// one of few: the sums over many coordinates show each n_i, and then each hospital's signs. One step of Adam gives
-/// such updates, and so does a clip that cuts everything. Sizes count as one where their first eight binary digits are
-/// the same. Too few are those where one size and the next have more than a quarter of the coordinates, or sixteen more
-/// than half. An update of fewer coordinates than policy::kFewestCoordinates passes: constant pixels alone may give its
-/// changes few sizes, and a person looks at such a job (policy::unusual_terms()). Frozen tensors are in no update, so
-/// they don't count.
-/// @param factors        the job's, of the learning rate by layer
+/// Whoever knows that each x_i is plus or minus one number, or one of a few, can take apart a sum of n_i x_i over a few
+/// hospitals: the sums over many coordinates reveal each n_i, and then each hospital's signs. One step of Adam produces
+/// such updates, and so does a clip that cuts everything.
+/// Sizes count as equal if they have the same exponent and the same eight binary digits after the leading one. There
+/// are too few sizes if two neighbouring ones cover more than a quarter of the coordinates, or if the sixteen most
+/// frequent ones cover more than half. An update with fewer coordinates than policy::kFewestCoordinates passes, because
+/// constant pixels alone may give its changes few sizes; a person reviews such a job (policy::unusual_terms()). Frozen
+/// tensors are in no update, so they don't count.
+/// @param factors        the job's factors of the learning rate by layer
 /// @param examples       the site's n_i
-/// @param global, delta  of the manifest's parameter_count(). AdamW takes away a known share of the model that was
-///                       trained from, which could be added again
+/// @param global, delta  manifest.parameter_count() floats each. `global` is needed because AdamW subtracts a known
+///                       share of the model that training began with, which an attacker could add back
 Result<void> check_inseparable(const job::RoundOrder& order, const ParameterManifest& manifest,
                                const job::RateFactors& factors, std::uint64_t examples, std::span<const float> global,
                                std::span<const float> delta);

@@ -15,10 +15,11 @@
 namespace consilium::session {
 namespace {
 
-/// Rounds whose values are kept: the last one, and the one before, from which a repeated last one begins.
+/// Number of rounds whose values are kept: the last one, and the one before it, which a repeated last round starts
+/// from.
 constexpr std::size_t kKeptRounds = 2;
 
-/// The files of a job, by the round that made them.
+/// Returns the files of a job, by the round that produced them.
 std::map<std::uint32_t, std::filesystem::path> files_of(const std::filesystem::path& folder,
                                                         const crypto::Digest& job) {
   std::map<std::uint32_t, std::filesystem::path> files;

@@ -11,30 +11,31 @@
 
 namespace consilium::session {
 
-/// Every round of a job: what LocalTensors::put_into() takes for the last values there are.
+/// Stands for every round of a job: with it, LocalTensors::put_into() uses the latest values.
 inline constexpr std::uint32_t kAnyRound = std::numeric_limits<std::uint32_t>::max();
 
-/// The tensors that a site trains for itself (model.local), as in FedBN (Li et al. 2021, algorithm 1): each job's lie
-/// in files of their own, so that a site goes on with them after a restart. A site that hasn't trained in a job yet has
-/// the global model's. What it held before a round's training stays until the next round's, so that a round that is
-/// repeated gives the same again. Daemons and simulator share this code. One thread and one process at a time a folder.
+/// The tensors that a site trains for itself (model.local), as in FedBN (Li et al. 2021, algorithm 1). Each job's
+/// tensors are stored in their own files, so that a site continues with them after a restart. A site that hasn't
+/// trained in a job yet uses the global model's. The values from before a round's training are kept until the next
+/// round's training, so that repeating a round gives the same result. The daemons and the simulator share this code.
+/// Only one thread and one process may use a folder at a time.
 class LocalTensors {
  public:
-  /// @param folder  made where it is missing
+  /// @param folder  created if it is missing
   explicit LocalTensors(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  /// Puts the site's own values, as they were after the last round before this one, into a global model. kDataLoss
-  /// where a file is damaged.
+  /// Copies the site's own values, as they were after the last round before `before_round`, into a global model.
+  /// kDataLoss if a file is damaged.
   /// @param model  manifest.parameter_count() floats
-  /// @return whether the site had trained in the job before that round; the model stays as it is where it hadn't
+  /// @return whether the site had trained in the job before that round; if not, the model stays unchanged
   Result<bool> put_into(const crypto::Digest& job, const ParameterManifest& manifest, std::uint32_t before_round,
                         std::span<float> model) const;
-  /// Keeps what training in a round made of them, on the disk before it returns.
-  /// @param model,delta  that training began with, and that it gave
+  /// Stores the values that training in a round gave them, on disk before it returns.
+  /// @param model,delta  the model that training began with, and the change that it made
   Result<void> keep(const crypto::Digest& job, const ParameterManifest& manifest, std::uint32_t round,
                     std::span<const float> model, std::span<const float> delta) const;
 
-  /// Removes what is kept of a job.
+  /// Removes what is stored for a job.
   void forget(const crypto::Digest& job) const;
 
  private:

@@ -14,7 +14,7 @@
 namespace consilium::session {
 namespace {
 
-/// Global models kept on disk: the current one and the one before it.
+/// Number of global models kept on disk: the current one and the previous one.
 constexpr std::size_t kCachedModels = 2;
 
 }  // namespace
@@ -43,7 +43,7 @@ Result<void> ModelCache::keep(const crypto::Digest& model, std::span<const std::
   const std::filesystem::path file = file_of(model);
   CONSILIUM_ASSIGN(files::AtomicFile fresh, files::AtomicFile::create_beside(file, files::Access::kOwner));
   CONSILIUM_TRY(fresh.write(bytes));
-  return fresh.rename_unsynced(file);  // load() compares the digest
+  return fresh.rename_unsynced(file);  // load() verifies the digest
 }
 
 void ModelCache::prune(const crypto::Digest& keep) const { keep_newest(file_of(keep), kCachedModels - 1); }

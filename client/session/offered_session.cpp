@@ -8,7 +8,8 @@
 namespace consilium::session {
 namespace {
 
-/// Counts are summed over this site's own group; a round of training too in mode masked, else over its cohort.
+/// Returns the group that a sum is over. Masked counts are summed over this site's own group, and so is a round of
+/// training in mode masked. Every other sum has group 0.
 std::uint32_t group_of(const job::JobSpec& spec, const job::SessionKey& key, const std::string& site) {
   const bool grouped = job::is_masked(spec) && (key.kind != job::SumKind::kTrain || job::sums_whole_groups(spec));
   return grouped ? job::count_group_of(spec, site) : 0;

@@ -12,7 +12,7 @@
 namespace consilium::session {
 namespace {
 
-/// A model that is all the site's own, under a name that isn't that of the layers which the job leaves to it.
+/// Returns a manifest in which the whole model is the site's own.
 Result<ParameterManifest> whole_model(const ParameterManifest& manifest) {
   std::vector<TensorInfo> tensors = manifest.tensors();
   for (TensorInfo& tensor : tensors) {

@@ -22,21 +22,22 @@ class Machine {
     emit(Send{wire::SiteHello{context_.software, context_.datasets}});
   }
 
-  /// Looks at every offer again: one that waited may be approved, one that was accepted may be declined by now.
+  /// Examines every offer again: a waiting one may have been approved, and an accepted one may have to be declined now.
   void on(const Reconsider&) {
     const auto offers = state_.offers;
     for (const auto& [job_id, offer] : offers) receive(offer);
   }
 
   void on(const Disconnected&) {
-    // The coordinator counts a site that left as failed and offers everything again after a reconnection.
+    // The coordinator counts a disconnected site as failed, and repeats every offer after a reconnection.
     if (state_.active) emit(Abandon{state_.active->key, "connection lost"});
     if (state_.active && state_.active->masked) emit(EndMasking{state_.active->key});
     for (const ActiveSession& session : state_.waiting) {
       if (session.masked) emit(EndMasking{session.key});
     }
-    // Sent vectors may still be asked about. The coordinator may also have gone on without this site, so that what it
-    // signed holds up nothing any more: the ledger keeps it from signing another list of the same sum.
+    // The coordinator may still ask about vectors that were sent. It may also have continued without this site, so sums
+    // that this site has confirmed no longer block new ones. The ledger still prevents the site from signing another
+    // list for the same sum.
     std::map<job::SessionKey, Confirming> confirming;
     for (const auto& [key, one] : state_.confirming) confirming.emplace(key, Confirming{});
     state_ = SiteState{};
@@ -82,7 +83,7 @@ class Machine {
     if (is_active(event.key, Step::kAwaitingMasks)) begin_upload();
   }
 
-  /// The vector's receipt may still be on its way when the survivors are listed.
+  /// The list of survivors may arrive before the vector's receipt.
   void on(const Confirmed& event) { state_.confirming[event.key].confirmed = true; }
   void on(const Revealed& event) {
     state_.confirming.erase(event.key);
@@ -113,7 +114,7 @@ class Machine {
     emit(LeaveJob{event.job, event.error.message});
   }
 
-  /// The coordinator learns that the bound is exceeded, and by how much it isn't told.
+  /// The coordinator learns that the bound is exceeded, but not by how much.
   void on(const AboveBound& event) {
     if (!is_active(event.key, Step::kWorking)) return;
     decline(event.key.job_id, "examples", ": " + event.message);
@@ -124,7 +125,7 @@ class Machine {
     if (!state_.active || state_.active->key != event.key) return;
     ActiveSession& session = *state_.active;
     if (session.revealed || state_.confirming.contains(event.key)) {
-      // Its survivors are listed, and this site among them: the receipt was lost, the vector was not.
+      // The survivors are listed and include this site: only the receipt was lost, not the vector.
       emit(Note{false, job::to_string(event.key) + ": sent, though " + event.error.message});
       finish();
       return;
@@ -158,7 +159,8 @@ class Machine {
            std::ranges::find(state_.waiting, key, &ActiveSession::key) != state_.waiting.end();
   }
 
-  /// Is a sum of this job confirmed by this site, and not yet unmasked? Nothing new begins before that is done.
+  /// Returns the key of a sum of this job that this site has confirmed and that isn't unmasked yet, or nullptr. Nothing
+  /// new begins until it is unmasked.
   [[nodiscard]] const job::SessionKey* confirmed_and_open(const std::string& job_id) const {
     for (const auto& [key, one] : state_.confirming) {
       if (key.job_id == job_id && one.confirmed) return &key;
@@ -166,7 +168,7 @@ class Machine {
     return nullptr;
   }
 
-  /// Takes a session out, wherever it stands.
+  /// Removes a session, whatever its state.
   void leave(const job::SessionKey& key, const std::string& reason) {
     std::erase_if(state_.waiting, [&](const ActiveSession& session) { return session.key == key; });
     const bool masked = state_.confirming.erase(key) > 0 || is_masked(key.job_id);
@@ -196,7 +198,7 @@ class Machine {
         offer, state_.coordinator,
         {context_.policy, context_.roster, context_.datasets, context_.atlases, context_.site, context_.key});
     if (verdict.consent == wire::JobConsent::kWaits && known != state_.jobs.end()) {
-      // The policy no longer accepts what runs: its researcher has to submit it again for a person to decide.
+      // The policy no longer accepts a running job. Its researcher has to submit it again, so that a person can decide.
       verdict.consent = wire::JobConsent::kDeclined;
       verdict.reason = "researchers";
     }
@@ -216,7 +218,7 @@ class Machine {
     return verdict.researcher.empty() ? "" : " of " + verdict.researcher;
   }
 
-  /// The log has the values; the coordinator hears the keys alone.
+  /// Declines a job. The log gets the values; the coordinator gets only the keys.
   void decline(const std::string& job_id, const std::string& reason, const std::string& why) {
     emit(Note{true, "declined job " + job_id + why});
     emit(Send{wire::JobAnswer{job_id, wire::JobConsent::kDeclined, reason}});
@@ -246,7 +248,7 @@ class Machine {
                                     is_masked(offer.key.job_id) ? std::string() : session.error().message}});
       return;
     }
-    if (takes_part_in(session->key)) return;  // said twice
+    if (takes_part_in(session->key)) return;  // repeated offer
     if (session->masked) emit(BeginMasking{*session, state_.jobs.at(session->key.job_id)});
     if (state_.active) {
       state_.waiting.push_back(std::move(*session));
@@ -274,7 +276,7 @@ class Machine {
 
   void receive(const wire::Masking& masking) { emit(Mask{masking}); }
 
-  /// The accepted job in mode masked that a message is about; nullptr where there is none, which the log says.
+  /// Returns the accepted job in mode masked that a message is about. If there is none, logs that and returns nullptr.
   const AcceptedJob* grouped_job(const std::string& job_id, std::string_view what) {
     const auto found = state_.jobs.find(job_id);
     if (found != state_.jobs.end() && job::sums_whole_groups(found->second.spec)) return &found->second;

@@ -16,8 +16,9 @@
 #include "common/roster/roster.h"
 #include "common/wire/messages.h"
 
-/// What a site does, as a pure function over values: messages and finished steps go in, the next state and the effects
-/// to carry out come out. No socket, file, thread or clock; the daemon owns the state and carries the effects out.
+/// What a site does, as a pure function over values: it takes the state and an event (a message or a finished step),
+/// and returns the next state and the effects to carry out. It uses no socket, file, thread or clock. The daemon owns
+/// the state and carries out the effects.
 namespace consilium::session {
 
 /// A job that the site's policy accepted.
@@ -28,7 +29,8 @@ struct AcceptedJob {
   bool operator==(const AcceptedJob&) const = default;
 };
 
-/// Where the one session under way stands. A masked one that has worked may have to wait for the others' keys.
+/// The current step of the one active session. A masked session that has finished its work may have to wait for the
+/// other sites' keys.
 enum class Step : std::uint8_t { kFetching, kWorking, kAwaitingMasks, kUploading };
 
 struct ActiveSession {
@@ -36,40 +38,41 @@ struct ActiveSession {
   job::RoundOrder order;
   std::uint64_t model_bytes = 0;
   Step step = Step::kFetching;
-  bool retried = false;  ///< the trainer was killed by a signal once already
+  bool retried = false;  ///< whether the trainer was already killed by a signal once
   bool masked = false;
-  bool whole_group = false;  ///< mode masked: nothing is left to say once the vector is sent
-  bool keyed = false;        ///< its masks are agreed on
-  bool revealed = false;     ///< all was said before the vector's receipt came
+  bool whole_group = false;  ///< mode masked: the site sends nothing more after its vector
+  bool keyed = false;        ///< its masks are agreed
+  bool revealed = false;     ///< the site had sent everything before the vector's receipt arrived
   bool operator==(const ActiveSession&) const = default;
 };
 
-/// How far a masked session is whose vector is sent.
+/// The progress of a masked session whose vector was sent.
 struct Confirming {
-  bool confirmed = false;  ///< the site has signed who is in the sum: until all is revealed, the job goes no further
+  bool confirmed = false;  ///< the site has signed the list of survivors; the job waits until everything is revealed
   bool operator==(const Confirming&) const = default;
 };
 
 struct SiteState {
   std::string coordinator{};                ///< URI in its certificate; "" without a connection
   std::map<std::string, AcceptedJob> jobs;  ///< by job id
-  /// Offers of jobs that are accepted or wait for a person, by job id: looked at again when something is decided.
+  /// Offers of jobs that are accepted or wait for a person, by job id. They are examined again whenever a decision is
+  /// made.
   std::map<std::string, wire::JobOffer> offers;
   std::optional<ActiveSession> active;  ///< a site has one trainer: one session at a time
-  std::deque<ActiveSession> waiting;    ///< offered meanwhile, first come first served
-  /// Masked sessions whose vector is sent, until the site has revealed what takes the masks off. They outlive a lost
+  std::deque<ActiveSession> waiting;    ///< offered while another one was active, first come first served
+  /// Masked sessions whose vector was sent, until the site has revealed what removes the masks. They survive a lost
   /// connection.
   std::map<job::SessionKey, Confirming> confirming;
 };
 
-/// What the machine may know about its site.
+/// What the machine knows about its site.
 struct SiteContext {
   const policy::Policy& policy;
   std::vector<std::string> datasets;
   std::string software;
   std::string site{};
   crypto::Digest key{};                          ///< SHA-256 of the site's own SubjectPublicKeyInfo
-  roster::Roster roster{};                       ///< what client.yaml names
+  roster::Roster roster{};                       ///< the roster that client.yaml names
   approval::JobGate* gate = nullptr;             ///< decides about offered jobs; outlives the machine
   std::map<std::string, std::string> atlases{};  ///< files by name
 };
@@ -78,17 +81,17 @@ struct SiteContext {
 struct Connected {
   std::string coordinator;  ///< URI in its certificate
 };
-/// A person decided about a job, or policy or roster changed.
+/// A person decided about a job, or the policy or the roster changed.
 struct Reconsider {};
 struct Disconnected {};
 struct Received {
   wire::CoordinatorMessage message;
 };
-/// The global model lies in the site's cache.
+/// The global model is in the site's cache.
 struct Fetched {
   job::SessionKey key;
 };
-/// The work is done; `has_vector` is false for partial work that the order doesn't keep.
+/// The work is finished. `has_vector` is false for partial work that the order discards.
 struct Worked {
   job::SessionKey key;
   bool has_vector = true;
@@ -96,33 +99,34 @@ struct Worked {
 struct Uploaded {
   job::SessionKey key;
 };
-/// The masks of a session are agreed on.
+/// The masks of a session are agreed.
 struct Keyed {
   job::SessionKey key;
 };
-/// The site has signed a masked session's survivors.
+/// The site has signed a masked session's list of survivors.
 struct Confirmed {
   job::SessionKey key;
 };
-/// The site has revealed what takes a masked session's masks off.
+/// The site has revealed what removes a masked session's masks.
 struct Revealed {
   job::SessionKey key;
 };
-/// The coordinator said something in a masked session that the site refuses.
+/// The site refuses a message of the coordinator in a masked session.
 struct MaskingRefused {
   job::SessionKey key;
   Error error;
 };
-/// Mode masked: what the site signs of a total that it has checked.
+/// Mode masked: the site's signed statement about a total that it has checked.
 struct Endorsed {
   job::SessionKey key;
   std::vector<std::byte> commit;
 };
-/// Mode masked: the site doesn't sign a total, or a commit isn't one: it takes no further part in the job. With
-/// kUnavailable the total couldn't be fetched, and the coordinator announces it again after a reconnection.
+/// Mode masked: the site refuses to sign a total or to accept a commit, and takes no further part in the job. With
+/// kUnavailable, the total couldn't be fetched; the coordinator announces it again after a reconnection.
 struct TotalRefused {
   job::SessionKey key;
-  crypto::Digest job{};  ///< the coordinator may have taken the job back meanwhile, which changes nothing
+  /// Stored here because the coordinator may have withdrawn the job meanwhile, which changes nothing.
+  crypto::Digest job{};
   Error error;
 };
 /// Mode masked: the site has more training examples than the population's bound, so it takes no part in the job.
@@ -130,7 +134,7 @@ struct AboveBound {
   job::SessionKey key;
   std::string message;  ///< for this site's own log
 };
-/// The step under way failed.
+/// The current step failed.
 struct StepFailed {
   job::SessionKey key;
   Error error;
@@ -142,47 +146,47 @@ using SiteEvent = std::variant<Connected, Disconnected, Reconsider, Received, Fe
 struct Send {
   wire::SiteMessage message;
 };
-/// Load data and model of a job that was just accepted, so that its first round need not wait.
+/// Load the data and the model of a job that was just accepted, so that its first round need not wait.
 struct Warm {
   std::string job_id;
   AcceptedJob job;
 };
-/// Advertise keys for a masked session; goes on while the model is fetched and trained.
+/// Advertise keys for a masked session. The key agreement continues while the model is fetched and trained.
 struct BeginMasking {
   ActiveSession session;
   AcceptedJob job;
 };
-/// Let the session's masks go on by a message of the coordinator.
+/// Pass a coordinator's message to the masking protocol of its session.
 struct Mask {
   wire::Masking message;
 };
-/// A masked session is over for this site: its keys go.
+/// A masked session is over for this site: destroy its keys.
 struct EndMasking {
   job::SessionKey key;
 };
-/// A job is over: so is all that is kept of its sessions, and the model that the site has trained by itself to compare
-/// with (evaluation.alone).
+/// A job is over: remove everything that is stored for its sessions, and the model that the site has trained by itself
+/// for comparison (evaluation.alone).
 struct ForgetJob {
   std::string job_id;
   crypto::Digest job{};
   bool masked = false;
 };
-/// Mode masked: let the agreement on a job's key go on by a message of the coordinator; the first one is empty.
+/// Mode masked: pass a coordinator's message to the agreement on a job's key. The first message is empty.
 struct Agree {
   wire::KeyAgreement message;
   AcceptedJob job;
 };
-/// Mode masked: fetch a total, check it and sign what follows; ends in Endorsed or TotalRefused.
+/// Mode masked: fetch a total, check it and sign the outcome. Ends in Endorsed or TotalRefused.
 struct CheckTotal {
   wire::GroupTotal total;
   AcceptedJob job;
 };
-/// Mode masked: enough sites have signed what follows from a total.
+/// Mode masked: accept a commit, which shows that enough sites have signed the outcome of a total.
 struct TakeCommit {
   wire::RoundCommitted commit;
   AcceptedJob job;
 };
-/// Mode masked: this site takes no further part in a job, for good.
+/// Mode masked: take no further part in a job, permanently.
 struct LeaveJob {
   crypto::Digest job{};
   std::string reason;
@@ -190,7 +194,7 @@ struct LeaveJob {
 struct Fetch {
   ActiveSession session;
 };
-/// Census, training or evaluation, by the order's kind; ends in Worked or StepFailed.
+/// Do the census, training or evaluation, according to the order's kind. Ends in Worked or StepFailed.
 struct Work {
   ActiveSession session;
   AcceptedJob job;
@@ -199,12 +203,12 @@ struct Upload {
   ActiveSession session;
   AcceptedJob job;
 };
-/// Stop the step under way; nothing more is heard of its session.
+/// Stop the current step. Nothing more is reported about its session.
 struct Abandon {
   job::SessionKey key;
   std::string reason;
 };
-/// Something the site's log should say.
+/// Write a message to the site's log.
 struct Note {
   bool warning = false;
   std::string text;
@@ -217,12 +221,13 @@ struct Transition {
   std::vector<SiteEffect> effects;
 };
 
-/// Most sessions that may wait, and most jobs that a site takes part in at once: a coordinator can't make it keep more.
+/// Maximum number of waiting sessions, and of jobs that a site takes part in at once. A coordinator can't make the site
+/// store more.
 inline constexpr std::size_t kMaxWaiting = 64;
 inline constexpr std::size_t kMaxJobs = 256;
 
-/// Computes the successor state. Messages that don't fit (unknown job, an order that isn't the job's, a session that
-/// isn't under way) change nothing and are answered or noted.
+/// Computes the next state. Messages that don't fit (an unknown job, an order that isn't the job's, a session that
+/// isn't active) don't change the state; they are answered or logged.
 [[nodiscard]] Transition advance(SiteState state, const SiteEvent& event, const SiteContext& context);
 
 }  // namespace consilium::session

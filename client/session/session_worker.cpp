@@ -18,7 +18,8 @@
 namespace consilium::session {
 namespace {
 
-/// Steps that may wait for the trainer. A site has one session under way, so honest coordinators leave a few.
+/// Maximum number of steps that may wait for the trainer. A site has one active session, so with an honest coordinator
+/// only a few wait.
 constexpr std::size_t kMaxSteps = 64;
 
 }  // namespace
@@ -41,14 +42,14 @@ class SessionWorker::Impl {
     thread_.join();
   }
 
-  /// A step: what it belongs to (none for warming up), and what to do.
+  /// A step: the session that it belongs to (none for, say, warming up or checking a total), and what to do.
   struct StepCall {
     std::optional<job::SessionKey> key;
     std::function<Result<std::optional<SiteEvent>>(std::stop_token)> call;
   };
 
-  /// Queues a step; one that finds no room fails at once, so that a coordinator which opens and closes sessions without
-  /// end can't fill the memory.
+  /// Queues a step. If there is no room, the step fails at once, so that a coordinator which opens and closes sessions
+  /// without end can't fill the memory.
   void post(StepCall step) {
     const std::optional<job::SessionKey> key = step.key;
     if (steps_.post_if_room(std::move(step)) || !key || steps_.closed()) return;
@@ -60,7 +61,7 @@ class SessionWorker::Impl {
     if (current_ == key && stop_) {
       stop_->request_stop();
     } else {
-      abandoned_ = key;  // still queued: dropped when its turn comes
+      abandoned_ = key;  // still queued; dropped when its turn comes
     }
   }
 
@@ -70,7 +71,7 @@ class SessionWorker::Impl {
   }
 
   Result<std::optional<SiteEvent>> warm(const AcceptedJob& job, std::stop_token stop) {
-    trainer_.look_at_data_again();  // a new job begins with the data files as they are now
+    trainer_.look_at_data_again();  // a new job starts with the data files as they are now
     CONSILIUM_TRY(trainer_.prepare(job, stop));
     return std::optional<SiteEvent>();
   }
@@ -87,7 +88,7 @@ class SessionWorker::Impl {
 
   Result<std::optional<SiteEvent>> work(const ActiveSession& session, const AcceptedJob& job, std::stop_token stop) {
     words_.clear();
-    // Totals of other jobs may have taken the model's place since it was fetched.
+    // Totals of other jobs may have displaced the model from the cache since it was fetched.
     std::error_code ignored;
     const bool needed = session.order.kind != job::SumKind::kCensus;
     if (needed && !std::filesystem::exists(models_.file_of(session.order.model), ignored))
@@ -111,7 +112,7 @@ class SessionWorker::Impl {
     return std::optional<SiteEvent>(Worked{session.key, has_vector});
   }
 
-  /// Mode masked: the attempt's masks hide the sealed vector of its sum on the way out.
+  /// Mode masked: uploads the sealed vector of the sum, hidden by the attempt's masks.
   Result<std::optional<SiteEvent>> upload_group(const Upload& upload, masking::GroupMasks masks, std::stop_token stop) {
     return report_of(group_work_.upload(upload, std::move(masks), stop));
   }
@@ -168,7 +169,8 @@ class SessionWorker::Impl {
     }
   }
 
-  /// The vector is masked on its way into its file, whose digest is recorded before a byte of it leaves.
+  /// Uploads the masked vector. It is masked while it is written to its file, whose digest is recorded before any byte
+  /// is sent.
   Result<void> upload_masked(const ActiveSession& session, std::span<const secagg::MaskTerm> masks,
                              std::stop_token stop) {
     const std::filesystem::path file = parts_.ledger.vector_file(session.key);
@@ -185,7 +187,7 @@ class SessionWorker::Impl {
     CONSILIUM_TRY(parts_.ledger.keep_vector(session.key, vector.digest()));
     CONSILIUM_TRY(parts_.link.upload(session.key, vector.words(), stop, vector.digest()));
     std::error_code ignored;
-    std::filesystem::remove(file, ignored);  // it is in the sum: nobody will ask for it again
+    std::filesystem::remove(file, ignored);  // the coordinator has it and will not request it again
     return {};
   }
 
@@ -195,13 +197,13 @@ class SessionWorker::Impl {
     const auto is_dropped = [&order](const SiteTrainer::Update& update) {
       return update.result.partial && !order.keep_partial;
     };
-    // An attempt whose masks failed is made again with fresh keys and the same update.
+    // If the masks of an attempt failed, the next attempt uses fresh keys and the same update.
     const SiteTrainer::Update* kept = session.masked ? trainer_.update_of(order) : nullptr;
     if (kept != nullptr && !is_dropped(*kept)) return true;
     CONSILIUM_TRY(trainer_.train(session, job, order.seed, stop));
     const SiteTrainer::Update& update = *trainer_.update();
     if (is_dropped(update)) return false;
-    if (session.masked) return true;  // encoded on its way out
+    if (session.masked) return true;  // encoded when it is sent
     CONSILIUM_ASSIGN(words_, train_contribution(order, update.manifest, update.examples, update.result,
                                                 trainer_.delta(), std::move(words_)));
     return true;
@@ -219,7 +221,7 @@ class SessionWorker::Impl {
   SiteTrainer trainer_;
   GroupWork group_work_;  ///< mode masked
   std::vector<std::uint32_t>
-      words_;  ///< keeps its memory from round to round: touching it anew costs more than encoding
+      words_;  ///< keeps its memory from round to round: faulting in new pages costs more than encoding
 
   process::EventQueue<StepCall> steps_{kMaxSteps};
   std::mutex mutex_;
@@ -256,7 +258,7 @@ void SessionWorker::run(Work effect) {
 
 void SessionWorker::run(Upload effect, std::vector<secagg::MaskTerm> masks) {
   const job::SessionKey key = effect.session.key;
-  // The masks go with the call, whether it is carried out or dropped.
+  // The masks are destroyed with the call, whether it is carried out or dropped.
   const auto kept = std::make_shared<const std::vector<secagg::MaskTerm>>(std::move(masks));
   impl_->post({key, [this, effect = std::move(effect), kept](std::stop_token stop) {
                  return impl_->upload(effect.session, *kept, stop);

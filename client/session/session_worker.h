@@ -16,8 +16,8 @@
 
 namespace consilium::session {
 
-/// Carries out the steps of sessions, one after the other on its own thread: fetches models, drives the trainer,
-/// encodes, uploads. What became of a step is reported as a SiteEvent from that thread.
+/// Carries out the steps of sessions one after the other, on its own thread: fetches models, drives the trainer,
+/// encodes, uploads. The outcome of each step is reported as a SiteEvent on that thread.
 class SessionWorker {
  public:
   struct Parts {
@@ -25,29 +25,30 @@ class SessionWorker {
     trainer::TrainerConfig trainer;
     SiteData data;
     std::string site;
-    std::filesystem::path models;  ///< cache of global models; the last few are kept
+    std::filesystem::path models;  ///< cache of global models; keeps the last few
     std::filesystem::path local;   ///< tensors that jobs leave to the site (LocalTensors)
-    masking::Ledger& ledger;       ///< records masked vectors before they leave
-    masking::GroupMode& groups;    ///< mode masked; outlives the worker
+    masking::Ledger& ledger;       ///< records masked vectors before they are sent
+    masking::GroupMode& groups;    ///< for mode masked; must outlive the worker
     std::function<void(SiteEvent)> report;
   };
 
   explicit SessionWorker(Parts parts);
-  ~SessionWorker();  ///< cancels the step under way, ends the trainer
+  ~SessionWorker();  ///< cancels the current step and ends the trainer
 
-  /// Starts the trainer before any job needs it; what stands in its way is given to `failed`, from the worker's thread.
+  /// Starts the trainer before any job needs it. If it can't be started, `failed` gets the error, on the worker's
+  /// thread.
   void start(std::function<void(const Error&)> failed);
-  /// Queues a step; effects that no run() takes aren't its business.
+  /// Queues a step. The worker handles only the effects that have a run() overload.
   void run(Warm effect);
   void run(Fetch effect);
   void run(Work effect);
-  /// @param masks  of a masked session: hide the vector on its way out
+  /// @param masks  of a masked session: hide the vector as it is sent
   void run(Upload effect, std::vector<secagg::MaskTerm> masks = {});
-  /// The same for an attempt at a sum over a whole group.
+  /// Queues the upload for an attempt at a sum over a whole group.
   void run(Upload effect, masking::GroupMasks masks);
   void run(CheckTotal effect);
   void run(ForgetJob effect);
-  /// Cancels the session's step under way or queued.
+  /// Cancels the session's current or queued step.
   void abandon(const job::SessionKey& key);
 
  private:

@@ -7,7 +7,7 @@
 
 namespace consilium::session {
 
-/// What a site has for jobs to use, by the names that they give.
+/// The data sets and atlases that jobs can use, by the names that jobs give.
 struct SiteData {
   std::map<std::string, trainer::DataSource> datasets;
   std::map<std::string, std::string> atlases{};  ///< files

@@ -19,9 +19,9 @@ void SiteRunner::handle(const SiteEvent& event) {
 }
 
 void SiteRunner::say(const wire::SiteMessage& message) {
-  // An answer to an earlier stream's message is too late: the new stream has to begin with this site's hello.
+  // An answer to a message of an earlier stream is too late: the new stream has to begin with this site's hello.
   if (greeted_ != streams_) return;
-  // A lost stream is noticed by the link; the coordinator offers again after a reconnection.
+  // The link notices a lost stream, and the coordinator repeats its offers after a reconnection.
   if (const auto sent = parts_.link.send(message); !sent) spdlog::debug("not sent: {}", sent.error().message);
 }
 

@@ -10,11 +10,11 @@
 
 namespace consilium::session {
 
-/// Owns a site's state: feeds events to the pure machine and carries out what follows. Steps that take time go to the
-/// worker, which reports back by events. One thread at a time, but for stream_opened().
+/// Owns a site's state: feeds events to the pure machine and carries out the resulting effects. Steps that take time go
+/// to the worker, which reports back by events. One thread at a time, except for stream_opened().
 class SiteRunner {
  public:
-  /// All outlive the object.
+  /// All members must outlive the object.
   struct Parts {
     const SiteContext& context;
     masking::MaskedSessions& masked;
@@ -24,11 +24,11 @@ class SiteRunner {
   };
   explicit SiteRunner(Parts parts) : parts_(parts) {}
 
-  /// Notes that a stream to the coordinator was opened, before its Connected is posted. Nothing is said on it until
-  /// that event is handled: a stream has to begin with this site's hello. Thread-safe.
+  /// Records that a stream to the coordinator was opened. Call it before the stream's Connected is posted. Nothing is
+  /// sent on the stream until that event is handled, because a stream has to begin with this site's hello. Thread-safe.
   void stream_opened() { ++streams_; }
   void handle(const SiteEvent& event);
-  /// Whether the site is in a session, which a lost stream would end.
+  /// Returns true if the site is in a session, which a lost stream would end or set back.
   [[nodiscard]] bool busy() const {
     return state_.active.has_value() || !state_.waiting.empty() || !state_.confirming.empty();
   }
@@ -54,7 +54,7 @@ class SiteRunner {
   Parts parts_;
   SiteState state_;
   std::atomic<unsigned> streams_ = 0;
-  unsigned greeted_ = 0;  ///< streams whose Connected was handled
+  unsigned greeted_ = 0;  ///< number of streams whose Connected was handled
 };
 
 }  // namespace consilium::session

@@ -55,7 +55,7 @@ Result<void> SiteTrainer::prepare(const AcceptedJob& job, std::stop_token stop, 
   return {};
 }
 
-/// Lays the session's global model out in shared memory, unless it lies there already.
+/// Loads the session's global model into shared memory, unless it is there already.
 Result<void> SiteTrainer::load_model(const ActiveSession& session) {
   if (global_ && loaded_ == session.order.model) return {};
   CONSILIUM_TRY(put_away());

@@ -17,52 +17,53 @@
 
 namespace consilium::session {
 
-/// A site's trainer process, with what lies in memory for it: data set and model of the job that it prepared last, the
-/// global model, and the last update. One thread at a time.
+/// A site's trainer process and what is kept in memory for it: the data set and model of the job that it prepared last,
+/// the global model, and the last update. One thread at a time.
 class SiteTrainer {
  public:
   /// @param site  names the random streams
   SiteTrainer(trainer::TrainerConfig config, SiteData data, std::string site, ModelCache models, LocalTensors local);
 
-  /// The last update, whose delta lies in delta().
+  /// The last update. Its delta is in delta().
   struct Update {
-    job::RoundOrder order;  ///< without the number of its attempt: the same is trained in every attempt at a round
+    job::RoundOrder order;  ///< without the attempt number: every attempt at a round trains the same
     trainer::Trained result;
-    std::uint64_t examples = 0;  ///< of its job's data: another job may be prepared before the update is sent
+    std::uint64_t examples = 0;  ///< of its job's data; another job may be prepared before the update is sent
     ParameterManifest manifest;
   };
 
   Result<void> start();
-  /// Has the next prepare() read the data files again where they have changed, whatever now lies at their paths.
+  /// Has the next prepare() reread the data files if they have changed, whatever is at their paths now.
   void look_at_data_again() {
     prepare_ = {};
     trainer_.look_at_data_again();
   }
-  /// Gives the trainer the job's model and data; costs nothing where it has them. kNotFound where the site has no such
+  /// Gives the trainer the job's model and data; does nothing if it already has them. kNotFound if the site has no such
   /// data set or atlas.
-  /// @param labels  of the session's order; none where there is no session yet
+  /// @param labels  the label counts of the session's order; empty before there is a session
   Result<void> prepare(const AcceptedJob& job, std::stop_token stop, const task::LabelCounts& labels = {});
-  /// What the trainer counted when it last read the data set; prepare() comes before.
+  /// Returns what the trainer counted when it last read the data set. prepare() must have succeeded before.
   [[nodiscard]] const trainer::Prepared& prepared() const { return *trainer_.prepared(); }
 
-  /// Trains from the session's global model as the job says; the update is then kept. kInvalidArgument for a masked
+  /// Trains from the session's global model as the job prescribes, and keeps the update. kInvalidArgument for a masked
   /// update that could be taken apart in a sum (inseparable.h).
   Result<void> train(const ActiveSession& session, const AcceptedJob& job, std::uint64_t seed, std::stop_token stop);
   /// Removes from the disk the model that the site has trained by itself in a job that is over.
   void forget(const crypto::Digest& job) const { OwnModels::forget_alone(local_, job); }
   [[nodiscard]] const std::optional<Update>& update() const { return update_; }
-  /// The global model that lies in memory, where it is this one; else nothing. No trainer can write to it.
+  /// Returns the global model in memory if it is `model`; otherwise an empty span. No trainer can write to it.
   [[nodiscard]] std::span<const float> global(const crypto::Digest& model);
-  /// Puts a model that this site has computed into that memory, so that it needn't be written, read and hashed again;
-  /// it goes to the disk when another job's model takes its place. False where a model of another size lies there.
+  /// Copies a model that this site has computed into that memory, so that it needn't be written, read and hashed again.
+  /// It is written to disk when another job's model replaces it. Returns false if the memory holds a model of another
+  /// size.
   /// @param model  the digest of `parameters`
   bool remember(const crypto::Digest& model, std::span<const float> parameters);
   [[nodiscard]] std::span<float> delta() { return delta_->floats(); }
-  /// The last update, if it is that of this order, in whatever attempt.
+  /// Returns the last update if it is for this order, in any attempt; otherwise nullptr.
   [[nodiscard]] const Update* update_of(const job::RoundOrder& order) const;
 
-  /// Evaluates the session's global model, and this site's own where the job says so. @return the counts, as
-  /// evaluate_contribution() takes them
+  /// Evaluates the session's global model, and this site's own if the job asks for it.
+  /// @return the counts, in the form that evaluate_contribution() expects
   Result<std::vector<std::uint64_t>> evaluate(const ActiveSession& session, const AcceptedJob& job,
                                               std::stop_token stop);
 
@@ -71,7 +72,7 @@ class SiteTrainer {
   [[nodiscard]] OwnModels::Job own_job(const ActiveSession& session, const AcceptedJob& job) const {
     return {job.spec, *manifest_, session.order.job, local_};
   }
-  /// Forgets the model in memory, which goes to the disk if it isn't there.
+  /// Removes the model from memory, after writing it to disk if it isn't there.
   Result<void> put_away();
 
   SiteData data_;
@@ -83,8 +84,8 @@ class SiteTrainer {
   std::optional<ParameterManifest> manifest_;
   model::ModelSpec manifest_model_;
   std::optional<trainer::SharedVector> global_;
-  std::optional<crypto::Digest> loaded_;  ///< the model that lies in global_
-  bool only_here_ = false;                ///< isn't it on the disk?
+  std::optional<crypto::Digest> loaded_;  ///< digest of the model in global_
+  bool only_here_ = false;                ///< true if that model isn't on disk
   OwnModels own_;
   std::optional<trainer::SharedVector> delta_;
   std::optional<Update> update_;

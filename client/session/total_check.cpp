@@ -16,7 +16,7 @@
 namespace consilium::session {
 namespace {
 
-/// What stands for a total and its tags in the ledger.
+/// Returns the digest that represents a total and its tags in the ledger.
 crypto::Digest total_digest(const wire::GroupTotal& total) {
   encoding::ByteWriter writer;
   writer.bytes(total.total);
@@ -74,7 +74,7 @@ Result<std::vector<std::byte>> TotalCheck::endorse(const wire::GroupTotal& total
   CONSILIUM_TRY(parts_.ledger.try_total(sum, total_digest(total)));  // check: total-once
   const std::filesystem::path file = parts_.models.file_of(total.total).string() + ".total";
   if (const auto fetched = fetch(total.total, total.words * sizeof(std::uint32_t), file); !fetched) {
-    // The others may have committed the round in the meantime, and then nobody offers the total any more.
+    // The others may have committed the round in the meantime; then nobody offers the total any more.
     return fail(ErrorCode::kUnavailable, "the total can't be fetched: " + fetched.error().message);
   }
   const auto read = ModelCache::read(file, std::as_writable_bytes(words.masked_words()));

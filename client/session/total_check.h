@@ -17,8 +17,8 @@
 
 namespace consilium::session {
 
-/// Checks totals of sums over whole groups (mode `masked`), makes the next model of them as the coordinator does, and
-/// signs what follows. One thread at a time.
+/// Checks totals of sums over whole groups (mode `masked`), computes the next model from them as the coordinator does,
+/// and signs the outcome. One thread at a time.
 class TotalCheck {
  public:
   struct Parts {
@@ -26,20 +26,21 @@ class TotalCheck {
     masking::GroupLedger& ledger;
     masking::JobKeys& keys;
     ModelCache models;
-    /// Fetches a blob of so many bytes into a file, as CoordinatorLink::fetch().
+    /// Fetches a blob of this size into a file, as CoordinatorLink::fetch() does.
     std::function<Result<void>(const crypto::Digest&, std::uint64_t, const std::filesystem::path&)> fetch;
-    /// The model with this digest, where it lies in memory; else nothing.
+    /// Returns the model with this digest if it is in memory; otherwise an empty span.
     std::function<std::span<const float>(const crypto::Digest&)> in_memory;
-    /// Takes the next model into that memory; false where there is no room for it.
+    /// Copies the next model into that memory. Returns false if it doesn't fit.
     std::function<bool(const crypto::Digest&, std::span<const float>)> remember;
   };
   explicit TotalCheck(Parts parts) : parts_(std::move(parts)) {}
 
-  /// Fetches a total and checks it: it is of enough of the job's groups, this site's own under its own attempt, no
-  /// site's result was unusable, and the tags fit. Of a round, the next model then lies in memory or in the cache.
+  /// Fetches a total and checks it: it must include enough of the job's groups, and this site's own under its own
+  /// attempt; no site's result may be unusable; and the tags must match. For a round of training, the next model is
+  /// then in memory or in the cache.
   /// @return a commit with this site's signature, encoded
-  /// kDataLoss where the total isn't the true sum, kFailedPrecondition where a result was unusable, kPermissionDenied
-  /// where the site may not sign it: the job is over for this site. kUnavailable where the total couldn't be fetched.
+  /// kDataLoss if the total isn't the true sum, kFailedPrecondition if a result was unusable, kPermissionDenied if the
+  /// site may not sign it: the job is over for this site. kUnavailable if the total couldn't be fetched.
   Result<std::vector<std::byte>> endorse(const wire::GroupTotal& total, const job::JobSpec& job,
                                          const crypto::Digest& digest);
 

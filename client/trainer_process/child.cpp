@@ -30,15 +30,15 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kWatchInterval = 50ms;
-constexpr auto kIdleInterval = 250ms;  // without a memory limit: threads alone are watched
-/// Threads that a trainer may have besides those it computes with: LibTorch and CUDA have a few dozen.
+constexpr auto kIdleInterval = 250ms;  // without a memory limit, when only threads are watched
+/// Number of threads that a trainer may have besides those it computes with: LibTorch and CUDA have a few dozen.
 constexpr std::uint64_t kMaxOtherThreads = 1024;
 constexpr auto kTerminationGrace = 1s;
 constexpr std::size_t kMaxLineBytes = 1024;
 constexpr std::size_t kMaxLines = 10'000;
 constexpr std::uint64_t kMebibyte = 1 << 20;
 
-/// Highest resident bytes since exec (VmHWM); 0 where the process is gone.
+/// Returns the peak resident memory since exec in bytes (VmHWM); 0 if the process no longer exists.
 std::uint64_t high_water_bytes(int pid) {
   std::ifstream file(fmt::format("/proc/{}/status", pid));
   std::string word;
@@ -63,7 +63,7 @@ std::string read_file(const char* path) {
 
 }  // namespace
 
-/// What start() and the watcher thread hand each other.
+/// The data that start() and the watcher thread exchange.
 struct Launching {
   LaunchPlan plan;
   std::optional<LaunchPlan> decoder;
@@ -73,7 +73,7 @@ struct Launching {
 
 namespace {
 
-/// Plans the decoder, where the trainer has one, and connects both.
+/// Fills in the decoder's launch plan, if the trainer has a decoder, and connects the two.
 Result<void> plan_decoder(const TrainerConfig& config, Launching& launching) {
   const auto program = decoder_of(config);
   if (!program) return {};
@@ -88,7 +88,7 @@ Result<void> plan_decoder(const TrainerConfig& config, Launching& launching) {
   return confine_decoder(config, *program, *launching.decoder);
 }
 
-/// Ends a decoder and its workers, which share its process group.
+/// Kills and reaps a decoder, together with its workers, which share its process group.
 void end_decoder(pid_t decoder) {
   if (decoder < 0) return;
   ::kill(-decoder, SIGKILL);
@@ -148,7 +148,8 @@ void TrainerChild::run(Launching& launching) {
   Result<pid_t> decoder = launching.decoder ? launch(*launching.decoder) : Result<pid_t>(-1);
   Result<pid_t> pid = decoder ? launch(launching.plan) : decoder;
   const Descriptor log = std::move(launching.log);
-  launching.plan = LaunchPlan{};  // the child holds its own ends; ours would hide that it closed them
+  // The child holds its own ends. If ours stayed open, we wouldn't notice that it closed them.
+  launching.plan = LaunchPlan{};
   launching.decoder.reset();
   if (decoder && !pid) end_decoder(*decoder);
   const bool launched = pid.has_value();
@@ -216,7 +217,7 @@ void TrainerChild::pass_on_line() {
 void TrainerChild::check_usage() {
   const std::lock_guard lock(mutex_);
   if (excess_) return;
-  // Its filter lets a confined trainer have one process alone; the whole of /proc is read for the others only.
+  // The filter of a confined trainer allows it only one process, so /proc is searched only for the others.
   std::vector<pid_t> members = single_ ? std::vector<pid_t>{pid_} : processes_of(pid_);
   if (decoder_pid_ >= 0) {
     const std::vector<pid_t> decoding = with_children(decoder_pid_);
@@ -240,7 +241,7 @@ void TrainerChild::check_usage() {
 
 void TrainerChild::reap() {
   const std::lock_guard lock(mutex_);
-  ::kill(-pid_, SIGKILL);  // whatever it forked; the group lives as long as the unreaped leader
+  ::kill(-pid_, SIGKILL);  // kills whatever it forked; the process group exists as long as its leader isn't reaped
   if (!single_) {
     for (const pid_t member : processes_of(pid_)) ::kill(member, SIGKILL);
   }

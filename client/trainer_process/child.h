@@ -17,32 +17,32 @@
 
 namespace consilium::trainer {
 
-/// One confined trainer process, and its decoder where it has one, from fork to reaping. A thread of its own forks it
-/// (the child dies with that thread), passes on what it prints, watches its memory and reaps it.
+/// One confined trainer process, and its decoder if it has one, from fork to reaping. A dedicated thread forks it,
+/// forwards what it prints, watches its memory and reaps it. The child dies with that thread.
 class TrainerChild {
  public:
-  /// Starts the process; its Hello is not awaited. Errors as launch() has them.
+  /// Starts the process without waiting for its Hello. Returns the same errors as launch().
   static Result<std::unique_ptr<TrainerChild>> start(const TrainerConfig& config);
-  /// SIGTERM, SIGKILL after 1 s, reaped.
+  /// Sends SIGTERM, then SIGKILL after 1 s, and reaps the process.
   ~TrainerChild();
   TrainerChild(const TrainerChild&) = delete;
   TrainerChild& operator=(const TrainerChild&) = delete;
 
   [[nodiscard]] RecordChannel& channel() { return channel_; }
-  /// -1 once reaped.
+  /// Returns -1 once the process has been reaped.
   [[nodiscard]] int pid() const;
-  /// -1 where the trainer has no decoder.
+  /// Returns -1 if the trainer has no decoder.
   [[nodiscard]] int decoder_pid() const;
   [[nodiscard]] bool alive() const { return pid() >= 0; }
-  /// Highest resident memory seen, in bytes.
+  /// Returns the peak memory use seen (resident and swapped out), in bytes.
   [[nodiscard]] std::uint64_t peak_resident_bytes() const;
 
-  /// Kills the process (its whole session group) and waits until it is reaped.
+  /// Kills the process and its process group, and waits until it is reaped.
   void kill();
-  /// Waits for the process to end by itself.
+  /// Waits for the process to end by itself. Returns false if it is still running after `timeout`.
   bool wait_ended(std::chrono::milliseconds timeout);
-  /// Says why an ended process ended: memory limit (kResourceExhausted), signal (kUnavailable), exit status
-  /// (kInternal).
+  /// Returns why the process ended: a memory or thread limit (kResourceExhausted), a signal (kUnavailable), or its exit
+  /// status (kInternal).
   [[nodiscard]] Error cause_of_death() const;
 
  private:
@@ -61,14 +61,14 @@ class TrainerChild {
   std::string line_;
   std::size_t lines_ = 0;
 
-  mutable std::mutex mutex_;  ///< guards what follows
+  mutable std::mutex mutex_;  ///< guards the members below
   std::condition_variable ended_;
   int pid_ = -1;
   int decoder_pid_ = -1;
-  int status_ = 0;  ///< as waitpid() gives it
+  int status_ = 0;  ///< as waitpid() returns it
   std::string last_line_;
   bool single_ = true;                 ///< its system call filter lets it have no other process
-  std::optional<std::string> excess_;  ///< for what it was killed
+  std::optional<std::string> excess_;  ///< the exceeded limit that it was killed for
   mutable std::uint64_t peak_ = 0;
 
   std::jthread watcher_;

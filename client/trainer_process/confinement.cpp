@@ -19,10 +19,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What a trainer inherits of the daemon's environment.
+/// The variables that a trainer inherits from the daemon's environment.
 constexpr std::array kInherited{"PATH",   "LD_LIBRARY_PATH",      "DCMDICTPATH",       "LANG",
                                 "LC_ALL", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES"};
-/// Folders of libraries, and what C, OpenMP and CUDA run-times read about the machine.
+/// Folders of libraries, and files that the run-times of C, OpenMP and CUDA read to learn about the machine.
 constexpr std::array kSystemFiles{"/usr",
                                   "/lib",
                                   "/lib64",
@@ -67,7 +67,7 @@ std::vector<std::string> environment_of(const TrainerConfig& config) {
   return environment;
 }
 
-/// The device files of NVIDIA's driver: /dev/nvidia0, /dev/nvidiactl, /dev/nvidia-uvm, /dev/nvidia-caps/...
+/// Returns the device files of NVIDIA's driver: /dev/nvidia0, /dev/nvidiactl, /dev/nvidia-uvm, /dev/nvidia-caps/...
 std::vector<fs::path> cuda_devices() {
   std::vector<fs::path> devices;
   std::error_code error;
@@ -77,7 +77,7 @@ std::vector<fs::path> cuda_devices() {
   return devices;
 }
 
-/// Lets the absolute paths in a variable of the daemon's environment be read.
+/// Makes the absolute paths in a variable of the daemon's environment readable.
 void add_paths_of(const char* variable, FileAccess& access) {
   const char* value = std::getenv(variable);
   std::string_view paths = value == nullptr ? "" : value;
@@ -112,7 +112,7 @@ bool has_seccomp_filters() {
 
 namespace {
 
-/// What a trainer and its decoder have in common.
+/// Fills in what the plans of a trainer and its decoder have in common.
 Result<void> fill(const TrainerConfig& config, const fs::path& program, const FileAccess& access, LaunchPlan& plan) {
   plan.program = program.string();
   plan.environment = environment_of(config);
@@ -145,7 +145,7 @@ Result<void> confine_decoder(const TrainerConfig& config, const fs::path& decode
   alone.device = "cpu";
   plan.arguments = {decoder.string(), "--socket-fd", std::to_string(kSocketDescriptor)};
   FileAccess access = access_of(alone, decoder);
-  add_paths_of("DCMDICTPATH", access);  // DCMTK's data dictionary, where it isn't under /usr
+  add_paths_of("DCMDICTPATH", access);  // DCMTK's data dictionary, if it isn't under /usr
   plan.gpu = false;
   plan.decoder_filter = true;
   return fill(config, decoder, access, plan);

@@ -21,7 +21,7 @@ constexpr std::size_t kMaxSegments = 128;
 constexpr std::size_t kMaxDynamicEntries = 4096;
 constexpr std::size_t kMaxText = 4096;
 
-/// What one ELF file says of others.
+/// What one ELF file states about other files.
 struct ElfFile {
   std::string loader;
   std::vector<std::string> needed;
@@ -60,7 +60,7 @@ std::vector<Elf64_Phdr> segments_of(std::ifstream& file) {
   return segments;
 }
 
-/// Where in the file a virtual address lies.
+/// Returns the offset in the file of a virtual address.
 std::optional<std::uint64_t> file_offset(const std::vector<Elf64_Phdr>& segments, std::uint64_t address) {
   for (const auto& segment : segments) {
     if (segment.p_type == PT_LOAD && address >= segment.p_vaddr && address - segment.p_vaddr < segment.p_filesz) {
@@ -107,7 +107,7 @@ ElfFile read_elf(const fs::path& path) {
   return elf;
 }
 
-/// The folder of a run path entry, $ORIGIN resolved; empty where there is none, or it is the root.
+/// Returns the folder of a run path entry with $ORIGIN resolved; empty if there is none, or if it is the root.
 fs::path resolve_run_path(std::string entry, const fs::path& origin) {
   for (const std::string name : {"$ORIGIN", "${ORIGIN}"}) {
     if (const auto at = entry.find(name); at != std::string::npos) entry.replace(at, name.size(), origin.string());
@@ -118,7 +118,7 @@ fs::path resolve_run_path(std::string entry, const fs::path& origin) {
   return folder;
 }
 
-/// The interpreter of a script's first line; empty for anything else.
+/// Returns the interpreter in a script's first line; empty for anything else.
 fs::path script_interpreter(const fs::path& program) {
   std::ifstream file(program, std::ios::binary);
   std::string line(256, '\0');

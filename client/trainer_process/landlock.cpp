@@ -14,8 +14,8 @@ namespace consilium::trainer {
 
 namespace {
 
-// The installed kernel header may be older than the kernel that runs, so what came after Landlock's first version is
-// spelled out here, with the numbers of include/uapi/linux/landlock.h.
+// The installed kernel header may be older than the running kernel, so the rights added after Landlock's first version
+// are defined here, with the numbers in include/uapi/linux/landlock.h.
 constexpr std::uint64_t kRefer = std::uint64_t{1} << 13;         // ABI 2
 constexpr std::uint64_t kTruncate = std::uint64_t{1} << 14;      // ABI 3
 constexpr std::uint64_t kIoctlDevice = std::uint64_t{1} << 15;   // ABI 5
@@ -29,10 +29,10 @@ struct RulesetAttributes {
   std::uint64_t scoped = 0;
 };
 
-/// What each version can deny.
+/// What one ABI version can restrict.
 struct Denied {
   RulesetAttributes attributes;
-  std::size_t size;  ///< of the attributes that the version knows, in bytes
+  std::size_t size;  ///< size in bytes of the attributes that this version knows
 };
 
 Denied denied_by(int abi) {

@@ -7,25 +7,26 @@
 #include "client/trainer/protocol/channel.h"
 #include "common/error/error.h"
 
-/// Landlock (landlock(7)): what a process may reach of the file system, decided before it runs.
+/// Landlock (landlock(7)) restricts what a process can reach of the file system, before the process runs.
 namespace consilium::trainer {
 
-/// The kernel's Landlock version; 0 where it has none.
+/// Returns the kernel's Landlock ABI version; 0 if the kernel has no Landlock.
 [[nodiscard]] int landlock_abi();
 
-/// What is left to a confined process; a path that does not exist is passed over.
+/// What a confined process may still access. A path that does not exist is skipped.
 struct FileAccess {
   std::vector<std::filesystem::path> read;     ///< files and folders
   std::vector<std::filesystem::path> execute;  ///< programs and their loader: read and execute
   std::vector<std::filesystem::path> devices;  ///< read, write and ioctl
 };
 
-/// Builds a ruleset that denies everything the kernel's Landlock knows (files, TCP, abstract Unix sockets and signals
-/// beyond the process itself) but `access`. Fails with kFailedPrecondition where the kernel has no Landlock.
+/// Builds a ruleset that denies everything that the kernel's Landlock can restrict (files, TCP, abstract Unix sockets
+/// and signals outside the process itself) except `access`. Fails with kFailedPrecondition if the kernel has no
+/// Landlock.
 Result<Descriptor> create_ruleset(const FileAccess& access);
 
-/// Lets the calling process read its own folder in /proc, and applies the ruleset; async-signal-safe. Returns 0 or
-/// errno.
+/// Allows the calling process to read its own folder in /proc, then applies the ruleset. Async-signal-safe. Returns 0
+/// or errno.
 int restrict_self(int ruleset);
 
 }  // namespace consilium::trainer

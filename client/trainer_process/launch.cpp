@@ -27,7 +27,7 @@ namespace consilium::trainer {
 
 namespace {
 
-/// The step at which a child failed, with its errno; travels through a socket.
+/// The step at which a child failed. It is sent through a socket, together with errno.
 enum class Step : int {
   kDescriptors,
   kSession,
@@ -44,13 +44,13 @@ struct Failure {
   int number;
 };
 
-/// Descriptors that the child moves; all of them at kFirstFree or above, so that moving one overwrites none.
+/// The descriptors that the child moves are all at kFirstFree or above, so that moving one doesn't overwrite another.
 constexpr int kFirstFree = 16;
 constexpr int kReportDescriptor = 6;
 constexpr int kRulesetDescriptor = 7;
 constexpr int kGroupDescriptor = 8;
 
-/// What the child reads after the fork: plain values and pointers into the parent's copy.
+/// What the child reads after the fork: plain values, and pointers into its copy of the parent's memory.
 struct ChildPlan {
   const char* program;
   char* const* arguments;
@@ -88,11 +88,12 @@ void place_descriptors(const ChildPlan& plan) {
   for (int fd = kGroupDescriptor + 1; fd < static_cast<int>(limit.rlim_cur); ++fd) close(fd);
 }
 
-/// SIGXFSZ ends a process that makes a file larger, unless it ignores the signal: then EFBIG.
+/// Limits the size of files. A process that exceeds the limit is killed by SIGXFSZ; if it ignores the signal, the write
+/// fails with EFBIG.
 void limit_files(rlim_t bytes) {
   rlimit limit{};
   getrlimit(RLIMIT_FSIZE, &limit);
-  limit.rlim_max = bytes < limit.rlim_max ? bytes : limit.rlim_max;  // the daemon may have one of its own
+  limit.rlim_max = bytes < limit.rlim_max ? bytes : limit.rlim_max;  // the daemon may have its own limit
   limit.rlim_cur = limit.rlim_max;
   if (setrlimit(RLIMIT_FSIZE, &limit) != 0) give_up(Step::kDescriptors);
 }
@@ -110,7 +111,7 @@ void write_text(const char* path, const char* text) {
   close(fd);
 }
 
-/// An empty network namespace (and IPC namespace): by a user namespace of its own, or by privilege.
+/// Enters an empty network namespace (and IPC namespace), either by way of a new user namespace or by privilege.
 bool leave_network(const ChildPlan& plan) {
   if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC) == 0) {
     write_text("/proc/self/setgroups", "deny");
@@ -121,7 +122,7 @@ bool leave_network(const ChildPlan& plan) {
   return unshare(CLONE_NEWNET | CLONE_NEWIPC) == 0;
 }
 
-/// Empties every capability set; the bounding set too, so that a program run by root gets none back.
+/// Empties every capability set, including the bounding set, so that a program run by root regains none.
 bool drop_capabilities() {
   for (unsigned long capability = 0; capability < 64; ++capability) {
     if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno == EPERM) break;
@@ -184,7 +185,7 @@ void restrict_system_calls(const ChildPlan& plan) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  // Last, since a change of credentials takes it back.
+  // Last, because a change of credentials clears it.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(Step::kSession);
   if (getppid() != plan.parent) _exit(127);
   execve(plan.program, plan.arguments, plan.environment);
@@ -225,7 +226,7 @@ Error explain(const Failure& failure, const std::string& program) {
   return {ErrorCode::kInternal, fmt::format("the trainer's process cannot be set up: {}", reason)};
 }
 
-/// Duplicates a descriptor out of the way of those the child places; -1 stays -1.
+/// Duplicates a descriptor to a number outside those that the child assigns; -1 stays -1.
 Descriptor out_of_the_way(int fd) { return fd < 0 ? Descriptor() : Descriptor(fcntl(fd, F_DUPFD_CLOEXEC, kFirstFree)); }
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
@@ -241,7 +242,7 @@ std::array<char, 32> identity_map(unsigned id) {
   return text;
 }
 
-/// What came through the report socket: a failure, a listener, or neither at its end.
+/// What was received through the report socket: a failure, a listener, or, at its end, neither.
 struct Report {
   std::optional<Failure> failure;
   Descriptor listener;
@@ -272,7 +273,7 @@ Report next_report(int socket) {
   return report;
 }
 
-/// Waits until the child runs its program.
+/// Waits until the child executes its program.
 Result<void> await_exec(int socket, const std::string& program) {
   while (true) {
     const Report report = next_report(socket);
@@ -282,7 +283,7 @@ Result<void> await_exec(int socket, const std::string& program) {
   }
 }
 
-/// Forks with all signals blocked, so that no handler of the daemon runs in the child.
+/// Forks with all signals blocked, so that none of the daemon's handlers runs in the child.
 pid_t fork_child(const ChildPlan& child) {
   sigset_t all;
   sigset_t before;

@@ -35,9 +35,8 @@ constexpr std::array kDeniedToAll{
     SYS_pidfd_open,
     SYS_pidfd_getfd,
     SYS_pidfd_send_signal,
-    // Signals to others: the client has the same user, and each SIGHUP has it answer the coordinator once more.
-    // Landlock
-    // keeps signals in from Linux 6.12 on alone. What abort() needs is tgkill, below.
+    // Signals to other processes: the client runs as the same user, and each SIGHUP makes it answer the coordinator
+    // once more. Landlock restricts signals only since Linux 6.12. abort() needs tgkill, which is handled below.
     SYS_kill,
     SYS_tkill,
     SYS_rt_sigqueueinfo,
@@ -57,7 +56,7 @@ constexpr std::array kDeniedToAll{
     SYS_fspick,
     SYS_mount_setattr,
     SYS_open_by_handle_at,
-    // The kernel's key rings, and what attacks on kernels begin with.
+    // The kernel's key rings, and interfaces that attacks on kernels often start with.
     SYS_keyctl,
     SYS_add_key,
     SYS_request_key,
@@ -78,31 +77,31 @@ constexpr std::array kDeniedToAll{
     SYS_swapon,
     SYS_swapoff,
     SYS_acct,
-    // The socket that the trainer has is a connected stream, which needs none of these. Without connect no Unix socket
-    // that has a path is reached; without datagram sockets (below) none is sent to either.
+    // The trainer's socket is a connected stream, which needs none of these. Without connect(), no Unix socket with a
+    // path can be reached; without datagram sockets (below), nothing can be sent to one either.
     SYS_connect,
-    // Exec by descriptor; exec by path is the listener's.
+    // Exec by descriptor. The listener decides about exec by path.
     SYS_execveat,
-    // Memory that no process need have mapped, and so none is charged for.
+    // Memory that no process need have mapped, and that is therefore charged to none.
     SYS_memfd_secret,
-// New processes; clone is looked at below.
+// New processes; clone is handled below.
 #ifdef SYS_fork
     SYS_fork,
     SYS_vfork,
 #endif
 };
 
-/// What CUDA's driver may use while it starts; a trainer without a GPU has no need of it.
+/// Calls that CUDA's driver may use while it starts. A trainer without a GPU doesn't need them.
 constexpr std::array kDeniedWithoutGpu{SYS_socket,  SYS_socketpair,   SYS_bind,   SYS_listen, SYS_accept,
                                        SYS_accept4, SYS_memfd_create, SYS_shmget, SYS_msgget};
 
 constexpr std::uint32_t kNewNamespaces =
     CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
-constexpr std::uint32_t kSocketType = 0xF;  // the rest of the type are flags
-/// Stands for the trainer's own process id, which is known after the fork: no process has this one.
+constexpr std::uint32_t kSocketType = 0xF;  // the other bits of the type are flags
+/// Placeholder for the trainer's own process id, which is known only after the fork. No process has this id.
 constexpr std::uint32_t kOwnProcess = 0x7FFFFFFF;
 
-/// Unix sockets of streams, and netlink; both without connect().
+/// Allows Unix stream sockets and netlink sockets, both without connect().
 void allow_sockets_of_cuda(SystemCallFilter& filter) {
   for (const int call : {SYS_socket, SYS_socketpair}) {
     filter.allow_when(call, {{0, AF_UNIX}, {1, SOCK_STREAM, kSocketType}});
@@ -113,10 +112,10 @@ void allow_sockets_of_cuda(SystemCallFilter& filter) {
   filter.deny(SYS_socketpair);  // check: filter-socketpair
 }
 
-/// What fork() asks clone for.
+/// The flags that fork() passes to clone.
 constexpr std::uint32_t kFork = CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | SIGCHLD;
 
-/// What the decoder's parent needs to start its workers.
+/// Allows what the decoder's parent process needs to start its workers.
 void allow_workers(SystemCallFilter& filter) {
   filter.allow_when(SYS_clone, {{0, kFork}});
   filter.allow_when(SYS_socketpair, {{0, AF_UNIX}, {1, SOCK_STREAM, kSocketType}});
@@ -126,7 +125,7 @@ void allow_workers(SystemCallFilter& filter) {
 
 void deny_to_all(SystemCallFilter& filter) {
   filter.deny_all(kDeniedToAll);  // check: filter-calls
-  // clone3's flags lie behind a pointer, where no filter sees them: C libraries take ENOSYS for an old kernel, and
+  // clone3's flags are behind a pointer, where no filter can see them. On ENOSYS, C libraries assume an old kernel and
   // call clone.
   filter.deny(SYS_clone3, ENOSYS);  // check: filter-clone3
   filter.allow_when(SYS_clone, {{0, CLONE_THREAD, CLONE_THREAD | kNewNamespaces}});
@@ -184,7 +183,7 @@ int install_launch_filter_without_listener(std::span<sock_filter> filter) {
 
 namespace {
 
-/// Room for what this kernel tells a listener, and for its answer; later kernels may have longer ones.
+/// Holds what this kernel sends to a listener, or the reply. Later kernels may use longer structures.
 struct alignas(8) Message {
   std::array<std::byte, 512> bytes{};
   template <class T>
@@ -215,7 +214,7 @@ Result<void> let_one_exec_pass(int listener, int report) {
     }
     Message asked;
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked) != 0) {
-      if (errno == EINTR || errno == ENOENT) continue;  // the child was interrupted, and asks again
+      if (errno == EINTR || errno == ENOENT) continue;  // the child was interrupted and will ask again
       return fail(listener_failed("receive"));
     }
     Message answer;

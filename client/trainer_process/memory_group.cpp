@@ -26,7 +26,7 @@ bool has_word(const fs::path& file, std::string_view word) {
   return false;
 }
 
-/// The daemon's own cgroup in the unified hierarchy ("0::/path"); empty where it is in none.
+/// Returns the daemon's own cgroup in the unified hierarchy ("0::/path"); empty if it is in none.
 std::string unified_path(const std::string& membership) {
   std::istringstream lines(membership);
   std::string line;
@@ -42,7 +42,7 @@ std::optional<MemoryGroup> MemoryGroup::create(const fs::path& mount, const std:
                                                const std::string& name, std::uint64_t limit_bytes) {
   const std::string own = unified_path(membership);
   if (own.empty() || own.find("..") != std::string::npos) return std::nullopt;
-  // A cgroup with processes can't have limited children, so the trainer's is a sibling of the daemon's.
+  // A cgroup with processes can't have children with limits, so the trainer's cgroup is a sibling of the daemon's.
   const fs::path parent = (mount / own).parent_path();
   const fs::path control = parent / "cgroup.subtree_control";
   if (!has_word(control, "memory") && (!write_file(control, "+memory") || !has_word(control, "memory"))) {

@@ -14,7 +14,7 @@ namespace consilium::trainer {
 
 namespace {
 
-/// The lines of a /proc/PID/status by their names.
+/// The fields of /proc/PID/status, by name.
 using Status = std::map<std::string, std::string>;
 
 Status read_status(std::string_view process) {
@@ -26,7 +26,8 @@ Status read_status(std::string_view process) {
   return status;
 }
 
-/// The number of a process's seccomp filters; kernels before 5.9 don't count them: then 1 where there is any.
+/// Returns the number of a process's seccomp filters. Kernels before 5.9 don't count them: then returns 1 if there are
+/// any.
 unsigned long filters(const Status& status) {
   const auto mode = status.find("Seccomp");
   if (mode == status.end() || mode->second != "2") return 0;

@@ -24,14 +24,14 @@ struct Ancestry {
   pid_t session = 0;
 };
 
-/// Reads /proc/PID/stat (proc(5)); nothing where the process is gone.
+/// Reads /proc/PID/stat (proc(5)); returns nullopt if the process no longer exists.
 std::optional<Ancestry> ancestry_of(const std::filesystem::path& folder) {
   const std::string name = folder.filename().string();
   Ancestry found;
   if (std::from_chars(name.data(), name.data() + name.size(), found.process).ec != std::errc()) return std::nullopt;
   std::ifstream file(folder / "stat");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const auto end_of_name = text.rfind(')');  // the program's name may hold anything
+  const auto end_of_name = text.rfind(')');  // the program's name may contain any character
   if (end_of_name == std::string::npos) return std::nullopt;
   std::istringstream fields(text.substr(end_of_name + 1));
   char state = 0;

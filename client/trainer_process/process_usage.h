@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-/// What a trainer takes of the machine, read from /proc.
+/// Memory and threads that a trainer uses, read from /proc.
 namespace consilium::trainer {
 
 struct ProcessUsage {
@@ -13,18 +13,18 @@ struct ProcessUsage {
   std::uint64_t threads = 0;
 };
 
-/// Returns what one process takes now; zeros where it is gone.
+/// Returns what one process uses now; zeros if the process no longer exists.
 [[nodiscard]] ProcessUsage usage_of(pid_t process);
 
-/// Returns a trainer, and all processes of its session or begun by any of these. A process that left the session and
-/// whose parent has ended isn't found. Reads all of /proc: costs milliseconds on a busy machine.
+/// Returns a trainer's process, all processes in its session, and all their descendants. A process that left the
+/// session and whose parent has ended isn't found. Reads all of /proc, which takes milliseconds on a busy machine.
 [[nodiscard]] std::vector<pid_t> processes_of(pid_t trainer);
 
-/// Returns a process of one thread and its children, from its own folder in /proc; where the kernel doesn't list
-/// children there, as processes_of() finds them.
+/// Returns a single-threaded process and its children, as listed in its own folder in /proc. If the kernel doesn't list
+/// children there, finds them as processes_of() does.
 [[nodiscard]] std::vector<pid_t> with_children(pid_t process);
 
-/// Returns what several processes take together; memory that they share counts once for each.
+/// Returns what several processes use together. Memory that they share is counted once for each of them.
 [[nodiscard]] ProcessUsage usage_of(const std::vector<pid_t>& processes);
 
 }  // namespace consilium::trainer

@@ -27,7 +27,7 @@ PathState state_of_path(const fs::path& path) {
   return {::makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino, found.stx_mnt_id};
 }
 
-/// Opens a folder, which makes the automounter mount what belongs there: a path that is only looked at doesn't.
+/// Opens a folder, which makes the automounter mount its file system. Only looking at the path wouldn't.
 void mount_on_demand(const fs::path& path) {
   const Descriptor opened(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC));
 }
@@ -44,7 +44,7 @@ bool is_secret(const fs::path& path, const std::vector<fs::path>& secrets) {
   });
 }
 
-/// Adds the files outside of `folder` to which links below it lead.
+/// Adds the files outside `folder` that links below it lead to.
 void add_linked_files(const fs::path& folder, const std::vector<fs::path>& secrets, std::set<fs::path>& found) {
   std::error_code problem;
   const auto options = fs::directory_options::skip_permission_denied;

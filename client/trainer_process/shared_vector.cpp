@@ -22,7 +22,7 @@ Result<SharedVector> SharedVector::create(std::size_t bytes) {
   if (!memory) return refused("memfd_create");
   if (ftruncate(memory.get(), static_cast<off_t>(bytes)) != 0) return refused("ftruncate");
   if (fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) return refused("F_ADD_SEALS");
-  // Its pages at once: found one by one, by faults, they cost several times as much.
+  // MAP_POPULATE maps all pages at once; mapping them one by one in page faults costs several times as much.
   void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory.get(), 0);
   if (data == MAP_FAILED) return refused("mmap");
   return SharedVector(memory.release(), data, bytes);

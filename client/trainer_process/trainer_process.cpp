@@ -20,21 +20,22 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// For an interpreter to start, LibTorch to load and CUDA to come up.
+/// Time for an interpreter to start, LibTorch to load and CUDA to initialise.
 constexpr auto kHelloTimeout = 120s;
 constexpr auto kCancelGrace = 2s;
-/// How long a trainer that closed its socket may take to end.
+/// How long a trainer that closed its socket may take to exit.
 constexpr auto kEndGrace = 2s;
-/// The same, where it broke the protocol.
+/// How long a trainer that broke the protocol may take to exit.
 constexpr auto kLastRecordGrace = 100ms;
 
 Error out_of_turn(std::string_view what) {
   return {ErrorCode::kDataLoss, fmt::format("trainer protocol: the trainer {}", what)};
 }
 
-/// Makes a vector one that the trainer can only read, and returns the descriptor to pass.
+/// Makes a vector read-only for the trainer, and returns the descriptor to pass.
 Result<Descriptor> read_only(const SharedVector& vector) {
-  // F_SEAL_FUTURE_WRITE: our mapping stays writable, nobody gets another one, not by /proc/self/fd either.
+  // F_SEAL_FUTURE_WRITE: our mapping stays writable, but no other writable mapping can be created, not even by
+  // /proc/self/fd.
   const int seals = fcntl(vector.descriptor(), F_GET_SEALS);
   if ((seals & F_SEAL_FUTURE_WRITE) == 0) {
     fcntl(vector.descriptor(), F_ADD_SEALS, F_SEAL_FUTURE_WRITE);
@@ -95,11 +96,11 @@ class TrainerProcess::Impl {
 
   const TrainerConfig config_;
   std::unique_ptr<TrainerChild> child_;
-  ReadableFiles readable_;   ///< what the child may read
-  bool look_again_ = false;  ///< the next prepare() compares it with what lies there then
+  ReadableFiles readable_;   ///< what the current child may read
+  bool look_again_ = false;  ///< the next prepare() compares `readable_` with what is there then
   Hello hello_;
-  std::optional<Prepare> prepare_;  ///< the last one, replayed to a fresh child
-  bool prepared_ = false;           ///< this child has it
+  std::optional<Prepare> prepare_;  ///< the last request, repeated for a new child
+  bool prepared_ = false;           ///< the current child has received it
   std::optional<Prepared> counted_;
 };
 
@@ -115,7 +116,7 @@ Error TrainerProcess::Impl::condemn(Error error) {
   return error;
 }
 
-/// Says why the child went away, and forgets it.
+/// Returns why the child exited, and discards it.
 Error TrainerProcess::Impl::bury() {
   const bool ended = child_->wait_ended(kEndGrace);
   if (!ended) child_->kill();
@@ -127,7 +128,8 @@ Error TrainerProcess::Impl::bury() {
 
 Result<void> TrainerProcess::Impl::drop_if_dead() {
   if (!child_ || !child_->channel().readable()) return {};
-  // Nothing is owed to us between two requests: what stands there is the child's end, or a record out of turn.
+  // The trainer owes us nothing between two requests, so what can be read is either the child's end or an unsolicited
+  // record.
   const auto record = child_->channel().receive(0ms);
   const bool talked = record && record->has_value();
   kill();
@@ -163,10 +165,11 @@ Result<Hello> TrainerProcess::Impl::await_hello(const std::stop_token& stop) {
   return hello_;
 }
 
-/// Ends a child that isn't confined as the policy demands: by what the kernel shows of it, and by what it says itself.
+/// Ends a child that isn't confined as the policy demands, according to the kernel or to the child itself.
 Result<void> TrainerProcess::Impl::refuse_unconfined(const Hello& hello) {
   if (auto confined = check_confined(child_->pid()); !confined) {
-    if (child_->wait_ended(kLastRecordGrace)) return fail(bury());  // of a process that has ended nothing is seen
+    // The kernel shows nothing about a process that has exited.
+    if (child_->wait_ended(kLastRecordGrace)) return fail(bury());
     return fail(condemn(confined.error()));
   }
   if (child_->decoder_pid() >= 0) {
@@ -183,8 +186,8 @@ Result<void> TrainerProcess::Impl::refuse_unconfined(const Hello& hello) {
   return {};
 }
 
-/// Receives and decodes one reply; whatever is wrong with it, or with the child, ends the child (kCancelled and
-/// kDeadlineExceeded do not).
+/// Receives and decodes one reply. Any fault in the reply or the child ends the child (kCancelled and kDeadlineExceeded
+/// do not).
 Result<Reply> TrainerProcess::Impl::next_reply(std::chrono::milliseconds timeout, const std::stop_token& stop) {
   auto record = child_->channel().receive(timeout, stop);
   if (!record) {
@@ -192,7 +195,7 @@ Result<Reply> TrainerProcess::Impl::next_reply(std::chrono::milliseconds timeout
     if (code == ErrorCode::kUnavailable) return fail(bury());
     if (code == ErrorCode::kCancelled) return fail(record.error());
     if (code == ErrorCode::kDeadlineExceeded) return fail(code, "the trainer does not answer");
-    // A child that died in the middle of a record is dead first, and a liar second.
+    // If the child died in the middle of a record, report its death rather than a protocol error.
     if (child_->wait_ended(kLastRecordGrace)) return fail(bury());
     return fail(condemn(record.error()));
   }
@@ -203,7 +206,7 @@ Result<Reply> TrainerProcess::Impl::next_reply(std::chrono::milliseconds timeout
   return reply;
 }
 
-/// Asks the child to stop, and ends it if it doesn't soon.
+/// Asks the child to stop, and ends it if it doesn't do so soon.
 Error TrainerProcess::Impl::cancel() {
   const Error cancelled{ErrorCode::kCancelled, "cancelled"};
   if (!child_->channel().send(encode(Request(Cancel{})))) return condemn(cancelled);
@@ -213,7 +216,7 @@ Error TrainerProcess::Impl::cancel() {
     if (left <= 0ms) return condemn(cancelled);
     const auto reply = next_reply(left, {});
     if (!reply) return child_ ? condemn(cancelled) : cancelled;
-    if (!std::holds_alternative<Progress>(*reply)) return cancelled;  // its answer, late or not
+    if (!std::holds_alternative<Progress>(*reply)) return cancelled;  // the final reply, cancelled or not
   }
 }
 

@@ -21,8 +21,8 @@ namespace {
 constexpr auto kFirstWait = std::chrono::milliseconds(200);
 constexpr auto kLastWait = std::chrono::seconds(30);
 constexpr int kTransferAttempts = 10;
-/// How long before its certificate ends a stream is given up for one with the renewed certificate, whatever the site
-/// does; in seconds.
+/// How many seconds before its certificate expires a stream is closed in favour of one with the renewed certificate,
+/// whatever the site is doing.
 constexpr std::time_t kBeforeEnd = 60;
 constexpr const char* kRenewed = "this site's certificate was renewed";
 
@@ -118,11 +118,11 @@ class GrpcLink final : public CoordinatorLink {
       if (!wire::sleep_for(backoff.next(), stop)) break;
       if (own_.renewed()) take_certificate();
       const std::lock_guard lock(mutex_);
-      channel_ = make_channel();  // a new connection now, not when gRPC's own back-off thinks fit
+      channel_ = make_channel();  // connect now rather than after gRPC's own back-off
     }
   }
 
-  /// One stream, from its opening to its end; true where it was open.
+  /// Runs one stream from its opening to its end. Returns true if it was ever open.
   bool attend(const std::stop_token& stop) {
     stream_end_ = own_.end();
     auto stream = SiteStream::open(channel(), trust_, [this] { return look_at_certificate(); });
@@ -149,8 +149,8 @@ class GrpcLink final : public CoordinatorLink {
     }
   }
 
-  /// Warns of a certificate that ends soon. Where a renewed one lies in its place, transfers use it from now on;
-  /// returns a reason to open a new stream where that is due. Asked by the link's thread, every two seconds.
+  /// Warns of a certificate that expires soon. If a renewed one is in its place, transfers use it from now on. Returns
+  /// a reason to open a new stream if that is due. Called on the link's thread, every two seconds.
   std::optional<Error> look_at_certificate() {
     if (const auto warning = own_.warning_due()) spdlog::warn("{}", *warning);
     if (own_.renewed()) take_certificate();
@@ -159,10 +159,10 @@ class GrpcLink final : public CoordinatorLink {
     return Error{ErrorCode::kUnavailable, kRenewed};
   }
 
-  /// Makes connections with the certificate that lies in the file now, if it is good.
+  /// Uses the certificate that is in the file now for new connections, if it is valid.
   void take_certificate() {
     auto fresh = make_credentials(config_);
-    own_.take();  // one that is no good is complained of once
+    own_.take();  // an invalid one is reported only once
     if (!fresh) return spdlog::error("the new certificate isn't used: {}", fresh.error().message);
     const std::lock_guard lock(mutex_);
     credentials_ = *std::move(fresh);
@@ -191,9 +191,10 @@ class GrpcLink final : public CoordinatorLink {
   const std::shared_ptr<const pki::TrustStore> trust_;
   LinkEvents events_;
   std::stop_source transfers_;
-  std::string last_reason_;     ///< the link's thread only
-  pki::OwnCertificate own_;     ///< the same
-  std::time_t stream_end_ = 0;  ///< the same: end of the certificate that the stream was opened with
+  std::string last_reason_;  ///< used only on the link's thread
+  pki::OwnCertificate own_;  ///< used only on the link's thread
+  /// When the certificate that the stream was opened with expires. Used only on the link's thread.
+  std::time_t stream_end_ = 0;
 
   std::mutex mutex_;
   std::condition_variable idle_;

@@ -24,7 +24,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxQueued = 1024;
-/// Messages that may wait to be taken; beyond them the stream isn't read. A message has up to 2 MiB.
+/// Maximum number of messages that may wait to be taken. Beyond that, the stream isn't read. A message has up to 2 MiB.
 constexpr std::size_t kMaxUntaken = 8;
 constexpr auto kRevocationsEvery = std::chrono::seconds(2);
 
@@ -61,15 +61,16 @@ class GrpcStream final : public SiteStream, public grpc::ClientBidiReactor<v1::S
   std::deque<v1::SiteMessage> outgoing_;
   bool open_ = false;
   bool read_ended_ = false;
-  bool read_paused_ = false;  ///< no read is under way until next() has made room
+  bool read_paused_ = false;  ///< no read is in progress until next() has made room
   bool writing_ = false;
   Clock::time_point next_check_ = Clock::now() + kRevocationsEvery;
-  std::optional<Error> refused_;  ///< why this end gave the stream up
+  std::optional<Error> refused_;  ///< why this side ended the stream
 };
 
 void GrpcStream::start() {
   stub_->async()->Attend(&context_, this);
-  // A hold: messages are written from outside gRPC's own calls; it goes when the reads have ended.
+  // The hold is needed because messages are written from outside gRPC's own calls. It is removed when the reads have
+  // ended.
   AddHold();
   StartRead(&incoming_);
   StartCall();
@@ -87,7 +88,8 @@ SiteStream::Event GrpcStream::next(const std::stop_token& stop) {
   return event;
 }
 
-/// Ends the stream where the coordinator's certificate proves nothing any more, and warns of a list that ends.
+/// Ends the stream if the coordinator's certificate is no longer valid. Also warns of a revocation list that expires
+/// soon.
 void GrpcStream::check_trust() {
   next_check_ = Clock::now() + kRevocationsEvery;
   if (const auto warning = trust_->warning_due()) spdlog::warn("{}", *warning);
@@ -122,7 +124,7 @@ void GrpcStream::write_next() {
   StartWrite(&outgoing_.front());
 }
 
-/// Returns whether the next message may be read; if not, next() goes on with it.
+/// Queues a message as an event. Returns true if the next message may be read; otherwise next() resumes reading.
 bool GrpcStream::push_message(wire::CoordinatorMessage message) {
   const std::lock_guard lock(mutex_);
   events_.emplace_back(std::move(message));

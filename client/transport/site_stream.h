@@ -17,28 +17,30 @@ class Channel;
 
 namespace consilium::transport {
 
-/// One attempt at the stream to the coordinator, from its opening to its end. Events are queued by gRPC's threads and
-/// taken by the link's.
+/// One attempt at the stream to the coordinator, from its opening to its end. gRPC's threads queue the events, and the
+/// link's thread takes them.
 class SiteStream {
  public:
   struct Connected {
     std::string coordinator;  ///< URI in its certificate
   };
-  using Event = std::variant<Connected, wire::CoordinatorMessage, Error>;  ///< an Error is the last one
+  using Event = std::variant<Connected, wire::CoordinatorMessage, Error>;  ///< an Error is always the last event
 
-  /// Opens a stream. Its owner keeps it until next() returned an Error: gRPC is through with it then. It may not end in
-  /// one of gRPC's own calls, for with it may go the last hold on the channel, which waits for gRPC's threads.
-  /// @param trust  holds the coordinator's certificate against root, list and clock every two seconds: once it is
-  /// revoked or has ended, so does the stream, with kUnauthenticated
-  /// @param give_up  asked as often, from next(): an error ends the stream with it
+  /// Opens a stream. The caller must keep it until next() has returned an Error, because only then has gRPC finished
+  /// with it. It must not be destroyed inside one of gRPC's own calls: it may hold the last reference to the channel,
+  /// whose destructor waits for gRPC's threads.
+  /// @param trust  checks the coordinator's certificate against the root, the revocation list and the clock every two
+  ///               seconds; once the certificate is revoked or has expired, the stream ends with kUnauthenticated
+  /// @param give_up  called from next() at the same interval; if it returns an error, the stream ends with that error
   static std::shared_ptr<SiteStream> open(const std::shared_ptr<grpc::Channel>& channel,
                                           std::shared_ptr<const pki::TrustStore> trust,
                                           std::function<std::optional<Error>()> give_up = nullptr);
   virtual ~SiteStream() = default;
 
-  /// Waits for the next event; a request to stop cancels the stream, whose end is then the next event.
+  /// Waits for the next event. A stop request cancels the stream, whose end is then the next event.
   virtual Event next(const std::stop_token& stop) = 0;
-  /// Queues a message; kUnavailable where the stream isn't open, kResourceExhausted where the coordinator doesn't read.
+  /// Queues a message. kUnavailable if the stream isn't open, kResourceExhausted if the coordinator doesn't read its
+  /// messages.
   virtual Result<void> send(const wire::SiteMessage& message) = 0;
 };
 
