@@ -64,14 +64,14 @@ int exit_code_of(const Error& error) {
   }
 }
 
-/// Returns the decoder on the other end of the daemon's socket; null where there is none.
+/// Returns the decoder on the other end of the daemon's socket, or null if there is no socket.
 std::shared_ptr<data::ImageDecoder> given_decoder(int socket, unsigned threads) {
   return socket < 0
              ? nullptr
              : std::make_shared<decode::ProcessDecoder>(Descriptor(socket), decode::DecoderLimits{.workers = threads});
 }
 
-/// Starts the decoder that is installed beside this program; null, with a line that says why, where it can't be run.
+/// Starts the decoder that is installed beside this program. If it can't be run, prints the reason and returns null.
 std::shared_ptr<data::ImageDecoder> installed_decoder(unsigned threads) {
   auto decoder = decode::ProcessDecoder::start_installed({.workers = threads});
   if (!decoder) {
@@ -81,12 +81,13 @@ std::shared_ptr<data::ImageDecoder> installed_decoder(unsigned threads) {
   return *std::move(decoder);
 }
 
-/// The same for a data set; null where the data are arrays, which are read without it.
+/// Starts the installed decoder for a data set, or returns null if the data are arrays, which are read without it.
 std::shared_ptr<data::ImageDecoder> own_decoder(const Result<DataSource>& source, unsigned threads) {
   return source && find_data_type(source->type)->arrays ? nullptr : installed_decoder(threads);
 }
 
-/// How a client daemon starts the trainer: descriptors that it has opened, and what to compute with.
+/// The options with which a client daemon starts the trainer: descriptors that the daemon has opened, and what to
+/// compute with.
 struct ServeOptions {
   int socket = -1;
   int decoder = -1;
@@ -96,7 +97,7 @@ struct ServeOptions {
   unsigned threads = 1;
 };
 
-/// Takes the file that the daemon has opened; null where there is none.
+/// Takes the file that the daemon has opened; null if there is none.
 Result<std::shared_ptr<data::ScratchFile>> given_scratch(const ServeOptions& options) {
   if (options.scratch < 0) return std::shared_ptr<data::ScratchFile>();
   return data::ScratchFile::adopt(Descriptor(options.scratch), options.scratch_bytes);

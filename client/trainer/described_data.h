@@ -10,12 +10,13 @@
 
 namespace consilium::trainer {
 
-/// Finds what a command's data set is: a file or folder by what it is, a .yaml or .yml file that describes one, or
-/// "client.yaml:NAME", which is datasets.NAME of a client's configuration.
+/// Returns the data set that a command names. It can be a file or folder, whose type is recognised from what it is; a
+/// .yaml or .yml file that describes a data set; or "client.yaml:NAME", the entry datasets.NAME of a client's
+/// configuration.
 Result<DataSource> data_source_of(const std::string& data);
 
-/// The job's atlas in the file that --atlas names; nothing where it has none. Fails with kInvalidArgument where one is
-/// needed and not given, or given and not needed.
+/// Returns the job's atlas, in the file that --atlas names, or nothing if the job has none. Fails with kInvalidArgument
+/// if the job needs an atlas and no file is given, or if a file is given and the job needs none.
 Result<std::optional<AtlasFile>> atlas_file(const job::JobSpec& job, const std::string& path);
 
 }  // namespace consilium::trainer

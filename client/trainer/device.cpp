@@ -14,7 +14,7 @@
 namespace consilium::trainer {
 namespace {
 
-/// Whether a GPU could be expected; the file is NVIDIA's driver's.
+/// Returns true if a GPU can be expected; the file belongs to NVIDIA's driver.
 bool has_driver() { return access("/dev/nvidiactl", F_OK) == 0; }
 
 Result<at::Device> find_device(std::string_view name) {
@@ -50,8 +50,8 @@ void set_up_cpu(unsigned threads) {
   at::globalContext().setFlushDenormal(true);
 }
 
-/// TF32 keeps 10 bits of each factor's fraction: a GPU would differ from a CPU in the third digit. cuDNN has it on by
-/// default.
+/// Turns TF32 off. It keeps only 10 bits of each factor's fraction, so a GPU's results would differ from a CPU's in the
+/// third digit. cuDNN turns it on by default.
 void keep_float32_whole() {
   at::globalContext().setAllowTF32CuBLAS(false);
   at::globalContext().setAllowTF32CuDNN(false);
@@ -60,17 +60,17 @@ void keep_float32_whole() {
 void set_up_cuda(const at::Device& device) {
   at::globalContext().setDeterministicCuDNN(true);
   at::globalContext().setBenchmarkCuDNN(false);
-  // Warn only: LibTorch lists some kernels as nondeterministic for shapes that this trainer never gives them.
+  // Only warns: LibTorch lists some kernels as nondeterministic for shapes that this trainer never gives them.
   at::globalContext().setDeterministicAlgorithms(true, true);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
   const at::Tensor warm = at::ones({8, 8}, at::TensorOptions().device(device));
-  (void)at::mm(warm, warm).sum().item<float>();  // context and cuBLAS, while every system call is still open
+  (void)at::mm(warm, warm).sum().item<float>();  // context and cuBLAS, while every system call is allowed
 }
 
 }  // namespace
 
 Result<at::Device> set_up_device(std::string_view name, unsigned threads) {
-  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);  // what cuBLAS asks for in return for the same bytes
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);  // cuBLAS requires it for deterministic results
   return without_exceptions("device", [&]() -> Result<at::Device> {
     set_up_cpu(std::max(1U, threads));
     keep_float32_whole();

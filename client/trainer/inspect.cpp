@@ -92,7 +92,7 @@ void print_spacing(const Survey& survey) {
   fmt::print("; {} items say none\n", survey.without_spacing);
 }
 
-/// Prints the first of many, and how many more there are.
+/// Prints the first entries of a long list, and how many more there are.
 template <class List, class Line>
 void print_some(const List& list, Line line) {
   std::size_t shown = 0;

@@ -11,22 +11,22 @@
 
 namespace consilium::trainer {
 
-/// What `inspect` was asked for.
+/// The options of `inspect`.
 struct InspectOptions {
-  std::string data;         ///< a data set, as data_source_of() takes it
-  std::string description;  ///< instead: the description itself, as JSON (docs/formats/trainer_protocol.md: data)
-  std::optional<std::filesystem::path> sheet;  ///< where a contact sheet (PNG) goes
-  unsigned threads = 2;                        ///< that decode
+  std::string data;         ///< a data set, in the form that data_source_of() accepts
+  std::string description;  ///< alternative to `data`: the description as JSON (docs/formats/trainer_protocol.md: data)
+  std::optional<std::filesystem::path> sheet;  ///< where to write a contact sheet (PNG)
+  unsigned threads = 2;                        ///< number of decoding threads
   bool json = false;
 };
 
-/// Finds what `inspect` shall read, as data_source_of() does, or from the description itself.
+/// Returns the data set that `inspect` reads: from `data` as data_source_of() does, or from the description.
 Result<DataSource> data_source_of(const InspectOptions& options);
 
-/// `inspect`: reads every file of a data set and prints what lies in it, and what can't be read and why. What it prints
-/// names files and counts patients: it is for the people at the site.
-/// @param decoder  of image files; null where there are numpy's alone
-/// Fails where the data set can't be listed, or more files can't be read than `loading.unreadable` allows.
+/// Runs `inspect`: reads every file of a data set and prints what it contains, and which files can't be read and why.
+/// The output names files and counts patients, so it is meant only for the people at the site.
+/// Fails if the data set can't be listed, or if more files are unreadable than `loading.unreadable` allows.
+/// @param decoder  decodes image files; can be null if the data set has only numpy files
 Result<void> run_inspect(const InspectOptions& options, std::shared_ptr<data::ImageDecoder> decoder);
 
 }  // namespace consilium::trainer

@@ -2,9 +2,9 @@
 
 namespace consilium::trainer {
 
-/// Takes note of SIGINT from now on, in place of ending at once; a second one ends the program.
+/// Makes SIGINT set a flag from now on instead of ending the program at once. A second SIGINT ends the program.
 void watch_interrupt();
-/// Whether it came.
+/// Returns true once SIGINT has come.
 [[nodiscard]] bool is_interrupted();
 
 }  // namespace consilium::trainer

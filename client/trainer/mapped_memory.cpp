@@ -21,7 +21,7 @@ Result<MappedMemory> MappedMemory::map(const Descriptor& descriptor, std::uint64
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{}: expected {} bytes, found {}", what, bytes, state.st_size));
   }
-  // Populated at once: a fault for every page costs more than the copy that touches them.
+  // Populates all pages at once, because a fault for every page costs more than the copy that touches them.
   void* address = ::mmap(nullptr, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED | MAP_POPULATE,
                          descriptor.get(), 0);
   if (address == MAP_FAILED) {

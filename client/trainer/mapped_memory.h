@@ -9,10 +9,10 @@
 
 namespace consilium::trainer {
 
-/// Shared memory that the host passed, mapped until the object goes.
+/// Shared memory that the host passed. It stays mapped until the object is destroyed.
 class MappedMemory {
  public:
-  /// Maps the whole of a descriptor. Fails with kInvalidArgument where it isn't exactly `bytes` long.
+  /// Maps all of a descriptor's memory. Fails with kInvalidArgument if it isn't exactly `bytes` long.
   /// @param what  names the memory in errors, e.g. "the global model"
   static Result<MappedMemory> map(const Descriptor& descriptor, std::uint64_t bytes, bool writable, const char* what);
   MappedMemory(MappedMemory&& other) noexcept;

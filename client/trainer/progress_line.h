@@ -7,12 +7,14 @@
 
 namespace consilium::trainer {
 
-/// A line on standard error that redraws itself with steps, speed and time left; silent where that is no terminal.
+/// A line on standard error that redraws itself with the steps, the speed and the time left. Writes nothing if standard
+/// error isn't a terminal.
 class ProgressLine {
  public:
-  /// @param what  e.g. "training"   @param examples  that all steps together see
+  /// @param what      e.g. "training"
+  /// @param examples  number of examples that all steps process together
   ProgressLine(std::string what, double examples);
-  ~ProgressLine();  ///< wipes the line
+  ~ProgressLine();  ///< erases the line
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
@@ -27,7 +29,7 @@ class ProgressLine {
   std::chrono::steady_clock::time_point latest_;
 };
 
-/// "12 s", "3 min 05 s", "1 h 07 min".
+/// Returns a duration such as "12 s", "3 min 05 s" or "1 h 07 min".
 [[nodiscard]] std::string duration_text(double seconds);
 
 }  // namespace consilium::trainer

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kProgressEvery{200};
 
-/// Codes that a Failed may carry; any other is the trainer's own affair.
+/// Returns the code that a Failed carries for this one. A code that the protocol doesn't allow becomes kInternal.
 ErrorCode told(ErrorCode code) {
   switch (code) {
     case ErrorCode::kInvalidArgument:
@@ -68,7 +68,7 @@ Result<void> Server::answer(const Record& record) {
     return send(failed(request.error()));
   }
   if (std::holds_alternative<Cancel>(*request)) {
-    return {};  // nothing is going on
+    return {};  // no request is being handled
   }
   const Result<Reply> reply = reply_to(*request, record);
   if (closed_) {
@@ -116,7 +116,7 @@ Result<Reply> Server::evaluate_on(const Evaluate& request, const Record& record)
                    MappedMemory::map(record.descriptors[0], bytes, false, "the global model"));
   CONSILIUM_ASSIGN(const MappedMemory counts,
                    MappedMemory::map(record.descriptors[1], count_bytes, true, "the counts"));
-  Hooks silent;  // only training tells how far it has come
+  Hooks silent;  // only training reports progress
   silent.cancelled = [this] { return cancelled(); };
   CONSILIUM_ASSIGN(const Evaluated evaluated,
                    evaluate(*network, workspace_.task(), workspace_.split(request.split), request.batch_size,
@@ -151,7 +151,7 @@ bool Server::cancelled() {
   auto received = channel_.receive(std::chrono::milliseconds(0));
   if (!received) {
     if (received.error().code == ErrorCode::kDeadlineExceeded) {
-      return false;  // part of a record
+      return false;  // only part of a record has arrived
     }
     broken_ = received.error();
     return true;

@@ -12,13 +12,13 @@
 
 namespace consilium::trainer {
 
-/// The trainer's side of the conversation with its host (docs/formats/trainer_protocol.md): answers requests one by one
-/// until the host closes the socket. A request that fails is answered so, and the trainer lives on.
+/// The trainer's side of the conversation with its host (docs/formats/trainer_protocol.md). Answers requests one by one
+/// until the host closes the socket. If a request fails, the answer is the error, and the trainer goes on.
 class Server {
  public:
   Server(RecordChannel channel, Workspace workspace) : channel_(std::move(channel)), workspace_(std::move(workspace)) {}
 
-  /// Says hello, then serves until the host closes. Fails where the channel breaks.
+  /// Sends the hello, then serves until the host closes the socket. Fails if the channel breaks.
   Result<void> run(const Hello& hello);
 
  private:
@@ -27,7 +27,7 @@ class Server {
   Result<Reply> train_from(const Train& request, const Record& record);
   Result<Reply> evaluate_on(const Evaluate& request, const Record& record);
   Result<Reply> evaluate_patients_on(const EvaluatePatients& request, const Record& record);
-  /// Looks for a Cancel between two steps.
+  /// Checks between two steps whether a Cancel has arrived.
   bool cancelled();
   Hooks hooks();
   Result<void> send(const Reply& reply) { return channel_.send(encode(reply)); }
@@ -35,7 +35,7 @@ class Server {
   RecordChannel channel_;
   Workspace workspace_;
   bool closed_ = false;
-  std::optional<Error> broken_;  ///< what the channel said while a request was going on
+  std::optional<Error> broken_;  ///< the channel's error, if it broke while a request was being handled
 };
 
 }  // namespace consilium::trainer

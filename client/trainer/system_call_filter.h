@@ -4,11 +4,11 @@
 
 namespace consilium::trainer {
 
-/// Denies this trainer, all its threads and whatever they start, for good, what it needs no more once CUDA is
-/// initialised: sockets, exec, io_uring, and access to other processes. They fail with EPERM; a system call of another
-/// instruction set kills the trainer. It comes on top of the daemon's filter (client/trainer_process/launch_filter.h),
-/// and holds too where the trainer runs without a daemon's sandbox. Fails with kFailedPrecondition where the kernel has
-/// no seccomp filters.
+/// Denies this trainer what it no longer needs once CUDA is initialised: sockets, exec, io_uring, and access to other
+/// processes. This can't be undone, and it applies to all the trainer's threads and to whatever they start. The calls
+/// fail with EPERM; a system call of another instruction set kills the trainer. The filter adds to the daemon's
+/// (client/trainer_process/launch_filter.h), and also works if the trainer runs outside a daemon's sandbox. Fails with
+/// kFailedPrecondition if the kernel has no seccomp filters.
 Result<void> deny_calls_after_setup();
 
 }  // namespace consilium::trainer

@@ -31,7 +31,7 @@ std::string identity_of_file(const std::string& path) {
                      state.st_mtim.tv_nsec);
 }
 
-/// Changes when a file of the data set is written or replaced.
+/// Returns a text that changes when a file of the data set is written or replaced.
 std::string identity_of(const DataSource& source) {
   std::vector<std::string> files{identity_of_file(source.path)};
   std::error_code ignored;
@@ -54,13 +54,13 @@ std::string key_of(const Prepare& request) {
   return key;
 }
 
-/// Whether the data set is whole arrays in the model's shape, which are kept as they are.
+/// Returns true if the data set is whole arrays in the model's shape, which are kept as they are.
 bool are_ready_arrays(const DataSource& source) {
   return find_data_type(source.type) != nullptr && find_data_type(source.type)->arrays &&
          source.preprocess == Preprocess{} && source.augment == Augment{};
 }
 
-/// What a task's examples must have for a target.
+/// Returns the kind of target that a task's examples must have.
 data::TargetKind target_of(task::TaskKind task) {
   switch (task) {
     case task::TaskKind::kMultiLabel:
@@ -80,7 +80,7 @@ std::uint64_t bytes_of(const data::Split& split) {
   return values + split.labels.size() * sizeof(std::int64_t);
 }
 
-/// Hands the values over to a tensor without a copy.
+/// Moves the values into a tensor without a copy.
 at::Tensor images_of(data::Values values, std::int64_t count) {
   return std::visit(
       [&](auto& held) {
@@ -177,7 +177,7 @@ Result<Workspace::Loaded> Workspace::load_items(const Prepare& request) const {
   auto opened = data::ItemSet::open(request.data, request.model.input, request.model.classes, decoder_, scratch_,
                                     std::move(atlas));
   if (!opened) {
-    // Names of files and rows stay in the site's own log: this answer may be told to the coordinator.
+    // The names of files and rows stay in the site's own log, because this answer may be passed on to the coordinator.
     fmt::print(stderr, "data set: {}\n", opened.error().message);
     return fail(opened.error().code, "the data set can't be used; the site's log says why");
   }

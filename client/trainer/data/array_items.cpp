@@ -57,7 +57,7 @@ class ArrayImages : public ImageSource {
 
 ListedTarget target_of(const Dataset& dataset, const Split& split, std::size_t row) {
   if (dataset.target == TargetKind::kClass) return ClassLabel{split.labels[row]};
-  if (dataset.target == TargetKind::kMask) return MaskFile{};  // ArrayImages knows the row
+  if (dataset.target == TargetKind::kMask) return MaskFile{};  // ArrayImages finds it by the row
   const auto begin = split.parts.begin() + static_cast<std::ptrdiff_t>(row * split.parts_size());
   return LabelVector{{begin, begin + static_cast<std::ptrdiff_t>(split.parts_size())}};
 }

@@ -11,7 +11,7 @@
 
 namespace consilium::data {
 
-/// Lists the rows of whole arrays (npz, idx): read into memory once, one item a row.
+/// Lists the rows of whole arrays (npz, idx), one item for each row. The arrays are read into memory once.
 Result<Collection> list_array_items(const trainer::DataSource& source, std::shared_ptr<ImageDecoder> decoder);
 
 }  // namespace consilium::data

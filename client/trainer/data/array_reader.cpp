@@ -19,7 +19,7 @@ constexpr std::size_t kChunkElements = 64 * 1024;
 
 std::string text(const std::vector<std::uint64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
-/// How an array's examples lie in comparison with the model's input.
+/// How an array's examples are laid out in comparison with the model's input.
 enum class Match { kNone, kAsIs, kChannelsLast };
 
 Match match(const std::vector<std::uint64_t>& shape, const std::vector<std::int64_t>& input) {
@@ -37,7 +37,7 @@ Match match(const std::vector<std::uint64_t>& shape, const std::vector<std::int6
   return Match::kNone;
 }
 
-/// Turns each example from [H, W, C] to [C, H, W].
+/// Transposes each example from [H, W, C] to [C, H, W].
 template <class T>
 void channels_first(std::vector<T>& values, std::size_t channels, std::size_t pixels) {
   std::vector<T> example(channels * pixels);
@@ -57,7 +57,7 @@ Result<std::vector<float>> read_floats(ByteSource& source, std::size_t count) {
   return values;
 }
 
-/// Reads elements of one type in pieces and hands each to `take(index, element)`, which returns a Result<void>.
+/// Reads elements of one type in pieces, and passes each to `take(index, element)`, which returns a Result<void>.
 template <class T, class Take>
 Result<void> for_each_element(ByteSource& source, std::size_t count, Take take) {
   std::vector<T> chunk(std::min(count, kChunkElements));
@@ -85,7 +85,7 @@ Result<void> check_finite(const std::vector<float>& values, std::size_t example_
   return refuse(fmt::format("example {} holds {}, expected finite float32 values", index / example_size, *found));
 }
 
-/// Reads integers below a limit. `noun` names one of them in errors.
+/// Reads integers below a limit. `noun` is the name of one of them in errors.
 template <class T, class Out>
 Result<void> read_integers_as(ByteSource& source, std::int64_t limit, std::string_view noun, std::vector<Out>& out) {
   return for_each_element<T>(source, out.size(), [&](std::size_t i, T value) -> Result<void> {

@@ -10,7 +10,7 @@
 
 namespace consilium::data {
 
-/// Types of elements that arrays may have, little-endian.
+/// The element types that arrays may have, all little-endian.
 enum class ElementType : std::uint8_t {
   kUint8,
   kInt8,
@@ -25,23 +25,23 @@ enum class ElementType : std::uint8_t {
 };
 
 [[nodiscard]] std::uint64_t bytes_of(ElementType type);
-/// "uint8", "float32", ...
+/// Returns the type's name: "uint8", "float32", ...
 [[nodiscard]] std::string_view name_of(ElementType type);
 
-/// What a file says about an array before its data. Row-major.
+/// What a file states about an array before its data. The array is row-major.
 struct ArrayHeader {
   ElementType type = ElementType::kUint8;
   std::vector<std::uint64_t> shape;
 };
 
-/// Returns the bytes of an array's data. Fails with kResourceExhausted where they are more than `limit`.
+/// Returns the number of bytes of an array's data. Fails with kResourceExhausted if it exceeds `limit`.
 Result<std::uint64_t> data_bytes(const ArrayHeader& header, std::uint64_t limit);
 
-/// Reads images or features: uint8, float32 or float64, N x a shape that matches dataset.shape (dataset.h). The sizes
-/// were checked by data_bytes().
+/// Reads images or features: uint8, float32 or float64, N x a shape that matches dataset.shape (dataset.h). Call
+/// data_bytes() first; it checks the sizes.
 Result<Values> read_values(ByteSource& source, const ArrayHeader& header, const Dataset& dataset);
 
-/// Whether an array of labels has several columns, each a label of its own.
+/// Returns true if an array of labels has several columns, each of them a separate label.
 [[nodiscard]] bool has_columns(const ArrayHeader& labels);
 
 /// Reads several labels for each example: integers, N x L, each 0 or 1.

@@ -16,7 +16,8 @@
 namespace consilium::data {
 namespace {
 
-/// Of the linear part, relative to the lengths of its columns: below it three axes lie in a plane.
+/// The least determinant of the linear part, relative to the lengths of its columns. Below it, the three axes count as
+/// coplanar.
 constexpr double kLeastDeterminant = 1e-9;
 
 double determinant(const Affine& m) {
@@ -44,7 +45,7 @@ std::optional<Affine> inverse(const Affine& m) {
   return inverted;
 }
 
-/// First `second`, then `first`.
+/// Returns the map that applies `second` first and then `first`.
 Affine product(const Affine& first, const Affine& second) {
   Affine both{};
   for (std::size_t row = 0; row < 3; ++row) {
@@ -57,7 +58,8 @@ Affine product(const Affine& first, const Affine& second) {
   return both;
 }
 
-/// From a prepared image's voxels (column, row, slice), by their centres, to those of the image that it was made of.
+/// Returns the map from a prepared image's voxels (column, row, slice), by their centres, to those of the original
+/// image.
 Affine affine_of(const Placement& placement) {
   Affine affine{};
   for (std::size_t row = 0; row < 3; ++row) {
@@ -68,23 +70,24 @@ Affine affine_of(const Placement& placement) {
   return affine;
 }
 
-/// Where one sample lies between the atlas's voxels along one axis, and how much each of the two counts.
+/// The position of one sample between two of the atlas's voxels along one axis, and the weight of each.
 struct Between {
   std::int64_t low = 0;
   double high_share = 0.0;
 };
 
-/// Adds every map's value at a place to one voxel of the result, channel by channel.
+/// Adds the value of every map at a point to one voxel of the result, channel by channel.
 class Sampler {
  public:
   Sampler(const Volume& maps, Volume& result) : maps_(maps), result_(result) {}
 
-  /// @param place  (column, row, slice) in the atlas  @param to  the voxel of the result
+  /// @param place  (column, row, slice) in the atlas
+  /// @param to     the voxel of the result
   void sample(const std::array<double, 3>& place, std::size_t to) const {
     std::array<Between, 3> between{};
     for (std::size_t axis = 0; axis < 3; ++axis) {
       const double at = place[2 - axis];
-      // Also false where it isn't a number.
+      // Also false for NaN.
       if (!(at > -1.0 && at < static_cast<double>(maps_.sides[axis]))) return;
       const double low = std::floor(at);
       between[axis] = {static_cast<std::int64_t>(low), at - low};

@@ -11,25 +11,25 @@
 namespace consilium::data {
 namespace {
 
-/// Cells of the grid of a smooth displacement, along each side.
+/// Number of grid cells of a smooth displacement along each side.
 constexpr std::size_t kCells = 4;
 constexpr std::size_t kKnots = kCells + 3;
-/// Rounds in which a moved place is sought; the displacement changes slowly, so few are enough.
+/// Iterations to invert a displacement; it changes slowly, so a few are enough.
 constexpr int kInverseRounds = 8;
 
 double uniform(RandomStream& stream, double most) { return (2.0 * stream.next_double() - 1.0) * most; }
 
-/// A factor from 1 / (1 + most) to 1 + most.
+/// Draws a factor from 1 / (1 + most) to 1 + most.
 double factor(RandomStream& stream, double most) { return std::exp(uniform(stream, std::log1p(most))); }
 
-/// Weights of the four knots around a place, uniform cubic B-spline.
+/// Returns the weights of the four knots around a point, for a uniform cubic B-spline.
 std::array<double, 4> spline(double t) {
   const double u = 1.0 - t;
   return {u * u * u / 6.0, (3.0 * t * t * t - 6.0 * t * t + 4.0) / 6.0,
           (-3.0 * t * t * t + 3.0 * t * t + 3.0 * t + 1.0) / 6.0, t * t * t / 6.0};
 }
 
-/// Where each place of the changed image comes from.
+/// Maps each point of the changed image to the source.
 class Motion {
  public:
   Motion(const trainer::Augment& augment, const Volume& image, RandomStream& stream) : sides_(image.sides) {
@@ -48,7 +48,7 @@ class Motion {
     if (augment.elastic > 0.0) draw_knots(augment.elastic, stream);
   }
 
-  /// Returns the place that a voxel of the result comes from.
+  /// Returns the point that a voxel of the result is sampled at.
   [[nodiscard]] Place source(const Place& target) const {
     Place place = target;
     if (!knots_.empty()) {
@@ -58,7 +58,7 @@ class Motion {
     return turn_back(place);
   }
 
-  /// Returns where a place of the source goes.
+  /// Returns the point that a point of the source moves to.
   [[nodiscard]] Place target(const Place& source) const {
     const Place turned = turn(source);
     Place place = turned;
@@ -131,7 +131,7 @@ class Motion {
   std::vector<Place> knots_;
 };
 
-/// The smallest box around where the corners and the middles of the edges go.
+/// Returns the smallest box that contains the moved corners and edge midpoints.
 Box moved(const Box& box, const Motion& motion) {
   Box around{1e30F, 1e30F, -1e30F, -1e30F, box.label};
   for (int i = 0; i <= 2; ++i) {

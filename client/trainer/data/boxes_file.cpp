@@ -47,7 +47,7 @@ std::optional<std::size_t> index_of(const std::vector<std::string>& classes, std
   return static_cast<std::size_t>(found - classes.begin());
 }
 
-/// Discards a document that nests deeper than COCO's does, before it takes the stack.
+/// Returns true if a document nests deeper than COCO's does. It is rejected before parsing could exhaust the stack.
 bool deeper_than(std::string_view text, int most) {
   int depth = 0;
   bool quoted = false;
@@ -76,7 +76,7 @@ Result<const json*> list_in(const json& document, const char* key) {
 
 bool is_id(const json& object, const char* key) { return object.contains(key) && object[key].is_number_integer(); }
 
-/// Category ids to indices of classes.
+/// Maps category ids to indices of classes.
 Result<std::map<std::int64_t, std::size_t>> read_categories(const json& document, std::vector<std::string>& classes) {
   CONSILIUM_ASSIGN(const json* const list, list_in(document, "categories"));
   std::map<std::int64_t, std::string> names;
@@ -141,7 +141,7 @@ Result<double> number_in(std::string_view cell) {
   return number;
 }
 
-/// The class of a row: the only one where there is no column.
+/// Returns the class of a row; without a class column, the only class.
 Result<std::size_t> class_in(const CsvTable& table, std::size_t row, std::optional<std::size_t> column,
                              const std::vector<std::string>& classes) {
   if (!column) return std::size_t{0};

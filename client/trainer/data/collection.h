@@ -13,22 +13,22 @@
 
 namespace consilium::data {
 
-/// One image or volume of a data set: whose it is, how it is loaded, and what its target is.
+/// One image or volume of a data set: its patient, how it is loaded, and its target.
 struct Item {
-  std::string id;       ///< for people at the site: the file below the data set's folder, or "train_images[12]"
-  std::string origin;   ///< for errors, at the site: "labels.csv, row 17"; empty where no table lists it
+  std::string id;       ///< for people at the site: the file's path in the data set's folder, or "train_images[12]"
+  std::string origin;   ///< for errors at the site: "labels.csv, line 17"; empty if no table lists the item
   std::string patient;  ///< decides the split; never leaves the trainer
   job::Split split = job::Split::kTrain;
   ListedTarget target;
-  std::vector<std::filesystem::path> files;  ///< one, or the slices of a series in their order; none: a row of arrays
-  std::uint64_t row = 0;                     ///< of the arrays
+  std::vector<std::filesystem::path> files;  ///< one file, or a series' slices in order; empty: a row of arrays
+  std::uint64_t row = 0;                     ///< row in the arrays
 };
 
-/// A file that was left out of the list, and why. For the site's own eyes.
+/// A file that was left out of the list, and the reason. Only for the people at the site.
 struct LeftOut {
   std::string id;
   std::string why;
-  bool unlabelled = false;  ///< nothing is wrong with it, but no label names it
+  bool unlabelled = false;  ///< the file is fine, but no label names it
 };
 
 /// Reads the pixels of items. Thread-safe.
@@ -40,12 +40,12 @@ class ImageSource {
   virtual Result<DecodedImage> mask(const Item& item, const DecodeOptions& options) const = 0;
 };
 
-/// A data set as a list of items, in an order that follows from its files alone. Images are loaded one by one, when
-/// they are needed.
+/// A data set as a list of items, in an order that depends only on its files. Images are loaded one by one, when they
+/// are needed.
 struct Collection {
   std::vector<Item> items;
   TargetKind kind = TargetKind::kClass;
-  std::vector<std::string> classes;  ///< names of the classes or labels; empty where they are numbers
+  std::vector<std::string> classes;  ///< names of the classes or labels; empty if they are numbers
   std::vector<LeftOut> left_out;
   std::shared_ptr<const ImageSource> images;
 };

@@ -14,7 +14,7 @@ constexpr std::int64_t kSide = 128;
 constexpr std::size_t kGap = 4;
 constexpr std::size_t kMostColumns = 8;
 
-/// An item as a thumbnail is made of it.
+/// An item in the form that its thumbnail is made from.
 struct Shown {
   Volume image;
   std::optional<Mask> mask;

@@ -8,9 +8,10 @@
 
 namespace consilium::data {
 
-/// Draws small pictures of items, evenly picked: of a volume its middle plane, or the one with most of the mask; masks
-/// as outlines and boxes as frames, a colour a class. What can't be read is left blank. For the site's own eyes.
-/// @param most  pictures on the sheet
+/// Draws thumbnails of evenly selected items. A volume is shown by its middle plane, or by the one with most of the
+/// mask. Masks are drawn as outlines and boxes as frames, with a colour for each class. Unreadable items are left
+/// blank. Only for the people at the site.
+/// @param most  maximum number of thumbnails on the sheet
 Picture contact_sheet(const Collection& collection, const trainer::DataSource& source, std::size_t most = 64);
 
 }  // namespace consilium::data

@@ -30,7 +30,7 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-/// The separator that the first line has most of, outside of quotes.
+/// Returns the separator that is most frequent in the first line, outside quotes.
 char separator_of(std::string_view text) {
   std::size_t commas = 0, semicolons = 0, tabs = 0;
   bool quoted = false;
@@ -46,14 +46,14 @@ char separator_of(std::string_view text) {
   return semicolons > commas ? ';' : ',';
 }
 
-/// Takes records off a text, cell by cell.
+/// Reads records from a text, cell by cell.
 class Records {
  public:
   Records(std::string_view text, std::string_view name, const CsvLimits& limits)
       : rest_(text), name_(name), limits_(limits), separator_(separator_of(text)) {}
 
   [[nodiscard]] bool at_end() const { return rest_.empty(); }
-  /// The line that the next record begins on.
+  /// Returns the line that the next record begins on.
   [[nodiscard]] std::size_t line() const { return line_; }
 
   Result<void> next(std::vector<std::string>& cells) {

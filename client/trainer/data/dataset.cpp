@@ -31,7 +31,7 @@ Result<void> check_request(const std::vector<std::int64_t>& input, std::int64_t 
   return fail(ErrorCode::kInvalidArgument, fmt::format("classes: expected 1 to {}, found {}", kMaxClasses, classes));
 }
 
-/// The type of value must be one for all splits that aren't empty; empty ones take it on.
+/// Makes the type of the values the same for all splits. Splits that aren't empty must share one; empty ones adopt it.
 Result<void> unify_types(Dataset& dataset) {
   const std::size_t type = dataset.train.values.index();
   for (auto [split, name] : {std::pair{&dataset.val, "val_images"}, std::pair{&dataset.test, "test_images"}}) {

@@ -23,8 +23,8 @@ bool lies_in(const fs::path& path, const fs::path& root) {
   return rest == root.end();
 }
 
-/// Whether a path is a link to a file, in a folder below the root: it may lead anywhere, as git-annex's do. In a daemon
-/// the client decides which of them its trainer can open.
+/// Returns true if a path is a link to a file, in a folder below the root. Such a link may lead anywhere, as
+/// git-annex's links do. Under a daemon, the client decides which targets its trainer can open.
 bool may_lead_out(const fs::path& path, const fs::path& root) {
   std::error_code ignored;
   return fs::is_symlink(path, ignored) && fs::is_regular_file(path, ignored) &&

@@ -10,28 +10,30 @@
 
 namespace consilium::data {
 
-/// The folder that a data set lies in. Nothing outside of it is read, whatever names and tables say, but for single
-/// files to which links in the folder lead: git-annex and similar tools keep a data set's content so.
+/// The folder that holds a data set. Nothing outside it is read, whatever names and tables say, with one exception: a
+/// link in the folder may lead to a single file elsewhere, because git-annex and similar tools store a data set's
+/// content that way.
 class DatasetFolder {
  public:
   static constexpr std::size_t kMaxFiles = 5'000'000;
   static constexpr int kMaxDepth = 32;
 
-  /// Opens a folder that is there.
+  /// Opens an existing folder.
   static Result<DatasetFolder> open(const std::filesystem::path& folder);
 
-  /// Finds what a name from a table or a configuration stands for: relative, without "..", there, and inside of the
-  /// folder once its links are followed. A link to a file may lead out of the folder, a link to a folder may not.
-  /// @param name  as written, '/' between folders
+  /// Resolves a name from a table or a configuration. The name must be relative and without "..", must exist, and must
+  /// be inside the folder once its links are followed. A link to a file may lead out of the folder; a link to a folder
+  /// may not.
+  /// @param name  as written, with '/' between folders
   [[nodiscard]] Result<std::filesystem::path> resolve(std::string_view name) const;
 
-  /// Lists the regular files below a sub-folder, sorted by name, hidden ones left out. Links to folders aren't
-  /// followed; a link to a file counts as that file, wherever it lies.
+  /// Lists the regular files below a sub-folder, sorted by name, without hidden ones. Links to folders aren't followed;
+  /// a link to a file counts as that file, wherever it is.
   /// @param below       "" for the folder itself
-  /// @param extensions  in lower case (".png"); none: every file
+  /// @param extensions  in lower case (".png"); empty: every file
   [[nodiscard]] Result<std::vector<std::string>> list(std::string_view below,
                                                       const std::vector<std::string_view>& extensions) const;
-  /// Names of the sub-folders, sorted, hidden ones left out.
+  /// Lists the names of the sub-folders, sorted, without hidden ones.
   [[nodiscard]] Result<std::vector<std::string>> folders(std::string_view below) const;
 
   [[nodiscard]] const std::filesystem::path& path() const { return root_; }
@@ -41,7 +43,7 @@ class DatasetFolder {
   std::filesystem::path root_;  ///< canonical
 };
 
-/// A file's name without its folders and its extension; ".nii.gz" is one extension.
+/// Returns a file's name without its folders and its extension; ".nii.gz" is one extension.
 [[nodiscard]] std::string stem_of(std::string_view name);
 
 }  // namespace consilium::data

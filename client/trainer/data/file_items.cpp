@@ -19,7 +19,7 @@ std::string parent_name(const std::string& name) {
   return std::filesystem::path(name).parent_path().filename().string();
 }
 
-/// The patient whom a file's name or folder says.
+/// Returns the patient that a file's name or folder gives.
 std::string patient_of(const std::string& name, const trainer::SplitSource& split) {
   if (split.patient_folder) return parent_name(name);
   if (split.patient_before.empty()) return {};
@@ -28,7 +28,7 @@ std::string patient_of(const std::string& name, const trainer::SplitSource& spli
   return end == std::string::npos ? std::string() : stem.substr(0, end);
 }
 
-/// The first folder of a name, taken off it.
+/// Removes the first folder from a name and returns it.
 std::string take_folder(std::string& name) {
   const std::size_t end = name.find('/');
   if (end == std::string::npos) return {};
@@ -37,7 +37,7 @@ std::string take_folder(std::string& name) {
   return folder;
 }
 
-/// Puts slices of one shape together along a new axis D.
+/// Stacks slices of the same shape along a new axis D.
 Result<DecodedImage> stack(std::vector<DecodedImage> slices) {
   DecodedImage volume = std::move(slices[0]);
   const std::vector<std::int64_t> shape = volume.shape;
@@ -67,7 +67,8 @@ Result<DecodedImage> stack(std::vector<DecodedImage> slices) {
   return volume;
 }
 
-/// What a segmentation of the volume refers to: all the files, plane by plane. Nothing where one of them isn't DICOM.
+/// Returns what a segmentation of the volume refers to: all the files, plane by plane. Returns nothing if one of them
+/// isn't DICOM.
 std::optional<FileOrigin> origin_of_series(const std::vector<DecodedImage>& slices) {
   constexpr std::uint32_t kInstance = 0x00080018;
   std::optional<FileOrigin> origin;
@@ -87,7 +88,7 @@ std::optional<FileOrigin> origin_of_series(const std::vector<DecodedImage>& slic
   return origin;
 }
 
-/// The distance between the slices: between the positions of the first and the last one.
+/// Sets the distance between slices from the positions of the first and the last one.
 void set_depth_spacing(DecodedImage& volume, const DecodedImage& last) {
   if (!volume.has_position || !last.has_position || volume.shape[1] < 2) return;
   double squared = 0.0;
@@ -105,7 +106,7 @@ void add_item(Collection& collection, const LabelTable& labels, Item item, std::
   collection.items.push_back(std::move(item));
 }
 
-/// The class of a folder's name; with no names given, its place in their order.
+/// Returns the class of a folder's name; if no names are given, its index in their order.
 Result<std::size_t> class_of(const std::string& folder, const std::vector<std::string>& classes) {
   const auto found = std::find(classes.begin(), classes.end(), folder);
   if (found != classes.end()) return static_cast<std::size_t>(found - classes.begin());
@@ -113,7 +114,7 @@ Result<std::size_t> class_of(const std::string& folder, const std::vector<std::s
               fmt::format("its folder '{}' isn't one of the classes: {}", folder, fmt::join(classes, ", ")));
 }
 
-/// Whether a file holds labels and no image.
+/// Returns true if a file holds labels rather than an image.
 bool is_label_file(const std::string& name, const trainer::LabelSource& labels) {
   return name == labels.table || name == labels.boxes ||
          (!labels.masks.empty() && name.starts_with(labels.masks + "/"));

@@ -10,11 +10,11 @@
 
 namespace consilium::data {
 
-/// Reads items from files: numpy's by itself, every other by the decoder. An item of several files is a volume, its
-/// files the slices.
+/// Reads items from files: numpy files by itself, all others through the decoder. An item of several files is a volume
+/// whose slices are those files.
 class FileImages : public ImageSource {
  public:
-  /// @param decoder  may be null where the files are numpy's
+  /// @param decoder  can be null if all files are numpy files
   explicit FileImages(std::shared_ptr<ImageDecoder> decoder) : decoder_(std::move(decoder)) {}
   Result<DecodedImage> image(const Item& item, const DecodeOptions& options) const override;
   Result<DecodedImage> mask(const Item& item, const DecodeOptions& options) const override;
@@ -25,15 +25,16 @@ class FileImages : public ImageSource {
   std::shared_ptr<ImageDecoder> decoder_;
 };
 
-/// A folder a class, or images with masks or boxes: `path`/[train|val|test/][class/]*.png, .jpg, .jpeg, .tif, .tiff,
-/// .npy.
+/// Lists a folder that has a sub-folder for each class, or images with masks or boxes:
+/// `path`/[train|val|test/][class/]*.png, .jpg, .jpeg, .tif, .tiff, .npy.
 Result<Collection> list_image_folder(const trainer::DataSource& source, std::shared_ptr<ImageDecoder> decoder);
-/// What a CSV table lists: one row an item.
+/// Lists the rows of a CSV table, one item for each row.
 Result<Collection> list_table(const trainer::DataSource& source, std::shared_ptr<ImageDecoder> decoder);
-/// Volumes: .nii and .nii.gz files, with a table, or masks by their names.
+/// Lists volumes: .nii and .nii.gz files, with a table, or with masks matched by name.
 Result<Collection> list_nifti(const trainer::DataSource& source, std::shared_ptr<ImageDecoder> decoder);
 
-/// Fails where the list is empty, or has no training item. Items that the labels don't know are in `left_out`.
+/// Returns the finished list. Fails if it is empty or has no training item. Items that the labels don't mention are in
+/// `left_out`.
 Result<Collection> finished(Collection collection, const LabelTable& labels);
 
 }  // namespace consilium::data

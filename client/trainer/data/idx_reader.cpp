@@ -44,7 +44,7 @@ struct OpenArray {
   ArrayHeader header;
 };
 
-/// @param budget bytes that may still be decoded; what the array takes is subtracted
+/// @param budget bytes that may still be decoded; the array's bytes are subtracted
 Result<OpenArray> open_array(const std::filesystem::path& file, std::uint64_t& budget) {
   OpenArray array;
   std::uint64_t largest = 0;
@@ -59,7 +59,7 @@ Result<OpenArray> open_array(const std::filesystem::path& file, std::uint64_t& b
   return array;
 }
 
-/// Returns the file under its plain name where it is there, else with .gz.
+/// Returns the file under its plain name if it exists, else with .gz.
 Result<std::filesystem::path> locate(const std::filesystem::path& folder, const std::string& name) {
   std::error_code ignored;
   for (const auto& candidate : {folder / name, folder / (name + ".gz")}) {

@@ -12,7 +12,7 @@ const std::vector<std::uint8_t>* classes_of(const PreparedItem& item) {
   return mask == nullptr ? nullptr : &mask->classes;
 }
 
-/// The values of an image, bytes as bytes, and behind them the classes of its mask.
+/// Returns the values of an image (bytes as bytes), followed by the classes of its mask.
 std::vector<std::byte> packed(const PreparedItem& item) {
   const std::vector<float>& values = item.image.values;
   const std::vector<std::uint8_t>* classes = classes_of(item);
@@ -45,7 +45,7 @@ void unpack(std::span<const std::byte> data, std::size_t values, std::size_t cla
   }
 }
 
-/// Everything of an item but its values and its mask's classes.
+/// Returns an item without its values and its mask's classes.
 PreparedItem without_data(const PreparedItem& item) {
   PreparedItem rest;
   rest.mean = item.mean;
@@ -113,7 +113,7 @@ void ItemCache::keep(std::uint64_t key, const PreparedItem& item) {
   entry->classes = classes == nullptr ? 0 : classes->size();
   std::vector<std::byte> data = packed(item);
   if (entry->room) entry->digest = crypto::sha256(data);  // before write(), which encrypts in place
-  // A write that fails leaves the item out: it is read again from its own file, as one that found no room.
+  // If the write fails, the item isn't cached and is read again from its own file, like an item that found no room.
   if (entry->room && !scratch_->write(*entry->room, data)) return;
   if (!entry->room) entry->data = std::move(data);
   const std::lock_guard lock(mutex_);

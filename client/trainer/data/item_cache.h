@@ -15,34 +15,35 @@
 
 namespace consilium::data {
 
-/// Prepared items, as many as fit: in memory, then in a scratch file. What came first stays: each epoch needs every
-/// item once, so that throwing out the least recent would throw out the next one needed. Images of bytes take one byte
-/// a value. Thread-safe.
+/// Holds as many prepared items as fit, first in memory, then in a scratch file. It never evicts: each epoch needs
+/// every item once, so evicting the least recently used one would evict the one that is needed next. An image of bytes
+/// takes one byte for each value. Thread-safe.
 class ItemCache {
  public:
   /// @param limit    bytes in memory
-  /// @param scratch  for what is beyond; null: nothing is
+  /// @param scratch  holds items beyond the limit; null: they aren't kept
   explicit ItemCache(std::uint64_t limit, std::shared_ptr<ScratchFile> scratch = nullptr)
       : limit_(limit), scratch_(std::move(scratch)) {}
   ~ItemCache();
   ItemCache(const ItemCache&) = delete;
   ItemCache& operator=(const ItemCache&) = delete;
 
-  /// Returns a copy; nothing where it isn't there, or where the scratch file doesn't give back what was written.
+  /// Returns a copy of the item. Returns nothing if the item isn't cached, or if the scratch file doesn't return what
+  /// was written.
   [[nodiscard]] std::optional<PreparedItem> find(std::uint64_t key) const;
-  /// Keeps a copy if there is room.
+  /// Stores a copy if there is room.
   void keep(std::uint64_t key, const PreparedItem& item);
-  /// Bytes held in memory.
+  /// Returns the number of bytes held in memory.
   [[nodiscard]] std::uint64_t bytes() const;
-  /// Bytes held in the scratch file.
+  /// Returns the number of bytes held in the scratch file.
   [[nodiscard]] std::uint64_t bytes_on_disk() const;
 
  private:
   struct Entry {
     PreparedItem item;            ///< without its values and its mask's classes
-    std::vector<std::byte> data;  ///< these, where they aren't in the scratch file
+    std::vector<std::byte> data;  ///< empty if they are in the scratch file
     std::optional<ScratchFile::Room> room;
-    crypto::Digest digest{};  ///< of what was written to the room
+    crypto::Digest digest{};  ///< of what was written to the scratch file
     std::size_t values = 0;
     std::size_t classes = 0;
   };

@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint64_t kMaxExamples = std::uint64_t{1} << 31;
 constexpr std::size_t kMaxNotes = 1000;
 
-/// Fails where a target names a class that the model hasn't.
+/// Fails if a target names a class that the model doesn't have.
 Result<void> check_target(const Target& target, std::int64_t classes) {
   const auto refuse = [&](std::uint64_t found) -> Result<void> {
     return fail(ErrorCode::kInvalidArgument,
@@ -42,7 +42,7 @@ Result<void> check_target(const Target& target, std::int64_t classes) {
   return {};
 }
 
-/// Adds one to each class that a target holds; all of them are below counts.size().
+/// Adds one to the count of each class in a target. All of them must be below counts.size().
 void count_classes(const Target& target, std::vector<std::uint64_t>& counts) {
   if (const auto* label = std::get_if<ClassLabel>(&target)) {
     ++counts[label->value];
@@ -72,15 +72,15 @@ crypto::Digest digest_of(const Volume& image) {
 
 }  // namespace
 
-/// What reading an item once found.
+/// The findings of the first reading of an item.
 struct ItemSet::Checked {
   std::int64_t planes = 0;
   std::optional<Error> unreadable;
   std::optional<Error> wrong_target;
   crypto::Digest digest{};
   std::vector<double> sums, squares;  ///< of each channel, over the item's planes
-  double values = 0.0;                ///< of each channel
-  std::vector<std::uint64_t> held;    ///< planes that hold each class
+  double values = 0.0;                ///< number of values in each channel
+  std::vector<std::uint64_t> held;    ///< number of planes that hold each class
 };
 
 ItemSet::Checked ItemSet::check_one(std::size_t index, std::int64_t classes) const {

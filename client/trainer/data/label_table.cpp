@@ -22,7 +22,7 @@ TargetKind kind_of(const trainer::LabelSource& labels) {
   return labels.boxes.empty() ? TargetKind::kClass : TargetKind::kBoxes;
 }
 
-/// The columns that a description names, found in the table.
+/// The indices in the table of the columns that a description names.
 struct Columns {
   std::size_t key = 0;
   std::optional<std::size_t> patient, split, class_label, mask;

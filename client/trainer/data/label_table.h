@@ -13,10 +13,10 @@
 
 namespace consilium::data {
 
-/// What a site's labels say of each key: rows of a table, a boxes file, or a folder of masks.
+/// The labels of a site, by key. They come from the rows of a table, a boxes file, or a folder of masks.
 class LabelTable {
  public:
-  /// What stands in a table's row.
+  /// The content of one row of a table.
   struct Row {
     std::string key;
     std::string origin;  ///< "labels.csv, line 17"
@@ -25,20 +25,20 @@ class LabelTable {
     ListedTarget target;
   };
 
-  /// Reads everything that `labels` and `split` name. Errors name file, line and column, and no cell but a split's or a
-  /// class's name.
+  /// Reads everything that `labels` and `split` name. Errors name the file, the line and the column, but quote no cell
+  /// except the name of a split or a class.
   static Result<LabelTable> read(const DatasetFolder& folder, const trainer::DataSource& source);
 
   [[nodiscard]] TargetKind kind() const { return kind_; }
-  /// Names of classes or labels; empty where they are numbers.
+  /// Returns the names of the classes or labels; empty if they are numbers.
   [[nodiscard]] const std::vector<std::string>& classes() const { return classes_; }
-  /// Whether a table lists the items.
+  /// Returns true if a table lists the items.
   [[nodiscard]] bool has_table() const { return has_table_; }
-  /// Rows in the table's order; keys are all different.
+  /// Returns the rows in the table's order; all keys are different.
   [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
   [[nodiscard]] const Row* find(std::string_view key) const;
-  /// Completes an item whose file has this name: the table's row, or boxes or a mask by the file's name. Fails with
-  /// kNotFound where nothing is said about it.
+  /// Sets the patient, split and target of an item whose file has this name: from the table's row, or from boxes or a
+  /// mask that have the file's name. Fails with kNotFound if the labels say nothing about it.
   Result<void> label(std::string_view key, std::string_view file, Item& item) const;
 
  private:
@@ -50,11 +50,11 @@ class LabelTable {
   std::vector<Row> rows_;
   std::map<std::string, std::size_t, std::less<>> by_key_;
   std::optional<std::map<std::string, Boxes, std::less<>>> boxes_;
-  std::map<std::string, std::filesystem::path, std::less<>> masks_;  ///< by the stem of their names
+  std::map<std::string, std::filesystem::path, std::less<>> masks_;  ///< by file name without extension
   bool mask_folder_ = false;
 };
 
-/// Reads "train", "val" or "validation", "test", in any case.
+/// Reads "train", "val" or "validation", "test", in upper or lower case.
 [[nodiscard]] std::optional<job::Split> split_named(std::string_view text);
 
 }  // namespace consilium::data

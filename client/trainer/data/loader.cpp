@@ -73,7 +73,7 @@ Result<PreparedItem> Loader::load(std::int64_t row, const Draw& draw) const {
   const ExampleKey key = keys()[static_cast<std::size_t>(row)];
   const Preparation& preparation = set_->preparation();
   CONSILIUM_ASSIGN(PreparedItem item, set_->prepared(key));
-  // The stream's name ends with the example, so that no example's changes depend on another's.
+  // The stream's name ends with the example, so one example's augmentation doesn't depend on another's.
   const std::string name = random_ ? fmt::format("{}/{}/{}", draw.site, draw.epoch, row) : fmt::format("{}", row);
   RandomStream stream(random_ ? draw.seed : 0, RandomPurpose::kAugmentation, random_ ? draw.round : 0, name);
   if (!random_ && set_->are_windowed()) {

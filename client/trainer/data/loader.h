@@ -15,7 +15,7 @@
 
 namespace consilium::data {
 
-/// What the random changes of examples are drawn from, with the number of the example.
+/// Determines, together with an example's number, the random stream of its augmentation.
 struct Draw {
   std::uint64_t seed = 0;
   std::uint32_t round = 0;
@@ -23,30 +23,31 @@ struct Draw {
   std::uint32_t epoch = 0;
 };
 
-/// Loads the examples of one split, ahead of who needs them. What an example is depends on its number and the draw
-/// alone, not on threads, cache or order. One caller at a time.
+/// Loads the examples of one split ahead of their use. An example depends only on its number and the draw, not on
+/// threads, cache or order. Only one thread may call it at a time.
 class Loader {
  public:
-  /// @param random  true: the examples to train on, changed at random. False: the cases to evaluate on; patches are
-  ///                drawn from a fixed seed, or are whole images where the set's are_windowed(), padded to a patch's
-  ///                size
+  /// @param random  true: loads training examples, with random augmentation. False: loads the cases for evaluation;
+  /// patches are cut at places drawn from a fixed seed, except that if the set's are_windowed(), whole images are
+  /// loaded and padded to at least a patch's size
   Loader(std::shared_ptr<const ItemSet> set, job::Split split, bool random);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
   [[nodiscard]] std::size_t size() const { return keys().size(); }
-  /// What each row is.
+  /// Returns the item, plane and patch of each row.
   [[nodiscard]] const std::vector<ExampleKey>& keys() const {
     return random_ ? set_->examples(split_) : set_->cases(split_);
   }
-  /// Begins an epoch: threads load the examples in this order, some ahead of what was taken.
+  /// Starts an epoch: threads load the examples in this order, up to a limited number ahead of take().
   void begin(const Draw& draw, std::span<const std::int64_t> order);
-  /// Returns an example, normalised: at once where it is the next of the order, else loaded now.
+  /// Returns an example, normalised. It is taken from those loaded ahead if it is the next in the order; otherwise it
+  /// is loaded now.
   Result<PreparedItem> take(std::int64_t row);
 
  private:
-  /// Examples that may lie ready for each thread, and bytes of all of them together.
+  /// The maximum number of examples that may be ready for each thread, and the maximum bytes of all of them together.
   static constexpr std::size_t kAhead = 16;
   static constexpr std::size_t kAheadBytes = std::size_t{256} << 20;
 
@@ -69,9 +70,9 @@ class Loader {
   std::condition_variable_any changed_;
   Draw draw_;
   std::vector<std::int64_t> order_;
-  std::vector<Slot> slots_;  ///< a ring: place i of the order has slot i modulo its size
-  std::size_t taken_ = 0;    ///< places of the order that were taken
-  std::size_t begun_ = 0;    ///< places that a thread has begun
+  std::vector<Slot> slots_;  ///< a ring: the example at place i of the order uses slot i modulo the number of slots
+  std::size_t taken_ = 0;    ///< number of places in the order that were taken
+  std::size_t begun_ = 0;    ///< number of places that a thread has started on
   std::vector<std::jthread> workers_;
 };
 

@@ -23,7 +23,7 @@ std::string shown(std::string_view text) {
   return result;
 }
 
-/// Reads the few Python literals that numpy writes, from front to back.
+/// Reads the few kinds of Python literals that numpy writes, from front to back.
 class Literals {
  public:
   explicit Literals(std::string_view text) : rest_(text) {}
@@ -109,7 +109,7 @@ Result<std::vector<std::uint64_t>> shape_of(Literals& literals) {
   return shape;
 }
 
-/// The three members as they are found.
+/// The three members of the header, as found so far.
 struct Members {
   std::optional<std::string_view> descr;
   std::optional<bool> fortran;

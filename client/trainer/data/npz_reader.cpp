@@ -12,13 +12,13 @@
 namespace consilium::data {
 namespace {
 
-/// An array opened up to its data, sizes checked.
+/// An array that is opened up to its data, with its sizes checked.
 struct OpenArray {
   std::unique_ptr<ByteSource> source;
   ArrayHeader header;
 };
 
-/// @param budget bytes that may still be decoded; what the array takes is subtracted
+/// @param budget bytes that may still be decoded; the array's bytes are subtracted
 Result<OpenArray> open_array(const ZipArchive& archive, const std::string& entry, std::uint64_t& budget) {
   CONSILIUM_ASSIGN(const std::uint64_t entry_bytes, archive.size_of(entry));
   OpenArray array;
@@ -43,7 +43,7 @@ Result<Values> images(const ZipArchive& archive, const std::string& entry, const
   return values;
 }
 
-/// What the examples of a split are to give, and of which kind it is.
+/// The targets of a split's examples, and their kind.
 struct SplitTargets {
   TargetKind kind = TargetKind::kClass;
   std::vector<std::uint16_t> labels;
@@ -68,7 +68,7 @@ Result<SplitTargets> targets(const ZipArchive& archive, const std::string& entry
   return found;
 }
 
-/// Takes a split's kind of target; the training split comes first and decides it for the others.
+/// Checks a split's kind of target. The training split comes first and sets it for the others.
 Result<void> take_kind(const SplitTargets& found, const Split& split, Dataset& dataset) {
   if (&split == &dataset.train) dataset.target = found.kind;
   if (found.labels.empty()) return {};

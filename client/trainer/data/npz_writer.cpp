@@ -17,7 +17,7 @@ struct Discarder {
   void operator()(zip_t* archive) const { zip_discard(archive); }
 };
 
-/// Bytes of a .npy header (format 1.0), padded so that the data begin at a multiple of 64.
+/// Returns a .npy header (format 1.0), padded so that the data begin at a multiple of 64 bytes.
 std::string npy_header(std::string_view descr, const std::vector<std::size_t>& shape) {
   std::string dictionary =
       fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({},), }}", descr, fmt::join(shape, ", "));
@@ -29,7 +29,7 @@ std::string npy_header(std::string_view descr, const std::vector<std::size_t>& s
   return header + dictionary;
 }
 
-/// An archive under construction, and the small buffers that libzip reads when it is closed.
+/// A zip archive being built, and the small buffers that libzip reads when the archive is closed.
 class Writer {
  public:
   explicit Writer(zip_t* archive) : archive_(archive) {}
@@ -69,7 +69,7 @@ class Writer {
     return fail(ErrorCode::kInternal, fmt::format("cannot be written: {}", zip_strerror(archive_.get())));
   }
 
-  std::list<std::string> buffers_;  // before archive_, which may still refer to it while it is discarded
+  std::list<std::string> buffers_;  // declared before archive_, which may still refer to them when it is discarded
   std::unique_ptr<zip_t, Discarder> archive_;
 };
 

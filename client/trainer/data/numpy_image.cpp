@@ -18,7 +18,7 @@
 namespace consilium::data {
 namespace {
 
-/// An array opened up to its data, and what must outlive it.
+/// An array that is opened up to its data, and the objects that must outlive it.
 struct OpenImage {
   std::optional<ZipArchive> archive;
   std::unique_ptr<ByteSource> source;
@@ -46,7 +46,7 @@ Result<OpenImage> open_image(const std::filesystem::path& file, std::uint64_t li
   return image;
 }
 
-/// [C, H, W] or [C, D, H, W] of an array of this shape, and whether its channels lie last.
+/// Returns [C, H, W] or [C, D, H, W] for an array of this shape, and whether its channels come last.
 Result<std::pair<std::vector<std::int64_t>, bool>> layout_of(const std::vector<std::uint64_t>& array) {
   constexpr std::uint64_t most = std::uint64_t{1} << 20;
   std::vector<std::int64_t> sides;

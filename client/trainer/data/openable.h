@@ -5,8 +5,8 @@
 
 namespace consilium::data {
 
-/// Opens every file of a data set for reading and closes it again, reads tables and the headers of arrays, and no
-/// image. Fails with the first file that can't be opened, by its name in the data set, and with what a table or header
+/// Opens every file of a data set for reading and closes it again. Also reads tables and the headers of arrays, but no
+/// image. Fails with the first file that can't be opened, named as in the data set, or with what a table or a header
 /// lacks.
 Result<void> open_every_file(const trainer::DataSource& source);
 

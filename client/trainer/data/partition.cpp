@@ -33,7 +33,7 @@ Indices shuffled(std::size_t count, RandomStream& stream) {
   return indices;
 }
 
-/// Share `index` of `whole` dealt out to `parts`: the first ones get what is left over.
+/// Returns part `index` of `whole` when it is divided into `parts`; the first parts get the remainder.
 std::size_t share(std::size_t whole, std::size_t parts, std::size_t index) {
   return whole / parts + (index < whole % parts ? 1 : 0);
 }
@@ -70,7 +70,7 @@ Result<std::vector<Indices>> deal_shards(Indices indices, const Split& train, co
   return dealt;
 }
 
-/// Draws the logarithm of a Gamma(shape, 1) variable (Marsaglia and Tsang 2000, with their boost for shape < 1): the
+/// Draws the logarithm of a Gamma(shape, 1) variable (Marsaglia and Tsang 2000, with their boost for shape < 1). The
 /// variable itself would underflow for small shapes.
 double log_gamma_draw(RandomStream& stream, double shape) {
   const double d = shape + 1.0 - 1.0 / 3.0;
@@ -86,7 +86,8 @@ double log_gamma_draw(RandomStream& stream, double shape) {
   }
 }
 
-/// Draws class shares from Dir(alpha x prior); a class of prior 0 gets 0. The largest share is scaled to 1.
+/// Draws class shares from Dir(alpha x prior); a class with prior 0 gets 0. The shares are scaled so that the largest
+/// is 1.
 std::vector<double> draw_shares(RandomStream& stream, double alpha, const std::vector<double>& prior) {
   std::vector<double> logs;
   for (const double p : prior)
@@ -96,8 +97,8 @@ std::vector<double> draw_shares(RandomStream& stream, double alpha, const std::v
   return logs;
 }
 
-/// Draws a class by these shares among the pools that still hold something; by the pools' sizes where none of them has
-/// a share.
+/// Draws a class according to these shares, among the pools that aren't empty. If none of those pools has a share,
+/// draws according to the pools' sizes.
 std::size_t draw_class(RandomStream& stream, const std::vector<double>& shares, const std::vector<Indices>& pools) {
   std::vector<double> weights(pools.size(), 0.0);
   double sum = 0.0;
@@ -132,7 +133,7 @@ std::vector<Indices> deal_dirichlet(const Indices& indices, const Dataset& whole
     streams.push_back(stream_of(seed, fmt::format("dirichlet {}", site)));
     shares.push_back(draw_shares(streams.back(), spec.alpha, prior));
   }
-  // In turns, so that classes run out for all sites alike and not for the last ones.
+  // Sites draw in turn, so that classes run out for all sites alike rather than for the last ones.
   std::vector<Indices> dealt(spec.sites);
   for (std::size_t drawn = 0; drawn < indices.size(); ++drawn) {
     const std::size_t site = drawn % spec.sites;
@@ -184,7 +185,7 @@ tl::unexpected<Error> malformed(std::string_view text) {
                   kMaxShards, kMaxAlpha, text.substr(0, 60)));
 }
 
-/// Reads a number that takes up the whole text.
+/// Parses a number that must take up the whole text.
 template <class T>
 bool parse_number(std::string_view text, T& value) {
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);

@@ -12,7 +12,7 @@ constexpr std::array<Colour, 6> kColours{
 constexpr Colour kBlack{0, 0, 0};
 constexpr std::int64_t kLetterWidth = 5;
 
-/// A letter of 5 x 7 pixels: a number of five bits for each row, the left pixel the highest bit.
+/// A letter of 5 x 7 pixels. Each row is a five-bit number whose highest bit is the left pixel.
 struct Letter {
   char letter;
   std::array<std::uint8_t, kTextHeight> rows;
@@ -96,7 +96,8 @@ void add_chunk(std::string& png, const char* type, const std::string& data) {
 }
 
 /// Encodes rows of samples.
-/// @param kind  PNG's colour type   @param palette  a PLTE chunk's content, or empty
+/// @param kind     PNG's colour type
+/// @param palette  the content of a PLTE chunk, or empty
 Result<std::string> encode_png(std::string_view samples, std::size_t width, std::size_t height, char kind,
                                const std::string& palette) {
   const std::size_t row_bytes = height == 0 ? 0 : samples.size() / height;

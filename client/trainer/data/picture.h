@@ -14,7 +14,7 @@
 
 namespace consilium::data {
 
-/// A picture of 8-bit colours.
+/// A picture with 8-bit colours.
 struct Picture {
   std::size_t width = 0;
   std::size_t height = 0;
@@ -23,30 +23,31 @@ struct Picture {
 
 using Colour = std::array<std::uint8_t, 3>;
 inline constexpr Colour kWhite{255, 255, 255};
-/// The colour that the n-th class is drawn in, from 0; they repeat after six.
+/// Returns the colour of the n-th class, counted from 0. Colours repeat after six classes.
 [[nodiscard]] Colour colour_of(std::size_t index);
 
-/// Rows of a letter, and the columns from one letter to the next, in pixels.
+/// The height of a letter, and the distance from one letter to the next, in pixels.
 inline constexpr std::int64_t kTextHeight = 7;
 inline constexpr std::int64_t kTextStep = 6;
 
-/// A rectangle of a picture that is drawn into; what would lie beside it isn't drawn. The picture outlives it.
+/// A rectangle of a picture to draw in. Whatever would fall outside it isn't drawn. The picture must outlive the
+/// canvas.
 class Canvas {
  public:
   Canvas(Picture& picture, std::size_t left, std::size_t top, std::int64_t width, std::int64_t height)
       : picture_(picture), left_(left), top_(top), width_(width), height_(height) {}
 
   void put(std::int64_t row, std::int64_t column, const Colour& colour);
-  /// Draws an image of one or three channels from the upper left, its values between their 1st and 99th hundredth
-  /// stretched to black and white.
+  /// Draws an image of one or three channels, starting at the upper left. The range from the 1st to the 99th percentile
+  /// of its values is stretched to black and white.
   void draw(const Volume& image);
-  /// Draws the pixels whose right or lower neighbour has another class, in the colour of the class (class 1's is the
-  /// first).
+  /// Draws the pixels whose right or lower neighbour has another class, in the colour of their class (class 1 has the
+  /// first colour).
   void draw_outline(const Mask& mask);
-  /// Draws the frame of a box, cut at the edges.
+  /// Draws the outline of a box, clipped to the canvas.
   void draw_frame(const Box& box, const Colour& colour);
-  /// Writes text on black. Letters are capitals; what isn't a letter, a digit or one of " .,:;-_/%()+=<>?*" becomes
-  /// "?".
+  /// Writes text on a black background. Letters become capitals. The characters " .,:;-_/%()+=<>?*" and digits are
+  /// written as they are, and all others become "?".
   void write(std::int64_t row, std::int64_t column, std::string_view text, const Colour& colour);
 
  private:
@@ -59,7 +60,7 @@ class Canvas {
 
 /// Encodes a picture as PNG.
 Result<std::string> to_png(const Picture& picture);
-/// Encodes classes as a PNG with a palette: its pixels are the classes, shown in their colours on black.
+/// Encodes classes as a PNG with a palette: its pixels are the classes, shown in the classes' colours on black.
 /// @param classes  width x height, row by row
 Result<std::string> to_png(std::span<const std::uint8_t> classes, std::size_t width, std::size_t height);
 

@@ -21,7 +21,7 @@ constexpr std::int64_t kMaxVoxels = std::int64_t{1} << 31;
 
 std::string text(const Sides& sides) { return fmt::format("{} x {} x {}", sides[0], sides[1], sides[2]); }
 
-/// Two or three numbers as D, H and W.
+/// Returns two or three numbers as D, H and W.
 template <class T>
 std::array<T, 3> three(const std::vector<T>& values, T first) {
   return values.size() == 2 ? std::array<T, 3>{first, values[0], values[1]}
@@ -30,7 +30,7 @@ std::array<T, 3> three(const std::vector<T>& values, T first) {
 
 std::size_t axis_of(Slices slices) { return slices == Slices::kAxial ? 0 : slices == Slices::kCoronal ? 1 : 2; }
 
-/// Cuts or pads a target along with its image. Boxes keep the part that lies inside.
+/// Crops or pads a target together with its image. Boxes are clipped to the block.
 void cut(Target& target, const Sides& low, const Sides& sides) {
   if (auto* mask = std::get_if<Mask>(&target)) *mask = block_of(*mask, low, sides);
   if (auto* boxes = std::get_if<Boxes>(&target)) {
@@ -50,7 +50,7 @@ void cut(Target& target, const Sides& low, const Sides& sides) {
   }
 }
 
-/// Lets a block with its low corner at `low` begin where the image began.
+/// Adjusts a placement after the image was replaced by a block of it whose low corner is at `low`.
 void move(Placement& placement, const Sides& low) {
   for (std::size_t axis = 0; axis < 3; ++axis)
     placement.offset[axis] += placement.scale[axis] * static_cast<double>(low[axis]);
@@ -72,7 +72,7 @@ void stretch(PreparedItem& item, const Sides& sides) {
     item.placement.scale[axis] *= static_cast<double>(before[axis]) / static_cast<double>(sides[axis]);
 }
 
-/// Cuts to the box that holds every value above the limit; an image without any stays whole.
+/// Crops to the bounding box of all values above the limit. An image without any such value stays whole.
 void crop(PreparedItem& item, double limit, std::int64_t margin) {
   const Volume& image = item.image;
   Sides low = image.sides, high{0, 0, 0};
@@ -106,7 +106,7 @@ void apply_window(Volume& image, const std::array<double, 2>& window) {
   image.bytes = false;
 }
 
-/// Puts an image into the middle of sides, cut or padded.
+/// Centres an image in the given sides, cropping or padding it.
 void centre(PreparedItem& item, const Sides& sides) {
   Sides low{};
   for (std::size_t axis = 0; axis < 3; ++axis) {
@@ -129,7 +129,7 @@ void measure(PreparedItem& item) {
   item.deviation = deviation > 1e-6 ? static_cast<float>(deviation) : 1.0F;
 }
 
-/// A place on the foreground: a voxel of a mask, or the middle of a box.
+/// Draws a point on the foreground: a voxel of a mask, or the centre of a box.
 std::optional<Sides> draw_foreground(const Target& target, RandomStream& stream) {
   if (const auto* boxes = std::get_if<Boxes>(&target); boxes != nullptr && !boxes->boxes.empty()) {
     const Box& box = boxes->boxes[static_cast<std::size_t>(stream.below(boxes->boxes.size()))];

@@ -13,33 +13,33 @@
 
 namespace consilium::data {
 
-/// Reads one type of data set. A type is registered by its line in readers(), and by its name and keys in
-/// trainer::data_types(); nothing else knows the types.
+/// Reads one type of data set. A type is registered by an entry in readers() and by its name and keys in
+/// trainer::data_types(); no other code knows the types.
 struct Reader {
   std::string_view type;
-  /// Lists the items. `decoder` may be null where the files are numpy's.
+  /// Lists the items. `decoder` can be null if the files are numpy files.
   Result<Collection> (*list)(const trainer::DataSource& source, std::shared_ptr<ImageDecoder> decoder);
-  /// Reads whole arrays that have the model's shape already, into a data set whose shape and classes are set; null for
-  /// types of single files.
+  /// Reads whole arrays that already have the model's shape into a data set whose shape and classes are set. Null for
+  /// types that consist of single files.
   Result<void> (*arrays)(const std::filesystem::path& path, const ReadLimits& limits, Dataset& dataset);
-  /// Shape of the training images as the files have it, N first; null where `arrays` is.
+  /// Returns the shape of the training images in the files, N first. Null if `arrays` is.
   Result<std::vector<std::uint64_t>> (*array_shape)(const std::filesystem::path& path);
 };
 
 [[nodiscard]] std::span<const Reader> readers();
-/// Fails with kInvalidArgument for a type that there isn't.
+/// Fails with kInvalidArgument if there is no such type.
 Result<const Reader*> reader_of(const trainer::DataSource& source);
 
-/// Lists a data set's items, divided into splits, each patient in one of them. Files are hostile: see the readers.
-/// Errors name the data set's path, files and rows, and are for the site's own eyes.
+/// Lists a data set's items and divides them into splits, with each patient in only one split. The files are hostile
+/// input: see the readers. Errors name the data set's path, files and rows, and are only for the people at the site.
 Result<Collection> list_items(const trainer::DataSource& source, std::shared_ptr<ImageDecoder> decoder);
 
-/// Names the type by what lies at `path`, for commands that are given a path alone: a file is npz, a folder idx where
-/// MNIST's files lie in it, else image_folder.
+/// Determines the type from what is at `path`, for commands that get only a path. A file is npz; a folder is idx if it
+/// contains MNIST's files, and otherwise image_folder.
 [[nodiscard]] trainer::DataSource source_at(const std::filesystem::path& path);
 
-/// Shape of an example for a model, of an array N x H x W, N x H x W x C (C of 1, 3 or 4), N x C x H x W, N x D x H x W
-/// x C or N x F.
+/// Returns the shape of an example for a model, given an array N x H x W, N x H x W x C (with C 1, 3 or 4), N x C x H x
+/// W, N x D x H x W x C or N x F.
 Result<std::vector<std::int64_t>> model_input_of(const std::vector<std::uint64_t>& array_shape);
 
 }  // namespace consilium::data

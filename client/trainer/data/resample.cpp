@@ -6,7 +6,7 @@
 namespace consilium::data {
 namespace {
 
-/// The two neighbours of a place along one axis, and the second one's weight.
+/// The two neighbours of a point along one axis, and the second one's weight.
 struct Neighbours {
   std::size_t first = 0;
   std::size_t second = 0;
@@ -40,7 +40,8 @@ std::int64_t nearest(double place, std::int64_t side) {
   return static_cast<std::int64_t>(std::clamp(std::floor(place + 0.5), 0.0, static_cast<double>(side - 1)));
 }
 
-/// Averages each run of `width` values along an axis, centred, so that a smaller grid doesn't skip what lies between.
+/// Averages over a centred window of `width` values along an axis, so that a coarser grid doesn't skip what lies
+/// between its points.
 void smooth(std::vector<float>& values, std::size_t channels, const Sides& sides, std::size_t axis, double width) {
   const auto radius = static_cast<std::int64_t>(std::floor(width / 2.0));
   if (radius < 1) return;
@@ -66,7 +67,7 @@ void smooth(std::vector<float>& values, std::size_t channels, const Sides& sides
   }
 }
 
-/// Where a stretched voxel comes from.
+/// Returns the map from a stretched voxel to the source.
 PlaceOf stretch(const Sides& from, const Sides& to) {
   std::array<double, 3> factor{};
   for (std::size_t axis = 0; axis < 3; ++axis)

@@ -17,7 +17,7 @@
 namespace consilium::data {
 namespace {
 
-constexpr std::size_t kPiece = 1 << 18;  ///< bytes of the key stream at a time
+constexpr std::size_t kPiece = 1 << 18;  ///< bytes of the key stream generated at a time
 
 Error disk_error(const char* doing) {
   return {errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ErrorCode::kResourceExhausted : ErrorCode::kInternal,
@@ -54,7 +54,7 @@ void ScratchFile::release(std::uint64_t bytes) {
 }
 
 Result<void> ScratchFile::crypt(const Room& room, std::span<std::byte> bytes) const {
-  crypto::AesCtrStream::Counter counter{};  // the room's serial number, then a block's number within the room
+  crypto::AesCtrStream::Counter counter{};  // the room's serial number, then the block's number within the room
   for (std::size_t i = 0; i < 8; ++i) counter[7 - i] = static_cast<std::uint8_t>(room.serial >> (8 * i));
   CONSILIUM_ASSIGN(crypto::AesCtrStream stream, crypto::AesCtrStream::begin(key_, counter));
   std::vector<std::uint8_t> keystream(std::min(bytes.size(), kPiece));

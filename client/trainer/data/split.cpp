@@ -13,8 +13,8 @@
 namespace consilium::data {
 namespace {
 
-/// How many of `patients` each split gets: the shares, rounded, and one at least where the share isn't 0 and the
-/// training split keeps one.
+/// Returns how many of `patients` each split gets. These are the rounded shares, but at least one if the share isn't 0
+/// and the training split keeps one.
 std::array<std::size_t, 3> sizes_of(std::size_t patients, const std::array<double, 3>& shares) {
   std::array<std::size_t, 3> sizes{patients, 0, 0};
   for (const std::size_t split : {std::size_t{2}, std::size_t{1}}) {
@@ -45,7 +45,8 @@ void split_by_patient(std::vector<Item>& items, const trainer::SplitSource& spli
   std::sort(ranked.begin(), ranked.end());
   const auto sizes = sizes_of(ranked.size(), split.shares);
   for (std::size_t i = 0; i < ranked.size(); ++i) {
-    // The training patients come last: they are the ones that a new patient pushes on.
+    // The training patients come last: a new patient shifts those ranked after it, which changes nothing within the
+    // training split.
     splits[ranked[i].second] = i < sizes[2]              ? job::Split::kTest
                                : i < sizes[2] + sizes[1] ? job::Split::kVal
                                                          : job::Split::kTrain;

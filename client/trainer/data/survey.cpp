@@ -11,7 +11,7 @@
 namespace consilium::data {
 namespace {
 
-/// What one item holds.
+/// The content of one item.
 struct Seen {
   std::optional<Error> unreadable;
   std::vector<std::int64_t> shape;
@@ -19,7 +19,7 @@ struct Seen {
   bool has_spacing = false;
   Range values;
   crypto::Digest digest{};
-  std::map<std::size_t, std::uint64_t> classes;  ///< pixels or boxes of each; 1 for a class or label
+  std::map<std::size_t, std::uint64_t> classes;  ///< number of pixels or boxes of each class; 1 for a class or label
 };
 
 void digest_pixels(const DecodedImage& image, Seen& seen) {
@@ -71,7 +71,7 @@ Seen look_at(const Collection& collection, const Item& item, const trainer::Data
   return seen;
 }
 
-/// Adds to a list of counts that grows.
+/// Adds to an entry of a list of counts, which grows as needed.
 void add_to(std::vector<std::uint64_t>& counts, std::size_t index, std::uint64_t count) {
   if (counts.size() <= index) counts.resize(index + 1, 0);
   counts[index] += count;

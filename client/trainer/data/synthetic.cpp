@@ -11,13 +11,13 @@
 namespace consilium::data {
 namespace {
 
-constexpr double kSizeMean = 4.0, kSizeDeviation = 2.0;  // of the logarithm of a site's size
+constexpr double kSizeMean = 4.0, kSizeDeviation = 2.0;  // mean and deviation of the logarithm of a site's size
 constexpr std::size_t kSmallestSite = 50;
 constexpr std::size_t kLargestSite = 1'000'000;
 constexpr double kVarianceExponent = -1.2;
 constexpr double kTrainShare = 0.9;
 
-/// The softmax regression that labels a site's examples.
+/// The softmax regression model that labels a site's examples.
 struct Labeller {
   std::vector<double> weights;  ///< features x classes
   std::vector<double> biases;

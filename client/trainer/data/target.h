@@ -9,9 +9,9 @@
 
 namespace consilium::data {
 
-/// What a model is to say of an item.
+/// What a model predicts for an item.
 enum class TargetKind : std::uint8_t { kClass, kLabels, kMask, kBoxes };
-/// "class", "labels", "mask" or "boxes".
+/// Returns "class", "labels", "mask" or "boxes".
 [[nodiscard]] std::string_view name_of(TargetKind kind);
 
 /// One of several classes.
@@ -28,12 +28,13 @@ struct LabelVector {
 
 /// A class for each pixel or voxel.
 struct Mask {
-  std::vector<std::int64_t> shape;  ///< [H, W] or [D, H, W], the image's without its channels
+  std::vector<std::int64_t> shape;  ///< [H, W] or [D, H, W], the image's shape without its channels
   std::vector<std::uint8_t> classes;
   bool operator==(const Mask&) const = default;
 };
 
-/// A rectangle in pixels: left, top, right and bottom edge. A pixel (column c, row r) covers c to c + 1 and r to r + 1.
+/// A rectangle in pixels: its left, top, right and bottom edges. The pixel in column c and row r extends from c to c +
+/// 1 and from r to r + 1.
 struct Box {
   float left = 0.0F;
   float top = 0.0F;
@@ -44,19 +45,19 @@ struct Box {
 };
 struct Boxes {
   std::vector<Box> boxes;
-  /// Size of the image that they were drawn in, where the file says it; 0 where it doesn't.
+  /// The size of the image that the boxes were drawn in, if the file states it; otherwise 0.
   std::int64_t width = 0;
   std::int64_t height = 0;
   bool operator==(const Boxes&) const = default;
 };
 
-/// A mask that is read when its item is.
+/// A mask that is read together with its item.
 struct MaskFile {
   std::filesystem::path file;
   bool operator==(const MaskFile&) const = default;
 };
 
-/// A target as the list of items has it, and as it is when its item was loaded.
+/// A target as the list of items holds it, and the target after its item was loaded.
 using ListedTarget = std::variant<ClassLabel, LabelVector, MaskFile, Boxes>;
 using Target = std::variant<ClassLabel, LabelVector, Mask, Boxes>;
 

@@ -17,7 +17,7 @@ std::size_t offset(const Sides& sides, std::int64_t d, std::int64_t h, std::int6
   return static_cast<std::size_t>((d * sides[1] + h) * sides[2] + w);
 }
 
-/// Copies a block of one plane; what lies outside of the source keeps its value.
+/// Copies a block of one channel; positions outside the source keep the value they have.
 template <class T>
 void copy_block(const T* from, const Sides& from_sides, const Sides& low, T* to, const Sides& to_sides) {
   const std::int64_t first = std::max<std::int64_t>(0, -low[2]);
@@ -33,9 +33,10 @@ void copy_block(const T* from, const Sides& from_sides, const Sides& low, T* to,
   }
 }
 
-/// Where the voxels of a plane lie: its columns and rows run along two of the volume's axes, and it is one voxel deep.
+/// Returns the affine of a plane's voxels. Its columns and rows run along two of the volume's axes, and it is one voxel
+/// deep.
 Affine plane_of_space(const Affine& space, std::size_t axis, std::int64_t index) {
-  // Columns of the matrix belong to W, H and D.
+  // The columns of the matrix correspond to W, H and D.
   const std::size_t cut = 2 - axis, columns = axis == 2 ? 1 : 0, rows = axis == 0 ? 1 : 2;
   Affine plane{};
   for (std::size_t row = 0; row < 12; row += 4) {
@@ -120,7 +121,7 @@ Result<Mask> to_mask(const DecodedImage& image, const std::optional<double>& thr
   const std::size_t plane =
       static_cast<std::size_t>(sides[0]) * static_cast<std::size_t>(sides[1]) * static_cast<std::size_t>(sides[2]);
   mask.classes.resize(plane);
-  // A mask that was saved in colour is grey in all its channels: the first one says it.
+  // A mask that was saved in colour is grey, with equal channels, so the first channel is enough.
   const auto fill = [&](const auto& pixels) -> Result<void> {
     for (std::size_t i = 0; i < plane; ++i) {
       const auto value = static_cast<double>(pixels[i]);

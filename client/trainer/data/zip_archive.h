@@ -12,7 +12,8 @@
 
 namespace consilium::data {
 
-/// A zip file open for reading. Entries are stored or deflated, neither encrypted nor repeated. Not thread-safe.
+/// A zip file open for reading. Entries must be stored or deflated; they may be neither encrypted nor repeated. Not
+/// thread-safe.
 class ZipArchive {
  public:
   static Result<ZipArchive> open(const std::filesystem::path& file);
@@ -21,12 +22,12 @@ class ZipArchive {
   ZipArchive& operator=(ZipArchive&&) noexcept;
 
   [[nodiscard]] bool contains(const std::string& entry) const;
-  /// Names of the entries, sorted.
+  /// Returns the names of the entries, sorted.
   [[nodiscard]] std::vector<std::string> names() const;
-  /// Returns the declared size of an entry that is there, inflated. Fails where it is more than its compressed bytes
-  /// can hold, or the entry is encrypted or compressed in another way.
+  /// Returns the declared uncompressed size of an entry, which must exist. Fails if its compressed bytes can't hold
+  /// that much, or if the entry is encrypted or compressed in another way.
   [[nodiscard]] Result<std::uint64_t> size_of(const std::string& entry) const;
-  /// Opens an entry that is there; the archive must outlive what is returned.
+  /// Opens an entry, which must exist. The archive must outlive the returned source.
   [[nodiscard]] Result<std::unique_ptr<ByteSource>> open_entry(const std::string& entry) const;
 
  private:

@@ -5,7 +5,7 @@
 
 namespace consilium::decode {
 
-/// The bytes of a file, or of a part of one.
+/// The bytes of a file, or of part of one.
 using Bytes = std::span<const std::uint8_t>;
 
 }  // namespace consilium::decode

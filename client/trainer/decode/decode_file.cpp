@@ -19,7 +19,7 @@ namespace consilium::decode {
 
 namespace {
 
-/// Headers and tags besides the pixels, of a file that was compressed.
+/// The most that a compressed file may hold besides its pixels: headers and tags.
 constexpr std::uint64_t kMaxHeaderBytes = std::uint64_t{256} << 20;
 constexpr std::size_t kBeginningBytes = 1024;
 
@@ -35,7 +35,7 @@ bool is_tiff(Bytes file) {
          begins_with(file, "MM\0+"sv);
 }
 
-/// DICOM files have their mark behind a preamble that may hold anything, so the other formats are looked for first.
+/// A DICOM file has its signature after a preamble that may hold anything, so the other formats are tried first.
 Result<data::DecodedImage> decode_unpacked(Bytes file, const data::DecodeOptions& options) {
   if (is_nifti(file)) return decode_nifti(file, options);
   if (begins_with(file, "\x89PNG\r\n\x1a\n")) return decode_png(file, options);

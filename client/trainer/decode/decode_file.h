@@ -6,15 +6,15 @@
 
 namespace consilium::decode {
 
-/// Decodes a DICOM, NIfTI, PNG, JPEG or TIFF file, recognised by its bytes; DICOM and NIfTI may be compressed with
-/// gzip. Calls libraries that crash on some broken files: hostile bytes belong into a process that may die
-/// (docs/formats/decoder_protocol.md), for which ProcessDecoder stands. Errors are those of data::ImageDecoder, without
-/// the file's name.
+/// Decodes a DICOM, NIfTI, PNG, JPEG or TIFF file, which is recognised from its bytes. DICOM and NIfTI may be
+/// compressed with gzip. The libraries that this calls crash on some broken files, so hostile bytes must only be
+/// decoded in a process that may die (docs/formats/decoder_protocol.md); ProcessDecoder provides one. Fails as
+/// data::ImageDecoder does, but without the file's name.
 Result<data::DecodedImage> decode_file(Bytes file, const data::DecodeOptions& options);
 
-/// Does once what the libraries would do at their first call: loads DICOM's data dictionary, registers the codecs and
-/// keeps the libraries from printing. Call it before the process gives up opening files. Fails with kNotFound where the
-/// dictionary is missing.
+/// Does the setup that the libraries would otherwise do at their first call: loads DICOM's data dictionary, registers
+/// the codecs and stops the libraries from printing. Call it before the process gives up opening files. Fails with
+/// kNotFound if the dictionary is missing.
 Result<void> set_up_libraries();
 
 }  // namespace consilium::decode

@@ -24,14 +24,14 @@ constexpr double kMaxValue = 1e300;
 constexpr std::uint64_t kMaxRecordSide = 0x7fffffff;
 constexpr std::uint64_t kMaxSignal = 64;
 constexpr std::array kElements{Element::kUint8, Element::kUint16, Element::kInt16, Element::kInt32, Element::kFloat32};
-/// The codes that a decoder's answer may have.
+/// The error codes that a decoder's answer may have.
 constexpr std::array kCodes{ErrorCode::kInvalidArgument, ErrorCode::kResourceExhausted, ErrorCode::kInternal};
 
 tl::unexpected<Error> out_of_turn(std::string what) {
   return fail(ErrorCode::kDataLoss, "decoder protocol: " + std::move(what));
 }
 
-/// Keeps what can be printed, so that a file can't write into a terminal through its error.
+/// Keeps only printable characters, so that a file can't control a terminal through its error.
 std::string printable(std::string_view text) {
   std::string clean(text.substr(0, trainer::kMaxMessageBytes));
   std::ranges::replace_if(

@@ -9,33 +9,33 @@
 #include "client/trainer/decode/pixel_values.h"
 #include "common/error/error.h"
 
-/// The records between a trainer and its decoder (docs/formats/decoder_protocol.md). Each end takes the other's bytes
-/// for hostile.
+/// The records between a trainer and its decoder (docs/formats/decoder_protocol.md). Each side treats the other's bytes
+/// as hostile.
 namespace consilium::decode {
 
 inline constexpr std::uint64_t kMaxImageBytes = std::uint64_t{1} << 40;
 inline constexpr std::uint32_t kMaxCpuSeconds = 86'400;
 inline constexpr std::uint64_t kMaxWorkers = 256;
 
-/// Asks a worker to decode the file whose descriptor comes beside the record.
+/// Asks a worker to decode a file. The file's descriptor comes with the record.
 struct DecodeRequest {
   data::DecodeOptions options;
   std::uint32_t cpu_seconds = 60;
   bool operator==(const DecodeRequest& other) const;
 };
 
-/// A worker's answer: an image without its pixels. Those follow the record where the request wasn't for the header
-/// alone: as many elements as the shape's product, little-endian.
+/// A worker's answer: an image without its pixels. Unless the request was only for the header, the pixels follow the
+/// record: as many elements as the product of the shape, little-endian.
 struct DecodedHeader {
   data::DecodedImage image;
   Element element = Element::kUint8;
 };
 
-/// Asks the decoder's parent process for a worker; one end of its socket comes beside the answer.
+/// Asks the decoder's parent process for a worker. One end of the worker's socket comes with the answer.
 struct StartWorker {
   bool operator==(const StartWorker&) const = default;
 };
-/// Asks the parent to end a worker, if it hasn't ended by itself.
+/// Asks the parent to end a worker if it hasn't ended by itself.
 struct EndWorker {
   std::uint64_t worker = 0;
   bool operator==(const EndWorker&) const = default;
@@ -46,7 +46,7 @@ struct WorkerStarted {
   std::uint64_t worker = 0;
   bool operator==(const WorkerStarted&) const = default;
 };
-/// How a worker ended: by a signal, or (signal 0) by its own exit.
+/// How a worker ended: by a signal, or (signal 0) by exiting.
 struct WorkerEnded {
   std::uint64_t worker = 0;
   std::uint64_t signal = 0;
@@ -58,17 +58,17 @@ using ParentReply = std::variant<WorkerStarted, WorkerEnded, Error>;
 [[nodiscard]] std::string encode(const DecodeRequest& request);
 [[nodiscard]] std::string encode(const ParentRequest& request);
 [[nodiscard]] std::string encode(const ParentReply& reply);
-/// Encodes what stands before an image's pixels, or the reason why there is none.
+/// Encodes the header that precedes an image's pixels, or the error if there is no image.
 [[nodiscard]] std::string encode(const Result<data::DecodedImage>& outcome);
 
-/// Parses a record. Fails with kDataLoss where the peer breaks the protocol.
+/// Parses a record. Fails with kDataLoss if the peer violates the protocol.
 Result<DecodeRequest> parse_decode_request(std::string_view json);
 Result<ParentRequest> parse_parent_request(std::string_view json);
 Result<ParentReply> parse_parent_reply(std::string_view json);
 
-/// What a worker answered: the header of an image, or its error.
+/// A worker's answer: the header of an image, or an error.
 using DecodeReply = std::variant<DecodedHeader, Error>;
-/// @param options  of the request: the image may not be larger than they allow
+/// @param options  of the request; an image larger than they allow is rejected
 Result<DecodeReply> parse_decode_reply(std::string_view json, const data::DecodeOptions& options);
 
 }  // namespace consilium::decode

@@ -25,7 +25,7 @@ namespace {
 using trainer::Descriptor;
 using trainer::RecordChannel;
 
-/// A file mapped for reading. Where it is cut shorter meanwhile, reading ends the process by SIGBUS.
+/// A file that is mapped for reading. If it is truncated meanwhile, reading ends the process with SIGBUS.
 class MappedFile {
  public:
   MappedFile(const void* data, std::size_t size) : data_(data), size_(size) {}
@@ -39,9 +39,9 @@ class MappedFile {
   std::size_t size_;
 };
 
-/// What a decoder holds besides an image's pixels: the libraries, a file's headers.
+/// The memory that a decoder uses besides an image's pixels: for the libraries and a file's headers.
 constexpr std::uint64_t kOtherMemory = std::uint64_t{512} << 20;
-/// The pixels may lie in memory three times: in a library, as samples, and as the image's values.
+/// The pixels can be in memory three times: in a library, as samples, and as the image's values.
 constexpr std::uint64_t kCopies = 3;
 
 /// A sanitizer maps far more memory than it uses.
@@ -51,7 +51,7 @@ constexpr bool kSanitized = true;
 constexpr bool kSanitized = false;
 #endif
 
-/// What computing needs; every other call fails with EPERM.
+/// The calls that computing needs; every other call fails with EPERM.
 constexpr std::array kAllowed{
     SYS_read,
     SYS_write,
@@ -98,7 +98,7 @@ void set_soft_limit(__rlimit_resource_t resource, std::uint64_t value) {
   setrlimit(resource, &limit);
 }
 
-/// CPU seconds that this process has used, rounded up.
+/// Returns the CPU seconds that this process has used, rounded up.
 std::uint64_t used_cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -150,11 +150,11 @@ Result<void> answer(RecordChannel& channel, const trainer::Record& record) {
 std::vector<sock_filter> worker_filter() {
   process::SystemCallFilter filter;
   for (const int call : kAllowed) filter.allow_when(call, {});
-  // Memory that can be executed is none of decoding's business.
+  // Decoding needs no executable memory.
   filter.allow_when(SYS_mmap, {{2, 0, PROT_EXEC}});
   filter.allow_when(SYS_mprotect, {{2, 0, PROT_EXEC}});
   filter.allow_when(SYS_prlimit64, {{0, 0}});        // its own limits
-  if (kSanitized) filter.allow_when(SYS_pipe2, {});  // by which it finds out what memory is there
+  if (kSanitized) filter.allow_when(SYS_pipe2, {});  // a sanitizer uses it to find out which memory is mapped
   filter.deny_rest();
   return filter.program();
 }

@@ -10,7 +10,7 @@ constexpr std::uint32_t kOrientationTag = 0x0112;
 constexpr std::uint32_t kShortType = 3;
 constexpr std::size_t kEntryBytes = 12;
 
-/// Reads numbers of a TIFF structure; 0 beyond its end.
+/// Reads numbers of a TIFF structure; those beyond its end are 0.
 struct TiffReader {
   Bytes bytes;
   bool big_endian = false;
@@ -31,7 +31,7 @@ void turn(const std::vector<T>& from, std::vector<T>& to, std::size_t height, st
   const bool transposed = orientation >= 5;
   const bool mirrored = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool upside_down = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-  // Rows and columns of the result; of the file where transposed the other way round.
+  // The rows and columns of the result. If the image is transposed, they are the file's columns and rows.
   const std::size_t rows = transposed ? width : height;
   const std::size_t columns = transposed ? height : width;
   for (std::size_t plane = 0; plane < from.size(); plane += height * width) {

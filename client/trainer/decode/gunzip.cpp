@@ -35,7 +35,7 @@ Error broken(std::string_view how) {
   return {ErrorCode::kInvalidArgument, fmt::format("the file's gzip compression is {}", how)};
 }
 
-/// Unpacks until the end, or until more than `max_bytes` were unpacked.
+/// Decompresses until the end, or until the output exceeds `max_bytes`.
 Result<std::vector<std::uint8_t>> unpack(Bytes file, std::uint64_t max_bytes) {
   Inflater inflater;
   if (!inflater.ready()) return fail(ErrorCode::kResourceExhausted, "zlib has no memory");
@@ -51,7 +51,7 @@ Result<std::vector<std::uint8_t>> unpack(Bytes file, std::uint64_t max_bytes) {
       stream.avail_in = static_cast<uInt>(part);
       file = file.subspan(part);
     }
-    if (member_ended) {  // another member, or zeros that fill up a tape's block
+    if (member_ended) {  // what follows is another member, or zeros that pad a tape's block
       if (*stream.next_in != 0x1f) break;
       inflateReset(&stream);
       member_ended = false;

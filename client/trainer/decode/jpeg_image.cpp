@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <cstring>
 
-// After <cstdio>, whose FILE they name.
+// Included after <cstdio>, because they use FILE.
 #include <jerror.h>
 #include <jpeglib.h>
 
@@ -21,8 +21,8 @@ namespace {
 constexpr int kExifMarker = JPEG_APP0 + 1;
 constexpr unsigned kMaxMarkerBytes = 65533;
 
-/// libjpeg's error handler; it leaves the library by longjmp, so nothing with a destructor may be made between setjmp()
-/// and there.
+/// libjpeg's error handler. It leaves the library by longjmp, so no object with a destructor may be created between
+/// setjmp() and the longjmp.
 struct Failure {
   jpeg_error_mgr handler{};
   std::jmp_buf jump{};
@@ -35,8 +35,8 @@ struct Failure {
   std::longjmp(failure->jump, 1);
 }
 
-/// Lets those warnings pass after which the picture is whole; the others stand for missing or senseless data, which
-/// libjpeg fills up with grey.
+/// Ignores warnings after which the picture is complete. All others mean missing or invalid data, which libjpeg would
+/// fill with grey, so they are errors.
 void judge_warning(j_common_ptr common, int level) {
   if (level >= 0) return;
   switch (common->err->msg_code) {
@@ -61,7 +61,7 @@ class Reader {
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
-  /// Reads all that stands before the pixels. False: error() says why not.
+  /// Reads everything before the pixels. Returns false on failure; error() gives the reason.
   bool begin(Bytes file);
   /// Reads the pixels, row by row, [H][W][C].
   bool read(std::uint8_t* pixels);

@@ -6,8 +6,9 @@
 
 namespace consilium::decode {
 
-/// Decodes a JPEG file of 8 bits a sample, baseline or progressive, grey or colour, and applies its Exif orientation.
-/// A file that ends early, or whose codes make no sense, is an error: its picture would be grey from there on.
+/// Decodes a JPEG file with 8 bits for each sample, baseline or progressive, grey or colour, and applies its Exif
+/// orientation.
+/// A file that ends early or has invalid codes is an error, because its picture would be grey from there on.
 Result<data::DecodedImage> decode_jpeg(Bytes file, const data::DecodeOptions& options);
 
 }  // namespace consilium::decode

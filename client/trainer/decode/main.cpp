@@ -1,4 +1,5 @@
-// consilium-decode --socket-fd N: the decoder that a trainer opens image files with (docs/formats/decoder_protocol.md).
+// consilium-decode --socket-fd N: the decoder with which a trainer opens image files
+// (docs/formats/decoder_protocol.md).
 
 #include <fcntl.h>
 #include <signal.h>

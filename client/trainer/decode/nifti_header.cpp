@@ -61,8 +61,7 @@ T number_at(Bytes file, std::size_t offset, bool swapped) {
   return value;
 }
 
-/// Looks at the sizes before libnifti does, which writes outside of its header where their number is below 0 or
-/// above 7.
+/// Checks the sizes before libnifti does, because it writes outside its header if their number is below 0 or above 7.
 Result<void> check_sizes(Bytes file, Version version) {
   constexpr std::size_t kSizesOfNifti1 = 40;
   constexpr std::size_t kSizesOfNifti2 = 16;
@@ -123,8 +122,8 @@ Result<void> take_sizes(const nifti_image& image, NiftiHeader& header) {
   return {};
 }
 
-/// The file's own coordinates: its sform, else its qform, else the sizes of its voxels with the first axis from right
-/// to left, as nibabel takes it.
+/// Sets the affine of the file's own coordinates: its sform, else its qform, else its voxel sizes with the first axis
+/// from right to left, as nibabel does.
 void take_affine(const nifti_image& image, NiftiHeader& header) {
   header.has_position = image.sform_code > 0 || image.qform_code > 0;
   if (header.has_position) {
@@ -171,7 +170,7 @@ Result<void> take_orientation(NiftiHeader& header) {
   return {};
 }
 
-/// Takes over the header's own words about its place, for a mask that shall lie where the file does.
+/// Copies the header's own statements about its position, for a mask that must occupy the same space as the file.
 void take_space(const nifti_image& image, Version version, NiftiHeader& header) {
   data::NiftiSpace& space = header.space;
   space.version = version == Version::kOne ? 1 : 2;

@@ -26,7 +26,8 @@ T load(const std::uint8_t* bytes, bool swapped) {
   return value;
 }
 
-/// The order in which the voxels of one channel are visited: x fastest, then y, then z, whatever they are in the file.
+/// The order in which the voxels of one channel are visited: x fastest, then y, then z, whatever their order in the
+/// file.
 struct Walk {
   std::array<std::int64_t, 3> size;  ///< along x, y and z
   std::array<std::int64_t, 3> step;  ///< in voxels of the file
@@ -70,7 +71,8 @@ struct Scale {
   }
 };
 
-/// Chooses the type that holds the scaled values: by the file's type where it has 8 or 16 bits, else by its values.
+/// Chooses the type for the scaled values: from the file's type if that has 8 or 16 bits, else from the values. Floats
+/// and fractional scales give float32.
 template <class T>
 Element choose_element(Bytes voxels, bool swapped, const Scale& scale) {
   if (std::is_floating_point_v<T> || !scale.is_integral()) return Element::kFloat32;
@@ -115,7 +117,7 @@ Result<data::Pixels> convert(Bytes voxels, const NiftiHeader& header, const Scal
   return pixels;
 }
 
-/// Red, green and blue of a voxel lie together in the file, and become three channels.
+/// Converts the red, green and blue of a voxel, which are adjacent in the file, to three channels.
 Result<data::Pixels> convert_colours(Bytes voxels, const NiftiHeader& header, std::size_t samples,
                                      const std::vector<std::int64_t>& shape, const data::DecodeOptions& options) {
   CONSILIUM_ASSIGN(const std::size_t count, checked_count(shape, 1, options));
@@ -164,7 +166,7 @@ Result<data::Pixels> convert_any(Bytes voxels, const NiftiHeader& header, const 
   }
 }
 
-/// Fills spacing and affine for the axes turned to RAS.
+/// Sets the spacing and affine of the image whose axes were reoriented to RAS.
 void take_geometry(const NiftiHeader& header, data::DecodedImage& image) {
   std::array<std::array<double, 4>, 3> turned{};
   for (std::size_t row = 0; row < 3; ++row) turned[row][3] = header.affine[row][3];

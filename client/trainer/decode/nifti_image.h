@@ -6,14 +6,14 @@
 
 namespace consilium::decode {
 
-/// Returns true where the bytes begin with the header of a NIfTI-1 or NIfTI-2 file, in either byte order.
+/// Returns true if the bytes begin with the header of a NIfTI-1 or NIfTI-2 file, in either byte order.
 [[nodiscard]] bool is_nifti(Bytes file);
 
-/// Decodes a NIfTI file that isn't compressed. Volumes are turned to the nearest RAS axes; further dimensions become
-/// channels. Under `header_only` the voxels may be missing.
+/// Decodes an uncompressed NIfTI file. Volumes are reoriented to the closest RAS axes; further dimensions become
+/// channels. With `header_only`, the voxels may be missing.
 Result<data::DecodedImage> decode_nifti(Bytes file, const data::DecodeOptions& options);
 
-/// Keeps the NIfTI library from printing.
+/// Stops the NIfTI library from printing.
 void set_up_nifti();
 
 }  // namespace consilium::decode

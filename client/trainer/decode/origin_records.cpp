@@ -21,7 +21,7 @@ constexpr std::size_t kMaxAttributeBytes = 256;
 constexpr double kMostPlace = 1e9;
 constexpr std::uint32_t kMostCode = 32767;
 
-/// 0x00100020 as "00100020".
+/// Returns 0x00100020 as "00100020".
 std::string tag_text(std::uint32_t tag) { return fmt::format("{:08X}", tag); }
 
 tl::unexpected<Error> bad_origin(std::string what) {
@@ -35,7 +35,7 @@ void take_exactly(RecordReader& reader, std::string_view key, std::array<double,
   std::copy(values.begin(), values.end(), to.begin());
 }
 
-/// What JSON can hold of a number, within what the trainer takes.
+/// Returns a number that JSON can hold and the trainer accepts; any other becomes 0.
 double plain(double value) { return std::isfinite(value) && std::abs(value) <= kMostPlace ? value : 0.0; }
 
 template <std::size_t N>

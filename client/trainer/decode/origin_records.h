@@ -9,14 +9,15 @@
 
 namespace consilium::decode {
 
-/// Writes the member `origin` of a decoder's answer (docs/formats/decoder_protocol.md).
+/// Encodes the member `origin` of a decoder's answer (docs/formats/decoder_protocol.md).
 [[nodiscard]] nlohmann::json origin_record(const data::FileOrigin& origin);
 
-/// Reads it. Hostile: fails with kDataLoss for unknown attributes, texts with control characters, numbers that aren't
-/// finite, axes that aren't three different ones, and more frames than kMaxSourceFrames.
+/// Parses the member `origin`, which is hostile input. Fails with kDataLoss for unknown attributes, texts with control
+/// characters, numbers that aren't finite, axes that aren't three different ones, and more frames than
+/// kMaxSourceFrames.
 Result<data::FileOrigin> parse_origin(const nlohmann::json& record);
 
-/// Whether an origin's voxels or frames are those of an image of this shape.
+/// Returns true if an origin's voxels or frames are those of an image of this shape.
 [[nodiscard]] bool is_origin_of(const data::FileOrigin& origin, const std::vector<std::int64_t>& shape);
 
 }  // namespace consilium::decode

@@ -16,19 +16,19 @@ enum class Element { kUint8, kUint16, kInt16, kInt32, kFloat32 };
 [[nodiscard]] std::size_t bytes_of(Element element);
 [[nodiscard]] Element element_of(const data::Pixels& pixels);
 
-/// Returns the smallest integer type that holds every value from `least` to `most`; kFloat32 where there is none.
+/// Returns the smallest integer type that holds every value from `least` to `most`, or kFloat32 if there is none.
 [[nodiscard]] Element element_for(double least, double most);
 
-/// Makes `count` zeros of that type. The caller has checked the size.
+/// Returns `count` zeros of that type. The caller must have checked the size.
 [[nodiscard]] data::Pixels make_pixels(Element element, std::size_t count);
 [[nodiscard]] std::size_t count_of(const data::Pixels& pixels);
 
-/// Returns the product of a shape's sizes, 3 or 4 of them, each at least 1. Fails with kInvalidArgument for a shape
-/// that no image has, with kResourceExhausted where `count * bytes_per_element` is beyond options' max_bytes.
+/// Returns the product of a shape's sizes; it must have 3 or 4, each at least 1. Fails with kInvalidArgument for a
+/// shape that no image has, and with kResourceExhausted if `count * bytes_per_element` exceeds the options' max_bytes.
 Result<std::size_t> checked_count(const std::vector<std::int64_t>& shape, std::size_t bytes_per_element,
                                   const data::DecodeOptions& options);
 
-/// Fails with kInvalidArgument where a float is NaN or infinite.
+/// Fails with kInvalidArgument if a float is NaN or infinite.
 Result<void> require_finite(const data::Pixels& pixels);
 
 }  // namespace consilium::decode

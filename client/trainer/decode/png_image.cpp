@@ -14,8 +14,8 @@ namespace consilium::decode {
 
 namespace {
 
-/// What libpng's callbacks need: the bytes left, and room for its last message. libpng leaves its functions by longjmp,
-/// so nothing with a destructor may be made between setjmp() and there.
+/// The data for libpng's callbacks: the bytes left, and room for its last message. libpng leaves its functions by
+/// longjmp, so no object with a destructor may be created between setjmp() and the longjmp.
 struct Source {
   Bytes left;
   std::array<char, 200> message{};
@@ -50,9 +50,9 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
 
   [[nodiscard]] bool ready() const { return png_ != nullptr && info_ != nullptr; }
-  /// Reads all that stands before the pixels. False: error() says why not.
+  /// Reads everything before the pixels. Returns false on failure; error() gives the reason.
   bool begin();
-  /// Says how the pixels shall come, and takes memory for a row of them.
+  /// Sets the format of the pixels, and allocates memory for a row of them.
   bool prepare(bool labels);
   /// Reads the pixels and what follows them.
   bool read(std::uint8_t** rows);
@@ -113,7 +113,7 @@ int Reader::orientation() const {
   return exif_orientation({exif, count});
 }
 
-/// Takes the samples of each pixel apart: [H][W][C] to [C][H][W].
+/// Separates the samples of each pixel: [H][W][C] becomes [C][H][W].
 template <class T>
 void take_apart(const std::vector<std::uint8_t>& interleaved, std::size_t channels, std::vector<T>& planes) {
   const std::size_t count = planes.size() / channels;

@@ -6,8 +6,9 @@
 
 namespace consilium::decode {
 
-/// Decodes a PNG file: grey, colour or palette, 1 to 16 bits a sample; transparency is left out. As labels, a palette
-/// gives its indices and grey of few bits its values; as an image, both are brought to 8 bits.
+/// Decodes a PNG file: grey, colour or palette, with 1 to 16 bits for each sample. Transparency is dropped. With
+/// `labels` set, a palette gives its indices, and grey of fewer than 8 bits gives its values; otherwise both are
+/// expanded to 8 bits.
 Result<data::DecodedImage> decode_png(Bytes file, const data::DecodeOptions& options);
 
 }  // namespace consilium::decode

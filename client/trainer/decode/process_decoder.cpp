@@ -23,9 +23,10 @@ using namespace std::chrono_literals;
 using trainer::Descriptor;
 using trainer::RecordChannel;
 
-/// For the parent, which only forks and waits.
+/// The time limit for the parent, which only forks and waits.
 constexpr auto kParentTimeout = 30s;
-/// A worker that stands still uses no CPU time, and ends by the clock; on a busy machine it may wait long for its turn.
+/// A worker that hangs uses no CPU time, so wall-clock time limits it. The limit is generous, because on a busy machine
+/// a worker may wait long for the CPU.
 constexpr std::uint64_t kWallPerCpuSecond = 10;
 constexpr std::uint64_t kWallSeconds = 600;
 
@@ -47,7 +48,7 @@ Result<Descriptor> open_file(const std::filesystem::path& path) {
   return file;
 }
 
-/// Reads the pixels that follow a record. Fails with kUnavailable where the worker ends before.
+/// Reads the pixels that follow a record. Fails with kUnavailable if the worker ends before they are complete.
 Result<void> read_pixels(int socket, std::span<std::byte> bytes, std::chrono::steady_clock::time_point deadline) {
   while (!bytes.empty()) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
@@ -90,7 +91,7 @@ Result<data::DecodedImage> receive_image(RecordChannel& channel, const DecodeReq
   return std::move(header.image);
 }
 
-/// Says for people how a worker ended, and what that says of its file.
+/// Describes how a worker ended, and what this means for its file.
 Error cause_of_death(const ParentReply& reply, std::uint32_t cpu_seconds) {
   const auto* ended = std::get_if<WorkerEnded>(&reply);
   if (ended == nullptr) return {ErrorCode::kUnavailable, "the decoder doesn't say how its worker ended"};
@@ -116,7 +117,7 @@ ProcessDecoder::ProcessDecoder(Descriptor socket, DecoderLimits limits)
     : limits_{limits.cpu_seconds, std::max(limits.workers, 1U)}, parent_(std::move(socket)) {}
 
 ProcessDecoder::~ProcessDecoder() {
-  { const RecordChannel closed = std::move(parent_); }  // upon which the decoder ends
+  { const RecordChannel closed = std::move(parent_); }  // this makes the decoder end
   while (process_ >= 0 && waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }
@@ -128,7 +129,8 @@ Result<std::unique_ptr<ProcessDecoder>> ProcessDecoder::start(const std::filesys
     return fail(ErrorCode::kInternal, fmt::format("the decoder's socket: {}", std::strerror(errno)));
   }
   Descriptor ours(ends[0]);
-  // Out of the way of the number that it gets in the child, so that dup2 clears its close-on-exec flag.
+  // A number above the one that it gets in the child, because dup2 onto the same number wouldn't clear the
+  // close-on-exec flag.
   const Descriptor theirs(fcntl(ends[1], F_DUPFD_CLOEXEC, kSpawnedSocket + 1));
   ::close(ends[1]);
   posix_spawn_file_actions_t actions;
@@ -208,9 +210,9 @@ void ProcessDecoder::give_back(Worker worker) {
   freed_.notify_one();
 }
 
-/// Ends a worker that failed at a file, and says why.
+/// Ends a worker that failed at a file, and returns the reason.
 Error ProcessDecoder::bury(Worker worker, const Error& seen) {
-  { const RecordChannel closed = std::move(worker.channel); }  // upon which it ends, if it hasn't
+  { const RecordChannel closed = std::move(worker.channel); }  // this makes the worker end, if it hasn't
   const auto reply = ask_parent(EndWorker{worker.number}, nullptr);
   {
     const std::scoped_lock lock(mutex_);
@@ -222,7 +224,7 @@ Error ProcessDecoder::bury(Worker worker, const Error& seen) {
     return {ErrorCode::kResourceExhausted,
             fmt::format("decoding took more than {} s", wall_limit(limits_.cpu_seconds).count())};
   }
-  if (seen.code != ErrorCode::kUnavailable) return seen;  // it lives, and broke the protocol
+  if (seen.code != ErrorCode::kUnavailable) return seen;  // it is alive, but violated the protocol
   return cause_of_death(*reply, limits_.cpu_seconds);
 }
 
@@ -231,7 +233,7 @@ Result<data::DecodedImage> ProcessDecoder::decode_by(Worker worker, const Descri
   const DecodeRequest request{options, limits_.cpu_seconds};
   const std::array descriptors{file.get()};
   if (auto sent = worker.channel.send(encode(request), descriptors); !sent) {
-    may_retry = true;  // it had died before this file
+    may_retry = true;  // it had died before it got this file
     return fail(bury(std::move(worker), sent.error()));
   }
   bool complete = false;

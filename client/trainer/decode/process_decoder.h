@@ -14,30 +14,32 @@
 
 namespace consilium::decode {
 
-/// Bounds of a ProcessDecoder.
+/// The limits of a ProcessDecoder.
 struct DecoderLimits {
   std::uint32_t cpu_seconds = 60;  ///< for one file
-  unsigned workers = 1;            ///< files that are decoded at the same time; further calls wait
+  unsigned workers = 1;            ///< maximum number of files decoded at the same time; further calls wait
 };
 
-/// Decodes in processes that may die of a file: the one that did is named in the error, and the next file gets a fresh
-/// process. The trainer opens the file; a worker gets its descriptor, and can't open anything itself. Thread-safe.
+/// Decodes in worker processes that a broken file may crash. The error then names the file, and the next file gets a
+/// fresh process. The trainer opens the file and passes its descriptor; a worker can't open anything itself.
+/// Thread-safe.
 class ProcessDecoder final : public data::ImageDecoder {
  public:
-  /// Uses a decoder that runs already.
-  /// @param socket  the trainer's end of its socket; the decoder ends when it is closed
+  /// Uses a decoder that is already running.
+  /// @param socket  the trainer's end of the decoder's socket; closing it ends the decoder
   ProcessDecoder(trainer::Descriptor socket, DecoderLimits limits);
   ~ProcessDecoder() override;
 
-  /// Starts `program` (consilium-decode), for a trainer that no daemon has started. Fails with kNotFound where it can't
-  /// be run.
+  /// Starts `program` (consilium-decode), for a trainer that wasn't started by a daemon. Fails with kNotFound if it
+  /// can't be run.
   static Result<std::unique_ptr<ProcessDecoder>> start(const std::filesystem::path& program, DecoderLimits limits);
 
-  /// Starts the consilium-decode that lies in this program's own folder.
+  /// Starts the consilium-decode in this program's own folder.
   static Result<std::unique_ptr<ProcessDecoder>> start_installed(DecoderLimits limits);
 
-  /// Decodes a file: see data::ImageDecoder. A file that a worker died of is kInvalidArgument, one that took more than
-  /// its CPU time kResourceExhausted; kUnavailable where the decoder itself is gone.
+  /// Decodes a file as data::ImageDecoder describes. Fails with kInvalidArgument if the file crashed a worker, with
+  /// kResourceExhausted if it exceeded its time or the worker was killed for lack of memory, and with kUnavailable if
+  /// the decoder itself has ended.
   Result<data::DecodedImage> decode(const std::filesystem::path& file, const data::DecodeOptions& options) override;
 
  private:
@@ -60,7 +62,7 @@ class ProcessDecoder final : public data::ImageDecoder {
   std::vector<Worker> idle_;
   std::mutex parent_mutex_;
   trainer::RecordChannel parent_;
-  int process_ = -1;  ///< of the decoder, where this object has started it
+  int process_ = -1;  ///< the decoder's process, if this object started it
 };
 
 }  // namespace consilium::decode

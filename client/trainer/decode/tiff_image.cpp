@@ -19,7 +19,7 @@ namespace {
 constexpr tmsize_t kMaxSingleAllocation = tmsize_t{1} << 30;
 constexpr std::uint32_t kMaxPages = 65535;
 
-/// The file in memory as libtiff sees it, and the first error that libtiff named.
+/// The file in memory, for libtiff, and the first error that libtiff reported.
 struct Source {
   Bytes file;
   std::uint64_t position = 0;
@@ -72,14 +72,14 @@ Tiff open(Source& source) {
   TIFFOpenOptionsSetMaxSingleMemAlloc(options, kMaxSingleAllocation);
   TIFFOpenOptionsSetErrorHandlerExtR(options, note_error, &source);
   TIFFOpenOptionsSetWarningHandlerExtR(options, ignore_warning, &source);
-  // "m": the file isn't mapped, since it lies in memory already.
+  // "m": libtiff doesn't map the file, because it is already in memory.
   Tiff tiff(TIFFClientOpenExt("", "rm", &source, read_bytes, refuse_write, seek, close_nothing, size_of, nullptr,
                               nullptr, options));
   TIFFOpenOptionsFree(options);
   return tiff;
 }
 
-/// Returns the numbers of the pages that are images of their own, and not small copies of others.
+/// Returns the indices of the pages that are images of their own rather than small copies of others.
 Result<std::vector<std::uint32_t>> pages_of(TIFF* tiff, const Source& source) {
   std::vector<std::uint32_t> pages;
   std::uint32_t number = 0;
@@ -96,7 +96,7 @@ Result<std::vector<std::uint32_t>> pages_of(TIFF* tiff, const Source& source) {
   return pages;
 }
 
-/// Brings grey to full range with white as the largest value; labels stay as they are.
+/// Scales grey to the full range and makes white the largest value. Not called for labels.
 void normalise_grey(const TiffPage& page, data::Pixels& pixels) {
   const bool inverted = page.photometric == PHOTOMETRIC_MINISWHITE;
   if (auto* bytes = std::get_if<std::vector<std::uint8_t>>(&pixels)) {
@@ -107,7 +107,7 @@ void normalise_grey(const TiffPage& page, data::Pixels& pixels) {
   }
 }
 
-/// Replaces the indices of a palette by their colours, 8 bits each.
+/// Replaces the indices into a palette by their colours, with 8 bits each.
 Result<data::Pixels> look_up(TIFF* tiff, const TiffPage& page, const data::Pixels& indices) {
   std::array<std::uint16_t*, 3> map{};
   const bool is_index = page.element == Element::kUint8 || page.element == Element::kUint16;
@@ -136,7 +136,7 @@ Result<data::Pixels> read_page(TIFF* tiff, const TiffPage& page, const data::Dec
   return pixels;
 }
 
-/// Puts a page's channels where they belong among those of all pages.
+/// Copies a page's channels to their position among those of all pages.
 void insert(const data::Pixels& page, std::size_t slice, const std::vector<std::int64_t>& shape, data::Pixels& volume) {
   const auto channels = static_cast<std::size_t>(shape[0]);
   const auto slices = static_cast<std::size_t>(shape[1]);

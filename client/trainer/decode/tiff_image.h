@@ -6,8 +6,9 @@
 
 namespace consilium::decode {
 
-/// Decodes a TIFF or BigTIFF file: grey, colour or palette; 1 to 32 bits a sample, float32 too; strips or tiles, in
-/// libtiff's compressions. Several pages of one size become slices; extra samples (transparency) are left out.
+/// Decodes a TIFF or BigTIFF file: grey, colour or palette, 1 to 32 bits for each sample or float32, in strips or
+/// tiles, with libtiff's compressions. Several pages of the same size become slices. Extra samples (transparency) are
+/// dropped.
 Result<data::DecodedImage> decode_tiff(Bytes file, const data::DecodeOptions& options);
 
 }  // namespace consilium::decode

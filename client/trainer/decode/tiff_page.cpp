@@ -48,7 +48,8 @@ Result<std::uint16_t> channels_of(const TiffPage& page) {
   }
 }
 
-/// Gives the `index`th sample of a row of packed samples; libtiff has put wider ones into this machine's byte order.
+/// Returns the `index`th sample of a row of packed samples. libtiff has already put wider samples into this machine's
+/// byte order.
 template <class T>
 T sample_at(const std::uint8_t* row, std::size_t index, unsigned bits) {
   if (bits < 8) {
@@ -60,7 +61,7 @@ T sample_at(const std::uint8_t* row, std::size_t index, unsigned bits) {
   return value;
 }
 
-/// Where one decoded strip or tile lies.
+/// The position of one decoded strip or tile.
 struct Block {
   std::uint32_t column = 0;
   std::uint32_t row = 0;

@@ -25,18 +25,18 @@ using trainer::Descriptor;
 using trainer::RecordChannel;
 
 [[noreturn]] void run_worker(Descriptor socket, int null) {
-  RecordChannel channel(std::move(socket));  // makes descriptors, which a confined worker can't
+  RecordChannel channel(std::move(socket));  // creates descriptors, which a confined worker can't
   if (auto confined = confine_worker(null); !confined) _exit(1);
   _exit(serve_decode_requests(channel) ? 0 : 1);
 }
 
-/// How long a worker whose socket is closed may take to end. One that is deep in a file goes on until its CPU time is
-/// used up; it is left to that.
+/// How long a worker may take to end after its socket is closed. A worker that is busy with a file continues until its
+/// CPU time is used up; it isn't waited for.
 constexpr auto kEndGrace = 5s;
 constexpr auto kEndInterval = 5ms;
 
-/// The workers that were started and not yet ended, by their numbers. A worker ends by itself when the trainer closes
-/// its socket, and with this process; nothing here sends signals, which the daemon's filter denies.
+/// The workers that were started and haven't ended, by number. A worker ends by itself when the trainer closes its
+/// socket, and when this process ends. This class sends no signals, because the daemon's filter denies them.
 class WorkerParent {
  public:
   WorkerParent(Descriptor socket, int null) : channel_(std::move(socket)), null_(null) {}
@@ -60,7 +60,7 @@ Result<void> WorkerParent::refuse(std::string why) {
 }
 
 Result<void> WorkerParent::start() {
-  if (!ready_) {  // at the first worker: a trainer may never open an image
+  if (!ready_) {  // only at the first worker, because a trainer may never open an image
     if (auto set_up = set_up_libraries(); !set_up) return refuse(set_up.error().message);
     ready_ = true;
   }

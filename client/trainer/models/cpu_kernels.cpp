@@ -5,7 +5,7 @@
 #include <cstring>
 #include <limits>
 
-// One clone a machine level; without FMA in the list, all of them round alike.
+// One clone for each level of the instruction set. None of them uses FMA, so all of them round alike.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define CONSILIUM_CLONES __attribute__((target_clones("avx2", "default")))
 #else
@@ -15,7 +15,7 @@
 namespace consilium::trainer::kernels {
 namespace {
 
-/// Copies the part of one input row that a kernel column sees, zero outside.
+/// Copies the part of an input row that a kernel column covers; zero outside the row.
 void copy_row(const float* row, const Window& window, std::int64_t kernel_x, float* output) {
   const std::int64_t count = window.output_width();
   const std::int64_t shift = kernel_x - window.padding;
@@ -46,7 +46,7 @@ CONSILIUM_CLONES void max_pool_pairs(const float* input, const Window& window, f
       const auto width = static_cast<std::int32_t>(window.width);
       float best = floor;
       std::int32_t from = -1;
-      // `!(v <= best)` lets a NaN in; `best == best` keeps it.
+      // `!(v <= best)` is true for a NaN, and `best == best` keeps a NaN once it is in.
       const auto consider = [&](float value, std::int32_t position) {
         const bool better = !(value <= best) && best == best;
         best = better ? value : best;
@@ -161,7 +161,7 @@ CONSILIUM_CLONES void adam_step(float* __restrict weights, const float* __restri
   const AdamStep step = options;
   const float coupled = step.decoupled ? 0.0F : step.weight_decay;
   const float shrink = step.decoupled ? 1.0F - step.learning_rate * step.weight_decay : 1.0F;
-  // Without a proximal term the anchor is the weight itself: the pull is zero.
+  // Without a proximal term, the anchor is the weight itself, so the pull is zero.
   const float* origin = anchor == nullptr ? weights : anchor;
   for (std::size_t i = 0; i < size; ++i) {
     const float g = gradient[i] + step.proximal_mu * (weights[i] - origin[i]) + coupled * weights[i];

@@ -14,7 +14,7 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-/// An argument of a node may be left out, but not undefined.
+/// An argument of a node can be absent, but not undefined.
 using Maybe = c10::optional<at::Tensor>;
 
 Maybe maybe(const at::Tensor& tensor) { return tensor.defined() ? Maybe(tensor) : Maybe(); }

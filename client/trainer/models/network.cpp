@@ -14,7 +14,7 @@
 namespace consilium::trainer {
 namespace {
 
-/// How often each value of a graph is used; being an output counts.
+/// Returns how often each value of a graph is used; being an output counts as a use.
 std::vector<int> count_uses(const model::Graph& graph) {
   std::vector<int> uses(graph.layers.size() + 1, 0);
   for (const model::Layer& layer : graph.layers) {
@@ -24,7 +24,7 @@ std::vector<int> count_uses(const model::Graph& graph) {
   return uses;
 }
 
-/// Whether the backward of an operation doesn't need what it yielded, so that the next step may overwrite it.
+/// Returns true if the backward pass of an operation doesn't need its output, so that the next step may overwrite it.
 bool yields_freely(const model::Operation& operation) {
   return std::holds_alternative<model::Conv>(operation) || std::holds_alternative<model::TransposedConv>(operation) ||
          std::holds_alternative<model::Linear>(operation) || std::holds_alternative<model::BatchNorm>(operation) ||
@@ -39,7 +39,7 @@ bool may_overwrite(const model::Graph& graph, const std::vector<int>& uses, cons
   return overwrites && input != 0 && uses[input] == 1 && yields_freely(graph.layers[input - 1].operation);
 }
 
-/// Whether a relu is computed by the max pool that alone uses it.
+/// Returns true if a relu is computed by the max pool that is its only user.
 bool is_absorbed(const model::Graph& graph, const std::vector<int>& uses, std::size_t index, const at::Device& device,
                  job::Precision precision) {
   if (!std::holds_alternative<model::Relu>(graph.layers[index].operation) || uses[index + 1] != 1) return false;
@@ -49,9 +49,9 @@ bool is_absorbed(const model::Graph& graph, const std::vector<int>& uses, std::s
   });
 }
 
-/// Whether images should lie in memory with their channels last: LibTorch's convolutions and batch normalisation are
-/// faster so, its group normalisation is up to thirty times slower, and the pooling kernel here wants planes. Networks
-/// that join channels keep them first, as nothing was measured of those.
+/// Returns true if images should be stored with their channels last. This makes LibTorch's convolutions and batch
+/// normalisation faster, but its group normalisation up to thirty times slower, and the pooling kernel here needs
+/// planes. Networks that concatenate channels keep the channels first, because they weren't measured.
 bool gains_by_channels_last(const model::Graph& graph, const at::Device& device, job::Precision precision) {
   return std::ranges::none_of(graph.layers, [&](const model::Layer& layer) {
     const auto* pool = std::get_if<model::MaxPool>(&layer.operation);
@@ -73,7 +73,7 @@ Network::Network(model::ModelSpec spec, ParameterManifest manifest, const at::De
 
 Result<std::unique_ptr<Network>> Network::create(const model::ModelSpec& spec, const at::Device& device,
                                                  job::Precision precision) {
-  const c10::InferenceMode off(false);  // tensors that are made under it can't take part in autograd
+  const c10::InferenceMode off(false);  // tensors that are created in inference mode can't take part in autograd
   CONSILIUM_ASSIGN(const model::Graph graph, model::expand(spec));
   CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(spec));
   std::unique_ptr<Network> network(new Network(spec, std::move(manifest), device, precision));
@@ -87,7 +87,7 @@ Result<void> Network::build(const model::Graph& graph) {
   const bool channels_last = gains_by_channels_last(graph, device_, precision_);
   std::vector<int> owners(graph.layers.size(), 0);
   for (const model::Layer& layer : graph.layers) ++owners[layer.owner];
-  std::vector<std::size_t> values{0};  // of the graph, as the steps have them
+  std::vector<std::size_t> values{0};  // the step value for each value of the graph
   std::vector<std::size_t> steps_of(graph.layers.size(), 0);
   for (std::size_t i = 0; i < graph.layers.size(); ++i) {
     const model::Layer& layer = graph.layers[i];
@@ -110,7 +110,7 @@ Result<void> Network::build(const model::Graph& graph) {
   }
   for (const std::size_t output : graph.outputs) outputs_.push_back(values[output + 1]);
   output_shapes_ = graph.output_shapes();
-  // A value is forgotten after the last step that uses it.
+  // A value is released after the last step that uses it.
   std::vector<bool> needed(steps_.size() + 1, false);
   for (const std::size_t output : outputs_) needed[output] = true;
   for (std::size_t i = steps_.size(); i-- > 0;) {

@@ -14,19 +14,19 @@
 
 namespace consilium::trainer {
 
-/// A model as its declarative spec says, on one device: the steps of its graph, computed under autograd, over one flat
-/// vector of parameters. Weights are zero until storage().load(). Not thread-safe.
+/// A model built from its declarative spec, on one device: the steps of its graph, computed under autograd, over one
+/// flat vector of parameters. Weights are zero until storage().load(). Not thread-safe.
 class Network {
  public:
-  /// Builds the steps of expand(spec) and checks every name, shape and role against build_manifest(spec).
+  /// Builds the steps of expand(spec), and checks every name, shape and role against build_manifest(spec).
   static Result<std::unique_ptr<Network>> create(const model::ModelSpec& spec, const at::Device& device,
                                                  job::Precision precision = job::Precision::kFloat32);
 
-  /// Computes the outputs of a batch, each [N, ...] float32 whatever the precision. Autograd records it where gradients
-  /// are enabled and `pass` is for training.
-  /// @param batch  [N, input...] float32 on the network's device; stays as it is
+  /// Computes the outputs of a batch, each [N, ...] in float32 whatever the precision. Autograd records the computation
+  /// if `pass` is for training.
+  /// @param batch  [N, input...] float32 on the network's device; not modified
   std::vector<at::Tensor> forward(const at::Tensor& batch, const Pass& pass) const;
-  /// Fills storage().gradients() with the gradient of a loss that follows from the latest training forward().
+  /// Fills storage().gradients() with the gradient of a loss that was computed from the latest training forward().
   /// @param loss  a scalar
   void backward(const at::Tensor& loss);
 
@@ -35,7 +35,7 @@ class Network {
   [[nodiscard]] const model::ModelSpec& spec() const { return spec_; }
   [[nodiscard]] const at::Device& device() const { return device_; }
   [[nodiscard]] job::Precision precision() const { return precision_; }
-  /// Shapes of what it yields for one example.
+  /// Returns the shapes of the outputs for one example.
   [[nodiscard]] const std::vector<model::Shape>& output_shapes() const { return output_shapes_; }
 
  private:
@@ -49,9 +49,9 @@ class Network {
   job::Precision precision_;
   ParameterStorage storage_;
   std::vector<Step> steps_;
-  std::vector<std::size_t> outputs_;  ///< values
+  std::vector<std::size_t> outputs_;  ///< indices of values
   std::vector<model::Shape> output_shapes_;
-  std::vector<at::Tensor> summed_gradients_;  ///< those that autograd adds to, zeroed before each step
+  std::vector<at::Tensor> summed_gradients_;  ///< the gradients that autograd adds to; zeroed before each step
 };
 
 }  // namespace consilium::trainer

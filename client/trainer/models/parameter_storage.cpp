@@ -6,7 +6,7 @@
 namespace consilium::trainer {
 namespace {
 
-constexpr std::size_t kAlignment = 16;  // floats: 64 bytes, as LibTorch's own allocations
+constexpr std::size_t kAlignment = 16;  // floats: 64 bytes, like LibTorch's own allocations
 
 bool is_trained(const TensorInfo& info) { return info.role == TensorRole::kTrainable && !info.frozen; }
 

@@ -8,7 +8,8 @@ namespace {
 
 constexpr double kNormEpsilon = 1e-5;
 constexpr double kBatchNormMomentum = 0.1;
-/// Inputs of one output up to which a matrix product is twice as fast as oneDNN's convolution (benchmarks/kernels.cpp).
+/// The largest number of inputs of one output for which a matrix product is twice as fast as oneDNN's convolution
+/// (benchmarks/kernels.cpp).
 constexpr std::int64_t kMostUnfoldedRows = 25;
 
 std::vector<std::int64_t> sides_of(const at::Tensor& image) { return image.sizes().slice(2).vec(); }
@@ -46,7 +47,7 @@ class Runner {
     return at::max_pool2d(input_, pool.kernel, pool.stride, pool.padding);
   }
   at::Tensor operator()(const model::AvgPool& pool) const {
-    if (pool.kernel.size() == 3)  // LibTorch has no bfloat16 kernel for the CPU
+    if (pool.kernel.size() == 3)  // LibTorch has no bfloat16 kernel for it on the CPU
       return at::avg_pool3d(input_.to(at::kFloat), pool.kernel, pool.stride).to(input_.scalar_type());
     return at::avg_pool2d(input_, pool.kernel, pool.stride);
   }
@@ -54,8 +55,8 @@ class Runner {
     if (input_.dim() == 5) return input_.mean({2, 3, 4}, true);
     return input_.mean({2, 3}, true);
   }
-  /// Where a batch has one value for each channel, so that it has no variance, or the layer is frozen, the running
-  /// statistics normalise it and stay as they are.
+  /// If a batch has only one value for each channel, and so no variance, or if the layer is frozen, the running
+  /// statistics normalise it and don't change.
   at::Tensor operator()(const model::BatchNorm& /*norm*/) const {
     const StepParameters& own = step_.parameters;
     const bool batch_statistics = pass_.training && !own.frozen && input_.numel() > input_.size(1);
@@ -89,19 +90,19 @@ class Runner {
   at::Tensor operator()(const model::BasicBlock& /*expand() leaves none*/) const { return {}; }
 
  private:
-  /// Weight and bias (or undefined) in the step's precision.
+  /// Returns weight and bias (or undefined) in the step's precision.
   [[nodiscard]] std::pair<at::Tensor, at::Tensor> factors() const {
     const StepParameters& own = step_.parameters;
     if (step_.precision == job::Precision::kFloat32) return {own.weight.value, own.bias.value};
     return {own.weight.value.to(at::kBFloat16),
             own.bias.value.defined() ? own.bias.value.to(at::kBFloat16) : at::Tensor()};
   }
-  /// The input in the layout that the step computes in.
+  /// Returns the input in the layout that the step computes in.
   [[nodiscard]] at::Tensor arranged() const {
     if (!step_.channels_last) return input_;
     return input_.contiguous(input_.dim() == 5 ? at::MemoryFormat::ChannelsLast3d : at::MemoryFormat::ChannelsLast);
   }
-  /// LibTorch's kernel for the GPU wants input and weight of one type.
+  /// LibTorch's GPU kernel requires input and weight of the same type.
   [[nodiscard]] at::Tensor group_norm(std::int64_t groups) const {
     const StepParameters& own = step_.parameters;
     const bool widened = input_.is_cuda() && step_.precision != job::Precision::kFloat32;

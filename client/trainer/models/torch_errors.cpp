@@ -18,8 +18,8 @@ std::string first_line(std::string_view text) {
   return std::string(line.substr(0, kLongestReason));
 }
 
-/// What LibTorch, cuBLAS and cuDNN say when memory runs out. LibTorch asks NVML who uses a card only when the card's
-/// memory ran out, and complains of NVML instead where that fails.
+/// Parts of the messages of LibTorch, cuBLAS and cuDNN when memory runs out. LibTorch asks NVML which processes use a
+/// GPU only when the GPU's memory has run out; if that fails, its message is about NVML instead.
 constexpr std::array kMemorySigns{"can't allocate memory", "out of memory", "not enough memory", "_ALLOC_FAILED",
                                   "NVML_SUCCESS =="};
 

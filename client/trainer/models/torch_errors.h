@@ -7,11 +7,12 @@
 
 namespace consilium::trainer {
 
-/// Turns what LibTorch or the allocator threw into an Error: kResourceExhausted for memory that ran out, kInternal
-/// otherwise. Call inside a catch block. @param doing what was going on, e.g. "round 3"
+/// Converts an exception from LibTorch or the allocator into an Error: kResourceExhausted if memory ran out, otherwise
+/// kInternal. Call it inside a catch block.
+/// @param doing what was being done, e.g. "round 3"
 [[nodiscard]] Error error_of_exception(std::string_view doing);
 
-/// Runs `work` (returning a Result) with LibTorch's exceptions turned into Errors.
+/// Runs `work` (returning a Result) and converts LibTorch's exceptions into Errors.
 template <class Work>
 auto without_exceptions(std::string_view doing, Work&& work) -> decltype(work()) {
   try {

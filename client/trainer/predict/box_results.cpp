@@ -18,7 +18,7 @@ using nlohmann::json;
 constexpr const char* kDetectionsName = "detections.json";
 constexpr const char* kImagesName = "images.json";
 
-/// A JSON list that grows on the disk, one element a line.
+/// A JSON list that grows on disk, with one element on each line.
 class GrowingList {
  public:
   GrowingList(GrowingFile file, std::string closing) : file_(std::move(file)), closing_(std::move(closing)) {}
@@ -42,7 +42,7 @@ Result<GrowingList> begin_list(const std::filesystem::path& file, const std::str
   return GrowingList(std::move(growing), std::move(closing));
 }
 
-/// COCO's categories, numbered from 1 in the order of the model's classes.
+/// Returns COCO's categories, numbered from 1 in the order of the model's classes.
 json categories_of(const std::vector<std::string>& classes) {
   json categories = json::array();
   for (std::size_t i = 0; i < classes.size(); ++i) categories.push_back({{"id", i + 1}, {"name", classes[i]}});
@@ -113,7 +113,7 @@ class BoxResults : public Results {
     return index_.add(image, plane.number, std::move(entry), {count, best});
   }
 
-  /// Draws what a person would look at: boxes from the task's threshold on.
+  /// Draws the boxes that are relevant to a reader: those with at least the task's threshold.
   Result<std::string> draw(const Image& image, const Plane& plane) {
     Overlay overlay(plane_of(image, context_.choice->preparation, plane.number));
     for (const trainer::Detection& one : plane.found) {

@@ -8,14 +8,15 @@
 
 namespace consilium::predict {
 
-/// What a model says of one prepared image; which part is filled follows from its task.
+/// A model's prediction for one prepared image; the task determines which member is filled.
 struct CasePrediction {
-  std::vector<double> probabilities{};           ///< classification: of each class; multi-label: of each label
-  data::Volume scores{};                         ///< segmentation: logits, a channel for each class
-  std::vector<trainer::Detection> detections{};  ///< detection: in pixels of the prepared image, the best first
+  std::vector<double> probabilities{};  ///< classification: one for each class; multi-label: one for each label
+  data::Volume scores{};                ///< segmentation: logits, a channel for each class
+  std::vector<trainer::Detection> detections{};  ///< detection: in pixels of the prepared image, best first
 };
 
-/// Turns the outputs for one image into probabilities: of classes of which one is right, or of labels, each by itself.
+/// Converts the outputs for one image to probabilities: of classes, exactly one of which is right, or of independent
+/// labels.
 [[nodiscard]] std::vector<double> softmax(std::span<const float> logits);
 [[nodiscard]] std::vector<double> sigmoid(std::span<const float> logits);
 

@@ -48,7 +48,7 @@ class ClassResults : public Results {
  private:
   [[nodiscard]] bool is_one_of() const { return context_.model->spec.task.kind == task::TaskKind::kClassification; }
 
-  /// The class with the highest probability, or the labels at the task's threshold or above.
+  /// Returns the class with the highest probability, or the labels whose probability is at least the task's threshold.
   [[nodiscard]] std::vector<std::size_t> found_in(const std::vector<double>& probabilities) const {
     if (is_one_of())
       return {static_cast<std::size_t>(std::max_element(probabilities.begin(), probabilities.end()) -

@@ -37,13 +37,13 @@ constexpr std::uint32_t kSopClass = 0x00080016, kSopInstance = 0x00080018, kStud
                         kFrameOfReference = 0x00200052, kSliceThickness = 0x00180050, kLossy = 0x00282110,
                         kLossyRatio = 0x00282112, kLossyMethod = 0x00282114;
 constexpr std::int64_t kMostRows = 65535;
-/// DICOM's LO and DS (PS3.5, 6.2).
+/// The maximum lengths of DICOM's LO and DS (PS3.5, 6.2).
 constexpr std::size_t kMostText = 64;
 constexpr std::size_t kMostNumber = 16;
 
 DcmTagKey key_of(std::uint32_t tag) { return {static_cast<Uint16>(tag >> 16U), static_cast<Uint16>(tag & 0xFFFFU)}; }
 
-/// Turns DCMTK's word for a failure into ours.
+/// Converts a DCMTK status to an error.
 Result<void> done(const OFCondition& condition, std::string_view doing) {
   if (condition.good()) return {};
   return fail(ErrorCode::kInvalidArgument,
@@ -58,7 +58,7 @@ std::string number(double value) {
   return "0";
 }
 
-/// A text of DICOM's LO: without the mark between values, and cut at a letter's end.
+/// Returns a text for DICOM's LO: without the separator of values, and truncated at a character boundary.
 OFString short_text(std::string text) {
   std::replace(text.begin(), text.end(), '\\', '/');
   std::size_t most = std::min(text.size(), kMostText);
@@ -66,7 +66,7 @@ OFString short_text(std::string text) {
   return OFString(text.c_str(), most);
 }
 
-/// Writes one image's segmentation.
+/// Builds the segmentation of one image.
 class Segmentation {
  public:
   Segmentation(const ResultContext& context, const Image& image, std::span<const std::uint8_t> classes)
@@ -136,7 +136,7 @@ class Segmentation {
     for (const auto& [tag, text] : source_.attributes) {
       CONSILIUM_TRY(done(told.putAndInsertString(key_of(tag), text.c_str()), "taking over its attributes"));
     }
-    if (!placed_) {  // it has no frame of reference, which DCMTK would ask for
+    if (!placed_) {  // it has no frame of reference, which DCMTK would require
       for (const DcmTagKey& key : {DCM_FrameOfReferenceUID, DCM_PositionReferenceIndicator}) {
         told.findAndDeleteElement(key);
         segmentation_->getRules()->deleteRule(key);
@@ -156,7 +156,7 @@ class Segmentation {
   Result<void> add_segments() {
     const job::JobSpec& job = context_.model->spec;
     const OFString algorithm = short_text(fmt::format("{} ({:.16})", job.name, crypto::to_hex(job::job_digest(job))));
-    // The job doesn't say what its classes are, besides their names.
+    // The job states nothing about its classes besides their names.
     const CodeSequenceMacro tissue("85756007", "SCT", "Tissue");
     for (std::size_t c = 1; c < context_.choice->classes.size(); ++c) {
       DcmSegment* segment = nullptr;
@@ -195,7 +195,7 @@ class Segmentation {
     return done(segmentation_->addForAllFrames(measures), "its spacing");
   }
 
-  /// Fills one frame's pixels; says whether any is the segment's.
+  /// Fills one frame's pixels, and returns true if any of them belongs to the segment.
   bool fill(std::vector<Uint8>& pixels, std::size_t segment, std::size_t depth) const {
     const auto first = classes_.begin() + static_cast<std::ptrdiff_t>(depth * plane());
     std::transform(first, first + static_cast<std::ptrdiff_t>(plane()), pixels.begin(),
@@ -203,8 +203,8 @@ class Segmentation {
     return std::ranges::find(pixels, Uint8{1}) != pixels.end();
   }
 
-  /// Adds the frames that hold something. DCMTK wants a frame of each segment: one that has none gets an empty one
-  /// where the first class was found.
+  /// Adds the frames that aren't empty. DCMTK requires a frame for each segment, so a segment without pixels gets an
+  /// empty one at the position of the first foreground voxel.
   Result<void> add_frames() {
     std::vector<Uint8> pixels(plane());
     const auto found = std::ranges::find_if(classes_, [](std::uint8_t one) { return one != 0; });
@@ -242,7 +242,7 @@ class Segmentation {
     return done(segmentation_->addFrame(pixels.data(), static_cast<Uint16>(segment), groups), "a frame");
   }
 
-  /// Names the instance, and the frame of it, that a frame was made of.
+  /// Returns a reference to the instance, and the frame in it, that a frame was made from.
   Result<std::unique_ptr<FGDerivationImage>> derivation_of(const DicomSource::Frame& frame) const {
     ImageSOPInstanceReferenceMacro* made = nullptr;
     CONSILIUM_TRY(
@@ -258,7 +258,7 @@ class Segmentation {
     return derivation;
   }
 
-  /// Lists the instances that the segmentation was made of.
+  /// Lists the instances that the segmentation was made from.
   Result<void> add_references() {
     auto series = std::make_unique<IODSeriesAndInstanceReferenceMacro::ReferencedSeriesItem>();
     CONSILIUM_TRY(done(series->setSeriesInstanceUID(attribute(kSeries).c_str(), OFFalse), "a reference"));
@@ -277,7 +277,7 @@ class Segmentation {
     DcmFileFormat file;
     CONSILIUM_TRY(done(segmentation_->writeDataset(*file.getDataset()), "writing it"));
     uids_.restore(*file.getDataset());
-    if (!placed_) file.getDataset()->insertEmptyElement(DCM_PatientOrientation);  // type 2C of an image without a place
+    if (!placed_) file.getDataset()->insertEmptyElement(DCM_PatientOrientation);  // type 2C without a position
     std::vector<char> part(kPart);
     DcmOutputBufferStream stream(part.data(), static_cast<offile_off_t>(part.size()));
     std::string text;
@@ -296,13 +296,13 @@ class Segmentation {
   }
 
   const ResultContext& context_;
-  DicomSource source_;  ///< with lawful UIDs
+  DicomSource source_;  ///< with valid UIDs
   SourceUids uids_;
   data::Sides sides_;
   std::array<double, 3> spacing_;
   bool has_spacing_;
   std::span<const std::uint8_t> classes_;
-  bool placed_ = false;  ///< frames have a place in the patient
+  bool placed_ = false;  ///< frames have a position in the patient
   std::unique_ptr<DcmSegmentation> segmentation_;
 };
 

@@ -11,11 +11,11 @@
 namespace consilium::predict {
 namespace {
 
-/// A file of at most this size is loaded together with others.
+/// The largest size of a file that is loaded together with others.
 constexpr std::uintmax_t kSmallFile = std::uintmax_t{1} << 20;
-/// Its pixels may take this much there; what takes more is read by itself.
+/// The most memory that the pixels of such a file may take. If they take more, it is read separately.
 constexpr std::uint64_t kSmallImage = std::uint64_t{64} << 20;
-/// Images whose pixels are kept, and that are loaded together, at most.
+/// The maximum number of images that are loaded together if their pixels are kept.
 constexpr std::size_t kMostKept = 8;
 
 bool is_small(const data::Item& item) {

@@ -12,26 +12,27 @@
 
 namespace consilium::predict {
 
-/// An image that was read, and its planes, prepared; or why it can't be.
+/// An image that was read, with its prepared planes, or the reason why it can't be read.
 struct LoadedImage {
   Image image;
   Result<void> readable;
-  bool is_segmentation = false;              ///< a DICOM SEG, which is no image
-  std::vector<data::PreparedItem> prepared;  ///< where it has one plane
+  bool is_segmentation = false;              ///< a DICOM SEG, which isn't an image
+  std::vector<data::PreparedItem> prepared;  ///< filled if the image has one plane
 };
 
 /// Reads images for prediction.
 class ImageLoader {
  public:
-  /// @param keep_pixels  of images of one plane too, which are else given up when they are prepared
+  /// @param keep_pixels  also keeps the pixels of single-plane images, which are otherwise released once they are
+  /// prepared
   ImageLoader(const data::FileImages& files, const data::Preparation& preparation, unsigned threads, bool keep_pixels)
       : files_(files), preparation_(preparation), threads_(threads), keep_pixels_(keep_pixels) {}
 
-  /// Says how many of these items are loaded together: several small files, or one.
+  /// Returns how many of these items are loaded together: several small files, or one.
   [[nodiscard]] std::size_t together(std::span<const data::Item> items, std::size_t most) const;
-  /// Reads items at the same time, and prepares those that have one plane.
+  /// Reads items in parallel, and prepares those that have one plane.
   [[nodiscard]] std::vector<LoadedImage> load(std::span<const data::Item> items) const;
-  /// Prepares one of an image's planes; reads the image again where its pixels were given up.
+  /// Prepares one of an image's planes. Reads the image again if its pixels were released.
   [[nodiscard]] Result<data::PreparedItem> prepare(const Image& image, std::int64_t plane) const;
 
  private:

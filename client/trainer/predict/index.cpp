@@ -18,7 +18,7 @@ constexpr const char* kJsonName = "predictions.json";
 constexpr const char* kTableName = "predictions.csv";
 constexpr const char* kPurpose = "research; not a medical device, and no basis for decisions about patients";
 
-/// A cell of a table, quoted as in RFC 4180 where it must be.
+/// Returns a cell of a table, quoted as in RFC 4180 if necessary.
 std::string cell(std::string_view text) {
   if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
   std::string quoted = "\"";
@@ -32,7 +32,7 @@ std::string row_of_cells(const std::vector<std::string>& cells) {
   return row + "\n";
 }
 
-/// The head of predictions.json, up to its list of images.
+/// Returns the beginning of predictions.json, up to its list of images.
 std::string head_of(const ResultContext& context) {
   const job::JobSpec& job = context.model->spec;
   const auto digest = crypto::sha256(std::as_bytes(std::span(context.model->model)));
@@ -45,7 +45,7 @@ std::string head_of(const ResultContext& context) {
                   {"classes", context.choice->classes},
                   {"preparation", context.choice->in_words}};
   std::string text = line_of(head);
-  text.back() = ',';  // in place of the closing brace
+  text.back() = ',';  // replaces the closing brace
   return text + "\n\"images\": [";
 }
 

@@ -25,7 +25,7 @@ constexpr std::array<std::string_view, 6> kDicomEndings{".dcm", ".dicom", ".ima"
 
 enum class Kind { kDicom, kOther, kNone };
 
-/// What a file is by its name.
+/// Returns the kind of a file, judged by its name.
 Kind kind_of(const std::string& path) {
   std::string name = fs::path(path).filename().string();
   std::transform(name.begin(), name.end(), name.begin(),
@@ -53,7 +53,7 @@ class Lister {
     DicomSlice slice = data::slice_at(name, list_.folder / name, std::move(*header));
     const std::string uid = slice.header.tags.series_uid;
     if (uid.empty() || slice.header.shape.size() != 3) return add_item(name, {slice.path});
-    // Slices of another size are a series of their own, as some scanners put a localiser into one.
+    // Slices of another size form a separate series, because some scanners put a localiser into the same one.
     const auto& shape = slice.header.shape;
     series_[fmt::format("{}/{}x{}", uid, shape[1], shape[2])].push_back(std::move(slice));
   }

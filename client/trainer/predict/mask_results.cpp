@@ -21,7 +21,7 @@ namespace {
 
 using nlohmann::json;
 
-/// A mask as a file, and what its name ends with.
+/// A mask as a file, and the ending of its name.
 struct MaskFile {
   std::string bytes;
   std::string ending;
@@ -64,8 +64,8 @@ class MaskResults : public Results {
   Result<void> finish(const std::string& rest) override { return index_.finish(rest); }
 
  private:
-  /// The classes of an image or plane in its own pixels, post-processed as the job says, each by itself as evaluations
-  /// do.
+  /// Returns the classes of an image or plane in its own pixels. Post-processes each separately as the job specifies,
+  /// as evaluations do.
   [[nodiscard]] std::vector<std::uint8_t> classes_of(data::Volume& scores, const data::Placement& placement,
                                                      const data::Sides& sides) const {
     std::vector<std::uint8_t> classes = restore_classes(scores, placement, sides, context_.threads);
@@ -73,7 +73,7 @@ class MaskResults : public Results {
     trainer::postprocess(std::span(classes), grid, context_.model->spec.task.postprocess);
     return classes;
   }
-  /// Whether the model takes planes of the image, be there one alone.
+  /// Returns true if the model processes the image plane by plane, even if it has only one plane.
   [[nodiscard]] bool is_cut(const Image& image) const {
     return !image.pixels.flat && context_.choice->preparation.options().slices != trainer::Preprocess::Slices::kNone;
   }

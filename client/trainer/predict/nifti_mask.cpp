@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::int64_t kMostInNifti1 = 32767;
 
-/// Where an image of another format lies: at its spacing, without a position. Columns run to the left, as nibabel takes
-/// a file without one.
+/// Returns the space of an image of another format: its spacing, without a position. Columns run to the left, as
+/// nibabel assumes for a file without a position.
 data::NiftiSpace plain_space(const data::DecodedImage& image, const data::Sides& sides) {
   data::NiftiSpace space;
   space.size = {sides[2], sides[1], sides[0]};
@@ -25,7 +25,7 @@ data::NiftiSpace plain_space(const data::DecodedImage& image, const data::Sides&
   return space;
 }
 
-/// Fills what both versions of the header have under the same names.
+/// Sets the fields that both versions of the header have under the same names.
 template <class Header>
 void fill(const data::NiftiSpace& space, Header& header) {
   using Side = std::remove_reference_t<decltype(header.dim[0])>;
@@ -92,7 +92,7 @@ std::string nifti_mask(const data::DecodedImage& image, const data::Sides& sides
   const auto* own = image.origin ? std::get_if<data::NiftiSpace>(&*image.origin) : nullptr;
   const data::NiftiSpace space = own == nullptr ? plain_space(image, sides) : *own;
   std::string bytes = header_of(space);
-  // Of each of the file's axes, how far its next voxel is in the decoded image, whose axes are width, height, depth.
+  // For each of the decoded image's axes (width, height, depth), the distance from one voxel to the next.
   const std::array<std::int64_t, 3> strides{1, sides[2], sides[1] * sides[2]};
   std::array<std::int64_t, 3> step{};
   std::int64_t begin = 0;

@@ -10,15 +10,15 @@
 
 namespace consilium::predict {
 
-/// Writes the classes of a volume as a NIfTI file of bytes that lies where the image's own file does: its axes, sizes,
-/// qform, sform and version are the file's. An image of another format gets the axes column, row and plane, and the
-/// image's spacing.
-/// @param image    as it was decoded, with its origin; its pixels aren't needed
+/// Encodes the classes of a volume as a NIfTI file of bytes that occupies the same space as the image's own file: it
+/// has that file's axes, sizes, qform, sform and version. For an image of another format, the axes are column, row and
+/// plane, and the spacing is the image's.
+/// @param image    the decoded image with its origin; its pixels aren't needed
 /// @param classes  in the decoded image's order, [D, H, W]
 [[nodiscard]] std::string nifti_mask(const data::DecodedImage& image, const data::Sides& sides,
                                      std::span<const std::uint8_t> classes);
 
-/// Compresses bytes as gzip. Fails with kInternal where zlib does.
+/// Compresses bytes with gzip. Fails with kInternal if zlib fails.
 Result<std::string> gzipped(const std::string& bytes);
 
 }  // namespace consilium::predict

@@ -12,18 +12,19 @@
 
 namespace consilium::predict {
 
-/// The folder that a prediction is written to. Every file is there whole or not at all.
+/// The folder that a prediction is written to. Each file appears only once it is complete.
 class OutputFolder {
  public:
-  /// Makes the folder. Fails with kInvalidArgument where it holds anything, unless `force` is given; files of the same
-  /// names are then replaced, and others stay.
+  /// Creates the folder. Fails with kInvalidArgument if the folder isn't empty, unless `force` is given. Then files
+  /// with the same names are replaced, and others stay.
   static Result<OutputFolder> create(const std::filesystem::path& folder, bool force);
 
-  /// Chooses a name below the folder for what belongs to an image: SUBFOLDER/IMAGE'S NAME with another ending, or with
-  /// the ending behind the image's own where that name is taken, or with a number.
-  /// @param ending  with its dot
+  /// Chooses the name, below the folder, of a file that belongs to an image. It is SUBFOLDER/IMAGE'S NAME with the
+  /// image's extension replaced by `ending`. If that name is taken, `ending` is appended to the image's full name, if
+  /// necessary after a number.
+  /// @param ending  including its dot
   std::string name_for(std::string_view subfolder, const std::string& image, std::string_view ending);
-  /// Writes a file below the folder, and the folders that it lies in.
+  /// Writes a file below the folder, and creates the folders that contain it.
   Result<void> write(const std::string& name, std::span<const std::byte> bytes) const;
   [[nodiscard]] const std::filesystem::path& path() const { return folder_; }
 
@@ -34,7 +35,7 @@ class OutputFolder {
   std::set<std::string> taken_;
 };
 
-/// A text file that is written bit by bit, and gets its name when it is complete.
+/// A text file that is written piece by piece and gets its final name when it is complete.
 class GrowingFile {
  public:
   static Result<GrowingFile> create(const std::filesystem::path& file);

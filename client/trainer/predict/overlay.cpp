@@ -13,7 +13,7 @@
 namespace consilium::predict {
 namespace {
 
-/// The longer side of a picture: smaller images are enlarged, larger ones are made smaller.
+/// The limits of the longer side of a picture: smaller images are enlarged, and larger ones reduced.
 constexpr std::int64_t kLeastSide = 256;
 constexpr std::int64_t kMostSide = 2048;
 constexpr std::int64_t kMargin = 2;

@@ -10,17 +10,18 @@
 
 namespace consilium::predict {
 
-/// A picture of an image with a prediction drawn in. Small images are enlarged, so that text can be read.
+/// A picture of an image with a prediction drawn in. Small images are enlarged so that text is legible.
 class Overlay {
  public:
-  /// @param image  of depth 1; of channels other than 1 and 3 the first is shown
+  /// @param image  of depth 1; if it doesn't have 1 or 3 channels, the first is shown
   explicit Overlay(data::Volume image);
 
-  /// Draws the outlines of the classes above 0. @param classes  of the image's pixels
+  /// Draws the outlines of the classes above 0.
+  /// @param classes  of the image's pixels
   void outline(const data::Mask& classes);
-  /// Draws a box in the image's pixels, and words at its upper edge.
+  /// Draws a box, given in the image's pixels, with text at its upper edge.
   void frame(const data::Box& box, std::string_view words);
-  /// Writes a line below the last one, from the upper left.
+  /// Writes a line of text below the previous one, starting at the upper left.
   void write_line(std::string_view words, const data::Colour& colour);
 
   [[nodiscard]] const data::Picture& picture() const { return picture_; }
@@ -36,12 +37,12 @@ class Overlay {
   std::int64_t next_line_ = 1;
 };
 
-/// Returns one of the planes that a preparation cuts an image into, as decoded; an image that isn't cut as it is, and
-/// of a volume that isn't the middle plane.
+/// Returns one of the planes that a preparation cuts an image into, as decoded. An image that isn't cut is returned as
+/// it is; of a volume that isn't cut, the middle plane is returned.
 [[nodiscard]] data::Volume plane_of(const Image& image, const data::Preparation& preparation, std::int64_t plane);
 
 /// Writes overlays/NAME.png and returns its name below the output folder.
-/// @param plane  of an image with several, in its name; else 0
+/// @param plane  appears in the name if the image has several planes; else 0
 Result<std::string> write_overlay(const ResultContext& context, const Image& image, std::int64_t plane,
                                   const Overlay& overlay);
 

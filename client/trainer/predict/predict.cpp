@@ -26,16 +26,16 @@ namespace {
 using nlohmann::json;
 using trainer::PredictOptions;
 
-/// Failures that are printed one by one; all of them stand in predictions.json.
+/// The maximum number of failures that are printed. All of them are in predictions.json.
 constexpr std::size_t kMostPrinted = 20;
 
-/// Whether a failure is one image's, so that the others can go on.
+/// Returns true if an error concerns only one image, so that the others can be processed.
 bool is_of_image(const Error& error) {
   return error.code == ErrorCode::kInvalidArgument || error.code == ErrorCode::kResourceExhausted ||
          error.code == ErrorCode::kNotFound || error.code == ErrorCode::kDataLoss;
 }
 
-/// An error without the file's path before it.
+/// Returns an error's message without the file's path.
 std::string why_of(const data::Item& item, const std::string& message) {
   for (const auto& file : item.files) {
     const std::string prefix = file.string() + ": ";
@@ -44,7 +44,7 @@ std::string why_of(const data::Item& item, const std::string& message) {
   return message;
 }
 
-/// Predicts for a list of images, in its order.
+/// Makes the predictions for a list of images, in its order.
 class Prediction {
  public:
   Prediction(const ImageLoader& loader, Predictor& predictor, Results& results, InputList& list)
@@ -68,7 +68,7 @@ class Prediction {
   [[nodiscard]] std::size_t predicted() const { return predicted_; }
 
  private:
-  /// A prepared plane that waits for its batch.
+  /// A prepared plane that waits for its batch to be complete.
   struct Waiting {
     LoadedImage* of = nullptr;
     std::int64_t plane = 0;
@@ -109,7 +109,7 @@ class Prediction {
     return {};
   }
 
-  /// Finds out which images of a batch can't be predicted.
+  /// Predicts the images of a batch separately, to find out which of them can't be predicted.
   Result<void> one_by_one(const std::vector<Waiting>& waiting) {
     for (const Waiting& one : waiting) {
       if (!one.of->readable) continue;
@@ -136,11 +136,11 @@ class Prediction {
     return {};
   }
 
-  /// Notes that an image can't be predicted; fails where that is not the image's fault.
+  /// Records that an image can't be predicted. Fails if that isn't due to the image.
   Result<void> give_up(LoadedImage& loaded, const Error& error) {
     if (!is_of_image(error)) return fail(error);
     loaded.readable = fail(error);
-    CONSILIUM_TRY(flush());  // what waits is of images before this one, or of itself and passed over
+    CONSILIUM_TRY(flush());  // those waiting belong to earlier images, or to this one and are skipped
     results_.drop_image();
     list_.damaged.push_back({loaded.image.item->id, why_of(*loaded.image.item, error.message)});
     return {};
@@ -161,7 +161,7 @@ json listed(const std::vector<data::LeftOut>& files) {
   return list;
 }
 
-/// How a run went.
+/// The outcome of a run.
 struct Summary {
   std::size_t predicted = 0;
   double seconds = 0.0;
@@ -193,7 +193,7 @@ void print(const PredictOptions& options, const InputList& list, const Preparati
              summary.device, options.output.string());
 }
 
-/// Reads the model, and says what to do where its job failed or hospitals have the rest of it.
+/// Reads the model. If its job failed or hospitals have the rest of it, the error says what to do.
 Result<report::ResultFolder> read_model(const PredictOptions& options) {
   CONSILIUM_ASSIGN(report::ResultFolder model, report::read_result_folder(options.model, options.job));
   if (model.failure)

@@ -8,13 +8,13 @@
 
 namespace consilium::trainer {
 
-/// `predict`: uses a federation's model on the images of one site, without a federation, and writes what it says into a
-/// folder (docs/formats/predictions.md). Images are taken one by one, small ones several at a time; a file that can't
-/// be read or predicted is named with the reason, and the others go on.
-/// @param decoder  of image files; null where it can't be run
-/// @return true: every image was predicted. False: some weren't; predictions.json names them
-/// Fails where the model, the preparation, the input or the output folder can't be used, and with kCancelled after
-/// SIGINT.
+/// Runs `predict`: uses a federation's model on the images of one site, without a federation, and writes the
+/// predictions into a folder (docs/formats/predictions.md). Images are processed one by one, or several at a time if
+/// they are small. If a file can't be read or predicted, predictions.json names it with the reason, and the other files
+/// are still processed.
+/// Fails if the model, the preparation, the input or the output folder can't be used, and with kCancelled after SIGINT.
+/// @param decoder  decodes image files; null if it can't be run
+/// @return true if every image was predicted, false if some weren't
 Result<bool> run_predict(const PredictOptions& options, std::shared_ptr<data::ImageDecoder> decoder);
 
 }  // namespace consilium::trainer

@@ -18,10 +18,10 @@ namespace {
 
 using task::TaskKind;
 
-/// A batch's images together; more would not make it faster.
+/// The total size of a batch's images; larger batches wouldn't be faster.
 constexpr std::size_t kBatchBytes = std::size_t{16} << 20;
 constexpr std::size_t kMostAtOnce = 256;
-/// Windows in one pass of the network, as evaluation has them at most.
+/// The maximum number of windows in one pass of the network, as in evaluation.
 constexpr std::int64_t kMostWindows = 256;
 
 std::size_t values_of(const std::vector<std::int64_t>& input) {
@@ -35,7 +35,7 @@ std::span<const float> row_of(const at::Tensor& output, std::int64_t row) {
   return {output.const_data_ptr<float>() + static_cast<std::size_t>(row) * values, values};
 }
 
-/// Class scores as a volume in the prepared image's shape.
+/// Returns class scores as a volume in the prepared image's shape.
 data::Volume scores_of(const at::Tensor& output, std::int64_t row) {
   data::Volume scores;
   scores.channels = output.size(1);

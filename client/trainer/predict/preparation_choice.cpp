@@ -17,14 +17,15 @@ using trainer::DataSource;
 using trainer::Preprocess;
 using Match = trainer::LabelSource::Match;
 
-/// Masks hold a class in a byte.
+/// Masks store a class in one byte.
 constexpr std::int64_t kMaxMaskClasses = 256;
 constexpr std::size_t kMaxClassName = 256;
 
 bool is_flat(const job::JobSpec& job) { return job.model.input.size() != 4; }
 bool has_masks(const job::JobSpec& job) { return job.task.kind == task::TaskKind::kSegmentation; }
 
-/// Resized to the model's input; a model of images takes volumes plane by plane.
+/// Returns the preparation that resizes to the model's input; for a model of images, volumes are processed plane by
+/// plane.
 Preprocess default_preprocess(const job::JobSpec& job) {
   Preprocess preprocess;
   if (job.model.input.size() >= 3) preprocess.size.assign(job.model.input.begin() + 1, job.model.input.end());
@@ -39,7 +40,7 @@ Result<Preprocess> read_preprocess_file(const std::filesystem::path& file) {
   return read;
 }
 
-/// What a site says about images, and where that stands.
+/// A site's description of its images, and where it was found.
 struct Described {
   DataSource source;
   std::string in_words;
@@ -101,7 +102,7 @@ Result<void> check_use(const Described& described, const job::JobSpec& job) {
   return {};
 }
 
-/// The mean and deviation of the site's training images, as its own evaluation has them.
+/// Returns the mean and deviation of the site's training images, as its own evaluation computes them.
 Result<data::Scale> scale_of_site(const DataSource& source, const job::JobSpec& job,
                                   std::shared_ptr<data::ImageDecoder> decoder,
                                   std::shared_ptr<const data::Atlas> atlas) {

@@ -10,15 +10,15 @@
 namespace consilium::predict {
 namespace {
 
-/// Where the centre of a pixel lies between the pixels of the prepared image, along one axis.
+/// The position of a pixel's centre between the pixels of the prepared image, along one axis.
 struct Between {
   bool inside = false;
   std::size_t first = 0;
   std::size_t second = 0;
-  float weight = 0.0F;  ///< of the second one
+  float weight = 0.0F;  ///< of the second pixel
 };
 
-/// How far from a whole number a place may be that stands for it: rounding of the numbers of a Placement.
+/// The largest difference from a whole number that counts as rounding error of a Placement's numbers.
 constexpr double kWhole = 1e-6;
 
 std::vector<Between> places_along(std::int64_t side, std::int64_t prepared, double scale, double offset) {
@@ -38,7 +38,7 @@ std::vector<Between> places_along(std::int64_t side, std::int64_t prepared, doub
   return places;
 }
 
-/// Turns the logits of each pixel into probabilities.
+/// Converts the logits of each pixel to probabilities.
 void turn_into_probabilities(data::Volume& scores) {
   const std::size_t plane = scores.plane();
   const auto classes = static_cast<std::size_t>(scores.channels);
@@ -62,7 +62,7 @@ class Restorer {
       places_[axis] = places_along(sides[axis], scores.sides[axis], placement.scale[axis], placement.offset[axis]);
   }
 
-  /// Whether no place lies between two pixels of the prepared image.
+  /// Returns true if no pixel's centre is between two pixels of the prepared image.
   [[nodiscard]] bool is_exact() const {
     return std::ranges::all_of(places_, [](const std::vector<Between>& along) {
       return std::ranges::all_of(along, [](const Between& one) { return !one.inside || one.weight == 0.0F; });

@@ -7,20 +7,21 @@
 #include "client/trainer/data/volume.h"
 #include "client/trainer/task/detections.h"
 
-/// Takes what a model says of a prepared image back to the image that was prepared.
+/// Maps a model's predictions for a prepared image back to the image before preparation.
 namespace consilium::predict {
 
-/// Returns the class of each pixel or voxel, in the image's order. Where the prepared image was only cut or padded, it
-/// is the class of the highest score, as evaluation takes it. Where it was resized, the classes' probabilities are
-/// interpolated linearly at the centre of each pixel, and the most probable class is taken. What was cut off is class
-/// 0.
+/// Returns the class of each pixel or voxel, in the image's order. If the prepared image was only cropped or padded, it
+/// is the class with the highest score, as in evaluation. If it was resized, the classes' probabilities are
+/// interpolated linearly at the centre of each pixel, and the most probable class is chosen. Whatever was cropped off
+/// is class 0.
 /// @param scores   logits, a channel for each class, at most 256; changed
 /// @param sides    of the image before it was prepared
-/// @param threads  that share the work; the result doesn't depend on them
+/// @param threads  number of threads; doesn't affect the result
 [[nodiscard]] std::vector<std::uint8_t> restore_classes(data::Volume& scores, const data::Placement& placement,
                                                         const data::Sides& sides, unsigned threads);
 
-/// Moves detections from a prepared image to the image before, cut at its edges; those that lie beside it are left out.
+/// Maps detections from a prepared image to the image before preparation, clipped to it. Detections outside it are left
+/// out.
 [[nodiscard]] std::vector<trainer::Detection> restore_boxes(std::vector<trainer::Detection> detections,
                                                             const data::Placement& placement, const data::Sides& sides);
 

@@ -7,21 +7,21 @@ class DcmItem;
 
 namespace consilium::predict {
 
-/// The UIDs of a segmentation's source. Scanners write some that break the standard's rules, as with a component that
-/// begins with 0 (PS3.5, 9.1), and DCMTK refuses to write those. A reference has to be what the instance is called, so
-/// a lawful UID stands in for such a one until the object is made.
+/// The UIDs of a segmentation's source. Some scanners write UIDs that break the standard's rules, such as one with a
+/// component that begins with 0 (PS3.5, 9.1), and DCMTK refuses to write those. A reference must nevertheless be the
+/// instance's actual UID, so a valid UID replaces an invalid one until the object is made.
 class SourceUids {
  public:
-  /// Returns a UID that is lawful as it is, and else the one that stands in for it.
+  /// Returns the UID if it is valid, else a valid one that replaces it.
   std::string lawful(const std::string& uid);
-  /// Puts the source's own UIDs into an object, its sequences included, wherever others stand in for them.
+  /// Puts the source's own UIDs back into an object, including its sequences, wherever others replace them.
   void restore(DcmItem& object) const;
 
  private:
-  std::map<std::string, std::string> standing_in_;  ///< by the source's own
+  std::map<std::string, std::string> standing_in_;  ///< replacements, by the source's own UID
 };
 
-/// Makes a new UID of DCMTK's root.
+/// Generates a new UID below DCMTK's root.
 [[nodiscard]] std::string new_uid();
 
 }  // namespace consilium::predict

@@ -5,14 +5,14 @@
 #include "client/trainer/predict/results.h"
 #include "common/error/error.h"
 
-/// The kinds behind make_results().
+/// The kinds of results that make_results() chooses from.
 namespace consilium::predict {
 
-/// Classes or labels, with their probabilities: predictions.json and predictions.csv.
+/// Creates results with classes or labels and their probabilities: predictions.json and predictions.csv.
 Result<std::unique_ptr<Results>> make_class_results(const ResultContext& context);
-/// A mask for each image, in its own format and space, and the sizes of its segments.
+/// Creates results with a mask for each image, in the image's own format and space, and the sizes of its segments.
 Result<std::unique_ptr<Results>> make_mask_results(const ResultContext& context);
-/// Boxes as COCO's tools read them: detections.json and images.json.
+/// Creates results with boxes in the form that COCO's tools read: detections.json and images.json.
 Result<std::unique_ptr<Results>> make_box_results(const ResultContext& context);
 
 }  // namespace consilium::predict

@@ -17,7 +17,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// read_into() found nothing to read yet / the peer's end.
+/// What read_into() returns if there is nothing to read yet, or if the peer has closed the socket.
 constexpr std::size_t kNothingYet = SIZE_MAX;
 constexpr std::size_t kPeerEnded = 0;
 
@@ -27,7 +27,7 @@ Error system_error(std::string_view what) {
   return {gone ? ErrorCode::kUnavailable : ErrorCode::kInternal, fmt::format("{}: {}", what, std::strerror(number))};
 }
 
-/// Milliseconds left until `deadline`, for poll(2); -1 where there is none.
+/// Returns the milliseconds left until `deadline`, for poll(2); -1 if there is none.
 int poll_time(const std::optional<Clock::time_point>& deadline) {
   if (!deadline) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - Clock::now()).count();
@@ -49,7 +49,7 @@ void attach(msghdr& message, std::span<char> control, std::span<const int> descr
   std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size_bytes());
 }
 
-/// Takes ownership of every descriptor that came with a message.
+/// Takes ownership of all descriptors that came with a message.
 void collect(msghdr& message, std::vector<Descriptor>& descriptors) {
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
@@ -106,7 +106,7 @@ Result<void> RecordChannel::send(std::string_view json, std::span<const int> des
 
 Result<std::optional<Record>> RecordChannel::receive(std::chrono::milliseconds timeout, const std::stop_token& stop) {
   const auto deadline = deadline_after(timeout);
-  std::uint64_t drained = 0;  // a signal left over from an earlier call
+  std::uint64_t drained = 0;  // discards a signal left over from an earlier call
   [[maybe_unused]] const auto ignored = ::read(stop_event_.get(), &drained, sizeof drained);
   const std::stop_callback signal(stop, [fd = stop_event_.get()] {
     const std::uint64_t one = 1;
@@ -182,7 +182,7 @@ Result<std::size_t> RecordChannel::read_into(std::span<char> target) {
     return fail(system_error("trainer protocol: cannot receive"));
   }
   collect(message, record_.descriptors);
-  // MSG_CTRUNC: more came than there was room for; the kernel has closed the rest.
+  // MSG_CTRUNC: more descriptors came than there was room for, and the kernel has closed the rest.
   if ((message.msg_flags & MSG_CTRUNC) != 0 || record_.descriptors.size() > kMaxRecordDescriptors) {
     record_.descriptors.clear();
     return fail(ErrorCode::kDataLoss,

@@ -19,16 +19,16 @@ namespace consilium::trainer {
 
 using files::Descriptor;
 
-/// Descriptors that may travel beside one record.
+/// The maximum number of descriptors that come with one record.
 inline constexpr std::size_t kMaxRecordDescriptors = 2;
 
-/// One record: its JSON, and the descriptors that came beside it.
+/// One record: its JSON, and the descriptors that came with it.
 struct Record {
   std::string json;
   std::vector<Descriptor> descriptors;
 };
 
-/// Sends and receives records over a Unix stream socket; both sides of the protocol use it. Not thread-safe.
+/// Sends and receives records over a Unix stream socket. Both sides of the protocol use it. Not thread-safe.
 class RecordChannel {
  public:
   static constexpr std::chrono::milliseconds kForever = std::chrono::milliseconds::max();
@@ -40,26 +40,27 @@ class RecordChannel {
   RecordChannel(RecordChannel&&) noexcept = default;
   RecordChannel& operator=(RecordChannel&&) noexcept = default;
 
-  /// Sends one record. `descriptors` (at most kMaxRecordDescriptors) stay the caller's; the peer gets duplicates.
-  /// Fails with kResourceExhausted for a record beyond kMaxRecordBytes, kUnavailable where the peer is gone,
-  /// kDeadlineExceeded where it doesn't read.
+  /// Sends one record. The caller keeps `descriptors` (at most kMaxRecordDescriptors); the peer gets duplicates.
+  /// Fails with kResourceExhausted for a record beyond kMaxRecordBytes, with kUnavailable if the peer is gone, and with
+  /// kDeadlineExceeded if it doesn't read.
   Result<void> send(std::string_view json, std::span<const int> descriptors = {});
 
-  /// Waits for the next record. What has arrived of a record is kept, so that a call that ran out of time can be
+  /// Waits for the next record. Whatever part of a record has arrived is kept, so a call that timed out can be
   /// repeated.
-  /// @param timeout  zero: only what is there; kForever: no limit
-  /// @return the record, or nothing where the peer closed between two records; fails with kDeadlineExceeded, kCancelled
-  ///         (`stop`), kDataLoss (end within a record, a length of 0 or beyond kMaxRecordBytes, too many descriptors:
-  ///         the channel is of no use afterwards), kUnavailable (connection reset)
+  /// Fails with kDeadlineExceeded; with kCancelled (`stop`); with kUnavailable (connection reset); or with kDataLoss if
+  /// the stream ends within a record, a length is 0 or beyond kMaxRecordBytes, or there are too many descriptors. The
+  /// channel can't be used after kDataLoss.
+  /// @param timeout  zero: doesn't wait; kForever: no limit
+  /// @return the record, or nothing if the peer closed the socket between two records
   Result<std::optional<Record>> receive(std::chrono::milliseconds timeout = kForever, const std::stop_token& stop = {});
 
-  /// Whether receive() would find something (bytes, or the peer's end) without waiting.
+  /// Returns true if receive() would find something (bytes, or the end of the stream) without waiting.
   [[nodiscard]] bool readable() const;
-  /// The socket, for poll(2).
+  /// Returns the socket, for poll(2).
   [[nodiscard]] int descriptor() const { return socket_.get(); }
 
  private:
-  /// What one attempt to read brought.
+  /// The result of one attempt to read.
   enum class Step { kRecord, kWait, kEnd };
 
   Result<Step> read_some();
@@ -67,7 +68,7 @@ class RecordChannel {
   Result<void> begin_body();
 
   Descriptor socket_;
-  Descriptor stop_event_;  ///< eventfd that a stop request signals
+  Descriptor stop_event_;  ///< an eventfd that a stop request signals
   std::array<char, 4> length_{};
   std::size_t length_filled_ = 0;
   std::size_t body_filled_ = 0;

@@ -6,7 +6,7 @@
 namespace consilium::trainer {
 namespace {
 
-// The one list of types: whoever adds a reader (client/trainer/data/readers.cpp) adds its line here.
+// The only list of types. A new reader (client/trainer/data/readers.cpp) needs an entry here.
 constexpr std::array kTypes{
     DataType{.name = "npz", .arrays = true},
     DataType{.name = "idx", .arrays = true, .folder = true},

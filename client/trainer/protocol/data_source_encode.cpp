@@ -57,7 +57,7 @@ json preprocess_json(const Preprocess& from) {
   if (from.window) object["window"] = {{"low", (*from.window)[0]}, {"high", (*from.window)[1]}};
   put(object, "spacing", from.spacing, standard.spacing);
   put(object, "size", from.size, standard.size);
-  // Its default depends on spacing, so it is always said where anything is.
+  // The default depends on spacing, so `fit` is written whenever anything else is.
   if (!(from == standard)) object["fit"] = fits[static_cast<std::size_t>(from.fit)];
   if (from.normalise == Preprocess::Normalise::kImage) object["normalise"] = "image";
   if (from.normalise == Preprocess::Normalise::kSite) object["normalise"] = "site";

@@ -36,7 +36,7 @@ const Words<Preprocess::Slices> kSlices{{"none", Preprocess::Slices::kNone},
 const Words<Preprocess::Fit> kFits{
     {"stretch", Preprocess::Fit::kStretch}, {"pad", Preprocess::Fit::kPad}, {"crop", Preprocess::Fit::kCrop}};
 
-/// Reads the members of one object into fields; what is absent stays. The first error is kept.
+/// Reads the members of one object into fields; fields of absent members keep their values. The first error is kept.
 class Members {
  public:
   Members(const JsonValue& value, std::vector<std::string_view> known) : value_(value) {
@@ -264,7 +264,7 @@ Result<void> read_loading(const JsonValue& value, Loading& to) {
   return members.result();
 }
 
-/// Rules between the parts.
+/// Checks the rules that concern several parts of the description.
 Result<void> check_type(const JsonValue& value, const DataSource& source) {
   const DataType& type = *find_data_type(source.type);
   for (const std::string_view key : {"labels", "split"}) {

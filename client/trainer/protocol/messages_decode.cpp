@@ -104,7 +104,7 @@ job::RateFactors read_learning_rates(RecordReader& parent) {
   return factors;
 }
 
-/// Reads the task and the loss, which are checked against the model's classes.
+/// Reads the task and the loss, and checks them against the model's classes.
 void read_task(RecordReader& reader, Prepare& request) {
   const json* task_json = reader.member("task");
   const json* loss_json = reader.member("loss");
@@ -113,7 +113,7 @@ void read_task(RecordReader& reader, Prepare& request) {
   if (!task) return reader.take(task.error().within("prepare"));
   auto loss = task::loss_from_json(*loss_json, *task, static_cast<std::uint64_t>(request.model.classes));
   if (!loss) return reader.take(loss.error().within("prepare"));
-  // A job may leave defaults out; a record may not.
+  // A job may omit defaults, but a record may not.
   if (task::to_json(*task) != *task_json) return reader.refuse("task", "every key of the task, and its defaults");
   if (task::to_json(*loss, task->kind) != *loss_json) return reader.refuse("loss", "every key of the loss that counts");
   request.task = *task;
@@ -190,7 +190,7 @@ Reply read_prepared(RecordReader& reader) {
   reply.val_examples = reader.integer("val_examples", 0, kMaxExamples);
   reply.test_examples = reader.integer("test_examples", 0, kMaxExamples);
   reply.class_examples = reader.integers("class_examples", kMaxClasses);
-  // What the counts add up to is the task's to check (task::Task::check_census).
+  // The task checks what the counts add up to (task::Task::check_census).
   for (const std::uint64_t examples : reply.class_examples) {
     if (examples > reply.train_examples) reader.refuse("class_examples", "at most train_examples of each class");
   }
@@ -231,7 +231,7 @@ Reply read_failed(RecordReader& reader) {
   return reply;
 }
 
-/// How a record of one type is read.
+/// How to read the record of one message type.
 template <class Message>
 struct Kind {
   std::string_view type;

@@ -12,13 +12,13 @@ namespace {
 
 using nlohmann::json;
 
-/// Cuts what a person will read, so that the record stays within its limits.
+/// Truncates text that is meant for people, so that the record stays within its limits.
 std::string shortened(const std::string& text, std::size_t max_bytes) {
   if (text.empty()) return "(no text)";
   return text.substr(0, max_bytes);
 }
 
-/// Invalid UTF-8 becomes U+FFFD: a path or an error text must not stop the conversation.
+/// Encodes a record. Invalid UTF-8 becomes U+FFFD, because a path or an error text must not stop the conversation.
 std::string dump(const json& record) { return record.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 json to_json(const job::OptimizerSpec& optimizer) {

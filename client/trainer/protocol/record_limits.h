@@ -5,7 +5,7 @@
 
 #include "common/task/limits.h"
 
-/// Bounds of what stands in records (docs/formats/trainer_protocol.md).
+/// The limits on the contents of records (docs/formats/trainer_protocol.md).
 namespace consilium::trainer {
 
 inline constexpr std::size_t kMaxSoftwareBytes = 256;
@@ -16,12 +16,12 @@ inline constexpr std::size_t kMaxLayerBytes = 256;
 inline constexpr std::size_t kMaxPathBytes = 4096;
 inline constexpr std::size_t kMaxChannels = 4096;  ///< values of a normalisation
 inline constexpr std::size_t kMaxClasses = task::kMaxClasses;
-/// Largest count of examples and steps: sums of two stay exact in 64 bits and in a double.
+/// The maximum count of examples and steps. The sum of two such counts is exact in 64 bits and in a double.
 inline constexpr std::uint64_t kMaxExamples = std::uint64_t{1} << 48;
 inline constexpr std::uint32_t kMaxBatchSize = 1 << 20;
 inline constexpr std::uint32_t kMaxLocalEpochs = 1'000'000;
 inline constexpr std::uint64_t kMaxMilliseconds = std::uint64_t{1} << 40;
-/// Largest magnitude of a hyper-parameter or a loss.
+/// The maximum magnitude of a hyper-parameter or a loss.
 inline constexpr double kMaxNumber = 1e30;
 
 }  // namespace consilium::trainer

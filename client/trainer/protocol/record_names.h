@@ -8,7 +8,7 @@
 #include "common/error/error.h"
 #include "common/job/job_spec.h"
 
-/// The words that stand for enumerations in records.
+/// The names of enumerators in records.
 namespace consilium::trainer {
 
 template <class Enum, std::size_t N>
@@ -28,7 +28,7 @@ inline constexpr RecordNames<job::Split, 3> kSplitNames{{
     {job::Split::kVal, "val"},
     {job::Split::kTest, "test"},
 }};
-/// What a trainer may say of a failure; anything else is kInternal in its mouth.
+/// The errors that a trainer may report. It reports any other error as kInternal.
 inline constexpr RecordNames<ErrorCode, 6> kFailureNames{{
     {ErrorCode::kInvalidArgument, "invalid_argument"},
     {ErrorCode::kNotFound, "not_found"},

@@ -14,7 +14,8 @@ namespace {
 
 Error bad_record(std::string message) { return {ErrorCode::kDataLoss, "trainer protocol: " + std::move(message)}; }
 
-/// Deepest nesting of brackets outside strings: counted before parsing, so that depth costs nothing.
+/// Returns the maximum nesting of brackets outside strings. It is counted before parsing, so that deep nesting costs
+/// nothing.
 std::size_t depth_of(std::string_view text) {
   std::size_t depth = 0;
   std::size_t deepest = 0;

@@ -14,8 +14,8 @@
 namespace consilium::trainer {
 namespace {
 
-/// For one example's logits z: log sum_k exp(z_k), over all classes and over all but one. Takes time in proportion to
-/// the classes.
+/// Computes log sum_k exp(z_k) for one example's logits z, over all classes and over all but one. The time is linear in
+/// the number of classes.
 class LogSums {
  public:
   explicit LogSums(std::size_t classes) : terms_(classes), from_(classes + 1) {}
@@ -32,8 +32,8 @@ class LogSums {
     before_ = 0.0;
   }
   [[nodiscard]] double all() const { return all_; }
-  /// Over all but one class. To be called once for each class, in their order: sums of what lies before and behind it
-  /// lose no digits, as a difference would.
+  /// Returns the log-sum over all classes but one. Call it once for each class, in order. It adds the sums of the terms
+  /// before and after the class, which lose no digits, unlike a difference.
   double without(std::size_t k) {
     const double others = before_ + from_[k + 1];
     before_ += terms_[k];
@@ -42,11 +42,11 @@ class LogSums {
 
  private:
   std::vector<double> terms_;  ///< exp(z_k - largest)
-  std::vector<double> from_;   ///< sums of the terms from k on
+  std::vector<double> from_;   ///< sums of the terms from k to the end
   double largest_ = 0.0, all_ = 0.0, before_ = 0.0;
 };
 
-/// Counts one prediction and the confidence it was made with.
+/// Counts one prediction and its confidence.
 class ConfidenceCounter {
  public:
   explicit ConfidenceCounter(const CountFields& fields)
@@ -66,8 +66,8 @@ class ConfidenceCounter {
   std::span<std::uint64_t> counts_, right_, sums_;
 };
 
-/// Fields: examples, loss, confusion, and for each class c the bin of its score
-/// log(p_c / (1 - p_c)) = z_c - log sum_{k != c} exp(z_k), where c is the truth and where it isn't.
+/// Fields: examples, loss, confusion, and for each class c two histograms of its score log(p_c / (1 - p_c)) = z_c - log
+/// sum_{k != c} exp(z_k): one over the examples of class c, the other over the rest.
 class ClassificationCounter : public Counter {
  public:
   ClassificationCounter(const LearningTask& task, std::span<std::uint64_t> counts)
@@ -138,8 +138,8 @@ class Classification : public LearningTask {
   task::LossSpec loss_;
 };
 
-/// Fields: examples, loss, exact matches, outcomes of each label at the threshold, and the bins of its scores, the
-/// logits.
+/// Fields: examples, loss, exact matches, outcomes of each label at the threshold, and histograms of each label's
+/// scores, the logits.
 class MultiLabelCounter : public Counter {
  public:
   MultiLabelCounter(const LearningTask& task, std::span<std::uint64_t> counts)

@@ -24,7 +24,7 @@ std::vector<TrueBox> boxes_of(const Boxes& boxes) {
   return all;
 }
 
-/// Fields: examples, loss, true boxes, detections by score, and those that found a box at each threshold.
+/// Fields: examples, loss, true boxes, detections by score, and those matched with a box at each threshold.
 class DetectionCounter : public Counter {
  public:
   DetectionCounter(const LearningTask& task, std::span<std::uint64_t> counts, std::int64_t height, std::int64_t width)
@@ -65,14 +65,15 @@ class Detector : public LearningTask {
   Detector(TaskPtr task, task::LossSpec loss, std::int64_t height, std::int64_t width)
       : LearningTask(std::move(task)), loss_(std::move(loss)), height_(height), width_(width) {}
 
-  /// Each image by itself: its sums over its own points that have a box.
+  /// Computes each image's loss separately: its sums divided by the number of its own points that have a box.
   at::Tensor losses(Outputs outputs, const Target& target) const override {
     std::vector<at::Tensor> all;
     for (const FcosSums& sums : sums_of(outputs, target))
       all.push_back(sums.total / static_cast<double>(std::max<std::int64_t>(1, sums.foreground)));
     return at::stack(all);
   }
-  /// As torchvision's: the batch's sums over the batch's points that have a box.
+  /// Computes the batch's loss as torchvision does: the batch's sums divided by the number of the batch's points that
+  /// have a box.
   at::Tensor loss(Outputs outputs, const Target& target) const override {
     std::vector<at::Tensor> all;
     std::int64_t foreground = 0;

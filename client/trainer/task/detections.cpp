@@ -11,7 +11,7 @@ double area(const Box& box) {
   return static_cast<double>(box.right - box.left) * static_cast<double>(box.bottom - box.top);
 }
 
-/// Finds the free box of the detection's class that it overlaps most, by `threshold` at least; -1 where there is none.
+/// Returns the unmatched box of the detection's class that it overlaps most, if by at least `threshold`; otherwise -1.
 std::int64_t best_match(const Detection& detection, std::span<const TrueBox> truths, const std::vector<bool>& taken,
                         double threshold) {
   std::int64_t best = -1;

@@ -4,13 +4,13 @@
 #include <span>
 #include <vector>
 
-/// Boxes as plain numbers: what a detector says about one image, and how it compares with the truth. Free of torch.
+/// Boxes as plain numbers: a detector's output for one image, and its comparison with the ground truth. Needs no torch.
 namespace consilium::trainer {
 
 struct Box {
   float left = 0, top = 0, right = 0, bottom = 0;  ///< pixels; right >= left, bottom >= top
 };
-/// Intersection over union; 0 where both are empty.
+/// Returns the intersection over union, or 0 if both boxes are empty.
 [[nodiscard]] double intersection_over_union(const Box& a, const Box& b);
 
 struct Detection {
@@ -23,8 +23,8 @@ struct TrueBox {
   std::int64_t of_class = 0;
 };
 
-/// Sorts by descending score and leaves out each detection that overlaps a better one of its class by more than
-/// `overlap`, then all but the first `most`.
+/// Applies non-maximum suppression: sorts by descending score, drops each detection whose overlap with a better one of
+/// its class exceeds `overlap`, and keeps at most the first `most`.
 [[nodiscard]] std::vector<Detection> without_duplicates(std::vector<Detection> detections, double overlap,
                                                         std::size_t most);
 
@@ -32,9 +32,9 @@ struct TrueBox {
 struct DetectionCounts {
   std::span<std::uint64_t> truths, detections, hits;
 };
-/// Counts one image as COCO does: for each threshold, detections in descending order of score each take the free box of
-/// their class that they overlap most, if by the threshold at least.
-/// @param detections  as without_duplicates() leaves them, task::kMaxDetections at most
+/// Counts one image as COCO does. For each threshold, each detection, in descending order of score, is matched with the
+/// unmatched true box of its class that it overlaps most, if the overlap is at least the threshold.
+/// @param detections  as without_duplicates() returns them, at most task::kMaxDetections
 void count_image(std::span<const Detection> detections, std::span<const TrueBox> truths, const DetectionCounts& counts);
 
 }  // namespace consilium::trainer

@@ -13,17 +13,17 @@ namespace {
 constexpr std::size_t kPerLevel = 3;
 constexpr double kCentreRadius = 1.5;  // strides
 constexpr double kLeastScore = 0.01;
-constexpr std::int64_t kMostCandidates = 1000;  // of one level
-constexpr double kEpsilon = 1e-7;               // torchvision's in its GIoU loss
+constexpr std::int64_t kMostCandidates = 1000;  // for each level
+constexpr double kEpsilon = 1e-7;               // torchvision's, in its GIoU loss
 
-/// One image's values of one kind over all levels, [points, channels].
+/// Returns one image's outputs of one kind over all levels, [points, channels].
 at::Tensor over_levels(Outputs outputs, std::size_t kind, std::int64_t image) {
   std::vector<at::Tensor> levels;
   for (std::size_t i = kind; i < outputs.size(); i += kPerLevel) levels.push_back(outputs[i][image].flatten(1).t());
   return at::cat(levels);
 }
 
-/// Boxes around points, [k, 4] left, top, right, bottom.
+/// Returns boxes around points, [k, 4] left, top, right, bottom.
 at::Tensor around(const at::Tensor& places, const at::Tensor& distances) {
   return at::cat({places - distances.slice(1, 0, 2), places + distances.slice(1, 2, 4)}, 1);
 }
@@ -32,7 +32,7 @@ at::Tensor area(const at::Tensor& corners) {
   return (corners.select(1, 2) - corners.select(1, 0)) * (corners.select(1, 3) - corners.select(1, 1));
 }
 
-/// 1 - GIoU of pairs of boxes (Rezatofighi et al. 2019), summed.
+/// Computes 1 - GIoU of pairs of boxes (Rezatofighi et al. 2019), summed.
 at::Tensor giou_loss(const at::Tensor& predicted, const at::Tensor& truth) {
   const at::Tensor inner = (at::minimum(predicted.slice(1, 2, 4), truth.slice(1, 2, 4)) -
                             at::maximum(predicted.slice(1, 0, 2), truth.slice(1, 0, 2)))
@@ -45,7 +45,8 @@ at::Tensor giou_loss(const at::Tensor& predicted, const at::Tensor& truth) {
   return (1.0 - both / (either + kEpsilon) + (hull - either) / (hull + kEpsilon)).sum();
 }
 
-/// sqrt(min(l, r) / max(l, r) * min(t, b) / max(t, b)) of the distances from points to the sides of their boxes.
+/// Computes sqrt(min(l, r) / max(l, r) * min(t, b) / max(t, b)) of the distances from points to the sides of their
+/// boxes.
 at::Tensor centreness(const at::Tensor& places, const at::Tensor& corners) {
   const at::Tensor before = places - corners.slice(1, 0, 2);
   const at::Tensor after = corners.slice(1, 2, 4) - places;
@@ -106,7 +107,7 @@ FcosSums fcos_loss(Outputs outputs, const Points& points, std::int64_t image, co
   FcosSums sums;
   sums.foreground = found.size(0);
   if (sums.foreground == 0) {
-    // The other outputs take part with nothing, so that each has a gradient.
+    // The other outputs are added with weight 0, so that each of them has a gradient.
     sums.total = sigmoid_focal(logits, labels, spec).sum() + 0.0 * over_levels(outputs, 1, image).sum() +
                  0.0 * over_levels(outputs, 2, image).sum();
     return sums;

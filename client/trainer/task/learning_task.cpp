@@ -10,12 +10,12 @@
 namespace consilium::trainer {
 namespace {
 
-/// log of the mean over models of exp(values), [models, ...] -> [...].
+/// Computes the log of the mean over models of exp(values), [models, ...] -> [...].
 at::Tensor log_mean_exp(const std::vector<at::Tensor>& values) {
   return at::stack(values).logsumexp(0).sub_(std::log(static_cast<double>(values.size())));
 }
 
-/// The first output of each model.
+/// Returns the first output of each model.
 std::vector<at::Tensor> first_outputs(std::span<const std::vector<at::Tensor>> outputs) {
   std::vector<at::Tensor> first;
   for (const auto& own : outputs) first.push_back(own.front());

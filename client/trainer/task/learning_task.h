@@ -12,7 +12,7 @@
 
 namespace consilium::trainer {
 
-/// What a network yields for a batch: one tensor or several, as task::check_outputs() says, each [n, ...] float32.
+/// A network's outputs for a batch: one tensor or several, as task::check_outputs() requires, each [n, ...] float32.
 using Outputs = std::span<const at::Tensor>;
 
 /// The boxes of one image.
@@ -21,49 +21,50 @@ struct Boxes {
   at::Tensor classes;  ///< [k] int64
 };
 
-/// What the examples of a batch should give, on the network's device.
+/// The targets of a batch's examples, on the network's device.
 struct Target {
   /// Classification: [n] int64; multi-label: [n, labels] float32 of 0 and 1; segmentation: [n, ...] int64, the class of
   /// each pixel or voxel; detection: undefined.
   at::Tensor values{};
   std::vector<Boxes> boxes{};  ///< detection: one for each image
-  /// Segmentation: size of a pixel or voxel along each dimension of the map, [n, dimensions] float64 on the CPU;
-  /// undefined: 1 in each, distances are in pixels.
+  /// Segmentation: size of a pixel or voxel along each dimension of the map, [n, dimensions] float64 on the CPU. If
+  /// undefined, sizes are 1, so distances are in pixels.
   at::Tensor spacing{};
 };
 
-/// Adds up what a task counts, batch by batch.
+/// Sums a task's counts, batch by batch.
 class Counter {
  public:
   virtual ~Counter() = default;
-  /// Counts a batch; outputs and target are on the CPU. Fails with kInvalidArgument where an output is NaN or infinite,
-  /// naming the example.
+  /// Counts a batch; outputs and target are on the CPU. Fails with kInvalidArgument if an output is NaN or infinite;
+  /// the error names the example.
   virtual Result<void> add(Outputs outputs, const Target& target) = 0;
-  /// Writes what is summed as a real number. Call once, at the end. Fails with kInvalidArgument where the summed loss
-  /// is more than a field holds.
+  /// Writes the counts that are summed as real numbers. Call it once, at the end. Fails with kInvalidArgument if the
+  /// summed loss is more than a field holds.
   virtual Result<void> finish() = 0;
 };
 
-/// The trainer's side of a task: its loss, and counting from a network's outputs. Immutable and thread-safe.
+/// The trainer's side of a task: computes its loss, and counts from a network's outputs. Immutable and thread-safe.
 class LearningTask {
  public:
   virtual ~LearningTask() = default;
 
-  /// Computes each example's loss, [n]; differentiable by autograd in the outputs.
+  /// Computes each example's loss, [n]; autograd can differentiate it with respect to the outputs.
   [[nodiscard]] virtual at::Tensor losses(Outputs outputs, const Target& target) const = 0;
-  /// Computes the loss of a batch, a scalar; differentiable by autograd in the outputs. The mean of the examples'
-  /// losses unless the task says otherwise.
+  /// Computes the loss of a batch, a scalar; autograd can differentiate it with respect to the outputs. It is the mean
+  /// of the examples' losses unless the task overrides it.
   [[nodiscard]] virtual at::Tensor loss(Outputs outputs, const Target& target) const {
     return losses(outputs, target).mean();
   }
-  /// Is the loss the mean cross entropy of [n, classes] logits, for which there is a kernel?
+  /// Returns true if the loss is the mean cross entropy of [n, classes] logits, for which there is a kernel.
   [[nodiscard]] virtual bool is_plain_cross_entropy() const { return false; }
-  /// Combines what several models yield for the same batch into outputs that stand for the mean of their probabilities.
-  /// kInvalidArgument where a task has no such mean: boxes of several detectors aren't the same boxes.
+  /// Combines the outputs of several models for the same batch into outputs that represent the mean of their
+  /// probabilities. Fails with kInvalidArgument if the task has no such mean: the boxes of several detectors don't
+  /// correspond to each other.
   /// @param outputs  of each model; at least one
   [[nodiscard]] virtual Result<std::vector<at::Tensor>> mean_of_models(
       std::span<const std::vector<at::Tensor>> outputs) const;
-  /// @param counts  task().evaluation_elements() elements, zeroed here; outlive the counter
+  /// @param counts  task().evaluation_elements() elements, zeroed here; they must outlive the counter
   [[nodiscard]] virtual std::unique_ptr<Counter> count_into(std::span<std::uint64_t> counts) const = 0;
   [[nodiscard]] const task::Task& task() const { return *task_; }
 
@@ -74,7 +75,7 @@ class LearningTask {
   std::shared_ptr<const task::Task> task_;
 };
 
-/// Makes the trainer's side of a task. Fails with kInvalidArgument where the loss isn't one of the task's.
+/// Creates the trainer's side of a task. Fails with kInvalidArgument if the loss isn't one of the task's.
 /// @param input  shape of one example, [channels, height, width] of a detector's image
 Result<std::unique_ptr<const LearningTask>> make_learning_task(std::shared_ptr<const task::Task> task,
                                                                const task::LossSpec& loss,

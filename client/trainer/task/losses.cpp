@@ -6,16 +6,17 @@
 namespace consilium::trainer {
 namespace {
 
-constexpr double kDiceSmoothing = 1e-5;  // MONAI's: a class that is in neither truth nor prediction costs nothing
+constexpr double kDiceSmoothing = 1e-5;  // MONAI's; a class that is in neither truth nor prediction costs nothing
 constexpr double kLeastDistance = 1e-12;
 
-/// The class weights as a tensor beside `like`; undefined where all are 1.
+/// Returns the class weights as a tensor with the device and type of `like`; undefined if the spec
+/// has none, so that all are 1.
 at::Tensor weights_of(const task::LossSpec& spec, const at::Tensor& like) {
   if (spec.class_weights.empty()) return {};
   return at::tensor(spec.class_weights, at::TensorOptions().dtype(at::kDouble)).to(like.options());
 }
 
-/// Mean over all but the first dimension.
+/// Returns the mean over all dimensions except the first.
 at::Tensor by_example(const at::Tensor& terms) { return terms.dim() == 1 ? terms : terms.flatten(1).mean(1); }
 
 }  // namespace
@@ -48,7 +49,7 @@ at::Tensor sigmoid_focal(const at::Tensor& logits, const at::Tensor& labels, con
   const at::Tensor entropy =
       at::binary_cross_entropy_with_logits(logits, truth, c10::nullopt, c10::nullopt, at::Reduction::None);
   const at::Tensor p = at::sigmoid(logits);
-  const at::Tensor distance = (p + truth - 2.0 * p * truth).clamp_min(kLeastDistance);  // 1 - p of what is true
+  const at::Tensor distance = (p + truth - 2.0 * p * truth).clamp_min(kLeastDistance);  // 1 - p of the true answer
   const at::Tensor balance = spec.alpha * truth + (1.0 - spec.alpha) * (1.0 - truth);
   return balance * distance.pow(spec.gamma) * entropy;
 }

@@ -18,7 +18,7 @@ Place place_of(const Grid& grid, std::int64_t index) {
   return {index / (grid.size[1] * grid.size[2]), index / grid.size[2] % grid.size[1], index % grid.size[2]};
 }
 
-/// The steps to a voxel's neighbours: those that share a side, or all that touch.
+/// Returns the steps to a voxel's neighbours: those that share a side, or all that touch.
 std::vector<Place> steps_to_neighbours(bool corners) {
   std::vector<Place> steps;
   for (std::int64_t z = -1; z <= 1; ++z) {
@@ -32,14 +32,14 @@ std::vector<Place> steps_to_neighbours(bool corners) {
   return steps;
 }
 
-/// The connected parts of the voxels with one value.
+/// The connected components of voxels with the same value.
 template <class Class>
 class Parts {
  public:
   Parts(std::span<const Class> map, const Grid& grid, bool corners)
       : map_(map), grid_(grid), steps_(steps_to_neighbours(corners)), seen_(map.size(), false) {}
 
-  /// The part that a voxel is in, unless it was given before; empty then.
+  /// Returns the component that contains a voxel, or an empty one if it was already returned.
   const std::vector<std::int64_t>& part_at(std::int64_t first) {
     part_.clear();
     if (seen_[static_cast<std::size_t>(first)]) return part_;
@@ -93,7 +93,8 @@ void keep_largest(std::span<Class> map, const Grid& grid, Class of_class) {
   for (const std::int64_t voxel : others) map[static_cast<std::size_t>(voxel)] = 0;
 }
 
-/// Does a part lie at the map's edge, or beside a voxel of another class than this one? A picture has no edge in depth.
+/// Returns true if a component touches the map's edge or a voxel of a class other than background and this one. A
+/// picture has no edge in depth.
 template <class Class>
 bool is_open(std::span<Class> map, const Grid& grid, const std::vector<std::int64_t>& part, Class of_class) {
   for (const std::int64_t voxel : part) {

@@ -8,11 +8,12 @@
 
 namespace consilium::trainer {
 
-/// Changes a predicted map by what is known of the structures' anatomy: first of each listed class all but its largest
-/// connected part becomes background (of several largest ones the first stays), then the holes of each listed class are
-/// filled. Parts are connected where voxels touch, at a corner too (8 neighbours in a picture, 26 in a volume); a hole
-/// is background whose voxels share a side (4 and 6 neighbours) and that nothing of it connects with the map's edge.
-/// What lies between the class and another one is no hole of either. Time is linear in the voxels for each rule.
+/// Corrects a predicted map with prior knowledge of the structures' anatomy. First, all but the largest connected
+/// component of each listed class become background (of several equally large ones the first stays). Then the holes of
+/// each listed class are filled. Components connect voxels that touch, also at a corner (8 neighbours in a picture, 26
+/// in a volume). A hole is a component of background whose voxels share a side (4 or 6 neighbours) and that doesn't
+/// reach the map's edge. Background that also borders another class isn't a hole of either. Time is linear in the
+/// number of voxels for each rule.
 /// @param map  grid.voxels() classes, row after row
 /// @tparam Class  std::int64_t or std::uint8_t
 template <class Class>

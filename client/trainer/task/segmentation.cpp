@@ -14,8 +14,8 @@
 namespace consilium::trainer {
 namespace {
 
-/// Fields: examples, loss; voxels in truth, prediction and both; and case by case Dice, IoU and 95 % Hausdorff
-/// distance.
+/// Fields: examples, loss; voxels in truth, prediction and both; and the Dice, IoU and 95 % Hausdorff distance of each
+/// case.
 class SegmentationCounter : public Counter {
  public:
   SegmentationCounter(const LearningTask& task, std::span<std::uint64_t> counts)
@@ -52,7 +52,7 @@ class SegmentationCounter : public Counter {
   Result<void> finish() override { return put_loss(loss_, fields_.of(task::kLoss)); }
 
  private:
-  /// Post-processes a predicted map as the job says.
+  /// Post-processes a predicted map as the job specifies.
   void clean(at::Tensor predicted) const {
     const task::Postprocess& rules = task_.task().spec().postprocess;
     if (!rules.any()) return;

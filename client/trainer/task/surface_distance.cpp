@@ -24,7 +24,7 @@ void for_each_voxel(const Grid& grid, Visit visit) {
   }
 }
 
-/// The part of a grid that holds a class in either map; empty where neither has it.
+/// The bounding box of a class in two maps; empty if neither has it.
 struct Part {
   Index first{std::numeric_limits<std::int64_t>::max(), 0, 0};
   Index last{-1, -1, -1};
@@ -43,7 +43,7 @@ Part part_of(std::span<const std::int64_t> left, std::span<const std::int64_t> r
   return part;
 }
 
-/// Marks the surface of a class within a part of the map; says how many voxels it has.
+/// Marks the surface of a class within a part of the map, and returns the number of its voxels.
 std::int64_t mark_surface(std::span<const std::int64_t> map, std::int64_t of_class, const Grid& whole, const Part& part,
                           const Grid& grid, std::vector<std::uint8_t>& marks) {
   std::int64_t count = 0;
@@ -59,7 +59,7 @@ std::int64_t mark_surface(std::span<const std::int64_t> map, std::int64_t of_cla
     if (!has(voxel)) return;
     bool surface = false;
     for (std::size_t d = 0; d < 3 && !surface; ++d) {
-      if (d == 0 && whole.size[0] == 1) continue;  // a picture has no neighbours above and below
+      if (d == 0 && whole.size[0] == 1) continue;  // a picture has no neighbours in depth
       Index before = voxel;
       Index after = voxel;
       --before[d];
@@ -73,7 +73,8 @@ std::int64_t mark_surface(std::span<const std::int64_t> map, std::int64_t of_cla
   return count;
 }
 
-/// Squared distances along one line to the lower envelope of parabolas (Felzenszwalb and Huttenlocher 2012).
+/// Transforms squared distances along one line with the lower envelope of parabolas (Felzenszwalb and Huttenlocher
+/// 2012).
 class LineTransform {
  public:
   void run(std::vector<double>& line, double spacing) {
@@ -100,7 +101,7 @@ class LineTransform {
   }
 
  private:
-  /// Where the parabolas of two vertices meet.
+  /// Returns the point at which the parabolas of two vertices cross.
   static double crossing(const std::vector<double>& line, std::size_t p, std::size_t q, double spacing) {
     const double a = static_cast<double>(p) * spacing;
     const double b = static_cast<double>(q) * spacing;
@@ -112,7 +113,7 @@ class LineTransform {
   std::vector<double> out_;
 };
 
-/// Squared distance from each voxel to the nearest marked one.
+/// Returns the squared distance from each voxel to the nearest marked one.
 std::vector<double> distances_to(const std::vector<std::uint8_t>& marks, const Grid& grid) {
   std::vector<double> squares(marks.size());
   std::transform(marks.begin(), marks.end(), squares.begin(), [](std::uint8_t mark) { return mark != 0 ? 0.0 : kFar; });
@@ -136,7 +137,7 @@ std::vector<double> distances_to(const std::vector<std::uint8_t>& marks, const G
   return squares;
 }
 
-/// The 95th percentile, linearly interpolated between the two nearest ranks, as numpy's.
+/// Returns the 95th percentile, linearly interpolated between the two nearest ranks as in numpy.
 double percentile_95(std::vector<double> values) {
   const double position = 0.95 * static_cast<double>(values.size() - 1);
   const auto rank = static_cast<std::size_t>(position);

@@ -10,26 +10,27 @@
 
 namespace consilium::trainer {
 
-/// The task's loss over the batches of one epoch: gives each step its loss and adds them up, weighted by batch size. On
-/// an accelerator the losses stay there and are looked at now and then, so that steps need not wait for each other.
+/// The task's loss over the batches of one epoch. Computes each step's loss and adds them up, weighted by batch size.
+/// On an accelerator, losses stay on the device and are read only from time to time, so that a step needn't wait for
+/// the one before.
 class EpochLoss {
  public:
-  /// @param task  outlives this
+  /// @param task  must outlive this object
   explicit EpochLoss(const LearningTask& task) : task_(task) {}
 
-  /// Computes a batch's loss, of which autograd follows the outputs.
-  /// @param count  examples in the batch
+  /// Computes a batch's loss, which autograd can differentiate with respect to the outputs.
+  /// @param count  number of examples in the batch
   at::Tensor step(Outputs outputs, const Target& target, std::int64_t count);
 
-  /// A step (1-based) whose loss is NaN or infinite, among those looked at so far; see look().
+  /// The first step (1-based) whose loss is NaN or infinite, among those read so far; see look().
   struct Broken {
     std::uint64_t step = 0;
     bool nan = false;
   };
   [[nodiscard]] const std::optional<Broken>& broken() const { return broken_; }
-  /// Looks at every loss that is still on the device.
+  /// Reads every loss that is still on the device.
   void look();
-  /// Mean loss of the examples seen; look() first.
+  /// Returns the mean loss of the examples seen. Call look() first.
   [[nodiscard]] double mean() const { return examples_ == 0 ? 0.0 : total_ / static_cast<double>(examples_); }
 
  private:

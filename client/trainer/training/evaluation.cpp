@@ -36,10 +36,11 @@ Target row_of(const Target& target, std::size_t row) {
   return own;
 }
 
-/// Evaluates on rows of a split, and counts them together or patient by patient.
+/// Evaluates rows of a split, and counts them together or by patient.
 class Evaluation {
  public:
-  /// @param models  one or several, each of the network's parameters; @param counts  zeroed; of one counter or several
+  /// @param models  one or several, each with all of the network's parameters
+  /// @param counts  zeroed; for one counter or several
   Evaluation(Network& network, const LearningTask& task, const ExampleSource& examples, std::uint32_t batch_size,
              std::span<const float> models, std::span<std::uint64_t> counts, const Hooks& hooks)
       : network_(network), task_(task), examples_(examples), batch_size_(batch_size), models_(models), hooks_(hooks) {
@@ -48,7 +49,8 @@ class Evaluation {
       counters_.push_back(task.count_into(counts.subspan(first, elements)));
   }
 
-  /// Counts rows. @param counters  of each row, its place among the counters
+  /// Counts rows.
+  /// @param counters  for each row, the index of its counter
   Result<void> run(std::span<const std::int64_t> rows, std::span<const std::size_t> counters) {
     if (has_one_model()) network_.storage().load(models_);
     examples_.begin({}, rows);
@@ -70,7 +72,7 @@ class Evaluation {
   [[nodiscard]] std::size_t size_of_one() const { return network_.manifest().parameter_count(); }
   [[nodiscard]] bool has_one_model() const { return models_.size() == size_of_one(); }
 
-  /// What the network yields under the parameters that it holds.
+  /// Returns the outputs of the network with its current parameters.
   Result<std::vector<at::Tensor>> outputs_of(const Batch& batch) {
     if (examples_.are_whole()) {
       CONSILIUM_ASSIGN(at::Tensor scores, scores_by_windows(network_, batch.images, batch_size_, hooks_.cancelled));

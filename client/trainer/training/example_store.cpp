@@ -60,8 +60,8 @@ Batch ExampleStore::gather(std::span<const std::int64_t> rows) const {
     return gather_on_cpu(rows);
   }
   const auto count = static_cast<std::int64_t>(rows.size());
-  // The split lies on the device; the numbers of the rows alone are copied there, from pinned memory, so that nobody
-  // waits for the device.
+  // The split is on the device. Only the indices of the rows are copied there, from pinned memory, so that the host
+  // doesn't wait for the device.
   const at::Tensor host = at::empty({count}, at::TensorOptions().dtype(at::kLong).pinned_memory(true));
   std::copy(rows.begin(), rows.end(), host.mutable_data_ptr<std::int64_t>());
   const at::Tensor index = host.to(images_.device(), /*non_blocking=*/true);

@@ -10,15 +10,15 @@
 
 namespace consilium::trainer {
 
-/// The job's own normalisation (`data.normalize`), the last thing that happens to an image before the network.
+/// The job's own normalisation (`data.normalize`), which is applied to an image last, before the network.
 class InputScale {
  public:
-  /// Fails with kInvalidArgument where the job has neither one mean and std nor one for each channel.
+  /// Fails with kInvalidArgument if the job has neither one mean and std nor one for each channel.
   /// @param input  the model's
   static Result<InputScale> create(const std::optional<job::Normalization>& normalize,
                                    const std::vector<std::int64_t>& input);
 
-  /// Writes an image's values, normalised, to where the network's input lies.
+  /// Writes an image's normalised values to the network's input.
   /// @param to  as many floats as the image has values
   void write(const data::Volume& image, float* to) const;
 

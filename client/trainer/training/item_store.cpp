@@ -13,7 +13,7 @@
 namespace consilium::trainer {
 namespace {
 
-/// Memory for a batch; pinned where it goes to a GPU, so that the copy doesn't stop the host.
+/// Allocates memory for a batch. It is pinned if it goes to a GPU, so that the copy doesn't block the host.
 at::Tensor host_tensor(std::vector<std::int64_t> shape, at::ScalarType type, const at::Device& device) {
   return at::empty(shape, at::TensorOptions().dtype(type).pinned_memory(device.is_cuda()));
 }
@@ -22,7 +22,7 @@ at::Tensor to_device(const at::Tensor& tensor, const at::Device& device) {
   return device.is_cpu() ? tensor : tensor.to(device, /*non_blocking=*/true);
 }
 
-/// The boxes of one image as the task reads them.
+/// Returns the boxes of one image in the form that the task reads.
 Boxes boxes_of(const data::Boxes& listed, const at::Device& device) {
   const auto count = static_cast<std::int64_t>(listed.boxes.size());
   const Boxes boxes{host_tensor({count, 4}, at::kFloat, device), host_tensor({count}, at::kLong, device)};
@@ -35,7 +35,7 @@ Boxes boxes_of(const data::Boxes& listed, const at::Device& device) {
   return {to_device(boxes.corners, device), to_device(boxes.classes, device)};
 }
 
-/// Sizes of a pixel or voxel along each dimension of the masks.
+/// Returns the sizes of a pixel or voxel along each dimension of the masks.
 at::Tensor spacing_of(const std::vector<data::PreparedItem>& items, std::size_t dimensions) {
   at::Tensor spacing =
       at::empty({static_cast<std::int64_t>(items.size()), static_cast<std::int64_t>(dimensions)}, at::kDouble);

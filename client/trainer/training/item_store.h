@@ -14,13 +14,14 @@
 
 namespace consilium::trainer {
 
-/// What a split is read for.
+/// The purpose for which a split is read.
 enum class Use : std::uint8_t { kTraining, kEvaluation };
 
-/// One split of a data set of items, loaded from disk while a model trains or is evaluated. One caller at a time.
+/// One split of a data set of items, which are loaded from disk while a model is trained or evaluated. Only one thread
+/// may call it at a time.
 class ItemStore final : public ExampleSource {
  public:
-  /// @param normalize  the job's, applied after the description's own; checked like ExampleStore's
+  /// @param normalize  the job's, applied after the description's own; checked as in ExampleStore
   static Result<std::unique_ptr<ItemStore>> create(std::shared_ptr<const data::ItemSet> set, job::Split split, Use use,
                                                    const std::vector<std::int64_t>& input,
                                                    const std::optional<job::Normalization>& normalize,

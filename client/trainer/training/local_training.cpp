@@ -22,7 +22,7 @@ at::Generator dropout_generator(const Train& request, const at::Device& device) 
   return generator;
 }
 
-/// One site's work in one round.
+/// One site's training in one round.
 class LocalTraining {
  public:
   LocalTraining(Network& network, const LearningTask& task, const ExampleSource& examples, const Train& request,

@@ -16,13 +16,13 @@ float* data_or_null(const at::Tensor& tensor) { return tensor.defined() ? tensor
 
 float* advance(float* pointer, std::int64_t by) { return pointer == nullptr ? nullptr : pointer + by; }
 
-/// clip_grad_norm_'s, against division by zero.
+/// The constant that clip_grad_norm_ adds to avoid division by zero.
 constexpr double kClipEpsilon = 1e-6;
 
 }  // namespace
 
 void clip_gradient_norm(const at::Tensor& gradients, double largest) {
-  // Stays on the device: nothing waits for the norm.
+  // The factor stays on the device, so nothing waits for the norm.
   const at::Tensor factor = (gradients.norm() + kClipEpsilon).reciprocal().mul(largest).clamp_max(1.0);
   gradients.mul_(factor);
 }
@@ -51,7 +51,7 @@ std::vector<Optimizer::Group> Optimizer::groups_of(const job::RateFactors& facto
   for (const ParameterStorage::Trained& tensor : storage.trained()) {
     const double factor = job::rate_factor(factors, tensor.name);
     if (groups.empty() || groups.back().factor != factor) groups.push_back({tensor.begin, 0, factor});
-    // The gap before a tensor holds zeros and gets none but zeros.
+    // The gap before a tensor holds zeros, and steps leave it at zero.
     groups.back().size = tensor.begin + tensor.size - groups.back().begin;
   }
   return groups;

@@ -10,19 +10,19 @@
 
 namespace consilium::trainer {
 
-/// Scales gradients whose Euclidean norm is above `largest` down to it, as torch.nn.utils.clip_grad_norm_ does: by
+/// Scales gradients whose Euclidean norm exceeds `largest` down to it, as torch.nn.utils.clip_grad_norm_ does: by
 /// min(1, largest / (norm + 1e-6)) (Pascanu et al. 2013, algorithm 1).
 /// @param gradients  all of a network's, in one flat tensor; changed in place
 void clip_gradient_norm(const at::Tensor& gradients, double largest);
 
-/// SGD, Adam or AdamW over a network's flat parameters, with PyTorch's meaning of every number, and FedProx's proximal
-/// term mu/2 ||w - w_global||^2 (Li et al. 2020, equation 2), which adds mu (w - w_global) to the gradient. On the CPU
-/// a step is one pass over memory. Layers may have learning rates of their own, as PyTorch's parameter groups do.
-/// Starts fresh: one object a round.
+/// SGD, Adam or AdamW over a network's flat parameters; every hyper-parameter has PyTorch's meaning. Also applies
+/// FedProx's proximal term mu/2 ||w - w_global||^2 (Li et al. 2020, equation 2), which adds mu (w - w_global) to the
+/// gradient. On the CPU a step is one pass over memory. Layers can have their own learning rates, like PyTorch's
+/// parameter groups. It starts without state: use one object for each round.
 class Optimizer {
  public:
   /// @param factors  of the learning rate, by layer
-  /// @param storage  outlives the optimiser and holds the global model now: the anchor of the proximal term
+  /// @param storage  must outlive the optimiser; it holds the global model now, the anchor of the proximal term
   Optimizer(const job::OptimizerSpec& spec, const job::RateFactors& factors, double proximal_mu,
             ParameterStorage& storage);
 
@@ -30,7 +30,7 @@ class Optimizer {
   void step();
 
  private:
-  /// Parameters that lie together and have one learning rate.
+  /// Adjacent parameters with the same learning rate.
   struct Group {
     std::int64_t begin = 0;
     std::int64_t size = 0;

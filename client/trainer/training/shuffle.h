@@ -10,12 +10,12 @@
 namespace consilium::trainer {
 
 /// The order in which a site sees its examples in one round: Fisher-Yates over RandomStream(seed, kShuffle, round,
-/// site), each epoch drawn anew from the identity, the stream going on.
+/// site). Each epoch shuffles the identity again, continuing the stream.
 class Shuffle {
  public:
   Shuffle(std::uint64_t seed, std::uint32_t round, std::string_view site, std::int64_t examples);
 
-  /// Draws the next epoch's order; valid until the next call.
+  /// Draws the next epoch's order, which is valid until the next call.
   std::span<const std::int64_t> next_epoch();
 
  private:

@@ -10,10 +10,10 @@ namespace {
 
 using Place = std::vector<std::int64_t>;
 
-/// Places of the windows in one pass: more would not make it faster, and would need the memory.
+/// The number of positions of all windows in one pass: more wouldn't be faster, and would take more memory.
 constexpr std::int64_t kPlacesAtOnce = std::int64_t{1} << 18;
 
-/// The part of an image, scores or weights that lies under a window; its sides are the last dimensions.
+/// Returns the part of an image, scores or weights that a window covers; its sides are the last dimensions.
 at::Tensor under_window(at::Tensor whole, const Place& low, std::span<const std::int64_t> sides) {
   const std::int64_t first = whole.dim() - static_cast<std::int64_t>(sides.size());
   for (std::size_t d = 0; d < sides.size(); ++d)
@@ -21,7 +21,7 @@ at::Tensor under_window(at::Tensor whole, const Place& low, std::span<const std:
   return whole;
 }
 
-/// All windows of an image, row after row.
+/// Returns the positions of all windows of an image, row after row.
 std::vector<Place> windows_of(at::IntArrayRef image, std::span<const std::int64_t> sides) {
   std::vector<Place> windows{{}};
   for (std::size_t d = 0; d < sides.size(); ++d) {

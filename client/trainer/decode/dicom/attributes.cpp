@@ -60,7 +60,7 @@ std::optional<double> number_at(DcmElement& element, unsigned long position) {
   }
 }
 
-/// Returns the element where it is there and has a value.
+/// Returns the element if it exists and has a value, else nullptr.
 DcmElement* find(DcmItem& item, const DcmTagKey& key) {
   DcmElement* element = nullptr;
   if (item.findAndGetElement(key, element).bad() || element == nullptr || element->getLength() == 0) return nullptr;

@@ -17,8 +17,8 @@ namespace consilium::decode {
 namespace {
 
 constexpr std::size_t kPreambleBytes = 128;
-constexpr std::size_t kMetaBegin = kPreambleBytes + 4;  // behind "DICM"
-/// Where header_only stops: float pixel data come first, then those of integers.
+constexpr std::size_t kMetaBegin = kPreambleBytes + 4;  // after "DICM"
+/// The tag at which header_only stops: float pixel data come first, then integer ones.
 const DcmTagKey kFirstPixelTag(0x7fe0, 0x0008);
 
 std::uint32_t number_at(Bytes bytes, std::size_t offset, std::size_t size) {
@@ -27,7 +27,7 @@ std::uint32_t number_at(Bytes bytes, std::size_t offset, std::size_t size) {
   return number;
 }
 
-/// DCMTK 3.6.8 gave the question another name.
+/// Calls the function that DCMTK 3.6.8 renamed, under either name.
 template <class Xfer>
 bool uses_encapsulated_format(const Xfer& xfer) {
   if constexpr (requires { xfer.usesEncapsulatedFormat(); }) {
@@ -51,11 +51,11 @@ OFCondition read_object(Bytes bytes, E_TransferSyntax syntax, bool header_only, 
   return read;
 }
 
-/// Finds the data set behind a header that says explicit VR, where its first element has no VR.
+/// Returns the data set behind a header that says explicit VR, if the data set's first element has no VR.
 std::optional<Bytes> implicit_dataset(Bytes file) {
   constexpr std::size_t kLengthElement = 12;
   if (file.size() < kMetaBegin + kLengthElement || std::memcmp(file.data() + kPreambleBytes, "DICM", 4) != 0) return {};
-  if (number_at(file, kMetaBegin, 4) != 0x00000002) return {};  // (0002,0000), the header's length
+  if (number_at(file, kMetaBegin, 4) != 0x00000002) return {};  // (0002,0000), the length of the header
   const std::size_t begin = kMetaBegin + kLengthElement + number_at(file, kMetaBegin + 8, 4);
   if (file.size() < 8 || begin > file.size() - 8) return {};
   const auto is_letter = [](std::uint8_t byte) { return byte >= 'A' && byte <= 'Z'; };
@@ -69,7 +69,7 @@ bool is_encapsulated(E_TransferSyntax syntax) { return uses_encapsulated_format(
 
 bool is_dicom(Bytes file) {
   if (file.size() >= kMetaBegin && std::memcmp(file.data() + kPreambleBytes, "DICM", 4) == 0) return true;
-  // Without a preamble: the first element is of group 2 or 8, in either byte order.
+  // Without a preamble, the first element must be of group 2 or 8, in either byte order.
   if (file.size() < 8) return false;
   const auto number = [file](std::size_t low, std::size_t high) { return file[low] | (file[high] << 8); };
   const auto fits = [](int group, int element) { return (group == 2 || group == 8) && element <= 0x0100; };
@@ -108,7 +108,8 @@ Result<void> DicomFile::read_as_implicit(Bytes bytes, bool header_only) {
   auto* found = dynamic_cast<DcmPixelData*>(element);
   if (found == nullptr || found->getEncapsulatedRepresentation(EXS_LittleEndianImplicit, nullptr, sequence).bad())
     return {};
-  // DCMTK looks for the decoder of the syntax under which it has read the frames: they get their true one.
+  // DCMTK would choose the decoder by the transfer syntax under which it read the frames, so this gives them the actual
+  // one.
   auto pixel_data = std::make_unique<DcmPixelData>(DCM_PixelData);
   pixel_data->putOriginalRepresentation(syntax_, nullptr, new DcmPixelSequence(*sequence));
   if (target.insert(pixel_data.get(), OFTrue).good()) [[maybe_unused]]

@@ -9,22 +9,22 @@
 
 namespace consilium::decode {
 
-/// Returns true where the bytes begin as a DICOM file does, with or without the preamble of 128 bytes.
+/// Returns true if the bytes begin like a DICOM file, with or without the 128-byte preamble.
 [[nodiscard]] bool is_dicom(Bytes file);
 
-/// Returns true where pixel data of the transfer syntax are a sequence of frames, and no plain array.
+/// Returns true if the transfer syntax stores pixel data as a sequence of fragments rather than as a plain array.
 [[nodiscard]] bool is_encapsulated(E_TransferSyntax syntax);
 
 /// A parsed DICOM file.
 class DicomFile {
  public:
-  /// Parses a file; under `header_only` up to its pixel data. A data set in implicit VR behind a header that says
-  /// explicit VR, as some writers left it, is read as what it is. Fails with kInvalidArgument for files that are cut
-  /// off or broken.
+  /// Parses a file; with `header_only`, only up to its pixel data. Some writers have left a data set in implicit VR
+  /// behind a header that says explicit VR; it is read as implicit VR. Fails with kInvalidArgument if the file is
+  /// truncated or broken.
   static Result<DicomFile> parse(Bytes bytes, bool header_only);
 
   [[nodiscard]] DcmDataset& dataset() { return *file_->getDataset(); }
-  /// The transfer syntax of the pixel data.
+  /// Returns the transfer syntax of the pixel data.
   [[nodiscard]] E_TransferSyntax syntax() const { return syntax_; }
 
  private:

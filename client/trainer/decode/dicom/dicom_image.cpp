@@ -73,7 +73,8 @@ Result<Modality> read_modality(DcmItem& dataset, const FrameItems& items, const 
   return modality;
 }
 
-/// Reads the range of values that the file says to show (PS3.3 C.11.2.1.2), of its first frame and first alternative.
+/// Reads the range of values to display, as the file states it (PS3.3 C.11.2.1.2), for its first frame and first
+/// alternative.
 Result<std::optional<std::array<double, 2>>> read_window(const FrameItems& items, const Modality& modality,
                                                          const ImageModule& module) {
   constexpr std::size_t kMaxAlternatives = 64;
@@ -83,7 +84,7 @@ Result<std::optional<std::array<double, 2>>> read_window(const FrameItems& items
   if (centres.empty() || widths.empty() || widths.front() < 1.0) return std::optional<std::array<double, 2>>();
   const double half = (widths.front() - 1.0) / 2.0;
   std::array<double, 2> window{centres.front() - 0.5 - half, centres.front() - 0.5 + half};
-  if (modality.inverted && !modality.table) {  // to where the inverted values lie
+  if (modality.inverted && !modality.table) {  // mirrored to the range of the inverted values
     const Rescale& rescale = modality.frames.front();
     const double mirror = rescale.slope * (module.least() + module.most()) + 2.0 * rescale.intercept;
     window = {mirror - window[1], mirror - window[0]};
@@ -91,7 +92,7 @@ Result<std::optional<std::array<double, 2>>> read_window(const FrameItems& items
   return std::optional(window);
 }
 
-/// Replaces the indices of a palette by their colours: [1, ...] to [3, ...].
+/// Replaces the indices into a palette by their colours: [1, ...] becomes [3, ...].
 Result<data::Pixels> look_up(DcmItem& dataset, const data::Pixels& indices, const data::DecodeOptions& options) {
   CONSILIUM_ASSIGN(const LookupTable red, read_lookup_table(dataset, DCM_RedPaletteColorLookupTableDescriptor,
                                                             DCM_RedPaletteColorLookupTableData));
@@ -175,7 +176,7 @@ Result<void> set_up_dicom() {
                 "DCMTK's data dictionary is missing: install Debian's libdcmtk package, or name its dicom.dic in the "
                 "environment variable DCMDICTPATH");
   }
-  dcmEnableUnknownVRConversion.set(OFTrue);  // attributes that a writer didn't know and the dictionary does
+  dcmEnableUnknownVRConversion.set(OFTrue);  // for attributes that the writer didn't know but the dictionary does
   DJDecoderRegistration::registerCodecs(EDC_photometricInterpretation, EUC_never, EPC_colorByPixel);
   DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel);
   DcmRLEDecoderRegistration::registerCodecs();

@@ -6,12 +6,13 @@
 
 namespace consilium::decode {
 
-/// Decodes a DICOM image: values of the modality (rescaled; MONOCHROME1 inverted, so that more is brighter), colours as
-/// RGB. An image of several frames becomes a volume whose slices are ordered by their position where they have one. A
-/// segmentation becomes masks (segmentation.h). As labels: the values as they are stored.
+/// Decodes a DICOM image. Grey images give modality values (rescaled; MONOCHROME1 is inverted, so that larger is
+/// brighter), colour images give RGB. A multi-frame image becomes a volume whose slices are ordered by position, if the
+/// frames have one. A segmentation becomes masks (segmentation.h). With `labels` set, the values are returned as
+/// stored.
 Result<data::DecodedImage> decode_dicom(Bytes file, const data::DecodeOptions& options);
 
-/// Loads DCMTK's data dictionary, registers its codecs and silences its log. Fails with kNotFound where there is no
+/// Loads DCMTK's data dictionary, registers its codecs and silences its log. Fails with kNotFound if there is no
 /// dictionary.
 Result<void> set_up_dicom();
 

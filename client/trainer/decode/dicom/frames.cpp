@@ -21,7 +21,7 @@ tl::unexpected<Error> refuse_frames(std::string what) {
   return fail(ErrorCode::kInvalidArgument, "DICOM pixel data: " + std::move(what));
 }
 
-/// Bytes of all frames as Frames holds them, and as the file does where they aren't compressed.
+/// The sizes in bytes of all frames, as Frames holds them and as the file does if they aren't compressed.
 struct Sizes {
   std::uint64_t frame = 0;
   std::uint64_t all = 0;
@@ -51,7 +51,7 @@ void unpack_bits(const std::uint8_t* packed, std::vector<std::uint8_t>& bytes) {
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = (packed[i / 8] >> (i % 8)) & 1U;
 }
 
-/// Spreads Y Y Cb Cr of two neighbours to Y Cb Cr of each.
+/// Expands Y Y Cb Cr of two neighbouring pixels to Y Cb Cr of each.
 void spread_422(const std::uint8_t* stored, std::vector<std::uint8_t>& bytes) {
   for (std::size_t pair = 0; 6 * pair + 6 <= bytes.size(); ++pair) {
     const std::uint8_t* from = stored + 4 * pair;
@@ -60,7 +60,7 @@ void spread_422(const std::uint8_t* stored, std::vector<std::uint8_t>& bytes) {
   }
 }
 
-/// DCMTK swaps the bytes of each word of 16 bits; samples of 32 bits need their words exchanged too.
+/// DCMTK swaps the bytes of each 16-bit word; in 32-bit samples the words must be exchanged too.
 void exchange_words(std::vector<std::uint8_t>& bytes) {
   for (std::size_t i = 0; i + 4 <= bytes.size(); i += 4) {
     std::swap(bytes[i], bytes[i + 2]);
@@ -147,20 +147,20 @@ Result<void> read_jpeg2000(DcmPixelData& pixel_data, E_TransferSyntax syntax, co
   return {};
 }
 
-/// Whether DCMTK's decoder of this syntax gives its samples pixel by pixel, whatever PlanarConfiguration says. RLE's
-/// follows the attribute.
+/// Returns true if DCMTK's decoder of this syntax gives samples pixel by pixel, whatever PlanarConfiguration says. The
+/// RLE decoder follows the attribute.
 bool gives_pixels(E_TransferSyntax syntax) { return syntax != EXS_RLELossless; }
 
 Result<void> read_compressed(DcmDataset& dataset, DcmPixelData& pixel_data, E_TransferSyntax syntax, const Sizes& sizes,
                              Frames& frames) {
-  frames.bytes.resize(sizes.all + 1);  // DCMTK asks for an even number of bytes
+  frames.bytes.resize(sizes.all + 1);  // DCMTK requires an even number of bytes
   const std::uint64_t buffer_bytes = sizes.frame + sizes.frame % 2;
   if (buffer_bytes > UINT32_MAX) return refuse_frames("a frame of 4 GiB or more can't be read");
   Uint32 next_fragment = 0;
   OFString colours;
   for (std::int64_t frame = 0; frame < frames.module.frames; ++frame) {
     std::uint8_t* target = frames.bytes.data() + static_cast<std::size_t>(frame) * sizes.frame;
-    // The odd byte of a frame is the next one's first, which is written later.
+    // If a frame's size is odd, the extra byte is overwritten by the next frame's first.
     const OFCondition done =
         pixel_data.getUncompressedFrame(&dataset, static_cast<Uint32>(frame), next_fragment, target,
                                         static_cast<Uint32>(buffer_bytes), colours, nullptr);

@@ -10,15 +10,15 @@
 
 namespace consilium::decode {
 
-/// The samples of all frames, uncompressed: one after the other, each sample 1, 2 or 4 bytes in this machine's order
-/// (single bits are unpacked to bytes).
+/// The uncompressed samples of all frames, one frame after another. Each sample has 1, 2 or 4 bytes in this machine's
+/// byte order (single bits are unpacked to bytes).
 struct Frames {
-  ImageModule module;  ///< with photometric and planar as the bytes are, which decompressing may have changed
+  ImageModule module;  ///< photometric and planar describe these bytes; decompression may have changed them
   std::vector<std::uint8_t> bytes;
 };
 
-/// Reads and uncompresses the frames of an image. Fails with kInvalidArgument where pixel data are missing, broken or
-/// shorter than the module promises, with kResourceExhausted beyond the options' limit.
+/// Reads and decompresses the frames of an image. Fails with kInvalidArgument if pixel data are missing, broken or
+/// shorter than the module states, and with kResourceExhausted beyond the options' limit.
 Result<Frames> read_frames(DicomFile& file, const ImageModule& module, const data::DecodeOptions& options);
 
 }  // namespace consilium::decode

@@ -11,9 +11,9 @@ namespace consilium::decode {
 
 namespace {
 
-constexpr double kSameDirection = 1e-3;  ///< two cosines that differ by less are the same
+constexpr double kSameDirection = 1e-3;  ///< cosines that differ by less count as equal
 constexpr double kSamePlace = 1e-3;      ///< mm
-constexpr double kUneven = 0.01;         ///< of the distance of two slices
+constexpr double kUneven = 0.01;         ///< relative to the distance between two slices
 
 Point normal_of(const std::array<double, 6>& axes) {
   return {axes[1] * axes[5] - axes[2] * axes[4], axes[2] * axes[3] - axes[0] * axes[5],
@@ -22,7 +22,7 @@ Point normal_of(const std::array<double, 6>& axes) {
 
 double dot(const Point& a, const Point& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
-/// Reads exactly N numbers, or none where the attribute is missing.
+/// Reads exactly N numbers, or none if the attribute is missing.
 template <std::size_t N>
 Result<std::optional<std::array<double, N>>> read_exactly(DcmItem& item, const DcmTagKey& key) {
   CONSILIUM_ASSIGN(const std::vector<double> numbers, read_numbers(item, key, N));
@@ -48,7 +48,7 @@ Result<void> check_orientation(const std::array<double, 6>& axes) {
   return {};
 }
 
-/// Reads the distance of neighbouring pixels: in the patient, else at the detector.
+/// Reads the spacing of pixels: in the patient if it is stated, else at the detector.
 Result<std::optional<std::array<double, 2>>> read_pixel_spacing(DcmItem& item) {
   for (const DcmTagKey& key : {DCM_PixelSpacing, DCM_ImagerPixelSpacing}) {
     CONSILIUM_ASSIGN(const auto spacing, (read_exactly<2>(item, key)));
@@ -64,7 +64,7 @@ Result<std::optional<std::array<double, 2>>> read_pixel_spacing(DcmItem& item) {
 Result<std::optional<double>> read_slice_distance(DcmItem& item) {
   for (const DcmTagKey& key : {DCM_SpacingBetweenSlices, DCM_SliceThickness}) {
     CONSILIUM_ASSIGN(const auto distance, read_number(item, key));
-    // Negative and zero distances stand in files of real scanners; they say nothing.
+    // Files of real scanners contain negative and zero distances, which mean nothing.
     if (distance && *distance > 0.0) return distance;
   }
   return std::optional<double>();
@@ -83,7 +83,7 @@ Result<FramePlane> read_plane(const FrameItems& items, std::size_t frame) {
   return plane;
 }
 
-/// The slices of a dose lie at offsets from the first (PS3.3 C.8.8.3.2).
+/// Moves the slices of a dose to their offsets from the first (PS3.3 C.8.8.3.2).
 Result<void> apply_dose_offsets(DcmItem& dataset, std::vector<FramePlane>& planes) {
   CONSILIUM_ASSIGN(const std::vector<double> offsets, read_numbers(dataset, DCM_GridFrameOffsetVector, planes.size()));
   if (offsets.size() != planes.size()) return {};
@@ -101,7 +101,7 @@ bool same_orientation(const FramePlane& a, const FramePlane& b) {
                             [](double x, double y) { return std::abs(x - y) < kSameDirection; });
 }
 
-/// Returns the step from slice to slice, where all steps are the same.
+/// Returns the step from slice to slice if all steps are the same.
 std::optional<Point> even_step(const std::vector<FramePlane>& planes) {
   const auto last = static_cast<double>(planes.size() - 1);
   Point step{};
@@ -189,7 +189,7 @@ void place_image(const std::vector<FramePlane>& planes, data::DecodedImage& imag
   }
   image.has_position = true;
   for (std::size_t axis = 0; axis < 3; ++axis) {
-    const double sign = axis == 2 ? 1.0 : -1.0;  // DICOM's x runs to the left and y to the back
+    const double sign = axis == 2 ? 1.0 : -1.0;  // DICOM's x points to the left and its y to the back
     image.affine[axis * 4 + 0] = sign * axes[axis] * image.spacing[2];
     image.affine[axis * 4 + 1] = sign * axes[3 + axis] * image.spacing[1];
     image.affine[axis * 4 + 2] = sign * step[axis];

@@ -15,7 +15,7 @@ constexpr std::int64_t kMaxSide = 65535;
 constexpr std::int64_t kMaxFrames = 1'000'000;
 
 Result<Photometric> photometric_of(DcmItem& dataset, std::int64_t samples) {
-  // Colours of JPEG 2000 that its own decoder turns into RGB are named for how they are compressed.
+  // YBR_RCT and YBR_ICT are the colour spaces of compressed JPEG 2000; its decoder converts them to RGB.
   static constexpr std::array kKnown{std::pair{"MONOCHROME1", Photometric::kMonochrome1},
                                      std::pair{"MONOCHROME2", Photometric::kMonochrome2},
                                      std::pair{"PALETTE COLOR", Photometric::kPalette},

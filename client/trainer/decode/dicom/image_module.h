@@ -7,29 +7,30 @@
 
 namespace consilium::decode {
 
-/// How a DICOM pixel's samples stand for grey or colour. YBR that the decoder of JPEG has turned into RGB is kRgb.
+/// How the samples of a DICOM pixel represent grey or colour. YBR that the JPEG decoder has converted to RGB counts as
+/// kRgb.
 enum class Photometric { kMonochrome1, kMonochrome2, kPalette, kRgb, kYbrFull, kYbrFull422 };
 
-/// What a DICOM image's pixels are, checked (PS3.3 C.7.6.3).
+/// The checked Image Pixel attributes of a DICOM image (PS3.3 C.7.6.3).
 struct ImageModule {
   std::int64_t rows = 0;
   std::int64_t columns = 0;
   std::int64_t frames = 1;
-  std::int64_t samples = 1;         ///< a pixel: 1 or 3
-  std::int64_t bits_allocated = 8;  ///< a sample: 1, 8, 16 or 32
+  std::int64_t samples = 1;         ///< for each pixel: 1 or 3
+  std::int64_t bits_allocated = 8;  ///< for each sample: 1, 8, 16 or 32
   std::int64_t bits_stored = 8;
   std::int64_t high_bit = 7;
   bool is_signed = false;
-  bool planar = false;  ///< all first samples of a frame, then all second ones
+  bool planar = false;  ///< all first samples of a frame come before all second ones
   Photometric photometric = Photometric::kMonochrome2;
 
   [[nodiscard]] std::int64_t pixels() const { return rows * columns; }
-  /// The smallest and the largest value that bits_stored bits hold.
+  /// Returns the smallest and largest value that bits_stored bits can hold.
   [[nodiscard]] double least() const;
   [[nodiscard]] double most() const;
 };
 
-/// Reads the module of a data set. Fails with kInvalidArgument where there is no image, or one that isn't read.
+/// Reads the module from a data set. Fails with kInvalidArgument if there is no image or its kind isn't supported.
 Result<ImageModule> read_image_module(DcmItem& dataset);
 
 }  // namespace consilium::decode

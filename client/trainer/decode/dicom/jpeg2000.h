@@ -8,8 +8,8 @@
 
 namespace consilium::decode {
 
-/// Decodes one frame of JPEG 2000, a codestream or a JP2 file, into samples of bits_allocated bits, pixel by pixel. Its
-/// size and number of components must be the module's. Signed components are written in two's complement.
+/// Decodes one JPEG 2000 frame, a codestream or a JP2 file, into samples of bits_allocated bits, pixel by pixel. Its
+/// size and number of components must match the module. Signed components are written in two's complement.
 Result<void> decode_jpeg2000(Bytes compressed, const ImageModule& module, std::span<std::uint8_t> frame);
 
 }  // namespace consilium::decode

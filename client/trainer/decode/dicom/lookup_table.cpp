@@ -17,8 +17,8 @@ Result<LookupTable> read_lookup_table(DcmItem& item, const DcmTagKey& descriptor
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("DICOM {}: expected 3 values, found {}", name_of(descriptor), numbers.size()));
   }
-  // 65536 entries don't fit 16 bits and are written as 0. Signed descriptors may write any count above 32767 as
-  // negative.
+  // 65536 entries don't fit into 16 bits and are written as 0. In a signed descriptor, any count above 32767 may be
+  // written as a negative number.
   auto entries = static_cast<std::int64_t>(numbers[0]);
   if (entries <= 0) entries += static_cast<std::int64_t>(kMaxEntries);
   LookupTable table;
@@ -33,7 +33,7 @@ Result<LookupTable> read_lookup_table(DcmItem& item, const DcmTagKey& descriptor
   }
   const auto count = static_cast<std::size_t>(entries);
   const std::size_t length = element->getLength();
-  const bool packed = table.bits == 8 && length >= count && length < 2 * count;  // two entries a word
+  const bool packed = table.bits == 8 && length >= count && length < 2 * count;  // two entries in each word
   if (!packed && length < 2 * count) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("DICOM {}: expected {} entries, found {} bytes", name_of(data), count, length));

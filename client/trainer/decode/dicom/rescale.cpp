@@ -11,7 +11,7 @@ namespace consilium::decode {
 
 namespace {
 
-/// Takes stored values out of samples: bits_stored bits below high_bit, with their sign.
+/// Extracts stored values from samples: bits_stored bits below high_bit, with their sign.
 class StoredValues {
  public:
   explicit StoredValues(const ImageModule& module)
@@ -30,7 +30,7 @@ class StoredValues {
   bool signed_;
 };
 
-/// Calls take(frame, stored value) for each sample in the order of the output.
+/// Calls take(frame, stored value) for each sample, in the order of the output.
 template <class Sample, class Take>
 void visit(const Frames& frames, const std::vector<std::size_t>& order, Take take) {
   const ImageModule& module = frames.module;
@@ -76,7 +76,7 @@ bool is_whole(const Rescale& rescale) {
   return std::trunc(rescale.slope) == rescale.slope && std::trunc(rescale.intercept) == rescale.intercept;
 }
 
-/// Stored value to modality value, for one frame.
+/// Maps stored values to modality values, for one frame.
 class Meaning {
  public:
   Meaning(const ImageModule& module, const Modality& modality)

@@ -17,20 +17,20 @@ struct Rescale {
   bool operator==(const Rescale&) const = default;
 };
 
-/// What turns stored values into those of the modality. `frames` has one Rescale for each frame, or one for all.
+/// The mapping from stored values to modality values. `frames` has one Rescale for each frame, or one for all.
 struct Modality {
   std::vector<Rescale> frames{Rescale{}};
-  std::optional<LookupTable> table;  ///< instead of a rescale
+  std::optional<LookupTable> table;  ///< used instead of a rescale
   bool inverted = false;             ///< MONOCHROME1: the largest stored value is black
 };
 
-/// Turns samples into the values of an image, [C][D][H][W] with a slice for each frame, in the order of `order`
-/// (indices of frames). Grey alone is rescaled. The type is the smallest that holds all values that bits_stored bits
-/// can mean; where that would be more than int32, the values that are there decide.
+/// Converts samples to the values of an image, [C][D][H][W], with one slice for each frame, in the order of `order`
+/// (indices of frames). Only grey values are rescaled. The type is the smallest that holds every value that bits_stored
+/// bits can represent. If that would need more than int32, the type follows from the values that occur.
 Result<data::Pixels> rescaled(const Frames& frames, const Modality& modality, const std::vector<std::size_t>& order,
                               const data::DecodeOptions& options);
 
-/// Turns YBR_FULL samples of 8 bits into RGB (PS3.3 C.7.6.3.1.2), in place.
+/// Converts 8-bit YBR_FULL samples to RGB (PS3.3 C.7.6.3.1.2), in place.
 Result<void> turn_into_rgb(Frames& frames);
 
 }  // namespace consilium::decode

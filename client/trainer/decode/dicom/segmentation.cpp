@@ -23,14 +23,14 @@ constexpr double kSamePosition = 1e-3;  // mm
 
 enum class Kind { kBinary, kFractional, kLabelMap };
 
-/// What a segmentation's frames mean, and where they go.
+/// The meaning of a segmentation's frames, and their positions.
 struct Layout {
   Kind kind = Kind::kBinary;
-  double whole = 1.0;                      ///< the stored value of a fraction of 1
-  std::vector<std::int64_t> segments;      ///< their numbers, in the order of the list
-  std::vector<std::size_t> frame_segment;  ///< of each frame, an index into segments; none for label maps
+  double whole = 1.0;                      ///< the stored value of the fraction 1
+  std::vector<std::int64_t> segments;      ///< segment numbers, in the order of the list
+  std::vector<std::size_t> frame_segment;  ///< an index into segments for each frame; empty for label maps
   std::vector<std::size_t> frame_slice;
-  std::vector<FramePlane> slices;  ///< all slices, those without frames too
+  std::vector<FramePlane> slices;  ///< all slices, including those without frames
 };
 
 tl::unexpected<Error> refuse_segmentation(std::string what) {
@@ -72,8 +72,8 @@ Result<void> read_frame_segments(const FrameItems& items, std::size_t frames, La
   return {};
 }
 
-/// Gives each distinct place a slice, and fills the gaps between them with empty ones where the distances are multiples
-/// of the smallest.
+/// Assigns a slice to each distinct position, and inserts empty slices into the gaps between them. Fails if the
+/// distances aren't multiples of the smallest one.
 Result<void> arrange(const std::vector<FramePlane>& planes, Layout& layout) {
   std::vector<std::size_t> by_place(planes.size());
   std::iota(by_place.begin(), by_place.end(), std::size_t{0});
@@ -148,7 +148,7 @@ Result<void> visit(const Frames& frames, const Layout& layout, Take take) {
   return {};
 }
 
-/// One channel of segment numbers. A label map's stored values are the labels themselves.
+/// Returns one channel of segment numbers. A label map's stored values are the labels themselves.
 template <class Label>
 Result<data::Pixels> as_labels(const Frames& frames, const Layout& layout, std::size_t count) {
   std::vector<Label> labels(count);

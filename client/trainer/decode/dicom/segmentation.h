@@ -7,14 +7,14 @@
 
 namespace consilium::decode {
 
-/// Returns true for a DICOM SEG or label map object.
+/// Returns true if the data set is a DICOM SEG or label map object.
 [[nodiscard]] bool is_segmentation(DcmItem& dataset);
 
-/// Decodes a segmentation (PS3.3 A.51) into masks. As labels: [1, D, H, W] of segment numbers, 0 where there is none;
-/// two segments that overlap are an error, and a fraction counts from one half on. Otherwise: [S, D, H, W], a channel
-/// for each segment in the order of the file's list; 0 and 1, or fractions from 0 to 1. A label map gives its labels
-/// either way. Slices that the object leaves out, because nothing is in them, are filled in between its first and its
-/// last.
+/// Decodes a segmentation (PS3.3 A.51) into masks. With `labels` set: [1, D, H, W] of segment numbers, 0 outside all
+/// segments; overlapping segments are an error, and a fraction counts if it is at least one half. Otherwise: [S, D, H,
+/// W], a channel for each segment in the order of the file's list, with values 0 and 1, or fractions from 0 to 1. A
+/// label map gives its labels in both cases. Slices that the object omits because they are empty are filled in between
+/// its first and its last slice.
 Result<data::DecodedImage> decode_segmentation(DicomFile& file, const ImageModule& module,
                                                const data::DecodeOptions& options);
 

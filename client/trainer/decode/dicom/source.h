@@ -9,9 +9,11 @@
 
 namespace consilium::decode {
 
-/// Reads what an object that refers to this image repeats of it. Fails with kInvalidArgument where an attribute is
-/// longer than 256 bytes, with kResourceExhausted for more than data::kMaxSourceFrames frames.
-/// @param planes  of the frames as the file has them   @param order  of the decoded image's planes
+/// Reads the attributes that an object must repeat if it refers to this image. Fails with kInvalidArgument if an
+/// attribute is longer than 256 bytes, and with kResourceExhausted if there are more than data::kMaxSourceFrames
+/// frames.
+/// @param planes  of the frames, in the file's order
+/// @param order   of the decoded image's planes
 Result<data::DicomSource> read_source(DcmItem& dataset, const std::vector<FramePlane>& planes,
                                       const std::vector<std::size_t>& order);
 
