@@ -12,12 +12,13 @@ Result<Roster> members_of(const pki::Authority& authority) {
   const std::string now = pki::to_iso(std::time(nullptr));  // ISO 8601 in UTC sorts chronologically
   CONSILIUM_ASSIGN(const std::vector<pki::Authority::Issued> issued, authority.list());
   for (const pki::Authority::Issued& entry : issued) {
-    if (entry.revoked || entry.not_after <= now || entry.identity.role == pki::Role::kCoordinator) continue;
+    const bool site = entry.identity.role == pki::Role::kSite;
+    if (!site && entry.identity.role != pki::Role::kResearcher) continue;
+    if (entry.revoked || entry.not_after <= now) continue;
     const auto key = crypto::digest_from_hex(entry.fingerprint);
     if (!key)
       return fail(ErrorCode::kDataLoss, "index.json: '" + entry.identity.name + "' has no readable fingerprint");
-    auto& members = entry.identity.role == pki::Role::kSite ? roster.sites : roster.researchers;
-    members[entry.identity.name] = *key;
+    (site ? roster.sites : roster.researchers)[entry.identity.name] = *key;
   }
   return roster;
 }

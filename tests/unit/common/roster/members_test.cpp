@@ -13,13 +13,14 @@ TEST_CASE("the members are the sites and researchers whose certificates are in f
   auto authority = pki::Authority::create(folder / "ca", "lung", std::chrono::days(10)).value();
   const auto admit = [&](pki::Role role, const std::string& name, const std::vector<std::string>& hosts = {}) {
     const pki::Identity identity{"lung", role, name};
-    const std::string request = pki::create_key_and_request(folder / (name + ".key"), identity).value();
+    const std::string request = pki::create_key_and_request(folder / (name + std::string(pki::name_of(role)) + ".key"), identity).value();
     return authority.sign(request, identity, hosts, kDay).value();
   };
   const std::string south = admit(pki::Role::kSite, "south");
   const std::string ada = admit(pki::Role::kResearcher, "ada");
   admit(pki::Role::kSite, "north");
   admit(pki::Role::kCoordinator, "main", {"localhost"});
+  admit(pki::Role::kOperator, "ada");  // an operator can't submit jobs, and takes no researcher's place
   REQUIRE(authority.revoke(pki::Role::kSite, "north"));
 
   const auto members = members_of(authority);
