@@ -5,13 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cli/view_text.h"
 #include "common/report/report_files.h"
 
 namespace consilium::cli {
@@ -23,164 +22,6 @@ constexpr std::chrono::seconds kPause{1};
 using report::JobPhase;
 using report::JobStatus;
 using report::RoundRecord;
-
-enum class Style { kNormal, kBold, kDim, kGood, kBad };
-struct Span {
-  std::string text;
-  Style style = Style::kNormal;
-};
-using Line = std::vector<Span>;
-
-std::string_view code_of(Style style) {
-  switch (style) {
-    case Style::kNormal:
-      return "";
-    case Style::kBold:
-      return "\x1b[1m";
-    case Style::kDim:
-      return "\x1b[2m";
-    case Style::kGood:
-      return "\x1b[32m";
-    case Style::kBad:
-      return "\x1b[31m";
-  }
-  return "";
-}
-
-bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
-
-int columns(std::string_view text) {
-  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
-}
-
-/// Shortens the text to `width` columns, and ends it with an ellipsis if anything was cut.
-std::string fit(const std::string& text, int width) {
-  if (columns(text) <= width) return text;
-  std::size_t end = 0;
-  for (int column = 0; column < width - 1 && end < text.size(); ++column) {
-    do ++end;
-    while (end < text.size() && continues(text[end]));
-  }
-  return width > 0 ? text.substr(0, end) + "…" : std::string();
-}
-
-std::string render(const Line& line, const Screen& screen) {
-  std::string out;
-  int left = screen.width;
-  for (const Span& span : line) {
-    const std::string text = fit(span.text, left);
-    left -= columns(text);
-    const std::string_view code = screen.colour ? code_of(span.style) : std::string_view();
-    out += code;
-    out += text;
-    if (!code.empty()) out += "\x1b[0m";
-  }
-  return out;
-}
-
-std::string number(const std::optional<double>& value, int decimals) {
-  return value && std::isfinite(*value) ? fmt::format("{:.{}f}", *value, decimals) : "-";
-}
-
-bool over(JobPhase phase) {
-  return phase == JobPhase::kFinished || phase == JobPhase::kStopped || phase == JobPhase::kFailed;
-}
-
-std::string loss_label(const std::string& split) { return split.empty() ? "loss" : split + " loss"; }
-
-Style style_of(JobPhase phase) {
-  if (phase == JobPhase::kFinished) return Style::kGood;
-  return phase == JobPhase::kFailed ? Style::kBad : Style::kBold;
-}
-
-Line title_line(const JobStatus& status) {
-  Line line = {{printable(status.job_id.empty() ? status.name : status.job_id), Style::kBold},
-               {"   "},
-               {std::string(name_of(status.phase)), style_of(status.phase)},
-               {fmt::format("   round {} of {}", status.round, status.rounds)}};
-  if (status.examples > 0) line.push_back({fmt::format("   {} examples", status.examples)});
-  if (status.eta_seconds && !over(status.phase)) line.push_back({"   ETA " + format_duration(*status.eta_seconds)});
-  return line;
-}
-
-std::string masks_text(const JobStatus& status) {
-  return status.masked ? "secure aggregation is on"
-                       : "secure aggregation is off: the coordinator sees each site's update";
-}
-
-Line bar_line(const JobStatus& status, const Screen& screen) {
-  const int room = std::clamp(screen.width - 8, 10, 72);
-  const double share =
-      status.rounds > 0 ? std::min(1.0, static_cast<double>(status.history.size()) / status.rounds) : 0.0;
-  const int full = static_cast<int>(std::floor(share * room));
-  std::string done;
-  std::string rest;
-  for (int i = 0; i < room; ++i) (i < full ? done : rest) += i < full ? "━" : "─";
-  return {{done, Style::kGood}, {rest, Style::kDim}, {fmt::format(" {:3.0f} %", share * 100)}};
-}
-
-std::string failure_text(const std::string& site, const std::string& reason) {
-  return printable(site) + ": " + printable(reason);
-}
-std::string not_evaluated_text(const std::string& site, const std::string& reason) {
-  return printable(site) + " is not in the evaluation: " + printable(reason);
-}
-
-/// Returns the names of the first two metrics besides the loss, for the column headings; empty before the first
-/// evaluation.
-std::array<std::string, 2> metric_columns(const JobStatus& status) {
-  std::array<std::string, 2> names;
-  for (const RoundRecord& record : status.history) {
-    if (!record.metrics) continue;
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (const task::Metric* metric = task::headline(*record.metrics, i)) names[i] = metric->name;
-    }
-    break;
-  }
-  return names;
-}
-
-std::string metric_text(const RoundRecord& record, std::string_view name, int digits) {
-  const task::Metric* metric = record.metrics ? record.metrics->find(name) : nullptr;
-  return number(metric == nullptr ? std::nullopt : std::optional(metric->value), digits);
-}
-
-Line round_line(const RoundRecord& record, const std::array<std::string, 2>& names) {
-  Line line = {{fmt::format("{:>6} {:>9} {:>12} {:>11} {:>10} {:>8} {:>10} {:>9}", record.round,
-                            fmt::format("{}/{}", record.contributed.size(), record.cohort.size()),
-                            number(record.train_loss, 4), metric_text(record, task::kLossMetric, 4),
-                            metric_text(record, names[0], 3), metric_text(record, names[1], 3),
-                            format_bytes(record.bytes), format_duration(record.seconds + record.evaluation_seconds))}};
-  for (const auto& [site, reason] : record.failed) line.push_back({"  " + failure_text(site, reason), Style::kBad});
-  for (const auto& [site, reason] : record.evaluation_failed)
-    line.push_back({"  " + not_evaluated_text(site, reason), Style::kBad});
-  if (!record.partial.empty()) line.push_back({fmt::format("  {} partial", record.partial.size()), Style::kDim});
-  return line;
-}
-
-/// Returns what each site is doing, with several sites on a line.
-std::vector<Line> site_lines(const std::map<std::string, std::string>& sites, const Screen& screen, std::size_t most) {
-  std::vector<Line> lines;
-  Line line;
-  int used = 0;
-  for (const auto& [site, activity] : sites) {
-    const std::string name = " " + printable(site) + " ";
-    const std::string what = printable(activity) + "  ";
-    const int size = columns(name) + columns(what);
-    if (used > 0 && used + size > screen.width) {
-      lines.push_back(std::exchange(line, {}));
-      used = 0;
-      if (lines.size() == most) break;
-    }
-    line.push_back({name});
-    line.push_back({what, activity.find("failed") != std::string::npos || activity.find("declined") != std::string::npos
-                              ? Style::kBad
-                              : Style::kDim});
-    used += size;
-  }
-  if (!line.empty() && lines.size() < most) lines.push_back(line);
-  return lines;
-}
 
 std::string round_text(const RoundRecord& record, const JobStatus& status, const std::string& split) {
   std::string text = fmt::format("round {}/{}  sites {}/{}  train loss {}", record.round, status.rounds,
@@ -228,43 +69,6 @@ std::string state_in_words(const JobStatus& status) {
   const std::string detail = printable(status.detail);
   if (detail.empty() || detail.starts_with(phase)) return detail.empty() ? phase : detail;
   return phase + ": " + detail;
-}
-
-namespace {
-
-/// Returns the sites that take no part in the job, with the reason: they declined, or their data don't fit.
-std::map<std::string, std::string> absent_sites(const JobStatus& status) {
-  std::map<std::string, std::string> absent;
-  for (const auto& [site, state] : status.sites) {
-    if (state.starts_with("declined: ") || state.starts_with("census failed: ")) absent.emplace(site, state);
-  }
-  return absent;
-}
-
-}  // namespace
-
-std::vector<std::string> table_lines(const JobStatus& status, const std::string& split, const Screen& screen) {
-  const auto names = metric_columns(status);
-  std::vector<Line> head = {
-      title_line(status), bar_line(status, screen), {{masks_text(status), status.masked ? Style::kDim : Style::kBold}}};
-  if (!status.detail.empty() && status.detail != name_of(status.phase))
-    head.push_back({{printable(status.detail), status.phase == JobPhase::kFailed ? Style::kBad : Style::kDim}});
-  head.push_back(
-      {{fmt::format("{:>6} {:>9} {:>12} {:>11} {:>10} {:>8} {:>10} {:>9}", "round", "sites", "train loss",
-                    loss_label(split), task::heading_of(names[0]), task::heading_of(names[1]), "bytes", "time"),
-        Style::kDim}});
-  const auto room = static_cast<std::size_t>(std::max(6, screen.height - 1)) - std::min<std::size_t>(head.size(), 5);
-  // After the end of a job, the sites' activity is irrelevant; only sites that took no part are listed.
-  const std::vector<Line> sites =
-      site_lines(over(status.phase) ? absent_sites(status) : status.sites, screen, room > 10 ? 4 : 1);
-  const std::size_t rows = std::min(status.history.size(), room > sites.size() ? room - sites.size() : 0);
-  std::vector<std::string> out;
-  for (const Line& line : head) out.push_back(render(line, screen));
-  for (std::size_t i = status.history.size() - rows; i < status.history.size(); ++i) {
-    out.push_back(render(round_line(status.history[i], names), screen));
-  }
-  for (const Line& line : sites) out.push_back(render(line, screen));
-  return out;
 }
 
 namespace {

@@ -1,3 +1,5 @@
+#include "cli/view_text.h"
+
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
@@ -6,6 +8,11 @@
 #include "cli/live_view.h"
 
 namespace consilium::cli {
+
+using report::JobPhase;
+using report::JobStatus;
+using report::RoundRecord;
+
 namespace {
 
 bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
@@ -33,6 +40,37 @@ std::string printable(std::string_view text) {
     i += length - 1;
   }
   return out;
+}
+
+bool over(JobPhase phase) {
+  return phase == JobPhase::kFinished || phase == JobPhase::kStopped || phase == JobPhase::kFailed;
+}
+
+std::string loss_label(const std::string& split) { return split.empty() ? "loss" : split + " loss"; }
+
+std::string number(const std::optional<double>& value, int decimals) {
+  return value && std::isfinite(*value) ? fmt::format("{:.{}f}", *value, decimals) : "-";
+}
+
+std::string metric_text(const RoundRecord& record, std::string_view name, int decimals) {
+  const task::Metric* metric = record.metrics ? record.metrics->find(name) : nullptr;
+  return number(metric == nullptr ? std::nullopt : std::optional(metric->value), decimals);
+}
+
+std::string failure_text(const std::string& site, const std::string& reason) {
+  return printable(site) + ": " + printable(reason);
+}
+
+std::string not_evaluated_text(const std::string& site, const std::string& reason) {
+  return printable(site) + " is not in the evaluation: " + printable(reason);
+}
+
+std::map<std::string, std::string> absent_sites(const JobStatus& status) {
+  std::map<std::string, std::string> absent;
+  for (const auto& [site, state] : status.sites) {
+    if (state.starts_with("declined: ") || state.starts_with("census failed: ")) absent.emplace(site, state);
+  }
+  return absent;
 }
 
 std::string format_bytes(std::uint64_t bytes) {

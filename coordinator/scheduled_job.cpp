@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
+#include <string_view>
 #include <variant>
 
 namespace consilium::coordinator {
@@ -29,9 +30,7 @@ struct Receiver {
   void operator()(const wire::KeyAgreement& said) const { driver.key_agreement_received(site, said, now); }
   void operator()(const wire::Endorsement& said) const { driver.endorsement_received(site, said, now); }
   void operator()(const wire::SessionFailed& said) const {
-    // Sites of masked jobs report only the kind of failure.
-    const std::string reason =
-        said.reason.empty() ? "failed: " + std::string(consilium::name_of(said.code)) : said.reason;
+    const std::string reason = said.reason.empty() ? failure_in_words(said.code) : said.reason;
     spdlog::warn("{}: site {}: {}", job::to_string(said.key), site, reason);
     driver.site_failed(site, said.key, reason, now);
   }
@@ -64,6 +63,34 @@ report::JobStatus ScheduledJob::status() const {
 
 void ScheduledJob::receive(const std::string& site, const wire::SiteMessage& message, Time now) const {
   std::visit(Receiver{*driver, site, now}, message);
+}
+
+std::string failure_in_words(ErrorCode code) {
+  const auto cause = [code]() -> std::string_view {
+    switch (code) {
+      case ErrorCode::kFailedPrecondition:
+        return "the site doesn't have the last commit or the job's key yet";
+      case ErrorCode::kPermissionDenied:
+        return "the site's client refuses the session";
+      case ErrorCode::kDataLoss:
+        return "the site's vector or its record of sums is lost";
+      case ErrorCode::kInvalidArgument:
+        return "a message can't be read, or the site's data don't fit the job's model";
+      case ErrorCode::kResourceExhausted:
+        return "no memory or disk space is left at the site";
+      case ErrorCode::kUnavailable:
+      case ErrorCode::kDeadlineExceeded:
+      case ErrorCode::kCancelled:
+        return "the network failed, or the site's client was stopped";
+      case ErrorCode::kNotFound:
+      case ErrorCode::kAlreadyExists:
+      case ErrorCode::kUnauthenticated:
+      case ErrorCode::kInternal:
+        break;
+    }
+    return "the site's trainer failed, or a file is missing there";
+  };
+  return fmt::format("failed: {} ({}; its log has the details)", name_of(code), cause());
 }
 
 const std::string& job_of(const wire::SiteMessage& message) {

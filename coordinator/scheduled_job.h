@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/crypto/sha256.h"
+#include "common/error/error.h"
 #include "common/report/job_status.h"
 #include "common/wire/messages.h"
 #include "coordinator/admission/slots.h"
@@ -34,6 +35,10 @@ struct ScheduledJob {
   /// Passes a site's message about this job to the driver. A hello isn't about a job.
   void receive(const std::string& site, const wire::SiteMessage& message, Time now) const;
 };
+
+/// Describes a failure of which a site of a masked job has sent the code alone: "failed: resource_exhausted (no memory or
+/// disk space is left at the site)". docs/researcher/waiting.md lists what to do about each.
+[[nodiscard]] std::string failure_in_words(ErrorCode code);
 
 /// Returns the id of the job that a site's message is about, or "" for a hello.
 [[nodiscard]] const std::string& job_of(const wire::SiteMessage& message);

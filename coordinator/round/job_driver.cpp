@@ -97,7 +97,7 @@ Result<void> JobDriver::vector_received(const std::string& site, const job::Sess
 }
 
 void JobDriver::partial_received(const std::string& site, const job::SessionKey& key, TimePoint now) {
-  if (!handle(Answered{site, key, Standing::kPartial, {}}, now)) lose(site, key, now);
+  if (!handle(Answered{site, key, Standing::kPartial, {}}, now)) lose(site, key, "ran out of time", now);
 }
 
 void JobDriver::masking_received(const std::string& site, const wire::Masking& step, TimePoint now) {
@@ -111,7 +111,7 @@ void JobDriver::masking_received(const std::string& site, const wire::Masking& s
   auto message = secagg::decode_site_message(step.message);
   if (!message) {
     put_out(site, step.key, message.error().message, now);
-    lose(site, step.key, now);
+    lose(site, step.key, message.error().message, now);
     return;
   }
   follow(sum_->receive(site, *message), now);
@@ -124,7 +124,7 @@ void JobDriver::site_failed(const std::string& site, const job::SessionKey& key,
     return go_on(now);
   }
   handle(Failed{site, key, reason}, now);
-  lose(site, key, now);
+  lose(site, key, reason, now);
 }
 
 void JobDriver::tick(TimePoint now) {
@@ -222,7 +222,7 @@ void JobDriver::connection_changed(const Event& event, const std::string& site, 
   const bool may_return = !sum_ || std::holds_alternative<Unmasking>(state_.phase);
   const job::SessionKey key = sum_ ? sum_->key() : job::SessionKey{};
   handle(event, now);
-  if (!may_return) lose(site, key, now);
+  if (!may_return) lose(site, key, "disconnected", now);
 }
 
 bool JobDriver::evaluates() const {
@@ -265,6 +265,7 @@ Result<void> JobDriver::open_sum(const OpenSession& action, std::vector<SessionS
                                             masks, std::move(former)));
   key_phase_ = sum_->key_phase();
   key_phase_since_ = now;
+  lost_sites_.clear();
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -130,7 +131,9 @@ class JobDriver {
   /// Repeats the messages that a site may have missed if it came back during the last steps.
   void remind(const std::string& site);
   /// Removes the site from the masking protocol.
-  void lose(const std::string& site, const job::SessionKey& key, TimePoint now);
+  void lose(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now);
+  /// Returns why the sum came to nothing, followed by the sites that left it, each with its reason.
+  [[nodiscard]] std::string with_lost_sites(const std::string& why) const;
   /// Tells the site that the session continues without it, and reports its failure to the round machine.
   void put_out(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now);
 
@@ -178,6 +181,7 @@ class JobDriver {
   std::optional<SessionSum> former_;  ///< the last sum of updates; the next one reuses its memory
   unsigned key_phase_ = 0;            ///< the phase of sum_
   TimePoint key_phase_since_{};
+  std::map<std::string, std::string> lost_sites_;  ///< sites that left the masking protocol of sum_, and why
   std::deque<Event> follow_up_;  ///< events that resulted from carrying out effects
   std::optional<crypto::Digest> kept_model_;
   bool journal_failed_ = false;

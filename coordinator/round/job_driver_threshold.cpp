@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "coordinator/round/job_driver.h"
+#include "coordinator/round/round_steps.h"
 
 namespace consilium::round {
 namespace {
@@ -27,6 +28,7 @@ void JobDriver::follow(secagg::Output output, TimePoint now) {
   for (const auto& [site, message] : output.messages) send_masking(site, message);
   for (const auto& [site, error] : output.lost) {
     spdlog::warn("{}: site {}: {}", job::to_string(key), site, error.message);
+    lost_sites_.emplace(site, error.message);
     put_out(site, key, error.message, now);
   }
   if (sum_ && sum_->key() == key) settle_masks(now);
@@ -37,9 +39,9 @@ void JobDriver::settle_masks(TimePoint now) {
   const bool asked = std::holds_alternative<Unmasking>(state_.phase);
   if (const auto reason = sum_->spoiled()) {
     if (asked) {
-      handle(UnmaskingFailed{key, *reason}, now);
+      handle(UnmaskingFailed{key, with_lost_sites(*reason)}, now);
     } else {
-      handle(SumSpoiled{key, *reason}, now);
+      handle(SumSpoiled{key, with_lost_sites(*reason)}, now);
     }
   } else if (asked) {
     if (sum_->unmaskable()) take_masks_off(now);
@@ -59,7 +61,7 @@ void JobDriver::take_masks_off(TimePoint now) {
     for (const auto& [site, reason] : *left_out) parts_.gateway.send(site, wire::SessionClosed{key, reason});
     handle(Unmasked{key, *std::move(left_out)}, now);
   } else {
-    handle(UnmaskingFailed{key, left_out.error().message}, now);
+    handle(UnmaskingFailed{key, with_lost_sites(left_out.error().message)}, now);
   }
 }
 
@@ -79,8 +81,16 @@ void JobDriver::remind(const std::string& site) {
   for (const secagg::CoordinatorMessage& message : sum_->owed(site)) send_masking(site, message);
 }
 
-void JobDriver::lose(const std::string& site, const job::SessionKey& key, TimePoint now) {
-  if (sum_ && sum_->key() == key) follow(sum_->lose(site), now);
+void JobDriver::lose(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now) {
+  if (!sum_ || sum_->key() != key) return;
+  lost_sites_.emplace(site, reason);
+  follow(sum_->lose(site), now);
+}
+
+std::string JobDriver::with_lost_sites(const std::string& why) const {
+  ReasonList reasons;
+  for (const auto& [site, reason] : lost_sites_) reasons.add(site, reason);
+  return lost_sites_.empty() ? why : why + ": " + reasons.text();
 }
 
 void JobDriver::put_out(const std::string& site, const job::SessionKey& key, const std::string& reason, TimePoint now) {
@@ -100,7 +110,7 @@ void JobDriver::carry_out(const UnmaskSum& action, TimePoint) {
   }
   const secagg::Output output = sum_->close_uploads();
   for (const auto& [site, message] : output.messages) send_masking(site, message);
-  if (const auto reason = sum_->spoiled()) follow_up_.push_back(SumSpoiled{action.key, *reason});
+  if (const auto reason = sum_->spoiled()) follow_up_.push_back(SumSpoiled{action.key, with_lost_sites(*reason)});
 }
 
 }  // namespace consilium::round

@@ -246,7 +246,8 @@ class OverThoseThatStay(InEitherMode, unittest.TestCase):
             next(steps)
             ended = consortium.wait_ended(job_id)
             self.assertEqual(ended["phase"], "failed")
-            self.assertIn("3 of 5 survivors confirmed, 4 are needed", ended["detail"])
+            self.assertIn("3 of 5 survivors confirmed, 4 are needed: south: no answer while confirming; west: no answer while confirming",
+                          ended["detail"])
             self.assertEqual(ended["history"], [])
             log = consortium.daemons["coordinator"].log
             self.assertIn("site west: no answer while confirming", log)

@@ -112,9 +112,48 @@ TEST_CASE("the table fits the terminal, however many rounds and however narrow")
       const auto lines = table_lines(status, "val", {width, height, true, false});
       CHECK(static_cast<int>(lines.size()) < height);
       for (const std::string& line : lines) CHECK(columns(line) <= width);
-      if (width > 20) CHECK(contains(lines, "   100 "));  // the last round stays in sight
+      if (width > 20) CHECK(contains(lines, "  100 "));  // the last round stays in sight
     }
   }
+}
+
+/// Returns the lines as one text, so that words are found wherever a line ends.
+std::string unwrapped(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) {
+    const std::size_t begin = line.find_first_not_of(' ');
+    text += begin == std::string::npos ? "" : line.substr(begin) + " ";
+  }
+  return text;
+}
+
+TEST_CASE("a terminal of 80 columns shows whole reasons, on as many lines as they need") {
+  const Screen screen{80, 24, true, false};
+  JobStatus status = running(40);
+  status.detail =
+      "west: asked, and hasn't answered yet; the hospital south declined the job because its policy allows fewer "
+      "rounds (max_rounds), and a person there has to change that";
+  status.sites["south"] =
+      "declined: max_rounds, max_local_epochs; the job asks for more than this site's policy allows";
+  edit_record(status.history, 38, [](RoundRecord& record) {
+    record.failed["east"] = "training failed: resource_exhausted; the site's log says why";
+  });
+  edit_record(status.history, 39, [](RoundRecord& record) {
+    record.evaluation_failed["north"] = "the evaluation failed: the file has no test examples";
+  });
+  const auto lines = table_lines(status, "val", screen);
+  CHECK(lines.size() < 24);
+  for (const std::string& line : lines) CHECK(columns(line) <= 80);
+  const std::string text = unwrapped(lines);
+  CHECK(text.find(status.detail) != std::string::npos);
+  CHECK(text.find("south " + status.sites["south"]) != std::string::npos);
+  CHECK(text.find("round 39: east: training failed: resource_exhausted; the site's log says why") != std::string::npos);
+  CHECK(text.find("round 40: north is not in the evaluation: the evaluation failed: the file has no test examples") !=
+        std::string::npos);
+  CHECK(contains(lines, "   40 "));
+
+  status.phase = JobPhase::kFailed;
+  CHECK(unwrapped(table_lines(status, "val", screen)).find("south " + status.sites["south"]) != std::string::npos);
 }
 
 TEST_CASE("what a site says can't steer the terminal") {

@@ -158,6 +158,8 @@ TEST_CASE("below t once survivors were asked, the round waits for them, and ends
     masked.pass(milliseconds(1));
     REQUIRE(masked.status().phase == JobPhase::kFailed);
     CHECK_THAT(masked.status().detail, Catch::Contains(why));
+    CHECK_THAT(masked.status().detail, Catch::Contains("site-003: no answer while") &&
+                                           Catch::Contains(std::string(kLast) + ": no answer while"));
     CHECK(masked.status().model == masked.bench.initial_digest);
     CHECK(masked.bench.offer(kFirst).key.attempt == 1);
   }

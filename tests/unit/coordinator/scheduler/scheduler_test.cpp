@@ -288,6 +288,13 @@ TEST_CASE("an operator stops and removes another's job, whose researcher is told
   CHECK(bench.scheduler.jobs(olga).empty());
 }
 
+TEST_CASE("a failure of which a site sends the code alone is told with its usual cause") {
+  CHECK(coordinator::failure_in_words(ErrorCode::kResourceExhausted) ==
+        "failed: resource_exhausted (no memory or disk space is left at the site; its log has the details)");
+  CHECK_THAT(coordinator::failure_in_words(ErrorCode::kInternal),
+             Catch::StartsWith("failed: internal (") && Catch::Contains("trainer failed"));
+}
+
 TEST_CASE("a job that somebody else signed is refused, and none of its blobs stays") {
   Bench bench;
   const std::string text = Bench::text("chest", "north", "");
