@@ -7,6 +7,7 @@
 
 #include "client/session/contribution.h"
 #include "common/job/job_text.h"
+#include "common/model/model_parameters.h"
 #include "tests/catch.h"
 #include "tests/unit/client/session/memory_link.h"
 #include "tests/unit/common/pki/temporary_folder.h"
