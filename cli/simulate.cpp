@@ -220,12 +220,17 @@ class Simulation {
       const auto left = job_.spec.federation.rounds - static_cast<std::uint32_t>(std::min<std::size_t>(
                                                           status_.history.size(), job_.spec.federation.rounds));
       if (left > 0) {
+        const job::LearningRateSchedule& schedule = job_.spec.training.schedule;
+        const bool changes = schedule.kind != job::ScheduleKind::kConstant || schedule.warmup > 0;
         fmt::print(stderr,
-                   "consilium: interrupted after round {} of {}; to go on from this model, set initial_weights: {} and "
-                   "federation.rounds: {} in the "
-                   "job, and simulate it into another folder\n",
+                   "consilium: interrupted after round {} of {}; to go on from this model, set initial_weights: {}{} "
+                   "and federation.rounds: {} in the job, and simulate it into another folder\n",
                    status_.history.size(), job_.spec.federation.rounds,
-                   (std::filesystem::absolute(options_.out) / report::kModelFile).string(), left);
+                   (std::filesystem::absolute(options_.out) / report::kModelFile).string(),
+                   changes ? fmt::format(", training.schedule.rounds_before: {}",
+                                         schedule.rounds_before + status_.history.size())
+                           : "",
+                   left);
       } else {
         fmt::print(stderr,
                    "consilium: interrupted; the federated model is complete, the comparison isn't: simulate again with "

@@ -333,11 +333,18 @@ Result<JobSpec> with_own_population(JobSpec job) {
 
 /// Checks the schedule against the number of rounds, which is parsed later than the schedule.
 Result<void> check_schedule(const Value& value, const JobSpec& job) {
-  if (job.training.schedule.warmup >= job.federation.rounds) {
+  const LearningRateSchedule& schedule = job.training.schedule;
+  if (schedule.rounds_before + job.federation.rounds > kMaxRounds) {
+    return fail(value.at("rounds_before")
+                    .problem(fmt::format("expected at most {} rounds together with federation.rounds, which is {}; "
+                                         "found {}",
+                                         kMaxRounds, job.federation.rounds, schedule.rounds_before)));
+  }
+  if (schedule.warmup >= schedule.rounds_before + job.federation.rounds) {
     return fail(value.at("warmup").problem(
         fmt::format("expected fewer rounds than federation.rounds, which is {}, so that a round has the full rate; "
                     "found {}",
-                    job.federation.rounds, job.training.schedule.warmup)));
+                    job.federation.rounds, schedule.warmup)));
   }
   if (std::isnormal(learning_rates(job).first)) return {};
   return fail(

@@ -115,7 +115,7 @@ bool evaluates_after(const JobSpec& job, std::uint32_t round) {
 double learning_rate_at(const JobSpec& job, std::uint32_t round) {
   const LearningRateSchedule& schedule = job.training.schedule;
   const double start = job.training.optimizer.learning_rate;
-  const std::uint32_t counted = std::max(round, 1U);
+  const std::uint32_t counted = schedule.rounds_before + std::max(round, 1U);
   if (counted <= schedule.warmup) return start * (counted / (schedule.warmup + 1.0));
   const std::uint32_t before = counted - 1 - schedule.warmup;
   switch (schedule.kind) {
@@ -124,7 +124,7 @@ double learning_rate_at(const JobSpec& job, std::uint32_t round) {
     case ScheduleKind::kStep:
       return start * step_factor(schedule.factor, before / std::max(schedule.every, 1U));
     case ScheduleKind::kCosine: {
-      const std::uint32_t rounds = std::max(job.federation.rounds, schedule.warmup + 1);
+      const std::uint32_t rounds = std::max(schedule.rounds_before + job.federation.rounds, schedule.warmup + 1);
       const std::uint32_t last = rounds - 1 - schedule.warmup;
       if (last == 0) return start;
       const double done = static_cast<double>(std::min(before, last)) / static_cast<double>(last);
@@ -136,7 +136,9 @@ double learning_rate_at(const JobSpec& job, std::uint32_t round) {
 
 std::pair<double, double> learning_rates(const JobSpec& job) {
   const std::uint32_t rounds = job.federation.rounds;
-  const std::uint32_t warm = std::min(job.training.schedule.warmup + 1, rounds);
+  const LearningRateSchedule& schedule = job.training.schedule;
+  const std::uint32_t warming = schedule.warmup - std::min(schedule.warmup, schedule.rounds_before);
+  const std::uint32_t warm = std::min(warming + 1, rounds);
   auto [lowest, highest] =
       std::minmax({learning_rate_at(job, 1), learning_rate_at(job, warm), learning_rate_at(job, rounds)});
   double least = 1.0;

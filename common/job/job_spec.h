@@ -43,7 +43,9 @@ struct LearningRateSchedule {
   std::uint32_t every = 1;
   double factor = 1.0;
   double minimum = 0.0;
-  std::uint32_t warmup = 0;  ///< rounds of warm-up; fewer than the job's rounds
+  std::uint32_t warmup = 0;  ///< rounds of warm-up; fewer than `rounds_before` and the job's rounds together
+  /// Rounds that an earlier job trained, whose model this one begins with. The schedule counts on from there.
+  std::uint32_t rounds_before = 0;
   bool operator==(const LearningRateSchedule&) const = default;
 };
 

@@ -40,6 +40,7 @@ json schedule_json(const LearningRateSchedule& schedule) {
       break;
   }
   if (schedule.warmup > 0) text["warmup"] = schedule.warmup;
+  if (schedule.rounds_before > 0) text["rounds_before"] = schedule.rounds_before;
   return text;
 }
 

@@ -12,8 +12,8 @@ namespace consilium::job {
 
 /// Returns the lowest and the highest learning rate of all rounds and layers. Every schedule only rises during the
 /// warm-up and only falls afterwards, so the extremes are among the first round, the first one after the warm-up and
-/// the last. The cost is therefore the same for a million rounds. The factor 1 is always included, whether or not a
-/// layer has it.
+/// the last of this job. The cost is therefore the same for a million rounds. The factor 1 is always included, whether
+/// or not a layer has it.
 [[nodiscard]] std::pair<double, double> learning_rates(const JobSpec& job);
 
 /// Returns the lowest learning rate, reduced if the gradient clip makes steps smaller. A step of SGD is the rate times

@@ -55,7 +55,7 @@ Result<LearningRateSchedule> parse_schedule(const Value& value, double learning_
   LearningRateSchedule schedule;
   if (!value.present()) return schedule;
   if (!value.is_map() && !value.is_list() && value.entry()->text == "constant") return schedule;
-  Section section(value, {"name"}, {"every", "factor", "minimum", "warmup"});
+  Section section(value, {"name"}, {"every", "factor", "minimum", "warmup", "rounds_before"});
   section.choice<ScheduleKind>(
       "name", schedule.kind,
       {{"constant", ScheduleKind::kConstant}, {"step", ScheduleKind::kStep}, {"cosine", ScheduleKind::kCosine}});
@@ -76,6 +76,7 @@ Result<LearningRateSchedule> parse_schedule(const Value& value, double learning_
     refuse_key(section, "minimum", "schedule cosine");
   }
   section.integer("warmup", schedule.warmup, {1, kMaxRounds});
+  section.integer("rounds_before", schedule.rounds_before, {1, kMaxRounds});
   CONSILIUM_TRY(section.result());
   return schedule;
 }

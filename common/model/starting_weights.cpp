@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -90,6 +91,12 @@ class Fit {
 
   /// Fails if tensors are missing, surplus or of another shape.
   [[nodiscard]] Result<void> verdict() const {
+    if (const auto prefix = common_prefix()) {
+      return refuse(
+          fmt::format("the names of its tensors begin with '{0}', which the model's names don't; save the "
+                      "state_dict of the model inside of the wrapper, or take '{0}' off the names",
+                      printable(*prefix)));
+    }
     std::vector<std::string> problems;
     if (!missing_.empty()) problems.push_back(fmt::format("it lacks {}", listed(missing_)));
     if (!unexpected_.empty()) problems.push_back(fmt::format("the model has no {}", listed(unexpected_)));
@@ -102,6 +109,21 @@ class Fit {
   }
 
  private:
+  /// Returns the prefix that a wrapper (such as PyTorch's DataParallel: "module.") has put before every name that the
+  /// model has and the file seems to lack.
+  [[nodiscard]] std::optional<std::string> common_prefix() const {
+    if (missing_.empty() || weights_.taken > 0) return std::nullopt;
+    const std::string& wanted = missing_.front();
+    for (const auto& [name, entry] : file_.entries()) {
+      if (!name.ends_with("." + wanted)) continue;
+      const std::string prefix = name.substr(0, name.size() - wanted.size());
+      const bool all = std::ranges::all_of(
+          missing_, [&](const std::string& tensor) { return file_.entries().contains(prefix + tensor); });
+      if (all) return prefix;
+    }
+    return std::nullopt;
+  }
+
   [[nodiscard]] bool is_replaced(std::string_view name) const {
     return std::ranges::any_of(replaced_, [&](const std::string& word) { return lies_in(name, word); });
   }

@@ -67,7 +67,7 @@ class Machine {
     if (found == state().sites.end() || !found->second.connected)
       return refusal(ErrorCode::kNotFound, event.site + " isn't connected");
     state().sites.change(event.site, [](SiteState& site) { site.connected = false; });
-    fail_pending(event.site, "disconnected");
+    fail_pending(event.site, std::string(kDisconnected));
     go_on();
     return {};
   }

@@ -99,12 +99,25 @@ void leave_out_failed(State& state, const Answers& answers) {
   }
 }
 
+/// Returns what to do about the sites that failed: more time helps only those that ran out of it.
+std::string_view remedy_for(const Answers& answers) {
+  const auto some = [&](std::string_view words) {
+    return std::ranges::any_of(answers, [&](const auto& entry) {
+      return entry.second.standing == Standing::kFailed && entry.second.reason.find(words) != std::string::npos;
+    });
+  };
+  if (some(kLate)) return "raise federation.deadline or lower federation.quorum";
+  if (some("resource_exhausted")) return "these hospitals' IT has to free memory or disk space";
+  if (some(kDisconnected)) return "submit the job again when these sites are connected, or lower federation.quorum";
+  return "the logs of these sites say what has to be mended there";
+}
+
 std::string quorum_missed(const State& state, const Collecting& session, const Tally& tally) {
   const std::size_t cohort = session.answers.size();
-  return fmt::format(
-      "round {}: {} of {} sites answered, quorum {} needs {}: {}; raise federation.deadline or lower federation.quorum",
-      session.key.round, tally.updates + tally.partial, cohort, state.rules.quorum,
-      job::answers_needed(state.rules.quorum, cohort), reasons_of(session.answers));
+  return fmt::format("round {}: {} of {} sites answered, quorum {} needs {}: {}; {}", session.key.round,
+                     tally.updates + tally.partial, cohort, state.rules.quorum,
+                     job::answers_needed(state.rules.quorum, cohort), reasons_of(session.answers),
+                     remedy_for(session.answers));
 }
 
 /// In a masked job, informs the sites that have sent their vectors, because they wait to confirm or to reveal.
@@ -206,7 +219,7 @@ void conclude(Step& step) {
   Collecting session = take_session(step);
   if (session.pending > 0) {
     const std::string limit = to_text(state.rules.deadline);
-    fail_the_rest(step, session, fmt::format("no answer within {}", limit),
+    fail_the_rest(step, session, fmt::format("{} within {}", kLate, limit),
                   fmt::format("the session's deadline of {} has passed", limit));
   }
   if (session.key.kind == job::SumKind::kTrain) {

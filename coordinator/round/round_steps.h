@@ -24,6 +24,10 @@ inline constexpr std::size_t kMaxListedReason = 300;
 /// Shortens UTF-8 text to at most `max_bytes` without splitting a character, and marks the cut.
 [[nodiscard]] std::string shorten(const std::string& text, std::size_t max_bytes);
 
+/// The reasons of sites that took too long, and of those that disconnected, begin with these words.
+inline constexpr std::string_view kLate = "no answer";
+inline constexpr std::string_view kDisconnected = "disconnected";
+
 /// Joins "name: reason" for the first few entries, and says how many more there are.
 class ReasonList {
  public:

@@ -62,6 +62,28 @@ TEST_CASE("a warm-up rises in equal steps to the learning rate, and the schedule
   CHECK(learning_rate_at(warm, 5) == 0.5);
 }
 
+TEST_CASE("a job that goes on where another one ended has the rates that one job of all rounds would have") {
+  const auto kind = GENERATE(ScheduleKind::kConstant, ScheduleKind::kStep, ScheduleKind::kCosine);
+  JobSpec whole = scheduled(kind);
+  whole.training.schedule.every = 5;
+  whole.training.schedule.factor = 0.5;
+  whole.training.schedule.minimum = 0.1;
+  whole.training.schedule.warmup = 4;
+  for (const std::uint32_t before : {1U, 3U, 4U, 9U, 20U}) {
+    JobSpec rest = whole;
+    rest.federation.rounds = whole.federation.rounds - before;
+    rest.training.schedule.rounds_before = before;
+    double lowest = 1.0;
+    double highest = 0.0;
+    for (std::uint32_t round = 1; round <= rest.federation.rounds; ++round) {
+      CHECK(learning_rate_at(rest, round) == learning_rate_at(whole, before + round));
+      lowest = std::min(lowest, learning_rate_at(rest, round));
+      highest = std::max(highest, learning_rate_at(rest, round));
+    }
+    CHECK(learning_rates(rest) == std::pair(lowest, highest));
+  }
+}
+
 TEST_CASE("kinds have the names that jobs write") {
   CHECK(name_of(OptimizerKind::kAdamW) == "adamw");
   CHECK(name_of(Weighting::kPopulation) == "population");

@@ -234,6 +234,7 @@ JobSpec random_job(std::mt19937_64& draw) {
   if (below(2)) job.training.time_limit = std::chrono::milliseconds(1 + below(100'000'000));
   job.federation.rounds = 1 + below(1000);
   if (below(2)) schedule.warmup = below(job.federation.rounds);
+  if (below(2)) schedule.rounds_before = below(100);
   for (std::uint32_t i = 0; i < below(5); ++i) job.federation.sites.push_back("site" + std::to_string(i));
   job.federation.fraction = share();
   job.federation.minimum_sites = 1;
@@ -377,6 +378,13 @@ TEST_CASE("a gradient clip and a warm-up are part of a job's digest, and need no
   CHECK(clipped.training.gradient_clip == 0.5);
   CHECK(job_digest(clipped) != job_digest(plain));
   CHECK(parsed(canonical_text(clipped)) == clipped);
+  const JobSpec later = parsed(changed("factor: 0.5}", "factor: 0.5, rounds_before: 7}"));
+  CHECK(later.training.schedule.rounds_before == 7);
+  CHECK(job_digest(later) != job_digest(plain));
+  CHECK(parsed(canonical_text(later)) == later);
+  CHECK_THAT(canonical_text(plain), !Catch::Contains("rounds_before"));
+  CHECK_THAT(parse_job(changed("factor: 0.5}", "factor: 0.5, rounds_before: 999981}"), "job.yaml").error().message,
+             Catch::Contains("training.schedule.rounds_before: expected at most 1000000 rounds together"));
   for (const char* schedule : {"{name: step, every: 5, factor: 0.5, warmup: 3}", "{name: constant, warmup: 3}",
                                "{name: cosine, minimum: 0.001, warmup: 3}"}) {
     const JobSpec warm = parsed(changed("{name: step, every: 5, factor: 0.5}", schedule));

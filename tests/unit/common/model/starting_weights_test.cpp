@@ -109,6 +109,18 @@ TEST_CASE("the first convolution's three channels are summed for grey images") {
   CHECK_THAT(in_words(*read, file.path), Catch::EndsWith("; 0.weight from it, summed over its 3 input channels"));
 }
 
+TEST_CASE("a prefix that a wrapper has put before every name is named, and what to do about it") {
+  const WeightsFile file;
+  const ModelSpec spec = classifier(3, 5);
+  const ParameterManifest plain = build_manifest(spec).value();
+  std::vector<TensorInfo> tensors = plain.tensors();
+  for (TensorInfo& tensor : tensors) tensor.name = "module." + tensor.name;
+  const auto wrapped = ParameterManifest::create(tensors).value();
+  REQUIRE(write_safetensors(file.path, wrapped, initial_weights(spec, 99).value(), {}));
+  CHECK_THAT(file.refusal(spec), Catch::Contains("begin with 'module.', which the model's names don't"));
+  CHECK_THAT(file.refusal(classifier(3, 2), {"3"}), Catch::Contains("begin with 'module.'"));
+}
+
 TEST_CASE("what is missing, surplus or of another shape is said in one error, with what to write") {
   const WeightsFile file;
   file.write(classifier(3, 5));

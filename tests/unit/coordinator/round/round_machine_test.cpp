@@ -245,6 +245,21 @@ TEST_CASE("a round that misses its quorum is tried three times, then the job fai
   CHECK(play.actions<DropSum>().size() == 3);
 }
 
+TEST_CASE("what to do about a missed quorum fits its cause") {
+  const auto [reason, remedy] = GENERATE(table<std::string, std::string>(
+      {{"training failed: resource_exhausted; the site's log says why", "free memory or disk space"},
+       {"training failed: internal; the site's log says why", "the logs of these sites"}}));
+  Play play = in_round_one();
+  for (std::uint32_t attempt = 1; attempt <= 3; ++attempt) {
+    play.answer("east");
+    play.answer("north");
+    play.fail_site("south", reason);
+    play.fail_site("west", reason);
+  }
+  REQUIRE(play.ended() != nullptr);
+  CHECK_THAT(play.ended()->message, Catch::Contains(remedy) && !Catch::Contains("deadline"));
+}
+
 TEST_CASE("a site that disconnects has failed in its session, and its late vector is refused") {
   Play play = in_round_one();
   const auto key = play.session()->key;
