@@ -36,8 +36,8 @@ struct ScheduledJob {
   void receive(const std::string& site, const wire::SiteMessage& message, Time now) const;
 };
 
-/// Describes a failure of which a site of a masked job has sent the code alone: "failed: resource_exhausted (no memory or
-/// disk space is left at the site)". docs/researcher/waiting.md lists what to do about each.
+/// Describes a failure of which a site of a masked job has sent the code alone: "failed: resource_exhausted (no memory
+/// or disk space is left at the site)". docs/researcher/waiting.md lists what to do about each.
 [[nodiscard]] std::string failure_in_words(ErrorCode code);
 
 /// Returns the id of the job that a site's message is about, or "" for a hello.

@@ -1,8 +1,8 @@
 #pragma once
 
 // Catch2's macros, generators and matchers under the same names, whether the system has version 2 (Debian 12) or
-// version 3 (Debian 13, Ubuntu 24.04). Tests include this header and none of Catch2's own. What compares strings is
-// called Catch::Contains, Catch::StartsWith, Catch::EndsWith and Catch::Matches; Approx stands in the global namespace.
+// version 3 (Debian 13, Ubuntu 24.04). Tests include this header and none of Catch2's own. The matchers of strings are
+// called Catch::Contains, Catch::StartsWith, Catch::EndsWith and Catch::Matches; Approx is in the global namespace.
 
 #if __has_include(<catch2/catch_test_macros.hpp>)
 

@@ -182,7 +182,7 @@ class JobDriver {
   unsigned key_phase_ = 0;            ///< the phase of sum_
   TimePoint key_phase_since_{};
   std::map<std::string, std::string> lost_sites_;  ///< sites that left the masking protocol of sum_, and why
-  std::deque<Event> follow_up_;  ///< events that resulted from carrying out effects
+  std::deque<Event> follow_up_;                    ///< events that resulted from carrying out effects
   std::optional<crypto::Digest> kept_model_;
   bool journal_failed_ = false;
 };

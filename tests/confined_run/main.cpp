@@ -29,7 +29,7 @@ struct Options {
   std::string trace;
 };
 
-/// Returns false where the command line is wrong.
+/// Returns false if the command line is invalid.
 bool parse(int argc, char** argv, Options& options) {
   int at = 1;
   for (; at + 1 < argc && std::string_view(argv[at]) != "--"; at += 2) {
@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}", kUsage);
     return 2;
   }
-  // A kernel without Landlock gives no rules; the stage then says so, unless it is left out.
+  // A kernel without Landlock gives no rules. The stage then reports this, unless the run leaves it out.
   options.config.require_sandbox = !options.without.contains("landlock");
   LaunchPlan plan;
   if (auto made = confine(options.config, plan); !made) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds consilium-confined-run against what the kernel shows of the trainer that it confines."""
+"""Compares consilium-confined-run with what the kernel shows of the trainer that it confines."""
 
 import os
 import pathlib

@@ -17,7 +17,7 @@
 namespace consilium::trainer {
 namespace {
 
-/// A call that may be refused: its name, and which argument is a path (-1: none).
+/// A call that can be refused: its name, and the index of the argument that is a path (-1: none).
 struct Known {
   long number;
   const char* name;
@@ -90,7 +90,7 @@ std::string in_words(pid_t process, const Call& call, std::int64_t error) {
   return fmt::format("system call {}({:#x}, {:#x}) = {}", call.number, call.arguments[0], call.arguments[1], name);
 }
 
-/// What is known of the traced threads while they run.
+/// The state of the traced threads while they run.
 class Tracer {
  public:
   explicit Tracer(pid_t child) : child_(child) {}
@@ -120,7 +120,7 @@ class Tracer {
   }
 
  private:
-  /// Looks at a stop of a thread; returns the signal that it is to get when it goes on.
+  /// Handles a stop of a thread. Returns the signal to deliver when the thread continues.
   long signal_to_pass(pid_t thread, int status) {
     const int signal = WSTOPSIG(status);
     if (signal == (SIGTRAP | 0x80)) {

@@ -33,7 +33,7 @@ void declassify(std::span<Byte> bytes) {
   VALGRIND_MAKE_MEM_DEFINED(bytes.data(), bytes.size_bytes());
 }
 
-/// Random bytes, secret ones.
+/// Returns random bytes, marked as secret.
 class TaintedRandom final : public crypto::RandomSource {
  public:
   Result<void> fill(std::span<std::uint8_t> bytes) override {
@@ -63,7 +63,8 @@ bool declassified_equal(std::span<const std::uint8_t> a, std::span<const std::ui
   return same;
 }
 
-/// Splits a secret and puts it together: secret are the secret, the coefficients and the shares; public is every x.
+/// Splits a secret and rebuilds it. The secret, the coefficients and the shares are marked as secret; every x is
+/// public.
 bool split_and_combine() {
   TaintedRandom random;
   for (const std::size_t size : {1, 32, 33}) {
@@ -76,7 +77,7 @@ bool split_and_combine() {
   return true;
 }
 
-/// Shares that come from others, so secret in themselves.
+/// Shares from other sites, which are themselves secret.
 bool combine() {
   std::vector<SecretBytes> shares;
   for (int i = 0; i < 7; ++i) shares.push_back(tainted_secret(32));
@@ -109,7 +110,7 @@ bool mask() {
   return secagg::add_masks(terms, 3, words).has_value();
 }
 
-/// The job's key, what follows from it, and the key of a mask.
+/// The job's key, the values derived from it, and the key of a mask.
 bool group_keys() {
   const auto key = tainted_secret(secagg::kSumKeyBytes);
   const auto r = secagg::tag_key(key, job::SumKind::kTrain, 1);
@@ -119,7 +120,7 @@ bool group_keys() {
   return r && s && confirmation && mask;
 }
 
-/// The two sides of one comparison of public values, where everything that they were made of is secret.
+/// The two sides of one comparison of public values that are computed only from secrets.
 bool fits(const SecretBytes& r, std::span<const std::uint32_t> words, std::span<const secagg::GroupTag> groups) {
   const auto value = secagg::accumulate_tag(r, words);
   bool same = value && secagg::check_tag(*value, groups);
@@ -127,7 +128,7 @@ bool fits(const SecretBytes& r, std::span<const std::uint32_t> words, std::span<
   return same;
 }
 
-/// A site's masked tag from secret words under secret keys, and the check of a total, which others may know.
+/// A site's masked tag from secret words under secret keys, and the check of a total, whose result is public.
 bool tag() {
   const auto r = tainted_secret(secagg::kFieldSecretBytes);
   std::vector<secagg::MaskTerm> terms;
@@ -153,7 +154,7 @@ bool tag() {
   return fitted && *masked < secagg::kFieldPrime && !fits(r, words, groups);
 }
 
-/// Must be reported: a branch on a secret.
+/// A branch on a secret, which valgrind must report.
 bool control_branch() {
   const auto secret = tainted_secret(32);
   volatile int counter = 0;
@@ -161,7 +162,7 @@ bool control_branch() {
   return true;
 }
 
-/// Must be reported: a table look-up at a secret index.
+/// A table look-up at a secret index, which valgrind must report.
 bool control_table() {
   const auto secret = tainted_secret(32);
   static volatile int table[256] = {};
@@ -170,7 +171,7 @@ bool control_table() {
   return true;
 }
 
-/// Must be reported: std::memcmp of secrets stops at the first difference.
+/// A std::memcmp of secrets, which stops at the first difference and which valgrind must report.
 bool control_memcmp() {
   const auto a = tainted_secret(32);
   const auto b = tainted_secret(32);

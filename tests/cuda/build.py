@@ -11,7 +11,7 @@ from steps import StepFailed
 TARGETS = ["consilium-trainer", "consilium-decode", "consilium-echo-trainer", "consilium-rogue-trainer", "consilium-confined-run", "test_decode",
            "test_trainer_training", "test_trainer_program", "test_trainer_task", "test_trainer_data", "test_trainer_channel", "test_trainer_messages",
            "test_trainer_process"]
-# Exact equality of floats in a test is meant for the CPU alone.
+# Tests that require exact equality of floats are meant only for the CPU.
 TESTS = [target for target in TARGETS if target.startswith("test_")]
 
 
@@ -31,7 +31,7 @@ def find_libtorch(libtorch, python):
 
 
 def library_folders(libtorch, prefix, programs):
-    """Returns where the programs find their libraries: LibTorch's, those of NVIDIA's wheels beside it, the bundle's, the driver's."""
+    """Returns the folders with the programs' libraries: LibTorch's, those of NVIDIA's wheels beside it, the bundle's, the driver's."""
     folders = [libtorch / "lib"]
     folders += sorted(path for path in libtorch.parent.glob("nvidia/*/lib") if path.is_dir())
     if prefix:
@@ -43,7 +43,7 @@ def library_folders(libtorch, prefix, programs):
 
 
 def dictionary(prefix):
-    """Returns the variable that names DCMTK's data dictionary, which its library looks for under /usr."""
+    """Returns the variable that names DCMTK's data dictionary, which its library would otherwise look for under /usr."""
     found = sorted(prefix.glob("usr/share/libdcmtk*/dicom.dic"))
     return {"DCMDICTPATH": str(found[-1])} if found else {}
 
@@ -88,11 +88,11 @@ def need_tools(steps):
 
 
 def build(steps, source, folder, libtorch, prefix, environment, jobs):
-    """Configures and builds; `environment` is that of every later program as well."""
+    """Configures and builds; every later program gets `environment` too."""
     variables = dict(environment)
     arguments = ["cmake", "-S", source, "-B", folder, "-DCMAKE_BUILD_TYPE=Release", "-DCONSILIUM_FEDERATION=OFF", "-DCONSILIUM_WERROR=OFF",
                  f"-DLIBTORCH={libtorch}", "-DCMAKE_POLICY_VERSION_MINIMUM=3.5",
-                 # Run paths that hold for libraries of libraries too: the packages are in no folder that the loader knows.
+                 # Run paths that also apply to libraries of libraries, because the packages are in no folder that the loader knows.
                  "-DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags"]
     if shutil.which("ninja"):
         arguments += ["-G", "Ninja"]
@@ -109,7 +109,7 @@ def build(steps, source, folder, libtorch, prefix, environment, jobs):
 
 
 def assemble(programs, build_folder, folder):
-    """Puts the bundle's daemons and the trainer that was built into one folder, where each finds the other."""
+    """Puts the bundle's daemons and the trainer that was built into one folder, where each can find the other."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for program in ("consilium", "consilium-client", "consilium-coordinator"):

@@ -1,4 +1,4 @@
-"""What a GPU has to show, through the real consilium-trainer: the same numbers as a CPU, the same bytes twice, confinement, memory."""
+"""What a GPU has to show with the real consilium-trainer: the same numbers as a CPU, the same bytes twice, confinement, memory."""
 
 import concurrent.futures
 import json
@@ -14,13 +14,13 @@ from trainer_host import TrainerFailed, TrainerHost, largest_difference, read_sa
 
 TOLERANCE = 1e-4
 STAGES = ("namespaces", "landlock", "capabilities", "filter")
-# Compared between CPU and GPU: name -> the job's model. Larger models than these differ by more, through ReLUs that flip.
+# The models to compare between CPU and GPU, by name. Larger models differ by more, through ReLUs that flip.
 COMPARED = {
     "mlp_2nn": {"name": "mlp_2nn", "input": [1, 28, 28], "classes": 2},
     "fedavg_cnn": {"name": "fedavg_cnn", "input": [1, 28, 28], "classes": 2},
     "resnet18": {"name": "resnet18", "input": [1, 28, 28], "classes": 2},
 }
-# A batch of 1,024 needs 196 GiB for the first layer's output alone, more than a card has: the first thing that is asked for.
+# A batch of 1,024 needs 196 GiB for the output of the first layer alone, which is the first allocation and exceeds every card.
 WIDE = {"layers": [{"conv": {"channels": 1024, "kernel": 3, "padding": 1}}, "relu", "global_avgpool", "flatten", {"linear": 2}],
         "input": [1, 224, 224], "classes": 2}
 NORMALIZE = {"mean": [0.5], "std": [0.5]}
@@ -43,14 +43,14 @@ class Bench:
         return file
 
     def stripes(self, name, count, side=28, shape=None):
-        """Striped images: a data set that a model learns."""
+        """Returns striped images: a data set that a model can learn."""
         file = self.work / f"{name}.npz"
         if not file.exists():
             npz.write(file, npz.dataset(*(npz.striped_images(size, seed, side) for size, seed in ((count, 1), (32, 2), (32, 3))), shape=(side, side)))
         return file
 
     def noise(self, name, count, shape):
-        """Random bytes as images of a shape, for speed and memory."""
+        """Returns random bytes as images of a shape, for measuring speed and memory."""
         file = self.work / f"{name}.npz"
         if not file.exists():
             size = 1
@@ -62,13 +62,13 @@ class Bench:
         return file
 
     def train(self, job, data, out, device, log="trainers", threads=4, epochs=1):
-        """Runs `consilium-trainer train` and returns what it printed."""
+        """Runs `consilium-trainer train` and returns its output."""
         _, output = self.steps.command(log, [self.trainer, "train", job, "--data", data, "--out", out, "--device", device, "--threads", threads,
                                              "--epochs", epochs, "--json"], env=self.environment)
         return output
 
     def weights(self, name, model):
-        """Weights of a model to start from: one CPU step on two images."""
+        """Returns initial weights for a model: the result of one CPU step on two images."""
         out = self.work / f"{name}-start.safetensors"
         if not out.exists():
             data = self.noise(f"{name}-two", 2, model["input"])
@@ -80,7 +80,7 @@ class Bench:
 
 
 def compare_with_cpu(bench):
-    """Trains each model for one local round on CPU and GPU, and on the GPU once more: differences and equal bytes."""
+    """Trains each model for one local round on CPU and GPU, and again on the GPU. Compares the numbers and, on the GPU, the bytes."""
     data = bench.stripes("stripes", 128)
     outputs = {}
 
@@ -126,7 +126,7 @@ def says_tf32(outputs, device):
 
 
 def train_small(bench, **options):
-    """Starts a trainer, lets it train one small CNN for a round and evaluates nothing; returns its hello and peak memory."""
+    """Starts a trainer, lets it train one small CNN for a round without evaluation, and returns its hello and peak memory."""
     model = COMPARED["fedavg_cnn"]
     data, weights = bench.stripes("stripes", 128), bench.weights("fedavg_cnn", model)
     with bench.host(readable=[bench.work], **options) as host:
@@ -144,7 +144,8 @@ def trains_confined(bench, confined_run):
 
 
 def diagnose(bench, confined_run):
-    """Tries the trainer under each part of the confinement alone, and under all but each; then lists what the kernel refused under all of it alone."""
+    """Runs the trainer under each part of the confinement alone, and under all parts but one. Then lists the calls that the kernel refused
+    under all of it."""
     rows = []
     trials = [("nothing", None)] + [(f"{stage} alone", set(STAGES) - {stage}) for stage in STAGES]
     trials += [(f"all but {stage}", {stage}) for stage in STAGES] + [("everything", set())]
@@ -180,7 +181,7 @@ def diagnose(bench, confined_run):
 
 
 def survives_lack_of_memory(bench, confined_run):
-    """A batch too large for the card: a clear error, and the same trainer trains on."""
+    """Checks that a batch too large for the card gives a clear error, and that the same trainer can still train afterwards."""
     data, weights = bench.noise("wide", 1024, [1, 224, 224]), bench.weights("wide", WIDE)
     options = {"confined_run": confined_run, "readable": [bench.work]} if confined_run else {}
     with bench.host(**options) as host:

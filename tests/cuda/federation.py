@@ -10,11 +10,11 @@ import sys
 from checks import COMPARED, WIDE
 from steps import StepFailed
 
-SITES = 3  # masks of two sites hide nothing: each could subtract its own part, so a masked job of two is refused
+SITES = 3  # masks of two sites hide nothing, because each could subtract its own part; so a masked job of two is refused
 
 
 def masked_sandbox(bench, programs, environment):
-    """`consilium sandbox` with a masked job: the trainers share the card."""
+    """Runs `consilium sandbox` with a masked job, whose trainers share the card."""
     folder = bench.work / "sandbox"
     shutil.rmtree(folder, ignore_errors=True)
     job = bench.work / "masked.yaml"
@@ -28,7 +28,7 @@ def masked_sandbox(bench, programs, environment):
                                                    "--device", bench.device, "--keep", folder, "--json"], seconds=180, check=False, env=environment)
     for log in sorted(folder.glob("sites/*/log")) + sorted(folder.glob("coordinator/log")):
         bench.steps.note("sandbox", f"--- {log.relative_to(folder)}\n{log.read_text(errors='replace')}")
-    if code not in (0, 7):  # 7: not better than alone, which says nothing about the card
+    if code not in (0, 7):  # 7: no better than alone, which doesn't matter for the card
         last = (output.strip().splitlines() or [""])[-1]
         raise StepFailed(f"consilium sandbox exited with {code}: {last[:300]} (see sandbox.log)")
     confined = not any("sandbox: optional" in policy.read_text() for policy in folder.glob("sites/*/policy.yaml"))
@@ -41,7 +41,7 @@ def masked_sandbox(bench, programs, environment):
 
 
 def simulator_finds_card(bench, programs, environment):
-    """`consilium simulate` without --device: its confined trainers find the card by themselves."""
+    """Runs `consilium simulate` without --device. Its confined trainers must find the card by themselves."""
     out = bench.work / "simulated"
     shutil.rmtree(out, ignore_errors=True)
     job = bench.job("simulated", COMPARED["fedavg_cnn"])
@@ -56,7 +56,7 @@ def simulator_finds_card(bench, programs, environment):
 
 
 def daemons_go_on(bench, programs, environment):
-    """A job too large for the card fails with a reason that names memory; the same daemons then finish a small one."""
+    """Checks that a job too large for the card fails with a reason that names memory, and that the same daemons then complete a small one."""
     before = dict(os.environ)
     os.environ.update(environment, CONSILIUM_BIN_DIR=str(programs), CONSILIUM_QUIET="1")
     try:

@@ -1,7 +1,7 @@
-"""Images per second of the trainer on a GPU, beside the same model in Python's PyTorch, and how long the card is idle in a round.
+"""Measures images per second of the trainer on a GPU, beside the same model in Python's PyTorch, and the idle share of the card in a round.
 
 The idle share is measured from outside, by nvidia-smi's utilization.gpu (the share of its sampling period in which a kernel ran), while one
-warm trainer does rounds back to back: model in, local epoch, delta out.
+warm trainer runs rounds back to back: model in, local epoch, delta out.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ ROUNDS = 3
 MEASURED = [("resnet18", 32, 1024, "float32"), ("resnet18", 64, 2048, "bf16"), ("resnet50", 32, 512, "float32"), ("resnet50", 64, 1024, "bf16"),
             ("unet2d", 32, 256, "float32"), ("unet2d", 32, 512, "bf16"), ("unet3d", 8, 128, "float32"), ("unet3d", 8, 128, "bf16"),
             ("small_cnn", 32, 16384, "float32")]
-# What PyTorch is set to: (title, settings of pytorch_training.py). The first is what the trainer does, the others are what PyTorch's users do.
+# PyTorch's settings: (title, settings of pytorch_training.py). The first equals the trainer's; the others are common among PyTorch's users.
 PEERS = {
     "float32": [("PyTorch, the trainer's settings", {"channels_last": False, "tf32": False, "deterministic": True}),
                 ("PyTorch, channels_last", {"channels_last": True, "tf32": False, "deterministic": True}),
@@ -41,7 +41,7 @@ class Utilization:
         self.samples, self.process = [], None
         if not shutil.which("nvidia-smi"):
             return
-        reader, writer = os.openpty()  # a terminal gets each line at once, a pipe when a buffer is full
+        reader, writer = os.openpty()  # a terminal receives each line at once, a pipe only when a buffer is full
         self.lines = os.fdopen(reader, errors="replace")
         self.process = subprocess.Popen(["nvidia-smi", "-i", device.partition(":")[2] or "0", "--query-gpu=utilization.gpu,memory.used",
                                          "--format=csv,noheader,nounits", "-lms", "100"], stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.DEVNULL)
@@ -54,7 +54,7 @@ class Utilization:
                 values = line.strip().split(",")
                 if len(values) == 2 and all(value.strip().isdigit() for value in values):
                     self.samples.append((time.monotonic(), *map(float, values)))
-        except OSError:  # what a terminal says when nobody writes to it any more
+        except OSError:  # a terminal's error once nobody writes to it any more
             pass
 
     def close(self):
@@ -64,7 +64,7 @@ class Utilization:
         self.process.wait()
 
     def between(self, start, end):
-        """Returns (mean idle share in percent, most memory in MiB), or None where there are too few samples."""
+        """Returns (mean idle share in percent, peak memory in MiB), or None if there are too few samples."""
         inside = [sample for sample in self.samples if start <= sample[0] <= end]
         if len(inside) < 3:
             return None
@@ -79,7 +79,7 @@ def of_trainer(bench, case, precision):
         with bench.host(log="speed", decoder=bench.trainer.with_name("consilium-decode")) as host:
             host.wait_hello()
             host.prepare(case.model, data, len(weights) // 4, case.normalize(None), task=case.task, loss=case.loss, precision=precision)
-            host.train(weights, case.batch_size, learning_rate=1e-4)  # chooses kernels, takes memory, decodes files
+            host.train(weights, case.batch_size, learning_rate=1e-4)  # chooses kernels, allocates memory, decodes files
             start = time.monotonic()
             inside, outside = [], []
             for turn in range(ROUNDS):
@@ -108,10 +108,10 @@ def of_pytorch(bench, case, precision, title, settings, python):
 
 
 def measure(bench, python):
-    """Fills the speed table, a model at a time; PyTorch's rows need a Python that has it."""
+    """Fills the speed table, model by model. PyTorch's rows need a Python that has it."""
     table = bench.steps.tables.setdefault("Speed", [])
     said = []
-    # A rehearsal on the CPU measures two models on little, and its figures say nothing.
+    # A rehearsal on the CPU measures two models on little data, and its figures mean nothing.
     measured = [("small_cnn", 32, 64, "float32"), ("unet2d", 2, 4, "bf16")] if bench.device == "cpu" else MEASURED
     for name, batch_size, images, precision in measured:
         if bench.steps.left() < 40:

@@ -1,4 +1,4 @@
-"""The steps of scripts/check_cuda: each runs, is timed, and leaves a row of the report; a step that fails doesn't end the others."""
+"""The steps of scripts/check_cuda. Each is run and timed, and adds a row to the report. A failed step doesn't end the others."""
 
 import json
 import pathlib
@@ -10,11 +10,11 @@ PASSED, FAILED, SKIPPED = "passed", "FAILED", "skipped"
 
 
 class StepFailed(Exception):
-    """What a step found wrong, in a sentence."""
+    """Reports in a sentence what a step found wrong."""
 
 
 class Steps:
-    """Runs steps until the time is used up, and collects what they found."""
+    """Runs steps until the time is used up, and collects their results."""
 
     def __init__(self, out, minutes):
         self.out = pathlib.Path(out)
@@ -52,7 +52,7 @@ class Steps:
         return done.returncode, done.stdout
 
     def run(self, name, function, needs=True):
-        """Runs one step; `function` returns a sentence about what it found. Returns whether it passed."""
+        """Runs one step. `function` returns a sentence about its result. Returns whether the step passed."""
         start = time.monotonic()
         if needs is not True or self.left() < 5:
             self.add(name, SKIPPED, "no time is left" if needs is True else needs, start)
@@ -63,7 +63,7 @@ class Steps:
             return True
         except StepFailed as problem:
             self.add(name, FAILED, str(problem), start)
-        except Exception as problem:  # a step's own fault must not take the other steps along
+        except Exception as problem:  # an error in one step must not stop the other steps
             self.note("trainers", f"{name}:\n{traceback.format_exc()}")
             self.add(name, FAILED, f"{type(problem).__name__}: {problem}"[:600], start)
         return False

@@ -1,7 +1,8 @@
-"""Holds README.md, CONTRIBUTING.md, SECURITY.md and docs/ against the repository: links, paths, commands with their options, keys of jobs, a site's checks.
+"""Checks README.md, CONTRIBUTING.md, SECURITY.md and docs/ against the repository: links, paths, commands with their options, keys of jobs,
+a site's checks.
 
-CONSILIUM_BIN_DIR names the folder of the built programs, CONSILIUM_PROGRAMS those that this build has (commas between them):
-commands of other programs are not looked at. Python's standard library only.
+CONSILIUM_BIN_DIR names the folder of the built programs, CONSILIUM_PROGRAMS the programs of this build (separated by commas). Commands of
+other programs are not checked. Needs only Python's standard library.
 """
 
 import functools
@@ -20,7 +21,7 @@ PROGRAMS = [name for name in os.environ.get("CONSILIUM_PROGRAMS", "").split(",")
 LINK = re.compile(r"!?\[[^\]\n]*\]\(([^)\s]+)\)")
 FOLDERS = "scripts|examples|configs|docs|tests|benchmarks|protocols|common|coordinator|client|simulation|cli"
 PATH = re.compile(rf"(?<![\w/.$~-])(?:\./)?((?:{FOLDERS})/[\w./*-]*[\w*])")
-# Where a shell takes a word for a program: first in a line, after sudo, a pipe, "$(" or "ExecStart=".
+# Positions at which a shell reads a word as a program: first in a line, after sudo, a pipe, "$(" or "ExecStart=".
 PROGRAM = re.compile(r"(?:^|[|(;=]|\bsudo(?: -u \w+)?)\s*(?:[\w./-]*/)?(consilium(?:-coordinator|-client|-trainer)?)(?=\s|$)")
 COMMAND_LANGUAGES = {"sh", "bash", "ini"}
 
@@ -30,7 +31,7 @@ def documents():
 
 
 def fences_and_prose(text):
-    """The fenced blocks as (language, lines), and the text outside them."""
+    """Returns the fenced blocks as (language, lines), and the text outside them."""
     blocks, prose, language, block = [], [], None, []
     for line in text.splitlines():
         if line.lstrip().startswith("```"):
@@ -47,14 +48,14 @@ def fences_and_prose(text):
 
 
 def anchors_of(file):
-    """The anchors that a page's headings get: lower case, punctuation dropped, spaces as hyphens."""
+    """Returns the anchors of a page's headings: lower case, punctuation dropped, spaces as hyphens."""
     _, prose = fences_and_prose(file.read_text())
     headings = re.findall(r"^#{1,6} +(.*)$", prose, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def command_texts(text):
-    """What a reader may type: lines of shell blocks, continuations joined, and code spans that begin with a program."""
+    """Yields what a reader can type: lines of shell blocks, continuations joined, and code spans that begin with a program."""
     blocks, prose = fences_and_prose(text)
     for language, lines in blocks:
         if language in COMMAND_LANGUAGES:
@@ -65,7 +66,7 @@ def command_texts(text):
 
 
 def commands_in(line):
-    """(program, words) of each call of one of our programs in a line of shell."""
+    """Yields (program, words) of each call of one of our programs in a line of shell."""
     for match in PROGRAM.finditer(line):
         rest = re.split(r"[|;&)`>]|\s#|<\(", line[match.end():])[0]
         try:
@@ -76,7 +77,7 @@ def commands_in(line):
 
 @functools.lru_cache(maxsize=None)
 def help_of(*command):
-    """Options and subcommands that `command --help` lists."""
+    """Returns the options and subcommands that `command --help` lists."""
     done = subprocess.run([str(BIN / command[0]), *command[1:], "--help"], capture_output=True, text=True, timeout=30, check=False)
     if done.returncode != 0:
         raise AssertionError(f"{' '.join(command)} --help exited with {done.returncode}:\n{done.stdout}{done.stderr}")
@@ -92,7 +93,7 @@ def help_of(*command):
 
 
 def problems_of(program, words):
-    """What is wrong with a call, in words; None where nothing is."""
+    """Returns a description of what is wrong with a call, or None if nothing is."""
     path = (program,)
     options, subcommands = help_of(*path)
     known = set(options)
@@ -102,7 +103,7 @@ def problems_of(program, words):
                 return f"{' '.join(path)} has no option {word}"
         elif subcommands and re.fullmatch(r"[a-z][a-z-]*", word):
             if word not in subcommands:
-                # The value of an option of the program itself, unless it stands where a subcommand must.
+                # The value of an option of the program itself, unless a subcommand must come here.
                 if len(path) == 1 and words[0] == word and program == "consilium":
                     return f"{program} has no subcommand {word}"
                 continue
@@ -138,7 +139,7 @@ class Links(unittest.TestCase):
             for target in LINK.findall(fences_and_prose(page.read_text())[1]):
                 if target.partition("#")[0].endswith(".md") and not re.match(r"[a-z]+:", target):
                     waiting.append((page.parent / target.partition("#")[0]).resolve())
-        decisions = ROOT / "docs/adr"  # one is linked, and is beside the others
+        decisions = ROOT / "docs/adr"  # one is linked, and its neighbours are beside it
         lost = [str(page.relative_to(ROOT)) for page in documents() if page not in reached and decisions not in page.parents]
         self.assertEqual(lost, [])
 
@@ -208,7 +209,7 @@ class Commands(unittest.TestCase):
 
 
 class JobKeys(unittest.TestCase):
-    """docs/formats/job.md has every key that a job may have."""
+    """Checks that docs/formats/job.md has every key of a job."""
 
     def setUp(self):
         page = (ROOT / "docs/formats/job.md").read_text()
@@ -217,7 +218,7 @@ class JobKeys(unittest.TestCase):
 
     @staticmethod
     def words_of(page):
-        """The words in code spans of a page."""
+        """Returns the words in code spans of a page."""
         return {word for span in re.findall(r"`([^`\n]+)`", (ROOT / page).read_text()) for word in re.findall(r"\w+", span)}
 
     def test_keys_of_the_examples(self):
@@ -233,12 +234,12 @@ class JobKeys(unittest.TestCase):
         sections = re.findall(r"Section \w+\([^;]*?\{([^}]*)\},\s*\{([^}]*)\}", source)
         keys = {key for both in sections for key in re.findall(r'"(\w+)"', "".join(both))}
         self.assertGreater(len(keys), 25)
-        self.assertEqual(keys - self.keys - {"sha256", "path"}, set())  # of initial_weights, which stand in its row
+        self.assertEqual(keys - self.keys - {"sha256", "path"}, set())  # of initial_weights, which are in its row
         self.assertLessEqual({"sha256", "path"}, self.words)
 
 
 class Checks(unittest.TestCase):
-    """docs/threat-model.md names each of a site's checks, and tests that there are."""
+    """Checks that docs/threat-model.md names each of a site's checks, and existing tests."""
 
     def setUp(self):
         page = (ROOT / "docs/threat-model.md").read_text()

@@ -1,4 +1,4 @@
-// What a plug-in's author writes first: a strategy of their own, beside one of ours, linked with the installed package.
+// A plug-in author's first program: a strategy of their own beside one of ours, linked with the installed package.
 #include "common/aggregation/strategy.h"
 
 #include <cmath>
@@ -12,7 +12,7 @@ namespace {
 
 using namespace consilium;
 
-/// Goes half of the way.
+/// Applies half of the change.
 class HalfMean final : public aggregation::MeanStrategy {
  public:
   Result<void> apply(std::span<const float> mean_delta, std::span<const float> model, std::span<float> next,

@@ -1,6 +1,6 @@
-"""`cmake --install`: the programs run where they were put, and a project of its own finds the package and links our libraries.
+"""Tests `cmake --install`: the installed programs run, and an external project finds the package and links our libraries.
 
-CONSILIUM_BUILD_DIR names the build, CONSILIUM_PROGRAMS its programs (commas between them). Python's standard library only.
+CONSILIUM_BUILD_DIR names the build, CONSILIUM_PROGRAMS its programs (separated by commas). Needs only Python's standard library.
 """
 
 import os
@@ -44,7 +44,7 @@ class Install(unittest.TestCase):
     def test_every_program_runs_where_it_was_installed(self):
         self.assertEqual(sorted(path.name for path in (self.prefix / "bin").iterdir()), sorted(PROGRAMS))
         for program in PROGRAMS:
-            if program != "consilium-decode":  # which talks to the trainer alone
+            if program != "consilium-decode":  # it communicates only with the trainer
                 self.assertRegex(output_of(self.prefix / "bin" / program, "--version"), r"\d+\.\d+\.\d+")
 
     def test_configurations_and_licence_are_installed(self):

@@ -175,7 +175,7 @@ void Attempt::check_refused(const std::string& why) {
   CHECK(refused->reason.empty());
   CHECK(stage_.logged(why));
   while (stage_.next_answer(session_.key, std::chrono::milliseconds(0))) FAIL("north answered before it refused");
-  // The attempt is left: whatever is asked now has no answer.
+  // North has left the attempt, so no further request gets an answer.
   if (adverts_.contains(kNorth)) {
     tell(adverts());
     if (shares_.contains(rank_of(kNorth))) tell(boxes());
@@ -235,7 +235,7 @@ Advert Attempt::advert_by(const std::string& site, const Credentials& by, Advert
 
 bool looks_plain(const Words& words) {
   const auto small = std::ranges::count_if(words, [](std::uint32_t word) {
-    return word < (1U << 24) || word > ~(1U << 24);  // a masked word is as small once in 128
+    return word < (1U << 24) || word > ~(1U << 24);  // a masked word is this small once in 128
   });
   return static_cast<std::size_t>(small) * 4 > words.size();
 }

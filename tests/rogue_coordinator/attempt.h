@@ -18,44 +18,44 @@ namespace consilium::rogue {
 
 using Words = std::vector<std::uint32_t>;
 
-/// What an attempt is at, as the coordinator tells those whom it doesn't lie to.
+/// What an attempt is about, as the coordinator announces it to the sites that it doesn't deceive.
 struct Session {
   job::SessionKey key;
   job::JobSpec job;
   crypto::Digest model{};              ///< zero in a census
-  std::uint64_t normaliser = 0;        ///< N; 0 but in training
-  std::vector<std::string> cohort;     ///< north among them
-  std::vector<std::string> exactly{};  ///< counts: the played sites insist on these
+  std::uint64_t normaliser = 0;        ///< N; 0 except in training
+  std::vector<std::string> cohort;     ///< includes north
+  std::vector<std::string> exactly{};  ///< for counts: the group that the played sites require
 };
 
-/// One attempt at a masked sum, step by step. Each step is an honest coordinator's unless the test says something else
-/// to north in its place, with tell(); the sites that the test plays are honest throughout.
+/// One attempt at a masked sum, step by step. Each step is an honest coordinator's unless the test sends north
+/// something else with tell(). The sites that the test plays are honest throughout.
 class Attempt {
  public:
   Attempt(Stage& stage, Session session);
 
-  // Honest steps; each fails the test where north doesn't play along.
-  void offer();     ///< the order to all; their adverts come back
-  void share();     ///< the adverts to all; their shares come back
-  void hand_out();  ///< the boxes to all; their vectors come back
-  void confirm();   ///< the survivors to all; their signatures come back
-  void unmask();    ///< the signatures to all; their shares come back
-  /// From now on this played site says nothing.
+  // Honest steps. Each fails the test if north doesn't cooperate.
+  void offer();     ///< sends the order to all; collects their adverts
+  void share();     ///< sends the adverts to all; collects their shares
+  void hand_out();  ///< sends the boxes to all; collects their vectors
+  void confirm();   ///< sends the survivors to all; collects their signatures
+  void unmask();    ///< sends the signatures to all; collects their shares
+  /// Makes this played site silent from now on.
   void silence(const std::string& site) { silent_.insert(site); }
-  /// What the coordinator has when all is over: the plain sum of the survivors.
+  /// Returns what the coordinator has at the end: the plain sum of the survivors.
   Words sum() const;
 
   // Lies.
-  /// Has the played sites advertise, and north hear of nothing.
+  /// Has the played sites advertise, without informing north.
   void rehearse() { start_played(); }
-  /// Offers north this order, and the others the true one; returns north's advert, if it sent one.
+  /// Offers north this order, and the others the true one. Returns north's advert, if it sent one.
   bool offer(const job::RoundOrder& to_north);
   void tell(const secagg::CoordinatorMessage& message);
   void tell_bytes(std::vector<std::byte> message);
-  /// Expects that north has refused, its log says why, and that it says nothing more whatever is asked of it.
+  /// Expects that north has refused, that its log says why, and that it ignores all further requests.
   void check_refused(const std::string& why);
 
-  // What an honest coordinator would say to north next, to be altered.
+  // The messages that an honest coordinator would send to north next, for tests to alter.
   [[nodiscard]] secagg::AdvertList adverts() const;
   [[nodiscard]] secagg::Boxes boxes(const std::string& site = kNorth) const;
   [[nodiscard]] secagg::Survivors survivors(const std::set<std::string>& without = {}) const;
@@ -64,11 +64,11 @@ class Attempt {
   [[nodiscard]] const job::RoundOrder& order() const { return order_; }
   [[nodiscard]] const job::SessionKey& key() const { return session_.key; }
   [[nodiscard]] secagg::Rank rank_of(const std::string& site) const;
-  /// An advert of `site` with these keys, signed as it should be by whoever holds the credentials.
+  /// Returns an advert of `site` with these keys, correctly signed with the given credentials.
   [[nodiscard]] secagg::Advert advert_by(const std::string& site, const Credentials& by, secagg::Advert keys) const;
-  /// What a played site sums.
+  /// Returns the vector that a played site sums.
   [[nodiscard]] const Words& plain(const std::string& site) const { return plain_.at(site); }
-  /// What north uploaded.
+  /// Returns the vector that north uploaded.
   [[nodiscard]] const Words& masked() const { return masked_.at(kNorth); }
 
  private:
@@ -92,7 +92,7 @@ class Attempt {
   std::map<std::string, secagg::Reveal> reveals_;
 };
 
-/// The different messages of this kind that north has sent, encoded, by session's job, kind and round.
+/// Returns the different messages of this kind that north has sent, encoded, by the session's job, kind and round.
 using Sent = std::map<std::tuple<std::string, job::SumKind, std::uint32_t>, std::set<std::string>>;
 template <class Message>
 [[nodiscard]] Sent sent(Stage& stage) {
@@ -107,10 +107,10 @@ template <class Message>
   return found;
 }
 
-/// Do these words look like what a site would send without masks: small numbers, most of them?
+/// Returns true if these words look like those of a site without masks: most of them are small numbers.
 [[nodiscard]] bool looks_plain(const Words& words);
-/// Checks all that north ever said and uploaded: no error text, no vector that looks plain, at most one vector a
-/// session, one list of survivors signed a round, and shares revealed only in `revealed` of them, once each.
+/// Checks everything that north ever sent and uploaded: no error text, no vector that looks plain, at most one vector
+/// in a session, one list of survivors signed in a round, and shares revealed only in `revealed` of them, once each.
 void check_discreet(Stage& stage, std::size_t revealed);
 
 }  // namespace consilium::rogue

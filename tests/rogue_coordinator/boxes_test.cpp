@@ -3,7 +3,7 @@
 #include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"
 
-// Step 3: north gets the others' shares, sealed, and masks its vector under the keys that follow. And steps out of
+// Step 3: north receives the others' sealed shares, and masks its vector under the derived keys. Also steps out of
 // order.
 namespace consilium::rogue {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 using secagg::Box;
 using secagg::Boxes;
 
-/// Plays an attempt until the shares are in.
+/// Plays an attempt until all shares have arrived.
 struct Case {
   Stage stage;
   Attempt attempt{stage, train_session(stage)};

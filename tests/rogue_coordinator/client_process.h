@@ -8,18 +8,18 @@
 
 namespace consilium::rogue {
 
-/// The real consilium-client, as a process with a log of its own. Killed with the object.
+/// The real consilium-client, as a process with a log of its own. The destructor kills it.
 class ClientProcess {
  public:
-  /// @param environment   "NAME=value", besides this process's own
-  /// @param unprivileged  where the test runs as root: as nobody, who must be able to read the files
+  /// @param environment  "NAME=value", in addition to this process's own
+  /// @param unprivileged  if the test runs as root, run the client as nobody, which must be able to read the files
   ClientProcess(const std::filesystem::path& config, std::filesystem::path log,
                 const std::vector<std::string>& environment = {}, bool unprivileged = false);
   ~ClientProcess();
   ClientProcess(const ClientProcess&) = delete;
   ClientProcess& operator=(const ClientProcess&) = delete;
 
-  /// Like a power cut: nothing is tidied up.
+  /// Kills the client without cleaning up, like a power cut.
   void kill();
   [[nodiscard]] bool running();
   [[nodiscard]] pid_t pid() const { return pid_; }

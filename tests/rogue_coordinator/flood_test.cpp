@@ -7,7 +7,7 @@
 #include "tests/catch.h"
 #include "tests/rogue_coordinator/stage.h"
 
-// A coordinator that sends more than the client can handle: it is held up, and the client's memory stays as it was.
+// A coordinator that sends more than the client can handle is throttled, and the client's memory doesn't grow.
 namespace consilium::rogue {
 namespace {
 
@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr std::uint64_t kMebibyte = 1 << 20;
 
-/// Most resident memory that a process has had, in bytes.
+/// Returns the peak resident memory of a process in bytes.
 std::uint64_t peak_memory(pid_t process) {
   std::ifstream status("/proc/" + std::to_string(process) + "/status");
   std::string word;
@@ -26,14 +26,14 @@ std::uint64_t peak_memory(pid_t process) {
   return 0;
 }
 
-/// A fifth of a megabyte of a job that takes long to read, and is declined.
+/// Returns a fifth of a megabyte of a job that takes long to read, and that is declined.
 wire::JobOffer slow_offer(int number) {
   std::string spec = "name: [";
   while (spec.size() < 200'000) spec += "aaaaaaa,";
   return {"flood-" + std::to_string(number), spec + "a]", {}};
 }
 
-/// Sends offers faster than they can be handled.
+/// Sends offers faster than the client can handle them.
 void flood(Stage& stage, int offers) {
   for (int i = 0; i < offers; ++i) {
     stage.send(slow_offer(i));

@@ -1,4 +1,4 @@
-// Mode `masked`: a try of the agreement on a job's key that was broken off is over, and isn't begun again with other
+// Mode `masked`: a try of the agreement on a job's key that was interrupted is over, and isn't started again with other
 // numbers in the same try.
 #include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
@@ -6,7 +6,7 @@
 namespace consilium::rogue {
 namespace {
 
-/// Begins a try, or goes on with it; gives north's advert, or nothing where it says nothing.
+/// Starts or continues a try. Returns north's advert, or nothing if it is silent.
 std::optional<std::vector<std::byte>> begin_try(Stage& stage, std::uint32_t attempt,
                                                 std::chrono::milliseconds patience = std::chrono::seconds(20)) {
   stage.send(wire::KeyAgreement{"rogue-1", attempt, {}});
@@ -16,8 +16,8 @@ std::optional<std::vector<std::byte>> begin_try(Stage& stage, std::uint32_t atte
 }
 
 TEST_CASE("a try of the agreement that was given up isn't answered again, over a restart and the job's end too") {
-  // Two adverts of one try, signed by north, would make the others take it for a liar; and a message that it has
-  // refused could be sent again in other forms until one passes.
+  // With two adverts of one try, signed by north, the others would take north for a liar. And if north accepted a
+  // message after refusing it, the coordinator could send it in other forms until one passes.
   Stage stage(one_group());
   GroupJob job(stage, stage.job());
   const auto first = begin_try(stage, 1);

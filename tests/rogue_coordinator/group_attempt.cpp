@@ -75,7 +75,7 @@ void GroupJob::agree_but_last(std::uint32_t attempt) {
   const auto of_try = [&](const wire::KeyAgreement& step) { return step.job_id == id_ && step.attempt == attempt; };
   stage.send(wire::KeyAgreement{id_, attempt, {}});
   last_.reset();
-  bool awaited = true;  // a message of north's
+  bool awaited = true;  // a message from north
   while (true) {
     if (said.empty()) {
       if (!awaited) break;
@@ -129,7 +129,7 @@ std::vector<std::string> GroupJob::played() const {
 }
 
 job::RoundOrder GroupJob::order(const job::SessionKey& key, std::uint32_t group) const {
-  // Of orders that the job doesn't give too, for coordinators that lie.
+  // Also computes orders that the job doesn't give, for coordinators that lie.
   job::JobSpec loose = job_;
   loose.evaluation.every = 1;
   job::SessionKey one = key;
@@ -199,7 +199,7 @@ wire::GroupTotal GroupJob::total(SumKind kind, std::uint32_t round, const std::v
 std::optional<SignedCommit> GroupJob::endorsement(const wire::GroupTotal& total) {
   const auto about = [&](const auto& message) { return message.key == total.key; };
   while (stage.next<wire::SessionFailed>(about, std::chrono::milliseconds(0))) {
-    // said before, of an attempt
+    // sent earlier, for an attempt
   }
   stage.send(total);
   std::optional<SignedCommit> found;
@@ -242,7 +242,7 @@ CommitStatement GroupJob::statement(SumKind kind, std::uint32_t round, const std
 
 void GroupJob::send(const SignedCommit& commit) {
   stage.send(wire::RoundCommitted{key(commit.statement.kind, commit.statement.round), encode(commit)});
-  stage.offer(id_, job_);  // once it is answered, the commit was taken
+  stage.offer(id_, job_);  // its answer shows that the commit was accepted
 }
 
 task::LabelCounts GroupJob::labels_in(const std::vector<GroupSum>& sums) const {
@@ -276,7 +276,7 @@ void GroupJob::check_over(SumKind kind, std::uint32_t round, const std::string& 
   INFO(stage.log());
   CHECK(stage.logged(why));
   CHECK(stage.logged("this site takes no further part in the job"));
-  // Neither the next step nor another attempt finds it taking part.
+  // In neither the next step nor another attempt does it take part.
   for (const std::uint32_t attempt : {8U, 9U}) {
     GroupAttempt more(*this, kind, round, attempt);
     CHECK_FALSE(more.offer());

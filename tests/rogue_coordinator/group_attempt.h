@@ -17,13 +17,13 @@
 #include "common/secagg/roster_authenticator.h"
 #include "tests/rogue_coordinator/stage.h"
 
-/// Mode `masked` against the real client: the test plays the coordinator, which may lie, and all sites but north, which
-/// are honest but for what they tell the coordinator afterwards.
+/// Mode `masked` against the real client. The test plays the coordinator, which can lie, and all sites but north. These
+/// are honest except for what they reveal to the coordinator afterwards.
 namespace consilium::rogue {
 
 using Words = std::vector<std::uint32_t>;
 
-/// What the coordinator has of one group when everybody's vector is in.
+/// What the coordinator has of one group once all vectors have arrived.
 struct GroupSum {
   std::uint32_t group = 0;
   crypto::Digest cohort{};
@@ -31,42 +31,44 @@ struct GroupSum {
   secagg::FieldElement tag = 0;
 };
 
-/// A job that north accepted, and what the coordinator and the played sites know of it.
+/// A job that north accepted, and what the coordinator and the played sites know about it.
 class GroupJob {
  public:
   /// Offers the job to north, which accepts it.
   GroupJob(Stage& stage, job::JobSpec job, std::string job_id = "rogue-1");
 
-  /// All sites agree on a key; again with the next try. The key is then known here, as it is to each played site.
+  /// Makes all sites agree on a key; when called again, with the next try. The test then knows the key, as each played
+  /// site does.
   void agree(std::uint32_t attempt = 1);
-  /// The same, up to north's last answer, which is not awaited: tell_last() then gives north its key.
+  /// Does the same up to north's last answer, and doesn't wait for it. tell_last() then gives north its key.
   void agree_but_last(std::uint32_t attempt);
   void tell_last();
-  /// Gives north the same message, and awaits nothing.
+  /// Sends north the same message again without waiting for an answer.
   void send_last() { tell(*last_); }
 
-  /// The sum of a group that only played sites are in, as an honest coordinator gets it.
+  /// Returns the sum of a group of played sites only, as an honest coordinator gets it.
   [[nodiscard]] GroupSum played_sum(job::SumKind kind, std::uint32_t round, std::uint32_t group) const;
-  /// One sum of each group that the job sums: north's, and those of played sites.
+  /// Returns one sum of each group that the job sums: north's, and those of played sites.
   std::vector<GroupSum> sums(job::SumKind kind, std::uint32_t round, std::uint32_t attempt = 1);
-  /// The total of these sums, which north may fetch.
+  /// Returns the total of these sums, which north can fetch.
   wire::GroupTotal total(job::SumKind kind, std::uint32_t round, const std::vector<GroupSum>& sums);
-  /// Tells north of a total; returns what it signs.
+  /// Sends north a total. Returns what it signs.
   std::optional<secagg::SignedCommit> endorsement(const wire::GroupTotal& total);
-  /// A commit of this statement, signed by these sites (north's signature is taken from its endorsement).
+  /// Returns a commit of this statement, signed by these sites (north's signature is taken from its endorsement).
   [[nodiscard]] secagg::SignedCommit signed_by(const secagg::CommitStatement& statement,
                                                const std::vector<std::string>& sites) const;
-  /// The statement that follows from these sums by the job's own rules; of a round the model is then fetchable.
+  /// Returns the statement that follows from these sums by the job's own rules. For a round, north can then fetch the
+  /// model.
   secagg::CommitStatement statement(job::SumKind kind, std::uint32_t round, const std::vector<GroupSum>& sums);
-  /// What the played sites could sign of a round that north had no part in.
+  /// Returns what the played sites could sign for a round in which north took no part.
   [[nodiscard]] secagg::CommitStatement outcome(std::uint32_t round, const crypto::Digest& next) const {
     return {digest_, job::SumKind::kTrain, round, {{own_group(), digest_}}, next, digest_};
   }
-  /// Tells north of a commit, and returns once it was taken or refused.
+  /// Sends north a commit, and returns once it was accepted or refused.
   void send(const secagg::SignedCommit& commit);
-  /// One whole honest sum: everybody's vectors, north's endorsement, everybody's commit.
+  /// Plays one whole honest sum: all vectors, north's endorsement, the commit of all sites.
   std::vector<GroupSum> run(job::SumKind kind, std::uint32_t round, std::uint32_t attempt = 1);
-  /// Agreement, and the census.
+  /// Plays the agreement and the census.
   void begin();
 
   [[nodiscard]] job::SessionKey key(job::SumKind kind, std::uint32_t round, std::uint32_t attempt = 1) const {
@@ -78,26 +80,26 @@ class GroupJob {
   [[nodiscard]] std::uint32_t own_group() const;
   /// All sites but north.
   [[nodiscard]] std::vector<std::string> played() const;
-  /// What a played site sums.
+  /// Returns the vector that a played site sums.
   [[nodiscard]] static Words words_of(const std::string& site, const job::RoundOrder& order);
 
-  /// Expects that this job is over for north, because of something that its log says.
+  /// Expects that this job is over for north for a reason that its log states.
   void check_over(job::SumKind kind, std::uint32_t round, const std::string& why);
 
   Stage& stage;
   // What the played sites keep.
   crypto::SecretBytes agreed;                               ///< K
-  std::map<std::string, std::uint64_t> adverts{};           ///< how many each has made
-  std::map<std::string, std::vector<secagg::Seen>> seen{};  ///< of the other members of north's group
-  crypto::Digest model{};                                   ///< that the next round begins with
-  task::LabelCounts labels{};                               ///< of the census, where class weights are balanced
+  std::map<std::string, std::uint64_t> adverts{};           ///< number of adverts that each has made
+  std::map<std::string, std::vector<secagg::Seen>> seen{};  ///< by the other members of north's group
+  crypto::Digest model{};                                   ///< the model that the next round starts from
+  task::LabelCounts labels{};                               ///< of the census, if class weights are balanced
   [[nodiscard]] const job::JobSpec& job() const { return job_; }
   [[nodiscard]] const crypto::Digest& digest() const { return digest_; }
   [[nodiscard]] const secagg::RosterAuthenticator& authenticator() const { return authenticator_; }
 
  private:
   void tell(const secagg::AgreementCoordinatorMessage& message);
-  /// What these sums of a census counted.
+  /// Returns what these sums of a census counted.
   [[nodiscard]] task::LabelCounts labels_in(const std::vector<GroupSum>& sums) const;
 
   job::JobSpec job_;
@@ -110,8 +112,8 @@ class GroupJob {
   crypto::SecretBytes agreed_next_;
 };
 
-/// One attempt at the sum of north's group. Each step is an honest coordinator's unless the test tells north something
-/// else in its place.
+/// One attempt at the sum of north's group. Each step is an honest coordinator's unless the test sends north something
+/// else.
 class GroupAttempt {
  public:
   GroupAttempt(GroupJob& job, job::SumKind kind, std::uint32_t round, std::uint32_t attempt = 1);
@@ -119,19 +121,19 @@ class GroupAttempt {
   /// Offers north this order, and the others the true one. @return whether north advertised
   bool offer(const job::RoundOrder& to_north);
   bool offer() { return offer(order_); }
-  /// Gives everybody the adverts of all.
+  /// Sends everybody the adverts of all.
   void list();
-  /// Gives north these adverts.
+  /// Sends north these adverts.
   void tell(const secagg::GroupAdvertList& list);
   [[nodiscard]] secagg::GroupAdvertList adverts() const;
-  /// North's vector, masked; nullopt where it sends none.
+  /// Returns north's masked vector; nullopt if it sends none.
   std::optional<Words> upload();
-  /// The sum, from the vectors of all. Records, as the played sites do, under which adverts they have uploaded.
+  /// Returns the sum of all vectors. Like the played sites, records under which adverts they have uploaded.
   GroupSum sum();
-  /// What north has hidden: the sum without what the played sites put into it.
+  /// Returns the vector that north has hidden: the sum without the played sites' vectors.
   static Words hidden(const GroupJob& job, const job::RoundOrder& order, GroupSum sum);
 
-  /// Expects that north has refused the attempt without a word to the coordinator, and why.
+  /// Expects that north has refused the attempt without a message to the coordinator, and for this reason.
   void check_refused(const std::string& why);
   [[nodiscard]] const job::RoundOrder& order() const { return order_; }
   [[nodiscard]] const job::SessionKey& key() const { return key_; }
@@ -140,7 +142,7 @@ class GroupAttempt {
   GroupJob& job_;
   job::SessionKey key_;
   job::RoundOrder order_;
-  crypto::SecretBytes agreed_;  ///< K when the attempt began
+  crypto::SecretBytes agreed_;  ///< K at the start of the attempt
   std::vector<std::string> group_;
   std::map<std::string, secagg::GroupSite> played_;
   std::map<std::string, secagg::GroupAdvert> adverts_;

@@ -1,5 +1,5 @@
 // The audit's first program against mode `masked`: a coordinator asks for one job's sums again and again, each time
-// with something changed that the old protocol left to it, and computes single sites from what it gets.
+// changing something that the old protocol left to it, and computes single sites from the sums.
 #include <cmath>
 #include <cstring>
 
@@ -14,17 +14,17 @@ namespace {
 using wire::JobAnswer;
 using wire::JobConsent;
 
-/// What an attacker computed of one site: its number of examples, and its update times a known factor.
+/// What an attacker computed about one site: its number of examples, and its update times a known factor.
 struct Recovered {
   double examples = 0;
   std::vector<double> update;
 };
 
-/// Sums of one function of the sites' data, by the N that the coordinator named for each.
+/// Sums of one function of the sites' data, by the N that the coordinator stated for each.
 using SumsByN = std::map<std::uint64_t, std::vector<double>>;
 
-/// Separates the sites of sums of min(1, n_i / N) delta_i: N times the sum is piecewise linear in N, and bends at each
-/// n_i by that site's update. Finds nothing without sums for three neighbouring N.
+/// Separates the sites from sums of min(1, n_i / N) delta_i. N times the sum is piecewise linear in N, and bends at
+/// each n_i by that site's update. Finds nothing without sums for three neighbouring N.
 std::vector<Recovered> separate(const SumsByN& sums, double tolerance) {
   std::vector<Recovered> found;
   for (const auto& [n, middle] : sums) {
@@ -62,7 +62,7 @@ std::vector<double> parameters_of(const Words& words, const job::RoundOrder& ord
 }
 
 TEST_CASE("the audit's attack reads every site where the coordinator names the divisor of the weights") {
-  // The attack itself has to work, or its failure below would say nothing.
+  // The attack itself has to work. Otherwise its failure below would prove nothing.
   const std::map<std::uint64_t, std::vector<double>> sites{
       {7, {0.25, -1.5, 3}}, {12, {-2, 0.125, 1}}, {20, {1, 1, -0.75}}, {33, {0.5, 2, 0.0625}}};
   SumsByN sums;
@@ -80,7 +80,8 @@ TEST_CASE("the audit's attack reads every site where the coordinator names the d
     CHECK(distance(site.update, sites.at(static_cast<std::uint64_t>(site.examples))) < 1e-5);
 }
 
-/// The orders of round 1 that the coordinator would like: the job's own with one thing changed, in several steps.
+/// Returns the orders of round 1 that the coordinator would like: the job's own with one thing changed, in several
+/// steps.
 std::vector<job::RoundOrder> wanted(Stage& stage, const GroupJob& job, const std::string& what) {
   std::vector<job::RoundOrder> orders;
   for (std::uint64_t step = 1; step <= 8; ++step) {
@@ -116,7 +117,7 @@ TEST_CASE("mode masked: the audit's attack by one job under many ids is no bette
 
   SumsByN sums;
   for (const job::RoundOrder& order : wanted(stage, job, what)) {
-    // Under the job's own id, with sites that play along.
+    // Under the job's own id, with sites that cooperate.
     GroupAttempt attempt(job, SumKind::kTrain, 1, order.attempt);
     if (attempt.offer(order)) {
       attempt.list();
@@ -132,7 +133,7 @@ TEST_CASE("mode masked: the audit's attack by one job under many ids is no bette
     CHECK(stage.refusal(key).has_value());
   }
 
-  // The one sum that the job gives, and in it north's part, which the test alone can tell from the others'.
+  // The only sum that the job gives, and north's part in it, which only the test can separate from the others'.
   const GroupAttempt honest(job, SumKind::kTrain, 1, 20);
   const GroupSum sum = job.run(SumKind::kTrain, 1, 20).at(0);
   const std::vector<double> truth = parameters_of(GroupAttempt::hidden(job, honest.order(), sum), honest.order());

@@ -1,11 +1,12 @@
-// Mode `masked`: a job's examples are fixed when it begins, and whether a site has too many of them is decided once.
+// Mode `masked`: a job's examples are fixed when it starts, and the client decides only once whether a site has too
+// many.
 #include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
 
 namespace consilium::rogue {
 namespace {
 
-/// Has north's trainer read its data set again, in the middle of a job.
+/// Makes north's trainer read its data set again in the middle of a job.
 void read_again(Stage& stage, const GroupJob& job, bool restarted) {
   if (restarted) {
     stage.restart_client();
@@ -13,11 +14,11 @@ void read_again(Stage& stage, const GroupJob& job, bool restarted) {
   } else {
     job::JobSpec other = job.job();
     other.seed = 8;
-    REQUIRE(stage.offer("rogue-2", other));  // for which the client looks at the files again
+    REQUIRE(stage.offer("rogue-2", other));  // which makes the client look at the files again
   }
 }
 
-/// Expects that north hides behind a vector of uniform words that a result is unusable.
+/// Expects that north hides behind a vector of uniform words, which says that a result is unusable.
 void check_hidden(Stage& stage, const GroupJob& job, const job::RoundOrder& order, const GroupSum& sum) {
   const Words hidden = GroupAttempt::hidden(job, order, sum);
   CHECK(hidden[order.layout.find(encoding::kUnusable)->offset] == 1);
@@ -31,7 +32,7 @@ void check_hidden(Stage& stage, const GroupJob& job, const job::RoundOrder& orde
 }
 
 TEST_CASE("mode masked: where a data set changes in the middle of a job, no sum shows by how much") {
-  // Two sums of one group's examples, before and after, would give the difference at whoever's data have changed.
+  // Two sums of one group's examples, before and after, would reveal the change at the site whose data have changed.
   Stage stage(one_group());
   GroupJob job(stage, stage.job());
   job.begin();
@@ -72,7 +73,7 @@ TEST_CASE("mode masked: the data are the job's own in every sum, also where the 
 }
 
 TEST_CASE("mode masked: an evaluation that was unusable and is kept quiet doesn't show at whom by the next round") {
-  // No model follows from an evaluation, so a coordinator can go on with the job and see who refuses.
+  // No model follows from an evaluation, so a coordinator can continue the job and see which site refuses.
   Stage stage(one_group());
   GroupJob job(stage, stage.job());
   job.begin();
@@ -80,7 +81,7 @@ TEST_CASE("mode masked: an evaluation that was unusable and is kept quiet doesn'
   stage.give_data(kBound, kValidation - 1);
   read_again(stage, job, false);
   check_hidden(stage, job, job.order(job.key(SumKind::kEvaluate, 1), 0), job.sums(SumKind::kEvaluate, 1)[0]);
-  stage.give_data(kBound);  // and a person at the site puts the data right
+  stage.give_data(kBound);  // and a person at the site corrects the data
   read_again(stage, job, true);
   const job::RoundOrder order = job.order(job.key(SumKind::kTrain, 2), 0);
   const std::vector<GroupSum> sums = job.sums(SumKind::kTrain, 2);
@@ -108,7 +109,7 @@ TEST_CASE("mode masked: whether a site has more examples than the bound is decid
   GroupAttempt first(job, SumKind::kCensus, 0);
   REQUIRE(first.offer());
   CHECK(declined());
-  // Asked again with other data, it would tell how many it has by when it says yes.
+  // If north compared again with other data, its consent would reveal how many examples it has.
   stage.give_data(kBound);
   stage.restart_client();
   REQUIRE(stage.offer("rogue-1", job.job()));
@@ -116,7 +117,7 @@ TEST_CASE("mode masked: whether a site has more examples than the bound is decid
   REQUIRE(second.offer());
   CHECK(declined());
   CHECK(stage.uploads().empty());
-  // Another job begins with the data as they are.
+  // Another job starts with the data as they are.
   job::JobSpec spec = job.job();
   spec.seed = 8;
   GroupJob other(stage, spec, "rogue-2");

@@ -1,5 +1,4 @@
-// Mode `masked`: which groups a round is over follows from the job's public seed, and a site holds the coordinator to
-// it.
+// Mode `masked`: the job's public seed determines which groups a round is over, and a site holds the coordinator to it.
 #include "common/job/cohort_draw.h"
 #include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
@@ -11,7 +10,7 @@ using Indices = std::vector<std::uint32_t>;
 
 const Indices kNorths{0}, kOthers{1};
 
-/// A job over two groups, each round of which draws one: these in rounds 1 and 2.
+/// A job over two groups. Each round draws one of them: these in rounds 1 and 2.
 job::JobSpec drawing(const Stage& stage, const Indices& first, const Indices& second) {
   job::JobSpec spec = stage.job();
   spec.federation.fraction = 0.5;
@@ -32,7 +31,7 @@ TEST_CASE("mode masked: a round that doesn't draw north's group gets nothing of 
   CHECK_FALSE(attempt.offer());
   attempt.check_refused("the job's seed doesn't draw this site's group in round 1");
   CHECK(stage.uploads().size() == given);
-  // The round goes on without it: north signs what follows, takes part in the evaluation, and in the next round.
+  // The round continues without north. North signs the result, and takes part in the evaluation and in the next round.
   CHECK(job.run(SumKind::kTrain, 1).size() == 1);
   CHECK(job.sums(SumKind::kEvaluate, 1).size() == 2);
   CHECK(job.run(SumKind::kTrain, 2)[0].group == 0);
@@ -101,7 +100,7 @@ TEST_CASE("mode masked: a commit counts once north knows whom its round draws, a
   GroupAttempt early(job, SumKind::kTrain, 2);
   CHECK_FALSE(early.offer());
   early.check_refused("isn't committed, as far as this site knows");
-  // As a site hears it that comes back: first the census, then the last round.
+  // What a site receives when it comes back: first the census, then the last round.
   job.send(job.signed_by(counted, job.played()));
   job.send(round);
   job.sums(SumKind::kTrain, 2, 2);

@@ -1,5 +1,5 @@
-// Mode `masked`: an honest coordinator gets through a whole job with the real client, which shows that the played sites
-// do as real ones would, and that what the other tests refuse is refused for their lies.
+// Mode `masked`: an honest coordinator completes a whole job with the real client. This shows that the played sites
+// behave as real ones would, and that the other tests' refusals are due to their lies.
 #include <filesystem>
 
 #include "common/encoding/fixed_point.h"
@@ -26,7 +26,7 @@ TEST_CASE("an honest coordinator gets a whole group's sums, and north signs what
     const Words hidden = GroupAttempt::hidden(job, order, sum);
     CHECK(count_in(hidden, order, encoding::kExamples) == kBound);
     CHECK(count_in(hidden, order, encoding::kUnusable) == 0);
-    // Of the sums before, evaluations too, nothing lies on the disk any more.
+    // Nothing of the earlier sums, evaluations included, remains on the disk.
     CHECK(sealed_files(stage) == 0);
     job.sums(SumKind::kEvaluate, round);
     CHECK(sealed_files(stage) == 1);

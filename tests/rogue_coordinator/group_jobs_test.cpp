@@ -1,4 +1,4 @@
-// Mode `masked`: over whom north's data are summed is its roster's word alone.
+// Mode `masked`: only north's roster determines which sites' data are summed with north's.
 #include "common/job/job_text.h"
 #include "common/job/masked_job.h"
 #include "tests/catch.h"
@@ -10,7 +10,8 @@ namespace {
 using wire::JobAnswer;
 using wire::JobConsent;
 
-/// Expects that north declines a job although ada signed it and a person would approve it, and gives nothing to it.
+/// Expects that north declines a job although ada signed it and a person would approve it, and contributes nothing to
+/// it.
 void check_declined(Stage& stage, const job::JobSpec& job, const std::string& why) {
   const std::size_t given = stage.uploads().size();
   const wire::JobOffer offer{"other", job::canonical_text(job), Stage::sign(stage.ada(), job::job_digest(job))};
@@ -25,7 +26,7 @@ void check_declined(Stage& stage, const job::JobSpec& job, const std::string& wh
 }
 
 TEST_CASE("mode masked: a second job that differs by a site gets nothing, so there is no difference to take") {
-  // The audit's second program: job 1 over all sites, job 2 without west; the difference of their sums is west.
+  // The audit's second program: job 1 over all sites, job 2 without west. The difference of their sums is west.
   Stage stage(one_group());
   GroupJob all(stage, stage.job());
   all.begin();

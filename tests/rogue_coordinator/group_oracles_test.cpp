@@ -1,4 +1,4 @@
-// Mode `masked`: what the terms of a job could make one hospital tell of itself, with its name on it.
+// Mode `masked`: ways in which the terms of a job could make one hospital reveal something about itself by name.
 #include <optional>
 
 #include "common/encoding/vector_layout.h"
@@ -8,13 +8,13 @@
 namespace consilium::rogue {
 namespace {
 
-/// Asks north by a job with a bound of its own whether it has more training examples; nullopt where north doesn't take
-/// part in the job at all.
+/// Asks north, by a job with a bound of its own, whether it has more training examples. Returns nullopt if north takes
+/// no part in the job at all.
 std::optional<bool> has_more_than(Stage& stage, std::uint64_t bound) {
   job::PopulationTerms terms = stage.terms();
   terms.examples = bound;
   job::JobSpec asking = stage.job(terms);
-  asking.seed = bound;  // another bound, another job, which a person approves
+  asking.seed = bound;  // another bound makes another job, which a person approves
   const std::string id = "rogue-" + std::to_string(bound);
   if (!stage.offer(id, asking)) return std::nullopt;
   GroupJob job(stage, asking, id);
@@ -29,7 +29,8 @@ std::optional<bool> has_more_than(Stage& stage, std::uint64_t bound) {
 }
 
 TEST_CASE("jobs with bounds of their own don't find out how many examples a hospital has") {
-  // A coordinator and a researcher look for the number by halves: who has more than a job's bound says so by name.
+  // A coordinator and a researcher search for the number by bisection: a site with more than a job's bound reveals it
+  // by name.
   StageOptions options = one_group();
   options.examples = 29;
   Stage stage(options);
@@ -50,7 +51,7 @@ TEST_CASE("jobs with bounds of their own don't find out how many examples a hosp
 }
 
 TEST_CASE("a hospital whose data don't fit a job hides that they are its own") {
-  // By jobs with 2, 3, 4 ... classes a coordinator and a researcher would find out which labels each hospital has.
+  // With jobs of 2, 3, 4 ... classes a coordinator and a researcher would find out which labels each hospital has.
   StageOptions options = one_group();
   SECTION("labels beyond the model's classes") { options.labels = 3; }
   SECTION("no example of training") { options.examples = 0; }
@@ -69,8 +70,8 @@ TEST_CASE("a hospital whose data don't fit a job hides that they are its own") {
 }
 
 TEST_CASE("an update that is clipped nearly everywhere is unusable, for its sum would give each hospital's signs") {
-  // Each site gives n_i C with its sign at every coordinate: from one sum of four hospitals that is every n_i, and then
-  // every sign.
+  // Each site contributes n_i C with its sign at every coordinate. One sum of four hospitals then reveals every n_i,
+  // and with these every sign.
   Stage stage(one_group());
   job::JobSpec spec = stage.job();
   SECTION("by a learning rate that throws everything beyond the clip") {
@@ -103,7 +104,7 @@ TEST_CASE("an update of signs alone is unusable, as one step of Adam gives it") 
 }
 
 TEST_CASE("a trainer tells the coordinator nothing by the way in which it fails") {
-  // The trainer chooses one of two codes by the label of an example, another one in each attempt.
+  // The trainer chooses one of two codes by the label of an example, a different example in each attempt.
   StageOptions options = one_group();
   options.trainer = ", --tell-labels, \"1\"";
   Stage stage(options);

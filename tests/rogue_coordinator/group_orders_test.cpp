@@ -1,4 +1,4 @@
-// Mode `masked`: which function of north's data is summed, and how often, is the job's word alone.
+// Mode `masked`: only the job determines which function of north's data is summed, and how often.
 #include "common/job/job_text.h"
 #include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
@@ -105,8 +105,8 @@ TEST_CASE("mode masked: an order without the label counts of a job with balanced
 }
 
 TEST_CASE("mode masked: a job runs under one id, so that no two sums of its orders differ by anything") {
-  // The audit's first program asked for one job under many ids, each time with another N, and read every site off the
-  // sums' changes of slope. Here the second id gets nothing, and nor does another N under the first.
+  // The audit's first program asked for one job under many ids, each time with another N, and read every site from the
+  // sums' changes of slope. Here the second id gets nothing, and neither does another N under the first.
   Stage stage(one_group());
   GroupJob job(stage, stage.job());
   job.begin();
@@ -115,7 +115,7 @@ TEST_CASE("mode masked: a job runs under one id, so that no two sums of its orde
   CHECK(stage.answer_to(offer) == JobAnswer{"rogue-2", JobConsent::kDeclined, "job_id"});
   for (std::uint64_t normaliser = 1; normaliser <= 3; ++normaliser) {
     for (const std::string id : {"rogue-1", "rogue-2"}) {
-      // Not attempt 1, whose refusal would be taken for that of the total.
+      // Not attempt 1, because a refusal of it would look like that of the total.
       const job::SessionKey key{id, SumKind::kTrain, 1, static_cast<std::uint32_t>(normaliser) + 1};
       job::RoundOrder order = job.order(key, 0);
       order.normaliser = normaliser;
@@ -125,7 +125,7 @@ TEST_CASE("mode masked: a job runs under one id, so that no two sums of its orde
     }
   }
   CHECK(stage.uploads().size() == given);
-  job.run(SumKind::kTrain, 1, 7);  // what the job gives goes on
+  job.run(SumKind::kTrain, 1, 7);  // orders that the job gives still work
   CHECK(stage.uploads().size() == given + 1);
 }
 

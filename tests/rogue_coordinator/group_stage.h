@@ -17,7 +17,7 @@ inline StageOptions one_group() {
   return options;
 }
 
-/// north's group is the first.
+/// North's group is the first.
 inline StageOptions two_groups() {
   StageOptions options;
   options.sites = {"east", "north", "south", "ulm", "vienna", "west", "york"};
@@ -25,7 +25,7 @@ inline StageOptions two_groups() {
   return options;
 }
 
-/// A count of one element in a sum's words.
+/// Returns a count of one element in a sum's words.
 inline std::uint64_t count_in(const Words& words, const job::RoundOrder& order, std::string_view name) {
   const encoding::Field& field = *order.layout.find(name);
   std::vector<std::uint64_t> counts(field.elements);
@@ -33,7 +33,7 @@ inline std::uint64_t count_in(const Words& words, const job::RoundOrder& order, 
   return counts.front();
 }
 
-/// Checks all that north ever said and uploaded: no text of an error, and no vector that looks plain.
+/// Checks everything that north ever sent and uploaded: no text of an error, and no vector that looks plain.
 inline void check_quiet(Stage& stage) {
   for (const wire::SiteMessage& message : stage.said()) {
     if (const auto* failed = std::get_if<wire::SessionFailed>(&message)) CHECK(failed->reason.empty());

@@ -1,4 +1,4 @@
-// Mode `masked`: a model follows from the true sum, and north takes and signs no other.
+// Mode `masked`: a model follows from the true sum, and north accepts and signs no other.
 #include "common/encoding/fixed_point.h"
 #include "tests/catch.h"
 #include "tests/rogue_coordinator/group_stage.h"
@@ -18,7 +18,7 @@ TEST_CASE("a total that isn't the true sum is refused, and ends the job for nort
   SECTION("the tag changed") { sums[0].tag ^= 1; }
   SECTION("the tag taken away") { sums[0].tag = 0; }
   SECTION("another attempt's words, which are as true") {
-    // The same vectors, and so the same words; the tag belongs to the attempt.
+    // The vectors and therefore the words are the same; the tag belongs to the attempt.
     const GroupSum second = job.sums(SumKind::kTrain, 1, 2)[0];
     CHECK(second.words == sums[0].words);
     sums[0].tag = second.tag;
@@ -54,8 +54,8 @@ TEST_CASE("north signs one total of a round, and looks at no other") {
   const std::vector<GroupSum> first = job.sums(SumKind::kTrain, 1);
   const wire::GroupTotal total = job.total(SumKind::kTrain, 1, first);
   REQUIRE(job.endorsement(total).has_value());
-  CHECK(job.endorsement(total).has_value());                             // said again, signed again
-  const std::vector<GroupSum> second = job.sums(SumKind::kTrain, 1, 2);  // as true, of the next attempt
+  CHECK(job.endorsement(total).has_value());                             // a repeated total is signed again
+  const std::vector<GroupSum> second = job.sums(SumKind::kTrain, 1, 2);  // equally true, of the next attempt
   CHECK_FALSE(job.endorsement(job.total(SumKind::kTrain, 1, second)).has_value());
   job.check_over(SumKind::kTrain, 1, "this site has checked another total of this sum");
 }
@@ -122,7 +122,7 @@ TEST_CASE("a false total ends the job though the coordinator takes job and conne
   job.check_over(SumKind::kTrain, 1, "its tag doesn't fit");
 }
 
-/// Who signs, or what, so that it isn't a commit.
+/// Signers, or statements, that don't make a commit.
 TEST_CASE("a commit that isn't one is refused, and ends the job for north") {
   Stage stage(one_group());
   GroupJob job(stage, stage.job());

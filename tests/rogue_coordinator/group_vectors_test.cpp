@@ -1,4 +1,4 @@
-// Mode `masked`: every attempt at a sum hides the same vector, under masks and tags of that attempt alone.
+// Mode `masked`: every attempt at a sum hides the same vector, under masks and tags of its own.
 #include <filesystem>
 
 #include "common/secagg/sum_keys.h"
@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Does the sum's tag fit its words under the key that the played sites agreed on?
+/// Returns true if the sum's tag fits its words under the key that the played sites agreed on.
 bool fits(const GroupJob& job, const GroupSum& sum, SumKind kind, std::uint32_t round) {
   std::vector<secagg::GroupTag> tags;
   tags.push_back({job.groups()[sum.group].size(),
@@ -28,7 +28,7 @@ fs::path sealed_vector(Stage& stage) {
   return {};
 }
 
-/// A job whose first vector has left north, which was then killed and started over other data.
+/// A job whose first vector north has sent. North was then killed and restarted with other data.
 struct AfterACrash {
   Stage stage{one_group()};
   GroupJob job{stage, stage.job()};
@@ -54,7 +54,7 @@ TEST_CASE("after a crash the next attempt hides the vector that has left, though
   CHECK(uploads.at(testing::upload_name(kNorth, job.key(SumKind::kTrain, 1, 1))) !=
         uploads.at(testing::upload_name(kNorth, job.key(SumKind::kTrain, 1, 2))));
   job.run(SumKind::kTrain, 1, 3);
-  // The next round's is of the new data.
+  // The next round's vector is of the new data.
   const GroupSum next = job.sums(SumKind::kTrain, 2)[0];
   CHECK(GroupAttempt::hidden(job, order, first) != GroupAttempt::hidden(job, order, next));
 }
@@ -102,17 +102,18 @@ TEST_CASE("a client whose ledger was put back from a copy is shown so by the oth
   stage.change_data();
   stage.start_client();
   REQUIRE(stage.offer("rogue-1", job.job()));
-  // With its old ledger it has sent nothing of this round yet, and would train anew.
+  // With its old ledger it has sent nothing of this round yet, and would train again.
   GroupAttempt again(job, SumKind::kTrain, 1, 2);
   REQUIRE(again.offer());
-  again.tell(again.adverts());  // the others would refuse these themselves: the number of north's doesn't rise
+  again.tell(again.adverts());  // the others would refuse these themselves: the number of north's advert doesn't rise
   CHECK_FALSE(again.upload().has_value());
   again.check_refused("another member has uploaded beside advert");
-  // A later advert's number would fit what the others have seen: the site has left the job for good.
+  // A later advert's number would fit what the others have seen, but the site has left the job for good.
   GroupAttempt later(job, SumKind::kTrain, 1, 3);
   CHECK_FALSE(later.offer());
   later.check_refused("this site takes no further part in the job");
-  // Nor does it begin anything in another job over this group, a restart later too, until it has adopted ledgers.
+  // It doesn't start anything in another job over this group either, even after a restart, until it has adopted
+  // ledgers.
   stage.restart_client();
   job::JobSpec next = stage.job();
   next.seed += 1;
@@ -125,8 +126,8 @@ TEST_CASE("a client whose ledger was put back from a copy is shown so by the oth
 }
 
 TEST_CASE("an attempt keeps the key with which it began, whatever the sites agree on meanwhile") {
-  // Were north's tag made with the new key among tags made with the old one, one colluding site, which knows both,
-  // would read 61 bits of north's own vector off the sum's tag.
+  // If north made its tag with the new key among tags made with the old one, one colluding site that knows both could
+  // read 61 bits of north's own vector from the sum's tag.
   Stage stage(one_group());
   GroupJob job(stage, stage.job());
   job.agree();
@@ -187,7 +188,7 @@ TEST_CASE("a site whose result is unusable hides that it is its own, in every su
     job.check_over(SumKind::kTrain, 1, "a site's result was unusable, or the coordinator says so");
   }
   SECTION("a commit of the round changes nothing, and finds nobody who refuses to go on") {
-    // A coordinator and colluders that hide the count would learn by the next sum whose result it was.
+    // A coordinator and colluders that hide the count would learn from the next sum whose result it was.
     const secagg::CommitStatement statement = job.outcome(1, stage.model(5));
     job.send(job.signed_by(statement, job.played()));
     job.model = statement.model;

@@ -7,7 +7,7 @@
 namespace consilium::rogue {
 namespace {
 
-/// What remains of a sum without the sites that the test played: north's own vector.
+/// Returns a sum without the sites that the test played: north's own vector.
 Words without_played(const Attempt& attempt, const std::vector<std::string>& survivors) {
   Words rest = attempt.sum();
   for (const std::string& site : survivors) {
@@ -25,7 +25,7 @@ TEST_CASE("an honest coordinator gets the sum of all, and nothing of north alone
   attempt.confirm();
   attempt.unmask();
   const Words own = without_played(attempt, {"east", "south", "west"});
-  CHECK(looks_plain(own));  // so the sum is right, and what the other cases look for would be found
+  CHECK(looks_plain(own));  // so the sum is correct, and the checks of the other cases would find plain words
   CHECK(std::ranges::count(own, 0U) < 10);
   CHECK_FALSE(looks_plain(attempt.masked()));
   check_discreet(stage, 1);

@@ -1,4 +1,4 @@
-// Jobs that a coordinator makes up, changes or repeats: the client takes part in none of them.
+// Jobs that a coordinator invents, changes or repeats. The client takes part in none of them.
 #include <array>
 
 #include "client/approval/control_socket.h"
@@ -83,7 +83,7 @@ TEST_CASE("what a person approved is one researcher's job, and no other's") {
   CHECK(stage.answer_to(signed_offer(stage, other, "rogue-2")).consent == JobConsent::kWaits);
 }
 
-/// A job of any seed, without writing its whole text anew for each.
+/// Returns a job of any seed, without writing its whole text again for each.
 class OfAnySeed {
  public:
   explicit OfAnySeed(job::JobSpec spec) : spec_(std::move(spec)) {
@@ -111,7 +111,7 @@ class OfAnySeed {
   std::size_t size_ = 0;
 };
 
-/// Two jobs whose digests begin with the same eight digits: some 2^16 tries, which a researcher has in seconds.
+/// Finds two jobs whose digests begin with the same eight digits: about 2^16 tries, which take a researcher seconds.
 std::pair<job::JobSpec, job::JobSpec> alike(const job::JobSpec& harmless) {
   job::JobSpec longer = harmless;
   ++longer.training.local_epochs;
@@ -137,7 +137,7 @@ TEST_CASE("a job is not exchanged for another between the moment it is shown and
   const std::array<std::string, 2> names{"rogue-1", prefix};
   for (const std::string& name : names)
     CHECK(ask("show", name).find(crypto::to_hex(job::job_digest(shown))) != std::string::npos);
-  // The person reads, and the coordinator puts the other job in this one's place.
+  // While the person reads, the coordinator replaces this job by the other one.
   stage.send(wire::JobEnded{"rogue-1", "stopped"});
   CHECK(stage.answer_to(signed_offer(stage, other)).consent == JobConsent::kWaits);
   for (const std::string& name : names) {

@@ -4,7 +4,7 @@
 #include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"
 
-// Step 2: north hears who takes part, and with which keys, and shares its secrets with them or doesn't.
+// Step 2: north learns which sites take part, and with which keys. It shares its secrets with them or refuses.
 namespace consilium::rogue {
 namespace {
 

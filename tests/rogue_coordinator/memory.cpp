@@ -11,7 +11,7 @@
 namespace consilium::rogue {
 namespace {
 
-/// Reads what is there; pages that can't be read (guards, devices) are left out.
+/// Reads the readable pages, and omits those that can't be read (guards, devices).
 std::string read_range(int memory, std::uint64_t begin, std::uint64_t end) {
   constexpr std::size_t kPiece = 1 << 16;
   std::string bytes;

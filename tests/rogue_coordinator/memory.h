@@ -8,16 +8,16 @@
 
 namespace consilium::rogue {
 
-/// A stretch of another process's memory, as it was.
+/// A snapshot of a region of another process's memory.
 struct Region {
   std::string name;       ///< "[heap]", a file, or its address
-  bool in_dumps = false;  ///< a core dump would have it
+  bool in_dumps = false;  ///< true if a core dump would contain it
   std::string bytes;
 };
 
-/// Copies all that a process can read of its own. Throws where it may not be looked at.
+/// Copies all readable memory of a process. Throws if the process may not be read.
 [[nodiscard]] std::vector<Region> memory_of(pid_t pid);
-/// The names of the regions that hold these bytes.
+/// Returns the names of the regions that hold these bytes.
 [[nodiscard]] std::vector<std::string> regions_with(const std::vector<Region>& memory, const std::string& bytes,
                                                     bool in_dumps_alone = false);
 

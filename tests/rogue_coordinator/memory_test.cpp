@@ -9,7 +9,7 @@
 #include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"
 
-// What a process that looks into the client, or a core dump of it, would find.
+// What a process that reads the client's memory, or a core dump of it, would find.
 namespace consilium::rogue {
 namespace {
 
@@ -33,7 +33,7 @@ TEST_CASE("no process of the client's user can look into it, it leaves no core d
   const std::string folder = "/proc/" + std::to_string(stage.client().pid());
   struct stat status {};
   REQUIRE(::stat((folder + "/mem").c_str(), &status) == 0);
-  CHECK(status.st_uid == 0);  // root's, since the process is not dumpable (proc(5))
+  CHECK(status.st_uid == 0);  // owned by root, because the process is not dumpable (proc(5))
   const std::string limits = pki::text_of(folder + "/limits");
   const std::size_t core = limits.find("Max core file size");
   REQUIRE(core != std::string::npos);
@@ -55,7 +55,7 @@ std::string from_hex(const std::string& line) {
   return bytes;
 }
 
-/// What the client wrote down of its keys: each that it has used and wiped.
+/// The keys that the client recorded: each that it has used and wiped.
 std::set<std::string> recorded(const std::filesystem::path& file) {
   std::istringstream lines(pki::text_of(file));
   std::set<std::string> secrets;
@@ -66,7 +66,7 @@ std::set<std::string> recorded(const std::filesystem::path& file) {
   return secrets;
 }
 
-/// Takes out the shares that north was asked for: they are with the coordinator, and no secrets any more.
+/// Removes the shares that north was asked for: the coordinator has them, so they are no longer secret.
 void remove_revealed(Stage& stage, std::set<std::string>& secrets) {
   for (const auto& [round, messages] : sent<secagg::Reveal>(stage)) {
     for (const std::string& message : messages) {
@@ -97,7 +97,7 @@ TEST_CASE("no key of a masked round is left in the client's memory, and none of 
     for (const std::string& region : regions_with(after, secret))
       FAIL_CHECK("after the round, a key of " << secret.size() << " bytes lies in " << region);
   }
-  CHECK(seen >= 4);  // the shares that north then held: the search finds what is there
+  CHECK(seen >= 4);  // the shares that north then held, so the search finds what exists
 }
 
 #endif

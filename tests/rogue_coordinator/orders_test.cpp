@@ -4,7 +4,8 @@
 #include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"
 
-// What steers a site is told to all alike: whom the coordinator tells something else signs another attempt.
+// All sites receive the same instructions. If the coordinator gives a site different ones, the site signs another
+// attempt.
 namespace consilium::rogue {
 namespace {
 
@@ -118,7 +119,7 @@ TEST_CASE("messages of a session that was never offered are not answered") {
   other.kind = job::SumKind::kEvaluate;
   stage.send(wire::Masking{other, encode(secagg::CoordinatorMessage(attempt.adverts()))});
   CHECK_FALSE(stage.next_answer(other, std::chrono::milliseconds(500)).has_value());
-  attempt.share();  // and what was offered goes on
+  attempt.share();  // the offered attempt continues
   check_discreet(stage, 0);
 }
 

@@ -1,7 +1,7 @@
 #include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"
 
-// What north holds a coordinator to over attempts, rounds, jobs and its own restarts.
+// What north enforces against a coordinator over attempts, rounds, jobs and its own restarts.
 namespace consilium::rogue {
 namespace {
 
@@ -14,7 +14,7 @@ void play_to_the_end(Stage& stage, Attempt& attempt) {
   stage.send(wire::SessionClosed{attempt.key(), "done"});
 }
 
-/// Offers an attempt and expects that north says nothing but why not.
+/// Offers an attempt and expects that north sends only the reason why it refuses.
 void check_offer_refused(Stage& stage, const Session& session, const std::string& why) {
   Attempt attempt(stage, session);
   CHECK_FALSE(attempt.offer(attempt.order()));
@@ -37,7 +37,7 @@ TEST_CASE("an attempt that isn't higher than the last one is refused") {
   check_discreet(stage, 0);
 }
 
-/// What a coordinator may do to a site that it would like to forget a session.
+/// What a coordinator can do to a site to make it forget a session.
 void disturb(Stage& stage, const Session& session, const std::string& how) {
   if (how == "close") stage.send(wire::SessionClosed{session.key, "never mind"});
   if (how == "end the job") stage.send(wire::JobEnded{session.key.job_id, "finished"});

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// The job, but for its model.
+/// The job without its model.
 constexpr std::string_view kJob = R"(
 name: rogue
 data: {dataset: chest, normalize: {mean: 0.5, std: 0.5}}
@@ -37,7 +37,7 @@ constexpr std::string_view kPolicy =
     "researchers: [ada]\ndatasets: [chest, renamed]\ntasks: [classification]\nstrategies: [fedavg]\nmax_rounds: 1000\n"
     "max_local_epochs: 1000\nminimum_cohort: 1\n";
 
-/// The job with a linear model of so many classes.
+/// Returns the job with a linear model of this many classes.
 job::JobSpec job_of(unsigned classes) {
   const std::string number = std::to_string(classes);
   const std::string text = std::string(kJob) + "model: {layers: [flatten, {linear: " + number +
@@ -56,7 +56,7 @@ data::Split split(std::size_t count, int seed, std::size_t classes = 2, std::siz
   return made;
 }
 
-/// Writes into the file that is there: the trainer's confinement is to that file, not to its name.
+/// Writes into the existing file, because the trainer's confinement is to that file, not to its name.
 void put_data(const fs::path& folder, const data::Dataset& dataset) {
   REQUIRE(data::write_npz(folder / "fresh.npz", dataset));
   REQUIRE(fs::copy_file(folder / "fresh.npz", folder / "chest.npz", fs::copy_options::overwrite_existing));
@@ -68,7 +68,7 @@ void give_to_nobody(const fs::path& path) {
   REQUIRE(::chown(path.c_str(), kNobody, kNobody) == 0);
 }
 
-/// The session that a message from north is about.
+/// Returns the session of a message from north.
 std::optional<job::SessionKey> session_of(const wire::SiteMessage& message) {
   if (const auto* masking = std::get_if<wire::Masking>(&message)) return masking->key;
   if (const auto* failed = std::get_if<wire::SessionFailed>(&message)) return failed->key;
@@ -93,7 +93,7 @@ Credentials Minting::mint(const std::string& site) {
 
 Stage::Stage(const StageOptions& options) : options_(options), sites_(options.sites) {
   const fs::path folder = federation_.folder.path();
-  // The root with an empty book: it signs for any name, as whoever holds the root's key could.
+  // The root with an empty book: it signs for any name, as anybody with the root's key could.
   fs::copy(folder / "ca", folder / "corrupt", fs::copy_options::recursive);
   corrupt_.emplace(pki::Authority::open(folder / "corrupt").value(), folder / "corrupt");
   foreign_.emplace(pki::Authority::create(folder / "foreign", "lung", std::chrono::days(10)).value(),

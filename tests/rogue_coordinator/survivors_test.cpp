@@ -4,7 +4,7 @@
 #include "tests/catch.h"
 #include "tests/rogue_coordinator/sessions.h"
 
-// Steps 4 and 5: whose vectors are summed, and which shares north gives out.
+// Steps 4 and 5: which sites' vectors are summed, and which shares north reveals.
 namespace consilium::rogue {
 namespace {
 
@@ -13,7 +13,7 @@ using secagg::Signed;
 using secagg::Survivors;
 using secagg::UnmaskRequest;
 
-/// Plays an attempt until the vectors are in.
+/// Plays an attempt until all vectors have arrived.
 struct SurvivorsCase {
   Stage stage;
   Attempt attempt;
@@ -45,7 +45,7 @@ void check_request_refused(const std::string& why, const std::function<void(Surv
   check_discreet(played.stage, 0);
 }
 
-/// What a survivor signs, with everybody sharing keys.
+/// Returns what a survivor signs if all sites have shared keys.
 std::vector<std::byte> statement_over(const Attempt& attempt, const std::vector<Rank>& survivors) {
   const std::vector<Rank> all{0, 1, 2, 3};
   const auto cohort = secagg::cohort_context(secagg::attempt_context(attempt.order()), attempt.adverts());
@@ -108,7 +108,8 @@ TEST_CASE("no site gets both its shares asked for, with two lists and two reques
   SurvivorsCase played;
   played.attempt.confirm();
   played.attempt.unmask();
-  // Now west as one that dropped out: with its mask key's shares besides its seed's, its vector could be read.
+  // Now the coordinator treats west as a dropout. With its mask key's shares besides its seed's, it could read west's
+  // vector.
   played.attempt.tell(played.attempt.survivors({"west"}));
   UnmaskRequest request = played.attempt.unmask_request();
   std::erase_if(request.confirmations, [&](const Signed& by) { return by.site == played.attempt.rank_of("west"); });

@@ -1,7 +1,7 @@
-// Draws weights and images for a job's model, and writes what the trainer's network makes of them.
+// Draws weights and images for a job's model, and writes the outputs of the trainer's network for them.
 //   consilium-run-network JOB.yaml FOLDER   FOLDER/model.safetensors, and FOLDER/values.safetensors with the tensors
 //                                           "input" (before data.normalize), "output.0", "output.1", ...
-//   consilium-run-network --known           the names of the known models, one a line
+//   consilium-run-network --known           prints the names of the known models, one on each line
 
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
@@ -35,8 +35,8 @@ bool normalises(const model::Operation& operation) {
          std::holds_alternative<model::InstanceNorm>(operation);
 }
 
-/// The middle of what a tensor's values are drawn from, and how far they lie from it at most. Values keep their size
-/// from layer to layer, and no tensor has values as those with which training begins, which would hide a mistake.
+/// The middle of the values of a tensor, and their largest distance from it. Values keep their size from layer to
+/// layer. No tensor has the values of an untrained model, which would hide a mistake.
 std::pair<double, double> range_of(const model::Layer& layer, const TensorInfo& tensor) {
   const auto is = [&](std::string_view kind) { return tensor.name.ends_with(kind); };
   if (is(".running_mean")) return {0.0, 0.3};
@@ -49,7 +49,7 @@ std::pair<double, double> range_of(const model::Layer& layer, const TensorInfo& 
 
 ParameterVector draw_weights(const model::Graph& graph, const ParameterManifest& manifest) {
   ParameterVector weights;
-  std::size_t next = 0;  // the manifest has the tensors of the layers in their order
+  std::size_t next = 0;  // the manifest has the tensors of the layers in order
   for (std::size_t i = 0; i < graph.layers.size(); ++i) {
     if (graph.layers[i].owner != i) continue;
     for (std::size_t count = model::tensors_of(graph.layers[i]).size(); count > 0; --count) {
@@ -63,7 +63,7 @@ ParameterVector draw_weights(const model::Graph& graph, const ParameterManifest&
   return weights;
 }
 
-/// A batch [N, input...] of values from 0 to 1; each image is brighter than the one before it.
+/// Returns a batch [N, input...] of values from 0 to 1, in which each image is brighter than the one before it.
 at::Tensor draw_images(const model::Shape& input) {
   std::vector<std::int64_t> shape{kImages};
   shape.insert(shape.end(), input.begin(), input.end());
@@ -77,7 +77,7 @@ at::Tensor draw_images(const model::Shape& input) {
   return images;
 }
 
-/// (x - mean) / std, as the job says.
+/// (x - mean) / std, as the job specifies.
 at::Tensor normalised(const at::Tensor& images, const job::DataSpec& data) {
   if (!data.normalize) return images;
   std::vector<std::int64_t> shape(static_cast<std::size_t>(images.dim()), 1);
@@ -102,7 +102,7 @@ Result<void> write_values(const std::filesystem::path& file, const at::Tensor& i
 }
 
 Result<void> run_job(const std::filesystem::path& file, const std::filesystem::path& folder) {
-  at::set_num_threads(1);  // where every core is busy, threads that wait for each other take minutes
+  at::set_num_threads(1);  // if every core is busy, threads that wait for each other take minutes
   const c10::InferenceMode guard;
   CONSILIUM_ASSIGN(const job::JobSpec job, job::read_job(file));
   CONSILIUM_ASSIGN(const model::Graph graph, model::expand(job.model));

@@ -1,4 +1,4 @@
-"""Searches what leaves a site for texts and pixels that must not be in it, in every encoding that might hide them."""
+"""Searches everything that leaves a site for texts and pixels that must not be in it, in every encoding that could hide them."""
 
 import base64
 import struct
@@ -9,7 +9,8 @@ GZIP, ZLIB = b"\x1f\x8b\x08", (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda
 
 
 def base64_forms(content):
-    """The part of Base64 text that is the same whatever stands before and behind the content, for each of the three places it can begin at."""
+    """Returns the part of Base64 text that is the same whatever precedes and follows the content, for each of its three possible
+    alignments."""
     forms = []
     for before in range(3):
         text = base64.b64encode(bytes(before) + content + bytes(2))
@@ -18,7 +19,7 @@ def base64_forms(content):
 
 
 def forms_of(text):
-    """What a text may look like in bytes: {name of the form: (bytes, whether letters' case counts)}."""
+    """Returns the byte forms of a text: {name of the form: (bytes, whether letters' case counts)}."""
     forms = {}
     for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
         forms[encoding] = (text.encode(encoding).lower(), False)
@@ -32,7 +33,7 @@ def forms_of(text):
 
 
 def forms_of_pixels(row):
-    """What a row of 8-bit pixels may look like: as bytes, as 16-bit and 32-bit numbers, and as floats of usual scales."""
+    """Returns the byte forms of a row of 8-bit pixels: bytes, 16-bit and 32-bit numbers, and floats of usual scales."""
     forms = {"bytes": (row, True), "hex": (row.hex().encode(), False)}
     for order in "<>":
         forms[order + "uint16"] = (struct.pack(f"{order}{len(row)}H", *row), True)
@@ -45,7 +46,7 @@ def forms_of_pixels(row):
 
 
 def unpacked(content, depth=2):
-    """The content, and what gzip and zlib make of it wherever one of their headers stands, and again of that."""
+    """Yields the content, its decompression by gzip and zlib wherever one of their headers appears, and recursively that of the result."""
     yield content
     if depth == 0:
         return
@@ -62,7 +63,7 @@ def unpacked(content, depth=2):
 
 
 class Canaries:
-    """What is searched for: {name: forms}, as forms_of() and forms_of_pixels() make them."""
+    """The texts and pixels to search for: {name: forms}, as forms_of() and forms_of_pixels() return them."""
 
     def __init__(self, texts=None, pixels=None, exact=None):
         self.forms = {f"{name}: {text}": forms_of(text) for name, text in (texts or {}).items()}
@@ -70,7 +71,7 @@ class Canaries:
         self.forms.update({name: {"bytes": (content, True)} for name, content in (exact or {}).items()})
 
     def found_in(self, content):
-        """Every canary that stands in the content, as (canary, form, what stands around it)."""
+        """Returns every canary in the content, as (canary, form, surrounding bytes)."""
         found = []
         for layer in unpacked(bytes(content)):
             lower = layer.lower()

@@ -1,4 +1,4 @@
-"""Data sets of a hospital in every format that sites may have, full of texts that must not leave it."""
+"""A hospital's data sets in every format that sites can have, full of texts that must not leave it."""
 
 import gzip
 import json
@@ -13,7 +13,7 @@ SIDE, VOLUME = 32, 8
 SPLITS = {"train": 8, "val": 2, "test": 4}
 CLASSES = ["clear", "shadow"]
 
-TEXTS = {  # what it is: what a hospital might have there
+TEXTS = {  # kind: an example from a hospital
     "PatientName": "Quillfeather^Zebulon", "PatientID": "QF-4471902", "StudyInstanceUID": "1.2.826.0.1.3680043.8.498.77310", "SOPInstanceUID": "1.2.826.0.1.3680043.8.498.66204",
     "SeriesInstanceUID": "1.2.826.0.1.3680043.8.498.55187", "InstitutionName": "Mossgrave Infirmary", "AccessionNumber": "ACC90218843", "PatientBirthDate": "19370413",
     "StudyDate": "20190627", "ReferringPhysicianName": "Thistlewood^Ada", "private creator": "BRAMBLEWORKS 2.1", "private tag": "bed 9 by the glazed door", "PatientComments": "fell off a penny-farthing",
@@ -26,7 +26,7 @@ NOBODY.update({name: f"1.2.3.{number}" for number, name in enumerate(TEXTS) if n
 
 
 class Hospital:
-    """One site's files below `folder`; `texts` as in TEXTS. Every image has text burned in; `rows` are rows of its pixels."""
+    """One site's files below `folder`; `texts` as in TEXTS. Every image has text burned into it; `rows` are rows of its pixels."""
 
     def __init__(self, folder, site, texts=None, seed=0):
         self.texts, self.site, self.rows = texts or NOBODY, site, {}
@@ -37,14 +37,14 @@ class Hospital:
         return self.texts[name]
 
     def pixels(self, label):
-        """An image with text in it, brighter where its class is 1."""
+        """Returns an image with text in it, brighter if its class is 1."""
         drawn = burn_in(bytes(self.draw.randrange(90) + 90 * label for _ in range(SIDE * SIDE)), SIDE)
         for number, row in enumerate(text_rows(drawn, SIDE)):
             self.rows[f"row {number} of image {len(self.rows) // 7}"] = row
         return drawn
 
     def items(self):
-        """(split, number, class) of each image."""
+        """Returns (split, number, class) of each image."""
         return [(split, number, number % 2) for split, count in SPLITS.items() for number in range(count)]
 
     def name(self, split, number, ending):
@@ -133,7 +133,7 @@ class Hospital:
 
 
 def vast_png(side=60000):
-    """A PNG of side x side pixels in a few hundred bytes of which nobody has the memory."""
+    """Returns a PNG of side x side pixels in a few hundred bytes. No machine has the memory to decode it."""
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 

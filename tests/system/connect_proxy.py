@@ -1,4 +1,4 @@
-"""A small HTTP CONNECT proxy, as hospitals put between their servers and the world."""
+"""A small HTTP CONNECT proxy, like those between hospitals' servers and the internet."""
 
 import contextlib
 import socket

@@ -1,6 +1,6 @@
 """A whole consortium on this machine: real keys, real daemons, real TLS, each in a folder of its own.
 
-Used by the system tests and by benchmarks/federation. Python's standard library only.
+The system tests and benchmarks/federation use it. Needs only Python's standard library.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ allow_unmasked: true
 
 
 def run(*arguments, check=True, **options):
-    """Runs a program of build/<preset>/bin to its end and returns it, with its output as text."""
+    """Runs a program of build/<preset>/bin to its end and returns the process, with its output as text."""
     command = [str(BIN / arguments[0]), *map(str, arguments[1:])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=options.pop("timeout", 120), **options)
     if check and done.returncode != 0:
@@ -40,7 +40,7 @@ def run(*arguments, check=True, **options):
 
 
 def eventually(condition, what, seconds=30.0, every=0.02):
-    """Waits until condition() is true and returns what it returned; fails saying `what` otherwise."""
+    """Waits until condition() is true and returns its value. Fails with `what` in the message otherwise."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -52,7 +52,7 @@ def eventually(condition, what, seconds=30.0, every=0.02):
 
 
 def children_of(pid):
-    """The process ids of a process's children."""
+    """Returns the process ids of a process's children."""
     found = []
     for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
@@ -61,12 +61,12 @@ def children_of(pid):
 
 
 def trainers_of(pid):
-    """The process ids of a client's trainers: its children but for the decoders of images, of which each trainer has one."""
+    """Returns the process ids of a client's trainers: its children except the image decoders, of which each trainer has one."""
     return [child for child in children_of(pid) if name_of(child) != "consilium-decode"]
 
 
 def name_of(pid):
-    """A process's name, as the kernel has it; "" once it is gone."""
+    """Returns a process's name from the kernel, or "" once the process is gone."""
     try:
         return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode().rsplit("/", 1)[-1]
     except OSError:
@@ -74,7 +74,7 @@ def name_of(pid):
 
 
 def peak_rss_mib(pid):
-    """Peak resident memory of a living process, in MiB."""
+    """Returns the peak resident memory of a living process, in MiB."""
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
@@ -82,7 +82,7 @@ def peak_rss_mib(pid):
 
 
 class Daemon:
-    """A process of ours whose log goes to a file."""
+    """One of our daemons, whose log goes to a file."""
 
     def __init__(self, name, arguments, log, environment=None):
         self.name, self.log_file = name, log
@@ -104,7 +104,7 @@ class Daemon:
             raise AssertionError(f"{self.name} exited with {self.process.returncode} before it said '{text}':\n{self.log}")
 
     def terminate(self, seconds=10.0):
-        """SIGTERM; returns the exit code and how long it took."""
+        """Sends SIGTERM. Returns the exit code and the time until the exit."""
         start = time.monotonic()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -118,10 +118,10 @@ class Daemon:
 
 
 class Consortium:
-    """Use as a context manager: everything started is stopped, and the folder removed, at its end.
+    """Use as a context manager. At its end it stops everything that was started, and removes the folder.
 
-    With `populations` (of consortium.yaml) the roster has them, so that jobs on their data sets run in their mode; without,
-    the roster lists members alone, and masked jobs run in mode masked-threshold.
+    With `populations` (of consortium.yaml) the roster has them, so that jobs on their data sets run in their mode. Without, the roster
+    lists only members, and masked jobs run in mode masked-threshold.
     """
 
     def __init__(self, sites, name="lung-consortium", max_running_jobs=4, approving=True, populations=None, colluding=1):
@@ -152,7 +152,7 @@ class Consortium:
     # People at the hospitals.
 
     def approve_all(self):
-        """Stands for somebody at each site who approves whatever waits, until the consortium is closed."""
+        """Stands for a person at each site who approves every waiting job, until the consortium is closed."""
         while not self.closing.wait(0.05):
             for name in list(self.daemons):
                 with contextlib.suppress(OSError, ValueError):
@@ -164,13 +164,13 @@ class Consortium:
                 self.ask_site(name, "approve", waiting["digest"], waiting["researcher"])
 
     def approve(self, name, job_id):
-        """Looks at a job at a site, and approves it by the command that `show` ends with."""
+        """Shows a job at a site, and approves it by the command at the end of the output of `show`."""
         last = self.at_site(name, "show", job_id).stdout.rstrip().splitlines()[-1].split()
         assert last[:4] == ["to", "approve", "consilium-client", "approve"], last
         return self.at_site(name, *last[3:6])
 
     def ask_site(self, name, command, job="", researcher=""):
-        """Asks a site's daemon as `consilium-client` does, without a process for it."""
+        """Sends a request to a site's daemon as `consilium-client` does, without a process for it."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(10)
             connection.connect(str(self.folder / name / "state" / "control.sock"))
@@ -195,18 +195,18 @@ class Consortium:
 
     @property
     def roster(self):
-        """The researcher's copy of the roster, for `consilium submit --roster`."""
+        """Returns the researcher's copy of the roster, for `consilium submit --roster`."""
         return self.folder / "ada" / "roster.yaml"
 
     def hand_out_rosters(self, *members):
-        """Gives the sites (or those named) and the researcher the authority's roster, as it is now."""
+        """Gives the sites (or the named ones) and the researcher the authority's current roster."""
         made = self.make_roster()
         for member in members or ["ada", *self.sites]:
             shutil.copy(made, self.folder / member / "roster.new")
             (self.folder / member / "roster.new").rename(self.folder / member / "roster.yaml")
 
     def make_roster(self, *consents):
-        """Makes the authority's next roster, in a file of its own, and returns it."""
+        """Writes the authority's next roster into a file of its own, and returns it."""
         previous = [] if self.serial == 0 else ["--previous", self.folder / f"roster-{self.serial}.yaml"]
         self.serial += 1
         made = self.folder / f"roster-{self.serial}.yaml"
@@ -220,11 +220,11 @@ class Consortium:
 
     @property
     def secrets(self):
-        """A folder with the secret bytes of each site, as `simulate --site-secrets` takes it."""
+        """Returns a folder with the secret bytes of each site, as `simulate --site-secrets` expects it."""
         return self.folder / "secrets"
 
     def make_secrets(self):
-        """Makes 32 bytes for each site. They follow from its name, so that two consortia of the same sites train alike."""
+        """Writes 32 bytes for each site. They follow from its name, so that two consortia of the same sites train alike."""
         self.secrets.mkdir()
         for site in self.sites:
             file = self.secrets / f"{site}.secret"
@@ -232,7 +232,7 @@ class Consortium:
             file.write_bytes(hashlib.sha256(site.encode()).digest())
 
     def certify(self, role, name, *more, folder=None, authority=None, days=90):
-        """Makes a key and has the authority certify it; returns the folder with root.pem, key.pem and certificate.pem."""
+        """Generates a key and has the authority certify it. Returns the folder with root.pem, key.pem and certificate.pem."""
         folder = folder or self.folder / name
         authority = authority or self.folder / "ca"
         if role == "site":
@@ -250,11 +250,11 @@ class Consortium:
         return folder
 
     def sign_expired(self, request, name, authority, certificate):
-        """Signs a site's request as of last year."""
+        """Signs a site's request with last year's dates."""
         self.sign_between(request, name, "20240101000000Z", "20240601000000Z", certificate, authority)
 
     def sign_for(self, role, name, seconds):
-        """Gives a member a certificate that lasts so many seconds from now; returns when it ends, in seconds since 1970."""
+        """Gives a member a certificate that is valid for this many seconds. Returns its end, in seconds since 1970."""
         end = int(time.time()) + seconds
         folder = self.folder / name
         stamp = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(end))
@@ -262,7 +262,7 @@ class Consortium:
         return end
 
     def sign_between(self, request, name, start, end, certificate, authority=None, role="site"):
-        """Signs a request for dates that our own command refuses or rounds to days, with OpenSSL's."""
+        """Signs a request with OpenSSL, for dates that our own command refuses or rounds to days."""
         authority = authority or self.folder / "ca"
         usage, hosts = ("serverAuth", ", IP:127.0.0.1, DNS:localhost") if role == "coordinator" else ("clientAuth", "")
         with tempfile.TemporaryDirectory() as scratch:
@@ -296,14 +296,15 @@ subjectAltName = URI:spiffe://{self.name}/{role}/{name}{hosts}
             pathlib.Path(f"{certificate}.new").rename(certificate)
 
     def renew(self, role, name, *more):
-        """Has the authority sign a member's request again, for 90 days, and puts the certificate in the old one's place."""
+        """Has the authority sign a member's request again, for 90 days, and replaces the old certificate."""
         folder = self.folder / name
         run("consilium", "ca", "sign", next(folder.glob("*.csr")), "--ca", self.folder / "ca", "--role", role, "--name", name, "--days", 90,
             "--out", folder / "certificate.new", *more)
         (folder / "certificate.new").rename(folder / "certificate.pem")
 
     def write_ended_list(self, number):
-        """Writes a revocation list of the authority that ended an hour ago, which our own command refuses to do, with OpenSSL's; returns its file."""
+        """Writes with OpenSSL a revocation list of the authority that ended an hour ago, which our own command refuses to do. Returns its
+        file."""
         authority, ended = self.folder / "ca", self.folder / "ended.pem"
         with tempfile.TemporaryDirectory() as scratch:
             scratch = pathlib.Path(scratch)
@@ -353,7 +354,8 @@ authorityKeyIdentifier = keyid:always
         return daemon
 
     def configure_site(self, name, data, policy=POLICY, trainer=None, tls=None, **changes):
-        """Writes client.yaml and policy.yaml; a roster.yaml that lies there is the site's. `data` maps data set names to .npz files or to whole descriptions, `trainer` adds to the trainer's section."""
+        """Writes client.yaml and policy.yaml. An existing roster.yaml is the site's roster. `data` maps data set names to .npz files or to
+        whole descriptions, `trainer` adds to the trainer's section."""
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         if policy is not None:
@@ -375,7 +377,7 @@ authorityKeyIdentifier = keyid:always
         return daemon
 
     def trainer_of(self, site):
-        """The process id of a site's trainer, once there is one."""
+        """Returns the process id of a site's trainer, once it exists."""
         return eventually(lambda: trainers_of(self.daemons[site].pid), f"{site} has a trainer")[0]
 
     # The researcher's command.
@@ -396,7 +398,7 @@ authorityKeyIdentifier = keyid:always
         eventually(lambda: set(wanted) <= set(self.connected_sites()), f"sites {wanted} are connected", every=0.1)
 
     def submit(self, job, researcher="ada"):
-        """Submits a job (YAML text or a dictionary), with the roster where it is masked, and returns its id."""
+        """Submits a job (YAML text or a dictionary), with the roster if it is masked, and returns its id."""
         file = self.folder / f"job-{time.monotonic_ns()}.yaml"
         file.write_text(job if isinstance(job, str) else json.dumps(job))
         roster = ["--roster", self.roster] if not isinstance(job, str) and is_masked(job) else []
@@ -406,7 +408,7 @@ authorityKeyIdentifier = keyid:always
         return next(job for job in self.query("jobs") if job["job_id"] == job_id)
 
     def wait_ended(self, job_id, seconds=120, researcher="ada"):
-        """Watches the job to its end and returns its last status, with the rounds as `history`."""
+        """Watches the job until it ends and returns its last status, with the rounds as `history`."""
         watched = self.command("watch", job_id, "--json", researcher=researcher, check=False, timeout=seconds)
         events = [json.loads(line) for line in watched.stdout.splitlines()]
         if not events or events[-1]["event"] != "end":
@@ -423,7 +425,7 @@ authorityKeyIdentifier = keyid:always
         return eventually(there, f"job {job_id} is {phase}", seconds, every=0.02)
 
     def simulate(self, spec, *options, seconds=120):
-        """Simulates the job that submit() sends, with the sites' own secret bytes and data; returns the folder of its results."""
+        """Simulates the job that submit() sends, with the sites' own secret bytes and data. Returns the folder of its results."""
         data, file = self.folder / f"data-{time.monotonic_ns()}", self.folder / f"job-{time.monotonic_ns()}.yaml"
         data.mkdir()
         for site in self.sites:
@@ -447,7 +449,7 @@ authorityKeyIdentifier = keyid:always
 
 @contextlib.contextmanager
 def halted(pid):
-    """Stops a process for a while: it keeps its connections and says nothing."""
+    """Stops a process temporarily: it keeps its connections and stays silent."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -457,7 +459,7 @@ def halted(pid):
 
 
 def population(examples=64, **terms):
-    """The section `populations` of a consortium.yaml with one population over the data set of job()."""
+    """Returns the section `populations` of a consortium.yaml, with one population over the data set of job()."""
     return {"chest": {"datasets": ["chest"], "examples": examples, **terms}}
 
 
@@ -472,7 +474,7 @@ def is_masked(spec):
 
 
 def job(masked=False, **sections):
-    """A small job on the striped images; sections given replace or extend the defaults."""
+    """Returns a small job on the striped images. The given sections replace or extend the defaults."""
     spec = {
         "name": "stripes",
         "model": {"layers": [{"conv": {"channels": 4, "kernel": 3, "padding": 1}}, "relu", {"maxpool": 4}, "flatten", {"linear": 2}],

@@ -1,14 +1,14 @@
-"""Writes DICOM, NIfTI and PNG files with the texts that such files carry, by the standard library alone."""
+"""Writes DICOM, NIfTI and PNG files with the texts that such files contain, using only the standard library."""
 
 import struct
 import zlib
 
-FONT = {  # 5 x 7 pixels a letter, a number a row
+FONT = {  # 5 x 7 pixels for each letter, one number for each row
     "R": (30, 17, 17, 30, 20, 18, 17), "O": (14, 17, 17, 17, 17, 17, 14), "E": (31, 16, 16, 30, 16, 16, 31), "7": (31, 1, 2, 4, 8, 8, 8)}
 
 
 def burn_in(pixels, side, text="ROE7"):
-    """Draws a text of FONT's letters into the upper left of 8-bit pixels; returns them."""
+    """Draws a text of FONT's letters into the upper left of 8-bit pixels, and returns the pixels."""
     drawn = bytearray(pixels)
     for at, letter in enumerate(text):
         for row, bits in enumerate(FONT[letter]):
@@ -19,12 +19,13 @@ def burn_in(pixels, side, text="ROE7"):
 
 
 def text_rows(pixels, side):
-    """The rows of pixels that burn_in() writes into."""
+    """Returns the rows of pixels that burn_in() writes into."""
     return [pixels[row * side:(row + 1) * side] for row in range(2, 9)]
 
 
 def png(pixels, side, texts=None, exif=None, colour=False):
-    """An 8-bit PNG of `side` columns, grey or RGB; `texts` (keyword: text) go into tEXt, zTXt and iTXt chunks in turn, `exif` into an eXIf chunk."""
+    """Returns an 8-bit PNG of `side` columns, grey or RGB. `texts` (keyword: text) go into tEXt, zTXt and iTXt chunks in turn, `exif` into
+    an eXIf chunk."""
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
@@ -41,7 +42,7 @@ def png(pixels, side, texts=None, exif=None, colour=False):
 
 
 def dicom(pixels, side, tags):
-    """A CT image of 8-bit pixels stored in 16 bits, explicit VR little endian. `tags` are (number, VR, text), in any order."""
+    """Returns a CT image of 8-bit pixels stored in 16 bits, explicit VR little endian. `tags` are (number, VR, text), in any order."""
     def element(number, kind, value):
         value += (b"\0" if kind in ("UI", "OW", "UN") else b" ") * (len(value) % 2)
         head = struct.pack("<HH", number >> 16, number & 0xFFFF) + kind.encode()
@@ -58,7 +59,8 @@ def dicom(pixels, side, tags):
 
 
 def nifti(values, sides, texts=None):
-    """A NIfTI-1 volume of bytes, its sides from the fastest to the slowest or one for all; `texts` are descrip, aux_file, intent_name and db_name."""
+    """Returns a NIfTI-1 volume of bytes, its sides from the fastest to the slowest or one for all. `texts` are descrip, aux_file,
+    intent_name and db_name."""
     texts = {key: text.encode() for key, text in (texts or {}).items()}
     sides = (sides,) * 3 if isinstance(sides, int) else sides
     header = struct.pack("<i10s18sihcB", 348, b"", texts.get("db_name", b""), 0, 0, b"r", 0)

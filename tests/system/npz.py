@@ -1,4 +1,4 @@
-"""Reads and writes .npz files with the standard library alone: enough for the test data of the system tests and benchmarks."""
+"""Reads and writes .npz files using only the standard library. This is enough for the test data of the system tests and benchmarks."""
 
 import ast
 import struct
@@ -49,7 +49,7 @@ def write(path, arrays):
 
 
 def dataset(train, val=([], []), test=([], []), shape=(28, 28)):
-    """Builds MedMNIST's six arrays from (images as bytes objects, labels) a split."""
+    """Builds MedMNIST's six arrays from (images as bytes objects, labels) for each split."""
     arrays = {}
     for split, (images, labels) in {"train": train, "val": val, "test": test}.items():
         arrays[split + "_images"] = Array("|u1", (len(labels),) + tuple(shape), b"".join(images))
@@ -58,7 +58,7 @@ def dataset(train, val=([], []), test=([], []), shape=(28, 28)):
 
 
 def striped_images(count, seed, side=28):
-    """Makes a data set that a model learns in seconds: class 0 has bright rows, class 1 bright columns, under noise."""
+    """Returns a data set that a model learns in seconds: class 0 has bright rows, class 1 bright columns, under noise."""
     import random
 
     source = random.Random(seed)

@@ -1,6 +1,6 @@
-"""Python packages that tests compare with: scripts/setup --tests installs them (tests/requirements.txt) into build/test-venv.
+"""Python packages that tests compare with. scripts/setup --tests installs them (tests/requirements.txt) into build/test-venv.
 
-Where one is missing, a module that needs it is skipped, and fails where $CONSILIUM_TEST_PACKAGES is "required", as scripts/test sets it.
+If a package is missing, a module that needs it is skipped. It fails instead if $CONSILIUM_TEST_PACKAGES is "required", as in scripts/test.
 """
 
 import importlib
@@ -10,7 +10,7 @@ import unittest
 
 
 def need(*names):
-    """Imports packages and returns them; one package alone is returned by itself."""
+    """Imports packages and returns them. A single package is returned by itself."""
     try:
         modules = [import_torchvision() if name == "torchvision" else importlib.import_module(name) for name in names]
     except ImportError as error:
@@ -21,8 +21,8 @@ def need(*names):
 
 
 def import_torchvision():
-    """PyPI's torchvision is built for CUDA, and its compiled operators don't load beside a torch for CPUs, so that importing it fails over two
-    operators that its models never call. They are declared here."""
+    """Imports torchvision. PyPI's torchvision is built for CUDA, and its compiled operators don't load beside a torch for CPUs, so the
+    import fails over two operators that its models never call. They are declared here."""
     torch = importlib.import_module("torch")
     if "+cpu" in torch.__version__ and "+cpu" not in importlib.metadata.version("torchvision"):
         global torchvision_operators

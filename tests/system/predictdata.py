@@ -10,12 +10,13 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import (CTImageStorage, ExplicitVRLittleEndian, MultiFrameGrayscaleByteSecondaryCaptureImageStorage, SecondaryCaptureImageStorage,
                          generate_uid)
 
-# Columns run to the head, rows to the left and slices to the front, and all of it is a little askew: no axis is another program's default.
+# Columns run to the head, rows to the left and slices to the front, all of it slightly oblique, so that no axis is another program's
+# default.
 ODD_AFFINE = numpy.array([[0.05, -1.2, 0.1, 31.0], [-0.1, 0.05, 2.0, -12.5], [0.8, 0.1, 0.05, 64.25], [0, 0, 0, 1.0]])
 
 
 def blob(sides, seed):
-    """A volume of noise around 20 with one or two bright ellipsoids, and their mask; int16 and uint8, in `sides`."""
+    """Returns a volume of noise around 20 with one or two bright ellipsoids, and their mask; int16 and uint8, in `sides`."""
     draw = random.Random(seed)
     grid = numpy.stack(numpy.meshgrid(*[numpy.arange(side) for side in sides], indexing="ij"))
     mask = numpy.zeros(sides, bool)
@@ -28,7 +29,7 @@ def blob(sides, seed):
 
 
 def write_nifti(file, values, affine, version=1):
-    """Writes a volume; the affine goes into the sform, and the nearest that a quaternion can hold into the qform."""
+    """Writes a volume. The affine goes into the sform, and its nearest quaternion form into the qform."""
     image = (nibabel.Nifti1Image if version == 1 else nibabel.Nifti2Image)(values, affine)
     image.set_sform(affine, code=1)
     image.set_qform(affine, code=1, strip_shears=True)
@@ -38,7 +39,8 @@ def write_nifti(file, values, affine, version=1):
 
 
 def write_series(folder, volume, spacing=(2.0, 0.7, 0.9), patient="P-0815"):
-    """Writes a CT series, [slices, rows, columns], along an oblique normal, its files in another order than its slices; returns the data sets by position."""
+    """Writes a CT series, [slices, rows, columns], along an oblique normal, with files in another order than slices. Returns the data sets
+    by position."""
     folder.mkdir(parents=True, exist_ok=True)
     row, column = numpy.array([1.0, 0.0, 0.0]), numpy.array([0.0, 0.8, 0.6])
     normal = numpy.cross(row, column)
@@ -93,8 +95,8 @@ def write_radiograph(file, pixels):
 
 
 def read_segments(file):
-    """Reads a DICOM segmentation: the data set, and for each frame its segment's number, position, source instance, the
-    number of the frame in that, and pixels."""
+    """Reads a DICOM segmentation. Returns the data set, and for each frame its segment's number, position, source instance, the number of
+    the frame in that instance, and pixels."""
     segmentation = pydicom.dcmread(file)
     pixels = segmentation.pixel_array.reshape(-1, segmentation.Rows, segmentation.Columns)
     frames = []

@@ -1,6 +1,6 @@
-"""A proxy between one site and the coordinator that ends TLS on both sides and keeps what passes.
+"""A proxy between one site and the coordinator that ends TLS on both sides and records the traffic.
 
-It can, because the test has everybody's keys: towards the site it is the coordinator, towards the coordinator the site.
+This works because the test has all keys: to the site the proxy is the coordinator, to the coordinator it is the site.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ DATA, PADDED = 0, 8
 
 
 class RecordingProxy:
-    """Use as a context manager. `sent` and `received` hold the bytes of each connection, from the site and to it."""
+    """Use as a context manager. `sent` and `received` hold the bytes of each connection, from the site and to the site."""
 
     def __init__(self, coordinator_tls, site_tls, coordinator_port):
         self.sent, self.received, self.target = [], [], coordinator_port
@@ -80,7 +80,7 @@ class RecordingProxy:
 
 
 def bodies(connection):
-    """What the streams of one direction of an HTTP/2 connection carry: {stream: bytes}, without frames."""
+    """Returns the payload of the streams of one direction of an HTTP/2 connection: {stream: bytes}, without frames."""
     content, at, streams = bytes(connection), 0, {}
     if content.startswith(PREFACE):
         at = len(PREFACE)

@@ -4,7 +4,7 @@ import npz
 
 
 def write_sites(folder, sites, train=64, evaluation=32):
-    """Writes one .npz a site and returns {site: path}."""
+    """Writes one .npz for each site and returns {site: path}."""
     paths = {}
     for index, site in enumerate(sites):
         paths[site] = folder / f"{site}.npz"

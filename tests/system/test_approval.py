@@ -1,4 +1,4 @@
-"""People at the hospitals decide about jobs: what waits, what runs, what is refused, and how they are told."""
+"""People at the hospitals decide about jobs: which jobs wait, run or are refused, and how people learn of it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A job with an atlas: images of noise, whose structure lies at one place of the patient, which nothing but the atlas tells."""
+"""A job with an atlas. Its images are noise, with a structure at one place in the patient, which only the atlas reveals."""
 
 import hashlib
 import json
@@ -21,13 +21,13 @@ MODEL = {"layers": [convolution(4, 1), "relu", convolution(2, 1)], "input": [2, 
 
 
 def inside(affine, sides):
-    """Whether each voxel's centre lies in the structure."""
+    """Returns for each voxel whether its centre lies in the structure."""
     voxels = numpy.stack([*numpy.meshgrid(*[numpy.arange(side) for side in sides], indexing="ij"), numpy.ones(sides)], axis=-1)
     return numpy.linalg.norm((voxels @ affine.T)[..., :3] - MIDDLE, axis=-1) < RADIUS
 
 
 def drawn_affine(draw):
-    """Voxels of about 2 mm, with axes that are flipped and turned, around a place not far from the structure."""
+    """Draws an affine: voxels of about 2 mm, with axes that are flipped and rotated, around a place near the structure."""
     angle = numpy.radians(draw.uniform(-25, 25))
     turn = numpy.array([[numpy.cos(angle), -numpy.sin(angle), 0], [numpy.sin(angle), numpy.cos(angle), 0], [0, 0, 1]])
     linear = turn @ numpy.diag([draw.choice([-2.0, 2.0]), draw.choice([-2.2, 2.2]), draw.choice([-2.5, 2.5])])
@@ -89,7 +89,8 @@ class Atlas(unittest.TestCase):
             self.check_fine_tuning(consortium, daemons, atlas)
 
     def check_prediction(self, consortium, results, atlas):
-        """`predict` finds the structure in a new image with the atlas, and says what it lacks without, or with another."""
+        """Checks that `predict` finds the structure in a new image with the atlas, and names the problem without an atlas or with another
+        one."""
         images, affine = consortium.folder / "new", drawn_affine(random.Random(99))
         predictdata.write_nifti(images / "new.nii.gz", numpy.random.default_rng(9).normal(100, 10, SIDES).astype(numpy.float32), affine)
         preprocess = consortium.folder / "preprocess.yaml"
@@ -130,7 +131,7 @@ class Atlas(unittest.TestCase):
 
 
 def write_other(atlas, file):
-    """A map with one other value."""
+    """Writes a map with one different value."""
     changed = bytearray(atlas.read_bytes())
     changed[-1] ^= 1
     file.write_bytes(changed)

@@ -1,8 +1,8 @@
-"""A researcher's attack on one hospital, with an honest coordinator: jobs whose sums differ by that hospital alone.
+"""A researcher's attack on one hospital, with an honest coordinator: jobs whose sums differ only by that hospital.
 
-An audit read a hospital's confusion matrix exactly in this way: two jobs, one over four hospitals and one over three of them, that
-train from the same weights but for one flipped bit, at a learning rate that changes nothing. The difference of the two sums is the
-fourth hospital. The attack here is that program. It finds the truth where sums are plain, which shows that it works.
+An audit read a hospital's confusion matrix exactly in this way. It used two jobs, one over four hospitals and one over three of them. They
+train from the same weights except for one flipped bit, at a learning rate that changes nothing. The difference of the two sums is the
+fourth hospital. The attack here is that program. On plain sums it finds the truth, which shows that it works.
 """
 
 import json
@@ -43,7 +43,7 @@ def flip_a_bit(consortium, model):
 def attack(sums):
     """Returns a researcher's best estimate of west's confusion matrix from (sites, summed matrix) pairs.
 
-    Two sums whose sites differ by west give it exactly. Without such a pair a quarter of a sum over all four is what is left.
+    Two sums whose sites differ by west give it exactly. Without such a pair only a quarter of a sum over all four remains.
     """
     for more, larger in sums:
         for fewer, smaller in sums:
@@ -63,7 +63,7 @@ def error(estimate, truth):
 
 class TwoJobsASiteApart(unittest.TestCase):
     def plain(self):
-        """Carries the attack out on plain sums; returns west's true matrix, after checking that the attack finds it."""
+        """Runs the attack on plain sums. Checks that it finds west's true matrix, and returns this."""
         with Consortium(FOUR) as consortium:
             start(consortium)
 
@@ -80,7 +80,7 @@ class TwoJobsASiteApart(unittest.TestCase):
             return truth
 
     def roster_without_west(self, consortium):
-        """Makes the roster of a consortium that never had west, by the authority's own command."""
+        """Writes the roster of a consortium that never had west, with the authority's own command."""
         folder = consortium.folder / "three"
         shutil.copytree(consortium.folder / "ca", folder)
         described = folder / "consortium.yaml"
@@ -115,7 +115,7 @@ class TwoJobsASiteApart(unittest.TestCase):
             nearly = str(flip_a_bit(consortium, consortium.fetch(everybody["job_id"]) / "model.safetensors"))
             ask(THREE, initial_weights=nearly, federation={"sites": THREE})
             ask(THREE, initial_weights=nearly, roster=self.roster_without_west(consortium))
-            for fraction in (0.5, 0.75):  # two cohorts of one job's list; each draws whole groups, and there is one
+            for fraction in (0.5, 0.75):  # two cohorts of one job's list; each draws whole groups, and there is only one
                 ended = ask(FOUR, seed=int(100 * fraction), federation={"fraction": fraction})
                 self.assertEqual(ended["phase"], "finished", ended["detail"])
                 self.assertEqual(sorted(ended["history"][0]["contributed"]), FOUR)

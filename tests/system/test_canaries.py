@@ -1,5 +1,5 @@
-"""Texts, pixels and numbers of one hospital, west, are looked for in everything that leaves it: what its client sends, the
-coordinator's files and log, the other hospitals' logs, and what the researcher's command prints and fetches."""
+"""Searches everything that leaves one hospital, west, for its texts, pixels and numbers: what its client sends, the coordinator's files and
+log, the other hospitals' logs, and what the researcher's command prints and fetches."""
 
 import base64
 import contextlib
@@ -44,7 +44,7 @@ def spec_of(name, task, model, masked, **sections):
 
 
 class Search(unittest.TestCase):
-    """The search finds what it is there for."""
+    """Checks that the search finds what it is for."""
 
     def test_every_form_of_a_text_is_found_wherever_it_begins(self):
         for text in ("Quillfeather^Zebulon", "19370413", "rue du Chèvrefeuille 12"):
@@ -78,7 +78,7 @@ class Search(unittest.TestCase):
 
 
 class Leaves:
-    """A consortium whose hospitals reach the coordinator through proxies that keep what passes; west's data are full of canaries."""
+    """A consortium whose hospitals reach the coordinator through recording proxies. West's data are full of canaries."""
 
     def __init__(self, consortium):
         self.consortium, self.told, self.stack = consortium, {}, contextlib.ExitStack()
@@ -98,7 +98,7 @@ class Leaves:
         self.told[f"{name} {len(self.told)}"] = text.encode()
 
     def watch(self, job_id):
-        """Waits until the job has ended, and keeps everything that the researcher can read of it; returns its last status."""
+        """Waits until the job has ended, and keeps everything that the researcher can read about it. Returns its last status."""
         ended = self.consortium.wait_ended(job_id)
         self.hear("status", json.dumps(ended))
         for command in (["watch", job_id], ["watch", job_id, "--json"], ["jobs"], ["jobs", "--json"], ["sites"], ["sites", "--json"]):
@@ -111,7 +111,8 @@ class Leaves:
         return ended
 
     def everything(self):
-        """{where: bytes} of all that leaves west, grouped: what it sends, what others are sent, files, logs, and the researcher's."""
+        """Returns {where: bytes} of everything that leaves west, in groups: what it sends, what others receive, files, logs, and the
+        researcher's."""
         groups = {"west sends": self.proxies["west"].sent, "others receive": [kept for site in SITES[:3] for kept in self.proxies[site].received]}
         found = {}
         for group, connections in groups.items():
@@ -134,7 +135,7 @@ class Canary(unittest.TestCase):
                 yield leaves
 
     def assert_nothing_leaves(self, leaves, canaries):
-        """Fails where a canary is in something that leaves west, or the job's name isn't where it must be."""
+        """Fails if a canary is in something that leaves west, or if the job's name is missing where it must be."""
         everything, planted = leaves.everything(), Canaries({"job's name": PLANTED})
         for place in ("west sends, connection", "others receive, connection", "the coordinator's log", "the coordinator's state", "the log of east",
                       "the researcher's jobs", "the researcher's watch"):
@@ -144,7 +145,7 @@ class Canary(unittest.TestCase):
             self.assertEqual(canaries.found_in(content), [], where)
 
     def contact_sheet(self, leaves, description):
-        """Makes a contact sheet of west's, and returns parts of its bytes."""
+        """Writes a contact sheet at west, and returns parts of its bytes."""
         folder = leaves.consortium.folder / "west"
         (folder / "table.yaml").write_text(json.dumps(description))
         run("consilium-trainer", "inspect", folder / "table.yaml", "--sheet", folder / "sheet.png")
@@ -152,7 +153,7 @@ class Canary(unittest.TestCase):
         return {f"byte {at} of the contact sheet": sheet[at:at + 24] for at in range(100, len(sheet) - 24, len(sheet) // 8)}
 
     def own_numbers(self, leaves, spec, job_id):
-        """West's own loss on its test split, by its own trainer, as text and as bytes."""
+        """Returns west's own loss on its test split, computed by its own trainer, as text and as bytes."""
         folder = leaves.consortium.folder
         (folder / "evaluated.json").write_text(json.dumps(spec))
         model = leaves.consortium.fetch(job_id) / "model.safetensors"
@@ -172,7 +173,7 @@ class Canary(unittest.TestCase):
                 spec = spec_of(name, task, model, masked=True)
                 ended = leaves.watch(leaves.consortium.submit(spec))
                 self.assertEqual(ended["phase"], "finished", ended["detail"])
-                self.assertEqual(ended["history"][0]["test"]["examples"], 4 * 4)  # the sum is there
+                self.assertEqual(ended["history"][0]["test"]["examples"], 4 * 4)  # the sum is present
                 if task == "classification":
                     own, bytes_of_it = self.own_numbers(leaves, spec, ended["job_id"])
                     texts.update({f"{key} ({name})": value for key, value in own.items()})
@@ -180,7 +181,7 @@ class Canary(unittest.TestCase):
             self.assert_nothing_leaves(leaves, Canaries(texts, leaves.hospitals["west"].rows, exact))
 
     def write_broken(self, west):
-        """Data sets that west can't train on, or only in part: {name: (description, what its own log says)}."""
+        """Writes data sets that west can't train on, or only in part: {name: (description, text in its own log)}."""
         def cut(label):
             return west.png(label)[:90]
 
@@ -203,14 +204,14 @@ class Canary(unittest.TestCase):
         return broken
 
     def remove_files(self, leaves, job_id):
-        """Waits until the job trains, and removes west's images."""
+        """Waits until the job is training, and removes west's images."""
         leaves.consortium.wait_phase(job_id, "training", 1)
         west = leaves.hospitals["west"]
         for split, number, _ in west.items():
             (west.folder / "vanishing" / west.name(split, number, "png")).unlink()
 
     def kill_decoders(self, leaves, stopped):
-        """Kills the processes that decode west's images as often as they come."""
+        """Repeatedly kills the processes that decode west's images."""
         while not stopped.wait(0.01):
             for child in children_of(leaves.consortium.daemons["west"].pid):
                 if name_of(child) == "consilium-decode":
@@ -242,7 +243,7 @@ class Canary(unittest.TestCase):
                     finally:
                         stopped.set()
                     self.assertEqual(ended["phase"], "finished", ended["detail"])
-                    self.assertIn(said, leaves.consortium.daemons["west"].log[before:])  # the error came to pass
+                    self.assertIn(said, leaves.consortium.daemons["west"].log[before:])  # the error has occurred
             self.assert_nothing_leaves(leaves, Canaries(TEXTS, west.rows))
             self.assertIn("west: training failed: not_found; the site's log says why", leaves.consortium.daemons["coordinator"].log)
 

@@ -1,4 +1,4 @@
-"""What changes while a hospital's client runs: data that are replaced, linked or mounted anew."""
+"""Changes while a hospital's client runs: data that are replaced, linked or newly mounted."""
 
 import json
 import os
@@ -24,14 +24,14 @@ def write_idx(folder, seed, count=32):
 
 
 def write_npz(path, train):
-    """Writes a data set with so many training images."""
+    """Writes a data set with this many training images."""
     path.parent.mkdir(parents=True, exist_ok=True)
     npz.write(path, npz.dataset(*[npz.striped_images(count, 5) for count in (train, 16, 16)]))
     return path
 
 
 def examples(consortium, **sections):
-    """Runs a job of one round to its end, and returns how many training examples it had."""
+    """Runs a job of one round to its end, and returns its number of training examples."""
     ended = consortium.wait_ended(consortium.submit(job(federation={"rounds": 1, "minimum_sites": 1}, **sections)))
     assert ended["phase"] == "finished", ended["detail"] + "\n" + consortium.daemons["north"].log
     out = consortium.fetch(ended["job_id"])
@@ -81,7 +81,7 @@ class Links(unittest.TestCase):
 
 
 def may_mount():
-    """Whether this machine lets us have a mount namespace."""
+    """Returns whether this machine allows a mount namespace."""
     return subprocess.run(["unshare", *namespace(), "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True).returncode == 0
 
 
@@ -91,7 +91,7 @@ def namespace():
 
 @unittest.skipUnless(may_mount(), "no mount namespaces here")
 class Mounts(unittest.TestCase):
-    """The client runs in a mount namespace of its own, in which file systems come and go."""
+    """The client runs in a mount namespace of its own, in which file systems appear and disappear."""
 
     def start_site(self, consortium, data):
         file = consortium.configure_site("north", data)

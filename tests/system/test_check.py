@@ -1,4 +1,4 @@
-"""What --check says of a daemon's files: whatever would keep a masked job from running is an error, and the rest a warning."""
+"""Tests the report of --check about a daemon's files. Everything that would prevent a masked job is an error, and the rest a warning."""
 
 import json
 import os
@@ -15,7 +15,7 @@ SITES = ["east", "north", "south"]
 class Client(unittest.TestCase):
     def setUp(self):
         self.consortium = self.enterContext(Consortium(SITES, populations=population()))
-        self.consortium.port = 1  # nothing is connected to
+        self.consortium.port = 1  # the check connects to nothing
         self.data = write_sites(self.consortium.folder, ["north"])
         self.folder = self.consortium.folder / "north"
 
@@ -92,7 +92,7 @@ class Client(unittest.TestCase):
             folder.chmod(0o755)
         checked = self.check()
         self.assertIn("checked as the user 'nobody'", checked.stdout)
-        self.assertEqual(checked.returncode, 1)  # the key is root's
+        self.assertEqual(checked.returncode, 1)  # root owns the key
         self.assertIn("north.key", checked.stderr)
         self.assertEqual(list(state.iterdir()), [])
 

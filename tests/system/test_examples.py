@@ -1,4 +1,5 @@
-"""Each worked example, on small synthetic data: hospitals train together through real daemons, and the comparison comes out."""
+"""Runs each worked example on small synthetic data: hospitals train together through real daemons, and the comparison gives the expected
+result."""
 
 import json
 import pathlib

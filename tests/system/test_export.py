@@ -1,4 +1,4 @@
-"""Exported models compute elsewhere what the trainer's own network computes: ONNX in onnxruntime, safetensors in PyTorch."""
+"""Checks that exported models compute the same as the trainer's own network: ONNX in onnxruntime, safetensors in PyTorch."""
 
 import contextlib
 import functools
@@ -22,10 +22,10 @@ load_file = need("safetensors.numpy").load_file
 
 torch.set_num_threads(1)
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MOST_ERROR = 1e-4  # of an output, beside its size
+MOST_ERROR = 1e-4  # of an output, relative to its size
 
 COLOURS = {"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.25]}
-# Small models of each known name, with their tasks where they don't classify.
+# Small models of each known name, with their tasks unless they classify.
 KNOWN = {
     "fedavg_cnn": {"model": {"name": "fedavg_cnn", "input": [1, 28, 28], "classes": 10}, "data": {"normalize": {"mean": 0.3, "std": 0.4}}},
     "mlp_2nn": {"model": {"name": "mlp_2nn", "input": [60], "classes": 10}, "data": {"normalize": {"mean": 0.3, "std": 0.4}}},
@@ -49,7 +49,7 @@ def conv(channels, kernel=3, **keys):
     return {"conv": {"channels": channels, "kernel": kernel, **keys}, **named}
 
 
-# Layers that no known model has, or has in one form alone, in pictures and volumes.
+# Layers that no known model has, or only in one form, in pictures and volumes.
 LAYERS = {
     "pictures": {"layers": [conv(8, [3, 5], stride=[1, 2], padding=[1, 2], name="first"), {"groupnorm": 4}, "relu", {"maxpool": {"kernel": 3, "stride": 2, "padding": 1}},
                             conv(8, padding="same", bias=False, name="shared"), {"instancenorm": {}}, conv(8, padding="same", bias=False, weights="shared"),
@@ -64,7 +64,7 @@ LAYERS = {
                            {"upsample_like": {}, "from": ["small", "2"], "name": "alike"}, {"add": {}, "from": ["smooth", "copied", "grown", "alike"]}, {"instancenorm": {}},
                            {"basic_block": {"channels": 4}}, {"avgpool": [1, 2, 2]}, "batchnorm", "global_avgpool", {"dropout": 0.1}, {"linear": 2}],
                 "input": [1, 4, 16, 16], "classes": 2},
-    # Of 2 to 82, the nearest positions differ with the order of rounding.
+    # From 2 to 82, the nearest positions depend on the order of rounding.
     "ratios": {"layers": [conv(2, 41, stride=41, name="corners"), {"upsample_like": {}, "from": ["corners", "input"]}, conv(3, 1, name="map")],
                "input": [1, 82, 82], "classes": 3},
     "constant output": {"layers": [conv(4, padding="same"), {"dropout": 0.5}], "input": [1, 8, 8], "classes": 4},
@@ -72,7 +72,7 @@ LAYERS = {
 
 
 def run_onnx(file):
-    """Opens a file in onnxruntime, on one thread: where every core is busy, threads that wait for each other take minutes."""
+    """Opens a file in onnxruntime, on one thread: if every core is busy, threads that wait for each other take minutes."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
@@ -80,7 +80,7 @@ def run_onnx(file):
 
 @functools.lru_cache(maxsize=None)
 def page_modules():
-    """What the Python code of docs/researcher/models.md defines."""
+    """Returns the definitions of the Python code in docs/researcher/models.md."""
     names = {}
     for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs/researcher/models.md").read_text(), re.S)[:2]:
         exec(block, names)
@@ -93,7 +93,7 @@ class Exported(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
     def run_network(self, sections):
-        """Has the trainer's network compute a job's model with made-up weights; returns the images and what it makes of them."""
+        """Has the trainer's network compute a job's model with invented weights. Returns the images and the network's outputs."""
         spec = job(federation={"rounds": 1})
         del spec["data"]["normalize"], spec["model"]
         for section, value in sections.items():
@@ -146,7 +146,7 @@ class Exported(unittest.TestCase):
         self.assertEqual(session.get_outputs()[1].shape, ["N", 4, 9, 13])
 
     def torch_outputs(self, module, images, mean, deviation, compute=None):
-        """Loads the exported file with every key, and computes what the module (or `compute`) makes of normalised images."""
+        """Loads the exported file with every key, and returns the outputs of the module (or of `compute`) for normalised images."""
         module.load_state_dict(need("safetensors.torch").load_file(self.export("safetensors")), strict=True)
         module.eval()
         shape = (1, -1, *[1] * (images.ndim - 2))
@@ -199,7 +199,7 @@ class Exported(unittest.TestCase):
         accuracy = numpy.mean(logits.argmax(1) == numpy.asarray(labels))
         self.assertGreater(accuracy, 0.6)
         self.assertAlmostEqual(accuracy, report["rounds"][-1]["test"]["accuracy"], places=6)
-        # What the graph does itself makes a difference that this would notice.
+        # The effect of the graph's own steps is large enough for this test to notice.
         (twice,) = session.run(["logits"], {"image": (images - 0.5) / 0.5})
         self.assertGreater(numpy.abs(twice - logits).max(), 0.01)
         said = session.get_modelmeta().custom_metadata_map
@@ -210,7 +210,7 @@ class Exported(unittest.TestCase):
     def test_the_command_refuses_what_it_should(self):
         results, _ = self.simulate()
         export = lambda *arguments: run("consilium", "export", *arguments, check=False, cwd=self.folder)
-        done = export("results", "--format", "safetensors")  # named after the job, where no file is named
+        done = export("results", "--format", "safetensors")  # named after the job, because no file is named
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("stripes.safetensors: the model of stripes after round 2", done.stdout)
         file = self.folder / "stripes.safetensors"

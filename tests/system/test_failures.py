@@ -1,4 +1,4 @@
-"""Trainers that crash, run out of memory, return nonsense or try to break out: the round goes on without them, and says so."""
+"""Trainers that crash, run out of memory, return nonsense or try to break out. The round continues without them, and reports it."""
 
 import contextlib
 import json
@@ -23,11 +23,11 @@ class Failures(unittest.TestCase):
             resource.prlimit(coordinator.pid, resource.RLIMIT_NOFILE, (256, 256))
             silent = [socket.create_connection(("127.0.0.1", consortium.port)) for _ in range(320)]
             coordinator.wait_for_log("connections were closed, over which nothing had arrived")
-            self.assertEqual(consortium.connected_sites(), ["north"])  # asked beside the silent connections
+            self.assertEqual(consortium.connected_sites(), ["north"])  # a request beside the silent connections
             half = [socket.create_connection(("127.0.0.1", consortium.port)) for _ in range(320)]
             for connection in half:
                 with contextlib.suppress(OSError):
-                    connection.sendall(b"\x16\x03\x01\x02\x00")  # the beginning of a TLS handshake, which never goes on
+                    connection.sendall(b"\x16\x03\x01\x02\x00")  # the beginning of a TLS handshake that never continues
             self.assertIsNone(coordinator.process.poll())
             for connection in silent + half:
                 connection.close()
@@ -36,7 +36,7 @@ class Failures(unittest.TestCase):
             self.assertEqual(consortium.wait_ended(consortium.submit(job()))["phase"], "finished")
 
     def test_no_line_of_grpcs_own_form_is_printed(self):
-        """A program that answers with something else than TLS, and one that is silent, in place of the coordinator."""
+        """In place of the coordinator, a program that doesn't answer with TLS, and one that is silent."""
         with Consortium(["north"]) as consortium, socket.create_server(("127.0.0.1", 0)) as stranger:
             consortium.port = stranger.getsockname()[1]
             data = write_sites(consortium.folder, ["north"])

@@ -1,4 +1,4 @@
-"""Four hospitals train one model together, and what happens when some of them come, go or say no."""
+"""Four hospitals train one model together, while some of them join, leave or decline."""
 
 import json
 import unittest

@@ -1,4 +1,4 @@
-"""Mode masked: sums over whole groups of hospitals, which sites check and sign; who is missed, and what is never seen."""
+"""Mode masked: sums over whole groups of hospitals, which sites check and sign. Which absences matter, and what nobody ever sees."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ TWO_GROUPS = [["a1", "a2", "a3", "a4"], ["b1", "b2", "b3", "b4"]]
 
 
 def short_job(**sections):
-    """A job file without any key of its own about privacy, and with rounds that take a moment."""
+    """Returns a job file without any key of its own about privacy, with short rounds."""
     spec = job(masked=True, **{"training": {"local_epochs": 30}, **sections})
     del spec["privacy"]
     return spec
@@ -56,7 +56,7 @@ class UnfitData(unittest.TestCase):
             for other in ("coordinator", *FOUR[:3]):
                 self.assertNotRegex(consortium.daemons[other].log, r"\b66 training")
             given = json.loads(consortium.at_site("east", "releases", "--json").stdout)["releases"]
-            self.assertLessEqual({one["kind"] for one in given}, {"census"})  # a vector that was masked for a sum that never was
+            self.assertLessEqual({one["kind"] for one in given}, {"census"})  # a vector that was masked for a sum that was never completed
 
     def test_a_result_that_is_no_number_ends_the_job_and_only_the_site_itself_knows_whose_it_was(self):
         with Consortium(FOUR, populations=population()) as consortium:
@@ -78,7 +78,7 @@ class UnfitData(unittest.TestCase):
                     self.assertNotIn("west", line)
 
 class OneGroup(unittest.TestCase):
-    """One consortium, a job in each test. Whoever dies, the model is that of an undisturbed simulation."""
+    """One consortium, with a job in each test. Whichever process dies, the model is that of an undisturbed simulation."""
 
     @classmethod
     def setUpClass(cls):
@@ -108,7 +108,7 @@ class OneGroup(unittest.TestCase):
             self.assertNotIn("sites", entry["test"])
 
     def given(self, site, job_id):
-        """The kinds and rounds of the sums of a job that a site lists; where a sum was begun twice, it stands there twice."""
+        """Returns the kinds and rounds of the sums of a job that a site lists. A sum that was started twice appears twice."""
         listed = [one for one in json.loads(self.consortium.at_site(site, "releases", "--json").stdout)["releases"] if one["job_id"] == job_id]
         for one in listed:
             self.assertEqual({key: one[key] for key in ("population", "researcher", "group")}, {"population": "chest", "researcher": "ada", "group": 0})
@@ -135,13 +135,13 @@ class OneGroup(unittest.TestCase):
 
     @contextlib.contextmanager
     def all_but(self, site, job_id):
-        """Has all vectors of a round come but this site's, whose trainer is halted meanwhile."""
+        """Lets all vectors of a round arrive except this site's, whose trainer is halted meanwhile."""
         with contextlib.ExitStack() as stack:
             def caught():
                 self.consortium.wait_phase(job_id, "training", 1)
                 with contextlib.ExitStack() as trial:
                     trial.enter_context(halted(self.consortium.trainer_of(site)))
-                    seen = []  # what the site's client had still to send when its trainer was halted comes meanwhile
+                    seen = []  # data that the site's client still had to send when its trainer was halted arrive meanwhile
 
                     def others_are_in():
                         now = self.consortium.status(job_id)
@@ -185,13 +185,13 @@ class OneGroup(unittest.TestCase):
                     stopped.enter_context(halted(west.pid))
                     north.enter_context(halted(self.consortium.daemons["north"].pid))
                 wait_detail(self.consortium, job_id, "sites check the total; signatures of north, west are missing")
-                with halted(self.consortium.daemons["coordinator"].pid):  # which keeps the total from west
+                with halted(self.consortium.daemons["coordinator"].pid):  # so west doesn't receive the total
                     state = self.consortium.folder / "west" / "state"
                     written = self.ledger_times(state)
                     stopped.close()
                     eventually(lambda: self.ledger_times(state) != written, "west has recorded which total it checks")
                     west.kill()
-            self.restart("west")  # of four signatures three are needed, so that of west is one of them
+            self.restart("west")  # three of four signatures are needed, so west's is one of them
             eventually(lambda: self.consortium.status(job_id)["round"] == before + 1, "the round is committed with west's signature")
         self.assert_undisturbed(job_id)
 
@@ -221,7 +221,7 @@ class OneGroup(unittest.TestCase):
 
 
 class TwoGroups(unittest.TestCase):
-    """Eight hospitals in two groups, a job in each test."""
+    """Eight hospitals in two groups, with a job in each test."""
 
     @classmethod
     def setUpClass(cls):

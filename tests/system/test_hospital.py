@@ -1,4 +1,5 @@
-"""A hospital's day in mode masked, by the commands of docs/hospital-it: enrolment, the roster, approval, and what left; and what is declined."""
+"""A hospital's day in mode masked, by the commands of docs/hospital-it: enrolment, the roster, approval, the list of what left, and
+declined jobs."""
 
 import json
 import os
@@ -23,7 +24,7 @@ def masked_job(**sections):
 
 
 def commands_of(page):
-    """Every line of the page's shell examples."""
+    """Returns every line of the page's shell examples."""
     return [line.split("#")[0].strip() for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.S) for line in block.splitlines() if line.strip()]
 
 
@@ -43,7 +44,7 @@ def wait_state(consortium, site, job_id, state):
 
 
 class Shared(unittest.TestCase):
-    """One consortium, a job in each test."""
+    """One consortium, with a job in each test."""
 
     approving = True
 
@@ -95,14 +96,14 @@ class Declined(Shared):
         self.assertEqual(ended["phase"], "failed")
         keys = dict(re.findall(r"(east|north|south|west): declined: (\w+)", ended["detail"]))
         self.assertTrue(keys, ended["detail"])
-        self.assertEqual(set(keys.values()), {"roster"})  # the key alone
+        self.assertEqual(set(keys.values()), {"roster"})  # only the key
         for site in FOUR:
             consortium.daemons[site].wait_for_log("declined job")
             self.assertRegex(consortium.daemons[site].log, r"declined job .*'chest'.*masked")
 
     def test_a_job_is_its_researchers_and_of_these_hospitals(self):
         consortium = self.consortium
-        consortium.certify("researcher", "eve")  # who isn't on the hospitals' roster
+        consortium.certify("researcher", "eve")  # the hospitals' roster doesn't list eve
         shutil.copy(consortium.make_roster(), consortium.folder / "eve" / "roster.yaml")
         file = consortium.folder / "job.yaml"
         file.write_text(json.dumps(masked_job()))
@@ -112,7 +113,7 @@ class Declined(Shared):
         self.assertRegex(ended["detail"], "(east|north|south|west):? declined: signature")
         eventually(lambda: any("eve" in consortium.daemons[site].log for site in FOUR), "a hospital's log names who asked")
 
-        # A roster in which one hospital has another name: the others' clients know no such hospital.
+        # A roster in which one hospital has another name. The other clients know no such hospital.
         text = consortium.roster.read_text()
         other = consortium.folder / "renamed.yaml"
         other.write_text(text.replace('"west"', '"zest"'))
@@ -128,7 +129,7 @@ class Hospital(unittest.TestCase):
             east = consortium.daemons["east"]
             declined = consortium.wait_ended(consortium.submit(masked_job(federation={"rounds": 3})))
             self.assertIn("declined: max_rounds", declined["detail"])
-            for site in FOUR:  # by SIGHUP at one, on the change at the others
+            for site in FOUR:  # by SIGHUP at one site, on the file's change at the others
                 (consortium.folder / site / "policy.yaml").write_text(POLICY)
             os.kill(east.pid, signal.SIGHUP)
             for site in FOUR:
@@ -142,7 +143,7 @@ class Hospital(unittest.TestCase):
             self.assertEqual(ended["phase"], "finished", ended["detail"])
 
     def test_a_day_as_the_page_tells_it(self):
-        """Types each command of approving.md, in its order, at the hospital north."""
+        """Types each command of approving.md, in order, at the hospital north."""
         with Consortium(FOUR, populations=population(), approving=False) as consortium:
             data = write_sites(consortium.folder, FOUR)
             consortium.start_coordinator()
@@ -160,18 +161,18 @@ class Hospital(unittest.TestCase):
                     out = consortium.folder / "again"
                     answers["enroll"] = run(*[str(out) if word == "/etc/consilium" else word for word in words]).stdout
                     continue
-                if words[1] == "jobs" and "approve" not in answers:  # the client runs now, and a job comes
+                if words[1] == "jobs" and "approve" not in answers:  # the client runs now, and a job arrives
                     consortium.start_site("north", {"chest": data["north"]})
                     consortium.wait_connected()
                     job_id = consortium.submit(masked_job(name="chest-xray", federation={"rounds": 3}))
                     self.assertEqual(job_id, "chest-xray-1")
                     wait_state(consortium, "north", job_id, "waits")
-                if words[1] == "decline":  # another job than the one that was approved
+                if words[1] == "decline":  # a job other than the approved one
                     self.assertEqual(consortium.wait_ended("chest-xray-1")["phase"], "finished")
                     second = consortium.submit(masked_job(name="chest-xray", seed=8))
                     self.assertEqual(second, words[2])
                     wait_state(consortium, "north", second, "waits")
-                if words[1] == "approve":  # the page's digest is another one
+                if words[1] == "approve":  # the page has a different digest
                     self.assertEqual(words[2:], ["3f0c9a7e51b2d8407c6a0e9d24b1f3587e60a9c2d4f8b1353a7c9e0d6b2f4a18", "ada"])
                     self.assertRegex(answers["show"], rf"to approve +consilium-client approve [0-9a-f]{{64}} ada --config {re.escape(str(config))}\n")
                     words[2] = re.search(r"approve ([0-9a-f]{64})", answers["show"])[1]

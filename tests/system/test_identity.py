@@ -1,4 +1,4 @@
-"""Who may connect: certificates of the right root and role alone, and a refusal is in the log before any work."""
+"""Checks the right to connect: only certificates of the right root and role, and a refusal is in the log before any work."""
 
 import subprocess
 import unittest
@@ -9,13 +9,14 @@ from sitedata import write_sites
 
 class Identity(unittest.TestCase):
     def knock(self, consortium, folder, key):
-        """Opens a TLS connection with a certificate, as OpenSSL does it, and closes it again."""
+        """Opens a TLS connection with a certificate, through OpenSSL, and closes it again."""
         subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{consortium.port}", "-tls1_3", "-alpn", "h2",
                         "-CAfile", consortium.folder / "ca" / "root.pem", "-cert", folder / "certificate.pem", "-key", folder / key],
                        input=b"", capture_output=True, timeout=20)
 
     def assert_refused(self, consortium, folder, *words):
-        """The coordinator refuses the certificate in the handshake, and says why; our own client doesn't even try."""
+        """Checks that the coordinator refuses the certificate in the handshake and states the reason, and that our own client doesn't even
+        try."""
         coordinator = consortium.daemons["coordinator"]
         self.knock(consortium, folder, "east.key")
         for word in ("refused", *words):

@@ -1,4 +1,4 @@
-"""Folders of image files through real daemons: a masked job on them gives the model that the same pixels give as arrays."""
+"""Folders of image files through real daemons: a masked job on them gives the same model as the same pixels in arrays."""
 
 import json
 import unittest
@@ -13,7 +13,7 @@ SPLITS = {"train": (64, 100), "val": (32, 200), "test": (32, 300)}
 
 
 def write_images(folder, site):
-    """Writes a site's images as folder/SPLIT/CLASS/NUMBER.png, and the same in the same order as arrays; returns both paths."""
+    """Writes a site's images as folder/SPLIT/CLASS/NUMBER.png, and the same images in the same order as arrays. Returns both paths."""
     arrays = {}
     for split, (count, seed) in SPLITS.items():
         images, labels = npz.striped_images(count, seed + SITES.index(site))
@@ -33,13 +33,13 @@ def image_folder(folder):
 
 class Images(unittest.TestCase):
     def start(self, consortium):
-        """Starts the coordinator, writes the data; returns {site: (folder of images, arrays)}."""
+        """Starts the coordinator and writes the data. Returns {site: (folder of images, arrays)}."""
         (consortium.folder / "data").mkdir()
         consortium.start_coordinator()
         return {site: write_images(consortium.folder / "data", site) for site in SITES}
 
     def run_job(self, consortium, spec, described):
-        """Runs a job over the sites' data as described; returns its last status."""
+        """Runs a job over the sites' data with this description. Returns its last status."""
         for site in SITES:
             consortium.start_site(site, {"chest": described[site]})
         consortium.wait_connected()
@@ -70,7 +70,7 @@ class Images(unittest.TestCase):
 
     def test_check_data_reads_the_images_that_client_yaml_describes(self):
         with Consortium(["north"]) as consortium:
-            consortium.port = 1  # nothing is connected to
+            consortium.port = 1  # the check connects to nothing
             (consortium.folder / "data").mkdir()
             images, arrays = write_images(consortium.folder / "data", "north")
             (images / "train" / CLASSES[0] / "broken.png").write_bytes(b"no image")

@@ -45,7 +45,7 @@ class Jobs(unittest.TestCase):
             data = write_sites(consortium.folder, SITES)
             for researcher in ("grace", "eve"):
                 consortium.certify("researcher", researcher)
-            consortium.hand_out_rosters()  # with the two, whose jobs the sites would decline otherwise
+            consortium.hand_out_rosters()  # with the two sites' rosters, because sites decline their jobs otherwise
             consortium.start_coordinator()
             for site in ("east", "north"):
                 consortium.start_site(site, {"chest": data[site]}, policy=POLICY.replace("[ada]", "[ada, grace]"))
@@ -58,7 +58,7 @@ class Jobs(unittest.TestCase):
             consortium.start_site("west", {"chest": data["west"]})
             self.assertEqual(consortium.wait_ended(waits)["phase"], "finished")
 
-            # Who may see what: ada's job is hers and grace's; grace's job is hers alone.
+            # Access: ada's job is visible to her and grace, grace's job only to her.
             mine, theirs = (next(entry for entry in consortium.query("jobs") if entry["job_id"] == job_id) for job_id in (waits, works))
             self.assertEqual((mine["researcher"], theirs["researcher"]), ("ada", "grace"))
             self.assertTrue(mine["model"] and mine["history"])
@@ -84,7 +84,7 @@ class Jobs(unittest.TestCase):
             self.assertIn(f"holds the model and report of {waits}, which would be lost", refused.stderr)
             self.assertEqual((consortium.folder / "read" / "model.safetensors").read_bytes(), kept)
 
-            # Blobs go with the jobs that need them.
+            # Blobs are removed with the jobs that need them.
             blobs = consortium.folder / "coordinator" / "state" / "blobs"
             self.assertEqual(len(list(blobs.iterdir())), 2)
             consortium.command("remove", waits)
@@ -109,7 +109,7 @@ class Jobs(unittest.TestCase):
             cohorts = [tuple(entry["cohort"]) for entry in ended["history"]]
             self.assertTrue(all(len(cohort) == 2 for cohort in cohorts), cohorts)
             self.assertGreater(len(set(cohorts)), 1)
-            # Every site evaluates, sampled or not.
+            # Every site evaluates, whether drawn or not.
             self.assertEqual([entry["test"]["examples"] for entry in ended["history"] if entry.get("test")], [4 * 32, 4 * 32])
 
     def test_a_changed_data_file_is_read_again_for_the_next_job(self):
@@ -123,7 +123,7 @@ class Jobs(unittest.TestCase):
             self.assertEqual(self.examples(consortium, seed=2), 48)
 
     def examples(self, consortium, seed):
-        """How many examples a new job evaluates on."""
+        """Returns the number of examples that a new job evaluates on."""
         ended = consortium.wait_ended(consortium.submit(job(federation={"rounds": 1}, seed=seed)))
         self.assertEqual(ended["phase"], "finished", ended["detail"])
         return ended["history"][0]["test"]["examples"]

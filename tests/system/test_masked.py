@@ -1,4 +1,4 @@
-"""Masked jobs by real daemons: who may be missing at which step, what is refused, and what the coordinator never holds."""
+"""Masked jobs by real daemons: which sites can be missing at which step, what is refused, and what the coordinator never holds."""
 
 import contextlib
 import json
@@ -14,18 +14,18 @@ from sitedata import write_sites
 FOUR = ["east", "north", "south", "west"]
 FIVE = ["centre", *FOUR]
 MODEL = {"layers": ["flatten", {"linear": 2}], "input": [1, 28, 28], "classes": 2}
-LIMIT = 5.0  # seconds in which a daemon stops
+LIMIT = 5.0  # seconds within which a daemon must stop
 
 
 def masked_job(sites, federation=None, **sections):
-    """A small masked job of these sites, one of which may collude: of five, four must stay."""
+    """Returns a small masked job of these sites, one of which may collude: of five sites, four must stay."""
     federation = {"rounds": 2, "sites": sites, "minimum_sites": 3, "quorum": 0.75 if len(sites) == 4 else 0.8, "deadline": "60s",
                   **(federation or {})}
     return job(masked=True, **{"model": MODEL, "federation": federation, "privacy": {"colluding_sites": 1}, **sections})
 
 
 def start(consortium, *sites, train=64, slow=None):
-    """Starts the coordinator and these sites (or all); returns where the data of all lies. A slow site has a hundred times as much."""
+    """Starts the coordinator and these sites (or all). Returns the paths of the data of all. A slow site has a hundred times as much data."""
     data = write_sites(consortium.folder, consortium.sites, train=train)
     if slow:
         (consortium.folder / "much").mkdir()
@@ -38,7 +38,7 @@ def start(consortium, *sites, train=64, slow=None):
 
 
 class InEitherMode:
-    """What holds of sums over whole groups (mode masked) and of sums over those that stay (mode masked-threshold)."""
+    """Properties of sums over whole groups (mode masked) and of sums over the sites that stay (mode masked-threshold)."""
 
     populations = None  # of the consortium; without them the mode is masked-threshold
 
@@ -90,7 +90,7 @@ class InEitherMode:
             self.assert_finished(consortium.wait_ended(job_id))
             report = consortium.fetch(job_id) / "report.json"
             examples = json.loads(report.read_text())["rounds"][0]["test"]["examples"]
-            self.assertEqual(examples, 3 * 32 + sum(rare["test"]))  # the sum is there
+            self.assertEqual(examples, 3 * 32 + sum(rare["test"]))  # the sum is present
 
             told = [consortium.command("jobs", "--json").stdout, consortium.command("watch", job_id, "--json", check=False).stdout,
                     report.read_text()]
@@ -98,7 +98,7 @@ class InEitherMode:
             files += [consortium.daemons[site].log_file for site in FOUR[:3]]
             self.assertGreater(len(files), 3)
             for source, content in [*((str(file), file.read_bytes()) for file in files), *(("command", text.encode()) for text in told)]:
-                # A cell of the federation's confusion matrix is a sum over four sites and may have any value, a canary's too.
+                # A cell of the federation's confusion matrix is a sum over four sites and can have any value, even a canary's.
                 content = re.sub(rb'"(confusion|counts)":\s*\[[^\]]*\]', b"", content)
                 for canary in canaries:
                     as_text = re.search(rb"(?<![0-9A-Za-z.:])%d(?![0-9A-Za-z])" % canary, content)
@@ -156,7 +156,7 @@ class OverThoseThatStay(InEitherMode, unittest.TestCase):
     # A site is killed at a step; of five, four remain.
 
     def in_census(self, consortium, halted_site):
-        """All but the centre have accepted the job; `halted_site` is silent, and the centre comes: the census opens."""
+        """All sites but the centre have accepted the job; `halted_site` is silent. Then the centre comes, and the census opens."""
         data = start(consortium, *FOUR)
         job_id = consortium.submit(masked_job(FIVE))
         for site in FOUR:
@@ -199,21 +199,21 @@ class OverThoseThatStay(InEitherMode, unittest.TestCase):
     def test_a_site_killed_while_it_uploads_is_missed(self):
         with Consortium(FIVE) as consortium:
             start(consortium)
-            large = {**MODEL, "layers": ["flatten", {"linear": 4000}, "relu", {"linear": 2}]}  # more than the network holds
+            large = {**MODEL, "layers": ["flatten", {"linear": 4000}, "relu", {"linear": 2}]}  # more than the network's buffers hold
             job_id = consortium.submit(masked_job(FIVE, {"rounds": 1}, model=large, evaluation={"every": 0}))
             consortium.wait_phase(job_id, "training", 1)
             state = consortium.folder / "west" / "state"
             with contextlib.ExitStack() as coordinator:
                 with halted(consortium.trainer_of("west")):
                     eventually(lambda: list((state / "models").iterdir()), "west fetches the model")
-                    time.sleep(1)  # it has the model and agrees on keys, and can't end its training
+                    time.sleep(1)  # the site has the model and agrees on keys, but can't finish its training
                     coordinator.enter_context(halted(consortium.daemons["coordinator"].pid))
                 eventually(lambda: list((state / "vectors").glob("*.masked")), "west has begun to send its vector")
                 consortium.daemons["west"].kill()
             self.assert_goes_on_with_four(consortium, job_id)
 
     def kill_after_upload(self, consortium, *victims, rounds=2, deadline="60s"):
-        """Kills sites whose vectors the coordinator has, while east still trains; the survivors' list will name them."""
+        """Kills sites whose vectors the coordinator has, while east is still training. The survivors' list will name them."""
         job_id = consortium.submit(masked_job(FIVE, {"rounds": rounds, "deadline": deadline}, training={"local_epochs": 20}))
         consortium.wait_phase(job_id, "training", 1)
         trainer = consortium.trainer_of("east")
@@ -235,7 +235,7 @@ class OverThoseThatStay(InEitherMode, unittest.TestCase):
             ended = consortium.wait_ended(job_id)
             self.assert_finished(ended)
             self.assertEqual([sorted(entry["contributed"]) for entry in ended["history"]], [FIVE] * 3)
-            # Its ledger still knows the members: it evaluates with the others.
+            # Its ledger still knows the members, so it evaluates with the others.
             self.assertEqual(ended["history"][-1]["test"]["examples"], 5 * 32)
 
     def test_too_few_left_after_their_uploads_end_the_job_with_the_reason(self):

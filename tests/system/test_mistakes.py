@@ -1,4 +1,4 @@
-"""The mistakes that people make in their first days, through real programs: each is told in words, with the next step, and nothing is lost."""
+"""People's mistakes in their first days, through real programs. Each gets an error message with the next step, and nothing is lost."""
 
 import json
 import os
@@ -119,7 +119,7 @@ class Mistakes(unittest.TestCase):
             another = consortium.at_site("north", "approve", digest, "grace", check=False)
             self.assertEqual(another.returncode, 1)
             self.assertIn("was submitted by ada, not by 'grace'", another.stderr)
-            # The last line of show is the command, with the configuration that was named.
+            # The last line of show is the command, with the named configuration.
             last = consortium.at_site("north", "show", job_id).stdout.splitlines()[-1].split("consilium-client ")[1].split()
             self.assertIn("Approved job", run("consilium-client", *last).stdout)
             self.assertEqual(consortium.wait_ended(job_id)["phase"], "finished")

@@ -1,4 +1,4 @@
-"""The known models of each task through real daemons, masked, on small data: `simulate` gives the same bytes."""
+"""The known models of each task through real daemons, masked, on small data. `simulate` gives the same bytes."""
 
 import json
 import random
@@ -14,7 +14,7 @@ DEPTH = 4
 
 
 def write_arrays(file, seed, shape):
-    """Noise, brighter where the class is 1, as an .npz of pictures or volumes."""
+    """Writes noise, brighter if the class is 1, as an .npz of pictures or volumes."""
     draw, arrays = random.Random(seed), []
     for count in SPLITS.values():
         labels = [number % 2 for number in range(count)]
@@ -29,7 +29,8 @@ def write_arrays(file, seed, shape):
 
 class Models(unittest.TestCase):
     def train(self, task, model, write):
-        """Trains a masked job of one round on what `write(folder, site, seed)` describes, and again in `simulate`; returns the metrics."""
+        """Trains a masked job of one round on the data that `write(folder, site, seed)` describes, and again in `simulate`. Returns the
+        metrics."""
         with Consortium(SITES, populations=population()) as consortium:
             consortium.start_coordinator()
             for seed, site in enumerate(SITES):

@@ -1,4 +1,4 @@
-"""A federation's model, fine-tuned at one site and compared with what it was."""
+"""Fine-tunes a federation's model at one site and compares it with the original."""
 
 import json
 import pathlib
@@ -12,7 +12,7 @@ from test_reproducibility import tensors
 
 
 def rotated(images):
-    """What the other sites' pictures look like from the side: rows become columns, so that a federation's model is wrong here."""
+    """Returns the other sites' pictures with rows turned into columns, so that a federation's model is wrong here."""
     return [bytes(image[x * 28 + y] for y in range(28) for x in range(28)) for image in images]
 
 

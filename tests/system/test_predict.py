@@ -1,4 +1,4 @@
-"""consilium-trainer predict: what a hospital gets for its own images from a federation's model, read by other people's tools."""
+"""Tests consilium-trainer predict: the files that a hospital gets for its own images from a federation's model, read by other programs."""
 
 import csv
 import itertools
@@ -36,7 +36,7 @@ def predict(*arguments, check=True, code=0):
 
 
 def rows_of(table):
-    """The rows of a CSV file, each by the names of its columns."""
+    """Returns the rows of a CSV file, each by the names of its columns."""
     return list(csv.DictReader(table.read_text().splitlines()))
 
 
@@ -52,7 +52,7 @@ class Prediction(unittest.TestCase):
 
     @classmethod
     def simulate(cls, spec, sites):
-        """Runs a federation over the sites' data sets, {name: description}; returns the folder of its results."""
+        """Runs a federation over the sites' data sets, {name: description}. Returns the folder of its results."""
         folder = cls.new("federation")
         (folder / "data").mkdir()
         for site, description in sites.items():
@@ -63,7 +63,7 @@ class Prediction(unittest.TestCase):
 
     @classmethod
     def train(cls, spec, description, epochs):
-        """Trains at one site alone; returns the model and the job's file."""
+        """Trains at one site alone. Returns the model and the job's file."""
         folder = cls.new("alone")
         (folder / "job.yaml").write_text(json.dumps(spec))
         (folder / "data.yaml").write_text(json.dumps(description))
@@ -73,7 +73,7 @@ class Prediction(unittest.TestCase):
 
 
     def check_by_dicom3tools(self, file):
-        """Asks dciodvfy, where it is installed, whether an object is what the standard says."""
+        """If dciodvfy is installed, checks with it that an object complies with the standard."""
         if os.environ.get("CONSILIUM_TEST_PACKAGES") == "required":
             self.assertTrue(shutil.which("dciodvfy"), "dciodvfy is missing; scripts/setup --tests installs Debian's dicom3tools")
         if shutil.which("dciodvfy"):
@@ -90,7 +90,7 @@ def task_job(task, model, rounds=2, **training):
 
 
 def parts_of(mask):
-    """Counts the parts of a picture's mask whose pixels touch, at a corner too."""
+    """Counts the connected parts of a picture's mask; corners connect."""
     left, parts = {tuple(place) for place in numpy.argwhere(mask)}, 0
     while left:
         parts, todo = parts + 1, [left.pop()]
@@ -103,10 +103,11 @@ def parts_of(mask):
 
 
 class SameAsEvaluation(Prediction):
-    """Metrics that are computed from the predictions are those of the federation's own evaluation."""
+    """Metrics computed from the predictions equal those of the federation's own evaluation."""
 
     def federation(self, task, model, labels, preprocess=None, **settings):
-        """Trains a federation over pictures; returns the last round's evaluation of the test split, and what was predicted for its files, site by site."""
+        """Trains a federation over pictures. Returns the last round's evaluation of the test split, and the predictions for its files, site
+        by site."""
         sites = {site: described(write_site(self.new("site") / site, seed), preprocess, **labels) for seed, site in enumerate(SITES)}
         results = self.simulate(task_job(task, model, **settings), sites)
         predicted = {}
@@ -135,7 +136,7 @@ class SameAsEvaluation(Prediction):
         self.assertAlmostEqual(sum(right) / len(right), test["accuracy"], places=9)
 
     def overlap_of(self, predicted):
-        """Pixels of each class that are right, that were predicted, and that are true, over all sites, as reports have them."""
+        """Returns the correct, predicted and true pixels of each class, over all sites, as in reports."""
         overlap = numpy.zeros((2, 3), int)
         for data, out in predicted.values():
             for file in sorted((out / "masks").glob("*.png")):
@@ -152,7 +153,7 @@ class SameAsEvaluation(Prediction):
         self.assertEqual(self.overlap_of(predicted).ravel().tolist(), test["overlap"])
 
     def test_masks_that_the_job_post_processes(self):
-        """A network of one round leaves specks: the masks have one part, and are what the evaluation counted."""
+        """A network of one round leaves specks. The masks have only one part, and equal the ones that the evaluation counted."""
         task = {"name": "segmentation", "postprocess": {"largest_component": [1], "fill_holes": [1]}}
         test, predicted = self.federation(task, UNET, {"mask": "mask", "threshold": 127}, rounds=1, local_epochs=1)
         self.assertEqual(self.overlap_of(predicted).flatten().tolist(), test["overlap"])
@@ -234,7 +235,7 @@ class Classes(Prediction):
         self.check_refusals(results, out)
 
     def check_page(self, results, predicted):
-        """Predictions of the model become pictures of the report's page; those of another model are refused."""
+        """Checks that predictions of the model become pictures of the report's page, and that those of another model are refused."""
         page = results / "report.html"
         before = page.read_text()
         made = run("consilium", "report", results, "--examples", predicted, "--out", self.folder / "board.html")
@@ -251,7 +252,8 @@ class Classes(Prediction):
         (predicted / "predictions.json").write_text(json.dumps(listed))
 
     def check_refusals(self, results, out):
-        """What can't be used is refused in words: a folder that holds files, a data set that isn't described, a job that failed, another model."""
+        """Checks that unusable input is refused with a message: a folder that holds files, a data set without a description, a failed job,
+        another model."""
         image = self.new("one") / "image.png"
         image.write_bytes(png(bytes(784), 28))
         config = self.new("config") / "client.yaml"
@@ -285,7 +287,7 @@ class Classes(Prediction):
 
 
 class Volumes(Prediction):
-    """A model of volumes, trained on NIfTI files, used on NIfTI and DICOM."""
+    """A model of volumes, trained on NIfTI files and used on NIfTI and DICOM."""
 
     @classmethod
     def setUpClass(cls):
@@ -337,7 +339,7 @@ class Volumes(Prediction):
                                    "--data", self.model / "data.yaml", "--json").stdout)
         out = self.folder / "all-masks"
         self.used("--data", self.model / "data.yaml", "--input", pathlib.Path(self.description["path"]) / "images", "--output", out)
-        # The split is the trainer's own business: the cases whose overlaps add up to what was evaluated.
+        # Only the trainer knows the split, so the test takes the cases whose overlaps add up to the evaluated ones.
         counts = []
         for file in sorted((out / "masks").glob("*.nii.gz")):
             mask = numpy.asarray(nibabel.load(file).dataobj)
@@ -378,7 +380,7 @@ class Volumes(Prediction):
         measures = segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
         self.assertEqual([float(x) for x in measures.PixelSpacing], [0.7, 0.9])
         self.check_by_dicom3tools(file)
-        # Our own decoder finds the segmentation beside the images, and passes it over.
+        # Our own decoder finds the segmentation beside the images, and skips it.
         (series / "broken.dcm").unlink()
         shutil.copy(file, series / "mask.dcm")
         summary = self.used("--data", self.model / "data.yaml", "--input", series, "--output", self.folder / "again")
@@ -396,7 +398,7 @@ class Volumes(Prediction):
         self.assertGreater(predictdata.dice(mask.dataobj, truth), 0.6)
 
     def test_real_volumes(self):
-        """Volumes of the shared data: masks lie on their images, and segmentations are what the standard says."""
+        """Volumes of the shared data: masks align with their images, and segmentations comply with the standard."""
         if not (SHARED / "msd-hippocampus").is_dir():
             self.skipTest(f"no {SHARED}")
         images = self.new("real")
@@ -419,7 +421,7 @@ class Volumes(Prediction):
 
 
 class Pictures(Prediction):
-    """A model of pictures' masks, on what hospitals have beside PNG."""
+    """A model of pictures' masks, on the formats that hospitals have beside PNG."""
 
     @classmethod
     def setUpClass(cls):
@@ -475,7 +477,7 @@ class Pictures(Prediction):
             self.assertGreater(predictdata.dice(frame["pixels"], truth), 0.85)
 
     def test_files_that_are_good_and_bad(self):
-        """The shared data's DICOM files, many of them broken on purpose: each is predicted or named, and none ends the run."""
+        """The shared data's DICOM files, many of them deliberately broken. Each is predicted or named, and none ends the run."""
         if not (SHARED / "dicom").is_dir():
             self.skipTest(f"no {SHARED}")
         out = self.folder / "good-and-bad"

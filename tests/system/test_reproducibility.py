@@ -1,4 +1,4 @@
-"""The same job gives the same bytes: twice by the daemons, and once more in simulation."""
+"""The same job gives the same bytes: twice by the daemons, and again in simulation."""
 
 import json
 import math
@@ -22,12 +22,12 @@ def spec_of(**strategy):
 
 
 def parameters(model):
-    """A safetensors file's values, without its header, which names the job's digest."""
+    """Returns a safetensors file's values, without its header, which contains the job's digest."""
     return model[8 + int.from_bytes(model[:8], "little"):]
 
 
 def tensors(model):
-    """The bytes of each tensor of a safetensors file, by name."""
+    """Returns the bytes of each tensor of a safetensors file, by name."""
     size = int.from_bytes(model[:8], "little")
     header = json.loads(model[8:8 + size])
     data = model[8 + size:]
@@ -35,7 +35,7 @@ def tensors(model):
 
 
 def write_foreign_weights(file):
-    """Weights of spec_of()'s model as somebody trained it on five classes of coloured images."""
+    """Writes weights of spec_of()'s model as if somebody had trained it on five classes of coloured images."""
     shapes = {"0.weight": [4, 3, 3, 3], "0.bias": [4], "1.weight": [4], "1.bias": [4], "1.running_mean": [4], "1.running_var": [4],
               "6.weight": [5, 196], "6.bias": [5]}
     header, data = {}, b""
@@ -48,7 +48,7 @@ def write_foreign_weights(file):
 
 
 def aids(weights):
-    """What a job with few images may say, all of it at once."""
+    """Returns all the keys together that help a job with few images."""
     spec = spec_of()
     return {"model": {**spec["model"], "frozen": ["1"]}, "initial_weights": {"path": str(weights), "replace": ["6"]},
             "training": {**spec["training"], "gradient_clip": 0.5, "learning_rates": {"0": 0.5},
@@ -58,7 +58,7 @@ def aids(weights):
 
 class Reproducibility(unittest.TestCase):
     def train(self, consortium, spec):
-        """Starts a coordinator and every site, and trains a job to its end; returns the sites' data and the fetched folder."""
+        """Starts a coordinator and every site, and trains a job to its end. Returns the sites' data and the fetched folder."""
         data = write_sites(consortium.folder, SITES)
         consortium.start_coordinator()
         for site in SITES:
@@ -103,7 +103,7 @@ class Reproducibility(unittest.TestCase):
         self.compare(spec_of(name="fedprox", mu=0.1, weighting="population"))
 
     def masked_and_plain(self, **strategy):
-        """The same job with and without masks, by the daemons: the same model, and the same metrics of the federation."""
+        """Runs the same job with and without masks, by the daemons. The model and the metrics of the federation must be the same."""
         plain = spec_of(weighting="population", **strategy)
         masked = {**plain, "privacy": {"secure_aggregation": "required"}, "federation": {**plain["federation"], "minimum_sites": 3}}
         model, report = self.run_daemons(plain)
@@ -122,7 +122,7 @@ class Reproducibility(unittest.TestCase):
         self.masked_and_plain(name="fedprox", mu=0.1)
 
     def whole_groups_and_simulation(self, disturbed=False, sections=None, **strategy):
-        """Mode masked: the daemons' model is that of a simulation with the same roster and the sites' secret bytes."""
+        """Mode masked: the daemons' model equals that of a simulation with the same roster and the sites' secret bytes."""
         spec = {**spec_of(**strategy), **(sections or {})}
         spec = {**spec, "federation": {"rounds": 5}, "privacy": {"secure_aggregation": "required"}}
         with Consortium(SITES, populations=population()) as consortium:
@@ -165,7 +165,7 @@ class Reproducibility(unittest.TestCase):
         self.assertEqual((len(model["0.weight"]), len(model["6.bias"])), (4 * 4 * 9, 4 * 2))
 
     def test_normalisation_that_stays_at_the_sites(self):
-        """FedBN: its values leave no site, last over restarts, and make each site's own model."""
+        """FedBN: its values leave no site, survive restarts, and make each site's own model."""
         spec = spec_of()
         sections = {"model": {**spec["model"], "local": ["normalization"]}}
         self.compare({**spec, **sections})
@@ -200,7 +200,7 @@ class Reproducibility(unittest.TestCase):
             self.assertIn("is there already", again.stderr)
 
     def test_random_changes_that_the_job_states_take_the_place_of_the_sites(self):
-        """Sites that describe the same changes themselves give the same model; what they describe besides doesn't count."""
+        """Sites that describe the same changes themselves give the same model. Their other descriptions have no effect."""
         changes = {"flip": ["horizontal"], "rotate": 10, "intensity": 0.1}
         models = {}
         for name, stated, own in (("job", changes, None), ("sites", None, changes), ("both", changes, {"flip": ["vertical"], "noise": 0.5}),
@@ -225,7 +225,7 @@ class Reproducibility(unittest.TestCase):
         self.assertNotEqual(models["job"], models["none"])
 
     def test_sites_alone_beside_their_federation(self):
-        """evaluation.alone: the summed counts are those of federations of one site each, and the federation's model stays as it is."""
+        """evaluation.alone: the summed counts equal those of federations of one site each, and the federation's model doesn't change."""
         spec = spec_of()
         spec["federation"] = {"rounds": 3}
         alone = {**spec, "evaluation": {**spec["evaluation"], "alone": True}}

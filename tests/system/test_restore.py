@@ -1,4 +1,5 @@
-"""A hospital whose memory of masked jobs was put back from a backup: it stays out until it has adopted the others' ledgers, by the commands of its page."""
+"""A hospital whose record of masked jobs was restored from a backup. It stays out until it has adopted the others' ledgers, by the commands
+of its page."""
 
 import json
 import pathlib
@@ -43,7 +44,7 @@ class Restore(unittest.TestCase):
         self.assertEqual(ended["phase"], "finished", ended["detail"])
 
     def put_back(self, backup):
-        """Stops north and puts its memory back to what it was."""
+        """Stops north and restores its state to the earlier one."""
         self.consortium.daemons["north"].terminate()
         shutil.rmtree(self.state)
         shutil.copytree(backup, self.state)
@@ -60,11 +61,11 @@ class Restore(unittest.TestCase):
         self.start("north")
         consortium.wait_connected()
 
-        # With its old memory it is out, also of jobs that are submitted now, and says what to do.
+        # With its old state it takes no part, even in newly submitted jobs, and reports what to do.
         for seed in (3, 4):
             waiting = consortium.submit(masked(seed))
             consortium.daemons["north"].wait_for_log("consilium-client ledger request")
-            for site in FOUR:  # each of them has counted the job's sums before it is stopped
+            for site in FOUR:  # each of them must count the job's sums before it is stopped
                 eventually(lambda: consortium.ask_site(site, "show", waiting).get("sums", {}).get("counted"), f"{site} has accepted {waiting}")
             consortium.command("stop", waiting)
             consortium.wait_ended(waiting)
@@ -73,7 +74,7 @@ class Restore(unittest.TestCase):
 
         answers, code = {}, None
         for words in commands_of(PAGE):
-            if words[2] == "export":  # at each of the other hospitals, whose clients run
+            if words[2] == "export":  # at each of the other hospitals, whose clients are running
                 for site in ("east", "south", "west"):
                     here = {"5f0c9a7e21d4b386": code, "east.ledger": str(folder / f"{site}.ledger")}
                     answers[site] = run(*(here.get(word, word) for word in words), "--config", folder / site / "client.yaml").stdout

@@ -1,4 +1,4 @@
-"""Rosters: who gets them, what is done with them, and where the authority's key is not."""
+"""Rosters: their distribution, their use, and where the authority's key must not be."""
 
 import json
 import pathlib
@@ -18,7 +18,7 @@ class Rosters(unittest.TestCase):
         return consortium.command("submit", file, *arguments, check=False)
 
     def test_a_masked_job_without_a_roster_is_refused_before_anything_is_sent(self):
-        with Consortium(SITES) as consortium:  # no coordinator runs
+        with Consortium(SITES) as consortium:  # no coordinator is running
             refused = self.submit(consortium, job(masked=True))
             self.assertEqual(refused.returncode, 2)
             self.assertIn("job.yaml: federation.roster: job 'stripes' uses secure aggregation", refused.stderr)
@@ -43,7 +43,7 @@ class Rosters(unittest.TestCase):
             def check():
                 return run("consilium-client", "--config", consortium.configure_site("east", {"chest": data["east"]}), "--check", check=False)
 
-            consortium.port = 1  # nothing is connected to
+            consortium.port = 1  # the check connects to nothing
             self.assertEqual(check().returncode, 0)
             roster = consortium.folder / "east" / "roster.yaml"
             text = roster.read_text()
@@ -55,7 +55,7 @@ class Rosters(unittest.TestCase):
 
     def test_a_check_says_what_is_missing_writes_nothing_and_may_be_asked_while_the_client_runs(self):
         with Consortium(SITES, populations=population()) as consortium:
-            consortium.port = 1  # nothing is connected to
+            consortium.port = 1  # the check connects to nothing
             data = write_sites(consortium.folder, ["east"])
             policy = "datasets: [chst]\nmax_rounds: 9\n"
             file = consortium.configure_site("east", {"chest": data["east"]}, policy=policy)
@@ -102,7 +102,7 @@ class Rosters(unittest.TestCase):
 
     def test_a_client_does_not_start_with_one_folder_in_two_populations_nor_when_one_moves_to_another(self):
         with Consortium(SITES, populations={**population(), "heart": {"datasets": ["heart"], "examples": 64}}) as consortium:
-            consortium.port = 1  # nothing is connected to
+            consortium.port = 1  # the check connects to nothing
             data = write_sites(consortium.folder, SITES)
 
             def check(**paths):
@@ -116,7 +116,7 @@ class Rosters(unittest.TestCase):
                 self.assertIn("client.yaml: datasets.heart.path: ", refused.stderr)
                 self.assertIn("Give each population data of its own", refused.stderr)
             self.assertEqual(check(chest=data["east"], heart=data["west"]).returncode, 0)
-            self.assertEqual(check(heart=data["east"], chest=data["west"]).returncode, 0)  # a check commits to nothing
+            self.assertEqual(check(heart=data["east"], chest=data["west"]).returncode, 0)  # a check is not binding
             daemon = consortium.start_site("east", {"chest": data["east"], "heart": data["west"]})
             daemon.wait_for_log("cannot attend the coordinator")
             daemon.terminate()
@@ -126,7 +126,7 @@ class Rosters(unittest.TestCase):
 
     def test_a_hospitals_new_key_is_accepted_where_its_old_key_signed_it(self):
         with Consortium(SITES, populations=population()) as consortium:
-            consortium.port = 1  # nothing is connected to
+            consortium.port = 1  # the check connects to nothing
             data = write_sites(consortium.folder, SITES)
             for site in ("east", "north"):
                 consortium.configure_site(site, {"chest": data[site]})
@@ -149,7 +149,7 @@ class Rosters(unittest.TestCase):
             said = consortium.at_site("east", "roster", "check", next_roster)
             self.assertIn("(the old key signed that)", said.stdout)
 
-            # Whoever runs the authority could still write any file: the sites don't take this one.
+            # The authority's administrator could still write any file, but the sites don't accept this one.
             text = next_roster.read_text()
             next_roster.write_text(text[:text.index("successions:")])
             refused = consortium.at_site("east", "roster", "check", next_roster, check=False)
@@ -166,7 +166,7 @@ class Rosters(unittest.TestCase):
                 "training": {"optimizer": {"name": "sgd", "learning_rate": 0.01}}, "federation": {"rounds": 1, "sites": SITES},
                 "privacy": {"secure_aggregation": "off"}, "evaluation": {"every": 1, "split": "test"}}))
             done = run("consilium", "sandbox", folder / "job.yaml", "--data", "synthetic:1,1", "--keep", folder / "kept", check=False)
-            self.assertIn(done.returncode, (0, 7), done.stderr)  # 7: better or not than alone, which is not the question here
+            self.assertIn(done.returncode, (0, 7), done.stderr)  # 7: whether it is better than alone doesn't matter here
             self.assertIn("secure aggregation is off", done.stdout)
             kept = folder / "kept"
             self.assertTrue((kept / "offline" / "ca" / "root.key").exists())

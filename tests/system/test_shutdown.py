@@ -1,4 +1,4 @@
-"""SIGTERM of each daemon in each phase ends it cleanly within 5 seconds and leaves no trainer behind."""
+"""SIGTERM ends each daemon cleanly in each phase, within 5 seconds, and leaves no trainer behind."""
 
 import os
 import unittest

@@ -1,4 +1,4 @@
-"""Every kind of task through real daemons, masked, over folders of image files: it learns, and `simulate` gives the same model."""
+"""Every kind of task through real daemons, masked, over folders of image files. It learns, and `simulate` gives the same model."""
 
 import os
 import random
@@ -13,7 +13,7 @@ SPLITS = {"train": 24, "val": 8, "test": 8}
 
 
 def square(draw, halves):
-    """A bright square of 8 to 12 pixels in each of the halves named; returns the pixels, a mask, and the boxes (x, y, width)."""
+    """Draws a bright square of 8 to 12 pixels in each of the named halves. Returns the pixels, a mask, and the boxes (x, y, width)."""
     pixels, mask, boxes = bytearray(draw.randrange(60) for _ in range(SIDE * SIDE)), bytearray(SIDE * SIDE), []
     for half in halves:
         side = draw.randrange(8, 13)
@@ -67,7 +67,7 @@ UNET = {"name": "unet", "width": 4, "depth": 2, "input": [1, SIDE, SIDE], "class
 
 class Tasks(unittest.TestCase):
     def learn(self, task, model, rounds, labels, preprocess=None):
-        """Trains a masked job through the daemons and again in `simulate`; returns the metrics of the test split after each round."""
+        """Trains a masked job through the daemons and again in `simulate`. Returns the metrics of the test split after each round."""
         with Consortium(SITES, populations=population()) as consortium:
             data = {site: described(write_site(consortium.folder / "data" / site, index), preprocess, **labels) for index, site in enumerate(SITES)}
             consortium.start_coordinator()

@@ -1,4 +1,4 @@
-"""Speaks to a trainer as the client daemon does (docs/formats/trainer_protocol.md). Python's standard library only."""
+"""Speaks to a trainer as the client daemon does (docs/formats/trainer_protocol.md). Needs only Python's standard library."""
 
 import array
 import json
@@ -22,9 +22,10 @@ class TrainerFailed(Exception):
 
 
 class TrainerHost:
-    """One trainer, from its hello to its end; use it as a context manager.
+    """One trainer, from its hello to its end. Use it as a context manager.
 
-    `trainer` is a program, or a list of it and its arguments; `decoder` is the consilium-decode that reads image files for it. With `confined_run` it runs through consilium-confined-run, under every stage of the daemon's confinement but those of `without`.
+    `trainer` is a program, or a list of it and its arguments. `decoder` is the consilium-decode that reads image files for it. With
+    `confined_run` it runs through consilium-confined-run, under every stage of the daemon's confinement but those of `without`.
     """
 
     def __init__(self, trainer, device, log, confined_run=None, without=(), readable=(), trace=None, environment=None, threads=1,
@@ -106,7 +107,7 @@ class TrainerHost:
         return data
 
     def expect(self, kind, seconds=180):
-        """Waits for a record of that type; progress is passed over."""
+        """Waits for a record of that type, skipping progress."""
         end = time.monotonic() + seconds
         while True:
             record = self.receive(max(0.1, end - time.monotonic()))
@@ -129,7 +130,7 @@ class TrainerHost:
         return self.counts
 
     def train(self, weights, batch_size, epochs=1, learning_rate=0.01, round_number=1, seconds=300):
-        """Trains from `weights` (bytes of float32); returns (the trainer's answer, the delta's bytes, seconds as seen from here)."""
+        """Trains from `weights` (bytes of float32). Returns (the trainer's answer, the delta's bytes, seconds as measured here)."""
         start = time.monotonic()
         model, delta = shared(weights), shared(bytes(len(weights)))
         request = {"type": "train", "site": "north", "round": round_number, "seed": 7, "local_epochs": epochs, "batch_size": batch_size,
@@ -145,7 +146,7 @@ class TrainerHost:
             os.close(delta)
 
     def peak_mib(self):
-        """Highest resident memory of the trainer so far; 0 once it is gone."""
+        """Returns the peak resident memory of the trainer so far; 0 once it is gone."""
         try:
             with open(f"/proc/{self.process.pid}/status") as status:
                 return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM:"))
@@ -154,7 +155,7 @@ class TrainerHost:
 
 
 def shared(data):
-    """A memfd that holds `data`."""
+    """Returns a memfd that holds `data`."""
     descriptor = os.memfd_create("consilium")
     os.ftruncate(descriptor, len(data))
     with mmap.mmap(descriptor, len(data)) as memory:
@@ -163,7 +164,7 @@ def shared(data):
 
 
 def read_safetensors(path):
-    """Returns (names with their sizes, the float32 values as bytes), in the file's order; integers are left out."""
+    """Returns (names with their sizes, the float32 values as bytes), in the file's order, without integers."""
     with open(path, "rb") as file:
         (size,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(size))
@@ -174,7 +175,8 @@ def read_safetensors(path):
 
 
 def largest_difference(one, other):
-    """The largest absolute difference of two vectors of float32 bytes; infinity where one of them is not finite or their lengths differ."""
+    """Returns the largest absolute difference of two vectors of float32 bytes; infinity if one of them is not finite or their lengths
+    differ."""
     first, second = array.array("f", one), array.array("f", other)
     if len(first) != len(second):
         return float("inf")

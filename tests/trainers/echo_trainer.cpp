@@ -1,6 +1,6 @@
 // consilium-echo-trainer [--add X] [--sizes S] [--examples N]: a trainer that trains nothing. Its local model is the
-// global one plus X (1 + (i mod S) / S) in coordinate i, so that the delta is X everywhere where S is 1; it says it has
-// N examples, all of class 0. Masked updates need more than a few sizes.
+// global one plus X (1 + (i mod S) / S) in coordinate i, so the delta is X everywhere if S is 1. It reports N examples,
+// all of class 0. Masked updates need more than a few sizes.
 
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -39,7 +39,7 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-/// Fills the shared vector behind a descriptor with these values, over and over; false where it can't be mapped.
+/// Fills the shared vector behind a descriptor with these values, repeatedly. Returns false if it can't be mapped.
 template <class T>
 bool fill_shared(const Descriptor& memory, const std::vector<T>& values) {
   struct stat status {};
@@ -54,7 +54,8 @@ bool fill_shared(const Descriptor& memory, const std::vector<T>& values) {
   return true;
 }
 
-/// A row of changes, whole pages of them where they are one: filling memory is what the trainer is measured by.
+/// A run of changes, in whole pages if there is only one size, because benchmarks measure the trainer by how fast it
+/// fills memory.
 std::vector<float> changes(const Options& options) {
   std::vector<float> row(options.sizes * (std::size_t{4096} / options.sizes + 1));
   for (std::size_t i = 0; i < row.size(); ++i)
@@ -69,7 +70,7 @@ Prepared prepared_for(const Prepare& request, std::uint64_t examples) {
   return reply;
 }
 
-/// The answer to a request; none for a Cancel, which finds nothing to leave.
+/// Returns the answer to a request; none for a Cancel, because no request is running.
 std::optional<Reply> answer(const Options& options, const Request& request, const Record& record) {
   const auto begin = std::chrono::steady_clock::now();
   const auto seconds = [begin] {

@@ -24,7 +24,7 @@ using namespace consilium::trainer;
 
 namespace {
 
-/// The shared vector behind a descriptor.
+/// Maps the shared vector behind a descriptor.
 template <class T>
 class Shared {
  public:
@@ -49,9 +49,9 @@ class Shared {
 
 class Trainer {
  public:
-  /// @param nan_round    whose update has a NaN in it; 0: none
-  /// @param tell_labels  fails to train, each time with a code that tells another example's label
-  /// @param signs        gives of each change the sign alone, as one step of Adam does
+  /// @param nan_round  the round whose update contains a NaN; 0: none
+  /// @param tell_labels  fails to train, each time with a code that reveals another example's label
+  /// @param signs  returns only the sign of each change, as one step of Adam does
   Trainer(std::uint32_t nan_round, bool tell_labels, bool signs)
       : nan_round_(nan_round), tell_labels_(tell_labels), signs_(signs) {}
 
@@ -120,7 +120,8 @@ class Trainer {
     return split == job::Split::kVal ? dataset_.val : dataset_.test;
   }
 
-  /// Counts the examples from `first` to `end`. @param models  one, or several whose mean prediction counts
+  /// Counts the examples from `first` to `end`.
+  /// @param models  one, or several whose mean prediction counts
   void count(const data::Split& split, std::size_t first, std::size_t end, std::span<const float> models,
              std::span<std::uint64_t> counts) const {
     std::ranges::fill(counts, 0);

@@ -1,5 +1,5 @@
 #!/usr/bin/python3 -I
-"""A trainer in Python's standard library alone, as docs/formats/trainer_protocol.md describes one: its update is 0.25 everywhere."""
+"""A trainer that uses only Python's standard library and implements docs/formats/trainer_protocol.md. Its update is 0.25 everywhere."""
 
 import argparse
 import array

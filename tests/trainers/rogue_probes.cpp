@@ -47,7 +47,7 @@ std::string write_file(const std::string& path) {
   return outcome(fd >= 0);
 }
 
-/// Fills the scratch file with so many bytes.
+/// Fills the scratch file with this many bytes.
 std::string fill_scratch(const std::string& bytes) {
   const std::string data(static_cast<std::size_t>(std::stoull(bytes)), 'x');
   std::size_t done = 0;
@@ -73,7 +73,7 @@ std::string connect_tcp(const std::string& port) {
   return outcome(fd >= 0 && connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
 }
 
-/// UDP is beyond Landlock's network rules: only the network namespace stops it.
+/// Landlock's network rules don't cover UDP: only the network namespace stops it.
 std::string send_udp(const std::string& port) {
   const int fd = socket(AF_INET, SOCK_DGRAM, 0);
   sockaddr_in address{};
@@ -92,10 +92,11 @@ std::string connect_abstract(const std::string& name) {
   return outcome(fd >= 0 && connect(fd, reinterpret_cast<sockaddr*>(&address), size) == 0);
 }
 
-/// Opens a socket of a family given by its number: AF_VSOCK, which no network namespace holds, is the one that counts.
+/// Opens a socket of a family given by its number. AF_VSOCK is the important one, because no network namespace contains
+/// it.
 std::string open_socket(const std::string& family) { return outcome(socket(std::stoi(family), SOCK_STREAM, 0) >= 0); }
 
-/// Asks for an io_uring with impossible parameters: EFAULT says that the kernel would have listened.
+/// Asks for an io_uring with impossible parameters. EFAULT shows that the kernel would have accepted the call.
 std::string set_up_uring(const std::string&) {
   const long result = syscall(SYS_io_uring_setup, 1, nullptr);
   return outcome(result >= 0 || errno == EFAULT);
@@ -109,7 +110,8 @@ std::string attach_to(const std::string& pid) {
 
 std::string signal_to(const std::string& pid) { return outcome(::kill(static_cast<pid_t>(std::stol(pid)), 0) == 0); }
 
-/// Executes in a child; where there can be none, in its own place, and is gone if that is let pass.
+/// Executes a program in a child. If no child can be created, executes it in its own place, which ends the probe if it
+/// succeeds.
 template <class Exec>
 std::string try_exec(const Exec& exec) {
   const pid_t child = fork();
@@ -131,7 +133,8 @@ std::string run_program(const std::string& path) {
   return try_exec([&path] { execl(path.c_str(), path.c_str(), nullptr); });
 }
 
-/// A program of memory alone lies in no folder that rules are about: tried by descriptor, and by its name in /proc.
+/// A program that exists only in memory lies in no folder that rules cover. Tries it by descriptor, and by its name in
+/// /proc.
 std::string run_memory(const std::string& program) {
   const int file = open(program.c_str(), O_RDONLY);
   const int memory = memfd_create("program", 0);
@@ -147,7 +150,7 @@ std::string run_memory(const std::string& program) {
   });
 }
 
-/// Forks so many times; the children end at once.
+/// Forks this many times; the children end at once.
 std::string fork_often(const std::string& times) {
   for (int left = std::stoi(times); left > 0; --left) {
     const pid_t child = fork();
@@ -158,7 +161,7 @@ std::string fork_often(const std::string& times) {
   return outcome(true);
 }
 
-/// A child in a user namespace of its own, by clone and by clone3.
+/// Creates a child in a user namespace of its own, by clone and by clone3.
 std::string clone_namespace(const std::string&) {
   const long child = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
   if (child == 0) _exit(0);
@@ -166,7 +169,7 @@ std::string clone_namespace(const std::string&) {
   return outcome(child > 0);
 }
 
-/// Asks for clone3 with arguments that no kernel takes: EINVAL says that it would have looked at others.
+/// Asks for clone3 with arguments that no kernel accepts. EINVAL shows that the kernel would have considered others.
 std::string call_clone3(const std::string&) {
   const long result = syscall(SYS_clone3, nullptr, 0);
   return outcome(result >= 0 || errno == EINVAL);
@@ -190,7 +193,7 @@ std::string connect_unix(const std::string& path) {
   return outcome(fd >= 0 && connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
 }
 
-/// A datagram socket needs no connect to send; one of a pair, or opened as raw, is a datagram socket too.
+/// A datagram socket needs no connect to send. A socket of a pair, or one opened as raw, is a datagram socket too.
 std::string send_unix(const std::string& path) {
   const sockaddr_un address = unix_address(path);
   std::array<int, 2> pair{-1, -1};
@@ -202,8 +205,8 @@ std::string send_unix(const std::string& path) {
   return outcome(false);
 }
 
-/// Makes system calls by their numbers, "1 2 3", with arguments that none of them takes. Lists those that the kernel
-/// looked into: any error but EPERM and ENOSYS.
+/// Makes system calls by their numbers, "1 2 3", with arguments that none of them accepts. Lists those that the kernel
+/// processed: any error but EPERM and ENOSYS.
 std::string make_calls(const std::string& numbers) {
   std::istringstream words(numbers);
   std::string reached;
@@ -223,7 +226,7 @@ std::string open_descriptors() {
   return numbers;
 }
 
-/// Lines of /proc/self/status that tell of privileges, the session, and the core limit.
+/// Prints the lines of /proc/self/status about privileges, the session, and the core limit.
 std::string privileges() {
   std::ifstream file("/proc/self/status");
   std::string line;

@@ -2,8 +2,8 @@
 
 #include <string>
 
-/// What a trainer might try against the machine it runs on. Each probe says "reached: ..." where it got through, and
-/// "refused: ..." with the system's reason where it didn't.
+/// What a trainer can try against the machine it runs on. Each probe prints "reached: ..." if it succeeded, and
+/// "refused: ..." with the system's reason if it didn't.
 namespace consilium::rogue {
 
 std::string probe(const std::string& name, const std::string& target);

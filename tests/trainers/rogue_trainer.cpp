@@ -46,7 +46,7 @@ std::string target;
   }
 }
 
-/// Lets a child of a session of its own do the eating.
+/// Lets a child in a session of its own consume the memory.
 [[noreturn]] void let_child_eat_memory() {
   const pid_t child = fork();
   if (child < 0) {

@@ -29,7 +29,7 @@ cli::AdminClient client_of(Federation& federation) {
   return client_of(federation, federation.enroll(pki::Role::kResearcher, "marie"));
 }
 
-/// A status with something in every field.
+/// Returns a status with a value in every field.
 report::JobStatus status_of(unsigned rounds) {
   report::JobStatus status;
   status.job_id = "chest-xray-1";
@@ -69,7 +69,7 @@ report::JobStatus status_of(unsigned rounds) {
   return status;
 }
 
-/// The binding fails to compile where a record has got a field that status_of() may not fill.
+/// The structured binding fails to compile if a record has a new field that status_of() doesn't fill.
 bool same(const report::RoundRecord& left, const report::RoundRecord& right) {
   [[maybe_unused]] const auto& [round, cohort, contributed, partial, failed, evaluation_failed, seconds,
                                 evaluation_seconds, bytes, train_loss, clipped, coordinates, metrics, site_metrics,
@@ -125,7 +125,7 @@ TEST_CASE("an operator lists and stops jobs and sees sites, and gets nothing tha
   REQUIRE(jobs.size() == 1);
   CHECK(jobs[0].phase == report::JobPhase::kTraining);
   CHECK(jobs[0].sites == federation.handler.current.status.sites);
-  CHECK(federation.handler.callers == std::vector<std::string>{"operator olga"});  // who gets what, the handler decides
+  CHECK(federation.handler.callers == std::vector<std::string>{"operator olga"});  // the handler decides who gets what
   CHECK(client.stop("job-1"));
   CHECK(federation.handler.stopped == std::vector<std::string>{"spiffe://lung/operator/olga job-1"});
   CHECK(client.remove("job-1"));
@@ -283,7 +283,7 @@ TEST_CASE("of weights that have arrived, no file is left in the spool") {
   REQUIRE(client.put_blob(weights));
   const auto spooled = federation.spool() / "researcher.marie" / "blob.part";
   CHECK(std::filesystem::exists(spooled.parent_path()));
-  // The file goes with the call, which may end a moment after its answer.
+  // The file is removed when the call ends, which can be a moment after its answer.
   for (int wait = 0; wait < 600 && std::filesystem::exists(spooled); ++wait)
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   CHECK_FALSE(std::filesystem::exists(spooled));

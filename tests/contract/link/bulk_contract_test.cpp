@@ -31,7 +31,7 @@ TEST_CASE("a blob is fetched whole, once, and verified") {
   REQUIRE(link->fetch(digest, kBytes, file, {}));
   CHECK(digest_of(file) == digest);
 
-  // What is there is not fetched again: the coordinator may be gone.
+  // Bytes that are already there are not fetched again, so the coordinator can be gone.
   federation.stop();
   CHECK(link->fetch(digest, kBytes, file, {}));
 }
@@ -105,7 +105,7 @@ TEST_CASE("a vector arrives word for word, once") {
   expect_upload(federation, "north", kWords);
   REQUIRE(link->upload(kKey, words, {}));
   CHECK(federation.handler.vectors.at(upload_name("north", kKey)) == words);
-  // A site that didn't hear the answer asks again, and hears that all is well.
+  // A site that missed the answer asks again, and learns that its upload is complete.
   CHECK(link->upload(kKey, words, {}));
   CHECK(std::filesystem::is_empty(federation.spool() / "north"));
 }

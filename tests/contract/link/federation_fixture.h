@@ -21,17 +21,17 @@
 
 namespace consilium::testing {
 
-/// Something that threads change and a test waits for.
+/// State that threads change and that a test waits for.
 class Board {
  public:
-  /// Changes what the board guards, and wakes who waits.
+  /// Changes the guarded state, and wakes all waiting threads.
   template <class Change>
   void post(Change change) {
     const std::lock_guard lock(mutex_);
     change();
     changed_.notify_all();
   }
-  /// Waits until the condition holds; false after a minute.
+  /// Waits until the condition holds. Returns false after a minute.
   template <class Condition>
   [[nodiscard]] bool wait(Condition condition) {
     std::unique_lock lock(mutex_);
@@ -48,7 +48,7 @@ class Board {
   std::condition_variable changed_;
 };
 
-/// A coordinator's daemon that records what it is told, and answers as the test set it up.
+/// Represents a coordinator's daemon that records what it receives, and answers as the test configured.
 class RecordingHandler final : public service::CoordinationHandler {
  public:
   Board board;
@@ -92,38 +92,38 @@ class RecordingHandler final : public service::CoordinationHandler {
   std::vector<service::SiteStatus> sites() override;
 };
 
-/// What a link reports, for a test to wait for.
+/// Holds the events that a link reports, for a test to wait for.
 class RecordingEvents {
  public:
   Board board;
   unsigned connected = 0;
-  std::string coordinator;  ///< the last that it connected to
+  std::string coordinator;  ///< the coordinator of the latest connection
   std::vector<wire::CoordinatorMessage> received;
   std::vector<Error> lost;
 
   [[nodiscard]] transport::LinkEvents events();
 };
 
-/// PEM files of one member.
+/// The PEM files of one member.
 struct Member {
   std::filesystem::path root, certificate, key, revocation_list;
 };
 
-/// A consortium with its coordinator's service on loopback, over real TLS.
+/// Represents a consortium with its coordinator's service on loopback, over real TLS.
 class Federation {
  public:
   Federation();
   ~Federation();
 
   Member enroll(pki::Role role, const std::string& name);
-  /// Revokes a member's certificate: the list that the service reads changes.
+  /// Revokes a member's certificate in the list that the service reads.
   void revoke(pki::Role role, const std::string& name);
-  /// Starts the service again on the same port.
+  /// Restarts the service on the same port.
   void restart();
   void stop();
   [[nodiscard]] transport::LinkConfig link_config(const Member& member, const std::string& site, int port = 0);
   [[nodiscard]] std::unique_ptr<transport::CoordinatorLink> link(const std::string& site, int port = 0);
-  /// Puts a blob of `bytes` pseudo-random bytes that sites may fetch.
+  /// Stores a blob of `bytes` pseudo-random bytes that sites can fetch.
   crypto::Digest blob(std::size_t bytes);
   [[nodiscard]] int port() const { return port_; }
   [[nodiscard]] std::filesystem::path spool() const { return folder / "spool"; }
@@ -139,7 +139,7 @@ class Federation {
   int port_ = 0;
 };
 
-/// The words 0, 1, 2, ... times an odd number: different in every place.
+/// Returns the words 0, 1, 2, ... times an odd number, so that each place has a different value.
 [[nodiscard]] std::vector<std::uint32_t> words_of(std::size_t count);
 [[nodiscard]] std::string upload_name(const std::string& site, const job::SessionKey& key);
 

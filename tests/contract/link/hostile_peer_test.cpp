@@ -18,7 +18,8 @@ namespace {
 
 const job::SessionKey kHostileKey{"chest-xray-1", job::SumKind::kTrain, 3, 1};
 
-/// A channel by gRPC's plain TLS, which checks nothing about its own certificate: a peer that doesn't run our code.
+/// Opens a channel with gRPC's plain TLS, which checks nothing about its own certificate. It stands for a peer that
+/// doesn't run our code.
 std::shared_ptr<grpc::Channel> foreign_channel(Federation& federation, const std::filesystem::path& certificate,
                                                const std::filesystem::path& key) {
   grpc::SslCredentialsOptions options;
@@ -34,7 +35,7 @@ std::shared_ptr<grpc::Channel> channel_of(Federation& federation, pki::Role role
   return foreign_channel(federation, member.certificate, member.key);
 }
 
-/// What each call of the three services answers to a peer.
+/// Returns what each call of the three services answers to a peer.
 std::map<std::string, grpc::StatusCode> answers(const std::shared_ptr<grpc::Channel>& channel) {
   std::map<std::string, grpc::StatusCode> codes;
   for (const std::string method :
@@ -50,7 +51,7 @@ std::map<std::string, grpc::StatusCode> answers(const std::shared_ptr<grpc::Chan
   return codes;
 }
 
-/// An upload as a hostile site makes it, part by part.
+/// Sends an upload part by part, as a hostile site does.
 struct RawUpload {
   wire::BulkCall call;
   explicit RawUpload(Federation& federation)

@@ -15,7 +15,7 @@ namespace {
 const wire::SiteHello kHello{"consilium-client 0.1.0", {"chest"}};
 const job::SessionKey kContractKey{"chest-xray-1", job::SumKind::kTrain, 3, 1};
 
-/// Lets a site say hello whenever it is connected, and waits until the coordinator has heard it.
+/// Makes a site send hello whenever it is connected, and waits until the coordinator has received it.
 struct Attending {
   Federation& federation;
   std::string site;
@@ -117,7 +117,7 @@ TEST_CASE("a site that takes its time with a message holds the coordinator up, a
         wire::JobOffer{"job-1", std::string(1 << 19, 'x'), {"spiffe://lung/coordinator/hub", 1, "c", {std::byte{1}}}});
     std::this_thread::sleep_for(std::chrono::milliseconds(4));
   }
-  // The coordinator's own queue is full: it gives the site up.
+  // The coordinator's own queue is full, so it drops the site.
   CHECK(federation.handler.board.wait([&] { return !federation.handler.left.empty(); }));
   gate.set_value();
   CHECK(events.board.wait([&] { return !events.lost.empty(); }));

@@ -32,14 +32,14 @@ bool send_all(int socket, const char* data, std::size_t size) {
   return true;
 }
 
-/// Closes with a reset, as a connection that breaks.
+/// Closes the connection with a reset, as if it broke.
 void break_off(int socket) {
   const linger hard{1, 0};
   ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
   ::close(socket);
 }
 
-/// Counts down; true where this is the moment to cut.
+/// Counts down. Returns true when it is time to cut.
 bool spent(std::atomic<std::int64_t>& left, ssize_t bytes) {
   if (left < 0) return false;
   left -= bytes;

@@ -9,29 +9,30 @@
 
 namespace consilium::testing {
 
-/// A TCP relay on loopback between a client and a server: an HTTP CONNECT proxy, or a plain cable that a test can cut.
+/// A TCP relay on loopback between a client and a server. It acts as an HTTP CONNECT proxy, or as a plain cable that a
+/// test can cut.
 class Relay {
  public:
   enum class Kind { kCable, kConnectProxy };
 
-  /// @param target_port  where a cable leads; a proxy leads where CONNECT says
+  /// @param target_port  the target of a cable; a proxy connects to the target that CONNECT names
   explicit Relay(Kind kind, int target_port = 0);
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
   [[nodiscard]] int port() const { return port_; }
-  /// Connections that were relayed.
+  /// Returns the number of relayed connections.
   [[nodiscard]] unsigned connections() const { return connections_; }
-  /// What the last CONNECT asked for: "host:port".
+  /// Returns the target of the last CONNECT: "host:port".
   [[nodiscard]] std::string connect_target();
 
   /// Cuts the connection that has carried `bytes` towards the server (or the client), once.
   void cut_after_upstream(std::int64_t bytes) { upstream_left_ = bytes; }
   void cut_after_downstream(std::int64_t bytes) { downstream_left_ = bytes; }
-  /// From now on nothing passes, and no end hears of it: a network that has died.
+  /// Stops passing data in both directions without informing either end, like a network that has died.
   void freeze() { frozen_ = true; }
-  /// Lets new connections pass again; what was frozen stays so.
+  /// Lets new connections pass again. Connections that were frozen stay frozen.
   void accept_again() {
     frozen_generation_ = generation_.load();
     frozen_ = false;

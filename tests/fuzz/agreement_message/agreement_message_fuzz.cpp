@@ -6,8 +6,8 @@
 
 #include "common/secagg/agreement_messages.h"
 
-/// Any bytes are refused, or they are what encode() writes for the message that was read; no bytes are a message of
-/// both sides, or of a sum too.
+/// Any bytes are refused, or equal what encode() writes for the decoded message. No bytes are both a site's and a
+/// coordinator's message, or also a message of a sum.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace consilium::secagg;
   const auto bytes = std::as_bytes(std::span(data, size));

@@ -11,13 +11,12 @@
 #include "tests/unit/common/secagg/agreement_bench.h"
 
 /// A coordinator drives two tries of six sites in two groups at will: it lists, delivers, accuses, opens and replays
-/// whatever it likes, across sites and tries, with bytes changed. One site lies: it seals false numbers and signs any
-/// complaint, but keeps to itself what others sealed for it. Sites are saved and restored in between. An oracle
-/// watches:
+/// anything, across sites and tries, with changed bytes. One site lies: it seals false numbers and signs any complaint,
+/// but doesn't reveal what others sealed for it. Sites are saved and restored in between. An oracle checks:
 ///
-/// - no answer after a refusal; whoever has a key keeps it;
+/// - no answer after a refusal; a site that has a key keeps it;
 /// - boxes only for lists of whole groups, signed for this try, with the site's own advert;
-/// - an honest site publishes its number only after the liar complained of it, and always the same;
+/// - an honest site publishes its number only after the liar complained about it, and always the same number;
 /// - two honest sites that accepted one list and have keys with one confirmation have the same key;
 /// - unless every honest number of a list has been published, no honest site's key is the hash of what the coordinator
 ///   knows: the published numbers, the liar's own, and zeros for the rest.
@@ -96,7 +95,7 @@ class Run {
     return byte;
   }
 
-  /// The message that a step of an honest try brings.
+  /// The message that the next step of an honest try sends.
   void honest(std::size_t attempt, std::size_t site, std::uint8_t step) {
     if (step > 2) return;
     const std::span<const std::uint8_t> rest = input_;
@@ -116,7 +115,7 @@ class Run {
     return openings(attempt, site, whom, twist);
   }
 
-  /// Those of `whom`, some of them from the other try, or (twist) with the coordinator's own key.
+  /// The adverts of `whom`, some of them from the other try, or (twist) with the coordinator's own key.
   std::optional<AgreementCoordinatorMessage> adverts(std::size_t attempt, std::uint8_t whom, std::uint8_t twist) {
     AgreementAdvertList list;
     for (std::size_t i = 0; i < kSites; ++i) {
@@ -129,7 +128,8 @@ class Run {
     return list;
   }
 
-  /// What each site sealed for this one; the bits of `whom` leave some out, those of `twist` swap or replay one.
+  /// The boxes that each site sealed for this one. The bits of `whom` leave some out; those of `twist` swap or replay
+  /// one.
   std::optional<AgreementCoordinatorMessage> boxes(std::size_t attempt, std::size_t site, std::uint8_t whom,
                                                    std::uint8_t twist) {
     const Seen& target = seen_[attempt][site];
@@ -146,7 +146,7 @@ class Run {
     return delivered;
   }
 
-  /// The liar's complaint of this site, or one that an honest site made, or one that nobody signed.
+  /// The liar's complaint about this site, or one that an honest site made, or one that nobody signed.
   std::optional<AgreementCoordinatorMessage> accusation(std::size_t attempt, std::size_t site, std::uint8_t whom,
                                                         std::uint8_t twist) {
     const Seen& target = seen_[attempt][site];
@@ -267,7 +267,7 @@ class Run {
             now.left || also.left ||
             benches_[attempt].site(site).confirmation() == benches_[attempt].site(other).confirmation();
         require(now.left || also.left || confirm == (now.key == also.key));
-        require(now.key == also.key);  // the liar's commitment is one, whatever it sealed
+        require(now.key == also.key);  // the liar has one commitment, whatever it sealed
       }
       std::vector<crypto::SecretBytes> numbers;
       bool all_published = true;

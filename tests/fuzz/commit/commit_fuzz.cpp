@@ -10,7 +10,7 @@ namespace {
 
 using consilium::secagg::CommitSignature;
 
-/// Believes every certificate and every signature: what is left is counting.
+/// Accepts every certificate and every signature, so that only the counting is tested.
 class Believer final : public consilium::secagg::Authenticator {
  public:
   consilium::Result<void> check_certificate(const std::string&, const std::string&) const override { return {}; }
@@ -22,8 +22,8 @@ class Believer final : public consilium::secagg::Authenticator {
 
 }  // namespace
 
-/// Any bytes are refused, or they are what encode() writes for the commit that was read. One that counts has as many
-/// signatures as its rule says, counted here in another way.
+/// Any bytes are refused, or equal what encode() writes for the decoded commit. A commit that counts has as many
+/// signatures as its rule requires; the fuzzer counts them here in another way.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace consilium::secagg;
   const auto bytes = std::as_bytes(std::span(data, size));

@@ -7,8 +7,7 @@
 #include "client/policy/policy.h"
 #include "coordinator/daemon_config.h"
 
-/// Any text is refused or read, by every reader of a configuration; a policy without a digest never
-/// accepts an empty job.
+/// Every reader of a configuration refuses or accepts any text. A policy without a digest never accepts an empty job.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto coordinator = consilium::coordinator::parse_coordinator_config(text, "fuzz", "/etc");

@@ -6,7 +6,7 @@
 
 using namespace consilium;
 
-/// Whatever a coordinator sends is refused, or a message that crosses the wire unchanged.
+/// Whatever a coordinator sends is refused, or is a message that crosses the wire unchanged.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto message = wire::decode_coordinator_message(std::as_bytes(std::span(data, size)));
   if (!message) return 0;

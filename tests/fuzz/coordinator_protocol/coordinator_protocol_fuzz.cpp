@@ -9,10 +9,10 @@
 
 #include "tests/unit/common/secagg/consortium_bench.h"
 
-/// Drives the coordinator's side with events in any order from five sites, some honest, some not: true answers, answers
-/// with a byte changed, another's answers, old ones again, losses, uploads, closed phases. Whatever comes, the phase
-/// never goes back, nobody new is awaited within a phase, no mask is handed out before t sites have revealed their
-/// shares, and the sum that comes off the masks is the survivors'.
+/// Drives the coordinator's side with events in any order from five sites, some of them dishonest: true answers,
+/// answers with a changed byte, another site's answers, old answers again, losses, uploads, closed phases. Whatever
+/// happens, the phase never goes back, no further site is awaited within a phase, no mask is handed out before t sites
+/// have revealed their shares, and the unmasked sum is the survivors'.
 namespace consilium::secagg {
 namespace {
 
@@ -25,7 +25,7 @@ void require(bool holds) {
 class Run {
  public:
   explicit Run(std::span<const std::uint8_t> input) : input_(input), bench_(consortium(), {}) {
-    const std::size_t steps = next() % 5;  // of an honest run, so that later ones are reached at once
+    const std::size_t steps = next() % 5;  // of an honest run, so that later steps are reached at once
     if (steps >= 1) bench_.advertise();
     if (steps >= 2) bench_.share();
     if (steps >= 3) upload_all();
@@ -70,7 +70,7 @@ class Run {
         return answer(site, false);
       case 2:
         return answer(site, true);
-      case 3:  // something that was said before, by anybody
+      case 3:  // an earlier message of any site
         if (!old_.empty()) send(site, old_[next() % old_.size()]);
         return;
       case 4:
@@ -85,7 +85,7 @@ class Run {
     }
   }
 
-  /// What a site says to the next message in its inbox, or its advert; with a byte changed where it lies.
+  /// A site's answer to the next message in its inbox, or its advert; with a changed byte if it lies.
   void answer(std::size_t site, bool lies) {
     SiteMessage message = bench_.site(site).advert();
     if (const auto asked = bench_.take_next(site)) {
@@ -147,7 +147,7 @@ class Run {
     std::vector<std::uint32_t> plain = sum;
     for (std::size_t site = 0; site < kSites; ++site) {
       if (std::ranges::find(survivors, Consortium::name(site)) == survivors.end()) continue;
-      if (!vectors_.contains(site)) return;  // the fuzzer said that a vector came which never did
+      if (!vectors_.contains(site)) return;  // the fuzzer reported a vector that never arrived
       for (std::size_t word = 0; word < sum.size(); ++word) {
         sum[word] += vectors_[site][word];
         plain[word] += bench_.vector(site)[word];
@@ -159,7 +159,7 @@ class Run {
 
   std::span<const std::uint8_t> input_;
   ConsortiumBench bench_;
-  std::deque<SiteMessage> old_;  ///< a deque: what is said again must stay while it is noted
+  std::deque<SiteMessage> old_;  ///< a deque, because a repeated message must stay valid while it is recorded
   std::map<std::size_t, std::vector<std::uint32_t>> vectors_;
   std::set<std::size_t> revealed_;
   Phase phase_{};

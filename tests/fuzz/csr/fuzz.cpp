@@ -5,7 +5,8 @@
 #include "common/crypto/x509.h"
 #include "common/pki/authority.h"
 
-// Requests, certificates and lists, as PEM and (so that the mutations reach the parsers) as DER that is armoured here.
+// Parses requests, certificates and lists, as PEM and as DER that is armoured here, so that the mutations reach the
+// parsers.
 namespace {
 
 namespace crypto = consilium::crypto;
@@ -23,7 +24,7 @@ std::string armour(const char* kind, const std::uint8_t* data, std::size_t size)
 
 void read_all(const std::string& pem) {
   if (const auto request = crypto::read_request(pem)) {
-    // What is read has a P-256 key, and so a fingerprint.
+    // An accepted input has a P-256 key, and therefore a fingerprint.
     if (!crypto::fingerprint(X509_REQ_get_X509_PUBKEY(request->get()))) std::abort();
   }
   if (const auto identity = consilium::pki::identity_of_certificate(pem)) {

@@ -5,7 +5,7 @@
 
 #include "client/trainer/data/csv_table.h"
 
-// A table of any bytes is refused, or has as many cells in each row as its header.
+// A table of any bytes is refused, or has as many cells in each row as in its header.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace consilium;
   const auto table = data::CsvTable::parse({reinterpret_cast<const char*>(bytes), size}, "t.csv",

@@ -7,7 +7,7 @@
 #include "client/trainer/protocol/data_source.h"
 #include "client/trainer/protocol/record_reader.h"
 
-// A description that is accepted is the same after it was written and read again.
+// An accepted description is unchanged after writing and reading it again.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace consilium;
   const auto document = trainer::parse_record({reinterpret_cast<const char*>(bytes), size});

@@ -9,7 +9,7 @@ using namespace consilium::decode;
 
 namespace {
 
-/// What was parsed is within its bounds, and comes back as it was.
+/// A parsed record is within its bounds, and survives encoding and parsing unchanged.
 template <class T>
 void check_again(const T& value, Result<T> (*parse)(std::string_view)) {
   const auto again = parse(encode(value));
@@ -18,7 +18,7 @@ void check_again(const T& value, Result<T> (*parse)(std::string_view)) {
 
 }  // namespace
 
-/// The first byte chooses who receives the rest: a worker, the decoder's parent, or (twice) the trainer.
+/// The first byte chooses the receiver of the rest: a worker, the decoder's parent, or (twice) the trainer.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(bytes) + 1, size - 1);

@@ -11,15 +11,15 @@
 #include "common/secagg/group_transcript.h"
 #include "tests/unit/common/secagg/group_bench.h"
 
-/// A hostile coordinator with a colluding site drives two attempts of a group of four at will, each site in two
-/// sessions that know nothing of one another (as after a crash); beside it an honest coordinator gets whatever sites
-/// send. An oracle watches:
+/// A hostile coordinator with a colluding site drives two attempts of a group of four at will. Each site has two
+/// sessions that know nothing of one another (as after a crash). An honest coordinator beside it receives whatever the
+/// sites send. An oracle checks:
 ///
-/// - no two vectors of an honest site go out under one mask, in one session or in two, and two honest sites hold a mask
-///   with opposite signs;
-/// - masks go out only after a list of exactly the members with the site's own advert, all signed for this attempt, all
-///   keys different; once; and never after a refusal;
-/// - the honest coordinator's phase never goes back, it lists only what every honest member accepts, and where all
+/// - no two vectors of an honest site are sent under one mask, in one session or in two, and two honest sites hold a
+///   mask with opposite signs;
+/// - masks are used only after a list of exactly the members with the site's own advert, all signed for this attempt,
+///   all keys different; once; and never after a refusal;
+/// - the honest coordinator's phase never goes back, it lists only adverts that every honest member accepts, and if all
 ///   members send a vector under its list, the sum is the plain one and its tag fits.
 namespace consilium::secagg {
 namespace {
@@ -99,13 +99,13 @@ class Run {
     }
   }
 
-  /// What the honest coordinator says; every honest member accepts its list.
+  /// Handles the honest coordinator's message. Every honest member accepts its list.
   void hear(const GroupOutput& output) {
     require(output.messages.empty() || output.messages.size() == kSites);
     for (const auto& [name, list] : output.messages) require(encode(list) == encode(output.messages[0].message));
   }
 
-  /// An advert with a byte changed; the colluder signs what it changed, and may take another's key.
+  /// An advert with a changed byte. The colluder signs what it changed, and can take another site's key.
   void advertise_lie(std::size_t attempt, std::size_t site) {
     std::vector<std::byte> bytes = encode(lie(attempt, site));
     const std::size_t at = (std::size_t{next()} << 8 | next()) % bytes.size();
@@ -128,7 +128,7 @@ class Run {
     return advert;
   }
 
-  /// Some of the adverts of this attempt or the other, the colluder's as it likes.
+  /// Some of the adverts of this attempt or the other; the colluder's can have any content.
   GroupAdvertList craft(std::size_t attempt) {
     const std::uint8_t without = next();
     const std::uint8_t other = next();
@@ -148,7 +148,7 @@ class Run {
     if (const auto list = decode_group_advert_list(bytes)) deliver(attempt, site, *list);
   }
 
-  /// @param list  by value: said_ grows meanwhile
+  /// @param list  by value, because said_ grows meanwhile
   void deliver(std::size_t attempt, std::size_t site, GroupAdvertList list) {
     Session& now = sessions_[attempt][site];
     GroupBench& bench = benches_[attempt];
@@ -166,7 +166,7 @@ class Run {
     said_.push_back(std::move(list));
   }
 
-  /// A list that a site has accepted.
+  /// Handles a list that a site has accepted.
   void judge(std::size_t attempt, std::size_t site, const GroupAdvertList& list) {
     const GroupBench& bench = benches_[attempt];
     require(list.adverts.size() == kSites);
@@ -205,11 +205,11 @@ class Run {
     const FieldElement mask = tag_mask(*masks, upload.words.size()).value();
     upload.tag = masked_tag(bench.offset(bench.site(site).cohort()), value, mask).value();
     now.upload = std::move(upload);
-    // The coordinator takes a vector under its own list alone.
+    // The coordinator accepts a vector only under its own list.
     if (bench.site(site).cohort() == bench.coordinator().cohort()) bench.coordinator().uploaded(Consortium::name(site));
   }
 
-  /// One vector more under a mask.
+  /// Records another vector under a mask.
   void note(std::size_t site, const MaskTerm& mask) {
     auto& holders = masks_[Key(mask.key.bytes().begin(), mask.key.bytes().end())];
     for (const auto& [other, subtracts] : holders) require(other != site && subtracts != mask.subtract);
@@ -246,7 +246,8 @@ class Run {
   Session sessions_[2][kSites];
   GroupPhase phases_[2] = {};
   std::deque<GroupAdvertList> said_;
-  std::map<Key, std::vector<std::pair<std::size_t, bool>>> masks_;  ///< who masked a vector with it, and how
+  std::map<Key, std::vector<std::pair<std::size_t, bool>>>
+      masks_;  ///< the sites that masked a vector with it, and the sign
 };
 
 }  // namespace

@@ -13,7 +13,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A folder of MNIST's four names: images are one file in memory, labels another. The first byte of an input splits it.
+/// A folder with MNIST's four names: images are one file in memory, labels another. The first byte of an input splits
+/// it.
 struct Folder {
   fs::path path = fs::temp_directory_path() / ("consilium_fuzz_idx_" + std::to_string(::getpid()));
   int images = ::memfd_create("images", MFD_CLOEXEC);

@@ -10,16 +10,16 @@
 
 using namespace consilium;
 
-/// DCMTK's decoders of compressed frames crash on many broken ones, within seconds of fuzzing. That is what workers are
-/// for: the fuzzer process_decoder feeds them whole files. Here the rest of DICOM is looked at.
+/// DCMTK's decoders of compressed frames crash on many broken ones, within seconds of fuzzing. Workers exist for this
+/// reason: the fuzzer process_decoder feeds them whole files. This fuzzer tests the rest of DICOM.
 bool is_compressed_dicom(decode::Bytes file) {
   if (!decode::is_dicom(file)) return false;
   const auto parsed = decode::DicomFile::parse(file, true);
   return parsed && DcmXfer(parsed->syntax()).isEncapsulated();
 }
 
-/// DCMTK asks for as many bytes as an element says that it has, up to 4 GiB, before it notices that the file is
-/// shorter. In a worker the kernel refuses them (RLIMIT_DATA); here they are allowed, since nothing is written to them.
+/// DCMTK asks for as many bytes as an element claims to have, up to 4 GiB, before it notices that the file is shorter.
+/// In a worker the kernel refuses them (RLIMIT_DATA). Here they are allowed, since nothing is written to them.
 extern "C" int LLVMFuzzerInitialize(int* count, char*** arguments) {
   static std::vector<char*> longer(*arguments, *arguments + *count);
   static char option[] = "-malloc_limit_mb=4608";
@@ -30,8 +30,8 @@ extern "C" int LLVMFuzzerInitialize(int* count, char*** arguments) {
   return 0;
 }
 
-/// The first byte says how the rest is decoded: bit 0: its header alone; bit 1: as labels. A file is decoded to as many
-/// pixels as it says, within the limit, or refused with a message.
+/// The first byte chooses how the rest is decoded. Bit 0: only its header. Bit 1: as labels. A file is decoded to as
+/// many pixels as it states, within the limit, or refused with a message.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   static const bool ready = decode::set_up_libraries().has_value();
   if (size == 0 || !ready) return 0;

@@ -6,7 +6,7 @@
 
 using namespace consilium;
 
-/// A status, or the record of a round, is refused, or comes back from what we would send of it.
+/// A status, or the record of a round, is refused, or survives encoding and parsing.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
   if (const auto status = wire::decode_job_status(bytes)) {

@@ -8,8 +8,8 @@
 #include "client/masking/ledger_file.h"
 #include "client/masking/ledger_union.h"
 
-/// Any bytes are refused, or they are what encode() writes for the file that was read. No file is believed without a
-/// signature of its member's key, and none about a group that lacks its writer or its reader.
+/// Any bytes are refused, or equal what encode() writes for the decoded file. No file is accepted without a signature
+/// of its member's key, or about a group that lacks its writer or its reader.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace consilium;
   const auto bytes = std::as_bytes(std::span(data, size));

@@ -6,7 +6,7 @@
 
 #include "common/secagg/messages.h"
 
-/// Any bytes are refused, or they are what encode() writes for the message that was read.
+/// Any bytes are refused, or equal what encode() writes for the decoded message.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
   const auto message = consilium::secagg::decode_coordinator_message(bytes);

@@ -10,7 +10,7 @@
 
 using namespace consilium;
 
-/// An even first byte: the rest is an archive; an odd one: the rest is a .npy dictionary.
+/// After an even first byte the rest is an archive, after an odd one a .npy dictionary.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   if (size == 0) return 0;
   if (bytes[0] % 2 == 1) {

@@ -11,7 +11,7 @@ using namespace consilium;
 
 namespace {
 
-/// Ends the fuzzer where a good file isn't read.
+/// Ends the fuzzer if a good file can't be read.
 void check_goes_on(decode::ProcessDecoder& decoder) {
   const auto good = decoder.decode(CONSILIUM_SOURCE_DIR "/tests/fixtures/images/grey8.png", {});
   if (!good || good->shape != std::vector<std::int64_t>{1, 12, 10}) std::abort();
@@ -19,8 +19,8 @@ void check_goes_on(decode::ProcessDecoder& decoder) {
 
 }  // namespace
 
-/// Decodes whole files, compressed DICOM too, in the decoder's processes, which may die of them. Whatever the bytes:
-/// the answer is an image within its limit, or an error that names the file, and the next file is read.
+/// Decodes whole files, compressed DICOM too, in the decoder's processes, which a file may crash. Whatever the bytes
+/// are, the answer is an image within its limit, or an error that names the file, and the next file is read.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   static const auto decoder = decode::ProcessDecoder::start(CONSILIUM_BIN_DIR "/consilium-decode", {}).value();
   static const int file = ::memfd_create("image", MFD_CLOEXEC);

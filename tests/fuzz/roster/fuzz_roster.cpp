@@ -6,8 +6,8 @@
 #include "common/roster/roster_change.h"
 #include "common/roster/roster_file.h"
 
-/// Any text is refused or read as a roster that is written back to the same one, may follow itself, and whose
-/// signatures can be looked at whatever they are.
+/// Any text is refused, or is a roster that survives writing and reading, can follow itself, and whose signatures can
+/// be checked whatever they are.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace consilium::roster;
   const auto roster = parse_roster(std::string_view(reinterpret_cast<const char*>(data), size), "fuzz");

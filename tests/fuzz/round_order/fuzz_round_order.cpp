@@ -6,7 +6,7 @@
 
 #include "common/job/round_order.h"
 
-/// Any bytes are refused, or they are what encode() writes for the order that was read.
+/// Any bytes are refused, or equal what encode() writes for the decoded order.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
   const auto order = consilium::job::decode_round_order(bytes);

@@ -15,7 +15,7 @@ using namespace consilium;
 
 namespace {
 
-/// Whatever is read from a file, strictly or as weights that fit partly, is a number.
+/// Every value read from a file is a number, whether the file is read strictly or as weights that fit partly.
 void check_numbers(const ParameterVector& parameters) {
   if (!std::ranges::all_of(parameters, [](float value) { return std::isfinite(value); })) std::abort();
 }

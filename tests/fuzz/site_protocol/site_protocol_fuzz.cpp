@@ -13,11 +13,11 @@
 #include "tests/unit/common/secagg/consortium_bench.h"
 
 /// A coordinator with a colluding site drives two attempts of five sites at will: it lists, hands out, asks for and
-/// replays whatever it likes, across sites and attempts, with bytes changed. An oracle that knows the rules, and
-/// computes for itself what each site has agreed to, watches what the sites answer:
+/// replays anything, across sites and attempts, with changed bytes. An oracle that knows the rules computes for itself
+/// what each site has agreed to, and checks the sites' answers:
 ///
 /// - no answer after a refusal, no second answer of one kind, masks once;
-/// - each answer only where its rule holds: adverts signed for this attempt, t sharers, t survivors among them and the
+/// - each answer only if its rule holds: adverts signed for this attempt, t sharers, t survivors among them and the
 ///   site itself, t valid confirmations of exactly what the site confirmed;
 /// - a survivor's seed share, a dropout's key share, never both of one; and never so many of both that, with what the
 ///   colluder holds, both secrets of an honest site could be rebuilt.
@@ -48,7 +48,7 @@ struct Seen {
   bool boxed = false, masked = false, left = false;
 };
 
-/// Whose share of one secret honest sites revealed, by attempt and cohort, and rank.
+/// The sites whose share of one secret honest sites revealed, by attempt and cohort, and rank.
 using Holders = std::map<std::pair<crypto::Digest, Rank>, std::set<std::string>>;
 
 class Run {
@@ -100,7 +100,7 @@ class Run {
 
   Seen& seen(std::size_t attempt, std::size_t site) { return seen_[attempt][site]; }
 
-  /// The message that a step of an honest attempt brings.
+  /// The message that the next step of an honest attempt sends.
   void honest(std::size_t attempt, std::size_t site, std::size_t step) {
     const std::span<const std::uint8_t> rest = input_;
     constexpr std::uint8_t kAll[] = {0x1F, 0, 0, 0};
@@ -126,7 +126,7 @@ class Run {
     }
   }
 
-  /// Those of `whom`, some of them from the other attempt.
+  /// The adverts of `whom`, some of them from the other attempt.
   std::optional<CoordinatorMessage> adverts(std::size_t attempt, std::uint8_t whom, std::uint8_t twist) {
     AdvertList list;
     for (std::size_t i = 0; i < kSites; ++i) {
@@ -164,7 +164,8 @@ class Run {
     return survivors;
   }
 
-  /// The signatures that `whom` gave; the colluder signs whatever helps, and with a twist others' names are forged.
+  /// The signatures that `whom` gave. The colluder signs whatever helps, and with a twist other sites' names are
+  /// forged.
   std::optional<CoordinatorMessage> confirmations(std::size_t attempt, std::size_t site, std::uint8_t whom,
                                                   std::uint8_t twist) {
     const Seen& target = seen(attempt, site);
@@ -284,7 +285,8 @@ class Run {
     for (std::size_t i = 0; i < now.sharers.size(); ++i) revealed(now, site, now.sharers[i], reveal.shares[i]);
   }
 
-  /// Which secret is the share of, by its sender's commitments; and how many are out now.
+  /// Determines by the sender's commitments which secret the share belongs to, and how many such shares are revealed
+  /// now.
   void revealed(const Seen& now, std::size_t site, Rank of, const RevealedShare& share) {
     const Rank holder = *rank_of(now.list, site);
     const ShareCommitments& committed = shares_.at({now.cohort, of}).commitments[holder];
@@ -304,7 +306,7 @@ class Run {
   std::deque<ConsortiumBench> benches_;
   std::vector<crypto::Digest> contexts_;
   Seen seen_[2][kSites];
-  std::deque<CoordinatorMessage> said_;  ///< a deque: what is said again must stay while it is noted
+  std::deque<CoordinatorMessage> said_;  ///< a deque, because a repeated message must stay valid while it is recorded
   std::map<std::pair<crypto::Digest, Rank>, Shares> shares_;
   Holders seeds_, keys_;
 };

@@ -1,4 +1,4 @@
-// Feeds bytes to the reader of a reply: what it accepts must survive being written and read again.
+// Feeds bytes to the reader of a reply. A reply that it accepts must survive writing and reading again.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Feeds bytes to the reader of a request: what it accepts must survive being written and read again.
+// Feeds bytes to the reader of a request. A request that it accepts must survive writing and reading again.
 
 #include <cstddef>
 #include <cstdint>

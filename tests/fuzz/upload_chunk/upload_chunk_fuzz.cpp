@@ -14,7 +14,7 @@
 
 using namespace consilium;
 
-/// A part read by hand is what protobuf reads. The first byte says how the message is sliced.
+/// Our own parser reads a part as protobuf does. The first byte says how the message is sliced.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::size_t step = data[0] + std::size_t{1};

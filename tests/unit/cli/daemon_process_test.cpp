@@ -29,7 +29,7 @@ std::unique_ptr<DaemonProcess> shell(const DaemonFolder& folder, const std::stri
   return std::move(*daemon);
 }
 
-/// Waits until the script has said that it is ready.
+/// Waits until the script has reported that it is ready.
 void wait_ready(const DaemonFolder& folder) {
   while (!std::filesystem::exists(folder.path / "ready")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
 }
@@ -67,7 +67,7 @@ TEST_CASE("a daemon that doesn't stop is killed with all that it started") {
   const pid_t pid = daemons[0]->pid();
   CHECK(daemons[0]->group_alive());
   CHECK(stop_all(daemons, std::chrono::milliseconds(50)) == std::vector<std::string>{"daemon"});
-  // The group's last members are collected by init.
+  // init collects the group's last members.
   for (int i = 0; i < 1000 && ::kill(-pid, 0) == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   CHECK(::kill(-pid, 0) == -1);
 }

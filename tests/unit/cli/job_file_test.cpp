@@ -70,7 +70,7 @@ TEST_CASE("initial weights that fit partly are made whole here, and the job name
   CHECK(std::equal(drawn.begin() + 16, drawn.end(), job->initial_weights.begin() + 16));
   CHECK(job->spec.initial_weights_digest == crypto::sha256(std::as_bytes(std::span(job->initial_weights))));
   CHECK_FALSE(job->spec.initial_weights);
-  // Sites and coordinator read the job as they read any other: a digest, and nothing of how the vector was made.
+  // Sites and coordinator read the job like any other: it has a digest, and no trace of how the vector was made.
   CHECK_THAT(job::canonical_text(job->spec), !Contains("replace") && Contains("\"initial_weights\":{\"sha256\":"));
   CHECK(job->weights_in_words ==
         "2 tensors from start.safetensors; 1.weight, 1.bias from the seed; not used: the "

@@ -52,7 +52,7 @@ bool contains(const std::vector<std::string>& lines, const std::string& text) {
   return std::ranges::any_of(lines, [&](const std::string& line) { return line.find(text) != std::string::npos; });
 }
 
-/// What a view writes, by way of a real stream.
+/// Returns what a view writes to a real stream.
 std::string written(const std::vector<JobStatus>& snapshots, ViewMode mode, const Screen& screen) {
   char* data = nullptr;
   std::size_t size = 0;
@@ -112,7 +112,7 @@ TEST_CASE("the table fits the terminal, however many rounds and however narrow")
       const auto lines = table_lines(status, "val", {width, height, true, false});
       CHECK(static_cast<int>(lines.size()) < height);
       for (const std::string& line : lines) CHECK(columns(line) <= width);
-      if (width > 20) CHECK(contains(lines, "  100 "));  // the last round stays in sight
+      if (width > 20) CHECK(contains(lines, "  100 "));  // the last round stays visible
     }
   }
 }

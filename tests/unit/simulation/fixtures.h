@@ -25,7 +25,7 @@ struct Folder {
   std::filesystem::path path;
 };
 
-/// Points around two centres, which a linear model tells apart.
+/// Points around two centres, which a linear model can separate.
 inline data::Split points(std::size_t count, const std::string& name) {
   RandomStream stream(1, RandomPurpose::kSynthetic, 0, name);
   data::Split split;

@@ -40,7 +40,7 @@ job::JobSpec parsed(const std::string& federation, const std::string& more) {
   return *spec;
 }
 
-/// A job in mode masked over groups {a, b, c}, {d, e, f, g} and {h, i, j}.
+/// Returns a job in mode masked over groups {a, b, c}, {d, e, f, g} and {h, i, j}.
 job::JobSpec grouped(const std::string& federation = "{rounds: 3}") {
   const std::vector<std::vector<std::string>> groups{{"a", "b", "c"}, {"d", "e", "f", "g"}, {"h", "i", "j"}};
   std::vector<std::string> sites;
@@ -136,7 +136,7 @@ TEST_CASE("frozen layers leave no site: a round moves fewer bytes, masked or not
     const auto [whole, moved] = federate({}, secure);
     const auto [part, kept] = federate({"0"}, secure);
     for (std::size_t round = 0; round < 2; ++round) {
-      // With masks, messages travel whose signatures differ in length by a byte or two.
+      // With masks, the signatures in the messages differ in length by a byte or two.
       const double fewer =
           static_cast<double>(whole.history[round].bytes) - static_cast<double>(part.history[round].bytes);
       CHECK(fewer == Approx(10.0 * kFrozen * sizeof(float)).margin(secure ? 100.0 : 0.0).epsilon(0.0));
@@ -177,11 +177,11 @@ TEST_CASE("the report has the costs of mode masked by step, in the order of the 
     CHECK(cost.seconds > 0);
   }
   CHECK(steps == std::vector<std::string>{"agree", "advertise", "upload", "check", "endorse"});
-  CHECK(secure.messages("agree") == 10 * 2 * 3);      // asked, adverts, boxes; and an answer to each
+  CHECK(secure.messages("agree") == 10 * 2 * 3);      // requests, adverts, boxes; and an answer to each
   CHECK(secure.messages("advertise") == 10 * 2 * 7);  // a census, three rounds, three evaluations
   CHECK(secure.messages("upload") == 10 * 7);
-  CHECK(secure.messages("check") == 10 * 4);    // evaluations aren't endorsed
-  CHECK(secure.messages("endorse") == 10 * 8);  // each with a commit that comes back
+  CHECK(secure.messages("check") == 10 * 4);    // evaluations are not endorsed
+  CHECK(secure.messages("endorse") == 10 * 8);  // each with the commit that is sent back
 }
 
 TEST_CASE("a group in which a site falls silent is summed again over the same vectors, and the model stays the same") {

@@ -97,7 +97,7 @@ TEST_CASE("two runs give the same bytes, however many workers there are") {
     const auto status = run(*sim, {spec_of(), {}, sites, 0});
     REQUIRE(status.model);
     models.insert(*status.model);
-    // And once more with everything warm.
+    // Again, with everything warm.
     models.insert(*run(*sim, {spec_of(), {}, sites, 0}).model);
   }
   CHECK(models.size() == 1);
@@ -141,7 +141,7 @@ TEST_CASE("FedAvg drops the work of stragglers, FedProx keeps it") {
     CHECK(record.partial.empty());
     CHECK(record.contributed.size() == 10);
   }
-  // Both strategies met the same stragglers: without the proximal term the only difference is whose work is in.
+  // Both strategies had the same stragglers. Without the proximal term the only difference is whose work is included.
   const auto none = run(*sim, {spec_of("{name: fedavg}", federation), {}, sites, 0});
   CHECK(none.model != fedavg.model);
 }
@@ -171,13 +171,13 @@ TEST_CASE("a comparison evaluates alone, ensemble, federated and pooled on every
   REQUIRE(comparison->federated);
   REQUIRE(comparison->pooled);
   CHECK(comparison->pooled->examples == 30);
-  // The federated model was evaluated on the same split after its last round: the same sums, the same numbers.
+  // The federated model was evaluated on the same split after its last round, so the sums and numbers are the same.
   CHECK(comparison->federated->value_of("accuracy") == status.history.back().metrics->value_of("accuracy"));
   CHECK(comparison->federated->value_of("loss") ==
         Approx(status.history.back().metrics->value_of("loss")).margin(1e-6));
   CHECK(comparison->federated->value_of("auc") == status.history.back().metrics->value_of("auc"));
 
-  // The ensemble is another model than any of the three, and everything has an interval around its value.
+  // The ensemble differs from each of the three models, and every value has an interval around it.
   REQUIRE(comparison->ensemble);
   CHECK(comparison->ensemble->examples == 30);
   for (const auto& [site, metrics] : comparison->alone)
@@ -229,7 +229,7 @@ TEST_CASE("the sites' own models are counted on the examples of all sites, of th
   spec.evaluation.alone = true;
   const report::JobStatus status = run(*simulator(1), {spec, {}, write_simulated_sites(folder.path, 3), 0});
   REQUIRE(status.history.size() == 3);
-  CHECK(status.history[0].cohort.size() == 1);  // the other two have trained nothing yet
+  CHECK(status.history[0].cohort.size() == 1);  // the other two have not trained yet
   for (const report::RoundRecord& record : status.history) {
     REQUIRE(record.metrics);
     REQUIRE(record.alone);
@@ -321,7 +321,8 @@ TEST_CASE("the arms of a comparison are read by name") {
   CHECK(arms->pooled);
   const auto ensemble = parse_arms("ensemble,federated");
   REQUIRE(ensemble);
-  CHECK((ensemble->ensemble && ensemble->federated && ensemble->alone));  // an ensemble is of the models of `alone`
+  CHECK(
+      (ensemble->ensemble && ensemble->federated && ensemble->alone));  // an ensemble consists of the models of `alone`
   for (const char* text : {"", "alone,", "together", "alone, pooled"}) CHECK_FALSE(parse_arms(text));
 }
 

@@ -27,7 +27,7 @@ job::JobSpec job_of(const std::string& federation) {
   return *job;
 }
 
-/// Examples whose first value is their number, so that each can be found again.
+/// Returns examples whose first value is their number, so that each can be recognised.
 data::Split split_of(std::size_t count, float first) {
   data::Split split;
   std::vector<float> values;
@@ -50,7 +50,7 @@ std::string bytes_of(const std::filesystem::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// How often each example's number occurs in a split of all sites.
+/// Counts how often each example's number occurs in a split of all sites.
 std::map<int, int> numbers(const std::vector<SimulatedSite>& sites, data::Split data::Dataset::*split) {
   std::map<int, int> found;
   for (const SimulatedSite& site : sites) {

@@ -37,7 +37,7 @@ TEST_CASE("stragglers follow from seed, round and names alone, not from the orde
   CHECK(draw_stragglers(7, 3, cohort, 0.5, 20) == drawn);
   CHECK(draw_stragglers(8, 3, cohort, 0.5, 20) != drawn);
   CHECK(draw_stragglers(7, 4, cohort, 0.5, 20) != drawn);
-  // A greater share keeps those that straggle already.
+  // A greater share includes the sites that already straggle.
   const auto more = draw_stragglers(7, 3, cohort, 0.9, 20);
   for (const auto& [site, epochs] : drawn) CHECK(more.at(site) == epochs);
 }

@@ -23,7 +23,7 @@ using consilium::pki::write_text;
 
 namespace {
 
-/// Runs a command line: what it printed, or why it failed.
+/// Runs a command line. Returns what it printed, or why it failed.
 Result<std::string> run(std::vector<std::string> words) {
   std::ostringstream out;
   std::function<Result<int>()> action;

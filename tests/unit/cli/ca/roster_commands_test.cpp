@@ -13,7 +13,7 @@
 #include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
-/// The commands with which a consortium changes its roster, between the authority's machine and the hospitals'.
+/// The commands that change a consortium's roster, on the authority's machine and at the hospitals.
 namespace consilium {
 namespace {
 
@@ -74,7 +74,7 @@ class Hospitals {
                "populations: {chest: {datasets: [chest], examples: 500, groups: " + groups + "}}\n");
   }
 
-  /// `ca roster` with the consortium's file, and what it says.
+  /// Runs `ca roster` with the consortium's file. Returns its output.
   std::string make(const std::string& out, std::vector<std::string> more = {}) const {
     std::vector<std::string> words{"ca",    "roster", "--ca", ca(), "--consortium", at("consortium.yaml"),
                                    "--out", at(out)};
@@ -190,7 +190,7 @@ TEST_CASE("a roster that is needed still isn't written over, and one without pop
   CHECK_FALSE(run({"ca", "roster", "--ca", lung.ca(), "--out", lung.at("roster-1.yaml")}));
   CHECK(text_of(lung.at("roster-1.yaml")) == first);
   CHECK(text_of(lung.at("roster-2.yaml")) == second);
-  CHECK_THAT(lung.make("roster-2.yaml", {"--previous", lung.at("roster-1.yaml")}), Contains("Wrote"));  // once more
+  CHECK_THAT(lung.make("roster-2.yaml", {"--previous", lung.at("roster-1.yaml")}), Contains("Wrote"));  // again
   const auto members = run({"ca", "roster", "--ca", lung.ca(), "--out", lung.at("members.yaml")});
   REQUIRE(members);
   CHECK_THAT(members->printed, Contains("no populations") && Contains("masked-threshold") && Contains("--consortium"));

@@ -17,7 +17,7 @@ struct ApprovalsDesk {
   pki::TemporaryFolder folder;
   std::unique_ptr<Approvals> approvals = Approvals::open(folder.path()).value();
 
-  /// Closes the file and opens it anew, as a restart of the client does.
+  /// Closes the file and opens it again, as a restart of the client does.
   void restart() {
     approvals.reset();
     approvals = Approvals::open(folder.path()).value();
@@ -100,7 +100,7 @@ TEST_CASE("sums are counted for good, each population by itself") {
   CHECK(more.error().message == "maximum_sums: the job needs 6 sums over 'chest', 10 of 15 are used up");
   CHECK_FALSE(desk.approvals->accepted(kOther).value());
   CHECK(desk.approvals->accept({kOther, "tiny-2", "skin", 6}, 15));
-  // A lower maximum doesn't overflow, and a job that is counted already runs on.
+  // A lower maximum doesn't overflow, and a job that is already counted continues.
   CHECK_FALSE(desk.approvals->accept({crypto::sha256("third"), "tiny-3", "chest", 1}, 3));
   CHECK(desk.approvals->accept({kJob, "tiny-1", "chest", 10}, 3));
 }

@@ -12,7 +12,7 @@ namespace {
 
 std::string echo(const std::string& request, const std::string& user) { return user + " asked " + request; }
 
-/// What `ask_daemon` gives another user; "" where there is none to become.
+/// Returns what `ask_daemon` answers to another user, or "" if this process can't become one.
 std::string asked_as_nobody(const std::filesystem::path& folder) {
   constexpr int kNobody = 65534;
   int pipe[2] = {};

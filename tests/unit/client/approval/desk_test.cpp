@@ -69,7 +69,7 @@ TEST_CASE("what names no job, or several, decides nothing") {
   office.offer(chest_job(1), "chest-xray-2", "bob");
   const std::string digest = crypto::to_hex(job::job_digest(chest_job(1)));
   CHECK(office.ask("approve", digest).at("message").get<std::string>().find("names 2 jobs") != std::string::npos);
-  // What may have come to mean another job since it was shown approves nothing.
+  // An identifier that can mean another job by now approves nothing.
   for (const std::string& name : {std::string("chest-xray-1"), digest.substr(0, 8), digest.substr(0, 63)}) {
     CHECK(office.ask("approve", name, "ada").at("error") == "invalid_argument");
   }

@@ -149,7 +149,7 @@ TEST_CASE("sums count by population, whatever the data set, the job and its rese
     other.name = "renamed";
     CHECK(desk.offer(signing().offer("tiny-3", other, "ada")).reason == "maximum_sums");
     CHECK(desk.offer(signing().offer("tiny-4", spec(5), "bob")).reason == "maximum_sums");
-    // The job that runs goes on, over a restart too, and isn't counted again.
+    // The running job continues, even after a restart, and isn't counted again.
     desk.approvals.reset();
     desk.approvals = Approvals::open(desk.folder.path()).value();
     desk.use(signing());

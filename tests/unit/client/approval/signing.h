@@ -66,7 +66,7 @@ class Signing {
       pki::TrustStore::open(authority_.root_certificate(), authority_.revocation_list()).value();
 };
 
-/// One for all tests that revoke nobody: keys take time.
+/// Shared by all tests that revoke nobody, because generating keys takes time.
 inline const Signing& signing() {
   static const Signing one;
   return one;

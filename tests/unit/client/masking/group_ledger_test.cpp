@@ -36,7 +36,7 @@ Release release_of(const SumId& sum, std::uint32_t attempt, std::int64_t at = 10
   return release;
 }
 
-/// A ledger that is closed and opened again before every use, so that what it answers was on the disk.
+/// A ledger that is closed and reopened before every use, so that its answers come from the disk.
 class ReopenedLedger {
  public:
   GroupLedger* operator->() {
@@ -55,7 +55,7 @@ class ReopenedLedger {
   std::optional<GroupLedger> ledger_;
 };
 
-/// Begins an attempt as a site does, with its next advert.
+/// Starts an attempt as a site does, with its next advert.
 Result<void> begin(ReopenedLedger& ledger, const SumId& sum, std::uint32_t attempt) {
   const std::uint64_t number = ledger->next_advert(kGroup).value();
   return ledger->begin(sum, attempt, kGroup, {number, crypto::sha256("advert " + std::to_string(number))});
@@ -171,7 +171,7 @@ TEST_CASE("a commit is the one that the site signed, and the only one") {
   CHECK(ledger->committed_model(train_sum(1)).value() == model);
   CHECK(ledger->committed_groups(train_sum(1)).value() == both);
   CHECK_FALSE(ledger->committed_groups(train_sum(2)).value());
-  REQUIRE(ledger->commit(train_sum(2), kVector, model, both));  // of a round in which the site was away
+  REQUIRE(ledger->commit(train_sum(2), kVector, model, both));  // of a round that the site missed
   check_refused(ledger->commit(train_sum(2), kOther, model, both), ErrorCode::kPermissionDenied,
                 {"another outcome is"});
   check_refused(ledger->endorse(train_sum(2), kOther), ErrorCode::kPermissionDenied, {"another outcome is committed"});
@@ -182,7 +182,7 @@ TEST_CASE("a job's data are those with which it began, whatever the data set hol
   const JobData began{40, 16, 8, kVector}, later{41, 16, 8, kOther};
   CHECK(ledger->fix_data(kJob, began).value() == began);
   CHECK(ledger->fix_data(kJob, later).value() == began);
-  CHECK(ledger->fix_data(kOther, later).value() == later);  // another job begins with what there is then
+  CHECK(ledger->fix_data(kOther, later).value() == later);  // another job starts with the current data
 }
 
 TEST_CASE("a job that a site has left stays left") {
@@ -190,7 +190,7 @@ TEST_CASE("a job that a site has left stays left") {
   CHECK_FALSE(ledger->ended(kJob).value());
   REQUIRE(ledger->end_job(kJob, "the tag doesn't fit"));
   REQUIRE(ledger->end_job(kJob, "another commit"));
-  CHECK(ledger->ended(kJob).value() == "the tag doesn't fit");  // the first reason stands
+  CHECK(ledger->ended(kJob).value() == "the tag doesn't fit");  // the first reason is kept
   CHECK_FALSE(ledger->ended(kOther).value());
 }
 

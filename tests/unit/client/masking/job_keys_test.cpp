@@ -24,7 +24,7 @@ bool same(const Result<crypto::SecretBytes>& found, const crypto::SecretBytes& e
   return found && std::ranges::equal(found->bytes(), expected.bytes());
 }
 
-/// The keys of a site, opened anew each time, so that what they give was on the disk.
+/// The keys of a site, reopened each time, so that the values come from the disk.
 struct Site {
   pki::TemporaryFolder folder;
   SiteSecret secret = SiteSecret::open(folder.path() / "site.secret").value();

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using pki::TemporaryFolder;
 
-/// The files as a power cut would leave them: a ledger that is open can't tidy up.
+/// Copies the files as a power cut would leave them: an open ledger can't clean up.
 void copy_files(const fs::path& from, const fs::path& to) {
   fs::create_directories(to / "vectors");
   for (const char* name : {"masking.db", "masking.db-wal"}) {
@@ -193,7 +193,7 @@ TEST_CASE("several threads may use a ledger") {
     });
   }
   threads.clear();
-  CHECK(won == 25);  // each attempt was begun once
+  CHECK(won == 25);  // each attempt was started once
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ inline Ledger opened(const std::filesystem::path& folder) {
   return std::move(*ledger);
 }
 
-/// A ledger that is closed and opened again before every use, so that what it answers was on the disk.
+/// A ledger that is closed and reopened before every use, so that its answers come from the disk.
 class Reopened {
  public:
   explicit Reopened(std::filesystem::path folder) : folder_(std::move(folder)) {}
@@ -43,7 +43,7 @@ class Reopened {
   std::optional<Ledger> ledger_;
 };
 
-/// Fails the test unless the call was refused in these words.
+/// Fails the test unless the call was refused with these words.
 template <class T>
 void check_refused(const Result<T>& result, ErrorCode code, const std::vector<std::string>& words) {
   REQUIRE_FALSE(result.has_value());

@@ -23,7 +23,7 @@ mode_t mode_of(const std::filesystem::path& path) {
   return status.st_mode & 07777;
 }
 
-/// Begins and confirms, as a site does that took part in a sum.
+/// Starts and confirms, as a site does that took part in a sum.
 void take_part(Reopened& ledger, const Ledger::SurvivorList& list) {
   REQUIRE(ledger->begin_attempt(list.key).has_value());
   REQUIRE(ledger->confirm(list, false).has_value());
@@ -208,7 +208,8 @@ TEST_CASE("what a session sent is forgotten with it or with the job, a job's mem
   const crypto::Digest request = crypto::sha256("a request");
   for (const auto& key : {train(1), train(2), train(1, 1, "chest-2")}) {
     REQUIRE(ledger->keep_vector(key, kModel).has_value());
-    pki::write_text(ledger->vector_file(key), "words");  // after: one without its digest goes when the ledger is opened
+    pki::write_text(ledger->vector_file(key),
+                    "words");  // afterwards: a file without its digest is removed when the ledger is opened
     REQUIRE(ledger->keep_reply(key, request, bytes("reply")).has_value());
     REQUIRE(ledger->set_members(key.job_id, {"north"}).has_value());
   }

@@ -36,7 +36,7 @@ secagg::Seen advert(std::uint64_t number, const std::string& site) {
   return {number, crypto::sha256(site + std::to_string(number))};
 }
 
-/// What `site` writes for north: its own last advert is 9, it has seen 7 of each other member.
+/// Returns what `site` writes for north: its own last advert is 9, and it has seen 7 of each other member.
 LedgerFile file_of(const std::string& site) {
   LedgerFile file;
   file.consortium = "lung";
@@ -55,7 +55,7 @@ LedgerFile file_of(const std::string& site) {
   return file;
 }
 
-/// The same with something changed, signed again.
+/// Returns the same with one change, signed again.
 LedgerFile file_of(const std::string& site, const std::function<void(LedgerFile&)>& change) {
   LedgerFile file = file_of(site);
   change(file);
@@ -63,7 +63,7 @@ LedgerFile file_of(const std::string& site, const std::function<void(LedgerFile&
   return file;
 }
 
-/// North's own ledger, put back to when it had made 3 adverts.
+/// North's own ledger, restored to when it had made 3 adverts.
 LedgerContent restored_ledger() {
   return {.groups = {{kUnionGroup, advert(3, "north"), {advert(3, "east"), advert(3, "south")}}}, .jobs = {}};
 }
@@ -99,7 +99,7 @@ TEST_CASE("a file with members, groups or jobs twice, out of order, too large or
   };
   CHECK(decodes([](LedgerFile&) {}));
   CHECK_FALSE(decodes([](LedgerFile& f) { f.reader = "east"; }));
-  CHECK_FALSE(decodes([](LedgerFile& f) { f.reader = "west"; }));  // who isn't in the group
+  CHECK_FALSE(decodes([](LedgerFile& f) { f.reader = "west"; }));  // west isn't in the group
   CHECK_FALSE(decodes([](LedgerFile& f) { f.site = "East"; }));
   CHECK_FALSE(decodes([](LedgerFile& f) { f.content.groups.push_back(f.content.groups[0]); }));
   CHECK_FALSE(decodes([](LedgerFile& f) { f.content.jobs.push_back(f.content.jobs[0]); }));
@@ -110,7 +110,7 @@ TEST_CASE("a file with members, groups or jobs twice, out of order, too large or
     f.content.groups[0].seen.pop_back();
   }));
   CHECK_FALSE(decodes([](LedgerFile& f) { f.content.groups[0].own.number = kMaxAdvertNumber + 1; }));
-  CHECK_FALSE(decodes([](LedgerFile& f) { f.content.groups[0].own.number = 0; }));  // whose digest would be zeros
+  CHECK_FALSE(decodes([](LedgerFile& f) { f.content.groups[0].own.number = 0; }));  // the digest would have to be zeros
   CHECK_FALSE(decodes([](LedgerFile& f) { f.content.jobs[0].population = ""; }));
   CHECK_FALSE(decodes([](LedgerFile& f) { f.content.jobs[0].sums = 3'000'000; }));
   CHECK_FALSE(decodes([](LedgerFile& f) { f.certificate.clear(); }));
@@ -137,7 +137,7 @@ TEST_CASE(
     "a job's sums count in its population, whatever a member says, and what this site's own ledger knows counts") {
   const LedgerFile liar = file_of("south", [](LedgerFile& f) { f.content.jobs = {{kUnionJob, "heart", 9}}; });
   check_no_union({file_of("east"), liar}, "is of the population 'chest', and south that it is of 'heart': one of them");
-  // Without another member's word for it, this site's own.
+  // If no other member reports it, this site's own word counts.
   const auto nothing = [](LedgerFile& f) { f.content.jobs.clear(); };
   LedgerContent own = restored_ledger();
   own.jobs = {{kUnionJob, "chest", 3}};
@@ -206,7 +206,7 @@ TEST_CASE("one file of a member counts, and two are refused") {
   check_no_union({file_of("east"), file_of("east"), file_of("south")}, "there are two files of east");
 }
 
-/// North's ledger in a folder, opened anew for every use.
+/// North's ledger in a folder, reopened for every use.
 struct North {
   pki::TemporaryFolder folder;
   [[nodiscard]] GroupLedger ledger() const {
@@ -235,7 +235,7 @@ TEST_CASE("after the adoption a site's adverts go on where the others are, and e
   CHECK(north.ledger().seen(kUnionGroup, "north").value() == std::vector{advert(9, "east"), advert(9, "south")});
   for (const crypto::Digest& job : {kUnionJob, known}) CHECK(north.ledger().ended(job).value().has_value());
   CHECK(north.begin(crypto::sha256("new"), 8));
-  // Once more, and with older ledgers: nothing is lowered.
+  // Adopts again, also with older ledgers: no value decreases.
   Adoption older = adoption;
   for (Adoption::Advert& one : older.others) one.advert = advert(4, one.site);
   older.own[0].advert = advert(2, "north");

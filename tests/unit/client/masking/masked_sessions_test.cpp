@@ -33,7 +33,7 @@ class Hospitals {
   }
 
   void restart(std::size_t site) {
-    masked[site].reset();  // its ledger is locked until then
+    masked[site].reset();  // its ledger is locked until this call
     SiteTrust trust;
     trust.site = consortium.name(site);
     trust.certificate = folder_ / (trust.site + ".pem");
@@ -74,7 +74,7 @@ class Attempt {
       say(site, *advert);
     }
   }
-  /// The next thing that the coordinator said to a site.
+  /// Returns the next message that the coordinator sent to a site.
   std::vector<std::byte> next(std::size_t site) {
     REQUIRE_FALSE(inbox_[site].empty());
     auto bytes = inbox_[site].front();
@@ -84,7 +84,7 @@ class Attempt {
   Result<MaskedSessions::Answer> receive(std::size_t site, std::span<const std::byte> message) {
     return hospitals_.masked[site]->receive(key, message);
   }
-  /// Every site answers what was said to it.
+  /// Makes every site answer the messages sent to it.
   void answer() {
     for (const std::size_t site : sites) {
       const auto answer = receive(site, next(site));
@@ -188,10 +188,10 @@ TEST_CASE("what was answered is answered alike, word for word, after a restart t
   REQUIRE_FALSE(first.bytes.empty());
   const auto again = attempt.receive(0, survivors).value();
   CHECK(again.bytes == first.bytes);
-  CHECK_FALSE(again.confirmed);  // it was before
+  CHECK_FALSE(again.confirmed);  // it had confirmed before
   hospitals.restart(0);
   CHECK(attempt.receive(0, survivors).value().bytes == first.bytes);
-  // What it held for step 5 went with the process.
+  // The process's end destroyed what it held for step 5.
   CHECK_FALSE(hospitals.masked[0]->take_masks(attempt.key).has_value());
 
   Attempt next(hospitals, train(2));
@@ -311,7 +311,7 @@ TEST_CASE("a message that is refused ends the session: nothing is answered after
   SECTION("of another session") {
     check_refused(hospitals.masked[0]->receive(train(1, 9), survivors), ErrorCode::kFailedPrecondition,
                   {"isn't in that session"});
-    CHECK(attempt.receive(0, survivors).value().confirmed);  // that was nobody's
+    CHECK(attempt.receive(0, survivors).value().confirmed);  // nobody had confirmed this list
   }
 }
 

@@ -32,7 +32,7 @@ Words some_words(std::size_t count) {
   return words;
 }
 
-/// Gives `words` in pieces of at most `piece`.
+/// Supplies `words` in pieces of at most `piece`.
 std::function<Result<void>(const MaskedVector::WordSink&)> pieces_of(Words words, std::size_t piece) {
   return [words = std::move(words), piece](const MaskedVector::WordSink& sink) mutable -> Result<void> {
     for (std::size_t at = 0; at < words.size(); at += piece)

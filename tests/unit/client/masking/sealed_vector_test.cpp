@@ -39,7 +39,7 @@ struct Sealed {
   Sealed() { digest = seal(words).value(); }
   Result<crypto::Digest> seal(const Words& all, std::uint64_t claimed = 0) const {
     return seal_vector(file, key, claimed == 0 ? all.size() : claimed, [&](const WordSink& sink) -> Result<void> {
-      Words copy = all;  // the sink may change what it is given
+      Words copy = all;  // the sink can change its argument
       CONSILIUM_TRY(sink(std::span(copy).first(all.size() / 3)));
       return sink(std::span(copy).subspan(all.size() / 3));
     });
@@ -131,7 +131,7 @@ TEST_CASE("what follows from a site's secret differs by job, data set, kind, rou
   other.kind = job::SumKind::kEvaluate;
   CHECK(secret.training_seed(other, "chest").value() != seed);
   other = order_of(1);
-  other.seed = 99;  // the job's public seed has no part in it
+  other.seed = 99;  // the job's public seed has no influence
   CHECK(secret.training_seed(other, "chest").value() == seed);
   const auto sealing = secret.sealing_key(order_of(1)).value(), unusable = secret.unusable_key(order_of(1)).value();
   CHECK_FALSE(crypto::equal_in_constant_time(sealing.bytes(), unusable.bytes()));

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using Catch::Contains;
 
-/// A machine with data, and a record that is opened anew for every claim.
+/// A machine with data, and a record that is reopened for every claim.
 struct Machine {
   pki::TemporaryFolder folder;
   roster::Roster roster;
@@ -50,7 +50,7 @@ TEST_CASE("data of two populations may lie side by side, and names of one popula
   CHECK(machine.claim({{"chest", machine.srv("chest")}, {"heart", machine.srv("heart")}}));
   CHECK(machine.claim({{"chest", machine.srv("chest")}, {"chest-ap", machine.srv("chest")}}));
   CHECK(machine.claim({{"chest", machine.srv("one.npz")}, {"heart", machine.srv("two.npz")}}));
-  fs::create_directories(machine.srv("chest2"));  // a neighbour whose name only begins the same
+  fs::create_directories(machine.srv("chest2"));  // a neighbour whose name only begins with the same letters
   CHECK(machine.claim({{"chest", machine.srv("chest")}, {"heart", machine.srv("chest2")}}));
 }
 
@@ -67,7 +67,7 @@ TEST_CASE("a check holds data sets to the same as a claim and records nothing") 
   CHECK_THAT(check({{"heart", machine.srv("one.npz")}}).error().message,
              Contains("belongs to the population 'lungs' for good"));
   CHECK(check({{"heart", machine.srv("two.npz")}}) == true);
-  CHECK(machine.claim({{"chest", machine.srv("two.npz")}}));  // the check didn't give it to the other population
+  CHECK(machine.claim({{"chest", machine.srv("two.npz")}}));  // the check didn't assign it to the other population
   CHECK_THAT(check({{"heart", machine.srv("two.npz")}}).error().message, Contains("for good"));
   const auto running = DataRecord::open(machine.folder / "state");
   REQUIRE(running);
@@ -146,7 +146,7 @@ TEST_CASE("a path keeps its population for good, and with it what lies inside") 
   const Machine machine;
   REQUIRE(machine.claim({{"chest", machine.srv("chest")}}));
   REQUIRE(machine.claim({{"chest", machine.srv("one.npz")}}));
-  // Another folder in its place, so that nothing but the path is the same.
+  // Another folder in its place, so that only the path is the same.
   fs::rename(machine.srv("chest"), machine.srv("old"));
   fs::create_directories(machine.srv("chest/inner"));
   for (const std::string path : {"chest", "chest/inner"})
@@ -185,7 +185,7 @@ TEST_CASE("data that are missing, or a folder with too many entries to compare, 
   const auto missing = machine.claim({{"heart", machine.srv("nowhere")}});
   REQUIRE_FALSE(missing);
   CHECK_THAT(missing.error().message, Contains("datasets.heart.path") && Contains("nowhere"));
-  // A job on other data goes on meanwhile, and one on these doesn't.
+  // A job on other data continues meanwhile, but one on these data doesn't.
   const DataPaths both{{"heart", machine.srv("nowhere")}, {"chest", machine.srv("chest")}};
   CHECK(DataRecord::open(machine.folder / "state")->claim(both, machine.roster, "chest"));
   CHECK_FALSE(DataRecord::open(machine.folder / "state")->claim(both, machine.roster, "heart"));

@@ -25,7 +25,7 @@ maximum_clip: 16
 allow_unmasked: true
 )";
 
-/// The example of a job, without its masks.
+/// Returns the example of a job without its masks.
 job::JobSpec chest_job() {
   job::JobSpec job = job::without_masks(*job::read_job(CONSILIUM_SOURCE_DIR "/examples/chest-xray.yaml"));
   job.federation.minimum_sites = 3;
@@ -43,7 +43,7 @@ Policy parsed(const std::string& text) {
   return *policy;
 }
 
-/// `text` with the first `from` replaced; throws where it has none.
+/// Returns `text` with the first `from` replaced. Throws if there is none.
 std::string with(std::string text, const std::string& from, const std::string& to) {
   return text.replace(text.find(from), from.size(), to);
 }
@@ -52,7 +52,7 @@ std::string with(const std::string& from, const std::string& to) { return with(k
 std::string refusal(const Policy& policy, const job::JobSpec& job, const std::string& researcher = "alice") {
   return texts_of(policy.judge(job, job::job_digest(job), researcher).refusals);
 }
-/// Why a person has to approve the job, which is within every rule.
+/// Returns why a person has to approve the job, which complies with every rule.
 std::string approval(const Policy& policy, const job::JobSpec& job, const std::string& researcher = "alice") {
   const Judgement judgement = policy.judge(job, job::job_digest(job), researcher);
   CHECK(judgement.refusals.empty());
@@ -192,7 +192,7 @@ TEST_CASE("a policy pins what a job may choose") {
         "batch_size: 32 (the policy allows at most 31)");
   CHECK(refusal(parsed(kPolicy + "learning_rate: {at_most: 0.05}\n"), job) ==
         "learning_rate: 0.1 (the policy allows at most 0.05)");
-  // Every round's rate counts: a schedule may lead out of the range.
+  // Every round's learning rate counts, because a schedule can leave the range.
   job.training.schedule = {job::ScheduleKind::kStep, 1, 0.1, 0.0};
   CHECK(refusal(parsed(kPolicy + "learning_rate: {at_least: 0.05}\n"), job).starts_with("learning_rate: 1"));
   const std::size_t size = parameters_of(job);
@@ -218,7 +218,7 @@ TEST_CASE("the smallest cohort is what a job can promise") {
   CHECK(fewest_updates(job) == 1);
 }
 
-/// A masked job of ten sites, of which three may collude.
+/// Returns a masked job of ten sites, three of which may collude.
 job::JobSpec masked_job() {
   job::JobSpec job = chest_job();
   job.privacy.secure_aggregation = job::SecureAggregation::kRequired;
@@ -229,7 +229,7 @@ job::JobSpec masked_job() {
 TEST_CASE("what a masked job promises is the threshold of the smallest cohort that its sites accept") {
   job::JobSpec job = masked_job();
   CHECK(fewest_updates(job) == 6);
-  job.federation.quorum = 0.1;  // the coordinator's to keep, so no promise
+  job.federation.quorum = 0.1;  // only the coordinator keeps the quorum, so it is no promise
   job.federation.minimum_sites = 10;
   CHECK(fewest_updates(job) == 6);
   job.privacy.colluding_sites = 1;
@@ -250,7 +250,7 @@ TEST_CASE("a site that insists on more survivors has its minimum cohort, and dec
   CHECK(refusal(parsed(insists), small)
             .find("minimum_survivors: 8 (a round or a count group of the job sums no more than 7)") !=
         std::string::npos);
-  // Unmasked sums are the coordinator's alone: there is nothing that a site could insist with.
+  // Only the coordinator sees unmasked sums, so a site has no means to insist on anything.
   CHECK(refusal(parsed(insists), chest_job()).find("minimum_cohort: a round may sum as few as 3") != std::string::npos);
 }
 
@@ -292,7 +292,7 @@ TEST_CASE("a job whose updates are rounded to few values waits for a person, tho
     CHECK_THAT(approval(policy, job), Catch::StartsWith("with a buffer_clip of 1048576 running statistics"));
   }
   job.privacy.secure_aggregation = job::SecureAggregation::kOff;
-  CHECK(approval(policy, job) == "");  // the coordinator sees each update as it is
+  CHECK(approval(policy, job) == "");  // the coordinator sees each update in the clear
 }
 
 TEST_CASE("a masked job that trains few parameters waits for a person, though its researcher is listed") {
@@ -305,7 +305,7 @@ TEST_CASE("a masked job that trains few parameters waits for a person, though it
   CHECK(approval(policy, job) == "");
   job.model.frozen = {"conv1", "conv2", "fc1"};
   job.privacy.secure_aggregation = job::SecureAggregation::kOff;
-  CHECK(approval(policy, job) == "");  // the coordinator sees each update as it is
+  CHECK(approval(policy, job) == "");  // the coordinator sees each update in the clear
 }
 
 TEST_CASE("a job whose loss looks at few images alone waits for a person, though its researcher is listed") {

@@ -20,7 +20,7 @@ constexpr const char* kJob =
 const std::vector<std::string> kSites{"east", "north", "south", "west"};
 const crypto::Digest kNorth = job::simulated_roster({"north"}).at("north");
 
-/// A masked job of kSites, each with its made-up key.
+/// Returns a masked job of kSites, each with an invented key.
 job::JobSpec roster_job() {
   const auto job = job::parse_job(kJob, "job.yaml");
   REQUIRE(job);

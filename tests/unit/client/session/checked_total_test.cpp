@@ -34,14 +34,14 @@ job::JobSpec job_of_two_groups(const std::string& model = "{layers: [{linear: 2}
   return *spec;
 }
 
-/// A round's true total over both groups, whose sites have sent these words and tags.
+/// Returns a round's true total over both groups, whose sites have sent these words and tags.
 struct Round {
   job::JobSpec job;
   crypto::Digest digest = job::job_digest(job);
   crypto::SecretBytes key = crypto::SecretBytes::copy_of(std::vector<std::uint8_t>(secagg::kSumKeyBytes, 7)).value();
   wire::GroupTotal total;
   Words words;
-  mutable ParameterVector last;  ///< the last model, once check() has asked for it
+  mutable ParameterVector last;  ///< the last model, once check() has requested it
 
   explicit Round(job::JobSpec spec = job_of_two_groups()) : job(std::move(spec)) {
     total.key = {"job-1", job::SumKind::kTrain, 1, 1};
@@ -63,7 +63,7 @@ struct Round {
     }
   }
 
-  /// Small numbers everywhere, one example, and nothing unusable.
+  /// Returns small numbers everywhere, one example, and nothing unusable.
   static Words vector_of(const encoding::VectorLayout& layout, std::uint32_t site) {
     Words vector(layout.word_count());
     for (std::uint32_t i = 0; i < vector.size(); ++i) vector[i] = 100 * site + i;
@@ -120,7 +120,7 @@ TEST_CASE("what the job freezes is in no total, and stays bit for bit in the nex
   REQUIRE(checked->model.size() == 15 + 8);
   for (std::size_t i = 0; i < 15; ++i) CHECK(checked->model[i] == kLast);
   for (std::size_t i = 15; i < checked->model.size(); ++i) CHECK(checked->model[i] != kLast);
-  // A total with the frozen layer's words, too, is one of another job.
+  // A total that includes the frozen layer's words belongs to another job.
   Round longer(job_of_two_groups(layers + ", frozen: [\"0\"]}"));
   longer.total.words = all.words.size();
   longer.words = all.words;

@@ -52,7 +52,8 @@ const task::Task& two_classes() {
   return *task;
 }
 
-/// An evaluation of two classes that adds up: three of class 0, one of class 1, one of the former taken for the latter.
+/// A consistent evaluation of two classes: three examples of class 0, one of class 1, and one of class 0 predicted as
+/// class 1.
 std::vector<std::uint64_t> evaluation_counts() {
   std::vector<std::uint64_t> counts(two_classes().evaluation_elements(), 0);
   counts[0] = 4;
@@ -125,17 +126,18 @@ TEST_CASE("of a masked update no trained parameter is clipped: a sum of clipped 
   for (const encoding::Extras& extras : {whole_groups, over_survivors}) {
     CHECK(contributes(extras, 0, 0));
     for (const std::size_t trained : {500U, 900U, 1499U}) CHECK_FALSE(contributes(extras, trained, 1));
-    // Running statistics of raw values may exceed theirs here and there, all in one direction.
+    // A few running statistics of raw values can exceed their clip, all in one direction.
     for (const std::size_t running : {0U, 1500U}) {
       CHECK(contributes(extras, running, 3));
       CHECK_FALSE(contributes(extras, running, 4));
     }
     CHECK_FALSE(contributes(extras, 498, 3));
   }
-  CHECK(contributes({.examples = true}, 0, 2000));  // the coordinator sees a plain update as it is
+  CHECK(contributes({.examples = true}, 0, 2000));  // the coordinator sees a plain update in the clear
 }
 
-/// An update whose sizes are spread as a training's are, but for `alike` coordinates in a hundred, which have `levels`.
+/// Returns an update whose sizes are spread as in training, except for `alike` coordinates in a hundred, which have
+/// `levels`.
 std::vector<float> update_of(std::size_t alike, std::size_t levels) {
   std::vector<float> delta(2'500'000);
   for (std::size_t i = 0; i < delta.size(); ++i) {
@@ -162,23 +164,23 @@ TEST_CASE("a masked update whose changes have few sizes is refused: signs and we
     CHECK_FALSE(passes(extras, update_of(30, 1)));
     CHECK_FALSE(passes(extras, update_of(100, 1)));
     CHECK_FALSE(passes(extras, update_of(90, 12)));
-    // What AdamW takes away of the public model hides no size.
+    // The part of the public model that AdamW subtracts hides no size.
     order.optimizer = {job::OptimizerKind::kAdamW, 0.001, 0.0, 10.0};
     std::vector<float> decayed = update_of(100, 1);
     for (std::size_t i = 0; i < decayed.size(); ++i) decayed[i] -= 0.01F * global[i];
     CHECK_FALSE(passes(extras, decayed));
     order.optimizer.kind = job::OptimizerKind::kAdam;
     CHECK(passes(extras, decayed));
-    // Everything beyond the clip has the clip's size.
+    // Every value beyond the clip has the clip's size.
     std::vector<float> large = update_of(0, 1);
     for (float& value : large) value *= 1e6F;
     CHECK_FALSE(passes(extras, large));
-    // Rounded to so few units that they say little of a weight.
+    // Rounded to so few units that they reveal little about a weight.
     std::vector<float> small = update_of(100, 1);
     for (float& value : small) value *= 1e-4F;
     CHECK(passes(extras, small));
   }
-  CHECK(passes({.examples = true}, update_of(100, 1)));  // the coordinator sees a plain update as it is
+  CHECK(passes({.examples = true}, update_of(100, 1)));  // the coordinator sees a plain update in the clear
 }
 
 TEST_CASE("what AdamW takes away of a layer with a learning rate of its own hides no size") {
@@ -190,7 +192,7 @@ TEST_CASE("what AdamW takes away of a layer with a learning rate of its own hide
   job::RoundOrder order = train_order(100);
   order.batch_size = 25;
   order.local_epochs = 1;
-  order.optimizer = {job::OptimizerKind::kAdamW, 0.001, 0.0, 10.0};  // one step takes 1 % away, or 4 %
+  order.optimizer = {job::OptimizerKind::kAdamW, 0.001, 0.0, 10.0};  // one step subtracts 1 %, or 4 %
   order.layout = encoding::train_layout(manifest, 16.0, 1024.0, {}).value();
   std::vector<float> global(manifest.parameter_count());
   for (std::size_t i = 0; i < global.size(); ++i) global[i] = static_cast<float>(i % 89) * 0.01F - 0.4F;
@@ -198,7 +200,7 @@ TEST_CASE("what AdamW takes away of a layer with a learning rate of its own hide
   for (std::size_t i = 0; i < kEach; ++i) delta[i] -= 0.01F * global[i];
   for (std::size_t i = kEach; i < 2 * kEach; ++i) delta[i] -= 0.04F * global[i];
   CHECK_FALSE(check_inseparable(order, manifest, {{"b", 4.0}}, 25, global, delta));
-  // Of running statistics nothing is taken away, so nothing may be added to them.
+  // AdamW subtracts nothing from running statistics, so the check must add nothing to them.
   for (std::size_t i = 0; i < 2 * kEach; ++i) delta[i] = 0.001F * static_cast<float>(1 + i % 9973);
   CHECK_FALSE(check_inseparable(order, manifest, {}, 25, global, delta));
   for (std::size_t i = 2 * kEach; i < delta.size(); ++i) delta[i] = 0.001F * static_cast<float>(1 + i % 9973);
@@ -206,7 +208,7 @@ TEST_CASE("what AdamW takes away of a layer with a learning rate of its own hide
 }
 
 TEST_CASE("few sizes are found in every other place of a row, too") {
-  constexpr std::size_t kParameters = 1'500'000;  // every second one of these would do as a sample
+  constexpr std::size_t kParameters = 1'500'000;  // every second one of these would be enough as a sample
   const auto manifest = ParameterManifest::create({{"w", {kParameters}, TensorRole::kTrainable, 0, 0}}).value();
   job::RoundOrder order = train_order(100);
   order.batch_size = 25;
@@ -221,7 +223,7 @@ TEST_CASE("few sizes are found in every other place of a row, too") {
   }
 }
 
-/// fc.weight and bn.running_mean of small_manifest() frozen: out.bias alone is trained.
+/// fc.weight and bn.running_mean of small_manifest() are frozen; only out.bias is trained.
 ParameterManifest mostly_frozen() {
   std::vector<TensorInfo> tensors = small_manifest().tensors();
   tensors[0].frozen = tensors[1].frozen = true;
@@ -241,7 +243,8 @@ TEST_CASE("an update holds nothing of what is frozen, whatever the trainer wrote
   CHECK(honest.size() == order.layout.word_count());
   CHECK(floats_in(order, "parameters.0", honest, 0.25) == std::vector<float>{1.0F, 2.0F, -3.0F});
   CHECK(order.layout.find("parameters.1") == nullptr);
-  // Neither sent, nor looked at: a NaN there is no reason to refuse, a large change none to count as clipped.
+  // Frozen values are neither sent nor checked: a NaN there causes no refusal, and a large change doesn't count as
+  // clipped.
   delta[0] = std::numeric_limits<float>::quiet_NaN();
   delta[3] = 1e9F;
   delta[5] = -5.0F;
@@ -249,7 +252,7 @@ TEST_CASE("an update holds nothing of what is frozen, whatever the trainer wrote
   CHECK(counts_in(order, encoding::kClipped, honest) == std::vector<std::uint64_t>{0});
   delta[7] = std::numeric_limits<float>::quiet_NaN();
   CHECK(words_of().error().message == "the update's parameter 'out.bias' is NaN at element 1");
-  delta[7] = 17.0F;  // beyond the clip: what is frozen isn't counted into the coordinates that may be
+  delta[7] = 17.0F;  // beyond the clip: frozen coordinates don't count in the share of coordinates that may exceed it
   CHECK(
       words_of().error().message.starts_with("1 of the update's 3 coordinates are beyond the clip, 1 of them trained"));
   CHECK_FALSE(train_contribution(order, small_manifest(), 25, {}, delta).has_value());  // an order of another model
@@ -317,7 +320,7 @@ TEST_CASE("an update with NaN or infinity is refused, its parameter named") {
   delta[5] = -std::numeric_limits<float>::infinity();
   CHECK(train_contribution(train_order(9), small_manifest(), 1, {}, delta).error().message ==
         "the update's parameter 'bn.running_mean' is infinite at element 1");
-  // A site without examples weighs nothing, and still may not send NaN.
+  // A site without examples has no weight, and still must not send NaN.
   CHECK_FALSE(train_contribution(train_order(9), small_manifest(), 0, {}, delta).has_value());
   delta[5] = 0.0F;
   CHECK(train_contribution(train_order(9), small_manifest(), 0, {}, delta).has_value());

@@ -20,7 +20,7 @@ struct LocalBench {
     tensors[2] = {"fc.weight", {1}};
     manifest = ParameterManifest::create(std::move(tensors)).value();
   }
-  /// What the site makes of a global model of ones before a round.
+  /// Returns what the site computes from a global model of ones before a round.
   std::vector<float> at(std::uint32_t before_round, const crypto::Digest& of) const {
     std::vector<float> model(5, 1.0F);
     const auto put = local.put_into(of, manifest, before_round, model);

@@ -1,4 +1,4 @@
-// A site's machine in masked jobs: what it waits for, what it never says, and when it is done.
+// A site's machine in masked jobs: which events it waits for, what it never sends, and when it is done.
 #include <algorithm>
 
 #include "common/job/job_text.h"
@@ -66,7 +66,7 @@ Site accepted_site() {
   return site;
 }
 
-/// A site in round 1 that has trained, and whose masks are agreed on: it uploads.
+/// A site in round 1 that has trained and has agreed on its masks, so it uploads.
 struct Uploading {
   Site site = accepted_site();
   wire::SessionOffer offer = session_offer(SumKind::kTrain, 1);
@@ -131,7 +131,7 @@ TEST_CASE("the vector leaves once the work is done and the masks are agreed on, 
 
 TEST_CASE(
     "confirmation and revelation may come before the vector's receipt; in every order the session comes to rest") {
-  // Signing comes before revealing; the receipt comes at any time.
+  // Signing precedes revealing. The receipt can arrive at any time.
   const auto order = GENERATE(std::string("ucr"), std::string("cur"), std::string("cru"));
   Uploading run;
   for (const char what : order) {

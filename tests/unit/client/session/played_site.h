@@ -9,7 +9,7 @@
 
 namespace consilium::session {
 
-/// A site with a policy, driven by hand.
+/// A site with a policy, driven by the test.
 class PlayedSite {
  public:
   explicit PlayedSite(const std::string& policy, std::string name = {}, crypto::Digest key = {},
@@ -25,7 +25,7 @@ class PlayedSite {
   void approve(const job::JobSpec& job, const std::string& researcher = "ada") { decide(job, researcher, true); }
   void decline(const job::JobSpec& job, const std::string& researcher = "ada") { decide(job, researcher, false); }
 
-  /// Feeds an event and returns what the site does.
+  /// Feeds an event and returns the site's actions.
   std::vector<SiteEffect> feed(const SiteEvent& event) {
     auto [state, effects] = advance(std::move(state_), event, context_);
     state_ = std::move(state);

@@ -32,7 +32,7 @@ minimum_cohort: 2
 allow_unmasked: true
 )";
 
-/// With the policy above, unless another is given.
+/// Uses the policy above, unless another is given.
 struct Site : PlayedSite {
   explicit Site(const std::string& policy = kPolicy) : PlayedSite(policy) {
     approve(job::parse_job(kJob, "job.yaml").value());

@@ -30,7 +30,7 @@ std::size_t files_in(const std::filesystem::path& folder) {
 }
 
 TEST_CASE("totals that never arrive whole, of however many sums, leave three files at most") {
-  // Of sums that are over other groups than this site's, a coordinator can name any total.
+  // For sums over groups other than this site's, a coordinator can state any total.
   const pki::TemporaryFolder folder;
   auto ledger = masking::GroupLedger::open(folder.path());
   REQUIRE(ledger.has_value());
@@ -59,7 +59,7 @@ TEST_CASE("totals that never arrive whole, of however many sums, leave three fil
     REQUIRE(signed_commit.error().code == ErrorCode::kUnavailable);
     CHECK(files_in(folder / "models") <= 3);
   }
-  CHECK(std::filesystem::exists(folder / ("models/" + crypto::to_hex(total.total) + ".total")));  // to be gone on with
+  CHECK(std::filesystem::exists(folder / ("models/" + crypto::to_hex(total.total) + ".total")));  // to be continued
 }
 
 }  // namespace

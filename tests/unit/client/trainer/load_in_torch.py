@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Trains small models with consilium-trainer from weights that PyTorch wrote, loads them strictly into the modules that
-docs/researcher/models.md shows, and compares what PyTorch computes with `consilium-trainer evaluate`, before and after.
-Needs torch, but neither numpy nor safetensors. Where torchvision is installed, its modules take part."""
+"""Trains small models with consilium-trainer from weights that PyTorch wrote. Loads them strictly into the modules that
+docs/researcher/models.md shows, and compares PyTorch's results with `consilium-trainer evaluate`, before and after. Needs torch, but
+neither numpy nor safetensors. Uses torchvision's modules too if it is installed."""
 
 import ctypes
 import hashlib
@@ -54,7 +54,7 @@ def read_safetensors(path):
 
 
 def write_safetensors(path, tensors):
-    """As safetensors.torch.save_file() does: the larger element types first, then by name."""
+    """Writes a file as safetensors.torch.save_file() does: the larger element types first, then by name."""
     names = {kind: name for name, kind in KINDS.items()}
     header, data = {}, bytearray()
     for name, tensor in sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0])):
@@ -68,7 +68,7 @@ def write_safetensors(path, tensors):
 
 
 def code_of_page():
-    """The page's Python blocks. tests/fixtures/trainer/known_models.json must come from the same ones."""
+    """Returns the page's Python blocks. tests/fixtures/trainer/known_models.json must come from the same ones."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/researcher/models.md").read_text(), re.S)
     made_by = json.loads((ROOT / "tests/fixtures/trainer/known_models.json").read_text())["made_by"]
     assert made_by["page"] == hashlib.sha256("".join(blocks).encode()).hexdigest(), (
@@ -77,7 +77,7 @@ def code_of_page():
 
 
 def modules_of_page():
-    """What the page's Python blocks define; those of torchvision where it is installed."""
+    """Returns the definitions of the page's Python blocks; those of torchvision if it is installed."""
     names = {}
     for block in code_of_page():
         if "import torchvision" not in block or importlib.util.find_spec("torchvision"):
@@ -125,7 +125,7 @@ class Segmentation(Classification):
 
 
 class Detection(Segmentation):
-    """Labels: for each image its boxes, each left, top, right, bottom and a class."""
+    """Labels: for each image its boxes, each with left, top, right, bottom and a class."""
 
     task, loss = "detection", "fcos"
 
@@ -174,14 +174,14 @@ def check(folder, title, model, module, examples):
 
 
 def pictures(shape, count=24):
-    """Noise, and a shade for each of three classes."""
+    """Returns noise, with a shade for each of three classes."""
     labels = torch.arange(count) % 3
     shade = (labels * 60).view(-1, *[1] * len(shape))
     return Classification((torch.randint(0, 100, (count, *shape)) + shade).clamp(0, 255).to(torch.uint8), labels)
 
 
 def outlined(shape, count=3):
-    """Noise, and a shade for each class of pixels."""
+    """Returns noise, with a shade for each class of pixels."""
     masks = torch.randint(0, 3, (count, *shape[1:]))
     return Segmentation((torch.randint(0, 100, (count, *shape)) + 60 * masks.unsqueeze(1)).to(torch.uint8), masks)
 

@@ -1,5 +1,5 @@
-# Fails where PROGRAM isn't linked with one of LIBRARIES: LibTorch's libraries of kernels for GPUs are called by nobody, and a linker may leave
-# them out, after which the program finds no GPU.
+# Fails if PROGRAM isn't linked with one of LIBRARIES. No code calls LibTorch's libraries of GPU kernels, so a linker can leave them out, and
+# the program then finds no GPU.
 execute_process(COMMAND ${READELF} --dynamic ${PROGRAM} OUTPUT_VARIABLE entries COMMAND_ERROR_IS_FATAL ANY)
 foreach(library IN LISTS LIBRARIES)
   cmake_path(GET library FILENAME name)

@@ -106,7 +106,7 @@ TEST_CASE("inspect shows what fits a data set") {
   CHECK(summary.at("splits").at("train").at("examples") == 40);
 }
 
-/// A folder of images with a description, beside a bench's job.
+/// Writes a folder of images with a description, beside a bench's job.
 void describe_images(const Bench& bench, const std::string& name, const std::string& loading) {
   const data::Dataset dataset = small_dataset(40, 0);
   write_images(bench.folder, dataset);

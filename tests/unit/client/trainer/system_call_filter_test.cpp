@@ -18,7 +18,7 @@ namespace {
 
 bool refused(long result) { return result == -1 && errno == EPERM; }
 
-/// Runs in a child: the filter can't be taken off again. Returns 0, or the number of the first check that failed.
+/// Runs in a child, because the filter can't be removed again. Returns 0, or the number of the first check that failed.
 int check_filter() {
   int from_thread = 0;
   if (!deny_calls_after_setup()) return 1;

@@ -31,7 +31,7 @@ T value_of(Result<T> result) {
   return std::move(*result);
 }
 
-/// A folder that goes with the object.
+/// A folder that the destructor removes.
 class Folder {
  public:
   Folder() {
@@ -48,7 +48,7 @@ class Folder {
   std::filesystem::path path_;
 };
 
-/// Two classes of 1 x 4 x 4 images that differ in brightness.
+/// Returns two classes of 1 x 4 x 4 images that differ in brightness.
 inline data::Dataset small_dataset(std::size_t train, std::size_t val) {
   const auto split = [](std::size_t count) {
     data::Split made;
@@ -130,7 +130,7 @@ class RunningTrainer {
     const auto sent = channel_.send(json, descriptors);
     REQUIRE(sent);
   }
-  /// The next reply, progress left out unless asked for.
+  /// Returns the next reply. Skips progress unless the caller asks for it.
   Reply receive(bool with_progress = false) {
     while (true) {
       const auto record = value_of(channel_.receive(std::chrono::seconds(120)));

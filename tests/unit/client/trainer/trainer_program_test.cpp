@@ -30,7 +30,7 @@ Train train_request() {
   return request;
 }
 
-/// A trainer that said hello and prepared a data set of 40 training and 10 validation examples.
+/// A trainer that has said hello and prepared a data set of 40 training and 10 validation examples.
 struct Prepared40 {
   Prepared40() {
     REQUIRE(data::write_npz(folder / "data.npz", small_dataset(40, 10)));
@@ -71,12 +71,12 @@ TEST_CASE("a trainer says hello, prepares, trains and evaluates, and ends when i
   const Shared global(site.weights);
   const Shared counts(task::make_task({}, 2).value()->evaluation_elements() * sizeof(std::uint64_t));
   site.trainer.send(Evaluate{.split = job::Split::kVal, .batch_size = 4}, {global.descriptor(), counts.descriptor()});
-  CHECK(std::holds_alternative<Evaluated>(site.trainer.receive(true)));  // no progress comes before it
+  CHECK(std::holds_alternative<Evaluated>(site.trainer.receive(true)));  // no progress precedes it
   CHECK(counts.as<std::uint64_t>().front() == 10);
   const Shared single(10 * counts.as<std::uint64_t>().size() * sizeof(std::uint64_t));
   site.trainer.send(EvaluatePatients{.split = job::Split::kVal, .batch_size = 4, .patients = 10},
                     {global.descriptor(), single.descriptor()});
-  CHECK(std::get<EvaluatedPatients>(site.trainer.receive(true)).all == 10);  // nothing says whose the images are
+  CHECK(std::get<EvaluatedPatients>(site.trainer.receive(true)).all == 10);  // the images have no known patient
   CHECK(single.as<std::uint64_t>().front() == 1);
   CHECK(site.trainer.close() == 0);
 }

@@ -42,7 +42,7 @@ TEST_CASE("data sets and the network stay between requests, the oldest data go f
   (void)value_of(workspace.prepare(prepare_for(folder / "c.npz")));
   CHECK(workspace.cached_datasets() == 2);
   (void)value_of(workspace.prepare(prepare_for(folder / "a.npz")));
-  CHECK(&workspace.split(job::Split::kTrain) == first);  // b was the one to go
+  CHECK(&workspace.split(job::Split::kTrain) == first);  // b was evicted
 }
 
 TEST_CASE("a job of another precision gets a network of its own") {
@@ -197,7 +197,7 @@ TEST_CASE("volumes and masks in an npz file train a segmentation in patches, and
   CHECK(prepared.val_examples == 2);
   CHECK(workspace.training().size() == 15);
   std::vector<std::uint64_t> counts(workspace.task().task().evaluation_elements());
-  // Class 1 where the image, 0 to 1, is above one half: the mask itself.
+  // Class 1 if the image, 0 to 1, is above one half: the mask itself.
   const std::vector<float> weights{-1.0F, 1.0F, 1.0F, 0.0F};
   (void)value_of(
       evaluate(*workspace.network(), workspace.task(), workspace.split(job::Split::kVal), 8, weights, counts, {}));

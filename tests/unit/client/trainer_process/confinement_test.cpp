@@ -1,5 +1,6 @@
-// Each check runs the same hostile program twice: free, where it must get through, and confined, where it must not. A
-// check whose means were removed from the product fails in the second half; one that tests nothing, in the first.
+// Each check runs the same hostile program twice: unconfined, where it must succeed, and confined, where it must not.
+// If a mechanism is removed from the product, its check fails in the second half; a check that tests nothing fails in
+// the first.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -22,7 +23,7 @@ using namespace consilium::trainer;
 
 namespace {
 
-/// A listening socket of a family, and the number of its port.
+/// Opens a listening socket of a family. Returns its port number.
 struct Listener {
   explicit Listener(int type) : socket(::socket(AF_INET, type | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
@@ -62,7 +63,7 @@ TEST_CASE("a data set that is replaced by rename is read by the next job's train
   const int warm = trainer.pid();
   CHECK_THAT(read(), Catch::EndsWith("reached: images"));
   CHECK(trainer.pid() == warm);
-  // Landlock's rule is about the old file, so the warm trainer may not read the new one.
+  // Landlock's rule covers the old file, so the warm trainer can't read the new one.
   std::filesystem::rename(folder.write("new.npz", "newer images"), data);
   trainer.look_at_data_again();
   CHECK_THAT(read(), Catch::EndsWith("reached: newer images"));
@@ -126,7 +127,7 @@ TEST_CASE("a trainer has no network: no TCP, no UDP, no namespace of ours") {
 
 TEST_CASE("a trainer opens no socket of a family that network namespaces don't hold, and no io_uring") {
   for (const int family : {AF_VSOCK, AF_ALG}) {
-    // A kernel may lack the family, or the right to it: then there is nothing to shut.
+    // A kernel can lack the family, or the user the right to it. Then there is nothing to block.
     if (!free_probe("socket", std::to_string(family)).starts_with("reached")) continue;
     check_shut("socket", std::to_string(family));
   }
@@ -162,7 +163,7 @@ TEST_CASE("a trainer can neither trace, read nor signal a process outside") {
 }
 
 TEST_CASE("a trainer inherits no descriptor but its socket and no variable but a few") {
-  // No O_CLOEXEC: as a careless library leaves one open.
+  // No O_CLOEXEC: as a careless library opens a descriptor.
   const Descriptor opened(open("/etc/passwd", O_RDONLY));
   const Descriptor inherited(fcntl(opened.get(), F_DUPFD, 77));
   setenv("CONSILIUM_TEST_SECRET", "token", 1);

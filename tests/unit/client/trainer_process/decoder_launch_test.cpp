@@ -1,4 +1,4 @@
-// The decoder that the daemon starts beside our trainer: its filter, and that it works within its confinement.
+// The decoder that the daemon starts beside our trainer: its filter, and its function within its confinement.
 
 #include <sched.h>
 #include <sys/socket.h>
@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A folder with our trainer's name for the echo trainer, and the decoder beside it.
+/// Creates a folder with our trainer's name for the echo trainer, and the decoder beside it.
 class InstalledTrainer {
  public:
   InstalledTrainer() {
@@ -49,7 +49,7 @@ std::string name_of(pid_t process) {
   return name;
 }
 
-/// This process's child that is the decoder, or -1.
+/// Returns this process's child that is the decoder, or -1.
 pid_t find_decoder() {
   for (const pid_t process : processes_of(getpid())) {
     if (name_of(process) == "consilium-decod") return process;  // the kernel keeps 15 bytes of a name
@@ -57,13 +57,13 @@ pid_t find_decoder() {
   return -1;
 }
 
-/// Takes the trainer's end of the decoder's socket, as the trainer itself would use it.
+/// Takes the trainer's end of the decoder's socket, and uses it as the trainer would.
 Descriptor decoder_socket_of(pid_t trainer) {
   const Descriptor process(static_cast<int>(syscall(SYS_pidfd_open, trainer, 0)));
   return Descriptor(static_cast<int>(syscall(SYS_pidfd_getfd, process.get(), kDecoderDescriptor, 0)));
 }
 
-/// Runs a task under the decoder's filter, with no listener behind it, and returns what it says.
+/// Runs a task under the decoder's filter, without a listener, and returns its output.
 template <class Task>
 std::string under_filter(const Task& task) {
   const std::array<sock_filter, 1> nothing{sock_filter{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
@@ -104,7 +104,7 @@ TEST_CASE("a trainer's decoder is refused the system calls that decoding has no 
   CHECK(under_filter(
             [] { return refusal(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, nullptr, nullptr, nullptr, 0)); }) == "1 ");
   CHECK(under_filter([] { return refusal(syscall(SYS_ptrace, -1, 0, 0, 0)); }) == "1 ");
-  // Only the daemon, as the filter's listener, lets one exec pass.
+  // Only the daemon, as the filter's listener, can allow one exec.
   CHECK(under_filter([] { return refusal(execl("/bin/true", "true", nullptr)); }) == std::to_string(ENOSYS) + " ");
 }
 
@@ -136,6 +136,7 @@ TEST_CASE("another trainer gets no decoder, and no descriptor of one") {
   TrainerProcess trainer(echo({}));
   REQUIRE(trainer.start().has_value());
   CHECK(find_decoder() == -1);
-  const auto own = decoder_socket_of(trainer.pid());  // the number may be that of something which it has opened itself
+  const auto own =
+      decoder_socket_of(trainer.pid());  // the number can also be a descriptor that the trainer has opened itself
   CHECK((!own || !fs::read_symlink("/proc/self/fd/" + std::to_string(own.get())).string().starts_with("socket:")));
 }

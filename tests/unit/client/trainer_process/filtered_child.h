@@ -14,8 +14,8 @@
 
 namespace consilium::trainer {
 
-/// Runs `task` in a child under a seccomp filter, which imitates a kernel that lacks something; returns the text that
-/// the task returns, at most 4,096 bytes of it, or "" where the filter can't be installed.
+/// Runs `task` in a child under a seccomp filter, which imitates a kernel that lacks something. Returns the text that
+/// the task returns, at most 4,096 bytes of it, or "" if the filter can't be installed.
 template <std::size_t size, class Task>
 std::string in_filtered_child(std::array<sock_filter, size> code, const Task& task) {
   std::array<int, 2> ends{};

@@ -48,7 +48,7 @@ inline Train train_request() {
   return request;
 }
 
-/// What a training takes: both vectors, the delta zero.
+/// The vectors of a training; the delta is zero.
 struct Vectors {
   SharedVector global = SharedVector::create(kParameters * sizeof(float)).value();
   SharedVector delta = SharedVector::create(kParameters * sizeof(float)).value();
@@ -60,7 +60,7 @@ inline Result<Trained> train_once(TrainerProcess& trainer, Vectors& vectors, std
   return trainer.train(train_request(), vectors.global, vectors.delta, {}, stop);
 }
 
-/// A folder that is gone with the object.
+/// A folder that the destructor removes.
 class TemporaryFolder {
  public:
   TemporaryFolder() {

@@ -1,5 +1,5 @@
-// The filter that the daemon installs before any trainer runs. As in confinement_test.cpp, what is shut must be open
-// without it.
+// The filter that the daemon installs before any trainer runs. As in confinement_test.cpp, a blocked call must be
+// possible without the filter.
 
 #include "client/trainer_process/launch_filter.h"
 
@@ -18,7 +18,7 @@ using namespace consilium::trainer;
 
 namespace {
 
-/// Calls that are shut for every trainer, and harmless with arguments of -1 where they are open.
+/// Calls that are blocked for every trainer. They are harmless with arguments of -1 if they are allowed.
 constexpr std::array kShut{SYS_ptrace,
                            SYS_process_vm_readv,
                            SYS_process_vm_writev,
@@ -70,7 +70,7 @@ constexpr std::array kShut{SYS_ptrace,
                            SYS_execveat,
                            SYS_memfd_secret,
                            SYS_prlimit64};
-/// And these where the trainer has no GPU.
+/// Calls that are also blocked if the trainer has no GPU.
 constexpr std::array kShutWithoutGpu{SYS_socket,  SYS_socketpair,   SYS_bind,   SYS_listen, SYS_accept,
                                      SYS_accept4, SYS_memfd_create, SYS_shmget, SYS_msgget};
 
@@ -88,7 +88,7 @@ std::size_t count_words(const std::string& text) {
   return count;
 }
 
-/// A Unix socket that has a path.
+/// A Unix socket with a path.
 struct PathSocket {
   PathSocket(const TemporaryFolder& folder, int type)
       : path((folder.path() / "socket").string()), socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0)) {
@@ -135,7 +135,8 @@ TEST_CASE("a trainer is refused the system calls that its work has no use for") 
   const std::string calls = text_of(kShut);
   const std::string free = free_probe("calls", calls);
   CAPTURE(free);
-  // As root nearly all are open; what this kernel lacks, or the user may not, is shut for everybody.
+  // As root nearly all calls are allowed. Calls that this kernel lacks, or that the user may not make, are blocked for
+  // everybody.
   CHECK(count_words(free) >= (geteuid() == 0 ? kShut.size() - 12 : kShut.size() / 2));
   CHECK(confined_probe("calls", calls, {}, "auto") == "none");
   CHECK(confined_probe("calls", calls, {}, "cpu") == "none");
@@ -150,7 +151,7 @@ TEST_CASE("a call of another system call table kills the trainer") {
   TrainerProcess trainer(rogue({"foreign-table", table}));
   const auto trained = train_once(trainer, vectors);
   REQUIRE_FALSE(trained.has_value());
-  // A kernel without the i386 table has a fault instead.
+  // On a kernel without the i386 table the call causes a fault instead.
   const bool has_fault = table == "i386" && trained.error().message.find("SIGSEGV") != std::string::npos;
   if (!has_fault) CHECK_THAT(trained.error().message, Catch::Contains("killed by signal 31 (SIGSYS)"));
 }

@@ -7,8 +7,8 @@ using namespace consilium::trainer;
 
 namespace {
 
-/// Files as cgroup v2 has them. A plain folder makes no files in new folders, as the kernel would, so a group can be
-/// limited here only where its folder's files can be opened.
+/// Files like those of cgroup v2. Unlike the kernel, a plain folder creates no files in new folders, so the test can
+/// limit a group only if the files of its folder can be opened.
 struct FakeHierarchy {
   explicit FakeHierarchy(const std::string& controllers) {
     std::filesystem::create_directories(mount.path() / "system.slice/client.service/daemon");

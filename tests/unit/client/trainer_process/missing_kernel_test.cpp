@@ -1,5 +1,5 @@
-// A kernel without one of the means of confinement, imitated by a seccomp filter in a child of the test that lets the
-// one system call fail.
+// A kernel without one of the confinement mechanisms. A seccomp filter in a child of the test imitates it by failing
+// the one system call.
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -21,7 +21,7 @@ using namespace consilium::trainer;
 
 namespace {
 
-/// Starts the echo trainer where a system call does nothing and returns `error`, 0 for success; returns "started" or
+/// Starts the echo trainer while a system call does nothing and returns `error`, 0 for success. Returns "started" or
 /// the error.
 std::string start_without(long system_call, bool require_sandbox, std::uint32_t error = ENOSYS) {
   const std::array<sock_filter, 4> code{{
@@ -85,5 +85,5 @@ TEST_CASE("a process without confinement lacks all of it") {
     CHECK_THAT(checked.error().message, Catch::Contains(name));
   }
   if (geteuid() == 0) CHECK_THAT(checked.error().message, Catch::Contains("empty capability sets"));
-  CHECK_FALSE(check_confined(child).has_value());  // and so does one that is gone
+  CHECK_FALSE(check_confined(child).has_value());  // a process that no longer exists is refused too
 }

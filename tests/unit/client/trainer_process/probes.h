@@ -17,7 +17,7 @@
 #include "tests/catch.h"
 #include "tests/unit/client/trainer_process/fixtures.h"
 
-/// Runs the rogue trainer's probes (tests/trainers/rogue_probes.h), free and confined.
+/// Runs the rogue trainer's probes (tests/trainers/rogue_probes.h), unconfined and confined.
 namespace consilium::trainer {
 
 /// Runs a probe without any confinement, as a plain child with the socket at descriptor 3.
@@ -59,7 +59,7 @@ inline std::string confined_probe(const std::string& name, const std::string& ta
   return answer.error().message.substr(prefix.size());
 }
 
-/// Free, the probe must get through; confined it must not, with or without the system calls that CUDA needs.
+/// Unconfined, the probe must succeed. Confined, it must fail, with or without the system calls that CUDA needs.
 inline void check_shut(const std::string& name, const std::string& target) {
   CAPTURE(name, target);
   CHECK_THAT(free_probe(name, target), Catch::StartsWith("reached"));

@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::uint64_t kMebibyte = 1 << 20;
 
-/// Trains once under a limit of 64 MiB, and returns the error and what is left of the trainer's processes after it.
+/// Trains once under a limit of 64 MiB. Returns the error and the trainer's processes that remain afterwards.
 std::string train_within_limit(const std::string& mode, bool require_sandbox) {
   auto config = rogue({mode});
   config.memory_limit_bytes = 64 * kMebibyte;
@@ -36,7 +36,7 @@ std::string train_within_limit(const std::string& mode, bool require_sandbox) {
   return trained ? "trained" : trained.error().message;
 }
 
-/// Runs `task` in a child that can install no seccomp filter, as on a kernel without them; returns what it says.
+/// Runs `task` in a child that can't install a seccomp filter, as on a kernel without them. Returns its output.
 template <class Task>
 std::string without_filters(const Task& task) {
   const std::array<sock_filter, 7> code{{
@@ -89,7 +89,7 @@ TEST_CASE("a process's children belong to it, in sessions of their own too") {
   pid_t child = 0;
   REQUIRE(read(ends[0], &child, sizeof child) == sizeof child);
   CHECK(processes_of(trainer) == std::vector<pid_t>{std::min(trainer, child), std::max(trainer, child)});
-  const std::uint64_t threads = usage_of(trainer).threads;  // one, and those of a sanitizer that keeps some of its own
+  const std::uint64_t threads = usage_of(trainer).threads;  // one, plus those of a sanitizer that keeps some of its own
   CHECK(threads >= 1);
   CHECK(usage_of(child).threads >= 1);
   CHECK(usage_of(processes_of(trainer)).threads == threads + usage_of(child).threads);

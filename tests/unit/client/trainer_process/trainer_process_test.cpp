@@ -39,7 +39,7 @@ TEST_CASE("a trainer is prepared, trains and evaluates, and stays warm between c
     REQUIRE(trained.has_value());
     CHECK(trained->epochs_done == 2);
     CHECK(std::ranges::all_of(vectors.delta.floats(), [](float x) { return x == 2.5F; }));
-    vectors.global.floats()[0] = static_cast<float>(round);  // ours stays writable
+    vectors.global.floats()[0] = static_cast<float>(round);  // our own mapping stays writable
   }
   SharedVector counts =
       SharedVector::create(task::make_task({}, 2).value()->evaluation_elements() * sizeof(std::uint64_t)).value();

@@ -1,4 +1,4 @@
-// FedAvg's aggregate against exact rational arithmetic: random numbers of sites, examples, clips and deltas.
+// Compares FedAvg's aggregate with exact rational arithmetic, for random numbers of sites, examples, clips and deltas.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -58,7 +58,7 @@ Federation draw(std::uint64_t seed) {
     const double weight = static_cast<double>(site.examples) / static_cast<double>(federation.normaliser);
     std::vector<float> delta(kParameters);
     for (float& value : delta) {
-      // A third beyond the clip of the trainable ones.
+      // A third of the trainable ones lie beyond the clip.
       std::int64_t m = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(3 * limit)) - 3 * limit / 2;
       m = std::clamp<std::int64_t>(m, -(1 << 24) + 1, (1 << 24) - 1);
       value = static_cast<float>(std::ldexp(static_cast<double>(m), -kFraction));
@@ -114,7 +114,8 @@ TEST_CASE("the mean of the cohort equals the exact rational weighted mean within
     for (const Site& site : federation.sites)
       numerator += Wide{site.numerators[i]} * static_cast<std::int64_t>(site.examples);
     const double exact = static_cast<double>(numerator) / (static_cast<double>(examples) * (1 << kFraction));
-    // Half a unit a site and a hair for the doubles, over s times the divisor; then float32's own rounding.
+    // Half a unit for each site, plus a small margin for the doubles, over s times the divisor; then float32's own
+    // rounding.
     const double clip = i < kParameters - 5 ? federation.clip : 1024.0;
     const double sites = static_cast<double>(federation.sites.size());
     const double bound = sites * 0.5001 * clip / 1073741824.0 / divisor + std::fabs(exact) * 0x1p-24;
@@ -140,7 +141,7 @@ TEST_CASE("when all members answer, population and cohort weighting agree") {
       .contributors = 4, .members = 4, .normaliser = 100, .contributed_examples = 100, .member_examples = 100};
   CHECK(mean_divisor(job::Weighting::kCohort, facts).value() == 1.0);
   CHECK(mean_divisor(job::Weighting::kPopulation, facts).value() == 1.0);
-  // Two joined after N was counted.
+  // Two sites joined after N was counted.
   facts = {.contributors = 6, .members = 6, .normaliser = 100, .contributed_examples = 180, .member_examples = 180};
   CHECK(mean_divisor(job::Weighting::kCohort, facts).value() == 1.8);
   CHECK(mean_divisor(job::Weighting::kPopulation, facts).value() == 1.8);

@@ -1,4 +1,4 @@
-// What every strategy of means promises, whichever it is.
+// The guarantees of every strategy of means.
 #include <cmath>
 
 #include "common/aggregation/strategy.h"
@@ -81,7 +81,7 @@ TEST_CASE("a strategy changes what updates hold, and leaves frozen tensors bit f
   CHECK(elsewhere_state == state);
   CHECK(model == std::vector<float>{1.5f, 1.75f, -0.0f, 1e-42f, 7.0f, 0.0f});
   CHECK(std::signbit(model[2]));
-  // The same as the strategy gives for the tensors that are left alone.
+  // Returns the same result as the strategy gives for the remaining tensors.
   std::vector<float> alone = {1.0f, 2.0f, -4.0f};
   ServerState alone_state;
   REQUIRE(strategy->apply(delta, alone, alone, alone_state).has_value());

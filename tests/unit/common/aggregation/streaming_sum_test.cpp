@@ -18,7 +18,7 @@ encoding::VectorLayout some_layout(std::uint64_t parameters) {
       .value();
 }
 
-/// Claims `claimed` words and delivers `held`.
+/// Claims to have `claimed` words and delivers `held`.
 class BrokenSource final : public WordSource {
  public:
   BrokenSource(std::uint64_t claimed, std::uint64_t held) : claimed_(claimed), held_(held) {}

@@ -8,21 +8,21 @@
 
 namespace consilium::config {
 
-/// A configuration file that is good as it stands, for tests of what its reader refuses.
+/// A valid configuration file, for tests of what its reader refuses.
 struct GoodFile {
-  std::string name;  ///< as errors give it
+  std::string name;  ///< as in errors
   std::string text;
 
-  /// The text with the first `from` replaced; throws where it has none.
+  /// Returns the text with the first `from` replaced. Throws if there is none.
   [[nodiscard]] std::string with(const std::string& from, const std::string& to) const {
     return std::string(text).replace(text.find(from), from.size(), to);
   }
 };
 
-/// "key: value" as the good file has it, and values that are wrong there.
+/// "key: value" from the valid file, and values that are wrong for this key.
 using WrongValues = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
-/// Puts each wrong value in its place, and checks that `parse` refuses the file with an error that names file and key.
+/// Inserts each wrong value, and checks that `parse` refuses the file with an error that names file and key.
 template <class Parse>
 void check_refused(const GoodFile& file, const WrongValues& wrong_values, const Parse& parse) {
   for (const auto& [written, wrongs] : wrong_values) {

@@ -33,7 +33,7 @@ std::array<std::uint8_t, kSize> array_from_hex(std::string_view hex) {
 
 inline SecretBytes secret_from_hex(std::string_view hex) { return SecretBytes::copy_of(from_hex(hex)).value(); }
 
-/// Gives the bytes that a test wrote down, and fails when they are used up.
+/// Supplies the bytes that a test provides, and fails when they are used up.
 class ScriptedRandom final : public RandomSource {
  public:
   explicit ScriptedRandom(std::vector<std::uint8_t> script) : script_(std::move(script)) {}

@@ -13,7 +13,7 @@ std::string derive(std::string_view key, std::string_view salt, std::string_view
   return to_hex(hkdf_sha256(secret_from_hex(key), from_hex(salt), from_hex(info), size).value().bytes());
 }
 
-/// The bytes from `first` to `last` in hexadecimal.
+/// Returns the bytes from `first` to `last` in hexadecimal.
 std::string sequence(unsigned first, unsigned last) {
   std::vector<std::uint8_t> bytes;
   for (unsigned byte = first; byte <= last; ++byte) bytes.push_back(static_cast<std::uint8_t>(byte));
@@ -39,7 +39,7 @@ TEST_CASE("keys for different purposes, salts and inputs have nothing in common"
   CHECK(derive(key, "01", "0204", 32) != derived);
   CHECK(derive(key, "02", "0203", 32) != derived);
   CHECK(derive(sequence(1, 32), "01", "0203", 32) != derived);
-  CHECK(derive(key, "01", "0203", 64).substr(0, 64) == derived);  // a longer one goes on, it doesn't begin anew
+  CHECK(derive(key, "01", "0203", 64).substr(0, 64) == derived);  // a longer output extends a shorter one
 }
 
 TEST_CASE("HKDF refuses sizes beyond its bounds") {

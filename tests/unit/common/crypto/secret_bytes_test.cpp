@@ -37,7 +37,7 @@ std::vector<std::uint8_t> pattern(std::size_t size) {
   return bytes;
 }
 
-/// Reads this process's memory by the kernel, which doesn't mind that it has been given back.
+/// Reads this process's memory through the kernel, which allows it even after the memory was freed.
 std::vector<std::uint8_t> memory_at(std::uintptr_t address, std::size_t size) {
   const int memory = ::open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
   std::vector<std::uint8_t> bytes(size);
@@ -47,7 +47,7 @@ std::vector<std::uint8_t> memory_at(std::uintptr_t address, std::size_t size) {
   return bytes;
 }
 
-/// The kernel's flags of the mapping that an address is in, e.g. "rd wr mr mw me lo ac dd" (proc(5), smaps).
+/// Returns the kernel's flags of the mapping that contains an address, e.g. "rd wr mr mw me lo ac dd" (proc(5), smaps).
 std::string flags_at(std::uintptr_t address) {
   std::ifstream maps("/proc/self/smaps");
   bool inside = false;

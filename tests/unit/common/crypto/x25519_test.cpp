@@ -55,7 +55,7 @@ TEST_CASE("two pairs agree as in RFC 7748, section 6.1") {
 }
 
 TEST_CASE("a key whose result would be zero is refused") {
-  // The points of order 1, 2, 4 and 8, and the forms of them that aren't reduced modulo 2^255 - 19.
+  // The points of order 1, 2, 4 and 8, and their forms that aren't reduced modulo 2^255 - 19.
   const auto u = GENERATE(values<std::string>({
       "0000000000000000000000000000000000000000000000000000000000000000",
       "0100000000000000000000000000000000000000000000000000000000000000",

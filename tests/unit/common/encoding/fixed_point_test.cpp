@@ -14,7 +14,7 @@ namespace {
 
 __extension__ typedef __int128 Wide;
 
-/// numerator / denominator (> 0), rounded half to even, exactly.
+/// Returns numerator / denominator (> 0), rounded half to even, exactly.
 std::int64_t round_half_even(Wide numerator, Wide denominator) {
   Wide quotient = numerator / denominator;
   Wide rest = numerator % denominator;
@@ -41,7 +41,7 @@ Wide power_of_two(int exponent) { return Wide{1} << exponent; }
 }  // namespace
 
 TEST_CASE("where every product is exact, a word is the exact product rounded half to even") {
-  // x = m / 2^k, w = n / 2^j and a scale that is a power of two: nothing but the last step rounds.
+  // x = m / 2^k, w = n / 2^j and a scale that is a power of two, so only the last step rounds.
   const int seed = GENERATE(range(0, 20));
   std::mt19937_64 random(static_cast<std::uint64_t>(seed));
   const int clip_bits = static_cast<int>(random() % 8);

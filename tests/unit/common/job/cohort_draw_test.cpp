@@ -60,7 +60,7 @@ TEST_CASE("a census is over all groups, an evaluation over those that were count
 }
 
 TEST_CASE("the groups of a round are those of its public seed, on any machine") {
-  // Written down: coordinators and sites of different versions have to draw the same.
+  // Fixed values, because coordinators and sites of different versions have to draw the same groups.
   const GroupDraw draw{7, 0.5, 4};
   const Indices counted{0, 1, 2, 3};
   std::vector<Indices> rounds;

@@ -7,7 +7,7 @@
 
 namespace consilium::job {
 
-/// The text of a file of the source tree.
+/// Returns the text of a file of the source tree.
 inline std::string source_file(const std::string& path) {
   std::ifstream stream(std::string(CONSILIUM_SOURCE_DIR "/") + path);
   std::ostringstream text;
@@ -15,7 +15,7 @@ inline std::string source_file(const std::string& path) {
   return text.str();
 }
 
-/// `text` with the first `from` replaced; throws where it has none, so that a stale case fails.
+/// Returns `text` with the first `from` replaced. Throws if there is none, so that a stale case fails.
 inline std::string with(std::string text, const std::string& from, const std::string& to) {
   const std::size_t at = text.find(from);
   if (at == std::string::npos) throw std::invalid_argument("no '" + from + "' in the text");

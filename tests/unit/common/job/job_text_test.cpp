@@ -76,7 +76,7 @@ TEST_CASE("what a job leaves out has its default") {
   CHECK(job.training.batch_size == 32);
   CHECK(job.training.optimizer == OptimizerSpec{.kind = OptimizerKind::kAdam, .learning_rate = 1e-3});
   CHECK(job.training.schedule == LearningRateSchedule{});
-  CHECK(job.federation == FederationSpec{.minimum_sites = 0});  // until the roster says how many
+  CHECK(job.federation == FederationSpec{.minimum_sites = 0});  // until the roster supplies the number
   CHECK(job.privacy == PrivacySpec{});
   CHECK(job.strategy == StrategySpec{StrategyKind::kFedAvg, 0.0, Weighting::kPopulation});
   CHECK(job.evaluation == EvaluationSpec{});
@@ -156,7 +156,7 @@ TEST_CASE("an error names the file, the key path, what was expected and what was
   CHECK(message("input: [8], ", "").starts_with("job.yaml: model.input: missing"));
 }
 
-/// Leaves the job without a roster, or draws one and what goes with it.
+/// Leaves the job without a roster, or draws one and the keys that depend on it.
 void fill_masked(JobSpec& job, const std::function<std::uint32_t(std::uint32_t)>& below) {
   FederationSpec& federation = job.federation;
   if (below(3) == 0) {
@@ -177,7 +177,7 @@ void fill_masked(JobSpec& job, const std::function<std::uint32_t(std::uint32_t)>
   job = *with_roster(job, simulated_roster(federation.sites));
 }
 
-/// Draws a valid spec; reaches every kind and optional key.
+/// Draws a valid spec. Reaches every kind and optional key.
 JobSpec random_job(std::mt19937_64& draw) {
   const auto below = [&](std::uint32_t bound) { return static_cast<std::uint32_t>(draw() % bound); };
   const auto share = [&] { return (1.0 + below(1'000'000)) / 1'000'001.0; };
@@ -506,7 +506,7 @@ TEST_CASE("what a job freezes is part of its digest, in whatever order it stands
   CHECK_THAT(refused("['0', '2', '3']"),
              Catch::StartsWith("job.yaml: model.frozen: expected a layer that is left to train"));
   CHECK_THAT(refused("[]"), Catch::StartsWith("job.yaml: model.frozen: expected a list"));
-  // The order of a round is laid out for what is left, and no other order is the job's.
+  // The layout of a round's order covers the remaining layers, and no other order is the job's.
   const auto order = expected_order(job, {"j", SumKind::kTrain, 1, 1}, 10, {});
   const auto whole = expected_order(parsed(with(kSmallJob, "relu, {linear: 4}]", "relu, {linear: 8}, {linear: 4}]")),
                                     {"j", SumKind::kTrain, 1, 1}, 10, {});

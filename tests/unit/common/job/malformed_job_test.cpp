@@ -85,7 +85,7 @@ const std::vector<Key> kKeys{
       "{maxpool: 2}", "{dropout: 2}", "{dropout: nan}", "{basic_block: {channels: 2}}"}},
 };
 
-/// kSmallJob with masks: a roster, count groups and a number of sites that may collude.
+/// kSmallJob with masks: a roster, count groups and a number of colluding sites.
 const std::string kMaskedJob =
     with(with(with(kSmallJob, "sites: [a, b, c], fraction: 0.5, minimum_sites: 2, quorum: 0.75",
                    "roster: {a: " + std::string(64, '1') + ", b: " + std::string(64, '2') +

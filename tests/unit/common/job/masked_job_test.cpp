@@ -19,14 +19,14 @@ JobSpec parsed_masked(const std::string& text) {
   return *job;
 }
 
-/// A masked job; `federation` and `privacy` go into those sections.
+/// Returns a masked job; `federation` and `privacy` are inserted into those sections.
 std::string text_of(const std::string& federation, const std::string& privacy = "") {
   return "{name: x, model: {layers: [{linear: 2}], input: [3], classes: 2}, data: {dataset: d}, "
          "training: {optimizer: {name: sgd, learning_rate: 0.1}}, federation: {rounds: 2" +
          federation + "}, privacy: {" + privacy + "}}";
 }
 
-/// "roster: {east: ..., ...}" of made-up keys.
+/// Returns "roster: {east: ..., ...}" with invented keys.
 std::string roster_of(const Names& sites) {
   std::string text;
   for (const auto& [site, key] : simulated_roster(sites))
@@ -78,7 +78,7 @@ TEST_CASE(
   };
   const JobSpec job = filled("").value();
   CHECK(job.federation.minimum_sites == 1);
-  CHECK(parsed_masked(canonical_text(job)) == job);  // as it is sent
+  CHECK(parsed_masked(canonical_text(job)) == job);  // as submit sends it
   CHECK(filled(", minimum_sites: 1"));
   const auto refused = filled(", minimum_sites: 4");
   REQUIRE_FALSE(refused);

@@ -230,7 +230,7 @@ TEST_CASE("an order that lies about its number of fields costs nothing") {
   for (std::size_t i = 0; i < 3; ++i) bytes[count_at + i] = std::byte{0x0F};
   CHECK(decode_round_order(bytes).error().message == "round order: ends too early");
   auto labels = encode(small_order(SumKind::kTrain));
-  labels[count_at - 3] = std::byte{3};  // 768 label counts, more than there are bytes for
+  labels[count_at - 3] = std::byte{3};  // 768 label counts, more than the remaining bytes can hold
   CHECK(decode_round_order(std::span(labels).first(count_at + 300)).error().message == "round order: ends too early");
   CHECK(decode_round_order(std::vector<std::byte>(kMaxOrderBytes + 1)).error().code == ErrorCode::kResourceExhausted);
 }

@@ -1,4 +1,4 @@
-// The table of strategies, and what follows from it.
+// The table of strategies, and the code and documents that depend on it.
 #include "common/job/strategies.h"
 
 #include <fstream>

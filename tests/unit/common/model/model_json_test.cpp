@@ -10,7 +10,7 @@ using nlohmann::json;
 
 namespace {
 
-/// A model of one layer.
+/// Returns a model of one layer.
 std::string with_layer(const std::string& layer) {
   return R"({"layers": [)" + layer + R"(], "input": [1, 28, 28], "classes": 10})";
 }

@@ -13,13 +13,13 @@ using namespace consilium::model;
 
 namespace {
 
-/// A file that goes away with the test.
+/// A file that the destructor removes.
 struct WeightsFile {
   std::filesystem::path path = std::filesystem::temp_directory_path() /
                                ("consilium-starting-weights-" + std::to_string(::getpid()) + ".safetensors");
   ~WeightsFile() { std::filesystem::remove(path); }
 
-  /// Writes weights that a model of another start has; returns them.
+  /// Writes weights of a model with another start. Returns them.
   ParameterVector write(const ModelSpec& spec, std::uint64_t seed = 99) const {
     const ParameterVector weights = initial_weights(spec, seed).value();
     REQUIRE(write_safetensors(path, build_manifest(spec).value(), weights, {}));
@@ -128,7 +128,7 @@ TEST_CASE("what is missing, surplus or of another shape is said in one error, wi
       file.refusal(classifier(3, 2)),
       Catch::Contains("doesn't fit the model: 3.weight has [5, 144], expected [2, 144], 3.bias has [5], expected "
                       "[2]; name in initial_weights.replace the layers"));
-  // Two channels are no colours, and only the first convolution sees the image.
+  // Two channels are not colours, and only the first convolution sees the image.
   CHECK_THAT(file.refusal(classifier(2, 5)), Catch::Contains("0.weight has [4, 3, 3, 3], expected [4, 2, 3, 3]"));
   ModelSpec deep = classifier(3, 5);
   deep.layers.insert(deep.layers.begin() + 3, Conv{.out_channels = 4, .kernel = {3}});

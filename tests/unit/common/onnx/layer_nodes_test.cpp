@@ -50,7 +50,7 @@ TEST_CASE("nearest positions are PyTorch's, with its rounding") {
   CHECK(nearest_positions(3, 5) == std::vector<std::int64_t>{0, 0, 1, 1, 2});
   CHECK(nearest_positions(5, 2) == std::vector<std::int64_t>{0, 2});
   CHECK(nearest_positions(4, 4) == std::vector<std::int64_t>{0, 1, 2, 3});
-  // 41 times 2/82 is 1, and in float32 less than 1.
+  // 41 times 2/82 is 1, but less than 1 in float32.
   CHECK(nearest_positions(2, 82)[41] == 0);
   CHECK(nearest_positions(2, 82)[42] == 1);
 }

@@ -53,7 +53,7 @@ std::vector<std::string> dimensions(const ::onnx::ValueInfoProto& value) {
   return shape;
 }
 
-/// Every name is given once, before it is used, and everything that is stored is used.
+/// Checks that every name is defined once, before it is used, and that everything stored is used.
 void check_graph(const ::onnx::GraphProto& graph) {
   std::set<std::string> known{""};
   std::set<std::string> stored;
@@ -78,7 +78,7 @@ void check_graph(const ::onnx::GraphProto& graph) {
   CHECK(std::ranges::includes(used, stored));
 }
 
-/// Every tensor of the model is in the file under its name, with its shape and bytes.
+/// Checks that every tensor of the model is in the file under its name, with its shape and bytes.
 void check_tensors(const Written& made) {
   for (const TensorInfo& info : made.manifest.tensors()) {
     CAPTURE(info.name);
@@ -92,7 +92,7 @@ void check_tensors(const Written& made) {
   }
 }
 
-// Every layer that a job can name, under names that might meet those of tensors, inputs and outputs.
+// Every layer that a job can name, under names that could collide with those of tensors, inputs and outputs.
 constexpr const char* kEveryLayer = R"({layers: [
   {conv: {channels: 4, kernel: 3, padding: same}, name: image}, {groupnorm: 2}, relu, {maxpool: 2}, {instancenorm: {}, name: normalize},
   {transposed_conv: {channels: 4, kernel: 2}, name: grown}, {upsample: 2, from: [normalize], name: smooth},
@@ -204,7 +204,7 @@ TEST_CASE("a model that is too large for the format is refused before it is buil
   const auto manifest = model::build_manifest(job.model).value();
   const std::size_t count = manifest.parameter_count();
   REQUIRE(count * sizeof(float) > (std::size_t{1} << 31));
-  // No value is looked at: the vector's memory is never touched.
+  // The command reads no value: it never touches the vector's memory.
   const auto memory = std::make_unique_for_overwrite<float[]>(count);
   const auto refused = onnx_bytes(job, manifest, std::span<const float>(memory.get(), count), {});
   REQUIRE_FALSE(refused);

@@ -86,7 +86,7 @@ TEST_CASE("an update holds the runs of tensors of one role, less what is frozen"
                                                           {17, 4, TensorRole::kTrainable}});
   CHECK(manifest->update_size() == 14);
   CHECK(manifest->parameter_count() == 21);
-  // A frozen tensor between two of one role parts their run.
+  // A frozen tensor between two tensors of one role splits their run.
   const auto parted = ParameterManifest::create({tensor("a", {1}), frozen, tensor("b", {1})});
   CHECK(parted->update_runs().size() == 2);
   CHECK(ParameterManifest::create({tensor("a", {1}), tensor("b", {2})})->update_runs().size() == 1);

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A folder that goes away with the test.
+/// A folder that the destructor removes.
 struct Folder {
   fs::path path = fs::temp_directory_path() / ("consilium_safetensors_" + std::to_string(::getpid()));
   Folder() { fs::create_directories(path); }
@@ -36,7 +36,7 @@ std::string slurp(const fs::path& file) {
 
 void spill(const fs::path& file, const std::string& bytes) { std::ofstream(file, std::ios::binary) << bytes; }
 
-/// A file from a header and its data, with the length that belongs to them.
+/// Returns a file from a header and its data, with the matching length.
 std::string assemble(const std::string& header, const std::string& data) {
   const std::uint64_t length = header.size();
   std::string bytes(8, '\0');

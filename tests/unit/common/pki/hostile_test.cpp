@@ -24,7 +24,7 @@ namespace {
 const std::vector<Role> kAnyRole(kRoles.begin(), kRoles.end());
 const Identity kNorth{"lung", Role::kSite, "north"};
 
-/// DER wrapped as PEM, so that a flipped byte reaches the parser and not only the base64.
+/// Returns DER wrapped as PEM, so that a flipped byte reaches the parser and not only the base64 decoder.
 std::string armour(const std::string& kind, const std::string& der) {
   const crypto::BioPtr bio(BIO_new(BIO_s_mem()));
   PEM_write_bio(bio.get(), kind.c_str(), "", reinterpret_cast<const unsigned char*>(der.data()),
@@ -64,7 +64,7 @@ std::vector<std::string> mutations(const std::string& whole) {
   return all;
 }
 
-/// A request by a key of any kind and digest, past the library's own functions.
+/// Returns a request by a key of any kind and digest, built without the library's own functions.
 std::string request_by(EVP_PKEY* key, const EVP_MD* digest) {
   const crypto::RequestPtr request(X509_REQ_new());
   X509_REQ_set_pubkey(request.get(), key);
@@ -95,7 +95,7 @@ TEST_CASE("a request changed in any byte gives no certificate for another key") 
   for (const std::string& changed : hostile) {
     const auto read = crypto::read_request(changed);
     refused += read ? 0 : 1;
-    if (read) {  // white space or a redundant bit of the base64
+    if (read) {  // the change hit white space or a redundant bit of the base64
       CHECK(crypto::fingerprint(X509_REQ_get_X509_PUBKEY(read->get())).value() == fingerprint);
     }
   }
@@ -119,7 +119,7 @@ TEST_CASE("a certificate changed in any byte authenticates nobody else") {
       CHECK(*identity == kNorth);
       CHECK(key_fingerprint(hostile[i]).value() == key_fingerprint(pem).value());
       ++accepted;
-      CHECK(i < armoured);  // a changed DER never passes
+      CHECK(i < armoured);  // a changed DER is never accepted
     }
   }
   CHECK(accepted < 60);

@@ -11,7 +11,7 @@
 
 namespace consilium::pki {
 
-/// A folder of a test's own; goes with the object.
+/// A folder of a test's own. The destructor removes it.
 class TemporaryFolder {
  public:
   TemporaryFolder() {

@@ -115,10 +115,10 @@ TEST_CASE("a list that has ended lets nobody in, and says which file, when it en
   const auto store = TrustStore::open(lung.authority.root_certificate(), lung.authority.revocation_list(),
                                       {{}, [now] { return *now; }})
                          .value();
-  // Certificates last longer than the list here, so that the list alone decides.
+  // Certificates outlast the list here, so that only the list decides.
   const std::string lasting = lung.certificate({"lung", Role::kSite, "south"}, std::chrono::days{9});
   CHECK(store->authenticate(lasting, kEveryone));
-  const auto expired = store->authenticate(pem, kEveryone);  // certificates are held against the same clock
+  const auto expired = store->authenticate(pem, kEveryone);  // certificates are checked against the same clock
   REQUIRE_FALSE(expired);
   CHECK_THAT(expired.error().message, Contains("certificate has expired"));
   *now = end;
@@ -181,7 +181,7 @@ TEST_CASE("an older list than the last one seen is refused over restarts, and bo
   const std::string second = text_of(lung.authority.revocation_list());
 
   write_text(list, first);
-  CHECK(open().value()->authenticate(pem, kEveryone));  // the first list seen is taken as it is
+  CHECK(open().value()->authenticate(pem, kEveryone));  // the first list seen is accepted as it is
   write_text(list, second);
   REQUIRE(open());
   write_text(list, first);
@@ -190,7 +190,7 @@ TEST_CASE("an older list than the last one seen is refused over restarts, and bo
   CHECK(older.error().code == ErrorCode::kFailedPrecondition);
   CHECK_THAT(older.error().message, Contains(list.string()) && Contains("revocation list 1, older than list 2"));
 
-  // A store that runs notices what another one of the same folder has seen.
+  // A running store notices what another store of the same folder has seen.
   write_text(list, second);
   const auto running = open().value();
   REQUIRE(lung.authority.renew_list({}));

@@ -14,7 +14,7 @@ using consilium::process::forbid_core_dumps;
 
 namespace {
 
-/// Ends a child with what `task` returns, and returns that; both limits hold for a process's whole life.
+/// Ends a child with the result of `task`, and returns that. Both limits last for a process's whole life.
 template <class Task>
 int in_a_child(const Task& task) {
   const pid_t child = ::fork();

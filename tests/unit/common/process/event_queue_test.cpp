@@ -45,7 +45,7 @@ TEST_CASE("a full queue takes nothing more if there's room alone, and everything
   CHECK(queue.post_if_room(1));
   CHECK(queue.post(2));
   CHECK_FALSE(queue.post_if_room(3));
-  CHECK(queue.post(4));  // by the owner, for whom nobody makes room
+  CHECK(queue.post(4));  // by the owner, for which nobody makes room
   CHECK(queue.take() == 1);
   CHECK_FALSE(queue.post_if_room(5));
   CHECK(queue.take() == 2);

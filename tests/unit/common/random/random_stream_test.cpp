@@ -81,7 +81,7 @@ TEST_CASE("below() reaches every value evenly and none beyond its bound") {
   }
   for (const int count : seen) CHECK(count == Approx(2000).margin(200));
   CHECK(stream.below(1) == 0);
-  // 3 * 2^62: taken modulo, a 64-bit draw would fall below 2^62 twice as often as it should.
+  // 3 * 2^62: if it were taken modulo, a 64-bit draw would fall below 2^62 twice as often as it should.
   constexpr std::uint64_t bound = std::uint64_t{3} << 62;
   int low = 0;
   for (int i = 0; i < 6000; ++i) low += stream.below(bound) < (std::uint64_t{1} << 62) ? 1 : 0;

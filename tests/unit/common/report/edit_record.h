@@ -7,7 +7,8 @@
 
 namespace consilium::report {
 
-/// Changes a copy of one record, and puts it in the record's place. @param change  gets a RoundRecord&
+/// Changes a copy of one record, and replaces the record by it.
+/// @param change  receives a RoundRecord&
 template <class Change>
 void edit_record(History& history, std::size_t place, Change change) {
   RoundRecord record = history[place];

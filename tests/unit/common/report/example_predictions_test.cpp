@@ -20,7 +20,7 @@ using nlohmann::json;
 
 constexpr const char* kPixels = "\x89PNG\r\n\x1a\nand pixels";
 
-/// A folder as `consilium-trainer predict --overlays` leaves one.
+/// Creates a folder like one that `consilium-trainer predict --overlays` writes.
 struct Predictions {
   files::TemporaryFolder folder = files::TemporaryFolder::create("predictions-").value();
   json index = {{"model", "abc"}, {"images", json::array()}};

@@ -89,7 +89,7 @@ TEST_CASE("the page sets the models that sites trained alone beside the federati
   CHECK(holds(page, "each site alone"));
   CHECK(holds(page, "0.712"));
   CHECK(holds(page, "better by 0.100 (accuracy) than the sites' own models"));
-  // Of fewer examples no difference is told.
+  // With fewer examples no difference is reported.
   edit_record(report.status.history, 1, [&](RoundRecord& record) { record.alone->examples -= 1; });
   CHECK_FALSE(holds(report_html(report), "than the sites' own models"));
 }
@@ -118,7 +118,7 @@ TEST_CASE("the page of a plain job has each site's metrics; that of a masked one
   const std::string masked = report_html(report);
   for (const std::string& number : own) CHECK_FALSE(holds(masked, number));
   CHECK(holds(masked, "Secure aggregation was on"));
-  CHECK(holds(masked, "mean of 2"));  // the mean of several may be told
+  CHECK(holds(masked, "mean of 2"));  // the mean of several sites may be reported
 }
 
 TEST_CASE("the page escapes what others chose, runs nothing and loads nothing") {

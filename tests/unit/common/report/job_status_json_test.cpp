@@ -141,7 +141,7 @@ TEST_CASE("whatever a task of any size reports can be read again") {
   for (const std::uint64_t classes : {2u, 100u, 101u, 1000u}) {
     const auto task = task::make_task({.calibration_bins = 15}, classes).value();
     std::vector<std::uint64_t> counts(task->evaluation_elements());
-    counts[0] = classes;  // one example of each class, all taken for class 0
+    counts[0] = classes;  // one example of each class, all predicted as class 0
     const std::size_t positives = 2 + classes * classes;
     const std::size_t negatives = positives + classes * task::kScoreBins;
     for (std::uint64_t c = 0; c < classes; ++c) {
@@ -155,7 +155,7 @@ TEST_CASE("whatever a task of any size reports can be read again") {
     counts[confidence + 30 + 14] = classes << 20;
     const auto metrics = task->metrics(counts);
     if (!metrics) FAIL(metrics.error().message);
-    CHECK(metrics->tables.size() == (classes <= 100 ? 2 : 1));  // calibration, and a confusion matrix that is small
+    CHECK(metrics->tables.size() == (classes <= 100 ? 2 : 1));  // calibration, and a confusion matrix if it is small
     const auto read = metrics_from_json(to_json(*metrics));
     REQUIRE(read.has_value());
     CHECK(*read == *metrics);

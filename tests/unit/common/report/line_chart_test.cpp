@@ -16,7 +16,7 @@ std::size_t count(const std::string& text, const std::string& part) {
   return found;
 }
 
-/// Walks the tags as an XML reader does: every element is closed by its own name.
+/// Walks the tags like an XML reader: every element must be closed by its own name.
 bool well_formed(const std::string& xml) {
   std::vector<std::string> open;
   for (std::size_t at = xml.find('<'); at != std::string::npos; at = xml.find('<', at)) {

@@ -141,7 +141,7 @@ TEST_CASE(
     record.round = ++round;
     record.model = crypto::sha256(std::to_string(round));
     record.metrics = metrics_of(accuracy);
-    record.metrics->values[0].value = std::abs(accuracy - 0.5);  // the loss, of which less is better
+    record.metrics->values[0].value = std::abs(accuracy - 0.5);  // the loss, where less is better
     if (round == 2) record.metrics->values.pop_back();           // no AUC
     report.status.history.push_back(record);
   }
@@ -219,7 +219,7 @@ TEST_CASE("every view takes whatever metrics there are, by name") {
   const auto json = nlohmann::json::parse(report_json(report));
   CHECK(json["metrics"].at("hd95").at("higher_is_better") == false);
   CHECK(json["comparison"]["alone"].at("dice") == Approx(0.8));
-  CHECK(json["comparison"]["alone"].at("hd95") == Approx(4.0));  // of the one site that has it
+  CHECK(json["comparison"]["alone"].at("hd95") == Approx(4.0));  // of the only site that has it
 }
 
 TEST_CASE("a report folder holds the model and its four files, and nothing half-written") {
@@ -236,7 +236,7 @@ TEST_CASE("a report folder holds the model and its four files, and nothing half-
         std::vector<std::string>{"curves.svg", "metrics.csv", "model.safetensors", "report.html", "report.json"});
   CHECK(*read_safetensors(folder.path / "deep" / "out" / kModelFile, manifest) == weights);
 
-  // A report without a model doesn't lie beside the model of an earlier one.
+  // A report without a model must not lie beside the model of an earlier one.
   REQUIRE(write_report_folder(folder.path / "deep" / "out", report, manifest, {}));
   CHECK_FALSE(std::filesystem::exists(folder.path / "deep" / "out" / kModelFile));
   CHECK(std::filesystem::exists(folder.path / "deep" / "out" / kReportFile));

@@ -2,7 +2,7 @@
 
 namespace consilium::report {
 
-/// The job of the reports that the tests make: plain, three sites, three rounds.
+/// The job of the reports that the tests write: plain, three sites, three rounds.
 inline constexpr const char* kReportJob = R"(
 name: lungs
 model: {layers: [{linear: 2}], input: [3], classes: 2}

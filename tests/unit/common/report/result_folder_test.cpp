@@ -29,7 +29,7 @@ federation: {rounds: 3}
 privacy: {secure_aggregation: off}
 )";
 
-/// What a run of three rounds leaves; the model is that of the second one, as with evaluation.keep: best.
+/// Returns the files of a run of three rounds. The model is that of the second one, as with evaluation.keep: best.
 struct Results {
   files::TemporaryFolder folder = files::TemporaryFolder::create("trained-model-").value();
   job::JobSpec job = job::parse_job(kLabellerJob, "job.yaml").value();

@@ -6,11 +6,11 @@
 #include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
-/// Holds docs/formats/roster.md against the readers.
+/// Checks docs/formats/roster.md with the readers.
 namespace consilium::roster {
 namespace {
 
-/// The page's YAML blocks, counted from 0.
+/// Returns a YAML block of the page, counted from 0.
 std::string example(int number) {
   const std::string page = pki::text_of(CONSILIUM_SOURCE_DIR "/docs/formats/roster.md");
   std::size_t begin = 0;

@@ -13,7 +13,8 @@ TEST_CASE("the members are the sites and researchers whose certificates are in f
   auto authority = pki::Authority::create(folder / "ca", "lung", std::chrono::days(10)).value();
   const auto admit = [&](pki::Role role, const std::string& name, const std::vector<std::string>& hosts = {}) {
     const pki::Identity identity{"lung", role, name};
-    const std::string request = pki::create_key_and_request(folder / (name + std::string(pki::name_of(role)) + ".key"), identity).value();
+    const std::string request =
+        pki::create_key_and_request(folder / (name + std::string(pki::name_of(role)) + ".key"), identity).value();
     return authority.sign(request, identity, hosts, kDay).value();
   };
   const std::string south = admit(pki::Role::kSite, "south");

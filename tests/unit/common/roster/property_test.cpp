@@ -8,16 +8,16 @@
 #include "common/roster/roster_change.h"
 #include "tests/catch.h"
 
-/// Over any history of changes that need no signature, no linear combination of the sums that were allowed singles out
-/// fewer than two honest sites.
+/// Over any history of changes that need no signature, no linear combination of the allowed sums singles out fewer than
+/// two honest sites.
 namespace consilium::roster {
 namespace {
 
 using Vector = std::vector<std::uint64_t>;
 
-/// Ranks are taken modulo this prime, 2^61 - 1. They are the ranks over the rationals: the entries are 0 and 1, there
-/// are at most 12 columns, and by Hadamard's bound a minor of such a matrix is at most 13^(13/2) / 2^12 < 2^13 in
-/// absolute value, so that a minor that isn't 0 isn't 0 modulo the prime either.
+/// Ranks are computed modulo this prime, 2^61 - 1. They equal the ranks over the rationals. The entries are 0 and 1 and
+/// there are at most 12 columns, so by Hadamard's bound a minor of such a matrix is at most 13^(13/2) / 2^12 < 2^13 in
+/// absolute value. A nonzero minor is therefore nonzero modulo the prime too.
 constexpr std::uint64_t kPrime = (std::uint64_t{1} << 61U) - 1;
 constexpr std::size_t kMostSites = 12;
 
@@ -34,7 +34,7 @@ std::uint64_t inverse(std::uint64_t a) {
   return result;
 }
 
-/// Rank by Gaussian elimination.
+/// Computes the rank by Gaussian elimination.
 std::size_t rank_of(std::vector<Vector> rows) {
   std::size_t rank = 0;
   for (std::size_t column = 0; column < kMostSites && rank < rows.size(); ++column) {
@@ -61,8 +61,8 @@ Vector indicator(const Group& group) {
   return row;
 }
 
-/// The honest site whose own vector is a combination of the groups' sums and the colluders' vectors; "" where there is
-/// none. A combination that leaves weight on one honest site alone is that site's vector but for a factor.
+/// Returns the honest site whose own vector is a combination of the groups' sums and the colluders' vectors, or "" if
+/// there is none. A combination that leaves weight on only one honest site is that site's vector up to a factor.
 std::string singled_out(const std::vector<Group>& groups, const Group& colluders) {
   std::vector<Vector> rows;
   std::set<std::string> sites;
@@ -88,7 +88,8 @@ TEST_CASE("the search for a singled-out site finds those that the audit found") 
   CHECK(singled_out({{"a", "b", "c", "d"}, {"a", "b"}}, {"c"}) == "d");
   CHECK(singled_out({{"a", "b", "c", "d"}}, {"a", "b"}).empty());
   CHECK_FALSE(singled_out({{"a", "b", "c", "d"}}, {"a", "b", "c"}).empty());
-  CHECK_FALSE(singled_out({{"a", "b"}, {"b", "c"}, {"a", "c"}}, {}).empty());  // half the sum of two less the third
+  CHECK_FALSE(
+      singled_out({{"a", "b"}, {"b", "c"}, {"a", "c"}}, {}).empty());  // half the sum of the first two minus the third
 }
 
 /// Draws sites, groups and colluders.
@@ -105,7 +106,7 @@ class Draws {
     return from;
   }
 
-  /// Disjoint groups of at least `least` sites, of a part of the sites.
+  /// Draws disjoint groups of at least `least` sites, from some of the sites.
   std::vector<Group> partition(std::vector<std::string> sites, std::size_t least) {
     std::shuffle(sites.begin(), sites.end(), random_);
     std::vector<Group> groups;
@@ -118,7 +119,7 @@ class Draws {
     return groups;
   }
 
-  /// What somebody who makes rosters might try next: a wild regrouping, a merger, a joiner, a leaver.
+  /// Draws what the author of a roster could try next: a wild regrouping, a merger, a joiner, a leaver.
   std::vector<Group> next_groups(std::vector<Group> now, const std::vector<std::string>& sites, std::size_t least) {
     const std::size_t kind = below(5);
     if (now.empty() || kind == 0) return partition(sites, least);
@@ -147,11 +148,11 @@ class Draws {
 };
 
 struct Tally {
-  int grown = 0;    ///< changes allowed that added a group
+  int grown = 0;    ///< allowed changes that added a group
   int refused = 0;  ///< changes that needed a signature
 };
 
-/// One consortium's life.
+/// Simulates one consortium's history.
 void live(std::uint32_t seed, Tally& tally) {
   Draws draws(seed);
   std::vector<std::string> sites;
@@ -194,8 +195,8 @@ void live(std::uint32_t seed, Tally& tally) {
 TEST_CASE("no combination of sums that need nobody's signature singles out fewer than two honest sites") {
   Tally tally;
   for (std::uint32_t seed = 1; seed <= 1000; ++seed) live(seed, tally);
-  CHECK(tally.grown > 200);    // the draws do reach histories that grow,
-  CHECK(tally.refused > 200);  // and changes that the rule forbids
+  CHECK(tally.grown > 200);    // the draws do reach growing histories,
+  CHECK(tally.refused > 200);  // and forbidden changes
 }
 
 TEST_CASE("groups by default are large enough for one site to leave, and hold everybody once") {

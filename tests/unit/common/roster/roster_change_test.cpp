@@ -19,7 +19,7 @@ const SigningSites& sites() {
   return all;
 }
 
-/// A roster of one masked population whose history is these groups, in force the last one.
+/// Returns a roster of one masked population with these groups as its history, the last of them in force.
 Roster roster_of(std::uint64_t serial, const std::vector<Group>& history) {
   Roster roster;
   roster.consortium = "lung";
@@ -35,7 +35,7 @@ std::string refusal(const Roster& known, const Roster& next, const LedgerGroups&
   return checked.error().message;
 }
 
-/// The refusal of the roster after roster_of(3, {kFour}), with one thing changed.
+/// Returns the refusal of the roster after roster_of(3, {kFour}), with one change.
 std::string refusal(const std::function<void(Roster&)>& change) {
   Roster next = roster_of(4, {kFour});
   change(next);

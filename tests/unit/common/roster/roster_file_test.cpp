@@ -33,7 +33,7 @@ Roster whole() {
   return roster;
 }
 
-/// `text` with the first `from` replaced.
+/// Returns `text` with the first `from` replaced.
 std::string with(std::string text, const std::string& from, const std::string& to) {
   REQUIRE(text.find(from) != std::string::npos);
   return text.replace(text.find(from), from.size(), to);
@@ -46,7 +46,7 @@ std::string roster_refusal(const std::string& text) {
   return roster.error().message;
 }
 
-/// The roster_refusal of whole() with one change.
+/// Returns the roster_refusal of whole() with one change.
 std::string roster_refusal(const std::function<void(Roster&)>& change) {
   Roster roster = whole();
   change(roster);
@@ -63,7 +63,7 @@ TEST_CASE("a roster that was written reads back the same, as YAML and as JSON") 
   Roster empty;
   empty.consortium = "lung";
   CHECK(parse_roster(roster_text(empty), "roster.yaml") == empty);
-  empty.colluding = 2;  // never lowered, so not forgotten before there is a population
+  empty.colluding = 2;  // never lowered, so it must be kept even before there is a population
   CHECK(parse_roster(roster_text(empty), "roster.yaml") == empty);
 }
 
@@ -86,7 +86,7 @@ TEST_CASE("a data set is found in its population, and no other is") {
 }
 
 TEST_CASE("a history's digest is the documented hash, and changes with each name, order and boundary") {
-  // printf of the documented record, hashed by sha256sum.
+  // The printf of the documented record, hashed by sha256sum.
   CHECK(crypto::to_hex(history_digest(std::vector<Group>{{"a", "b", "c"}})) ==
         "7d080030f7bd24fd962a7585affa3644bf5f097d072ed80b5d08b3655cca305e");
   const std::vector<std::vector<Group>> different{{},

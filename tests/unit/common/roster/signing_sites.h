@@ -14,7 +14,7 @@
 
 namespace consilium::roster {
 
-/// Sites with certificates of one authority, whose keys can sign.
+/// Sites with certificates of one authority. Their keys can sign.
 class SigningSites {
  public:
   explicit SigningSites(const std::vector<std::string>& sites)
@@ -40,7 +40,7 @@ class SigningSites {
                                 ConsentKind kind = ConsentKind::kChange) const {
     return sign_consent(roster, "chest", kind, site, certificates_.at(site), *signers_.at(site)).value();
   }
-  /// The old key of `site`, here, signs that of `successor`.
+  /// Signs the key of `successor` with the old key of `site`, which is here.
   [[nodiscard]] Succession succession(const std::string& site, const crypto::Digest& successor,
                                       std::uint64_t serial) const {
     return sign_succession("lung", site, serial, successor, certificates_.at(site), *signers_.at(site)).value();

@@ -19,7 +19,7 @@ const SigningSites& old_keys() {
   static const SigningSites all({"east", "new", "north", "south", "west"});
   return all;
 }
-/// What hospitals have after they changed their keys, or whom somebody puts in their place.
+/// What hospitals have after they changed their keys, or what somebody puts in their place.
 const SigningSites& new_keys() {
   static const SigningSites all({"east", "new", "north", "south", "west"});
   return all;
@@ -34,7 +34,7 @@ Roster roster_of(std::uint64_t serial) {
   return roster;
 }
 
-/// The roster in which north has its new key, signed by the old one.
+/// Returns the roster in which north has its new key, signed by the old one.
 Roster changed(std::uint64_t serial) {
   Roster roster = roster_of(serial);
   roster.sites["north"] = new_keys().key("north");
@@ -72,14 +72,14 @@ TEST_CASE("a succession is one key's word for one key, site, consortium and seri
   CHECK_FALSE(with([](Roster&, Succession& s) { s.signature.back() ^= std::byte{1}; }));
   CHECK_FALSE(with([](Roster&, Succession& s) { s.signature.clear(); }));
   CHECK_FALSE(with([](Roster&, Succession& s) { s.certificate = "AAAA"; }));
-  CHECK_FALSE(with([](Roster& r, Succession& s) {  // to a key that the old one didn't name
+  CHECK_FALSE(with([](Roster& r, Succession& s) {  // to a key that the old one didn't sign
     r.sites["north"] = s.successor = new_keys().key("east");
   }));
-  CHECK_FALSE(with([](Roster&, Succession& s) {  // by a key that isn't north's, about north's
+  CHECK_FALSE(with([](Roster&, Succession& s) {  // by a key that isn't north's
     s.certificate = new_keys().succession("north", s.successor, 3).certificate;
     s.signature = new_keys().signer("north").sign(succession_statement("lung", s)).value();
   }));
-  CHECK_FALSE(with([](Roster& r, Succession& s) {  // east's word for itself moves north's key
+  CHECK_FALSE(with([](Roster& r, Succession& s) {  // east's signature about itself moves north's key
     s = old_keys().succession("east", new_keys().key("north"), 3);
     s.site = "north";
     s.key = old_keys().key("north");
@@ -114,7 +114,7 @@ TEST_CASE("a succession is used once: an old key doesn't come back by an old sig
   replayed.sites["north"] = new_keys().key("north");
   replayed.successions.push_back(changed(4).successions[0]);
   CHECK_FALSE(parse_roster(roster_text(replayed), "replayed").has_value());
-  Roster shortened = changed(4);  // the list without what came after
+  Roster shortened = changed(4);  // the list without its latest entries
   shortened.serial = 6;
   CHECK_THAT(succession_refusal(back, shortened), Contains("successions: lacks one of site 'north' that roster 5 has"));
 }

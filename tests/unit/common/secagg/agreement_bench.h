@@ -18,31 +18,31 @@
 namespace consilium::secagg {
 
 struct AgreementBenchSetup {
-  std::vector<std::size_t> groups{3};  ///< sizes; their sites follow one another
+  std::vector<std::size_t> groups{3};  ///< sizes; the sites of one group follow those of the previous one
   std::uint32_t colluding = 1;
   std::uint32_t attempt = 1;
   crypto::Digest job = crypto::sha256("a job");
   std::uint64_t seed = 1;
-  /// Lets a site be told something else than the others.
+  /// Sends a site something other than the other sites.
   std::function<void(std::size_t site, AgreementSiteSetup& setup)> adjust;
 };
 
-/// A site that is put together by hand, so that it can lie.
+/// A site that the test assembles by hand, so that it can lie.
 class HandmadeSite {
  public:
   HandmadeSite(const Consortium& consortium, std::size_t site, const AgreementSetup& agreement, std::uint64_t seed);
 
-  /// What to seal for a rank; all zeros of it are as good a number as any.
+  /// The number to seal for a rank. All zeros are as good as any.
   std::function<PublishedNumber(Rank to, const PublishedNumber& number)> seals;
   std::set<Rank> complains_of;
-  std::optional<PublishedNumber> opens;  ///< in place of its number
+  std::optional<PublishedNumber> opens;  ///< sent in place of its number
   bool sends_boxes = true;
   bool answers_accusations = true;
-  std::optional<crypto::Digest> confirms;  ///< in place of its key's
+  std::optional<crypto::Digest> confirms;  ///< sent in place of its key's confirmation
 
   [[nodiscard]] AgreementAdvert advert() const;
   [[nodiscard]] std::optional<AgreementSiteMessage> receive(const AgreementCoordinatorMessage& message);
-  /// Boxes as the list in receive() asks for; the commitment is to the true number, or to another.
+  /// Returns boxes for the list in receive(). The commitment is to the true number, or to another one.
   [[nodiscard]] NumberBoxes boxes(const std::optional<PublishedNumber>& committed = std::nullopt) const;
   [[nodiscard]] Signed complaint(Rank about, const crypto::Digest& commitment) const;
   [[nodiscard]] const PublishedNumber& number() const { return number_; }
@@ -71,21 +71,21 @@ class AgreementBench {
   [[nodiscard]] AgreementSite& site(std::size_t site) { return sites_[site]; }
   [[nodiscard]] std::size_t size() const { return sites_.size(); }
   [[nodiscard]] AgreementCoordinator& coordinator() { return *coordinator_; }
-  /// Puts a handmade site in a site's place; before run().
+  /// Replaces a site by a handmade one. Call it before run().
   HandmadeSite& replace(std::size_t site);
 
-  /// What a message to a site becomes on its way; nullopt: it isn't delivered.
+  /// Changes a message to a site on its way; nullopt: it isn't delivered.
   std::function<std::optional<AgreementCoordinatorMessage>(std::size_t site, AgreementCoordinatorMessage message)>
       on_the_way;
   std::set<std::size_t> absent;  ///< sites that don't advertise
 
-  /// Lets all present sites advertise and delivers messages until there are none left. Stops before the first message
-  /// of which `until` is true.
+  /// Lets all present sites advertise, and delivers messages until none are left. Stops before the first message for
+  /// which `until` returns true.
   void run(const std::function<bool(const AgreementCoordinatorMessage&)>& until = {});
-  /// Delivers what `output` says, and what follows.
+  /// Delivers the messages of `output`, and those that follow.
   void follow(AgreementOutput output, const std::function<bool(const AgreementCoordinatorMessage&)>& until = {});
 
-  /// The message of that kind that waits for a site.
+  /// Returns the message of that kind that waits for a site.
   template <class Message>
   [[nodiscard]] Message waiting(std::size_t site) const {
     for (const auto& [to, message] : queue_) {
@@ -93,13 +93,13 @@ class AgreementBench {
     }
     throw std::logic_error("no such message waits for the site");
   }
-  /// What sites refused, by site.
+  /// The errors with which sites refused, by site.
   [[nodiscard]] const std::map<std::size_t, Error>& refusals() const { return refusals_; }
-  /// Every site message that reached the coordinator.
+  /// Every message of a site that reached the coordinator.
   [[nodiscard]] const std::vector<std::pair<std::size_t, AgreementSiteMessage>>& said() const { return said_; }
   /// Sites whose numbers the coordinator has seen in the clear.
   [[nodiscard]] std::set<std::size_t> published() const;
-  /// Saves a site and puts the restored one in its place.
+  /// Saves a site and replaces it by the restored one.
   void restart(std::size_t site);
   [[nodiscard]] const crypto::SecretBytes& sealing_key() const { return sealing_key_; }
   [[nodiscard]] AgreementSiteSetup setup_of(std::size_t site) const;
@@ -122,7 +122,7 @@ class AgreementBench {
   std::vector<std::pair<std::size_t, AgreementSiteMessage>> said_;
 };
 
-/// Bytes as a test compares them.
+/// Returns bytes in a form that a test can compare.
 [[nodiscard]] std::vector<std::uint8_t> bytes_of(const crypto::SecretBytes& secret);
 
 }  // namespace consilium::secagg

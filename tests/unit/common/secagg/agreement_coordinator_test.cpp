@@ -7,8 +7,8 @@
 #include "tests/catch.h"
 #include "tests/unit/common/secagg/agreement_bench.h"
 
-/// Whatever a site does, from whatever position: the honest ones agree, or the try fails with the liar's name. What the
-/// coordinator has seen then never determines the key.
+/// Whatever a site does, from whatever position, the honest sites agree, or the try fails with the liar's name. What
+/// the coordinator has seen never determines the key.
 namespace consilium::secagg {
 namespace {
 
@@ -16,7 +16,7 @@ using Catch::Contains;
 using Names = std::vector<std::string>;
 
 const QuickConsortium kTwenty(20);
-constexpr std::size_t kSites = 6;  // where lies are told, from each position
+constexpr std::size_t kSites = 6;  // for tests in which a site lies from each position
 
 AgreementBenchSetup two_groups() {
   AgreementBenchSetup setup;
@@ -24,7 +24,7 @@ AgreementBenchSetup two_groups() {
   return setup;
 }
 
-/// What the coordinator can try: the hash of the numbers that it has seen, with zeros for the others.
+/// Returns a guess that the coordinator can make: the hash of the numbers that it has seen, with zeros for the others.
 std::vector<std::uint8_t> guess(AgreementBench& bench) {
   AgreementAdvertList list;
   for (std::size_t i = 0; i < bench.size(); ++i) list.adverts.push_back(bench.site(i).advert());
@@ -41,7 +41,7 @@ std::vector<std::uint8_t> guess(AgreementBench& bench) {
   return bytes_of(agreed_key(numbers, sites_context(context, list)).value());
 }
 
-/// The honest sites have one key, which the coordinator doesn't know.
+/// Checks that the honest sites have one key, which the coordinator doesn't know.
 void check_agreed(AgreementBench& bench, std::optional<std::size_t> liar = std::nullopt) {
   REQUIRE(bench.coordinator().phase() == AgreementPhase::kAgreed);
   CHECK(bench.refusals().empty());
@@ -58,7 +58,7 @@ void check_agreed(AgreementBench& bench, std::optional<std::size_t> liar = std::
   CHECK(bench.published().size() < bench.size());
 }
 
-/// The try has failed with the liar's name and nobody else's.
+/// Checks that the try has failed with the liar's name and nobody else's.
 void check_blamed(AgreementBench& bench, std::size_t liar, const std::string& why) {
   CHECK(bench.coordinator().phase() == AgreementPhase::kFailed);
   CHECK(bench.coordinator().blamed() == Names{Consortium::name(liar)});
@@ -69,7 +69,7 @@ void check_blamed(AgreementBench& bench, std::size_t liar, const std::string& wh
   CHECK(bench.published().size() < bench.size());
 }
 
-/// Lets one site lie from each position, and another one be lied to.
+/// Lets one site lie from each position, with another one as its victim.
 void from_each_position(const std::function<void(AgreementBench& bench, std::size_t liar, std::size_t victim)>& play) {
   for (std::size_t liar = 0; liar < kSites; ++liar) {
     AgreementBench bench(kTwenty, two_groups());
@@ -103,7 +103,7 @@ TEST_CASE("the sites of several groups have one key; another try, job or cohort 
   const auto another = [&](const auto& change) {
     AgreementBenchSetup other = setup;
     change(other);
-    AgreementBench again(kTwenty, other);  // of the same randomness
+    AgreementBench again(kTwenty, other);  // with the same randomness
     if (other.colluding == 1) again.absent = {19};
     again.run();
     again.follow(again.coordinator().close());
@@ -253,7 +253,7 @@ TEST_CASE("withheld boxes, openings and answers name the silent site") {
     site.answers_accusations = false;
     site.seals = [victim](Rank to, PublishedNumber number) { return to == victim ? PublishedNumber{} : number; };
     bench.run();
-    CHECK(bench.coordinator().awaited() == std::set{Consortium::name(liar)});  // not the one that waits for it
+    CHECK(bench.coordinator().awaited() == std::set{Consortium::name(liar)});  // not the site that waits for it
     bench.follow(bench.coordinator().close());
     check_blamed(bench, liar, "no answer of");
   });
@@ -274,7 +274,7 @@ TEST_CASE("two numbers of one sender name it: another commitment, or other boxes
     HandmadeSite& site = bench.replace(liar);
     bench.run([](const auto& message) { return std::holds_alternative<DeliveredBoxes>(message); });
     auto again = site.boxes();
-    again.boxes[0].signature.push_back(std::byte{1});  // signed again, that's no other statement
+    again.boxes[0].signature.push_back(std::byte{1});  // a new signature doesn't make another statement
     CHECK(bench.coordinator().receive(Consortium::name(liar), again).messages.empty());
     CHECK(bench.coordinator().phase() == AgreementPhase::kChecking);
     bench.coordinator().receive(Consortium::name(liar), site.boxes(PublishedNumber{5}));
@@ -323,7 +323,7 @@ TEST_CASE("a forged complaint, one about the site itself, and one after it had t
     HandmadeSite& site = bench.replace(2);
     bench.on_the_way = [](std::size_t to,
                           AgreementCoordinatorMessage message) -> std::optional<AgreementCoordinatorMessage> {
-      if (to == 0 && std::holds_alternative<DeliveredBoxes>(message)) return std::nullopt;  // keeps it open
+      if (to == 0 && std::holds_alternative<DeliveredBoxes>(message)) return std::nullopt;  // keeps the agreement open
       return message;
     };
     bench.run();

@@ -13,7 +13,7 @@ namespace {
 using Bytes = std::vector<std::byte>;
 using Catch::Contains;
 
-/// One message of every kind, as a lie and its repair make them, by what it is called.
+/// Returns one message of every kind, as a lie and its repair produce them, by its name.
 std::map<std::string_view, Bytes> one_of_each() {
   static const QuickConsortium consortium(3);
   AgreementBench bench(consortium);

@@ -7,8 +7,8 @@
 #include "tests/unit/common/secagg/agreement_bench.h"
 #include "tests/unit/common/secagg/certified_consortium.h"
 
-/// A coordinator, or another site with its help, that breaks one rule, in each way; the site must name the rule, answer
-/// nothing, and have no key. That each of these cases fails without its check is what scripts/remove_checks shows.
+/// A coordinator, or another site with its help, breaks one rule, in each way. The site must name the rule, answer
+/// nothing, and have no key. scripts/remove_checks shows that each of these cases fails without its check.
 namespace consilium::secagg {
 namespace {
 
@@ -22,7 +22,7 @@ bool is(const AgreementCoordinatorMessage& message) {
   return std::holds_alternative<Message>(message);
 }
 
-/// An agreement that stands before the first message of a kind, at which the test interferes.
+/// An agreement that stops before the first message of a kind, where the test interferes.
 template <class Message>
 struct Before : AgreementBench {
   explicit Before(AgreementBenchSetup setup = {}, const Consortium& consortium = kNine)
@@ -46,8 +46,8 @@ crypto::Digest sites_of(const AgreementBench& bench, const AgreementAdvertList& 
   return sites_context(agreement_context(bench.agreement().job, bench.agreement().attempt), list);
 }
 
-/// Gives a site a message that it should refuse, and returns what it says. It must then have left: it has no key, saves
-/// nothing and answers no other message. Else this returns what it did instead, in capital letters.
+/// Gives a site a message that it should refuse, and returns its error. The site must then have left: it has no key,
+/// saves nothing and answers no other message. Otherwise this returns what the site did instead, in capital letters.
 std::string refusal(AgreementBench& bench, std::size_t site, const AgreementCoordinatorMessage& message) {
   const auto refused = bench.site(site).receive(message);
   if (refused) return "ANSWERED";
@@ -83,7 +83,7 @@ TEST_CASE("a site agrees with whole groups alone, more than half of the job's, a
         "adverts: 1 of the job's 3 groups take part; no round is committed without more than half of them");
   CHECK(with_adverts([](auto&, Adverts& adverts) { adverts[2] = adverts[3]; }) == "adverts: a site is listed twice");
   CHECK(with_adverts([](auto& bench, Adverts& adverts) {
-          HandmadeSite stolen(kNine, 0, bench.agreement(), 7);  // truly signed: its own key, before a restart
+          HandmadeSite stolen(kNine, 0, bench.agreement(), 7);  // correctly signed: its own key, before a restart
           adverts[0] = stolen.advert();
         }) == "adverts: this site's own advert was changed");
   CHECK(with_adverts([](auto&, Adverts& adverts) { adverts.resize(6); }) == "ANSWERED");  // two groups of three
@@ -151,11 +151,11 @@ TEST_CASE("a site takes no key without a box of every other site, each signed fo
   const std::string other = "box of site-004: the signature isn't that of site-004";
   CHECK(with_boxes([](auto&, Boxes& boxes) { boxes[3].box.sealed[5] ^= 1; }) == other);
   CHECK(with_boxes([](auto&, Boxes& boxes) { boxes[3].commitment[5] ^= 1; }) == other);
-  CHECK(with_boxes([](auto& bench, Boxes& boxes) {  // one for somebody else
+  CHECK(with_boxes([](auto& bench, Boxes& boxes) {  // one for another site
           boxes[3] = bench.template waiting<DeliveredBoxes>(1).boxes[3];
         }) == other);
   CHECK(with_boxes([](auto&, Boxes& boxes) { std::swap(boxes[3], boxes[4]); }) == other);
-  CHECK(with_boxes([](auto&, Boxes& boxes) {  // whoever made the box, an honest site's signature isn't there
+  CHECK(with_boxes([](auto&, Boxes& boxes) {  // whoever made the box, it lacks the honest site's signature
           boxes[3].box.signature = boxes[4].box.signature;
         }) == other);
 }
@@ -225,8 +225,8 @@ TEST_CASE("a site publishes its number only to a complaint that a listed site si
   };
   const std::string other = "accusation by site-002: the signature isn't that of site-002";
   CHECK(answered(2, signed_by(2, sites, 2, 0, commitment)) == "opening");
-  CHECK(answered(2, signed_by(1, sites, 2, 0, commitment)) == other);  // somebody else's signature
-  CHECK(answered(2, signed_by(2, sites, 2, 1, commitment)) == other);  // about another
+  CHECK(answered(2, signed_by(1, sites, 2, 0, commitment)) == other);  // another site's signature
+  CHECK(answered(2, signed_by(2, sites, 2, 1, commitment)) == other);  // about another site
   CHECK(answered(2, signed_by(2, sites, 2, 0, number_boxes(1).commitment)) == other);
   CHECK(answered(2, signed_by(2, crypto::sha256("another list"), 2, 0, commitment)) == other);
   CHECK(answered(9, signed_by(2, sites, 9, 0, commitment)) == "accusation: rank 9 of 3 sites");

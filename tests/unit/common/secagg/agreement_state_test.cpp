@@ -68,7 +68,7 @@ TEST_CASE("a site set back to its first state says the same to the same list, an
   };
   CHECK(said(list) == said(list));
   CHECK(said(list).commitment != said(other).commitment);
-  // The number differs too, not the commitment alone: its own bytes would fit both lists.
+  // The number differs too, not only the commitment. Otherwise its own bytes would fit both lists.
   const auto seed = crypto::SecretBytes::allocate(kSecretBytes).value();
   CHECK(bytes_of(own_number(seed, crypto::sha256("one list")).value()) !=
         bytes_of(own_number(seed, crypto::sha256("another")).value()));
@@ -119,7 +119,7 @@ TEST_CASE("a saved state that was cut or changed anywhere is refused") {
 
 TEST_CASE("a saved state shows no secret, and never the same bytes twice") {
   AgreementBench bench(kSix, two_group_setup());
-  SeededRandom same(1000);  // what site 0 drew from: its box key, then its seed
+  SeededRandom same(1000);  // the source of site 0: its box key, then its seed
   std::array<std::uint8_t, 32> box{};
   std::array<std::uint8_t, 32> seed{};
   need(same.fill(box));
@@ -128,7 +128,7 @@ TEST_CASE("a saved state shows no secret, and never the same bytes twice") {
   CHECK(first != bench.site(0).sealed(bench.sealing_key()).value());
   CHECK_FALSE(contains(first, box));
   CHECK_FALSE(contains(first, seed));
-  CHECK(contains(first, bench.site(0).advert().box_key));  // what is looked for would be found
+  CHECK(contains(first, bench.site(0).advert().box_key));  // so the search would find what it looks for
   auto secret = crypto::SecretBytes::copy_of(box).value();
   CHECK(crypto::X25519KeyPair::from_private(std::move(secret)).value().public_key() == bench.site(0).advert().box_key);
   bench.run();

@@ -15,7 +15,7 @@
 
 namespace consilium::secagg {
 
-/// Sites with P-256 certificates of an authority in a temporary folder, on a roster of their keys, as in the field.
+/// Sites with P-256 certificates of an authority in a temporary folder, on a roster of their keys, as in production.
 class CertifiedConsortium final : public Consortium {
  public:
   explicit CertifiedConsortium(std::size_t sites);
@@ -29,9 +29,10 @@ class CertifiedConsortium final : public Consortium {
   [[nodiscard]] const job::Roster& roster() const { return roster_; }
   [[nodiscard]] const std::shared_ptr<const pki::TrustStore>& trust() const { return trust_; }
   [[nodiscard]] RosterAuthenticator authenticator_with(job::Roster roster) const;
-  /// A request for a certificate of `name` with the key of `site`, or with a fresh one whose signer it returns too.
+  /// Returns a request for a certificate of `name` with the key of `site`, or with a fresh key whose signer it also
+  /// returns.
   [[nodiscard]] std::string request(std::size_t site) const { return requests_[site]; }
-  /// The private key's file.
+  /// Returns the private key's file.
   [[nodiscard]] const std::filesystem::path& key_file(std::size_t site) const { return key_files_[site]; }
   struct Fresh {
     std::filesystem::path key_file;
@@ -39,7 +40,7 @@ class CertifiedConsortium final : public Consortium {
     std::unique_ptr<pki::Signer> signer;
   };
   [[nodiscard]] Fresh fresh_key(const std::string& name);
-  /// Lets this consortium's authority certify a request; `validity` may be negative.
+  /// Lets this consortium's authority certify a request. `validity` can be negative.
   [[nodiscard]] std::string certify(const std::string& request, const std::string& name,
                                     std::chrono::seconds validity = std::chrono::hours{1});
 

@@ -54,7 +54,7 @@ std::string checked(const SignedCommit& commit, const Groups& groups, std::uint3
 }  // namespace
 
 TEST_CASE("a commit needs enough members of each included group, and of more than half of the job's groups") {
-  const Groups groups = groups_of({5, 5, 5});  // four of five each
+  const Groups groups = groups_of({5, 5, 5});  // four of five in each
   const auto both = statement_of({0, 2});
   CHECK(checked(commit_of(both, {0, 1, 2, 3, 10, 11, 12, 13}), groups) == "COUNTS");
   CHECK(checked(commit_of(both, {1, 2, 3, 4, 10, 11, 13, 14}), groups) == "COUNTS");
@@ -123,8 +123,8 @@ TEST_CASE("certificates of the field serve, and one that has ended doesn't") {
   CHECK_THAT(ended.error().message, StartsWith("commit: signature of site-001: "));
 }
 
-/// The strongest pair of commits that c colluders can put together of what honest sites signed: each statement gets the
-/// signatures of all who signed it, and every colluder's.
+/// Returns the strongest pair of commits that c colluders can assemble from what honest sites signed: each statement
+/// gets the signatures of all sites that signed it, and every colluder's.
 struct TwoCommits {
   SignedCommit first, second;
 };
@@ -160,7 +160,7 @@ TEST_CASE("where honest sites sign once, no two different commits of a round cou
     }
     const Groups groups = groups_of(sizes);
     std::set<std::size_t> colluders;
-    const std::size_t crowd = random.below(sites);  // often all of one group, where they count most
+    const std::size_t crowd = random.below(sites);  // often all of one group, where they matter most
     while (colluders.size() < colluding) {
       colluders.insert(random.below(2) == 0 ? random.below(sites) : std::min(sites - 1, crowd + random.below(4)));
     }
@@ -173,13 +173,13 @@ TEST_CASE("where honest sites sign once, no two different commits of a round cou
     CHECK_FALSE((first && second));
     counted += first || second ? 1 : 0;
   }
-  CHECK(counted > 100);  // the search does come near: single commits count
+  CHECK(counted > 100);  // the search does come close: single commits count
 }
 
 TEST_CASE("with one signature fewer, or half of the groups, two commits of a round would count") {
   for (std::uint32_t colluding = 1; colluding <= 4; ++colluding) {
     for (std::size_t members = 2 * colluding + 1; members <= 14; ++members) {
-      // The honest part into halves, colluders sign both: each half is one signature short.
+      // The honest sites split into halves, and colluders sign both: each half is one signature short.
       const std::size_t honest = members - colluding;
       const std::size_t smaller = honest / 2 + colluding;
       const std::size_t larger = honest - honest / 2 + colluding;
@@ -197,7 +197,7 @@ TEST_CASE("with one signature fewer, or half of the groups, two commits of a rou
       CHECK(other_counts == (other.size() >= commit_quorum(members, colluding)));
     }
   }
-  // Half of the groups for each: both would count, with nobody colluding.
+  // With half of the groups for each, both would count without any collusion.
   const Groups groups = groups_of({3, 3});
   CHECK_THAT(checked(commit_of(statement_of({0}, "one"), {0, 1, 2}), groups), StartsWith("commit: enough sites"));
   CHECK_THAT(checked(commit_of(statement_of({1}, "other"), {3, 4, 5}), groups), StartsWith("commit: enough sites"));

@@ -13,16 +13,16 @@
 
 namespace consilium::secagg {
 
-/// Throws where something failed that a test takes for granted.
+/// Throws if a step failed that a test relies on.
 void need(const Result<void>& done);
 
-/// Random bytes that a seed repeats; SHA-256 in counter mode. For tests alone.
+/// Random bytes that a seed repeats; SHA-256 in counter mode. For tests only.
 class SeededRandom final : public crypto::RandomSource {
  public:
   explicit SeededRandom(std::uint64_t seed) : seed_(seed) {}
   Result<void> fill(std::span<std::uint8_t> bytes) override;
   [[nodiscard]] std::uint64_t number();
-  /// From 0 to bound - 1; the tests' bounds are far below 2^64, so the bias is nothing.
+  /// Returns a number from 0 to bound - 1. The tests' bounds are far below 2^64, so the bias is negligible.
   [[nodiscard]] std::size_t below(std::size_t bound) { return static_cast<std::size_t>(number() % bound); }
 
  private:
@@ -30,7 +30,8 @@ class SeededRandom final : public crypto::RandomSource {
   std::uint64_t block_ = 0;
 };
 
-/// The sites of a test, with what they prove themselves by. Names are "site-000", "site-001", ...: rank is number.
+/// The sites of a test, with their means of authentication. Names are "site-000", "site-001", ..., so a site's rank is
+/// its number.
 class Consortium {
  public:
   virtual ~Consortium() = default;
@@ -43,8 +44,8 @@ class Consortium {
   [[nodiscard]] std::vector<std::string> names() const;
 };
 
-/// Certificates are their sites' names, and signatures are SHA-256 over a key, the name and the message: everything
-/// that the protocol asks of signatures, but a thousand times faster, and only for tests, where nobody else signs.
+/// Certificates are their sites' names. Signatures are SHA-256 over a key, the name and the message. This is all that
+/// the protocol requires of signatures, but a thousand times faster. It is only for tests, where nobody else signs.
 class QuickConsortium final : public Consortium {
  public:
   explicit QuickConsortium(std::size_t sites);

@@ -77,7 +77,7 @@ void ConsortiumBench::close(Phase phase) {
   if (coordinator_.phase() == phase) take(coordinator_.close_phase());
 }
 
-/// Delivers what waits where it is a Message, and sends the answers.
+/// Delivers the waiting message if it is a Message, and sends the answers.
 template <class Message>
 void ConsortiumBench::answer(const std::set<std::size_t>& gone) {
   for (std::size_t i = 0; i < size(); ++i) {

@@ -18,7 +18,7 @@
 
 namespace consilium::secagg {
 
-/// The step from which on a site is gone: it sends nothing of that step or later.
+/// The step from which a site is gone: it sends nothing of that step or later.
 enum class Drop : std::uint8_t { kAdvertise = 1, kShare, kUpload, kConfirm, kUnmask, kNever };
 
 struct BenchSetup {
@@ -26,20 +26,20 @@ struct BenchSetup {
   crypto::Digest context = crypto::sha256("an attempt");
   std::size_t words = 8;
   std::uint64_t seed = 1;
-  bool everyone = false;  ///< the coordinator's: the whole cohort or nobody
-  /// What each site contributes; drawn from the seed where empty.
+  bool everyone = false;  ///< the coordinator's: the whole cohort or no site
+  /// The vectors of the sites; drawn from the seed if empty.
   std::vector<std::vector<std::uint32_t>> vectors;
-  /// What a site holds itself to, before it starts.
+  /// Rules that a site sets for itself before it starts.
   std::function<void(std::size_t site, SiteSetup&)> adjust;
-  /// Interference with messages on their way; they are encoded before it and decoded after it.
+  /// Interferes with messages on their way. They are encoded before it and decoded after it.
   std::function<void(std::size_t site, SiteMessage&)> to_coordinator;
 };
 
-/// One attempt of a whole consortium in memory. Every message is encoded and decoded on its way. What the coordinator
-/// says waits in each site's inbox until a step, or a test, delivers it.
+/// One attempt of a whole consortium in memory. Every message is encoded and decoded on its way. The coordinator's
+/// messages wait in each site's inbox until a step, or a test, delivers them.
 class ConsortiumBench {
  public:
-  /// @param consortium  outlives the object
+  /// @param consortium  must outlive the object
   ConsortiumBench(const Consortium& consortium, BenchSetup setup);
   ConsortiumBench(const ConsortiumBench&) = delete;
   ConsortiumBench& operator=(const ConsortiumBench&) = delete;
@@ -49,19 +49,19 @@ class ConsortiumBench {
   [[nodiscard]] std::size_t size() const { return sites_.size(); }
   [[nodiscard]] SeededRandom& random() { return random_; }
 
-  /// Lets every site do a step, unless it is among `gone`; the coordinator then waits for nobody any more.
+  /// Lets every site do a step, unless it is among `gone`. The coordinator then no longer waits for any site.
   void advertise(const std::set<std::size_t>& gone = {});
   void share(const std::set<std::size_t>& gone = {});
   /// Opens the boxes, masks the vectors and sends them.
   void upload(const std::set<std::size_t>& gone = {});
   void confirm(const std::set<std::size_t>& gone = {});
   void unmask(const std::set<std::size_t>& gone = {});
-  /// All steps. A site for which `drops` has no entry never drops.
+  /// Runs all steps. A site without an entry in `drops` never drops.
   void run(const std::vector<Drop>& drops = {});
-  /// The steps before one.
+  /// Runs the steps before a given one.
   void run_until(Drop step);
 
-  /// What the coordinator said to a site last, taken out of its inbox; throws where it said something else.
+  /// Takes the coordinator's latest message to a site out of its inbox. Throws if it has another kind.
   template <class Message>
   Message next(std::size_t site) {
     auto& inbox = inbox_.at(site);
@@ -70,27 +70,27 @@ class ConsortiumBench {
     inbox.pop_front();
     return message;
   }
-  /// The same, whatever it said; nothing where the inbox is empty.
+  /// Does the same for a message of any kind. Returns nothing if the inbox is empty.
   std::optional<CoordinatorMessage> take_next(std::size_t site);
-  /// Hands a message over as its bytes; throws where it doesn't survive them.
+  /// Delivers a message as its bytes. Throws if it doesn't survive encoding and decoding.
   Result<std::optional<SiteMessage>> deliver(std::size_t site, const CoordinatorMessage& message);
   void send(std::size_t site, const SiteMessage& message);
-  /// What follows from an event at the coordinator: into the inboxes.
+  /// Puts the messages that follow from an event at the coordinator into the inboxes.
   void take(Output output);
-  /// Opens the boxes, and gives the masked vector.
+  /// Opens the boxes, and returns the masked vector.
   std::vector<std::uint32_t> mask_vector(std::size_t site);
 
   [[nodiscard]] const std::vector<std::uint32_t>& vector(std::size_t site) const { return setup_.vectors[site]; }
   [[nodiscard]] const std::map<std::size_t, std::vector<std::uint32_t>>& uploads() const { return uploads_; }
-  /// Every message that sites sent, as the coordinator got it.
+  /// Every message that sites sent, as the coordinator received it.
   [[nodiscard]] const std::vector<std::pair<std::size_t, SiteMessage>>& sent() const { return sent_; }
   [[nodiscard]] std::size_t sent_of_kind(std::size_t index) const;
-  /// Sites that the coordinator lost, and sites that left, with what they said.
+  /// Sites that the coordinator lost, and sites that left, with their errors.
   [[nodiscard]] const std::map<std::size_t, std::string>& lost() const { return lost_; }
   [[nodiscard]] const std::map<std::size_t, std::string>& left() const { return left_; }
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 
-  /// The survivors' masked vectors, summed and unmasked by the coordinator; and their plain sum.
+  /// The sum of the survivors' masked vectors, unmasked by the coordinator, and their plain sum.
   [[nodiscard]] std::vector<std::uint32_t> unmasked_sum();
   [[nodiscard]] std::vector<std::uint32_t> plain_sum() const;
 

@@ -7,14 +7,14 @@
 #include "tests/unit/common/secagg/consortium_bench.h"
 #include "tests/unit/common/secagg/lying_site.h"
 
-/// Sites that lie, are late, or say things twice: a liar loses its place by name, and the others reach their sum.
+/// Sites lie, are late, or repeat messages. A liar loses its place by name, and the others complete their sum.
 namespace consilium::secagg {
 namespace {
 
 const QuickConsortium kCoordinatorFive(5);
 const crypto::Digest kContext = BenchSetup{}.context;
 
-/// Site 4's message of one kind, changed on its way.
+/// Changes site 4's message of one kind on its way.
 template <class Message, class Change>
 BenchSetup lying(Change change) {
   BenchSetup setup;
@@ -34,13 +34,13 @@ void check_lost(const BenchSetup& setup, const std::string& reason) {
   CHECK(bench.unmasked_sum() == bench.plain_sum());
 }
 
-/// What a point of small order is refused with.
+/// The error that refuses a point of small order.
 std::string small_order() {
   SeededRandom random(1);
   return crypto::X25519KeyPair::generate(random).value().agree({}).error().message;
 }
 
-/// An attempt in which site 4 is a LyingSite that shares these secrets, and uploads or not.
+/// An attempt in which site 4 is a LyingSite that shares these secrets, and that can upload.
 struct Lie {
   explicit Lie(bool wrong_seed, bool wrong_key)
       : bench(kCoordinatorFive, {}), liar(kCoordinatorFive, 4, bench.random()) {
@@ -80,7 +80,7 @@ TEST_CASE("keys that the others would refuse cost their sender its place, and no
   };
   check_lost(with_keys([](Advert& advert) { advert.mask_key = advert.channel_key; }), "advert: a key is used twice");
   check_lost(with_keys([](Advert& advert) { advert.mask_key = {}; }), small_order());
-  // As site 3's, though it looks different.
+  // Equal to site 3's, though it looks different.
   crypto::X25519PublicKey copied = ConsortiumBench(kCoordinatorFive, {}).site(3).advert().mask_key;
   copied.back() ^= 0x80;
   check_lost(with_keys([copied](Advert& advert) { advert.channel_key = copied; }), "advert: a key is used twice");
@@ -95,7 +95,7 @@ TEST_CASE("shares for another number of sites, and a wrong confirmation, cost th
   const auto wrong = lying<Confirmation>([](Confirmation& confirmation) { confirmation.signature[3] ^= std::byte{1}; });
   ConsortiumBench bench(kCoordinatorFive, wrong);
   bench.run_until(Drop::kConfirm);
-  bench.send(4, *bench.deliver(4, bench.next<Survivors>(4)).value());  // the first, so that it is awaited
+  bench.send(4, *bench.deliver(4, bench.next<Survivors>(4)).value());  // the first, so the coordinator waits for it
   CHECK(bench.lost() == std::map<std::size_t, std::string>{{4, "the signature isn't that of site-004"}});
   bench.confirm();
   bench.unmask({4});
@@ -117,7 +117,7 @@ TEST_CASE("a share that isn't the one committed to is left out, and both ends ar
   REQUIRE(bench.coordinator().phase() == Phase::kUnmasked);
   CHECK(bench.unmasked_sum() == bench.plain_sum());
 
-  ConsortiumBench four(kCoordinatorFive, setup);  // without site 4 there are no shares to spare
+  ConsortiumBench four(kCoordinatorFive, setup);  // without site 4 there are just enough shares
   four.run({Drop::kNever, Drop::kNever, Drop::kNever, Drop::kNever, Drop::kUnmask});
   REQUIRE(four.coordinator().phase() == Phase::kFailed);
   CHECK(four.coordinator().take_masks().empty());
@@ -154,7 +154,7 @@ TEST_CASE("a mask key that isn't the one advertised ends the attempt, names its 
   CHECK(lie.bench.coordinator().failure().message == "the mask key of site-004 isn't the one that it advertised");
   CHECK(lie.bench.coordinator().take_masks().empty());
 
-  Lie honest(false, false);  // the same steps, with the truth
+  Lie honest(false, false);  // the same steps without a lie
   honest.bench.upload({4});
   honest.bench.confirm({4});
   honest.bench.unmask({4});
@@ -184,7 +184,7 @@ TEST_CASE("what is said twice, late, or by nobody of the cohort changes nothing"
   bench.share();
   bench.upload();
   bench.coordinator().uploaded("site-000");
-  CHECK(bench.coordinator().close_uploads().messages.empty());  // U3 is fixed, and isn't given up
+  CHECK(bench.coordinator().close_uploads().messages.empty());  // U3 is fixed, and isn't abandoned
   CHECK(bench.coordinator().phase() == Phase::kConfirming);
   bench.confirm();
   CHECK(unchanged("site-001", Confirmation{Signature(9)}));
@@ -224,9 +224,9 @@ TEST_CASE("each phase awaits those who still owe something, and is over when nob
   CHECK(bench.coordinator().awaited() == std::set<std::string>{"site-000", "site-001", "site-002", "site-003"});
   CHECK(bench.coordinator().admits_upload("site-000"));
   CHECK_FALSE(bench.coordinator().admits_upload("site-004"));
-  bench.coordinator().uploaded("site-004");  // it never shared: its vector, if one came, isn't in the sum
+  bench.coordinator().uploaded("site-004");  // it never shared, so its vector, if one arrived, isn't in the sum
   CHECK(waiting() == 4);
-  CHECK(bench.coordinator().close_phase().lost.empty());  // not the end of the uploads
+  CHECK(bench.coordinator().close_phase().lost.empty());  // this isn't the end of the uploads
   bench.upload();
   CHECK(bench.coordinator().survivors().size() == 4);
   CHECK_FALSE(bench.coordinator().admits_upload("site-000"));
@@ -264,7 +264,7 @@ TEST_CASE("a sum of everybody or nobody ends with the first that is missing, bef
   lost.take(lost.coordinator().lose("site-004"));
   CHECK(lost.coordinator().failure().message == why);
 
-  ConsortiumBench late(kCoordinatorFive, setup);  // once everybody's vector is in, the rest is as in any sum
+  ConsortiumBench late(kCoordinatorFive, setup);  // once all vectors have arrived, the rest is as in any sum
   late.run({Drop::kUnmask});
   REQUIRE(late.coordinator().phase() == Phase::kUnmasked);
   CHECK(late.unmasked_sum() == late.plain_sum());

@@ -11,7 +11,7 @@ namespace {
 
 constexpr FieldElement kP = kFieldPrime;
 
-/// What Python gives for the same.
+/// The results of the same computation in Python.
 struct Vector {
   FieldElement a, b, sum, difference, product;
 };

@@ -6,7 +6,7 @@ using namespace consilium::secagg::gf256;
 
 namespace {
 
-/// The product as FIPS 197, section 4.2, defines it: of polynomials, then the remainder.
+/// Computes the product as FIPS 197, section 4.2, defines it: of polynomials, then the remainder.
 unsigned product_of(unsigned a, unsigned b) {
   unsigned product = 0;
   for (unsigned i = 0; i < 8; ++i) product ^= (b >> i & 1u) != 0 ? a << i : 0;

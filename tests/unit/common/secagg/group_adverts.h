@@ -8,7 +8,7 @@
 
 namespace consilium::secagg {
 
-/// An advert with every field set, for tests of its bytes alone: neither its key nor its signature is one.
+/// An advert with every field set, only for tests of its bytes: its key and its signature aren't valid.
 inline GroupAdvert east() {
   GroupAdvert advert{"east", "cert", {}, 5, {{0, {}}, {3, crypto::sha256("seen")}}, {}};
   for (std::size_t i = 0; i < 32; ++i) advert.mask_key[i] = static_cast<std::uint8_t>(i);

@@ -10,7 +10,7 @@
 namespace consilium::secagg {
 namespace {
 
-/// A value of small size and either sign, as encoding gives it: the total of 60 keeps its sign.
+/// Returns a small value of either sign, as encoding gives it, so that the total of 60 keeps its sign.
 std::uint32_t draw_word(SeededRandom& random) {
   return static_cast<std::uint32_t>(static_cast<std::int32_t>(random.below(1U << 25)) - (1 << 24));
 }

@@ -20,23 +20,23 @@ struct GroupBenchSetup {
   std::uint32_t group = 0;
   std::size_t words = 8;
   std::uint64_t seed = 1;
-  /// What each site contributes; drawn from the seed where empty.
+  /// The vectors of the sites; drawn from the seed if empty.
   std::vector<std::vector<std::uint32_t>> vectors;
-  /// What a site holds itself to, before it starts.
+  /// Rules that a site sets for itself before it starts.
   std::function<void(std::size_t site, GroupSiteSetup&)> adjust;
 };
 
-/// What a site sends: its vector and its tag, both masked.
+/// A site's upload: its vector and its tag, both masked.
 struct GroupUpload {
   std::vector<std::uint32_t> words;
   FieldElement tag = 0;
 };
 
-/// One attempt of a whole group in memory, all sites of a consortium being its members. Every message is encoded and
+/// One attempt of a whole group in memory, whose members are all sites of a consortium. Every message is encoded and
 /// decoded on its way. Lists wait in each site's inbox until a test delivers them.
 class GroupBench {
  public:
-  /// @param consortium  outlives the object
+  /// @param consortium  must outlive the object
   GroupBench(const Consortium& consortium, GroupBenchSetup setup);
   GroupBench(const GroupBench&) = delete;
   GroupBench& operator=(const GroupBench&) = delete;
@@ -47,20 +47,20 @@ class GroupBench {
   [[nodiscard]] SeededRandom& random() { return random_; }
   [[nodiscard]] const crypto::Digest& context() const { return setup_.context; }
 
-  /// Hands a site's advert to the coordinator as its bytes, and its answers to the inboxes.
+  /// Delivers a site's advert to the coordinator as its bytes, and the coordinator's answers to the inboxes.
   GroupOutput advertise(std::size_t site);
   GroupOutput send(std::size_t site, const GroupAdvert& advert);
   void advertise_all();
-  /// The list that the coordinator sent to a site; throws where it sent none.
+  /// Returns the list that the coordinator sent to a site. Throws if it sent none.
   [[nodiscard]] GroupAdvertList list(std::size_t site) const { return inbox_.at(site); }
   [[nodiscard]] bool has_list(std::size_t site) const { return inbox_.contains(site); }
-  /// Hands a list over as its bytes; the error is the decoder's or the site's.
+  /// Delivers a list as its bytes. The error is the decoder's or the site's.
   Result<void> deliver(std::size_t site, const GroupAdvertList& list);
   /// Takes a site's masks, and masks its vector and its tag with them.
   GroupUpload upload(std::size_t site);
 
   [[nodiscard]] const std::vector<std::uint32_t>& vector(std::size_t site) const { return setup_.vectors[site]; }
-  /// The sum of the vectors that nothing hides.
+  /// Returns the sum of the plain vectors.
   [[nodiscard]] std::vector<std::uint32_t> plain_sum() const;
   /// K, r and, for one attempt, s.
   [[nodiscard]] const crypto::SecretBytes& key() const { return key_; }
@@ -76,10 +76,10 @@ class GroupBench {
   std::map<std::size_t, GroupAdvertList> inbox_;
 };
 
-/// Adds uploads up, as the coordinator does.
+/// Adds up uploads, as the coordinator does.
 GroupUpload add_up(const std::vector<GroupUpload>& uploads);
 
-/// Signs an advert as its site would, whatever stands in it.
+/// Signs an advert as its site would, whatever its content.
 void sign(const Consortium& consortium, std::size_t site, GroupAdvert& advert, const crypto::Digest& context);
 
 }  // namespace consilium::secagg

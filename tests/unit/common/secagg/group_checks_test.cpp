@@ -8,8 +8,8 @@
 #include "tests/unit/common/secagg/certified_consortium.h"
 #include "tests/unit/common/secagg/group_bench.h"
 
-/// A coordinator that breaks one rule, in each way; the site must name the rule, hand out no mask, and have left. That
-/// each of these cases fails without its check is what scripts/remove_checks shows.
+/// A coordinator breaks one rule, in each way. The site must name the rule, hand out no mask, and have left.
+/// scripts/remove_checks shows that each of these cases fails without its check.
 namespace consilium::secagg {
 namespace {
 
@@ -17,10 +17,10 @@ using Catch::StartsWith;
 
 const QuickConsortium kFive(5);
 
-enum class Delivery { kAsBytes, kAsValue };  ///< as a value where its bytes would be refused already
+enum class Delivery { kAsBytes, kAsValue };  ///< as a value if the decoder would already refuse its bytes
 
-/// Gives site 0 a list that it should refuse, and returns what it says. It must then have left; else this returns what
-/// it did instead, in capital letters.
+/// Gives site 0 a list that it should refuse, and returns its error. The site must then have left. Otherwise this
+/// returns what the site did instead, in capital letters.
 std::string refusal(GroupBench& bench, const GroupAdvertList& list, Delivery delivery = Delivery::kAsBytes) {
   const auto refused = delivery == Delivery::kAsBytes ? bench.deliver(0, list) : bench.site(0).receive(list);
   if (refused) return "ACCEPTED";
@@ -30,7 +30,7 @@ std::string refusal(GroupBench& bench, const GroupAdvertList& list, Delivery del
   return refused.error().message;
 }
 
-/// What site 0 says to the true list after `change` was made to it.
+/// Returns site 0's answer to the true list after `change` was applied to it.
 template <class Change>
 std::string refusal_of(const Change& change, Delivery delivery = Delivery::kAsBytes, GroupBenchSetup setup = {}) {
   GroupBench bench(kFive, std::move(setup));
@@ -49,7 +49,7 @@ GroupSiteSetup good_setup() {
   return setup;
 }
 
-/// What a site says to a setup; "" where it starts.
+/// Returns a site's error for a setup, or "" if it starts.
 template <class Change>
 std::string refused_setup(const Change& change) {
   GroupSiteSetup setup = good_setup();
@@ -110,7 +110,7 @@ TEST_CASE("no two members use one key, also where only the bit differs that X255
           list.adverts[2].mask_key = list.adverts[3].mask_key;
           sign(kFive, 2, list.adverts[2], bench.context());
         }) == rule);
-  CHECK(refusal_of([](auto& list, auto& bench) {  // this site's own, repeated by another
+  CHECK(refusal_of([](auto& list, auto& bench) {  // this site's own, repeated by another site
           list.adverts[2].mask_key = list.adverts[0].mask_key;
           sign(kFive, 2, list.adverts[2], bench.context());
         }) == rule);
@@ -122,7 +122,7 @@ TEST_CASE("no two members use one key, also where only the bit differs that X255
 }
 
 TEST_CASE("a member's certificate must be its own") {
-  CHECK(refusal_of([](auto& list, auto& bench) {  // site-003 speaks for site-002
+  CHECK(refusal_of([](auto& list, auto& bench) {  // site-003 signs for site-002
           list.adverts[2].certificate = kFive.certificate(3);
           sign(kFive, 3, list.adverts[2], bench.context());
         }) == "advert of site-002: a certificate of site-003");
@@ -278,12 +278,12 @@ TEST_CASE("with certificates of an authority, only a member with its key on the 
     return refusal(bench, list);
   };
   CHECK(attempt([](auto&, auto&) {}) == "ACCEPTED");
-  CHECK_THAT(attempt([&](GroupAdvert& advert, GroupBench& bench) {  // its own key, but the certificate is over
+  CHECK_THAT(attempt([&](GroupAdvert& advert, GroupBench& bench) {  // its own key, but the certificate has expired
                advert.certificate = consortium.certify(consortium.request(1), "site-001", std::chrono::hours{-1});
                sign(consortium, 1, advert, bench.context());
              }),
              StartsWith("advert of site-001: "));
-  CHECK_THAT(attempt([&](GroupAdvert& advert, GroupBench&) {  // a second certificate of its key, put in by others
+  CHECK_THAT(attempt([&](GroupAdvert& advert, GroupBench&) {  // a second certificate of its key, inserted by others
                advert.certificate = consortium.certify(consortium.request(1), "site-001");
              }),
              StartsWith("advert of site-001: "));

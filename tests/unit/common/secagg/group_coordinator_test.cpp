@@ -33,7 +33,7 @@ TEST_CASE("the coordinator hands everybody all adverts once all are there, and c
     CHECK(coordinator.admits_upload(Consortium::name(site)));
     coordinator.uploaded(Consortium::name(site));
     CHECK_FALSE(coordinator.admits_upload(Consortium::name(site)));
-    coordinator.uploaded(Consortium::name(site));  // said twice
+    coordinator.uploaded(Consortium::name(site));  // sent twice
     CHECK(coordinator.phase() == GroupPhase::kUploading);
   }
   coordinator.uploaded("site-001");
@@ -130,7 +130,7 @@ TEST_CASE("adverts of strangers, late ones and repeated ones change nothing") {
   GroupBench bench(kFour, {});
   bench.advertise(0);
   CHECK(bench.coordinator().receive("site-009", bench.site(1).advert()).lost.empty());
-  CHECK(bench.coordinator().receive("site-000", bench.site(1).advert()).lost.empty());  // said twice
+  CHECK(bench.coordinator().receive("site-000", bench.site(1).advert()).lost.empty());  // sent twice
   CHECK(bench.coordinator().awaited().size() == 3);
   for (const std::size_t site : {1U, 2U, 3U}) bench.advertise(site);
   CHECK(bench.advertise(1).messages.empty());

@@ -6,9 +6,9 @@
 #include "tests/unit/common/secagg/group_bench.h"
 #include "tests/unit/common/secagg/span.h"
 
-/// What the coordinator and colluding sites can compute from all that they have got in many attempts, by linear
-/// algebra: a masked vector is one equation, with the honest sites' vectors and the masks that only honest sites know
-/// as its unknowns. Every mask is told by its real key.
+/// What the coordinator and colluding sites can compute by linear algebra from everything that they received in many
+/// attempts. A masked vector is one equation. Its unknowns are the honest sites' vectors and the masks that only honest
+/// sites know. Every mask is identified by its real key.
 namespace consilium::secagg {
 namespace {
 
@@ -19,7 +19,7 @@ class Knowledge {
  public:
   Knowledge(std::size_t sites, Sites colluders) : sites_(sites), colluders_(std::move(colluders)) {}
 
-  /// An attempt of the first `members` sites, of which those in `uploading` send their vectors.
+  /// Runs an attempt of the first `members` sites, in which those in `uploading` send their vectors.
   void attempt(std::size_t members, const Sites& uploading) {
     const QuickConsortium consortium(members);
     GroupBenchSetup setup;
@@ -40,7 +40,7 @@ class Knowledge {
     }
   }
 
-  /// Says whether this sum of sites' vectors follows, by their factors.
+  /// Returns whether this sum of sites' vectors, given by their factors, follows.
   [[nodiscard]] bool knows(const std::vector<std::int64_t>& factors) const {
     Span span(kPrime);
     for (Form form : forms_) {
@@ -72,7 +72,7 @@ class Knowledge {
   std::vector<Form> forms_;
 };
 
-/// Every sum with factors -1, 0 and 1 of the honest sites' vectors that follows, but for nothing at all.
+/// Returns every nonzero sum of the honest sites' vectors with factors -1, 0 and 1 that follows.
 std::vector<std::vector<std::int64_t>> known_sums(const Knowledge& knowledge, std::size_t sites,
                                                   const Sites& colluders) {
   std::vector<std::vector<std::int64_t>> found;
@@ -101,7 +101,7 @@ TEST_CASE("20 attempts, whoever drops out of each, give the honest members' sum 
         if (random.below(4) != 0) uploading.insert(site);
       }
       uploading.insert(colluders.begin(), colluders.end());
-      if (uploading.size() == 5) uploading.erase(2);  // no attempt has all honest members yet
+      if (uploading.size() == 5) uploading.erase(2);  // so far no attempt has all honest members
       knowledge.attempt(5, uploading);
     }
     CHECK(known_sums(knowledge, 5, colluders).empty());

@@ -11,13 +11,13 @@ namespace {
 using Bytes = std::vector<std::byte>;
 using Catch::Contains;
 
-/// Both decoders' view of some bytes: neither may take what encode() doesn't write.
+/// Runs both decoders on some bytes. Neither may accept bytes that encode() doesn't write.
 void check_hostile(const Bytes& bytes) {
   if (const auto advert = decode_group_advert(bytes); advert && encode(*advert) != bytes) FAIL("not canonical: advert");
   if (const auto list = decode_group_advert_list(bytes); list && encode(*list) != bytes) FAIL("not canonical: list");
 }
 
-/// What the decoder says to an advert that encode() writes although it breaks a rule.
+/// Returns the decoder's error for an advert that encode() writes although it breaks a rule.
 std::string refused(const GroupAdvert& advert) {
   const auto decoded = decode_group_advert(encode(advert));
   if (decoded) return "";

@@ -7,7 +7,7 @@
 #include "tests/unit/common/secagg/certified_consortium.h"
 #include "tests/unit/common/secagg/group_bench.h"
 
-/// Masks and tags cancel in a whole group's sum, bit for bit, and in nothing less.
+/// Masks and tags cancel in a whole group's sum, bit for bit, and in no partial sum.
 namespace consilium::secagg {
 namespace {
 
@@ -19,7 +19,7 @@ Order in_order(std::size_t sites) {
   return order;
 }
 
-/// Everybody's upload, by site; they advertise and upload in `order`.
+/// Returns all uploads by site. The sites advertise and upload in `order`.
 std::vector<GroupUpload> uploads(GroupBench& bench, const Order& order) {
   for (const std::size_t site : order) bench.advertise(site);
   std::vector<GroupUpload> all(order.size());
@@ -138,12 +138,12 @@ TEST_CASE("one upload looks like noise, whatever it hides") {
   setup.vectors.assign(3, std::vector<std::uint32_t>(1 << 20));
   GroupBench bench(consortium, setup);
   const auto all = uploads(bench, in_order(3));
-  CHECK(chi_square_of_bytes(setup.vectors[0]) > 1e6);  // the test sees what isn't noise
+  CHECK(chi_square_of_bytes(setup.vectors[0]) > 1e6);  // the test detects values that aren't noise
   for (const GroupUpload& upload : all) {
     CHECK(chi_square_of_bytes(upload.words) < 415);
     CHECK(chi_square_of_bytes(upload.words) > 140);
   }
-  std::vector<std::uint32_t> two = all[0].words;  // and so do two of three
+  std::vector<std::uint32_t> two = all[0].words;  // the same for two of three
   for (std::size_t i = 0; i < two.size(); ++i) two[i] += all[1].words[i];
   CHECK(chi_square_of_bytes(two) < 415);
 }

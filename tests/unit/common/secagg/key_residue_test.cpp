@@ -30,7 +30,7 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-/// Remembers values as their complements, so that the memory of this process holds no copy of them for its own sake.
+/// Stores values as their complements, so that it doesn't itself keep a copy of them in this process's memory.
 class Wanted {
  public:
   void add(std::span<const std::uint8_t> secret) {
@@ -41,7 +41,7 @@ class Wanted {
     }
   }
 
-  /// Counts the pieces that are found in the writable memory of this process.
+  /// Counts the values that are found in the writable memory of this process.
   [[nodiscard]] std::size_t found() const {
     const int memory = ::open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
     std::ifstream maps("/proc/self/maps");
@@ -78,7 +78,7 @@ class Wanted {
   std::vector<Bytes> pieces_;
 };
 
-/// Uses every primitive as a round does, and lets all keys go.
+/// Uses every primitive as a round does, and releases all keys.
 Wanted use_every_primitive() {
   Wanted wanted;
   SystemRandom random;
@@ -101,7 +101,7 @@ Wanted use_every_primitive() {
   return wanted;
 }
 
-/// Random bytes, of which it tells what it gave.
+/// A source of random bytes that records its output.
 class WatchedRandom final : public RandomSource {
  public:
   explicit WatchedRandom(Wanted& wanted) : wanted_(wanted) {}
@@ -115,7 +115,7 @@ class WatchedRandom final : public RandomSource {
   Wanted& wanted_;
 };
 
-/// A member of a group of three; the private key of its masks is wanted.
+/// A member of a group of three. The test searches for the private key of its masks.
 GroupSite start_member(const QuickConsortium& consortium, std::size_t site, Wanted& wanted) {
   WatchedRandom random(wanted);
   GroupSiteSetup setup;
@@ -126,7 +126,7 @@ GroupSite start_member(const QuickConsortium& consortium, std::size_t site, Want
   return GroupSite::start(std::move(setup), consortium.authenticator(), consortium.signer(site), random).value();
 }
 
-/// Tags and checks a vector as a round does; wanted are K, r, s, and the first powers of r.
+/// Tags and checks a vector as a round does. The test searches for K, r, s, and the first powers of r.
 void use_tag_keys(Wanted& wanted) {
   SecretBytes key = SecretBytes::allocate(kSumKeyBytes).value();
   REQUIRE(SystemRandom().fill(key.bytes()));
@@ -145,7 +145,7 @@ void use_tag_keys(Wanted& wanted) {
   for (const SecretBytes* secret : secrets) wanted.add(secret->bytes());
 }
 
-/// Keeps the secrets that a site draws when it starts: its box key, and its number's seed.
+/// Records the secrets that a site draws when it starts: its box key, and its number's seed.
 class KeptRandom final : public RandomSource {
  public:
   consilium::Result<void> fill(std::span<std::uint8_t> bytes) override {
@@ -160,7 +160,7 @@ class KeptRandom final : public RandomSource {
   std::vector<SecretBytes> kept_;
 };
 
-/// Lets three sites agree on a key, each saved and restored after every message, and lets all of it go.
+/// Lets three sites agree on a key, each saved and restored after every message, and releases everything.
 Wanted agree_on_a_key() {
   const QuickConsortium consortium(3);
   const AgreementSetup setup{sha256("a job"), 1, {consortium.names()}, 1};
@@ -239,7 +239,7 @@ TEST_CASE("a group's mask keys are gone once their masks are used, or a second l
       REQUIRE(add_masks(masks, 0, words));
       REQUIRE(tag_mask(masks, words.size()));
     }
-    CHECK(wanted.found() == 4);  // in the two sites that share a mask each with it
+    CHECK(wanted.found() == 4);  // in the two sites that each share a mask with it
     for (const std::size_t site : {0, 2}) {
       if (used) {
         CHECK(sites[site].take_masks());
@@ -268,7 +268,7 @@ TEST_CASE("the search finds a key that somebody kept") {
   Bytes kept(pair.private_key().bytes().begin(), pair.private_key().bytes().end());
   Wanted wanted;
   wanted.add(pair.private_key().bytes());
-  CHECK(wanted.found() >= 4);  // in the pair, and the one kept
+  CHECK(wanted.found() >= 4);  // in the pair, and in the kept one
   { const X25519KeyPair last = std::move(pair); }
   CHECK(wanted.found() == 2);
   std::ranges::fill(kept, std::uint8_t{0});

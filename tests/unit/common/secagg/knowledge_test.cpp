@@ -8,25 +8,26 @@
 #include "tests/unit/common/secagg/consortium_bench.h"
 #include "tests/unit/common/secagg/span.h"
 
-/// What the coordinator can compute, in 30 rounds with changing cohorts, dropouts at every step and attempts that are
-/// tried again, together with c colluding sites.
+/// What the coordinator can compute together with c colluding sites, in 30 rounds with changing cohorts, dropouts at
+/// every step and repeated attempts.
 ///
-/// Each word of what it receives is a linear form, modulo 2^32, in unknowns: each site's word x, the self-mask of each
-/// site and the mask of each pair, fresh in each attempt. It knows: every upload, late ones too; each mask whose key it
-/// can rebuild, from the shares that the sites really revealed and those that colluders hold; all that colluders know.
-/// From that it can compute exactly the forms in the span of these. Shown for each round:
+/// Each word of what it receives is a linear form, modulo 2^32, in unknowns: each site's word x, and, fresh in each
+/// attempt, the self-mask of each site and the mask of each pair. It knows every upload, even late ones; each mask
+/// whose key it can rebuild, from the shares that the sites really revealed and those that colluders hold; and
+/// everything that colluders know. From this it can compute exactly the forms in the span of these. The test shows for
+/// each round:
 ///
 /// - no honest site's x is in the span, nor is any multiple of it: not modulo a prime near 2^31, and not modulo 2,
-/// where the
-///   rank is the same (so that nothing follows modulo 2^32 which doesn't follow modulo 2);
-/// - of all honest sites' x together the span has one form at most: the sum over the honest survivors;
-/// - counts: n_i isn't determined by the counts of fixed groups, however many sessions; it would be, for every site, by
-///   the sums of n over the survivors of each round, which is why masked jobs weigh by population.
+///   where the rank is the same (so nothing follows modulo 2^32 that doesn't follow modulo 2);
+/// - of all honest sites' x together the span has at most one form: the sum over the honest survivors;
+/// - counts: the counts of fixed groups don't determine n_i, however many sessions there are. The sums of n over the
+///   survivors of each round would determine it for every site, which is why masked jobs weigh by population.
 ///
-/// Rounds have no unknown in common, so what holds for each holds for all. Taken for granted: masks of unknown key are
-/// uniform (AES-256-CTR, HKDF, X25519), fewer than t shares say nothing (Shamir), and an upload is what the protocol
-/// says (bit identity is shown in sum_test.cpp). Not shown, since it isn't so: that a sum says nothing about its parts;
-/// what near-equal updates of successive rounds, or a crafted model, give away is in docs/threat-model.md.
+/// Rounds have no unknown in common, so what holds for each holds for all. The test assumes that masks of unknown key
+/// are uniform (AES-256-CTR, HKDF, X25519), that fewer than t shares reveal nothing (Shamir), and that an upload is
+/// what the protocol says (sum_test.cpp shows bit identity). It doesn't show that a sum reveals nothing about its
+/// parts, because that isn't true: docs/threat-model.md describes what near-equal updates of successive rounds, or a
+/// crafted model, reveal.
 namespace consilium::secagg {
 namespace {
 
@@ -64,13 +65,13 @@ class Unknowns {
   std::size_t count_;
 };
 
-/// What one attempt left at the coordinator.
+/// What the coordinator has after one attempt.
 struct Attempt {
   std::set<std::size_t> sharers;    ///< U2
-  std::set<std::size_t> uploaded;   ///< whose vector it has, in time or late
-  std::set<std::size_t> survivors;  ///< U3, where one was listed
+  std::set<std::size_t> uploaded;   ///< sites whose vector it has, in time or late
+  std::set<std::size_t> survivors;  ///< U3, if one was listed
   std::size_t needed = 0;
-  std::map<std::size_t, std::set<std::size_t>> seeds, keys;  ///< whose share which honest sites revealed
+  std::map<std::size_t, std::set<std::size_t>> seeds, keys;  ///< the sites whose share honest sites revealed
   bool unmasked = false;
 };
 
@@ -96,7 +97,7 @@ void note_reveals(const ConsortiumBench& bench, const std::vector<std::size_t>& 
   }
 }
 
-/// Sites of `from` that a coin leaves out, each with `percent`.
+/// Returns the sites of `from` that random draws leave out, each with a probability of `percent`.
 std::set<std::size_t> some(SeededRandom& random, const std::set<std::size_t>& from, std::size_t percent) {
   std::set<std::size_t> chosen;
   for (const std::size_t site : from) {
@@ -127,7 +128,7 @@ Attempt run_attempt(const QuickConsortium& consortium, SeededRandom& random, con
   if (bench.coordinator().phase() == Phase::kFailed) return attempt;
   std::ranges::set_difference(members, never_shared, std::inserter(attempt.sharers, attempt.sharers.end()));
   const auto gone = some(random, attempt.sharers, 15);
-  for (const std::size_t site : some(random, gone, 60)) {  // too late, or so the coordinator says; it has them
+  for (const std::size_t site : some(random, gone, 60)) {  // too late, or so the coordinator claims; it has them
     REQUIRE(bench.deliver(site, bench.next<Boxes>(site)));
     bench.mask_vector(site);
     attempt.uploaded.insert(site);
@@ -145,7 +146,7 @@ Attempt run_attempt(const QuickConsortium& consortium, SeededRandom& random, con
   return attempt;
 }
 
-/// Tells `learn` each form that the coordinator and the colluders know after an attempt.
+/// Passes each form that the coordinator and the colluders know after an attempt to `learn`.
 template <class Learn>
 void learn_from(const Attempt& attempt, std::size_t number, const Unknowns& unknowns, const Learn& learn) {
   const auto rebuilt = [&](const std::map<std::size_t, std::set<std::size_t>>& revealed, std::size_t of) {
@@ -172,7 +173,7 @@ void learn_from(const Attempt& attempt, std::size_t number, const Unknowns& unkn
   }
 }
 
-/// What is known after a round, by two moduli; and the same of the masks alone.
+/// The knowledge after a round, by two moduli; and that of the masks alone.
 struct Knowledge {
   Span large{kLargePrime}, binary{2};
   Span masks_large{kLargePrime};
@@ -183,7 +184,7 @@ struct Knowledge {
     std::fill_n(form.begin(), kSites, 0);
     masks_large.add(form);
   }
-  /// Independent forms in x alone.
+  /// Returns the number of independent forms in x alone.
   [[nodiscard]] std::size_t about_x() const { return large.rank() - masks_large.rank(); }
 };
 
@@ -205,8 +206,8 @@ struct Round {
   Unknowns unknowns{1};
 };
 
-/// 30 rounds as an honest coordinator runs them: what fails before a list of survivors is tried again with fresh keys
-/// and the same updates; a list that was confirmed is the round's last.
+/// Runs 30 rounds as an honest coordinator does. An attempt that fails before a list of survivors is repeated with
+/// fresh keys and the same updates. A confirmed list is the round's last.
 std::vector<Round> run_rounds() {
   const QuickConsortium consortium(kSites);
   SeededRandom random(30);
@@ -249,7 +250,7 @@ TEST_CASE("what the coordinator sees in 30 rounds gives no honest site's update,
       dropped += attempt.sharers.size() > attempt.survivors.size() ? 1 : 0;
     }
   }
-  // The rounds are worth looking at.
+  // Checks that the rounds are interesting.
   CHECK(unmasked >= 10);
   CHECK(retried >= 3);
   CHECK(late >= 3);
@@ -266,12 +267,12 @@ TEST_CASE("the same algebra finds an update where a rule is broken: both shares,
   const Knowledge honest = after({attempt}, unknowns);
   for (std::size_t site = 2; site < kSites; ++site) CHECK_FALSE(honest.large.contains(unknowns.x(site)));
 
-  Attempt both = attempt;  // of a survivor the key's shares too
+  Attempt both = attempt;  // also the key's shares of a survivor
   const std::size_t victim = *both.survivors.rbegin();
   both.keys[victim] = both.seeds[victim];
   CHECK(after({both}, unknowns).large.contains(unknowns.x(victim)));
 
-  Knowledge second = honest;  // the sum without one, of the same updates
+  Knowledge second = honest;  // the sum without one site, of the same updates
   std::set<std::size_t> without = attempt.survivors;
   without.erase(victim);
   second.learn(indicator(without, unknowns.none()));
@@ -279,7 +280,7 @@ TEST_CASE("the same algebra finds an update where a rule is broken: both shares,
 }
 
 TEST_CASE("counts over fixed groups determine no site's; sums over each round's survivors would, of all of them") {
-  // What a masked round sums holds no counts: only updates, which change each time.
+  // A masked round sums no counts, only updates, which change each time.
   const auto manifest = ParameterManifest::create({{"w", {3}, TensorRole::kTrainable}});
   REQUIRE(manifest);
   CHECK(encoding::train_layout(*manifest, 16.0, 1024.0, {.examples = false})->find(encoding::kExamples) == nullptr);

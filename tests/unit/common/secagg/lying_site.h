@@ -9,17 +9,17 @@
 
 namespace consilium::secagg {
 
-/// A site that follows the protocol's form, but says what a test wants: its signatures and boxes are good, its secrets
-/// needn't be the ones that it advertised.
+/// A site that follows the protocol's form, but sends what a test wants. Its signatures and boxes are valid; its
+/// secrets needn't be the ones that it advertised.
 class LyingSite {
  public:
   LyingSite(const Consortium& consortium, std::size_t site, crypto::RandomSource& random);
 
-  /// Its keys, signed, where no other mask key is given.
+  /// Signs its keys, unless another mask key is given.
   [[nodiscard]] Advert advert(const crypto::Digest& context) const;
   [[nodiscard]] Advert advert(const crypto::Digest& context, const crypto::X25519PublicKey& mask_key) const;
-  /// Commits to `seed`, and shares `shared_seed` and `shared_key` among the adverts' sites, `needed` of which rebuild
-  /// them.
+  /// Commits to `seed`, and shares `shared_seed` and `shared_key` among the adverts' sites. `needed` of these can
+  /// rebuild them.
   [[nodiscard]] Shares shares(const crypto::Digest& context, const AdvertList& list, unsigned needed,
                               const crypto::SecretBytes& seed, const crypto::SecretBytes& shared_seed,
                               const crypto::SecretBytes& shared_key) const;
@@ -32,7 +32,7 @@ class LyingSite {
   crypto::X25519KeyPair channel_, mask_;
 };
 
-/// A secret of 32 bytes.
+/// Returns a secret of 32 bytes.
 crypto::SecretBytes draw_secret(crypto::RandomSource& random);
 
 }  // namespace consilium::secagg

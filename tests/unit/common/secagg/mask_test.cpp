@@ -40,7 +40,7 @@ Words masked(std::span<const MaskTerm> terms, std::uint64_t first_word, Words wo
   return words;
 }
 
-/// The same from the definition: block by block, word by word.
+/// Computes the same from the definition: block by block, word by word.
 Words masked_by_definition(std::span<const MaskTerm> terms, Words words) {
   for (const MaskTerm& term : terms) {
     auto stream = AesCtrStream::begin(term.key, {}).value();

@@ -15,7 +15,7 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-/// Every kind of message, as an attempt of four sites of which one drops out sends them.
+/// Returns every kind of message, as sent in an attempt of four sites in which one drops out.
 struct Transcript {
   std::vector<SiteMessage> of_sites;
   std::vector<CoordinatorMessage> of_coordinator;
@@ -45,7 +45,7 @@ Transcript transcript() {
   return said;
 }
 
-/// Both decoders' view of some bytes: neither may take what encode() doesn't write.
+/// Runs both decoders on some bytes. Neither may accept bytes that encode() doesn't write.
 void check_hostile(const Bytes& bytes) {
   if (const auto site = decode_site_message(bytes); site && encode(*site) != bytes) FAIL("not canonical: site");
   if (const auto other = decode_coordinator_message(bytes); other && encode(*other) != bytes)
@@ -69,7 +69,7 @@ std::vector<Bytes> all_encoded() {
   return all;
 }
 
-/// A message's head, and what follows it in bytes.
+/// Returns a message's head, followed by the given bytes.
 Bytes raw(std::uint8_t kind, const std::vector<std::uint8_t>& body) {
   encoding::ByteWriter out;
   out.text("CSA1");
@@ -131,7 +131,7 @@ TEST_CASE("a message with one byte changed is refused, or is another message who
         Bytes changed = whole;
         changed[at] ^= static_cast<std::byte>(change);
         check_hostile(changed);
-        if (at < 5 && accepted(changed)) CHECK(at == 4);  // magic; the kind, where both have one form
+        if (at < 5 && accepted(changed)) CHECK(at == 4);  // magic; then the kind, if both have the same form
       }
     }
   }

@@ -4,8 +4,8 @@
 #include "tests/catch.h"
 #include "tests/unit/common/secagg/consortium_bench.h"
 
-/// One site's upload looks like noise, whatever it hides. Each bound is one that true noise breaks with a probability
-/// below 1e-9; the keys come from a fixed seed, so the outcome is the same each time.
+/// One site's upload looks like noise, whatever it hides. True noise breaks each bound with a probability below 1e-9.
+/// The keys come from a fixed seed, so the outcome is the same each time.
 namespace consilium::secagg {
 namespace {
 
@@ -14,7 +14,7 @@ constexpr double kSixSigma = 6.11;         // two-sided, 1e-9
 
 using Words = std::vector<std::uint32_t>;
 
-/// Site 1's upload of `values` in an attempt of three sites.
+/// Returns site 1's upload of `values` in an attempt of three sites.
 Words upload(const Words& values, std::uint64_t seed) {
   const QuickConsortium consortium(3);
   BenchSetup setup;
@@ -27,7 +27,7 @@ Words upload(const Words& values, std::uint64_t seed) {
   return bench.mask_vector(1);
 }
 
-/// An update as fixed-point encoding gives it: small, of both signs, far from uniform.
+/// Returns an update as fixed-point encoding gives it: small, of both signs, far from uniform.
 Words update() {
   Words words(kWords);
   for (std::size_t i = 0; i < kWords; ++i)
@@ -47,7 +47,8 @@ double chi_square_of_bytes(const Words& words) {
   return sum;
 }
 
-/// Pearson's correlation of two vectors of signed words, in units of its standard deviation for independent ones.
+/// Returns Pearson's correlation of two vectors of signed words, in units of its standard deviation for independent
+/// ones.
 double correlation(const Words& a, const Words& b) {
   double sum_a = 0, sum_b = 0, aa = 0, bb = 0, ab = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -69,8 +70,9 @@ std::size_t equal_words(const Words& a, const Words& b) {
 }  // namespace
 
 TEST_CASE("the bytes of a masked vector of zeros are evenly spread: 10 MiB, chi-square") {
-  // Quantile 1 - 1e-9 of chi-square with 255 degrees of freedom (Wilson and Hilferty 1931); also not too even.
-  CHECK(chi_square_of_bytes(Words(kWords)) > 1e6);  // the test sees what isn't noise
+  // Quantile 1 - 1e-9 of chi-square with 255 degrees of freedom (Wilson and Hilferty 1931). The values must also not be
+  // too even.
+  CHECK(chi_square_of_bytes(Words(kWords)) > 1e6);  // the test detects values that aren't noise
   const double spread = chi_square_of_bytes(upload(Words(kWords), 1));
   CHECK(spread < 415);
   CHECK(spread > 140);

@@ -6,11 +6,11 @@
 
 namespace consilium::secagg {
 
-/// How a message reaches a site: as its bytes, or as a value, where its bytes would be refused already.
+/// How a message reaches a site: as its bytes, or as a value, if the decoder would already refuse its bytes.
 enum class Delivery { kAsBytes, kAsValue };
 
-/// Gives a site a message that it should refuse, and returns what it says. It must then have left: it answers no other
-/// message and hands out no mask. Else this returns what it did instead, in capital letters.
+/// Gives a site a message that it should refuse, and returns its error. The site must then have left: it answers no
+/// other message and hands out no mask. Otherwise this returns what the site did instead, in capital letters.
 std::string refusal(ConsortiumBench& bench, std::size_t site, const CoordinatorMessage& message,
                     Delivery delivery = Delivery::kAsBytes);
 

@@ -12,7 +12,7 @@ using Catch::Contains;
 using Catch::StartsWith;
 using namespace std::chrono_literals;
 
-/// What site 0 says where site 1 takes part with `certificate`, its advert signed by `signer`.
+/// Returns site 0's answer if site 1 takes part with `certificate` and `signer` has signed its advert.
 std::string refusal_of(const CertifiedConsortium& lung, const std::string& certificate, const pki::Signer& signer) {
   ConsortiumBench bench(lung, {});
   AdvertList list;
@@ -78,7 +78,7 @@ TEST_CASE("a certificate speaks for its own site alone, though a roster gave two
 
 TEST_CASE("only certificates of sites count, and only certificates") {
   CertifiedConsortium lung(2);
-  // The authority signs no key under a second name; one that was revoked is signed again where that is asked for.
+  // The authority signs no key under a second name. It signs a revoked key again if the caller asks for it.
   REQUIRE(lung.authority().revoke(pki::Role::kSite, "site-001"));
   const std::string researcher = lung.authority()
                                      .sign(lung.request(1), {"lung", pki::Role::kResearcher, "site-001"}, {}, 1h,

@@ -26,7 +26,7 @@ std::vector<SecretBytes> split_at_random(const SecretBytes& secret, unsigned thr
   return split(secret, threshold, shares, random).value();
 }
 
-/// The shares that the bits of `chosen` name.
+/// Returns the shares that the bits of `chosen` select.
 std::vector<ShareView> views(const std::vector<SecretBytes>& shares, unsigned chosen) {
   std::vector<ShareView> result;
   for (unsigned i = 0; i < shares.size(); ++i) {
@@ -37,12 +37,12 @@ std::vector<ShareView> views(const std::vector<SecretBytes>& shares, unsigned ch
 
 bool same(const SecretBytes& a, const SecretBytes& b) { return equal_in_constant_time(a.bytes(), b.bytes()); }
 
-/// Splits one byte with the coefficients of x, x^2, ... as given.
+/// Splits one byte with the given coefficients of x, x^2, ...
 std::vector<SecretBytes> split_byte(unsigned secret, const std::vector<unsigned>& coefficients, unsigned shares) {
   std::vector<std::uint8_t> script;
   for (const unsigned coefficient : coefficients) {
     script.push_back(static_cast<std::uint8_t>(coefficient));
-    script.resize(script.size() + 7);  // random bytes are drawn for whole words of eight
+    script.resize(script.size() + 7);  // random bytes are drawn in whole words of eight
   }
   ScriptedRandom random(script);
   const std::uint8_t byte = static_cast<std::uint8_t>(secret);

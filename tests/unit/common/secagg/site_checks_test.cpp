@@ -7,8 +7,8 @@
 #include "tests/unit/common/secagg/lying_site.h"
 #include "tests/unit/common/secagg/refusal.h"
 
-/// A coordinator that breaks one rule, in each way; the site must name the rule, answer nothing, and have left. That
-/// each of these cases fails without its check is what scripts/remove_checks shows.
+/// A coordinator breaks one rule, in each way. The site must name the rule, answer nothing, and have left.
+/// scripts/remove_checks shows that each of these cases fails without its check.
 namespace consilium::secagg {
 namespace {
 
@@ -17,13 +17,13 @@ using Catch::StartsWith;
 const QuickConsortium kFive(5);  // c = 1: t = 4
 const QuickConsortium kSix(6);   // c = 1: t = 4; c = 2: t = 5
 
-/// Signs an advert as its site, a colluding one, would.
+/// Signs an advert as its colluding site would.
 void sign(const Consortium& consortium, std::size_t site, Advert& advert,
           const crypto::Digest& context = BenchSetup{}.context) {
   advert.signature = consortium.signer(site).sign(advert_statement(context, advert)).value();
 }
 
-/// An attempt that stands before `step`, at which the test interferes.
+/// An attempt that stops before `step`, where the test interferes.
 struct Standing : ConsortiumBench {
   explicit Standing(Drop step, BenchSetup setup = {}, const Consortium& consortium = kFive)
       : ConsortiumBench(consortium, std::move(setup)) {
@@ -31,7 +31,7 @@ struct Standing : ConsortiumBench {
   }
 };
 
-/// Confirmations of some sites over one statement.
+/// Returns confirmations of some sites over one statement.
 UnmaskRequest confirmed_by(const Consortium& consortium, const std::vector<Rank>& sites,
                            std::span<const std::byte> statement) {
   UnmaskRequest request;
@@ -39,7 +39,7 @@ UnmaskRequest confirmed_by(const Consortium& consortium, const std::vector<Rank>
   return request;
 }
 
-/// ctx2 of an attempt, as everybody computes it.
+/// Returns ctx2 of an attempt, as all sites compute it.
 crypto::Digest cohort_of(ConsortiumBench& bench) {
   AdvertList list;
   for (std::size_t i = 0; i < bench.size(); ++i) list.adverts.push_back(bench.site(i).advert());
@@ -71,7 +71,7 @@ TEST_CASE("a site takes part with nobody listed twice, and listed itself, unchan
   other.seed = 2;
   Standing another(Drop::kShare, other);
   list = earlier.next<AdvertList>(0);
-  list.adverts[0] = another.site(0).advert();  // its own, truly signed, of the same attempt before a restart
+  list.adverts[0] = another.site(0).advert();  // its own, correctly signed, of the same attempt before a restart
   CHECK(refusal(earlier, 0, list) == "adverts: this site's own advert was changed");
 }
 
@@ -132,7 +132,7 @@ TEST_CASE("a key of small order is refused with its owner's name, though its sig
   sign(kFive, 4, list.adverts[4]);
   CHECK_THAT(refusal(channel, 0, list), StartsWith("channel key of site-004: "));
 
-  // A mask key is used one step later: the site's shares are out by then, but its vector isn't.
+  // The mask key is used one step later: by then the site has sent its shares, but not its vector.
   ConsortiumBench mask(kFive, {});
   const LyingSite liar(kFive, 4, mask.random());
   for (std::size_t i = 0; i < 4; ++i) list.adverts[i] = mask.site(i).advert();
@@ -170,7 +170,7 @@ TEST_CASE("a foreign certificate, and keys that were changed, swapped or replaye
   CHECK(with_advert([](Advert& advert) { advert.mask_key[0] ^= 1; }) == signed_otherwise);
   CHECK(with_advert([](Advert& advert) { std::swap(advert.mask_key, advert.channel_key); }) == signed_otherwise);
   CHECK(with_advert([](Advert& advert) { advert.signature[9] ^= std::byte{1}; }) == signed_otherwise);
-  CHECK(with_advert([](Advert& advert) {  // truly signed by its site, in another attempt
+  CHECK(with_advert([](Advert& advert) {  // correctly signed by its site, in another attempt
           sign(kFive, 3, advert, crypto::sha256("another attempt"));
         }) == signed_otherwise);
 }
@@ -246,7 +246,7 @@ TEST_CASE("a list of survivors names sharers alone, the site among them, as many
 }
 
 TEST_CASE("a coordinator that reckons with fewer colluders doesn't lower the threshold of the sites") {
-  BenchSetup setup;  // the coordinator goes on with 4 of 6
+  BenchSetup setup;  // the coordinator continues with 4 of 6
   setup.adjust = [](std::size_t, SiteSetup& mine) { mine.colluding = 2; };
   Standing bench(Drop::kUpload, setup, kSix);
   bench.upload({4, 5});
@@ -291,7 +291,7 @@ TEST_CASE("a second list of survivors is refused, shorter, longer or the same") 
 TEST_CASE("shares are revealed for confirmations of t different survivors over the same list, no less") {
   const auto with_request = [](const auto& make) {
     Standing bench(Drop::kUpload);
-    bench.upload({4});  // U2 is everybody, U3 all but site 4
+    bench.upload({4});  // U2 is all sites, U3 all but site 4
     bench.confirm();
     const crypto::Digest cohort = cohort_of(bench);
     const std::vector<Rank> sharers{0, 1, 2, 3, 4};

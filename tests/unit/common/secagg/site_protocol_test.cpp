@@ -20,7 +20,7 @@ void bring_into(ConsortiumBench& bench, int state) {
 
 constexpr std::string_view kStates[] = {"keys are advertised", "shares are sent",         "masks are agreed on",
                                         "masks are agreed on", "survivors are confirmed", "shares are revealed"};
-/// The message that each state waits for, by its index in CoordinatorMessage; 4 is none.
+/// The message that each state expects, by its index in CoordinatorMessage; 4 is none.
 constexpr std::size_t kExpected[] = {0, 1, 2, 2, 3, 4};
 
 }  // namespace

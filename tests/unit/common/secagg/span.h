@@ -14,19 +14,19 @@ class Span {
  public:
   explicit Span(std::uint64_t prime) : prime_(prime) {}
 
-  /// Takes another form; does it say anything new?
+  /// Adds another form. Returns whether it is independent of those before.
   bool add(const Form& form);
   [[nodiscard]] bool contains(const Form& form) const;
   [[nodiscard]] std::size_t rank() const { return rows_.size(); }
 
  private:
   using Row = std::vector<std::uint64_t>;
-  /// What is left of a form after the rows; its first element that isn't zero, if any, is the pivot.
+  /// Returns the rest of a form after elimination by the rows. Its first nonzero element, if any, is the pivot.
   [[nodiscard]] Row reduce(const Form& form) const;
   [[nodiscard]] std::uint64_t inverse(std::uint64_t element) const;
 
   std::uint64_t prime_;
-  std::vector<Row> rows_;  ///< each 1 at its pivot
+  std::vector<Row> rows_;  ///< each has 1 at its pivot
   std::vector<std::size_t> pivots_;
 };
 

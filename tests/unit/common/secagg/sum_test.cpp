@@ -5,12 +5,12 @@
 #include "tests/unit/common/secagg/certified_consortium.h"
 #include "tests/unit/common/secagg/consortium_bench.h"
 
-/// The sum that the coordinator unmasks is the plain sum of the survivors, whoever drops out and when; and below the
-/// threshold there is none.
+/// The sum that the coordinator unmasks is the plain sum of the survivors, whichever sites drop out and when. Below the
+/// threshold there is no sum.
 ///
-/// Exhaustive are: n = 3 and 4, all 6^n ways in which sites drop at one of five steps or never; n = 5 and 6, all ways
-/// to choose how many sites drop at which step (252 and 462), each over a random order of the sites, and for n = 6 with
-/// c = 1 and 2. Beyond that: random ones for n up to 200. In all of them c is 1 or the default.
+/// Exhaustive: n = 3 and 4, all 6^n ways in which sites drop at one of five steps or never; n = 5 and 6, all ways to
+/// choose how many sites drop at which step (252 and 462), each over a random order of the sites, and for n = 6 with c
+/// = 1 and 2. Random: n up to 200. In all of them c is 1 or the default.
 namespace consilium::secagg {
 namespace {
 
@@ -19,7 +19,7 @@ constexpr std::size_t kReveal = 3;
 
 std::uint32_t default_colluding(std::size_t sites) { return std::max(1U, static_cast<std::uint32_t>(sites) / 3); }
 
-/// What must come of an attempt, by counting alone.
+/// The expected result of an attempt, determined only by counting.
 Phase expected_end(const std::vector<Drop>& drops, std::uint32_t colluding) {
   const auto later = [&drops](Drop step) {
     return static_cast<std::size_t>(std::ranges::count_if(drops, [step](Drop drop) { return drop > step; }));
@@ -30,7 +30,7 @@ Phase expected_end(const std::vector<Drop>& drops, std::uint32_t colluding) {
   return later(Drop::kUnmask) >= needed ? Phase::kUnmasked : Phase::kFailed;
 }
 
-/// Runs an attempt and says what is wrong with its end; nothing where all is well.
+/// Runs an attempt and returns what is wrong with its result, or nothing if it is correct.
 std::string trouble(const Consortium& consortium, const std::vector<Drop>& drops, std::uint32_t colluding,
                     std::uint64_t seed) {
   BenchSetup setup;
@@ -63,7 +63,7 @@ std::string shown(const std::vector<Drop>& drops) {
   return text;
 }
 
-/// Every word over 1 to 6 of a length, one after the other; false after the last.
+/// Generates every word of a length over 1 to 6, one after the other. Returns false after the last.
 bool advance(std::vector<Drop>& drops) {
   for (Drop& drop : drops) {
     if (drop != Drop::kNever) {
@@ -112,7 +112,8 @@ TEST_CASE("the unmasked sum is the survivors' plain sum: up to 200 sites, some d
       std::vector<Drop> drops(sites, Drop::kNever);
       const std::size_t spare = sites - job::threshold(static_cast<std::uint32_t>(sites), colluding);
       for (std::size_t i = 0; i < spare; ++i)
-        drops[random.below(sites)] = static_cast<Drop>(2 + random.below(4));  // not at the first: n stays
+        drops[random.below(sites)] =
+            static_cast<Drop>(2 + random.below(4));  // not at the first step, so that n stays the same
       INFO("n = " << sites << ", c = " << colluding << ", drops " << shown(drops));
       CHECK(expected_end(drops, colluding) == Phase::kUnmasked);
       CHECK(trouble(consortium, drops, colluding, sites) == "");

@@ -23,7 +23,7 @@ FieldElement element(const crypto::SecretBytes& secret) {
   return field_from(secret.bytes().first<kFieldSecretBytes>());
 }
 
-/// sum_j r^(j+1) x_j, term by term by division.
+/// Computes sum_j r^(j+1) x_j term by term, by division.
 FieldElement slow_value(FieldElement r, const Words& words) {
   FieldElement power = 1;
   FieldElement sum = 0;
@@ -48,7 +48,7 @@ std::vector<MaskTerm> draw_terms(SeededRandom& random, std::size_t count) {
   return terms;
 }
 
-/// A total of three groups whose sums are sums over three, four and five sites, with what a site needs to check it.
+/// A total of three groups whose sums are over three, four and five sites, and what a site needs to check it.
 struct Total {
   SeededRandom random{17};
   crypto::SecretBytes r = draw(random);
@@ -183,7 +183,7 @@ TEST_CASE("no other total fits: exchanged, shifted, scaled, zero or random") {
   CHECK_FALSE(fits([](Total& total) { total.words.assign(40, 0); }));
   CHECK_FALSE(fits([](Total& total) { total.words = draw_words(total.random, 40); }));
   CHECK_FALSE(fits([](Total& total) { total.words.push_back(1); }));
-  CHECK(fits([](Total& total) { total.words.push_back(0); }));  // a length isn't in the tag; the layout fixes it
+  CHECK(fits([](Total& total) { total.words.push_back(0); }));  // the tag doesn't cover a length; the layout fixes it
 }
 
 TEST_CASE("a total fits neither other groups, nor other counts of members, nor a tag that isn't below p") {
@@ -206,7 +206,7 @@ TEST_CASE("a total fits neither other groups, nor other counts of members, nor a
 }
 
 TEST_CASE("one group's sum doesn't count as two, where round and group stand in the offset") {
-  // Without the group in it, s is the same for both, and twice the words with twice the tag fit.
+  // Without the group in it, s is the same for both, and twice the words fit twice the tag.
   SeededRandom random(9);
   const auto key = draw(random, kSumKeyBytes);
   const auto cohort = crypto::sha256("a cohort");
@@ -224,7 +224,7 @@ TEST_CASE("one group's sum doesn't count as two, where round and group stand in 
     groups.push_back({3, offset(1, other), tag});
     return check_tag(accumulate_tag(r, words).value(), groups);
   };
-  CHECK(twice(0));  // which is why groups must be distinct
+  CHECK(twice(0));  // therefore groups must be distinct
   CHECK_FALSE(twice(1));
 }
 

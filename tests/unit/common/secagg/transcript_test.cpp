@@ -35,10 +35,11 @@ job::RoundOrder train_order() {
 struct Variation {
   std::string name;
   std::function<void(job::RoundOrder&)> change;
-  job::SumKind of = job::SumKind::kTrain;  ///< where the field means something
+  job::SumKind of = job::SumKind::kTrain;  ///< a kind for which the field has a meaning
 };
 
-/// Each field of an order varied once. The binding fails to compile where an order has got a field that isn't here.
+/// Varies each field of an order once. The structured binding fails to compile if an order has a new field that isn't
+/// here.
 std::vector<Variation> variations() {
   const job::RoundOrder order;
   [[maybe_unused]] const auto& [kind, round, attempt, group, job, model, seed, normaliser, labels, layout, local_epochs,
@@ -111,7 +112,7 @@ TEST_CASE("a site that was told anything else has another context: no other site
     CHECK(refusal(bench, 0, list) == "advert of site-001: the signature isn't that of site-001");
     CHECK(refusal(bench, 1, list) == "advert of site-000: the signature isn't that of site-000");
 
-    ConsortiumBench honest(kTranscriptFive, setup);  // and an honest coordinator goes on without it
+    ConsortiumBench honest(kTranscriptFive, setup);  // and an honest coordinator continues without it
     honest.run();
     CHECK(honest.lost().at(1) == "the signature isn't that of site-001");
     CHECK(honest.coordinator().phase() == Phase::kUnmasked);

@@ -16,7 +16,8 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 std::shared_ptr<const Task> two_classes() { return *make_task({}, 2); }
 
-/// A patient with some examples of class 0, of which the model names so many rightly, all with the same score.
+/// Returns a patient with some examples of class 0. The model predicts the given number of them correctly, all with the
+/// same score.
 PatientCounts patient(const Task& task, std::uint64_t examples, std::uint64_t right) {
   std::vector<std::uint64_t> counts(task.evaluation_elements(), 0);
   std::size_t first = 0;
@@ -26,14 +27,14 @@ PatientCounts patient(const Task& task, std::uint64_t examples, std::uint64_t ri
       counts[first] = right;
       counts[first + 1] = examples - right;
     }
-    if (field.name == kPositives) counts[first + 512] = examples;                       // class 0, and it is
-    if (field.name == kNegatives) counts[first + field.elements / 2 + 512] = examples;  // class 1, and it isn't
+    if (field.name == kPositives) counts[first + 512] = examples;                       // class 0, true examples
+    if (field.name == kNegatives) counts[first + field.elements / 2 + 512] = examples;  // class 1, other examples
     first += field.elements;
   }
   return without_zeros(counts);
 }
 
-/// Patients of one example each, right with probability p.
+/// Returns patients of one example each, predicted correctly with probability p.
 EvaluatedPatients drawn_patients(const Task& task, std::size_t count, double p, std::uint32_t repetition) {
   RandomStream stream(11, RandomPurpose::kSynthetic, repetition, "patients");
   EvaluatedPatients patients(1);
@@ -83,7 +84,8 @@ TEST_CASE("patients are drawn whole: alike examples of one don't make the interv
 
 TEST_CASE("each site keeps as many patients as it has, and a draw follows from its seed") {
   const auto task = two_classes();
-  // The first site is always right, the second never: drawn site by site, the accuracy is the same in every sample.
+  // The first site is always right, the second never. Because samples are drawn site by site, the accuracy is the same
+  // in every sample.
   const EvaluatedPatients patients{std::vector<PatientCounts>(30, patient(*task, 1, 1)),
                                    std::vector<PatientCounts>(10, patient(*task, 1, 0))};
   const auto replicates = bootstrap(*task, std::vector<EvaluatedPatients>{patients}, 100, 3);

@@ -16,7 +16,7 @@ namespace {
 
 struct Example {
   std::uint64_t truth = 0;
-  std::vector<double> scores;  ///< a probability a class
+  std::vector<double> scores;  ///< one probability for each class
 };
 
 std::size_t bin_of(double probability) {
@@ -67,7 +67,7 @@ Result<Metrics> metrics_of(std::uint64_t classes, std::span<const std::uint64_t>
   return task_of(classes)->metrics(counts);
 }
 
-/// Pairs compared one by one.
+/// Compares pairs one by one.
 double exact_auc(const std::vector<Example>& examples, std::uint64_t classes) {
   double sum = 0.0;
   std::size_t rankable = 0;
@@ -123,7 +123,7 @@ TEST_CASE("a split of one class has no curve: one half, plus or minus one half")
 }
 
 TEST_CASE("loss, accuracy, balanced accuracy and F1 follow from the counts") {
-  // Truth 0: 6 of 8 right; truth 1: 1 of 2 right; class 2 never occurs, but is predicted once.
+  // Truth 0: 6 of 8 correct. Truth 1: 1 of 2 correct. Class 2 never occurs, but is predicted once.
   std::vector<Example> examples;
   const auto add = [&](std::uint64_t truth, std::uint64_t predicted, int times) {
     for (int i = 0; i < times; ++i) {

@@ -22,7 +22,7 @@ namespace {
 using Values = std::vector<std::uint64_t>;
 using Random = std::mt19937_64;
 
-/// A task's counts, to be filled field by field.
+/// A task's counts, which a test fills field by field.
 struct Filled {
   explicit Filled(TaskSpec spec, std::uint64_t classes = 3)
       : task(make_task(spec, classes).value()), counts(task->evaluation_elements()) {}
@@ -185,7 +185,7 @@ TEST_CASE("whatever a site writes into any count is an error or finite metrics, 
       Values counts = honest.counts;
       const std::size_t changes = 1 + random() % 3;
       for (std::size_t i = 0; i < changes; ++i) {
-        // The fields are of very different sizes: each is as likely to be lied about.
+        // The fields have very different sizes. A lie hits each with the same probability.
         const auto& fields = honest.task->evaluation_fields();
         const std::size_t chosen = random() % fields.size();
         std::size_t at = random() % fields[chosen].elements;

@@ -48,7 +48,7 @@ struct Consortium {
   }
 };
 
-/// Collects refusals; thread-safe.
+/// Collects refusals. Thread-safe.
 struct Refusals {
   std::mutex mutex;
   std::vector<std::string> messages;
@@ -70,7 +70,7 @@ struct Refusals {
   }
 };
 
-/// A server that answers every call with OK and remembers who called.
+/// A server that answers every call with OK and records the callers.
 class Server final : public grpc::CallbackGenericService {
  public:
   explicit Server(const TlsFiles& files) : tls_(make_server_tls(files, kClients, refusals.recorder()).value()) {
@@ -125,7 +125,8 @@ class Server final : public grpc::CallbackGenericService {
 std::shared_ptr<grpc::Channel> channel_to(int port, const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
   static std::atomic<int> number = 0;
   grpc::ChannelArguments arguments;
-  arguments.SetInt("consilium.test", ++number);  // a connection of its own, none shared with an earlier channel
+  arguments.SetInt("consilium.test",
+                   ++number);  // gives each channel a connection of its own, not shared with an earlier channel
   return grpc::CreateCustomChannel("localhost:" + std::to_string(port), credentials, arguments);
 }
 
@@ -159,7 +160,7 @@ grpc::StatusCode call_as(int port, const TlsFiles& files) {
   return call(*channel_to(port, *credentials));
 }
 
-/// A client's credentials past our own checks, as somebody else's program would make them.
+/// Returns a client's credentials without our own checks, as another program would create them.
 std::shared_ptr<grpc::ChannelCredentials> unchecked_credentials(const TlsFiles& files) {
   namespace tls = grpc::experimental;
   tls::TlsChannelCredentialsOptions options;
@@ -175,7 +176,7 @@ std::shared_ptr<grpc::ChannelCredentials> unchecked_credentials(const TlsFiles& 
   return tls::TlsCredentials(options);
 }
 
-/// What `openssl s_client` prints and how it ends.
+/// What `openssl s_client` prints, and its exit.
 std::pair<int, std::string> s_client(int port, const std::string& arguments) {
   const std::string command =
       "printf 'PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n' | timeout 20 openssl s_client -alpn h2 -connect 127.0.0.1:" +
@@ -261,7 +262,7 @@ TEST_CASE("a revocation counts without a restart, on new connections and on open
   REQUIRE(came_through(call(*open_channel)));
   REQUIRE(lung.authority.revoke(Role::kSite, "north"));
 
-  // On the connection that was open already the next call is refused; a new connection doesn't even get to a call.
+  // On an open connection the next call is refused. A new connection doesn't even reach a call.
   CHECK(call(*open_channel) == grpc::StatusCode::UNAUTHENTICATED);
   CHECK(server.calls == 2);
   CHECK(call(*channel_to(server.port(), credentials)) == grpc::StatusCode::UNAVAILABLE);
@@ -317,7 +318,7 @@ TEST_CASE(
   Consortium lung;
   const TlsFiles main = lung.member(Role::kCoordinator, "main");
   const TlsFiles north = lung.member(Role::kSite, "north");
-  // Each end has its own copy of the list, as machines have.
+  // Each end has its own copy of the list, as separate machines do.
   const auto copied = [&](TlsFiles files, const std::string& name) {
     files.revocation_list = lung.folder / name;
     write_text(files.revocation_list, text_of(lung.authority.revocation_list()));

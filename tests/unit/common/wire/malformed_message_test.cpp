@@ -16,7 +16,7 @@ namespace {
 
 std::span<const std::byte> bytes_in(const std::string& text) { return std::as_bytes(std::span(text)); }
 
-/// Texts that no field for a reason takes; those for names refuse the empty one too.
+/// Texts that every field for a reason refuses. Fields for names refuse the empty one too.
 const std::vector<std::string>& bad_texts() {
   static const std::vector<std::string> texts = {std::string("\0", 1),
                                                  "line\nbreak",
@@ -37,7 +37,7 @@ const std::vector<std::string>& bad_texts() {
   return texts;
 }
 
-/// Cases of one field: every bad text in it.
+/// Returns the cases of one field: every bad text in it.
 template <class Proto>
 void add_texts(std::vector<std::pair<std::string, Proto>>& table, const std::string& field, bool is_name,
                const Proto& good, const std::function<void(Proto&, const std::string&)>& set) {
@@ -54,7 +54,7 @@ using Key = v1::SessionKey;
 
 Key good_key() { return to_proto(job::SessionKey{"job-1", job::SumKind::kTrain, 3, 1}); }
 
-/// Every way in which a session's key is wrong.
+/// Returns every way in which a session's key can be wrong.
 std::vector<std::pair<std::string, Key>> bad_keys() {
   std::vector<std::pair<std::string, Key>> table;
   add_texts<Key>(table, "job_id", true, good_key(), [](Key& key, const std::string& text) { key.set_job_id(text); });

@@ -26,7 +26,7 @@ TEST_CASE("pieces are appended in order, and the digest of all is checked") {
   std::string all;
   std::vector<std::string> many;
   for (int index = 0; index < 300; ++index)
-    many.push_back(index % 3 == 0 ? "" : std::to_string(index));  // more than one writev
+    many.push_back(index % 3 == 0 ? "" : std::to_string(index));  // takes more than one writev
   for (const auto& text : many) all += text;
   REQUIRE(append(spool, many));
   CHECK(spool.bytes() == all.size());

@@ -82,7 +82,7 @@ TEST_CASE("a job that uses weights keeps them beyond their hour, and the same we
   Bench bench;
   const auto digest = bench.put("ada", 'a', 100);
   CHECK(bench.put("grace", 'a', 100) == digest);
-  bench.blobs.retain(digest);  // what a job does
+  bench.blobs.retain(digest);  // as a job does
   bench.weights.used("ada", digest);
   CHECK_FALSE(bench.weights.has("ada", digest));
   CHECK(bench.weights.has("grace", digest));

@@ -127,7 +127,7 @@ TEST_CASE("whatever comes and goes, the limits hold and an able job isn't overta
       CHECK(held <= limits.running);
       for (const auto& [researcher, count] : by_researcher) CHECK(count <= limits.running_per_researcher);
       CHECK(used.size() == std::set<std::string>(used.begin(), used.end()).size());
-      // Able and without a slot: then something stands in the way, and it is named.
+      // The job can run but has no slot, so some named condition must prevent it.
       for (const Candidate& job : jobs) {
         if (!job.holds_slot && job.readiness == Readiness::kAble) CHECK(plan.obstacles.contains(job.job_id));
       }

@@ -86,7 +86,7 @@ TEST_CASE("a blob put twice is one file, and outlives all but the last of those 
   CHECK(store.size(digest).has_value());
   store.release(digest);
   CHECK_FALSE(store.size(digest).has_value());
-  store.release(digest);  // once too often changes nothing
+  store.release(digest);  // one release too many changes nothing
 }
 
 TEST_CASE("opening a store removes what an interrupted put left, and nothing else") {

@@ -37,7 +37,7 @@ inline job::JobSpec some_job() {
   return spec;
 }
 
-/// Words that break off after some.
+/// Words that end early.
 class BrokenWords final : public WordSource {
  public:
   explicit BrokenWords(std::uint64_t claimed) : claimed_(claimed) {}
@@ -75,7 +75,7 @@ class RefusingJournal final : public journal::Journal {
   std::uint64_t from_;
 };
 
-/// A driver, and the other side of its gateway: what it sends is kept until the test answers.
+/// A driver, and the other side of its gateway, which keeps the sent messages until the test answers.
 struct Bench : SiteGateway {
   job::JobSpec spec;
   std::filesystem::path folder;
@@ -123,7 +123,7 @@ struct Bench : SiteGateway {
       driver->job_answer(site, {"tiny-1", wire::JobConsent::kAccepted, ""}, now);
   }
 
-  /// The last session offered to a site.
+  /// Returns the last session offered to a site.
   [[nodiscard]] wire::SessionOffer offer(const std::string& site) const {
     const auto& messages = sent.at(site);
     for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
@@ -155,7 +155,7 @@ struct Bench : SiteGateway {
         encoding::encode_counts(values, *field, std::span(words).subspan(field->offset, field->words())).has_value());
   }
 
-  /// What an honest site sends: its counts, or `delta` of its own.
+  /// Returns what an honest site sends: its counts, or `delta` of its own.
   std::vector<std::uint32_t> words_of(const std::string& site) const {
     const job::RoundOrder order = this->order(site);
     std::vector<std::uint32_t> words(order.layout.word_count());
@@ -181,7 +181,7 @@ struct Bench : SiteGateway {
         break;
       }
       case job::SumKind::kEvaluate: {
-        // Four examples, two a class; one wrong at site "a".
+        // Four examples, two of each class; one of them predicted incorrectly at site "a".
         const std::uint64_t wrong = site == "a" ? 1 : 0;
         put_count(order, encoding::kExamples, {4}, words);
         put_count(order, encoding::kLoss, {4 * 1048576 / 2}, words);
@@ -208,7 +208,7 @@ struct Bench : SiteGateway {
     return values;
   }
 
-  /// Everybody in the session that is open answers honestly.
+  /// Lets every site in the open session answer honestly.
   void complete(const std::vector<std::string>& sites) {
     for (const auto& site : sites) REQUIRE(upload(site, words_of(site)).has_value());
   }

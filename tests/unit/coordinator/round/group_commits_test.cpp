@@ -12,11 +12,13 @@
 #include "tests/catch.h"
 #include "tests/unit/common/secagg/consortium.h"
 
-// Which commits a site is told of that was away: by what it hears it has to be able to check all that follows.
+// Which commits the coordinator sends to a site that was away. With these the site must be able to check everything
+// that follows.
 namespace consilium::round {
 namespace {
 
-/// A job of two groups of three, whose sites agree on a key, send vectors of zeros, and sign whatever they are told.
+/// A job of two groups of three. Its sites agree on a key, send vectors of zeros, and sign everything that they
+/// receive.
 class Play {
  public:
   Play() {
@@ -28,13 +30,13 @@ class Play {
     }
   }
 
-  /// One whole sum, up to its commit.
+  /// Runs one whole sum, up to its commit.
   void run(job::SumKind kind, std::uint32_t round) {
     const job::SessionKey key{"tiny-1", kind, round, 1};
     const crypto::Digest model = kind == job::SumKind::kCensus ? crypto::Digest{} : crypto::sha256("a model");
     deliver(runs_.open({key, spec_.federation.sites, 0}, model, 8, std::chrono::minutes(1), now_));
     deliver(runs_.advance(ready_, now_));
-    if (kind == job::SumKind::kCensus) deliver(runs_.advance(ready_, now_));  // the first one agrees on the key
+    if (kind == job::SumKind::kCensus) deliver(runs_.advance(ready_, now_));  // the first step agrees on the key
     const crypto::Digest next = crypto::sha256("the next model");
     deliver(runs_.announce({key, 0, next}, crypto::sha256("a total"), 8, next, {}, ready_));
   }
@@ -67,7 +69,7 @@ class Play {
     while (!queue.empty()) {
       const auto [name, message] = std::move(queue.front());
       queue.pop_front();
-      const std::size_t site = number(name);  // clang 14 lets no lambda take a structured binding
+      const std::size_t site = number(name);  // clang 14 doesn't let a lambda capture a structured binding
       GroupRuns::Output next = std::visit([&](const auto& said) { return answer(site, said); }, message);
       for (const std::string& note : next.notes) FAIL(note);
       for (auto& one : next.messages) queue.push_back(std::move(one));

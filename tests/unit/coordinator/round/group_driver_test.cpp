@@ -4,8 +4,8 @@
 #include "common/job/masked_job.h"
 #include "tests/unit/coordinator/round/driver_bench.h"
 
-// The driver over whole groups (mode masked), with the plain sums that the simulator makes: which group is asked when,
-// which attempts are made again, and what the sums come to.
+// The driver over whole groups (mode masked), with the simulator's plain sums: which group is asked when, which
+// attempts are repeated, and what the sums are.
 namespace consilium::round {
 namespace {
 

@@ -64,7 +64,7 @@ TEST_CASE("a site that declines takes its group out of the job, which goes on wi
   CHECK(fault(output).empty());
   CHECK_FALSE(census.runs.attempt_of("b1"));
   CHECK(census.runs.attempt_of("a1"));
-  CHECK(census.runs.declined("b3", "max_rounds", census.now).events.empty());  // the group is out already
+  CHECK(census.runs.declined("b3", "max_rounds", census.now).events.empty());  // the group has already been dropped
 
   SECTION("the next sum is over the others from its beginning") {
     census.runs.drop();

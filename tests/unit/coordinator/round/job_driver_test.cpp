@@ -31,7 +31,7 @@ TEST_CASE("a job of four sites runs to its end, and its model is the exact weigh
   const report::JobStatus& status = bench.driver->status();
   CHECK(status.phase == report::JobPhase::kFinished);
   CHECK(bench.outcomes("d") == std::vector<std::string>{"finished"});
-  // n = 10, 20, 30, 40 and deltas of quarters and eighths: every step is exact in binary, so the model is, too.
+  // n = 10, 20, 30, 40 and deltas of quarters and eighths. Every step is exact in binary, so the model is exact too.
   // mean of (k / 4) = (1 * 10 + 2 * 20 + 3 * 30 + 4 * 40) / 400 = 0.75
   const auto model = bench.model(*status.model);
   for (std::size_t i = 0; i < model.size(); ++i) {
@@ -72,7 +72,7 @@ TEST_CASE("bytes of a round are the models that the sites didn't hold yet, and t
   bench.complete(kAll);
   const auto& history = bench.driver->status().history;
   CHECK(history.at(0).bytes == 4 * (model + update) + 4 * (model + counts));
-  CHECK(history.at(1).bytes == 4 * update + 4 * (model + counts));  // evaluation left the model there
+  CHECK(history.at(1).bytes == 4 * update + 4 * (model + counts));  // the evaluation sent the model already
 }
 
 TEST_CASE("every order of arrival gives the same model bytes") {
@@ -150,7 +150,7 @@ TEST_CASE("a vector twice, too late, for another session or from a site outside 
   bench.complete({"b", "c", "d"});
   aggregation::MemoryWords late(words);
   CHECK_FALSE(bench.driver->vector_received("a", key, late, bench.now).has_value());
-  // The same bytes as if nobody had tried.
+  // The bytes are the same as without the failed try.
   Bench other;
   other.start();
   other.complete(kAll);
@@ -242,7 +242,7 @@ TEST_CASE("a job that stops early keeps the model of its best round, and no othe
   Bench bench(spec);
   bench.start();
   bench.complete(kAll);
-  // Every evaluation has the same accuracy: the first round stays the best.
+  // Every evaluation has the same accuracy, so the first round stays the best.
   for (int session = 0; session < 8; ++session) bench.complete(kAll);
   REQUIRE(bench.driver->ended());
   const report::JobStatus status = bench.driver->status();
@@ -384,7 +384,7 @@ TEST_CASE(
     "a vector that breaks off half-way spoils the sum: the attempt is repeated, and gives the bytes of an untroubled "
     "one") {
   job::JobSpec spec = some_job();
-  spec.model.input = {9000};  // more words than are folded at a time
+  spec.model.input = {9000};  // more words than are folded at once
   Bench bench(spec);
   bench.start();
   bench.complete(kAll);
@@ -417,7 +417,7 @@ TEST_CASE("a site that joins late is counted at the next boundary and sampled fr
   CHECK(bench.order("d").kind == SumKind::kCensus);
   bench.complete({"d"});
   CHECK(bench.order("d").kind == SumKind::kTrain);
-  CHECK(bench.order("d").normaliser == 60);  // 100 < 2 x 60: the ring still holds every sum
+  CHECK(bench.order("d").normaliser == 60);  // 100 < 2 x 60: the ring can still hold every sum
   bench.complete(kAll);
   const auto& history = bench.driver->status().history;
   REQUIRE(history.size() == 2);

@@ -8,7 +8,7 @@
 
 namespace consilium::round {
 
-/// Plays events to a machine and keeps what it answers: what a driver would do, in a test's hands.
+/// Plays events to a machine and keeps its effects, as a driver would, but under the test's control.
 struct Play {
   State state;
   TimePoint now{std::chrono::hours(1)};
@@ -50,7 +50,7 @@ struct Play {
   }
   void fail_site(const std::string& site, const std::string& reason) { tell(Failed{site, session()->key, reason}); }
 
-  /// Takes the masks off the sum, in a masked job.
+  /// Removes the masks from the sum, in a masked job.
   void unmask() {
     if (const auto* unmasking = std::get_if<Unmasking>(&state.phase)) tell(Unmasked{unmasking->session.key, {}});
   }
@@ -58,7 +58,7 @@ struct Play {
   /// Of the evaluations that follow.
   std::optional<task::Metric> metric{};
 
-  /// Commits the sum that is being closed. What a masked job's sites counted is told in the sum alone.
+  /// Commits the sum that is being closed. In a masked job only the sum has the sites' counts.
   void commit() {
     const Collecting session = std::get<Closing>(state.phase).session;
     std::uint64_t examples = 0;
@@ -71,7 +71,7 @@ struct Play {
                    evaluation ? metric : std::nullopt});
   }
 
-  /// Every pending site of the session answers, and the sum is committed.
+  /// Lets every pending site of the session answer, and commits the sum.
   void complete(std::uint64_t examples = 10) {
     for (const std::string& site : cohort()) {
       if (session()->answers.at(site).standing != Standing::kPending) continue;

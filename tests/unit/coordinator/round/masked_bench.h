@@ -11,18 +11,18 @@
 
 namespace consilium::round {
 
-/// What a site is about to do in a masked session.
+/// A site's planned behaviour in a masked session.
 enum class At : std::uint8_t { kAdvertise, kShare, kUpload, kConfirm, kReveal };
 
-/// A driver of a masked job, and its sites as real protocol machines in this process. What the driver says waits until
-/// pump() lets the sites answer, on and on until nobody has anything to say.
+/// A driver of a masked job, and its sites as real protocol machines in this process. The driver's messages wait until
+/// pump() lets the sites answer, repeatedly until nobody sends anything.
 class MaskedBench {
  public:
   struct Trouble {
     job::SumKind kind = job::SumKind::kTrain;
     std::uint32_t round = 1;
     At at = At::kAdvertise;
-    bool silent = false;  ///< it stays connected and says nothing; else it disconnects
+    bool silent = false;  ///< it stays connected but silent; otherwise it disconnects
   };
 
   static job::JobSpec job_of(std::size_t sites) {
@@ -38,7 +38,7 @@ class MaskedBench {
     return spec;
   }
   static std::vector<std::string> names(std::size_t sites) { return secagg::QuickConsortium(sites).names(); }
-  /// Rare numbers, each no part of another.
+  /// Unusual numbers, none of which is part of another.
   static std::map<std::string, std::uint64_t> examples_of(std::size_t sites) {
     std::map<std::string, std::uint64_t> examples;
     std::uint64_t n = 70'001;
@@ -67,7 +67,7 @@ class MaskedBench {
     Site& site = sites.at(name);
     site.connected = true;
     site.silent = false;
-    site.read = bench.sent.at(name).size();  // what was said meanwhile is lost
+    site.read = bench.sent.at(name).size();  // messages sent meanwhile are lost
     bench.driver->site_connected(name, bench.now);
   }
 
@@ -97,12 +97,12 @@ class MaskedBench {
     std::size_t number = 0;
     bool connected = false;
     bool silent = false;
-    std::size_t read = 0;  ///< of what was sent to it
+    std::size_t read = 0;  ///< number of messages to it that it has read
     job::SessionKey key;
     std::optional<secagg::SiteProtocol> protocol;
     std::optional<std::vector<std::string>> members;        ///< of its group, from the census
-    std::map<crypto::Digest, std::vector<std::byte>> said;  ///< answers of this session, by what was asked
-    std::vector<std::string> refused;                       ///< what the coordinator was refused, and why
+    std::map<crypto::Digest, std::vector<std::byte>> said;  ///< answers of this session, by the request
+    std::vector<std::string> refused;                       ///< what the coordinator refused, and why
     std::map<job::SessionKey, std::string> closed;          ///< sessions that the coordinator closed
   };
 
@@ -110,11 +110,11 @@ class MaskedBench {
   Bench bench;
   std::map<std::string, Site> sites;
   std::map<std::string, Trouble> troubles;  ///< each happens once
-  /// Changes what a site says.
+  /// Changes what a site sends.
   std::function<void(const std::string&, const job::SessionKey&, secagg::SiteMessage&)> lie;
 
  private:
-  /// Is the site's trouble due? It happens then.
+  /// Returns true if the site's trouble is due, and lets it happen.
   bool fails_at(const std::string& name, Site& site, At at) {
     const auto trouble = troubles.find(name);
     if (trouble == troubles.end() || trouble->second.kind != site.key.kind || trouble->second.round != site.key.round ||
@@ -185,7 +185,7 @@ class MaskedBench {
     std::vector<std::uint32_t> words = bench.words_of(name);
     const std::vector<secagg::MaskTerm> masks = site.protocol->take_masks().value();
     REQUIRE(secagg::add_masks(masks, 0, words, 1).has_value());
-    if (!bench.upload(name, words)) site.protocol.reset();  // its group has come to nothing meanwhile
+    if (!bench.upload(name, words)) site.protocol.reset();  // its group has failed meanwhile
   }
 
   void on(const std::string&, Site& site, const wire::SessionClosed& closed) {
@@ -193,7 +193,7 @@ class MaskedBench {
     if (closed.key == site.key) site.protocol.reset();
   }
   void on(const std::string&, Site& site, const wire::JobEnded&) { site.protocol.reset(); }
-  // Of jobs over whole groups, which these sites have no part in.
+  // For jobs over whole groups, in which these sites take no part.
   void on(const std::string&, Site&, const wire::KeyAgreement&) { FAIL("a key agreement in mode masked-threshold"); }
   void on(const std::string&, Site&, const wire::GroupTotal&) { FAIL("a total of groups in mode masked-threshold"); }
   void on(const std::string&, Site&, const wire::RoundCommitted&) { FAIL("a commit in mode masked-threshold"); }

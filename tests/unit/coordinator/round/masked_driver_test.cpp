@@ -1,4 +1,4 @@
-// A driver and real sites, masks and all: who may be missing, and what comes of it.
+// A driver and real sites with masks: which sites can be missing, and the consequences.
 #include "tests/unit/coordinator/round/masked_bench.h"
 
 using namespace consilium;
@@ -13,7 +13,7 @@ namespace {
 
 const std::string kFirst = "site-000", kSecond = "site-001", kThird = "site-002", kLast = "site-004";
 
-/// The model of the same job without masks, where `contributed[round - 1]` answer.
+/// Returns the model of the same job without masks, in which `contributed[round - 1]` answer.
 crypto::Digest plain_model(std::size_t sites, const std::vector<Names>& contributed) {
   job::JobSpec spec = MaskedBench::job_of(sites);
   spec.federation.rounds = static_cast<std::uint32_t>(contributed.size());
@@ -28,7 +28,7 @@ crypto::Digest plain_model(std::size_t sites, const std::vector<Names>& contribu
   for (const Names& names : contributed) {
     bench.complete(names);
     bench.now += std::chrono::minutes(1);
-    bench.driver->tick(bench.now);  // who hasn't answered is missed
+    bench.driver->tick(bench.now);  // sites that haven't answered count as missing
   }
   REQUIRE(bench.driver->ended());
   return *bench.driver->status().model;
@@ -42,7 +42,7 @@ Names without(Names names, const std::string& name) {
 const Names kFive = MaskedBench::names(5);
 const Names kFour = without(kFive, kLast);
 
-/// Two groups of three, of which each is counted by itself.
+/// Two groups of three, each counted separately.
 job::JobSpec grouped_job() {
   job::JobSpec spec = MaskedBench::job_of(6);
   const Names all = spec.federation.sites;
@@ -119,7 +119,7 @@ TEST_CASE("below t before anybody confirms, time and again, the job fails and sa
   masked.start();
   for (int i = 0; i < 20 && !masked.bench.driver->ended(); ++i) {
     masked.pass(*masked.bench.driver->next_deadline() - masked.bench.now);
-    // They are back for every attempt, and fall silent again.
+    // They are back for every attempt, and become silent again.
     for (const char* site : {"site-002", "site-003", "site-004"}) {
       if (masked.sites.at(site).silent) masked.troubles[site] = {SumKind::kTrain, 1, at, true};
       masked.sites.at(site).silent = false;
@@ -237,7 +237,7 @@ TEST_CASE("a group in which a site is missing gives no counts, the other group's
   CHECK(record.metrics->examples == 3 * 4);
   for (const char* site : {"site-003", "site-004", "site-005"}) CHECK(record.evaluation_failed.contains(site));
   CHECK_FALSE(record.evaluation_failed.contains(kFirst));
-  // Nobody was asked to confirm a sum that it would have had to refuse, nor left waiting.
+  // No site was asked to confirm a sum that it would have had to refuse, and none was left waiting.
   for (const auto& [name, site] : masked.sites) CHECK(site.refused.empty());
   CHECK(masked.sites.at("site-003").closed.contains({"tiny-1", SumKind::kEvaluate, 1, 1}));
   masked.connect("site-005");

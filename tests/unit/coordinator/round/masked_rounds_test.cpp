@@ -1,4 +1,4 @@
-// The machine of a masked job: who is counted, when sums are unmasked, and what is never tried again.
+// The machine of a masked job: which sites are counted, when sums are unmasked, and what is never repeated.
 #include <algorithm>
 
 #include "tests/catch.h"
@@ -33,7 +33,7 @@ Play begun(Rules rules = masked_rules()) {
   return play;
 }
 
-/// All have accepted and are counted; round 1 is open.
+/// All sites have accepted and are counted; round 1 is open.
 Play in_masked_round_one(Rules rules = masked_rules()) {
   const std::set<std::string> sites = rules.listed;
   Play play = begun(std::move(rules));
@@ -62,7 +62,7 @@ Rules grouped_rules() {
   return rules;
 }
 
-/// The vectors are in, and the masks are to be taken off.
+/// All vectors have arrived, and the masks are to be removed.
 job::SessionKey all_sent(Play& play) {
   const job::SessionKey key = play.session()->key;
   for (const std::string& site : play.cohort()) play.answer(site);
@@ -133,7 +133,7 @@ TEST_CASE("with too few sites a masked job sleeps past the census's deadline, an
   REQUIRE(next_wakeup(play.state).has_value());
   CHECK(*next_wakeup(play.state) > play.now + std::chrono::hours(20));
   play.tell(SiteConnected{"south"});
-  CHECK(next_wakeup(play.state) == play.now + std::chrono::seconds(5));  // its answer is owed
+  CHECK(next_wakeup(play.state) == play.now + std::chrono::seconds(5));  // the machine waits for its answer
   play.tell(SiteAccepted{"south"});
   CHECK(play.collecting(SumKind::kCensus, 0));
 }
@@ -224,7 +224,7 @@ TEST_CASE("a masked sum is unmasked before it is closed") {
   Play play = in_masked_round_one();
   const job::SessionKey key = all_sent(play);
   CHECK(play.actions<UnmaskSum>().back().key == key);
-  CHECK(play.actions<CloseSum>().size() == 1);  // the census's
+  CHECK(play.actions<CloseSum>().size() == 1);  // that of the census
   play.tell(Committed{key, 0, {}});
   CHECK(play.refused.has_value());
   play.tell(Unmasked{{"chest-1", SumKind::kTrain, 1, 9}, {}});
@@ -260,7 +260,7 @@ TEST_CASE("an attempt that nobody was asked to confirm is made anew, three times
     play.answer("east");
     if (while_open) {
       play.tell(SumSpoiled{key, "2 of 4 sites shared keys, 3 are needed"});
-      CHECK(told(play, key, "west"));  // it may still be training
+      CHECK(told(play, key, "west"));  // it can still be training
     } else {
       for (const char* site : {"north", "south", "west"}) play.answer(site);
       play.tell(SumSpoiled{key, "2 of 4 sites shared keys, 3 are needed"});
@@ -313,7 +313,7 @@ TEST_CASE("an evaluation that can't be unmasked is missed; its sites are told, a
   }
   CHECK(play.collecting(SumKind::kTrain, 2));
   CHECK(play.actions<DropSum>().back().key == key);
-  // Else they would refuse the next round, for this one is confirmed and still open to them.
+  // Otherwise they would refuse the next round, because for them this one is confirmed and still open.
   for (const std::string& site : kSites) CHECK(told(play, key, site));
 }
 

@@ -24,7 +24,7 @@ Rules four_sites() {
   return rules;
 }
 
-/// All four accepted and counted; round 1 is open.
+/// All four sites have accepted and are counted; round 1 is open.
 Play in_round_one(Rules rules = four_sites()) {
   Play play(std::move(rules));
   play.tell(Begin{});
@@ -103,14 +103,14 @@ TEST_CASE("the census makes the members and their sum N; a site that fails it is
   Play play(four_sites());
   play.tell(Begin{});
   for (const char* site : {"east", "north", "south", "west"}) play.join(site);
-  // The first to accept alone isn't enough; the census opened with three, the fourth comes later.
+  // The first site to accept isn't enough. The census opened with three sites, and the fourth comes later.
   CHECK(play.cohort() == Names{"east", "north", "south"});
   play.answer("east", 10);
   play.answer("north", 20);
   play.answer("south", 30);
   play.commit();
   CHECK(play.state.normaliser == 60);
-  // The newcomer gets its own census at the round's boundary.
+  // The newcomer gets its own census between two rounds.
   REQUIRE(play.collecting(SumKind::kCensus, 0));
   CHECK(play.session()->key.attempt == 2);
   CHECK(play.cohort() == Names{"west"});
@@ -193,7 +193,7 @@ TEST_CASE("a round closes when all of its cohort have answered or failed") {
   CHECK(closed.member_examples == 40);
   play.commit();
   CHECK(play.state.round == 1);
-  // A site that failed is sampled again.
+  // A site that failed can be drawn again.
   REQUIRE(play.collecting(SumKind::kTrain, 2));
   CHECK(play.cohort() == Names{"east", "north", "south", "west"});
 }
@@ -281,7 +281,7 @@ TEST_CASE("a second stream of a site replaces the first, whose work is lost") {
   CHECK(play.session()->answers.at("west").standing == Standing::kFailed);
   for (const char* site : {"east", "north", "south"}) play.answer(site);
   play.commit();
-  CHECK(play.session() == nullptr);  // west owes its answer
+  CHECK(play.session() == nullptr);  // the machine waits for west's answer
   play.tell(SiteAccepted{"west"});
   CHECK(play.cohort().size() == 4);
 }
@@ -345,10 +345,10 @@ TEST_CASE("evaluation follows the rounds that it divides, and the last one") {
   CHECK(play.actions<EndJob>().back().sites == Names{"east", "north", "south", "west"});
 }
 
-/// An evaluation that says of its metric no more than one half, plus or minus one half.
+/// An evaluation whose metric is one half, plus or minus one half.
 constexpr double kUnknown = -0.5;
 
-/// Trains and evaluates round after round, with these values of the job's metric, until they or the job end.
+/// Trains and evaluates round after round, with these values of the job's metric, until these run out or the job ends.
 void evaluate_rounds(Play& play, const std::vector<std::optional<double>>& values, bool higher_is_better = true) {
   for (const std::optional<double>& value : values) {
     if (play.ended() != nullptr) return;
@@ -365,7 +365,7 @@ TEST_CASE("a job that too few will take part in waits for the others' answers, a
   for (const char* site : {"east", "north", "south", "west"}) play.tell(SiteConnected{site});
   play.tell(SiteDeclined{"east", "max_rounds"});
   play.tell(SiteDeclined{"north", "datasets"});
-  REQUIRE(play.ended() == nullptr);  // hopeless by now: two of the three that are needed are left
+  REQUIRE(play.ended() == nullptr);  // it can't succeed any more: only two of the three required sites are left
   SECTION("all answer") {
     play.tell(SiteAccepted{"south"});
     REQUIRE(play.ended() == nullptr);
@@ -390,8 +390,8 @@ TEST_CASE("a job whose metric hasn't improved for its patience ends, and says wh
   rules.patience = 3;
   Play play = in_round_one(rules);
   SECTION("more is better") {
-    // An equal value is no better; an evaluation without the metric, with none that is a number, or of one class alone
-    // says nothing.
+    // An equal value is no better. An evaluation decides nothing if it lacks the metric, if the metric isn't a number,
+    // or if it has examples of only one class.
     evaluate_rounds(play, {kUnknown, 0.25, 0.75, 0.75, {}, std::nan(""), kUnknown, 0.5, 0.625, 0.9});
     REQUIRE(play.ended() != nullptr);
     CHECK(play.state.round == 9);
@@ -687,7 +687,7 @@ TEST_CASE("a site whose people take their approval back has failed the round, an
 
 namespace {
 
-/// Three groups of two, two of which are enough.
+/// Three groups of two; two groups are enough.
 Rules three_groups() {
   Rules rules = four_sites();
   rules.groups = {{"a1", "a2"}, {"b1", "b2"}, {"c1", "c2"}};
@@ -749,7 +749,7 @@ TEST_CASE("a session over whole groups that lacks sites may lose its slot, and g
   CHECK_FALSE(play.state.has_slot);
   play.join("b2");
   CHECK(readiness_of(play.state) == Readiness::kAble);
-  play.wait(std::chrono::hours(30));  // for a slot: that isn't its sites' fault
+  play.wait(std::chrono::hours(30));  // for a slot, which isn't the fault of the job's sites
   CHECK(play.ended() == nullptr);
   play.tell(SlotGiven{});
   CHECK(play.session()->deadline == play.now + play.state.rules.deadline);

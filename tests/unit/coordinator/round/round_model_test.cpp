@@ -1,6 +1,6 @@
-// Drives random sequences of events through the machine and checks what must hold whatever happens: every round ends,
-// no answer counts twice, no phase is stuck or never reached, and effects are numbered without a gap. In masked jobs a
-// round that was confirmed is never tried again, and nobody who has sent a vector waits for a session that is over.
+// Drives random sequences of events through the machine and checks the invariants: every round ends, no answer counts
+// twice, no phase is stuck or never reached, and effects are numbered without a gap. In masked jobs a confirmed round
+// is never repeated, and no site that has sent a vector waits for a session that is over.
 #include <random>
 #include <set>
 
@@ -14,7 +14,7 @@ using job::SumKind;
 
 namespace {
 
-/// What the test knows by itself, from the effects alone, and compares with the machine.
+/// The test's own state, derived only from the effects, to compare with the machine.
 class Model {
  public:
   Model(std::uint64_t seed, Rules rules) : random_(seed), play_(std::move(rules)) {
@@ -37,8 +37,8 @@ class Model {
   }
 
  private:
-  /// A draw from 0 to limit - 1. Draws stand in braces or statements of their own, whose order the language lays down:
-  /// every compiler walks the same paths.
+  /// Draws a number from 0 to limit - 1. Draws are in braces or in statements of their own, whose order the language
+  /// defines, so that the walk is the same with every compiler.
   std::uint64_t below(std::uint64_t limit) { return random_() % limit; }
 
   std::string any_name() { return names_[below(names_.size())]; }
@@ -53,8 +53,8 @@ class Model {
 
   [[nodiscard]] bool masked() const { return play_.state.rules.masked; }
 
-  /// What a driver reports of a sum whose masks are to come off. Once its survivors were asked, it isn't spoiled any
-  /// more: it has failed.
+  /// Returns a driver's report of a sum whose masks are to be removed. Once the survivors were asked, the sum is no
+  /// longer spoiled but has failed.
   Event unmasking_event(const Collecting& session) {
     if (!confirmed_.contains(session.key)) {
       if (below(6) == 0) return SumSpoiled{session.key, "too few shared their keys"};
@@ -125,14 +125,14 @@ class Model {
     }
   }
 
-  /// For no sum that is being closed: a driver reports each commit once, with what it counted.
+  /// Not for a sum that is being closed: a driver reports each commit once, with the counts of its sum.
   Event foreign_commit() {
     job::SessionKey key = any_key();
     if (std::holds_alternative<Closing>(play_.state.phase)) key.job_id = "other";
     return Committed{key, 5, {}};
   }
 
-  /// Mostly one that isn't connected, so that streams aren't replaced all the time.
+  /// Mostly a disconnected site, so that streams aren't replaced all the time.
   std::string unconnected() {
     const std::string site = any_name();
     const auto found = play_.state.sites.find(site);
@@ -160,7 +160,7 @@ class Model {
     check_state(before);
   }
 
-  /// An answer that is taken is one that was asked for, and the first.
+  /// An accepted answer was requested, and is the first.
   void check_answer(const Event& event) {
     const auto* answer = std::get_if<Answered>(&event);
     if (answer == nullptr || play_.refused) return;
@@ -264,13 +264,13 @@ class Model {
       REQUIRE(pending > 0);
       REQUIRE(session->deadline > play_.now - std::chrono::hours(2));
       if (session->key.kind == SumKind::kTrain) {
-        // Weights sum to less than 2: the ring holds them.
+        // Weights add up to less than 2, so the ring can hold them.
         REQUIRE(state.member_examples < 2 * state.normaliser);
       }
     }
   }
 
-  /// Whatever state it is in: with nothing but time passing, the job ends.
+  /// In every state the job ends if nothing happens but time passing.
   void let_time_pass() {
     if (std::holds_alternative<Queued>(play_.state.phase)) tell(Begin{});
     for (int i = 0; i < 1000 && play_.ended() == nullptr; ++i) {
@@ -281,7 +281,7 @@ class Model {
       if (play_.ended() == nullptr) {
         const auto later = next_wakeup(play_.state);
         REQUIRE(later.has_value());
-        REQUIRE(*later > play_.now);  // no wakeup that changes nothing
+        REQUIRE(*later > play_.now);  // every wakeup changes something
       }
     }
     REQUIRE(play_.ended() != nullptr);
@@ -309,9 +309,9 @@ class Model {
   std::set<std::string> cohort_;
   std::set<std::string> counted_;
   std::set<job::SessionKey> keys_;
-  std::set<job::SessionKey> unmasking_;  ///< sums whose masks were to come off
-  std::set<job::SessionKey> confirmed_;  ///< and whose survivors were asked
-  std::set<std::string> told_;           ///< to leave the session
+  std::set<job::SessionKey> unmasking_;  ///< sums whose masks were to be removed
+  std::set<job::SessionKey> confirmed_;  ///< those of them whose survivors were asked
+  std::set<std::string> told_;           ///< told to leave the session
   bool counted_once_ = false;
   std::size_t updates_ = 0;
   std::uint32_t published_ = 0;

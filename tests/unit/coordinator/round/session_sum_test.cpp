@@ -55,7 +55,7 @@ class Session {
         .value();
   }
 
-  /// Delivers what was said, and what is answered, until nobody says anything; a site that is `gone` gets nothing.
+  /// Delivers messages and answers until nobody sends anything. A site that is `gone` receives nothing.
   void exchange(secagg::Output output) {
     std::deque<secagg::Output::Addressed> waiting;
     const auto take = [&](secagg::Output from) {
@@ -79,7 +79,7 @@ class Session {
       if (!gone.contains(i)) exchange(sum->receive(consortium.name(i), secagg::SiteMessage(sites[i].advert())));
     }
   }
-  /// A vector of the site's: all words its number + 1, which in counts are limbs of small numbers.
+  /// Returns a vector of the site: all words are its number + 1, which in counts are limbs of small numbers.
   Result<std::optional<std::uint64_t>> send(std::size_t i) {
     Words words(sum->word_count(), static_cast<std::uint32_t>(i + 1));
     if (sites[i].keyed()) {
@@ -132,7 +132,7 @@ TEST_CASE("groups are summed apart, each under masks of its own, and joined when
   session.agree_on_keys();
   CHECK(session.sum->key_phase() == 0);
   session.send_all();
-  CHECK_FALSE(session.all_words_are(1 + 2 + 3));  // the masks are on
+  CHECK_FALSE(session.all_words_are(1 + 2 + 3));  // the masks are still in place
   CHECK_FALSE(session.sum->unmaskable());
   session.exchange(session.sum->close_uploads());
   REQUIRE(session.sum->unmaskable());
@@ -207,7 +207,7 @@ TEST_CASE("the time that sites may take for their keys ends with who is there") 
   session.exchange(session.sum->close_key_agreement());
   CHECK(session.lost == std::vector<std::string>{"site-002"});
   CHECK(session.sum->key_phase() == 0);
-  session.exchange(session.sum->close_key_agreement());  // no key is awaited any more
+  session.exchange(session.sum->close_key_agreement());  // the session waits for no further key
   CHECK(session.lost.size() == 1);
 }
 

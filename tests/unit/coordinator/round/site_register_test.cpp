@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// The counts as a walk over all sites finds them.
+/// Returns the counts as a walk over all sites finds them.
 SiteCounts counted(const SiteRegister& sites) {
   SiteCounts counts;
   for (const auto& [name, site] : sites) {

@@ -102,7 +102,7 @@ TEST_CASE("a job is removed once it has ended, by its researcher, and gives its 
   CHECK(bench.list.remove(kAda, "chest-1").error().code == ErrorCode::kNotFound);
   CHECK(bench.list.jobs(kAda).empty());
   CHECK(bench.list.may_fetch(kAda, crypto::sha256("round 2")).error().code == ErrorCode::kPermissionDenied);
-  bench.list.update(status_of(report::JobPhase::kFinished));  // says nothing more of it
+  bench.list.update(status_of(report::JobPhase::kFinished));  // reports nothing more about it
   CHECK(bench.list.jobs(kAda).empty());
 }
 

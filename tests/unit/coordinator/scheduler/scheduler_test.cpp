@@ -23,7 +23,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Where messages to sites go.
+/// Receives the messages to sites.
 class Gateway final : public round::SiteGateway {
  public:
   void send(const std::string& site, wire::CoordinatorMessage message) override {
@@ -35,7 +35,7 @@ class Gateway final : public round::SiteGateway {
     const std::lock_guard lock(mutex_);
     return offered_.contains(site + " " + job_id);
   }
-  /// Has a session of the job been opened?
+  /// Returns true if a session of the job has been opened.
   [[nodiscard]] bool works(const std::string& job_id) const {
     const std::lock_guard lock(mutex_);
     return working_.contains(job_id);
@@ -214,9 +214,9 @@ TEST_CASE("a job that is there already is refused until it ends, and the refusal
   CHECK(refused.error().code == ErrorCode::kAlreadyExists);
   CHECK_THAT(refused.error().message,
              Catch::Contains("there already as " + first) && Catch::Contains("change its seed"));
-  CHECK(bench.blob_count() == 1);  // what the first job starts from is still there
+  CHECK(bench.blob_count() == 1);  // the blob that the first job starts from still exists
   bench.submit("first", "north", "ada", ", seed: 9");
-  bench.submit("first", "north", "grace");  // another researcher's job is another one
+  bench.submit("first", "north", "grace");  // the same name makes another job for another researcher
   REQUIRE(bench.scheduler.stop(researcher("ada"), first));
   CHECK(bench.try_submit("ada", Bench::text("first", "north", "")));
 }
@@ -229,7 +229,7 @@ TEST_CASE("a researcher's jobs are counted until they end, and an ended job is r
   const auto refused = bench.try_submit("ada", Bench::text("second", "north", ", seed: 9"));
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::kResourceExhausted);
-  CHECK(bench.blob_count() == 1);  // what the refused job would have started from is gone
+  CHECK(bench.blob_count() == 1);  // the blob that the refused job would have started from has been removed
   bench.submit("others", "north", "grace");
   CHECK(bench.scheduler.remove(researcher("ada"), first).error().code == ErrorCode::kFailedPrecondition);
   const auto spooled = service::spool_path(bench.folder / "spool", "north", {first, job::SumKind::kTrain, 1, 1});

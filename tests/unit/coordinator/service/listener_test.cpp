@@ -22,7 +22,7 @@ namespace {
 
 using files::Descriptor;
 
-/// Takes every free number below the highest one in use, so that the next descriptors get numbers one after another.
+/// Takes every free number below the highest one in use, so that the next descriptors get consecutive numbers.
 std::vector<Descriptor> without_gaps() {
   int highest = 0;
   for (int fd = 0; fd < 1024; ++fd) {
@@ -34,7 +34,7 @@ std::vector<Descriptor> without_gaps() {
   return fillers;
 }
 
-/// Lowers how many descriptors this program may have while it lives.
+/// Lowers this program's limit of descriptors during its lifetime.
 class Limit {
  public:
   explicit Limit(int most) {
@@ -85,7 +85,7 @@ Descriptor connect_to(int port) {
   return socket;
 }
 
-/// Waits until the other end has closed a connection that nothing was sent over.
+/// Waits until the other end has closed a connection over which nothing was sent.
 bool is_closed(const Descriptor& socket) {
   char byte = 0;
   return ::read(socket.get(), &byte, 1) <= 0;
@@ -96,12 +96,12 @@ TEST_CASE("a listener keeps descriptors back, closes what comes beyond them, and
   auto listener = Listener::open("127.0.0.1:0").value();
   REQUIRE(listener.port() > 0);
   listener.start([&](Descriptor connection) { taken.add(std::move(connection)); });
-  // A first connection, so that everything that the thread opens is open.
+  // Makes a first connection, so that everything that the thread opens is open.
   std::vector<Descriptor> clients;
   clients.push_back(connect_to(listener.port()));
   taken.wait_for(1);
   {
-    // Both ends are in this process: a pair takes two. Three pairs fit, and then a client's end.
+    // Both ends are in this process, so a pair takes two descriptors. Three pairs fit, and then a client's end.
     const std::vector<Descriptor> fillers = without_gaps();
     const Limit limit(fillers.back().get() + 1 + 6 + Listener::kReserve);
     for (std::size_t i = 0; i < 3; ++i) {
@@ -117,8 +117,8 @@ TEST_CASE("a listener keeps descriptors back, closes what comes beyond them, and
   }
 }
 
-// UndefinedBehaviorSanitizer opens a pipe to find out whether an object's memory may be read, and takes every object
-// for an invalid one where no descriptor is free. Other builds run this test.
+// UndefinedBehaviorSanitizer opens a pipe to determine whether an object's memory is readable. If no descriptor is
+// free, it reports every object as invalid. Other builds run this test.
 #if defined(__clang__)
 #if __has_feature(undefined_behavior_sanitizer)
 #define CONSILIUM_SANITIZER_NEEDS_DESCRIPTORS
@@ -170,13 +170,13 @@ TEST_CASE("of more silent connections than are allowed the oldest are closed") {
   ::getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
-  if (limit.rlim_cur < 2 * Listener::kMaxSilent + 256) return;  // this system doesn't let anybody open so many
+  if (limit.rlim_cur < 2 * Listener::kMaxSilent + 256) return;  // this system doesn't let a process open this many
   std::vector<Descriptor> silent;
   for (std::size_t i = 0; i < Listener::kMaxSilent + 3; ++i) silent.push_back(connect_silently(listener.port()));
   for (std::size_t i = 0; i < 3; ++i) CHECK(is_closed(silent[i]));
   const Descriptor speaking = connect_to(listener.port());
   taken.wait_for(1);
-  // The youngest is still there, and is handed over when it speaks.
+  // The youngest connection still exists, and is handed over when it sends something.
   REQUIRE(::send(silent.back().get(), "x", 1, MSG_NOSIGNAL) == 1);
   taken.wait_for(2);
 }

@@ -17,10 +17,10 @@ namespace {
 
 using Catch::Contains;
 
-/// Voxels of 2 x 1 x 3 mm, turned by 30 degrees around the body's axis, columns from right to left.
+/// Voxels of 2 x 1 x 3 mm, rotated by 30 degrees around the body's axis, columns from right to left.
 const Affine kOblique{-1.7320508, -0.5, 0.0, 40.0, -1.0, 0.8660254, 0.0, -10.0, 0.0, 0.0, 3.0, -20.0};
 
-/// A value that changes linearly in the patient's space, so that interpolation between voxels is exact.
+/// A value that is linear in the patient's space, so that interpolation between voxels is exact.
 double value_at(const Affine& space, double column, double row, double slice) {
   double mm[3];
   for (std::size_t i = 0; i < 3; ++i)
@@ -28,7 +28,7 @@ double value_at(const Affine& space, double column, double row, double slice) {
   return 500.0 + 2.0 * mm[0] - 3.0 * mm[1] + 0.5 * mm[2];
 }
 
-/// A volume of those values at its voxels.
+/// Returns a volume of those values at its voxels.
 Volume filled(const Affine& space, const Sides& sides) {
   Volume volume;
   volume.sides = sides;
@@ -148,7 +148,7 @@ TEST_CASE("a site's file has to be the job's atlas, with as many maps, and to kn
   CHECK(Atlas::read(decoder, other).error().code == ErrorCode::kNotFound);
 }
 
-/// The preparation of volumes of 6 x 8 x 8 with an atlas that has the image's own values.
+/// Prepares volumes of 6 x 8 x 8 with an atlas that has the image's own values.
 Preparation prepared_with(const std::shared_ptr<const Atlas>& atlas, const trainer::Preprocess& preprocess,
                           const std::vector<std::int64_t>& input) {
   trainer::DataSource source{.type = "nifti", .path = "/images"};
@@ -187,7 +187,7 @@ TEST_CASE("an atlas lies on its image after resampling, cutting, padding and ran
     CHECK(item.image.channels == 2);
     const std::size_t plane = item.image.plane();
     REQUIRE(item.image.values.size() == 2 * plane);
-    // Edges are the image's own border, padded or repeated; the atlas goes on beyond it.
+    // At the edges the image's own border is padded or repeated; the atlas continues beyond it.
     std::size_t alike = 0;
     for (std::size_t i = 0; i < plane; ++i)
       alike += std::abs(item.image.values[i] - item.image.values[plane + i]) < 2.0F ? 1 : 0;

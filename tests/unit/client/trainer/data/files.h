@@ -18,7 +18,7 @@
 
 namespace consilium::data::testing {
 
-/// A folder that goes away with the test.
+/// A folder that the destructor removes.
 struct Folder {
   std::filesystem::path path;
   Folder() {
@@ -47,7 +47,7 @@ inline void spill_gzip(const std::filesystem::path& file, const std::string& byt
 
 using Entries = std::vector<std::pair<std::string, std::string>>;
 
-/// Writes a zip archive by libzip.
+/// Writes a zip archive with libzip.
 inline void write_zip(const std::filesystem::path& file, const Entries& entries, zip_int32_t method = ZIP_CM_STORE) {
   int code = 0;
   zip_t* archive = zip_open(file.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);
@@ -61,7 +61,7 @@ inline void write_zip(const std::filesystem::path& file, const Entries& entries,
   REQUIRE(zip_close(archive) == 0);
 }
 
-/// A .npy file of format 1.0 from its dictionary and data.
+/// Returns a .npy file of format 1.0 from its dictionary and data.
 inline std::string npy(const std::string& dictionary, const std::string& data) {
   const auto length = static_cast<std::uint16_t>(dictionary.size());
   std::string bytes("\x93NUMPY\x01\x00", 8);

@@ -20,7 +20,7 @@ std::string word(std::uint32_t value) {
 std::string idx_images() { return word(0x803) + word(3) + word(2) + word(2) + pixels(); }
 std::string idx_labels() { return word(0x801) + word(3) + std::string("\0\1\2", 3); }
 
-/// The four files, plain.
+/// Writes the four files uncompressed.
 struct Mnist : Folder {
   Mnist() {
     put(kTrainImages, idx_images());

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint64_t kMuch = 1 << 20;
 
-/// A picture of 16 x 16 with a mask, its values bytes or not.
+/// Returns a picture of 16 x 16 with a mask. Its values are bytes or floats.
 PreparedItem item_of(int number, bool bytes) {
   PreparedItem item{Volume{1, {1, 16, 16}, std::vector<float>(256), {1.0, 0.5, 0.25}, true, bytes},
                     Mask{{16, 16}, std::vector<std::uint8_t>(256)}, 0.5F, 2.0F};
@@ -100,7 +100,7 @@ TEST_CASE("the scratch file has no name, nobody else may read it, and it holds n
   std::string bytes(1024, '\0');
   REQUIRE(::pread(other.get(), bytes.data(), bytes.size(), 0) == 1024);
   CHECK(bytes.find("AAAA") == std::string::npos);
-  CHECK(bytes.substr(0, 512) != bytes.substr(512));  // no two rooms are encrypted alike
+  CHECK(bytes.substr(0, 512) != bytes.substr(512));  // no two slots have the same ciphertext
   CHECK(std::filesystem::is_empty(folder.path));
   struct stat state {};
   REQUIRE(::fstat(other.get(), &state) == 0);
@@ -131,8 +131,8 @@ TEST_CASE("an item that the disk has changed or lost is left out") {
     byte = static_cast<char>(byte ^ 1);
     REQUIRE(::pwrite(other.get(), &byte, 1, at) == 1);
   };
-  flip(512 + 3);            // a value of the second
-  flip(2 * 512 + 256 + 3);  // a class of the third one's mask
+  flip(512 + 3);            // a value of the second item
+  flip(2 * 512 + 256 + 3);  // a class of the third item's mask
   REQUIRE(::ftruncate(other.get(), 4 * 512 - 1) == 0);
   check_equal(cache.find(0), item_of(0, true));
   for (const std::uint64_t key : {1U, 2U, 3U}) CHECK_FALSE(cache.find(key));
@@ -170,7 +170,7 @@ TEST_CASE("a data set gives the same examples with a scratch file, and reads its
     return values;
   };
   const auto expected = examples(nullptr, false);
-  CHECK(examples(scratch_in(folder, 20), false) == expected);  // room for some
+  CHECK(examples(scratch_in(folder, 20), false) == expected);  // room for some of the items
   CHECK(examples(scratch_in(folder, kMuch), true) == expected);
 }
 

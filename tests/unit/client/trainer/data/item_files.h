@@ -23,7 +23,7 @@ inline void write_image(const std::filesystem::path& file, std::size_t height, s
         npy(dictionary("|u1", "(" + std::to_string(height) + ", " + std::to_string(width) + ")"), bytes_of(pixels)));
 }
 
-/// A 2 x 2 image whose pixels have this value and the next three.
+/// Writes a 2 x 2 image whose pixels have this value and the next three.
 inline void write_small(const std::filesystem::path& file, int value) {
   const auto v = static_cast<std::uint8_t>(value);
   write_image(
@@ -31,7 +31,7 @@ inline void write_small(const std::filesystem::path& file, int value) {
       {v, static_cast<std::uint8_t>(v + 1), static_cast<std::uint8_t>(v + 2), static_cast<std::uint8_t>(v + 3)});
 }
 
-/// A volume of floats, [D, H, W], as .npy.
+/// Writes a volume of floats, [D, H, W], as .npy.
 inline void write_volume(const std::filesystem::path& file, const std::vector<std::size_t>& sides,
                          const std::vector<float>& values) {
   std::filesystem::create_directories(file.parent_path());
@@ -40,8 +40,8 @@ inline void write_volume(const std::filesystem::path& file, const std::vector<st
   spill(file, npy(dictionary("<f4", shape.str()), bytes_of(values)));
 }
 
-/// Decodes files of one line, "patient study series image position width height": a header as DICOM's, and pixels that
-/// are the position. The trainer's real decoder is tested with real files.
+/// Decodes files of one line, "patient study series image position width height", into a header like DICOM's and pixels
+/// that are the position. Other tests run the trainer's real decoder on real files.
 class LineDecoder : public ImageDecoder {
  public:
   Result<DecodedImage> decode(const std::filesystem::path& file, const DecodeOptions& options) override {

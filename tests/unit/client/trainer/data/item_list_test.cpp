@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Class of an item whose target is one.
+/// Returns the class of an item whose target is a class.
 std::uint16_t class_of(const Item& item) { return std::get<ClassLabel>(item.target).value; }
 
 const Item& item_named(const Collection& collection, const std::string& id) {

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Forty images of two classes in an image folder.
+/// Writes forty images of two classes into an image folder.
 struct Forty {
   Folder folder;
   trainer::DataSource source{.type = "image_folder", .path = folder.path.string()};
@@ -70,7 +70,7 @@ TEST_CASE("what is loaded doesn't depend on threads, cache or order, but on seed
   const auto set = forty.open().value();
   CHECK(epoch_of(set, draw) == one);
   CHECK(epoch_of(set, draw, true) == one);
-  forty.source.loading.cache_bytes = 1500;  // some of them
+  forty.source.loading.cache_bytes = 1500;  // some of the items
   CHECK(epoch_of(forty.open().value(), draw) == one);
   for (const Draw& other :
        {Draw{8, 3, "north", 2}, Draw{7, 4, "north", 2}, Draw{7, 3, "south", 2}, Draw{7, 3, "north", 3}})
@@ -145,7 +145,7 @@ TEST_CASE("patches and planes make examples of their own") {
 }
 
 TEST_CASE("a mask and a box move with their image") {
-  // A bright rectangle, its mask and its box stay on each other, whatever is drawn.
+  // A bright rectangle, its mask and its box stay aligned, whatever is drawn.
   const trainer::Augment augment = [] {
     trainer::Augment all = everything();
     all.intensity = all.noise = 0.0;

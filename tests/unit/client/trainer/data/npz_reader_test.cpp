@@ -186,7 +186,7 @@ TEST_CASE("an array that lies about itself is refused with its name") {
 
 namespace {
 
-/// Reads splits whose targets may be of any kind.
+/// Reads splits whose targets can be of any kind.
 Result<Dataset> read_any(const Entries& entries, std::vector<std::int64_t> input = {1, 2, 2},
                          std::int64_t classes = 3) {
   const Folder folder;
@@ -306,7 +306,7 @@ TEST_CASE("a bomb of zeros is refused by the limit, and a lying size by what def
   CHECK(std::filesystem::file_size(file) < 20000);
   check_refused(read_npz_file(file, {1, 2, 2}, 3, ReadLimits{1 << 20}),
                 "train_images: declares a shape of [2097152, 2, 2] of uint8, more than the 1048576 bytes");
-  // The same entry, its declared size raised to nearly 4 GiB in the central directory and the array's header alike.
+  // The same entry, with its declared size raised to nearly 4 GiB in both the central directory and the array's header.
   const auto liar = npy(dictionary("|u1", "(1073741000, 2, 2)"), zeros.substr(0, 1000));
   write_zip(file, {{"train_images.npy", liar}, {"train_labels.npy", good_labels()}}, ZIP_CM_DEFLATE);
   auto bytes = slurp(file);

@@ -10,7 +10,7 @@ using namespace consilium::data;
 
 namespace {
 
-/// A data set whose i-th example has the value i % 256 and the label i % classes.
+/// Returns a data set whose i-th example has the value i % 256 and the label i % classes.
 Dataset whole(std::size_t train, std::size_t val, std::size_t test, std::int64_t classes = 10) {
   Dataset dataset{{1, 1, 2}, classes, {}, {}, {}};
   for (auto [split, count] :
@@ -32,7 +32,7 @@ PartitionSpec spec(const char* text, std::uint32_t sites, std::optional<std::uin
   return parsed;
 }
 
-/// Checks that the parts hold each index below count once.
+/// Checks that the parts together hold each index below count exactly once.
 void check_covers(const std::vector<Assignment>& sites, std::vector<std::uint32_t> Assignment::*part,
                   std::size_t count) {
   std::vector<std::uint32_t> all;
@@ -118,8 +118,8 @@ TEST_CASE("the smaller alpha, the fewer classes a site has") {
 }
 
 TEST_CASE("dirichlet shares have the mean and variance of the distribution") {
-  // Two classes, alpha 2: a site's share of class 0 is Beta(1, 1), of mean 1/2 and variance 1/12. Many more examples
-  // than are drawn, so that no class runs out.
+  // Two classes, alpha 2: a site's share of class 0 is Beta(1, 1), with mean 1/2 and variance 1/12. There are many more
+  // examples than are drawn, so that no class runs out.
   const auto dataset = whole(400000, 0, 0, 2);
   const auto sites = *assign(dataset, spec("dirichlet:2", 400, 200), 5);
   double sum = 0, squares = 0;

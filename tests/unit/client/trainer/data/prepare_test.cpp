@@ -14,7 +14,7 @@
 namespace consilium::data::testing {
 namespace {
 
-/// A table of one image, optionally with a mask.
+/// Returns a table of one image, optionally with a mask.
 struct OneItem {
   Folder folder;
   trainer::DataSource source{.type = "table", .path = folder.path.string()};
@@ -60,7 +60,7 @@ TEST_CASE("another size needs to be asked for") {
   const Volume stretched = one.load({1, 4, 4}).value().image;
   CHECK(stretched.values.front() == 0.0F);
   CHECK(stretched.values.back() == 30.0F);
-  CHECK(stretched.values[5] == 8.0F);  // 0.25 of the way in both directions: 7.5, and bytes stay whole
+  CHECK(stretched.values[5] == 8.0F);  // a quarter of the way in both directions: 7.5, and bytes stay integers
   one.source.preprocess.fit = trainer::Preprocess::Fit::kCrop;
   CHECK(one.load({1, 4, 4}).value().image.values ==
         std::vector<float>{0, 0, 0, 0, 0, 0, 10, 0, 0, 20, 30, 0, 0, 0, 0, 0});

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Decodes every DICOM and NIfTI file of a folder with consilium-decode, and with pydicom or nibabel, and compares.
+"""Decodes every DICOM and NIfTI file of a folder with consilium-decode, and with pydicom or nibabel, and compares the results.
 
-    compare_with_python.py DECODER FOLDER...
+  compare_with_python.py DECODER FOLDER...
 
-A file that Python reads must decode to the same pixels: bit for bit where it isn't compressed with loss. Two decoders of
-lossy JPEG may round differently: grey values may differ by 2 of 255, and those of colour images in YBR by 3, for a
-difference of 1 in chrominance is one of up to 1.772 in blue, and one of 1 in luminance is added to it. A file that Python refuses must be refused, with a
-message. Prints a line for each file, and the sums.
+A file that Python reads must decode to the same pixels, bit for bit unless it is compressed with loss. Two decoders of lossy JPEG can round
+differently. Grey values can differ by 2 of 255, and those of colour images in YBR by 3, because a difference of 1 in chrominance makes one
+of up to 1.772 in blue, and one of 1 in luminance is added to it. A file that Python refuses must be refused, with a message. Prints a line
+for each file, and the sums.
 """
 
 import gzip
@@ -23,7 +23,7 @@ from pydicom.pixels import apply_color_lut
 from decoder_client import Decoder, Died, Refused
 
 LOSSY = {"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.91"}
-# What this decoder reads and pydicom doesn't, each with the reason.
+# Files that this decoder reads and pydicom doesn't, each with the reason.
 READ_HERE_ALONE = {
     "JPEG-lossy.dcm": "JPEG of 12 bits whose marker of the end is misplaced",
 }
@@ -35,7 +35,7 @@ def unpacked(path):
 
 
 def sorted_frames(item, frames):
-    """The frames of a volume, ordered along their normal as the decoder orders them."""
+    """Returns the frames of a volume, ordered along their normal as the decoder orders them."""
     groups = getattr(item, "PerFrameFunctionalGroupsSequence", None)
     if not groups or len(groups) != len(frames):
         return frames
@@ -52,7 +52,7 @@ def sorted_frames(item, frames):
 
 
 def python_dicom(path):
-    """[C, (D,) H, W] as pydicom has it, and how much it may differ."""
+    """Returns pydicom's pixels as [C, (D,) H, W], and their tolerance."""
     item = pydicom.dcmread(io.BytesIO(unpacked(path)), force=True)
     syntax = str(item.file_meta.TransferSyntaxUID)
     pixels = item.pixel_array
@@ -90,7 +90,7 @@ def compare(decoder, path):
     try:
         expected, tolerance = (python_nifti if is_nifti else python_dicom)(path)
         refusal = None
-    except Exception as error:  # whatever Python raises is its refusal
+    except Exception as error:  # whatever Python raises counts as a refusal
         expected, refusal = None, f"{type(error).__name__}: {str(error).splitlines()[0][:70]}"
     try:
         record, pixels = decoder.decode(path, labels=False)
@@ -101,7 +101,7 @@ def compare(decoder, path):
     if refusal:
         return ("here alone" if path.name in READ_HERE_ALONE else "differs"), f"read, where Python refuses: {refusal}"
     if record["tags"]["modality"] == "SEG" and expected.size == pixels.size:
-        expected = expected.reshape(pixels.shape)  # a segmentation of one frame is a volume of one slice here
+        expected = expected.reshape(pixels.shape)  # here a segmentation of one frame is a volume of one slice
     if record["shape"] != list(expected.shape):
         return "differs", f"shape {record['shape']}, expected {list(expected.shape)}"
     difference = numpy.abs(pixels.astype(float) - expected)

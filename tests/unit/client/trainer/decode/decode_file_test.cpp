@@ -12,7 +12,7 @@ using namespace consilium::decode;
 
 namespace {
 
-/// Once for all cases: DCMTK's codecs are registered for the process.
+/// Shared by all cases, because DCMTK's codecs are registered for the whole process.
 const bool kReady = set_up_libraries().has_value();
 
 Result<data::DecodedImage> decode_fixture(const std::string& name, const data::DecodeOptions& options = {}) {
@@ -31,7 +31,7 @@ std::vector<std::uint8_t> changed(const std::string& name, std::size_t offset,
   return file;
 }
 
-/// Replaces an attribute's value in an explicit VR little endian file, where its length stays.
+/// Replaces an attribute's value in an explicit VR little endian file, keeping its length.
 std::vector<std::uint8_t> with_attribute(const std::string& name, std::uint16_t group, std::uint16_t element,
                                          const std::string& vr, const std::string& value) {
   auto file = read_bytes(kImages / name);
@@ -122,7 +122,7 @@ TEST_CASE("a file that is cut off is refused, wherever it ends before its last p
       INFO(name << " at " << share);
       const auto length = static_cast<std::size_t>(share * static_cast<double>(whole.size()));
       const auto image = decode_file(Bytes(whole).first(length), {});
-      if (image) {  // TIFF may have a tag behind the pixels, which nobody misses
+      if (image) {  // a TIFF can have a tag after the pixels that nobody misses
         CHECK_THAT(name, Catch::EndsWith(".tif"));
         CHECK(difference(*image, expected, expected.at("tolerance")) == "");
       } else {
@@ -154,7 +154,7 @@ TEST_CASE("more frames than the pixel data hold are an error") {
 
 TEST_CASE("segments that overlap can be masks, and not labels") {
   auto file = read_bytes(kImages / "dicom_seg_binary.dcm");
-  // The place of the third frame becomes that of the first.
+  // Gives the third frame the position of the first.
   const std::string place = std::string("0\\0\\3", 5);
   const auto found = std::search(file.begin(), file.end(), place.begin(), place.end());
   REQUIRE(found != file.end());

@@ -22,7 +22,7 @@ data::DecodedImage image() {
   return image;
 }
 
-/// A record of an image with one member changed.
+/// Returns the record of an image with one member changed.
 std::string changed(const std::string& key, const nlohmann::json& value) {
   auto record = nlohmann::json::parse(encode(Result<data::DecodedImage>(image())));
   record[key] = value;

@@ -27,11 +27,11 @@ def receive(sock):
 
 
 class Died(Exception):
-    """A worker ended at a file."""
+    """A worker ended while it decoded a file."""
 
 
 class Refused(Exception):
-    """The decoder said why a file can't be read."""
+    """The decoder refused a file, with the reason."""
 
 
 class Decoder:

@@ -17,7 +17,7 @@ namespace consilium::decode {
 
 inline const std::filesystem::path kImages = CONSILIUM_SOURCE_DIR "/tests/fixtures/images";
 
-/// Reads expected.json: what pydicom, nibabel and Pillow make of each file (tests/fixtures/make_image_fixtures.py).
+/// Reads expected.json: what pydicom, nibabel and Pillow decode from each file (tests/fixtures/make_image_fixtures.py).
 inline nlohmann::json read_expected() {
   std::ifstream file(kImages / "expected.json");
   return nlohmann::json::parse(file);
@@ -28,7 +28,7 @@ inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// Returns how a decoded image differs from what is expected; "" where it doesn't.
+/// Returns how a decoded image differs from the expected one, or "" if it doesn't.
 inline std::string difference(const data::DecodedImage& image, const nlohmann::json& pixels, double tolerance) {
   if (nlohmann::json(image.shape) != pixels.at("shape")) return "shape " + nlohmann::json(image.shape).dump();
   const auto values = pixels.at("values").get<std::vector<double>>();

@@ -35,13 +35,13 @@ std::unique_ptr<ProcessDecoder> start(DecoderLimits limits = {}) {
   return ProcessDecoder::start(kDecoder, limits).value();
 }
 
-/// The children of a process.
+/// Returns the children of a process.
 std::vector<pid_t> children_of(pid_t process) {
   std::ifstream file(fmt::format("/proc/{0}/task/{0}/children", process));
   return {std::istream_iterator<pid_t>(file), {}};
 }
 
-/// The workers of the decoders that this process has started.
+/// Returns the workers of the decoders that this process has started.
 std::vector<pid_t> workers() {
   std::vector<pid_t> found;
   for (const pid_t decoder : children_of(getpid())) {
@@ -59,8 +59,8 @@ void append_scan(std::string& file, int coefficient, int high, int low, std::siz
   file.append(bytes, '\0');
 }
 
-/// A progressive JPEG of 8000 x 8000 grey pixels that brings each bit of each coefficient in a scan of its own, all of
-/// them zero: 240 kB, every byte as the standard wants it, and 20 s of CPU time to decode.
+/// Returns a progressive JPEG of 8000 x 8000 grey pixels in which each bit of each coefficient has a scan of its own,
+/// all of them zero. It has 240 kB, complies with the standard in every byte, and takes 20 s of CPU time to decode.
 std::string slow_jpeg() {
   constexpr std::size_t kBlocks = 1'000'000;
   constexpr int kBits = 13;
@@ -68,11 +68,11 @@ std::string slow_jpeg() {
   append(file, {0xff, 0xd8, 0xff, 0xdb, 0, 67, 0});
   file.append(64, '\1');                                                                // one quantisation table
   append(file, {0xff, 0xc2, 0, 11, 8, 0x1f, 0x40, 0x1f, 0x40, 1, 1, 0x11, 0});          // progressive, grey
-  for (const auto& [table, symbol] : {std::pair(0x00, 0x00), std::pair(0x10, 0xe0)}) {  // each of one code: a 0 bit
+  for (const auto& [table, symbol] : {std::pair(0x00, 0x00), std::pair(0x10, 0xe0)}) {  // each with one code: a 0 bit
     append(file, {0xff, 0xc4, 0, 20, table, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, symbol});
   }
   append_scan(file, 0, 0, 0, kBlocks / 8 + 2);
-  // 2^14 blocks of zeros are the code and 14 bits of their number.
+  // A run of 2^14 zero blocks is the code and 14 bits of their number.
   constexpr std::size_t kEmptyScan = (kBlocks / 16384 + 1) * 15 / 8 + 2;
   for (int coefficient = 1; coefficient < 64; ++coefficient) {
     append_scan(file, coefficient, 0, kBits, kEmptyScan);
@@ -82,7 +82,7 @@ std::string slow_jpeg() {
   return file;
 }
 
-/// Plays the decoder's parent, and one worker, on a thread of its own.
+/// Plays the decoder's parent and one worker, on a thread of its own.
 class PlayedDecoder {
  public:
   using Worker = std::function<void(RecordChannel&)>;
@@ -183,7 +183,7 @@ TEST_CASE("a file that the decoder dies of is named, and the next one is read") 
     image = decoder->decode(slow, {});
     done = true;
   });
-  // A worker that dies before it has the file is replaced once, so more than one may have to die.
+  // A worker that dies before it has received the file is replaced once, so more than one may have to die.
   while (!done) {
     for (const pid_t worker : workers()) kill(worker, SIGABRT);
   }
@@ -196,7 +196,8 @@ TEST_CASE("a file that the decoder dies of is named, and the next one is read") 
 }
 
 TEST_CASE("a file of which DCMTK crashes is named, and the next one is read") {
-  // Found by fuzzing: DCMTK 3.6.7 reads behind the end of the compressed bytes. Later versions may refuse it instead.
+  // Found by fuzzing: DCMTK 3.6.7 reads beyond the end of the compressed bytes. Later versions can refuse the file
+  // instead.
   const std::filesystem::path broken = CONSILIUM_SOURCE_DIR "/tests/fixtures/broken_images/rle_overrun.dcm";
   const auto decoder = start();
   for (int time = 0; time < 3; ++time) {

@@ -13,14 +13,14 @@
 #include "client/trainer/models/kernel_functions.h"
 #include "tests/catch.h"
 
-/// The project's own kernels against the same functions in plain at:: operations, in double precision and under
+/// Compares the project's own kernels with the same functions in plain at:: operations, in double precision and under
 /// autograd.
 namespace consilium::trainer {
 namespace {
 
 using MaybeTensor = std::optional<at::Tensor>;
 
-/// Random numbers, the same in every run.
+/// Returns random numbers that are the same in every run.
 at::Tensor draw(at::IntArrayRef shape, std::uint64_t seed) {
   at::manual_seed(seed);
   return at::randn(shape, at::kFloat);
@@ -30,7 +30,7 @@ at::Tensor in_double(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.detach().to(at::kDouble).set_requires_grad(true) : at::Tensor();
 }
 
-/// Beside the largest number of the expected ones.
+/// Relative to the largest of the expected numbers.
 void check_same(const at::Tensor& found, const at::Tensor& expected) {
   REQUIRE(found.defined());
   REQUIRE(found.sizes() == expected.sizes());
@@ -38,7 +38,7 @@ void check_same(const at::Tensor& found, const at::Tensor& expected) {
   CHECK((found.detach().to(at::kDouble) - expected.detach()).abs().max().item<double>() <= 1e-5 * scale);
 }
 
-/// A parameter with a gradient that isn't zero before the kernel writes it.
+/// Returns a parameter whose gradient isn't zero before the kernel writes it.
 DirectParameter parameter(const at::Tensor& value) {
   return value.defined() ? DirectParameter{value.set_requires_grad(true), at::full(value.sizes(), 7.0F)}
                          : DirectParameter{};
@@ -82,7 +82,7 @@ TEST_CASE("the unfolded convolution and its gradients are conv2d's") {
     check_same(input.grad(), plain_input.grad());
     check_same(weight.gradient, plain_weight.grad());
     if (c.bias) check_same(bias.gradient, plain_bias.grad());
-    CHECK_FALSE(weight.value.grad().defined());  // it is written once, and not added to by autograd
+    CHECK_FALSE(weight.value.grad().defined());  // the kernel writes it once, and autograd adds nothing
   }
 }
 
@@ -151,7 +151,7 @@ TEST_CASE("the max pool and its gradient are max_pool2d's, with a relu before it
   for (const PoolCase& c : kPools) {
     for (const bool rectify : {true, false}) {
       check_pool(c, draw(c.input, 1), rectify);
-      check_pool(c, draw(c.input, 1) - 2.0, rectify);        // many windows that relu cuts off
+      check_pool(c, draw(c.input, 1) - 2.0, rectify);        // many windows in which relu cuts off values
       check_pool(c, draw(c.input, 1).round(), rectify);      // ties: the first one wins
       check_pool(c, draw(c.input, 1).abs().neg(), rectify);  // all below zero
     }

@@ -56,7 +56,7 @@ TEST_CASE("the files of a series are one volume, in the order of their positions
   write_slice(folder.path / "ct" / "1.dcm", "one", 30);
   write_slice(folder.path / "ct" / "2.dcm", "one", 10);
   write_slice(folder.path / "ct" / "3.dcm", "one", 20);
-  write_slice(folder.path / "ct" / "4.dcm", "one", 25, 8);  // another size: no slice of that volume
+  write_slice(folder.path / "ct" / "4.dcm", "one", 25, 8);  // another size, so it isn't a slice of that volume
   write_slice(folder.path / "ct" / "5.dcm", "two", 5);
   spill(folder.path / "ct" / "6.dcm", "broken");
   spill(folder.path / "volume.nii.gz", "");

@@ -28,7 +28,7 @@ decode::Bytes view(const std::string& bytes) {
   return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
 }
 
-/// A file of 5 x 3 x 2 voxels whose axes i, j and k run to the feet, to the left and to the front.
+/// Returns a file of 5 x 3 x 2 voxels whose axes i, j and k run to the feet, to the left and to the front.
 NiftiSpace turned_space() {
   NiftiSpace space;
   space.size = {5, 3, 2};
@@ -41,7 +41,8 @@ NiftiSpace turned_space() {
   return space;
 }
 
-/// The decoded image of such a file: width is left to right (3), height back to front (2), depth feet to head (5).
+/// Returns the decoded image of such a file: width is left to right (3), height back to front (2), depth feet to head
+/// (5).
 data::DecodedImage turned_image(const NiftiSpace& space) {
   data::DecodedImage image;
   image.shape = {1, 5, 2, 3};
@@ -57,7 +58,7 @@ std::vector<std::uint8_t> counted(std::size_t count) {
   return classes;
 }
 
-/// A model of segmentation with three classes, and where its predictions go.
+/// A segmentation model with three classes, and the folder of its predictions.
 struct Models {
   Models() {
     model.spec.name = "liver";
@@ -75,7 +76,7 @@ struct Models {
   ResultContext context;
 };
 
-/// An image of frames of 3 rows and 4 columns, 2 mm apart along an oblique normal.
+/// Returns an image of frames of 3 rows and 4 columns, 2 mm apart along an oblique normal.
 Image dicom_image(std::size_t frames, bool series) {
   DicomSource source;
   source.attributes = {{0x00080016, "1.2.840.10008.5.1.4.1.1.2"},
@@ -102,7 +103,7 @@ Image dicom_image(std::size_t frames, bool series) {
   return image;
 }
 
-/// Writes a segmentation, or fails with the reason.
+/// Writes a segmentation, or fails the test with the reason.
 std::string segmentation_of(const Models& models, const Image& image, const std::vector<std::uint8_t>& classes) {
   const auto written = dicom_mask(models.context, image, classes);
   if (!written) FAIL(written.error().message);
@@ -139,7 +140,8 @@ TEST_CASE("a NIfTI mask has its image's axes, and reads as it was given") {
   CHECK(read.shape == std::vector<std::int64_t>{1, 5, 2, 3});
   CHECK(std::get<std::vector<std::uint8_t>>(read.pixels) == classes);
   CHECK(std::get<NiftiSpace>(read.origin.value()) == space);
-  // Voxel (1, 0, 0) of the file is one farther to the feet than voxel (0, 0, 0), which is at the head, on the right.
+  // Voxel (1, 0, 0) of the file is one step nearer to the feet than voxel (0, 0, 0), which is at the head, on the
+  // right.
   const std::size_t begin = file.size() - classes.size();
   CHECK(static_cast<std::uint8_t>(file[begin]) == classes[4 * 6 + 0 * 3 + 2]);
   CHECK(static_cast<std::uint8_t>(file[begin + 1]) == classes[3 * 6 + 0 * 3 + 2]);
@@ -203,7 +205,7 @@ TEST_CASE("a DICOM segmentation of a series reads back as the classes, slice by 
   classes[24 + 11] = 1;  // in the third
   const std::string bytes = segmentation_of(models, image, classes);
   const data::DecodedImage read = decode::decode_file(view(bytes), {.labels = true}).value();
-  REQUIRE(read.shape == std::vector<std::int64_t>{1, 2, 3, 4});  // the slices that hold something
+  REQUIRE(read.shape == std::vector<std::int64_t>{1, 2, 3, 4});  // the slices that contain class voxels
   const auto& labels = std::get<std::vector<std::uint8_t>>(read.pixels);
   CHECK(std::equal(labels.begin(), labels.end(), classes.begin() + 12));
   CHECK(read.spacing == std::array{2.0, 0.5, 0.25});

@@ -15,7 +15,7 @@ using data::testing::slurp;
 using data::testing::spill;
 using nlohmann::json;
 
-/// Results of a task with two classes, and the images that they are of.
+/// Results of a task with two classes, and their images.
 struct Run {
   explicit Run(task::TaskKind kind, std::vector<std::int64_t> input = {1, 4, 4})
       : choice{.preparation = data::Preparation::create(source(), input).value(),

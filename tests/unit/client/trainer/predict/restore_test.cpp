@@ -12,7 +12,7 @@ namespace {
 using data::Sides;
 using data::Volume;
 
-/// A volume of zeros with an ellipsoid of hundreds, whose middle and radii are given in voxels.
+/// Returns a volume of zeros with an ellipsoid of hundreds, whose middle and radii are given in voxels.
 Volume with_blob(const Sides& sides, const std::array<double, 3>& middle, const std::array<double, 3>& radii) {
   Volume volume;
   volume.sides = sides;
@@ -33,7 +33,7 @@ Volume with_blob(const Sides& sides, const std::array<double, 3>& middle, const 
   return volume;
 }
 
-/// What a perfect model says of a prepared image: the brighter a voxel is, the more class 1.
+/// Returns a perfect model's output for a prepared image: the brighter a voxel, the more probable is class 1.
 Volume perfect_scores(const Volume& image) {
   Volume scores = image;
   scores.channels = 2;
@@ -57,7 +57,7 @@ double dice(const std::vector<std::uint8_t>& a, const std::vector<std::uint8_t>&
   return 2.0 * both / either;
 }
 
-/// Where a mask's middle lies along an axis of the volume, in voxels.
+/// Returns the middle of a mask along an axis of the volume, in voxels.
 double middle_along(const std::vector<std::uint8_t>& mask, const Sides& sides, std::size_t axis) {
   double sum = 0.0, count = 0.0;
   for (std::size_t i = 0; i < mask.size(); ++i) {

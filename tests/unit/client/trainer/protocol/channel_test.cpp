@@ -44,7 +44,7 @@ void write_all(int fd, std::string_view bytes) {
   REQUIRE(::write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
 }
 
-/// Sends one byte string with `count` descriptors of /dev/null beside it.
+/// Sends one byte string together with `count` descriptors of /dev/null.
 void send_with_descriptors(int socket, std::string bytes, std::size_t count) {
   std::vector<int> fds(count);
   for (int& fd : fds) fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

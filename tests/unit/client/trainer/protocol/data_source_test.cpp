@@ -27,7 +27,7 @@ std::string refusal(const json& document) {
   return source ? "accepted" : source.error().message;
 }
 
-/// The whole description with one member replaced.
+/// Returns the whole description with one member replaced.
 json with(const std::string& pointer, const json& value) {
   json document = json::parse(kWhole);
   document[json::json_pointer(pointer)] = value;

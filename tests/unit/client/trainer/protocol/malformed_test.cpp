@@ -1,4 +1,5 @@
-// Malformed records, made from good ones: every key left out, renamed, repeated, and given every wrong kind of value.
+// Malformed records, derived from good ones: every key left out, renamed, repeated, and given every wrong kind of
+// value.
 
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -42,14 +43,15 @@ std::vector<std::string> good_replies() {
           encode(Reply(Failed{ErrorCode::kInternal, "x"}))};
 }
 
-/// Whether a value may stand where another kind stood: null for no normalisation, whole numbers for fractions.
+/// Returns true if a value of one kind can replace one of another: null for no normalisation, whole numbers for
+/// fractions.
 bool may_stand(const std::string& key, const json& good, const json& other) {
   if ((key == "normalize" || key == "atlas") && other.is_null()) return true;
   if (key == "mean_loss" && other == -1) return true;
   return good.is_number_float() && other.is_number() && other >= 0.0;
 }
 
-/// Every record that differs from `good` in one member of one of its objects.
+/// Returns every record that differs from `good` in one member of one of its objects.
 void mutate(const json& whole, json::json_pointer at, std::vector<std::string>& bad) {
   const json object = whole.at(at);
   for (const auto& [key, value] : object.items()) {

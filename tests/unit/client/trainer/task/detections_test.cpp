@@ -85,7 +85,7 @@ TEST_CASE("each box is found once, and by detections of its class alone") {
 }
 
 TEST_CASE("a detector's outputs are read as boxes in pixels, clipped to the image") {
-  // One level of stride 8 over an image of 24 x 16 pixels; cell (1, 1) looks from (8, 8).
+  // One level of stride 8 over an image of 24 x 16 pixels. Cell (1, 1) is centred at (8, 8).
   std::vector<at::Tensor> outputs{at::full({1, 2, 2, 3}, -20.0F), at::zeros({1, 4, 2, 3}),
                                   at::full({1, 1, 2, 3}, 20.0F)};
   outputs[0][0][1][1][1] = 3.0F;

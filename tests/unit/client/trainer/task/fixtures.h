@@ -15,7 +15,7 @@
 
 namespace consilium::trainer::testing {
 
-/// Reads a fixture of tests/fixtures/make_task_fixtures.py.
+/// Reads a fixture that tests/fixtures/make_task_fixtures.py wrote.
 inline nlohmann::json fixture(const std::string& name) {
   std::ifstream file(std::string(CONSILIUM_SOURCE_DIR "/tests/fixtures/task/") + name + ".json");
   return nlohmann::json::parse(file);
@@ -54,7 +54,7 @@ inline task::Metrics evaluated(const LearningTask& task, const std::vector<std::
   return *std::move(metrics);
 }
 
-/// Checks that each expected value lies within the metric's error bound, but for rounding.
+/// Checks that each expected value lies within the metric's error bound, allowing for rounding.
 inline void check_metrics(const task::Metrics& metrics, const nlohmann::json& expected, double slack = 1e-6) {
   for (const auto& [name, value] : expected.items()) {
     CAPTURE(name, value.get<double>(), metrics.value_of(name), metrics.error_of(name));

@@ -16,7 +16,7 @@ using testing::floats;
 using testing::integers;
 using testing::learning;
 
-/// The CPU, or the device that the environment names (cuda:0), whose numbers are then compared with the same fixtures.
+/// The CPU, or the device that the environment names (cuda:0), whose results are then compared with the same fixtures.
 at::Device device() {
   const char* named = std::getenv("CONSILIUM_TEST_DEVICE");
   return at::Device(named == nullptr ? "cpu" : named);
@@ -148,7 +148,7 @@ TEST_CASE("the boundary loss is the mean of the probabilities times the signed d
   CHECK(boundary_losses(logits, classes, spacing).item<double>() ==
         Approx(0.5 * (p * distances).mean().item<double>()));
   check_slope(logits, [&](const at::Tensor& z) { return boundary_losses(z, classes, {}); });
-  // A class that an image hasn't, or has everywhere, has no boundary.
+  // A class that an image doesn't have, or has everywhere, has no boundary.
   CHECK(boundary_losses(logits, at::zeros_like(classes), {}).item<double>() == 0.0);
   CHECK(boundary_losses(logits, at::ones_like(classes), {}).item<double>() == 0.0);
 }

@@ -86,7 +86,7 @@ TEST_CASE("segmentation: the metrics of counts are those of masks by NumPy and S
     shape.insert(shape.begin(), -1);
     const at::Tensor truth = integers(json["truths"], shape);
     const at::Tensor predicted = integers(json["predictions"], shape);
-    // Logits whose largest is that of the predicted class.
+    // Returns logits in which the predicted class has the largest.
     const at::Tensor logits = at::one_hot(predicted, classes).movedim(-1, 1).to(at::kFloat).mul(3.0).contiguous();
     Target target = of(truth);
     target.spacing =
@@ -98,7 +98,7 @@ TEST_CASE("segmentation: the metrics of counts are those of masks by NumPy and S
     CHECK(metrics.error_of("dice_pooled") == 0.0);
     CHECK(metrics.error_of("hd95") < 0.025 * metrics.value_of("hd95") + 1e-9);
     CHECK_FALSE(metrics.find("hd95")->higher_is_better);
-    // A mask with a class that the model doesn't have, or of another shape, is refused, not counted.
+    // A mask with a class that the model doesn't have, or of another shape, is refused and not counted.
     std::vector<std::uint64_t> counts(task->task().evaluation_elements());
     const std::vector<at::Tensor> outputs{logits};
     Target wrong = of(truth + classes);

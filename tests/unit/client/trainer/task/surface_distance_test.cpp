@@ -12,7 +12,7 @@ namespace {
 
 using Map = std::vector<std::int64_t>;
 
-/// Every pair of surface voxels compared.
+/// Compares every pair of surface voxels.
 double by_pairs(const Map& left, const Map& right, const Grid& grid) {
   struct Place {
     double z, y, x;

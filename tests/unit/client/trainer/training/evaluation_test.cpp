@@ -24,7 +24,7 @@ model::ModelSpec four_classes() {
   return spec;
 }
 
-/// The counts by their definition, from softmax in long double.
+/// Computes the counts by their definition, from softmax in long double.
 std::vector<std::uint64_t> reference(const at::Tensor& logits, const at::Tensor& labels, std::size_t classes) {
   std::vector<std::uint64_t> counts(learning(static_cast<std::int64_t>(classes)).task().evaluation_elements(), 0);
   long double loss = 0;
@@ -82,10 +82,10 @@ TEST_CASE("scores beyond the range fall into the outermost bins") {
   REQUIRE(counter->finish());
   const std::size_t positives = 2 + 4;
   const std::size_t negatives = positives + 2 * task::kScoreBins;
-  CHECK(counts[positives + 1023] == 1);  // class 0, truth: the highest score
-  CHECK(counts[positives + 1024] == 1);  // class 1, truth: the lowest
-  CHECK(counts[negatives + 1023] == 1);  // class 0 where it isn't
-  CHECK(counts[negatives + 1024] == 1);  // class 1 where it isn't
+  CHECK(counts[positives + 1023] == 1);  // class 0, true examples: the highest score
+  CHECK(counts[positives + 1024] == 1);  // class 1, true examples: the lowest
+  CHECK(counts[negatives + 1023] == 1);  // class 0, other examples
+  CHECK(counts[negatives + 1024] == 1);  // class 1, other examples
   CHECK(counts[1] == 80ULL << 20);       // one loss of 0, one of 80 nats
 }
 
@@ -126,7 +126,7 @@ TEST_CASE("a model that predicts NaN is refused") {
   CHECK(outcome.error().code == ErrorCode::kInvalidArgument);
 }
 
-/// Three patients with two rows each, and then rows that are nobody's.
+/// Three patients with two rows each, followed by rows without a patient.
 class OfPatients final : public ExampleSource {
  public:
   explicit OfPatients(ExampleStore store) : store_(std::move(store)) {}
@@ -152,7 +152,7 @@ TEST_CASE("patients are counted one by one, and together they are the whole spli
   const std::size_t elements = task.task().evaluation_elements();
   std::vector<std::uint64_t> all(elements), single(elements * 17);
   (void)value_of(evaluate(*network, task, examples, 7, weights, all, {}));
-  // In two requests, as a host does that has no room for all.
+  // In two requests, as from a host that has no room for all.
   for (const auto& [first, count] : {std::pair{0U, 2U}, std::pair{2U, 15U}}) {
     const std::span part = std::span(single).subspan(first * elements, count * elements);
     const EvaluatePatients request{.batch_size = 7, .first_patient = first, .patients = count};
@@ -167,7 +167,7 @@ TEST_CASE("patients are counted one by one, and together they are the whole spli
   CHECK(single[elements] == 2);
   CHECK(single[3 * elements] == 1);
 
-  // Of a patient that isn't there nothing is counted.
+  // For a patient that doesn't exist nothing is counted.
   const std::span beyond = std::span(single).first(2 * elements);
   (void)value_of(
       evaluate_patients(*network, task, examples, {.first_patient = 16, .patients = 2}, weights, beyond, {}));

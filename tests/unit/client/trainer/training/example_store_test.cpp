@@ -17,7 +17,7 @@ std::vector<float> floats_of(const at::Tensor& tensor) {
   return {flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel()};
 }
 
-/// Equal on a CPU; a GPU multiplies by the reciprocal where a CPU divides.
+/// Requires equality on a CPU; a GPU multiplies by the reciprocal instead of dividing.
 void check_floats(const at::Tensor& found, const std::vector<float>& expected) {
   const std::vector<float> values = floats_of(found);
   REQUIRE(values.size() == expected.size());

@@ -11,9 +11,9 @@
 #include "common/task/task_json.h"
 #include "networks.h"
 
-/// Known models against torchvision's modules, and a U-Net's against docs/researcher/models.md's. The fixtures hold
-/// what PyTorch computes in double precision; tests/fixtures/make_model_fixtures.py makes them and says what each
-/// formula is.
+/// Compares known models with torchvision's modules, and a U-Net with docs/researcher/models.md's. The fixtures hold
+/// what PyTorch computes in double precision. tests/fixtures/make_model_fixtures.py writes them and states each
+/// formula.
 namespace consilium::trainer {
 namespace {
 
@@ -22,9 +22,9 @@ using testing::network_of;
 using testing::test_device;
 using testing::value_of;
 
-/// What outputs, the loss and a step may be off, beside their size.
+/// The tolerance of outputs, the loss and a step, relative to their size.
 constexpr double kRelative = 1e-4;
-/// A tensor's change may also be off by this share of the changes of all tensors.
+/// The additional tolerance of a tensor's change, as a share of the changes of all tensors.
 constexpr double kShareOfAll = 1e-6;
 
 /// scattered() of the script: a hash of FNV-1a(name) + i, spread over [-1, 1).
@@ -78,7 +78,7 @@ ParameterVector scattered_weights(const ParameterManifest& manifest) {
   return weights;
 }
 
-/// The examples of a fixture, all of which are one batch.
+/// Returns the examples of a fixture, which together are one batch.
 class GivenExamples final : public ExampleSource {
  public:
   explicit GivenExamples(const json& fixture) {
@@ -144,7 +144,7 @@ model::ModelSpec model_of(const json& fixture) {
   return value_of(model::model_from_json(model));
 }
 
-/// The fixture's task, with cross entropy where it isn't a detector's.
+/// Returns the fixture's task, with cross entropy unless it is a detector's.
 std::unique_ptr<const LearningTask> learning_of(const json& fixture) {
   const task::TaskSpec spec = value_of(task::task_from_json(fixture.at("task")));
   task::LossSpec loss = task::default_loss(spec.kind);
@@ -184,9 +184,9 @@ void check_outputs(const json& fixture, const Network& network, const at::Tensor
   }
 }
 
-/// DenseNet-121 puts a batch norm and a ReLU before each of its 120 convolutions. A value at a kink that falls to the
-/// other side by the last bit of some processor's convolution moves one layer's gradient by three thousandths: seen
-/// between processors with and without AVX-512.
+/// DenseNet-121 puts a batch norm and a ReLU before each of its 120 convolutions. The last bit of a processor's
+/// convolution can push a value at a kink to the other side. This moves one layer's gradient by three thousandths, as
+/// observed between processors with and without AVX-512.
 double leeway_of(const json& fixture) {
   return fixture.at("title").get<std::string>().find("densenet") != std::string::npos ? 50.0 : 1.0;
 }
@@ -212,7 +212,7 @@ void check_step(const json& fixture, const ParameterManifest& manifest, const Pa
     const double norm = fixture["tensors"][t][2];
     const double most = leeway_of(fixture) * (kRelative * norm + kShareOfAll * whole);
     CHECK(std::abs(std::sqrt(squares) - norm) <= most);
-    // The direction's numbers have a variance of 1/3: an error as large as `most` moves the sum by some 0.6 of it.
+    // The direction's numbers have a variance of 1/3, so an error as large as `most` moves the sum by about 0.6 of it.
     CHECK(std::abs(along - fixture["tensors"][t][3].get<double>()) <= 2.0 * most);
   }
 }

@@ -37,7 +37,7 @@ Outcome run(const model::ModelSpec& spec, const Train& order, std::int64_t examp
   return outcome;
 }
 
-/// A clock that moves by a second each time it is looked at.
+/// A clock that advances by a second at each reading.
 Hooks ticking() {
   auto ticks = std::make_shared<int>(0);
   Hooks hooks;
@@ -156,7 +156,7 @@ TEST_CASE("the proximal term pulls towards the global model as in equation 2 of 
   };
   const double mu = 0.5;
   const ParameterVector one = trained(1, mu, global);
-  CHECK(one == trained(1, 0.0, global));  // the first step starts at the global model: no pull
+  CHECK(one == trained(1, 0.0, global));  // the first step starts at the global model, so nothing pulls it back
   ParameterVector middle(global.size());
   for (std::size_t i = 0; i < middle.size(); ++i) {
     middle[i] = global[i] + one[i];
@@ -179,7 +179,7 @@ TEST_CASE("a time limit ends training with what is done by then") {
   const Outcome outcome = run(small_model(), order, 8, hooks);
   CHECK(outcome.trained.partial);
   CHECK(steps == 3);
-  CHECK(outcome.trained.epochs_done == 1);  // three steps of two an epoch
+  CHECK(outcome.trained.epochs_done == 1);  // three steps of two in each epoch
   CHECK(std::any_of(outcome.delta.begin(), outcome.delta.end(), [](float value) { return value != 0.0F; }));
 }
 

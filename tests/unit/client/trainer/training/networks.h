@@ -37,7 +37,7 @@ inline const at::Device& test_device() {
   return device;
 }
 
-/// 3 features, a hidden layer, 2 classes: a step takes microseconds.
+/// Returns a model with 3 features, a hidden layer and 2 classes. A step takes microseconds.
 inline model::ModelSpec small_model() {
   model::ModelSpec spec;
   spec.layers = {model::Linear{.out_features = 8}, model::Relu{}, model::Linear{.out_features = 2}};
@@ -51,7 +51,7 @@ inline std::unique_ptr<Network> network_of(const model::ModelSpec& spec,
   return value_of(Network::create(spec, test_device(), precision));
 }
 
-/// Classification by plain cross entropy, as jobs have it by default.
+/// Returns classification by plain cross entropy, the default of jobs.
 inline const LearningTask& learning(std::int64_t classes) {
   static std::map<std::int64_t, std::unique_ptr<const LearningTask>> known;
   auto& task = known[classes];
@@ -62,7 +62,7 @@ inline const LearningTask& learning(std::int64_t classes) {
   return *task;
 }
 
-/// `count` examples of the model's shape, from a formula; labels i % classes.
+/// Returns `count` examples of the model's shape, from a formula; labels i % classes.
 inline ExampleStore examples_for(const model::ModelSpec& spec, std::int64_t count) {
   std::int64_t size = 1;
   for (const std::int64_t dimension : spec.input) {

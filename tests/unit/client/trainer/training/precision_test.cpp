@@ -15,7 +15,7 @@ using testing::learning;
 using testing::network_of;
 using testing::value_of;
 
-/// Every operation that a network computes in bfloat16 or hands bfloat16 to, in two dimensions and in three.
+/// Every operation that a network computes in bfloat16, or that receives bfloat16, in two and three dimensions.
 model::ModelSpec halved_model(std::size_t dimensions) {
   const json up{{"transposed_conv", {{"channels", 8}, {"kernel", 2}}}, {"from", {"small"}}, {"name", "up"}};
   json layers =
@@ -69,7 +69,7 @@ TEST_CASE("in bf16 a network learns nearly what it learns in float32, and the sa
     for (std::size_t i = 0; i < difference.size(); ++i) difference[i] -= whole.delta[i];
     CHECK(norm_of(difference) < 0.1 * norm_of(whole.delta));
     CHECK(run_in(job::Precision::kBfloat16, spec).delta == half.delta);
-    CHECK(half.counts != whole.counts);  // an evaluation computes in the job's precision, too
+    CHECK(half.counts != whole.counts);  // an evaluation also computes in the job's precision
   }
 }
 

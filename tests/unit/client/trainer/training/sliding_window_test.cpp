@@ -23,7 +23,7 @@ using Size = std::vector<std::int64_t>;
 
 constexpr std::int64_t kClasses = 3;
 
-/// One convolution from one channel to three classes.
+/// Returns one convolution from one channel to three classes.
 model::ModelSpec map_model(const Size& sides, std::int64_t kernel) {
   model::ModelSpec spec;
   spec.layers = {model::Conv{.out_channels = kClasses, .kernel = {kernel}, .padding = {kernel / 2}}};
@@ -33,7 +33,7 @@ model::ModelSpec map_model(const Size& sides, std::int64_t kernel) {
   return spec;
 }
 
-/// Weights of a 1 x 1 convolution, and values of images, with which float32 computes without rounding.
+/// Weights of a 1 x 1 convolution, and values of images, for which float32 computes without rounding.
 ParameterVector exact_weights() { return {0.5F, -0.25F, 1.0F, 1.0F, 4.0F, -3.5F}; }
 
 float value_at(std::size_t i, int image) {
@@ -45,7 +45,7 @@ std::unique_ptr<const LearningTask> segmentation() {
   return value_of(make_learning_task(value_of(task::make_task(spec, kClasses)), task::default_loss(spec.kind), {}));
 }
 
-/// Images or volumes with masks of classes 0 to 2, all for validation, but for one to train on.
+/// Returns images or volumes with masks of classes 0 to 2, all for validation except one for training.
 struct Cases {
   Folder folder;
   DataSource source{.type = "table", .path = folder.path.string()};
@@ -100,7 +100,7 @@ struct Cases {
   }
 };
 
-/// The counts of the same cases, each computed at once by a network that takes its whole size.
+/// Returns the counts of the same cases, each computed at once by a network with the case's whole size as its input.
 std::vector<std::uint64_t> counts_at_once(const std::vector<Size>& sizes, const ParameterVector& weights) {
   const auto task = segmentation();
   std::vector<std::uint64_t> counts(task->task().evaluation_elements());
@@ -147,7 +147,7 @@ TEST_CASE("a window counts most in its middle, and everywhere") {
   CHECK(importance.min().item<float>() > 0.0F);
   CHECK(importance.argmax().item<std::int64_t>() % 5 == 2);
   CHECK(at::allclose(importance, importance.flip({0, 1})));
-  // One standard deviation, an eighth of the side, from the middle of 8: places 3 and 4 are half of one away.
+  // The standard deviation is an eighth of the side, measured from the middle of 8. Places 3 and 4 are half of it away.
   CHECK((importance[2][2] / importance[3][2]).item<double>() == Approx(std::exp(-0.5 * (1.5 * 1.5 - 0.5 * 0.5))));
 }
 

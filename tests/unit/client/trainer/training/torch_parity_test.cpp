@@ -21,7 +21,7 @@ using testing::value_of;
 
 constexpr std::int64_t kBatch = 4;
 
-/// What a CPU and PyTorch on a CPU may differ by, and what a GPU may.
+/// The allowed difference between a CPU and PyTorch on a CPU, and that of a GPU.
 double tolerance() { return testing::test_device().is_cpu() ? 1e-5 : 1e-4; }
 
 /// scattered() and fill() of tests/fixtures/make_torch_fixtures.py.
@@ -92,7 +92,7 @@ void check_updated(const json& fixture, const ParameterManifest& manifest, const
   for (std::size_t i = 0; i < fixture.at("sample").size(); ++i) {
     check_near(static_cast<double>(local.at(i * stride)), fixture.at("sample").at(i));
   }
-  // Each tensor's change as a whole, so that none is left out however small it is.
+  // Compares each tensor's change as a whole, so that a small one isn't overlooked.
   REQUIRE(fixture.at("tensors").size() == manifest.tensors().size());
   for (std::size_t t = 0; t < manifest.tensors().size(); ++t) {
     const TensorInfo& tensor = manifest.tensors()[t];
