@@ -51,8 +51,8 @@ Result<int> watch(const WatchOptions& options) {
   }
   if (!status && status.error().code == ErrorCode::kUnavailable) {
     return fail(ErrorCode::kUnavailable,
-                fmt::format("{}; once the coordinator is there, watch again with: consilium watch {} (one that was "
-                            "restarted has forgotten its jobs)",
+                fmt::format("{}; once the coordinator is there, watch again with: consilium watch {} (a restart "
+                            "ends the jobs that are at work, and keeps their last models)",
                             status.error().message, options.job_id));
   }
   if (!status) return fail(status.error());

@@ -49,16 +49,20 @@ Result<void> write_port(const std::filesystem::path& state_dir, int port) {
 class Daemon::Impl {
  public:
   Impl(CoordinatorConfig config, StateLock lock, journal::BlobStore blobs, journal::JobNumbers numbers,
-       std::shared_ptr<const pki::TrustStore> trust, pki::Identity self)
+       std::unique_ptr<store::JobStore> jobs, std::shared_ptr<const pki::TrustStore> trust, pki::Identity self)
       : config_(std::move(config)),
         lock_(std::move(lock)),
         blobs_(std::move(blobs)),
         numbers_(std::move(numbers)),
-        scheduler_({journal_, blobs_, numbers_, config_.max_running_jobs, std::move(trust), self, config_.quotas,
-                    spool_of(config_)}),
+        jobs_(std::move(jobs)),
+        scheduler_({journal_, blobs_, numbers_, *jobs_, config_.max_running_jobs, std::move(trust), self,
+                    config_.quotas, spool_of(config_)}),
         self_(std::move(self)) {}
 
   Result<void> start() {
+    CONSILIUM_TRY(scheduler_.restore());
+    if (const std::uint64_t freed = blobs_.remove_unretained(); freed > 0)
+      spdlog::info("removed {} bytes of models that no job needs any more", freed);
     service::ServiceConfig service;
     service.listen = config_.listen;
     service.root = config_.tls.root;
@@ -93,6 +97,7 @@ class Daemon::Impl {
   StateLock lock_;
   journal::BlobStore blobs_;
   journal::JobNumbers numbers_;
+  std::unique_ptr<store::JobStore> jobs_;
   journal::MemoryJournal journal_;
   Scheduler scheduler_;
   pki::Identity self_;
@@ -106,16 +111,14 @@ Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config) {
   CONSILIUM_ASSIGN(StateLock lock, StateLock::acquire(config.state_dir));
   CONSILIUM_TRY(service::clear_spool(spool_of(config)));
   CONSILIUM_ASSIGN(journal::BlobStore blobs, journal::BlobStore::open(config.state_dir / "blobs"));
-  // The coordinator forgets its jobs when it stops, so their models can no longer be fetched.
-  if (const std::uint64_t freed = blobs.remove_unretained(); freed > 0)
-    spdlog::info("removed {} bytes of models of jobs that ended before this start", freed);
   CONSILIUM_ASSIGN(journal::JobNumbers numbers, journal::JobNumbers::open(config.state_dir / "job_numbers.json"));
+  CONSILIUM_ASSIGN(auto jobs, store::JobStore::open(config.state_dir / "jobs.db"));
   CONSILIUM_ASSIGN(auto trust, pki::TrustStore::open(config.tls.root, config.tls.revocation_list,
                                                      pki::TrustOptions{config.state_dir}));
   CONSILIUM_ASSIGN(const std::string certificate, files::read_file(config.tls.certificate, kMaxPemBytes));
   CONSILIUM_ASSIGN(pki::Identity self, pki::identity_of_certificate(certificate));
   auto impl = std::make_unique<Impl>(std::move(config), std::move(lock), std::move(blobs), std::move(numbers),
-                                     std::move(trust), std::move(self));
+                                     std::move(jobs), std::move(trust), std::move(self));
   CONSILIUM_TRY(impl->start());
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
 }

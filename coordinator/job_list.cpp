@@ -17,6 +17,11 @@ void JobList::add(const admission::Parties& parties, std::string spec_text, cons
   entries_[parties.job_id] = {parties, std::move(spec_text), initial_model, 1, std::move(shown), false, std::nullopt};
 }
 
+void JobList::restore(const admission::Parties& parties, const store::JobRecord& record) {
+  add(parties, record.spec_text, record.initial_model, record.status);
+  ended(parties.job_id, record.kept);
+}
+
 void JobList::update(report::JobStatus status) {
   {
     const std::lock_guard lock(mutex_);
@@ -62,11 +67,7 @@ Result<const JobList::Entry*> JobList::find(const pki::Identity& caller, const s
                                             Access access) const {
   const auto found = entries_.find(job_id);
   if (found == entries_.end()) {
-    return fail(
-        ErrorCode::kNotFound,
-        fmt::format("no job '{}'; 'consilium jobs' lists those that there are (a coordinator that was restarted "
-                    "has forgotten its jobs)",
-                    job_id));
+    return fail(ErrorCode::kNotFound, fmt::format("no job '{}'; 'consilium jobs' lists those that there are", job_id));
   }
   CONSILIUM_TRY(admission::permit(caller, found->second.parties, access));
   return &found->second;

@@ -16,6 +16,7 @@
 #include "common/report/job_status.h"
 #include "coordinator/admission/access.h"
 #include "coordinator/service/coordination_service.h"
+#include "coordinator/store/job_store.h"
 
 namespace consilium::coordinator {
 
@@ -32,6 +33,8 @@ class JobList {
   /// Replaces a job's status; all readers share this one copy. The researcher and the time of submission stay as they
   /// are. Does nothing if the job was removed.
   void update(report::JobStatus status);
+  /// Adds a job of an earlier run of the coordinator, which has ended, at the end of the list.
+  void restore(const admission::Parties& parties, const store::JobRecord& record);
   /// Records the model that an ended job keeps in the store.
   void ended(const std::string& job_id, const std::optional<crypto::Digest>& kept_model);
   /// Answers every waiting caller with kCancelled, now and from now on, because the coordinator is shutting down.

@@ -21,13 +21,17 @@ struct ScheduledJob {
 
   std::string id;
   std::string researcher;
-  crypto::Digest digest{};          ///< of the job
-  std::uint64_t weights_bytes = 0;  ///< size of the initial weights that the researcher uploaded
+  crypto::Digest digest{};  ///< of the job
+  crypto::Digest initial_model{};
+  std::string spec_text;                ///< canonical
+  std::uint64_t submitted_seconds = 0;  ///< Unix time
+  std::uint64_t weights_bytes = 0;      ///< size of the initial weights that the researcher uploaded
   std::unique_ptr<round::JobDriver> driver;
   bool has_worked = false;                         ///< it has held a slot at some time
   std::optional<Time> lacking_since;               ///< since when it has held a slot without being able to use it
   std::optional<round::Readiness> last_readiness;  ///< at the last assignment of slots
   std::optional<admission::Obstacle> obstacle;     ///< the jobs that it is waiting for
+  report::History saved;                           ///< the rounds that the store has
   bool unpublished = false;  ///< its status has changed since it was last published to researchers
 
   /// Returns the driver's status. If the job is waiting, the status says what or which job it is waiting for.

@@ -1,5 +1,6 @@
 #include "coordinator/scheduler.h"
 
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -27,6 +28,29 @@ pki::Identity researcher_named(const std::string& name) { return {{}, pki::Role:
 
 Scheduler::Scheduler(Parts parts) : parts_(std::move(parts)), weights_(parts_.quotas.weights, parts_.blobs) {}
 Scheduler::~Scheduler() { stop(); }
+
+Result<void> Scheduler::restore() {
+  CONSILIUM_ASSIGN(std::vector<store::JobRecord> records, parts_.jobs.load());
+  for (store::JobRecord& record : records) {
+    report::JobStatus& status = record.status;
+    CONSILIUM_ASSIGN(const job::JobSpec spec, job::parse_job(record.spec_text, status.job_id));
+    if (!record.ended) {
+      const bool trained = !status.history.empty();
+      status.detail = fmt::format(
+          "the coordinator ended after round {} of {}; submit the job again with another seed{}", status.history.size(),
+          status.rounds, trained ? ", or go on from its model, which 'consilium fetch' gives" : "");
+      status.phase = report::JobPhase::kFailed;
+      status.eta_seconds.reset();
+      record.ended = true;
+      if (!trained) record.kept.reset();
+      CONSILIUM_TRY(parts_.jobs.save(record));
+      spdlog::warn("job {}: {}", status.job_id, status.detail);
+    }
+    if (record.kept) parts_.blobs.retain(*record.kept);
+    list_.restore({status.job_id, record.researcher, spec.readers}, record);
+  }
+  return {};
+}
 
 void Scheduler::start(round::SiteGateway& gateway) {
   gateway_ = &gateway;
@@ -153,8 +177,28 @@ void Scheduler::assign_slots(Time now) {
 
 void Scheduler::publish(ScheduledJob& job) {
   job.unpublished = false;
+  report::JobStatus status = job.status();
+  status.researcher = job.researcher;
+  status.submitted_seconds = job.submitted_seconds;
+  const report::History& history = status.history;
+  const bool grown =
+      history.size() != job.saved.size() || (!history.empty() && !history.shares(history.size() - 1, job.saved));
+  if (grown || job.driver->ended()) {
+    if (const auto saved = save(job, status); saved) {
+      job.saved = history;
+    } else {
+      spdlog::error("job {}: its record can't be written, so a restart would lose it: {}", job.id,
+                    saved.error().message);
+    }
+  }
   if (job.driver->ended()) list_.ended(job.id, job.driver->kept_model());
-  list_.update(job.status());
+  list_.update(std::move(status));
+}
+
+Result<void> Scheduler::save(const ScheduledJob& job, const report::JobStatus& status) {
+  const bool ended = job.driver->ended();
+  return parts_.jobs.save({job.researcher, job.spec_text, job.initial_model, status, ended,
+                           ended ? job.driver->kept_model() : status.model});
 }
 
 void Scheduler::publish_changes(Time now) {
@@ -280,6 +324,10 @@ Result<std::unique_ptr<ScheduledJob>> Scheduler::make_job(const std::string& res
   job->id = admitted.spec.name + "-" + std::to_string(number);
   job->researcher = researcher;
   job->digest = job::job_digest(admitted.spec);
+  job->initial_model = admitted.initial_model;
+  job->spec_text = job::canonical_text(admitted.spec);
+  job->submitted_seconds = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count());
   if (admitted.spec.initial_weights_digest) {
     CONSILIUM_ASSIGN(job->weights_bytes, parts_.blobs.size(*admitted.spec.initial_weights_digest));
   }
@@ -311,6 +359,10 @@ Result<std::string> Scheduler::enqueue(const std::string& researcher, const job:
                     (*twin)->id));
   }
   CONSILIUM_ASSIGN(std::unique_ptr<ScheduledJob> made, make_job(researcher, signature, admitted));
+  report::JobStatus status = made->driver->status();
+  status.researcher = researcher;
+  status.submitted_seconds = made->submitted_seconds;
+  CONSILIUM_TRY(save(*made, status));
   ScheduledJob& job = *jobs_.emplace_back(std::move(made));
   jobs_changed_ = true;
   weights_.used(researcher, admitted.initial_model);
@@ -318,12 +370,7 @@ Result<std::string> Scheduler::enqueue(const std::string& researcher, const job:
   if (!job::is_masked(admitted.spec)) {
     spdlog::warn("job {}: secure aggregation is OFF: this coordinator sees each site's update", job.id);
   }
-  report::JobStatus status = job.driver->status();
-  status.researcher = researcher;
-  status.submitted_seconds = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count());
-  list_.add({job.id, researcher, admitted.spec.readers}, job::canonical_text(admitted.spec), admitted.initial_model,
-            std::move(status));
+  list_.add({job.id, researcher, admitted.spec.readers}, job.spec_text, admitted.initial_model, std::move(status));
   const std::string job_id = job.id;
   const Time now = round::Clock::now();
   job.driver->begin(now, false);
@@ -359,6 +406,8 @@ Result<void> Scheduler::stop(const pki::Identity& caller, const std::string& job
 
 Result<void> Scheduler::remove(const pki::Identity& caller, const std::string& job_id) {
   CONSILIUM_ASSIGN(const std::optional<crypto::Digest> kept, list_.remove(caller, job_id));
+  if (const auto removed = parts_.jobs.remove(job_id); !removed)
+    spdlog::error("job {}: its record can't be removed: {}", job_id, removed.error().message);
   if (kept) parts_.blobs.release(*kept);
   spdlog::info("job {}: removed by {}", job_id, name_of(caller));
   return {};

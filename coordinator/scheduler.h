@@ -23,6 +23,7 @@
 #include "coordinator/round/job_driver.h"
 #include "coordinator/scheduled_job.h"
 #include "coordinator/service/coordination_service.h"
+#include "coordinator/store/job_store.h"
 
 namespace consilium::coordinator {
 
@@ -42,6 +43,7 @@ class Scheduler final : public service::CoordinationHandler {
     journal::Journal& journal;
     journal::BlobStore& blobs;
     journal::JobNumbers& numbers;
+    store::JobStore& jobs;  ///< what outlives a restart
     std::size_t max_running_jobs = 1;
     std::shared_ptr<const pki::TrustStore> trust;  ///< verifies the certificates of sites and researchers
     pki::Identity self;                            ///< the coordinator that researchers sign their jobs for
@@ -55,6 +57,9 @@ class Scheduler final : public service::CoordinationHandler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
+  /// Lists the jobs of earlier runs and retains their models. A job that was at work has failed, because the sites'
+  /// part of its round is lost. Call it before start(), and before anything removes blobs.
+  Result<void> restore();
   /// Starts the owner's thread. Messages to sites go through `gateway`, which must exist until stop() returns.
   void start(round::SiteGateway& gateway);
   /// Ends the thread. Answers waiting calls with kCancelled.
@@ -98,8 +103,9 @@ class Scheduler final : public service::CoordinationHandler {
   void assign_slots(Time now);
   [[nodiscard]] bool slots_may_change(Time now) const;
   void take_idle_slots(Time now);
-  /// Publishes the job's current state to researchers.
+  /// Shows researchers the job as it is now. Rounds, and the end of a job, are on the disk before anybody sees them.
   void publish(ScheduledJob& job);
+  Result<void> save(const ScheduledJob& job, const report::JobStatus& status);
   /// Publishes what has changed: immediately if the owner's queue is empty, otherwise every kPublishEvery.
   void publish_changes(Time now);
   Result<std::string> enqueue(const std::string& researcher, const job::JobSignature& signature,

@@ -64,12 +64,14 @@ struct Bench {
   pki::TemporaryFolder folder;
   journal::BlobStore blobs = journal::BlobStore::open(folder / "blobs").value();
   journal::JobNumbers numbers = journal::JobNumbers::open({}).value();
+  std::unique_ptr<store::JobStore> jobs = store::JobStore::open(folder / "jobs.db").value();
   journal::MemoryJournal journal;
   Gateway gateway;
   Scheduler scheduler;
 
   explicit Bench(std::size_t slots = 1, admission::Quotas quotas = {}, std::chrono::milliseconds grace = 0ms)
-      : scheduler({journal, blobs, numbers, slots, approval::signing().trust, kSelf, quotas, folder / "spool", grace}) {
+      : scheduler({journal, blobs, numbers, *jobs, slots, approval::signing().trust, kSelf, quotas, folder / "spool",
+                   grace}) {
     spdlog::set_level(spdlog::level::warn);
     scheduler.start(gateway);
   }
@@ -286,6 +288,35 @@ TEST_CASE("an operator stops and removes another's job, whose researcher is told
   CHECK(bench.says(job_id, "stopped by operator olga"));
   CHECK(bench.scheduler.remove(olga, job_id));
   CHECK(bench.scheduler.jobs(olga).empty());
+}
+
+TEST_CASE(
+    "a coordinator that starts again lists its former jobs, and says of one that was at work that it has failed") {
+  Bench bench;
+  bench.connect("north");
+  const auto stopped = bench.submit("stopped", "north");
+  REQUIRE(bench.scheduler.stop(researcher("ada"), stopped));
+  const auto working = bench.submit("working", "north, west", "bob");
+  bench.scheduler.stop();
+
+  Scheduler again({bench.journal, bench.blobs, bench.numbers, *bench.jobs, 1, approval::signing().trust, kSelf});
+  REQUIRE(again.restore());
+  const auto listed = again.jobs(researcher("ada"));
+  REQUIRE(listed.size() == 2);
+  CHECK(listed[0].job_id == stopped);
+  CHECK(listed[0].phase == report::JobPhase::kStopped);
+  CHECK(listed[0].detail == "stopped by ada");
+  CHECK(listed[0].submitted_seconds > 0);
+  CHECK(listed[1].job_id == working);
+  CHECK(listed[1].researcher == "bob");
+  const auto failed = again.watch(researcher("bob"), working, 0, 0ms).value().status;
+  CHECK(failed->phase == report::JobPhase::kFailed);
+  CHECK_THAT(failed->detail, Catch::Contains("the coordinator ended after round 0 of 2"));
+  CHECK(again.job_spec(researcher("bob"), working).value().find("\"working\"") != std::string::npos);
+  CHECK_FALSE(again.watch(researcher("ada"), working, 0, 0ms));  // rights are what they were
+  REQUIRE(again.remove(researcher("bob"), working));
+  CHECK(again.jobs(researcher("ada")).size() == 1);
+  CHECK(bench.jobs->load().value().size() == 1);
 }
 
 TEST_CASE("a failure of which a site sends the code alone is told with its usual cause") {
