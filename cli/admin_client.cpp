@@ -116,12 +116,16 @@ class AdminClient::Impl {
     wire::UpdateReader reader;
     v1::JobUpdate update;
     while (stream->Read(&update)) {
+      Result<void> outcome;
       auto status = reader.next(update);
-      if (status && (!*status || next(**std::move(status)))) continue;
+      if (!status) {
+        outcome = fail(status.error().within("the coordinator sent a malformed status"));
+      } else if (!*status || next(**std::move(status))) {
+        continue;
+      }
       context.TryCancel();
       stream->Finish();
-      if (!status) return fail(status.error().within("the coordinator sent a malformed status"));
-      return {};
+      return outcome;
     }
     const grpc::Status status = stream->Finish();
     if (!status.ok()) return fail(explain(wire::error_from(status)));
@@ -205,7 +209,7 @@ Result<void> AdminClient::watch(const std::string& job_id, const std::function<v
                                 std::stop_token stop) {
   grpc::ClientContext context;
   const std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
-  const auto watched = impl_->watch(context, job_id, [&](report::JobStatus status) {
+  auto watched = impl_->watch(context, job_id, [&](const report::JobStatus& status) {
     changed(status);
     return true;
   });

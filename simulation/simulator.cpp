@@ -169,6 +169,11 @@ class Simulator::Impl {
     return patients;
   }
 
+  Result<crypto::Digest> put(std::span<const float> parameters) { return blobs_.put(std::as_bytes(parameters)); }
+  /// Remembers the job that ended with a model.
+  void ended_with(const crypto::Digest& model, const std::string& job_id) { jobs_by_model_[model] = job_id; }
+  [[nodiscard]] std::string trainer_software() const { return pool_.trainer_software(); }
+
   /// Returns the job that ended with a model to which sites add their own tensors, or "" if the model is complete
   /// without them.
   [[nodiscard]] std::string job_of(const crypto::Digest& model) const {
@@ -194,14 +199,6 @@ class Simulator::Impl {
     return blobs_.put(std::as_bytes(std::span(whole)));
   }
 
-  files::TemporaryFolder folder_;
-  journal::BlobStore blobs_;
-  std::map<crypto::Digest, std::string> jobs_by_model_;
-  journal::MemoryJournal journal_;
-  process::EventQueue<Event> events_;
-  std::uint64_t jobs_ = 0;  ///< number of jobs begun
-  WorkerPool pool_;         // must be last: its threads post to the queue
-
  private:
   static job::SessionKey evaluation_key(const job::JobSpec& spec, std::size_t index) {
     return {kEvaluation + std::to_string(index), job::SumKind::kEvaluate, spec.federation.rounds, 1};
@@ -222,6 +219,14 @@ class Simulator::Impl {
     }
     return {};
   }
+
+  files::TemporaryFolder folder_;
+  journal::BlobStore blobs_;
+  std::map<crypto::Digest, std::string> jobs_by_model_;
+  journal::MemoryJournal journal_;
+  process::EventQueue<Event> events_;
+  std::uint64_t jobs_ = 0;  ///< number of jobs begun
+  WorkerPool pool_;         // must be last: its threads post to the queue
 };
 
 Simulator::Simulator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -257,7 +262,7 @@ Result<report::JobStatus> Simulator::federate(const Job& job, std::function<void
   report::JobStatus status = federations[0]->status();
   // The initial model is removed with the federation, and no caller needs it.
   if (status.history.empty() && status.model == federations[0]->initial_model()) status.model.reset();
-  if (status.model) impl_->jobs_by_model_[*status.model] = status.job_id;
+  if (status.model) impl_->ended_with(*status.model, status.job_id);
   if (status.phase == report::JobPhase::kFailed) {
     for (const std::string& why : federations[0]->unusable()) status.detail += "; " + why;
   }
@@ -274,11 +279,9 @@ Result<ParameterVector> Simulator::model(const crypto::Digest& digest, const Par
   return impl_->read(digest, manifest);
 }
 
-Result<crypto::Digest> Simulator::put_model(std::span<const float> parameters) {
-  return impl_->blobs_.put(std::as_bytes(parameters));
-}
+Result<crypto::Digest> Simulator::put_model(std::span<const float> parameters) { return impl_->put(parameters); }
 
-std::string Simulator::trainer_software() const { return impl_->pool_.trainer_software(); }
+std::string Simulator::trainer_software() const { return impl_->trainer_software(); }
 
 Result<report::Comparison> Simulator::compare_personal(const Job& job, const crypto::Digest& federated,
                                                        const crypto::Digest& personal, std::stop_token stop) {
