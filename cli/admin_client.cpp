@@ -136,10 +136,11 @@ class AdminClient::Impl {
   [[nodiscard]] Error explain(Error error) const {
     if (error.code != ErrorCode::kUnavailable) return error;
     if (const auto refusal = refusal_->get()) {
-      return {ErrorCode::kUnauthenticated,
-              fmt::format("the coordinator at {} isn't trusted, and nothing was sent to it: {}. If your own files are "
-                          "the newest, ask whoever runs the consortium's authority which coordinator is theirs",
-                          config_.coordinator, refusal->message)};
+      return {
+          ErrorCode::kUnauthenticated,
+          fmt::format("the coordinator at {} isn't trusted, so nothing was sent to it: {}. If your own files are the "
+                      "newest, ask the consortium's certificate authority which coordinator belongs to the consortium",
+                      config_.coordinator, refusal->message)};
     }
     return error.within(fmt::format("cannot reach the coordinator at {}", config_.coordinator));
   }

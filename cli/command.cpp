@@ -74,7 +74,7 @@ void add_json_option(CLI::App& command, bool& json) {
 void add_help(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("help", "Print the help of a command, or this one");
   const auto name = std::make_shared<std::string>();
-  command->add_option("COMMAND", *name, "of those above");
+  command->add_option("COMMAND", *name, "one of the commands above");
   command->callback([&app, name, &action] {
     action = [&app, name]() -> Result<int> {
       if (name->empty()) {
@@ -132,7 +132,7 @@ int run(int argc, const char* const* argv) {
   const Result<int> code = action();
   if (std::fflush(stdout) != 0 || !std::cout.flush()) {
     // The disk behind `> FILE` may be full; nobody must take an incomplete file for the whole output.
-    fmt::print(stderr, "consilium: the output couldn't be written: {}\n", std::strerror(errno));
+    fmt::print(stderr, "consilium: cannot write the output: {}\n", std::strerror(errno));
     return kFailure;
   }
   if (code) return *code;

@@ -57,7 +57,7 @@ void add_gain(const std::optional<task::Metric>& gain, std::string_view base, st
   if (!gain) return;
   if (!gain->interval) {
     lines.push_back(
-        fmt::format("gain       {} {:+.3f} over {}; no interval, which needs the counts of {} patients and more",
+        fmt::format("gain       {} {:+.3f} over {}; no interval, because that needs counts for at least {} patients",
                     task::heading_of(gain->name), gain->value, base, task::kFewestPatients));
     return;
   }

@@ -30,11 +30,11 @@ std::filesystem::path default_file() {
 }  // namespace
 
 void add_connection_options(CLI::App& command, ConnectionOptions& options) {
-  const char* group = "Coordinator (else from $CONSILIUM_CONFIG or ~/.config/consilium/config.yaml)";
+  const char* group = "Coordinator (default: from $CONSILIUM_CONFIG or ~/.config/consilium/config.yaml)";
   command.add_option("--coordinator", options.given.coordinator, "host:port")->group(group);
   command.add_option("--root", options.given.root, "the consortium's root certificate, PEM")->group(group);
   command.add_option("--certificate", options.given.certificate, "your certificate, PEM")->group(group);
-  command.add_option("--key", options.given.key, "your key, PEM, readable by you alone")->group(group);
+  command.add_option("--key", options.given.key, "your key, PEM, readable only by you")->group(group);
   command.add_option("--revocation-list", options.given.revocation_list, "the authority's newest crl.pem")
       ->group(group);
   command
@@ -83,7 +83,7 @@ Result<Connection> resolve_connection(const ConnectionOptions& options) {
   for (const auto& [name, missing] : parts) {
     if (missing)
       return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("which {0}? Give --{0}, or the key '{0}' in {1}", name, where));
+                  fmt::format("the {0} is missing; give --{0}, or the key '{0}' in {1}", name, where));
   }
   return connection;
 }
@@ -91,16 +91,16 @@ Result<Connection> resolve_connection(const ConnectionOptions& options) {
 Result<std::optional<std::string>> revocation_warning(const Connection& connection,
                                                       const std::function<std::time_t()>& clock) {
   if (connection.revocation_list.empty()) {
-    return "no revocation list: a coordinator whose key was stolen is not noticed. Get crl.pem from whoever runs the "
-           "consortium's authority, and give it as --revocation-list, or as the key 'revocation_list' in the "
-           "configuration file";
+    return "without a revocation list, a coordinator whose key was stolen isn't noticed. Get crl.pem from the "
+           "consortium's certificate authority, and give it as --revocation-list, or as the key 'revocation_list' in "
+           "the configuration file";
   }
   CONSILIUM_ASSIGN(const auto trust,
                    pki::TrustStore::open(connection.root, connection.revocation_list, {connection.list_memory, clock}));
   if (auto warning = trust->warning_due()) return warning;
   if (connection.list_memory.empty()) {
-    return "an older revocation list isn't noticed: the newest is remembered in the folder of the configuration file, "
-           "and none is known; set HOME, or give --config";
+    return "an outdated revocation list isn't noticed: the newest is remembered in the folder of the configuration "
+           "file, but that folder isn't known; set HOME, or give --config";
   }
   return std::nullopt;
 }

@@ -50,9 +50,8 @@ Result<void> check_output(const std::filesystem::path& file, bool force) {
   if (std::filesystem::is_directory(status))
     return refuse(fmt::format("--output: {} is a folder; expected the name of a file to write", file.string()));
   if (!std::filesystem::exists(status) || force) return {};
-  return fail(
-      ErrorCode::kAlreadyExists,
-      fmt::format("--output: {} is there already; name another file, or replace it with --force", file.string()));
+  return fail(ErrorCode::kAlreadyExists,
+              fmt::format("--output: {} already exists; name another file, or replace it with --force", file.string()));
 }
 
 Result<void> write(const std::filesystem::path& file, const report::ResultFolder& result, const std::string& format) {
@@ -102,16 +101,15 @@ Result<report::ResultFolder> read_result(const ExportOptions& options) {
   std::error_code code;
   if (std::filesystem::is_regular_file(from, code) && !std::filesystem::exists(report, code)) {
     return refuse(
-        fmt::format("{}: no {} lies beside it, which says what job's model it is; name the job's file with --job",
+        fmt::format("{}: found no {} beside it to tell which job's model it is; name the job's file with --job",
                     options.from, report::kReportFile));
   }
   CONSILIUM_ASSIGN(report::ResultFolder result, report::read_result_folder(from));
   if (result.failure) {
-    return fail(
-        ErrorCode::kFailedPrecondition,
-        fmt::format("{}: its report says that the job '{}' has failed ({}); to export the last model all the same, "
-                    "name {} itself, and the job's file with --job",
-                    options.from, result.spec.name, *result.failure, report::kModelFile));
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("{}: its report says that the job '{}' has failed ({}); to export the last model anyway, "
+                            "name {} itself, and the job's file with --job",
+                            options.from, result.spec.name, *result.failure, report::kModelFile));
   }
   CONSILIUM_TRY(report::check_complete(result));
   return result;
@@ -141,17 +139,15 @@ void add_export(CLI::App& app, Action& action) {
   command->add_option("--format", options->format, "onnx or safetensors")
       ->required()
       ->check(CLI::IsMember({"onnx", "safetensors"}));
-  command
-      ->add_option("--output,--out", options->output,
-                   "the file to write; JOB.onnx or JOB.safetensors where it isn't given")
+  command->add_option("--output,--out", options->output, "the file to write (default: JOB.onnx or JOB.safetensors)")
       ->type_name("FILE");
-  command->add_option("--job", options->job, "the model's job, where no report.json lies beside the model")
+  command->add_option("--job", options->job, "the model's job, if there is no report.json beside the model")
       ->type_name("JOB.yaml");
-  command->add_flag("--force", options->force, "replace a file that is there");
+  command->add_flag("--force", options->force, "replace an existing file");
   add_json_option(*command, options->json);
   command->footer(
-      "An ONNX file takes images as the data sets hold them (bytes divided by 255) and normalises them itself; a\n"
-      "safetensors file holds the tensors alone, and its metadata say how to normalise.\n\n"
+      "An ONNX file takes images as the data sets hold them (bytes divided by 255) and normalises them itself; "
+      "a\nsafetensors file holds only the tensors, and its metadata describe the normalisation.\n\n"
       "Examples:\n"
       "  consilium export results --format onnx --output chest-xray.onnx\n"
       "  consilium export results --format safetensors\n"

@@ -33,9 +33,9 @@ Result<void> check_folder(const FetchOptions& options) {
                                  ? there["job_id"].get<std::string>()
                                  : options.job_id;
   if (job_id == options.job_id) return {};
-  return fail(ErrorCode::kInvalidArgument, fmt::format("--out: {} holds the model and report of {}, which would be "
-                                                       "lost; name another folder",
-                                                       options.out, printable(job_id)));
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("--out: {} holds the model and report of {}, which would be overwritten; name another folder",
+                          options.out, printable(job_id)));
 }
 
 Result<int> fetch(const FetchOptions& options) {

@@ -22,14 +22,16 @@ Result<job::JobSpec> fill(job::JobSpec spec, const roster::Roster& known) {
   if (population == nullptr) {
     return fail(
         ErrorCode::kNotFound,
-        fmt::format("data.dataset: the roster has '{}' in no population; ask whoever runs the authority to add it",
-                    spec.data.dataset));
+        fmt::format(
+            "data.dataset: no population of the roster has '{}'; ask the consortium's certificate authority to add it",
+            spec.data.dataset));
   }
   if (population->mode == roster::Mode::kPlain) {
     return fail(
         ErrorCode::kFailedPrecondition,
-        fmt::format("privacy.secure_aggregation: the roster's population '{}' is for jobs without masks; write off",
-                    population->name));
+        fmt::format(
+            "privacy.secure_aggregation: the roster's population '{}' allows only jobs without masks; write off",
+            population->name));
   }
   if (population->mode == roster::Mode::kMaskedThreshold) return job::with_roster(std::move(spec), known.sites);
   return job::with_population(

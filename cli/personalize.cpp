@@ -69,9 +69,10 @@ class Personalization {
       CONSILIUM_ASSIGN(const crypto::Digest federated, simulator_->put_model(result_.model));
       auto compared = simulator_->compare_personal(job_, federated, *status_.model, stop_.get_token());
       if (!compared) {
-        fmt::print(stderr,
-                   "consilium: warning: the fine-tuned model is kept, but not compared with the federation's: {}\n",
-                   compared.error().message);
+        fmt::print(
+            stderr,
+            "consilium: warning: the fine-tuned model is kept, but couldn't be compared with the federation's: {}\n",
+            compared.error().message);
       } else {
         comparison_ = *std::move(compared);
       }
@@ -84,7 +85,7 @@ class Personalization {
     std::error_code code;
     if (std::filesystem::exists(std::filesystem::path(options_.out) / report::kReportFile, code)) {
       return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("--out {}: a report is there already; name another folder", options_.out));
+                  fmt::format("--out {}: already holds a report; name another folder", options_.out));
     }
     CONSILIUM_ASSIGN(result_, report::read_result_folder(options_.result));
     CONSILIUM_TRY(report::check_complete(result_));
@@ -198,15 +199,17 @@ void add_personalize(CLI::App& app, Action& action) {
       ->required()
       ->check(CLI::ExistingFile);
   add_atlas_option(*command, *options);
-  command->add_option("--epochs", options->epochs, "passes over the training split, at most")
+  command->add_option("--epochs", options->epochs, "largest number of passes over the training split")
       ->capture_default_str()
       ->check(CLI::Range(1U, job::kMaxRounds));
-  command->add_option("--patience", options->patience, "epochs without a better validation metric before it ends")
+  command
+      ->add_option("--patience", options->patience,
+                   "epochs without a better validation metric after which training ends")
       ->capture_default_str()
       ->check(CLI::Range(1U, job::kMaxRounds));
-  command->add_option("--learning-rate", options->learning_rate, "a tenth of the job's unless it is given")
+  command->add_option("--learning-rate", options->learning_rate, "(default: a tenth of the job's)")
       ->check(CLI::PositiveNumber);
-  command->add_option("--freeze", options->freeze, "layers that stay as they are, as in a job's model.frozen")
+  command->add_option("--freeze", options->freeze, "layers to leave unchanged, as in a job's model.frozen")
       ->delimiter(',');
   command->add_option("--trainer", options->trainer,
                       "trainer to use, instead of consilium-trainer beside this command");

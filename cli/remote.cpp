@@ -66,7 +66,7 @@ Result<report::JobStatus> follow(AdminClient& client, const std::string& job_id,
       },
       stop));
   if (!last)
-    return fail(ErrorCode::kUnavailable, fmt::format("the coordinator said nothing of job '{}'; try again", job_id));
+    return fail(ErrorCode::kUnavailable, fmt::format("the coordinator sent no status of job '{}'; try again", job_id));
   return std::move(*last);
 }
 
@@ -94,7 +94,8 @@ Result<FetchedJob> fetch_job(AdminClient& client, const std::string& job_id) {
   job.model.resize(job.manifest.parameter_count());
   const auto read = files::read_exactly(file, std::as_writable_bytes(std::span(job.model)));
   if (!read && read.error().code == ErrorCode::kDataLoss) {
-    return fail(ErrorCode::kDataLoss, fmt::format("the model of job '{}' hasn't the size that its spec gives", job_id));
+    return fail(ErrorCode::kDataLoss,
+                fmt::format("the model of job '{}' doesn't have the size that its spec gives", job_id));
   }
   CONSILIUM_TRY(read);
   return job;

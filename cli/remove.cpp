@@ -38,7 +38,7 @@ void add_remove(CLI::App& app, Action& action) {
   add_json_option(*command, options->json);
   command->footer(
       "Example:\n  consilium fetch chest-xray-1 --out results && consilium remove chest-xray-1\n"
-      "A job that has not ended is ended first, with: consilium stop JOB_ID");
+      "A running job has to be ended first, with: consilium stop JOB_ID");
   command->callback([options, &action] { action = [options] { return remove(*options); }; });
 }
 

@@ -75,8 +75,8 @@ Result<void> add_examples(Page& page, const std::string& folder) {
   CONSILIUM_ASSIGN(const report::ExamplePredictions examples, report::read_example_predictions(folder));
   if (!page.models.contains(examples.model)) {
     return fail(ErrorCode::kFailedPrecondition,
-                fmt::format("--examples {}: the model {} predicted there, which isn't one of {}'s; predict with the "
-                            "model that the page is about",
+                fmt::format("--examples {}: these predictions are by the model {}, which isn't a model of {}; predict "
+                            "with the model that the page is about",
                             folder, examples.model, page.name));
   }
   CONSILIUM_ASSIGN(page.text, report::with_example_predictions(std::move(page.text), examples, page.name));
@@ -96,19 +96,20 @@ Result<void> check_replaced(const std::filesystem::path& file) {
                          [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
   if (begin == kBegin) return {};
   return fail(ErrorCode::kAlreadyExists,
-              fmt::format("--out {}: is there already, and is no page; name another file", file.string()));
+              fmt::format("--out {}: already exists and isn't a report page; name another file", file.string()));
 }
 
 Result<int> write_page(const PageOptions& options) {
   std::error_code code;
   const bool folder = std::filesystem::is_directory(options.source, code);
   if (folder && options.examples.empty()) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} is a folder, whose page is {}; --examples puts example predictions into it",
-                            options.source, (std::filesystem::path(options.source) / report::kPageFile).string()));
+    return fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} is a folder, which already has the page {}; add example predictions to it with --examples",
+                    options.source, (std::filesystem::path(options.source) / report::kPageFile).string()));
   }
   if (!folder && options.source.find('/') != std::string::npos) {
-    return fail(ErrorCode::kNotFound, options.source + ": no such folder; expected a job's id, or a run's folder");
+    return fail(ErrorCode::kNotFound, options.source + ": no such folder; expected a job's id, or the folder of a run");
   }
   CONSILIUM_ASSIGN(Page page, folder ? page_of_folder(options.source) : page_of_job(options));
   if (!options.examples.empty()) CONSILIUM_TRY(add_examples(page, options.examples));
@@ -129,18 +130,17 @@ Result<int> write_page(const PageOptions& options) {
 void add_report(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("report", "Write a page about a job: what was trained, where, and how well");
   const auto options = std::make_shared<PageOptions>();
-  command->add_option("JOB_ID", options->source, "as 'consilium jobs' lists it; or the folder that a run left")
-      ->required();
+  command->add_option("JOB_ID", options->source, "as 'consilium jobs' lists it, or the folder of a run")->required();
   command
-      ->add_option("--examples", options->examples,
-                   "a folder of 'consilium-trainer predict --overlays', of public images alone: the page holds them")
+      ->add_option(
+          "--examples", options->examples,
+          "a folder of 'consilium-trainer predict --overlays' with public images only, because the page will show them")
       ->type_name("FOLDER");
-  command->add_option("--out", options->out,
-                      "the HTML file to write; JOB_ID.html, or the folder's own page, where it isn't given");
+  command->add_option("--out", options->out, "the HTML file to write (default: JOB_ID.html, or the folder's own page)");
   add_connection_options(*command, options->connection);
   add_json_option(*command, options->json);
   command->footer(
-      "The page needs no network and no other file, and can be printed. It shows a job that still runs, too.\n"
+      "The page needs no network and no other file, and can be printed. The job may still be running.\n"
       "'fetch', 'simulate' and 'sandbox' leave the same page as report.html in their folder.\n\n"
       "Examples:\n  consilium report chest-xray-1\n  consilium report chest-xray-1 --out board-meeting.html\n"
       "  consilium report results --examples predictions      # adds up to 12 predictions on public images");

@@ -11,12 +11,12 @@ namespace consilium::cli {
 
 void add_sandbox(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
-      "sandbox", "Try everything at once: a coordinator and hospitals as real processes on this machine");
+      "sandbox", "Try a whole federation: a coordinator and hospitals as real processes on this machine");
   const auto options = std::make_shared<SandboxOptions>();
   add_simulation_options(*command, *options);
   command->get_option("--data")->required();
   command->add_option("--keep", options->keep,
-                      "folder to make the consortium in and keep: keys, configurations, data, results");
+                      "folder for the consortium, which is kept: keys, configurations, data, results");
   add_json_option(*command, options->json);
   command->footer(
       "Examples:\n"

@@ -134,8 +134,8 @@ class Simulation {
     auto complete =
         terms.groups.empty()
             ? Result<job::JobSpec>(fail(ErrorCode::kInvalidArgument,
-                                        fmt::format("{} sites; secure aggregation needs at least {}, or say privacy: "
-                                                    "{{secure_aggregation: off}}",
+                                        fmt::format("found {} sites, but secure aggregation needs at least {}; add "
+                                                    "sites, or write privacy: {{secure_aggregation: off}} in the job",
                                                     names.size(), job::smallest_cohort(colluding))))
             : job::with_population(job_.spec, job::simulated_roster(names), colluding, std::move(terms));
     if (!complete) return fail(complete.error().within(std::filesystem::path(options_.job).filename().string()));
@@ -145,12 +145,13 @@ class Simulation {
 
   Result<void> check_options() const {
     if (options_.data.empty() == options_.site_data.empty()) {
-      return fail(ErrorCode::kInvalidArgument,
-                  "name the data: either --data FILE to divide, or --site-data DIR with one .npz or .yaml a site");
+      return fail(
+          ErrorCode::kInvalidArgument,
+          "expected data: either --data FILE to divide, or --site-data DIR with one .npz or .yaml file for each site");
     }
     if (!options_.site_data.empty() && (options_.sites > 0 || options_.per_site > 0)) {
       return fail(ErrorCode::kInvalidArgument,
-                  "--site-data takes the folder's files as the sites; leave --sites and --per-site out");
+                  "--site-data makes one site of each file in the folder; leave --sites and --per-site out");
     }
     if (options_.stragglers > 0 && job_file_.spec.training.local_epochs < 2) {
       return fail(ErrorCode::kInvalidArgument,
@@ -158,17 +159,17 @@ class Simulation {
     }
     if (options_.stragglers > 0 && job::is_masked(job_file_.spec)) {
       return fail(ErrorCode::kInvalidArgument,
-                  "--stragglers: with secure aggregation every site does all of its work; say privacy: "
-                  "{secure_aggregation: off}");
+                  "--stragglers: with secure aggregation every site does all of its work; write privacy: "
+                  "{secure_aggregation: off} in the job");
     }
     if (options_.secure && !job::is_masked(job_file_.spec)) {
       return fail(ErrorCode::kInvalidArgument,
-                  "--secure: the job says privacy: {secure_aggregation: off}; take that out");
+                  "--secure: the job says privacy: {secure_aggregation: off}; remove that from the job");
     }
     if (!options_.pool.empty() && options_.compare.find("pooled") == std::string::npos)
-      return fail(ErrorCode::kInvalidArgument, "--pool: only --compare pooled trains on it; add that");
+      return fail(ErrorCode::kInvalidArgument, "--pool: only used with --compare pooled; add that option");
     if (!options_.drop_at.empty() && !options_.secure) {
-      return fail(ErrorCode::kInvalidArgument, "--drop-at: sites drop out of secure aggregation; add --secure");
+      return fail(ErrorCode::kInvalidArgument, "--drop-at: only used with secure aggregation; add --secure");
     }
     return {};
   }
@@ -222,19 +223,20 @@ class Simulation {
       if (left > 0) {
         const job::LearningRateSchedule& schedule = job_.spec.training.schedule;
         const bool changes = schedule.kind != job::ScheduleKind::kConstant || schedule.warmup > 0;
-        fmt::print(stderr,
-                   "consilium: interrupted after round {} of {}; to go on from this model, set initial_weights: {}{} "
-                   "and federation.rounds: {} in the job, and simulate it into another folder\n",
-                   status_.history.size(), job_.spec.federation.rounds,
-                   (std::filesystem::absolute(options_.out) / report::kModelFile).string(),
-                   changes ? fmt::format(", training.schedule.rounds_before: {}",
-                                         schedule.rounds_before + status_.history.size())
-                           : "",
-                   left);
+        fmt::print(
+            stderr,
+            "consilium: interrupted after round {} of {}; to continue from this model, set initial_weights: {}{} "
+            "and federation.rounds: {} in the job, and simulate it into another folder\n",
+            status_.history.size(), job_.spec.federation.rounds,
+            (std::filesystem::absolute(options_.out) / report::kModelFile).string(),
+            changes
+                ? fmt::format(", training.schedule.rounds_before: {}", schedule.rounds_before + status_.history.size())
+                : "",
+            left);
       } else {
         fmt::print(stderr,
-                   "consilium: interrupted; the federated model is complete, the comparison isn't: simulate again with "
-                   "--compare\n");
+                   "consilium: interrupted; the federated model is complete, but the comparison isn't: simulate again "
+                   "with --compare\n");
       }
       return kInterrupted;
     }
@@ -274,35 +276,34 @@ void add_simulate(CLI::App& app, Action& action) {
   const auto options = std::make_shared<SimulateOptions>();
   add_simulation_options(*command, *options);
   command
-      ->add_option("--site-data", options->site_data,
-                   "folder with one file a site, named after it: an .npz, or a .yaml that describes its data")
+      ->add_option(
+          "--site-data", options->site_data,
+          "folder with one file for each site, named after the site: an .npz, or a .yaml that describes its data")
       ->check(CLI::ExistingDirectory);
   command
       ->add_option("--roster", options->roster,
-                   "make the job the one that 'submit --roster' sends, instead of one with made-up keys")
+                   "make the same job as 'submit --roster' sends, instead of one with made-up keys")
       ->check(CLI::ExistingFile);
   command
       ->add_option("--site-secrets", options->site_secrets,
-                   "folder with NAME.secret of each site (client.yaml: site_secret): with --roster, the same bytes as "
-                   "the daemons")
+                   "folder with NAME.secret of each site (client.yaml: site_secret); with --roster, this gives the "
+                   "same bytes as the daemons")
       ->check(CLI::ExistingDirectory);
   command
       ->add_option("--stragglers", options->stragglers,
-                   "share of each round's cohort that is slow: 1 to E-1 of the E local epochs")
+                   "share of each round's cohort that is slow and does only 1 to E-1 of the E local epochs")
       ->check(CLI::Range(0.0, 1.0));
   command->add_flag("--secure", options->secure, "run the whole protocol of secure aggregation between the sites");
-  command->add_option(
-      "--drop-at", options->drop_at,
-      "with --secure: sites that fall silent in each round, STEP:COUNT of advertise and upload, or in mode "
-      "masked-threshold advertise, share, upload, confirm, unmask, separated by commas");
+  command->add_option("--drop-at", options->drop_at,
+                      "with --secure: sites that drop out in each round, as STEP:COUNT separated by commas; STEP is "
+                      "advertise or upload, or in mode masked-threshold advertise, share, upload, confirm or unmask");
   command->add_option("--compare", options->compare,
                       "alone, ensemble, federated, pooled, separated by commas: evaluate each on the test split, with "
                       "intervals");
   command
-      ->add_option(
-          "--pool", options->pool,
-          "with --compare pooled: an .npz or .yaml file of everybody's data, where the sites' own are described "
-          "by .yaml files")
+      ->add_option("--pool", options->pool,
+                   "with --compare pooled: an .npz or .yaml file with the data of all sites, if .yaml files describe "
+                   "the sites' own data")
       ->check(CLI::ExistingFile);
   add_atlas_option(*command, *options);
   command->add_option("--out", options->out, "folder for the model and the report")->required();

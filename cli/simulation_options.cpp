@@ -28,13 +28,14 @@ void add_simulation_options(CLI::App& command, SimulationOptions& options) {
                   "data to divide: an .npz file in MedMNIST's layout, or a folder with MNIST's idx files; or "
                   "synthetic:ALPHA,BETA to generate each site's (Li et al. 2020)")
       ->check(CLI::ExistingPath | CLI::Validator(&not_generated, ""));
-  command.add_option("--sites", options.sites, "number of sites, where the job doesn't name them")
+  command.add_option("--sites", options.sites, "number of sites, if the job doesn't name them")
       ->check(CLI::Range(1U, 100000U));
-  command.add_option("--partition", options.partition, "iid, shards:S (S label shards a site) or dirichlet:A")
+  command.add_option("--partition", options.partition, "iid, shards:S (S label shards per site) or dirichlet:A")
       ->capture_default_str();
-  command.add_option("--per-site", options.per_site, "training examples of each site; without it all are divided")
+  command
+      .add_option("--per-site", options.per_site, "training examples of each site (default: all examples are divided)")
       ->check(CLI::Range(1U, 1U << 30));
-  command.add_option("--workers", options.workers, "trainer processes at once; without it as many as cores")
+  command.add_option("--workers", options.workers, "trainer processes at once (default: the number of cores)")
       ->check(CLI::Range(1U, 1024U));
   command.add_option("--trainer", options.trainer, "trainer to use, instead of consilium-trainer beside this command");
   command.add_option("--device", options.device, "auto, cpu or cuda:N")->capture_default_str();
@@ -62,10 +63,10 @@ Result<std::filesystem::path> find_program(const std::string& name, const std::s
   std::filesystem::path program = given.empty() ? beside : std::filesystem::absolute(given, code);
   if (::access(program.c_str(), X_OK) == 0) return program;
   if (!given.empty())
-    return fail(ErrorCode::kInvalidArgument, fmt::format("{}: no such program, or it may not be run", given));
+    return fail(ErrorCode::kInvalidArgument, fmt::format("{}: no such program, or this user may not run it", given));
   return fail(
       ErrorCode::kFailedPrecondition,
-      fmt::format("{} isn't there; build it (cmake --build build/release --target {}) or install it beside consilium",
+      fmt::format("{} doesn't exist; build it (cmake --build build/release --target {}) or install it beside consilium",
                   program.string(), name));
 }
 

@@ -27,7 +27,7 @@ Result<int> stop(const StopOptions& options) {
   const auto status = client.status(options.job_id);  // refused to an operator, who can't fetch models either
   const bool learnt = status && !status->history.empty();
   fmt::print("{} is stopped{}\n", options.job_id,
-             learnt ? fmt::format("; what it has learnt can be had with: consilium fetch {} --out DIR", options.job_id)
+             learnt   ? fmt::format("; fetch its last model with: consilium fetch {} --out DIR", options.job_id)
              : status ? "; it had committed no round, so there is nothing to fetch"
                       : "");
   return kSuccess;

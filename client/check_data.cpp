@@ -50,10 +50,10 @@ Result<int> check_data(const Options& options) {
 
 void add_check_data_command(CLI::App& app, std::function<Result<int>()>& action) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("check-data", "Read every file of a data set and print what lies in it");
+  CLI::App* command = app.add_subcommand("check-data", "Read every file of a data set and print a summary");
   command->add_option("NAME", options->dataset, "the data set's name in client.yaml")->required();
   command->add_option("--config", options->config, "the daemon's configuration")->capture_default_str();
-  command->add_option("--sheet", options->sheet, "write a contact sheet (PNG), masks and boxes drawn in");
+  command->add_option("--sheet", options->sheet, "write a contact sheet (PNG) that shows masks and boxes");
   command->add_flag("--json", options->json, "print JSON for programs");
   command->footer(
       "Examples:\n  consilium-client check-data chest\n  consilium-client check-data chest --sheet chest.png\n\n"

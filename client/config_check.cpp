@@ -90,8 +90,7 @@ void remark_on_policy(const ClientConfig& config, const policy::Policy& policy, 
   const std::vector<std::string> missing = rules_left_out(policy.rules());
   if (!missing.empty() && policy.accepted_digests().empty()) {
     problems.push_back(
-        fmt::format("policy.yaml: {}: left out, so this site accepts no job; configs/policy.yaml is a "
-                    "file to begin with",
+        fmt::format("policy.yaml: {}: missing, so this site accepts no job; start from configs/policy.yaml",
                     fmt::join(missing, ", ")));
   }
   std::vector<std::string> names;
@@ -110,25 +109,25 @@ void remark_on_roster(const ClientConfig& config, const policy::Policy& policy, 
   std::vector<std::string>& problems = findings.problems;
   if (config.roster.empty()) {
     problems.emplace_back(
-        "client.yaml: roster: names no file, so this site takes part in no job: get one from whoever runs the "
-        "authority, and compare it by telephone");
+        "client.yaml: roster: names no file, so this site takes part in no job: get the roster from the consortium's "
+        "certificate authority, and compare its keys by telephone");
     return;
   }
   if (self.roster.researchers.empty()) {
     problems.emplace_back(
-        "the roster lists no researcher, so this site takes part in no job: get one with 'researchers' from whoever "
-        "runs the authority (client.yaml: roster)");
+        "the roster lists no researcher, so this site takes part in no job: get a roster with 'researchers' from the "
+        "consortium's certificate authority (client.yaml: roster)");
   }
   const auto own = self.roster.sites.find(config.site);
   if (own == self.roster.sites.end()) {
     problems.push_back(
-        fmt::format("client.yaml: roster: this site ('{}') isn't in it, so no job with secure "
-                    "aggregation runs here: ask whoever runs the authority for one that has it",
+        fmt::format("client.yaml: roster: this site ('{}') isn't in it, so no job with secure aggregation runs here: "
+                    "ask the consortium's certificate authority for a roster that lists this site",
                     config.site));
   } else if (own->second != self.key) {
     problems.push_back(
-        fmt::format("client.yaml: roster: it gives this site the key {}, but tls.certificate has {}, so "
-                    "no job with secure aggregation runs here: ask whoever runs the authority",
+        fmt::format("client.yaml: roster: it gives this site the key {}, but tls.certificate has the key {}, so no job "
+                    "with secure aggregation runs here: ask the consortium's certificate authority",
                     crypto::to_hex(own->second), crypto::to_hex(self.key)));
   }
   if (self.roster.populations.empty()) return;
@@ -136,7 +135,7 @@ void remark_on_roster(const ClientConfig& config, const policy::Policy& policy, 
     if (config.datasets.contains(name) && roster::population_of(self.roster, name) == nullptr) {
       (policy.rules().allow_unmasked ? findings.warnings : problems)
           .push_back(fmt::format("policy.yaml: datasets: '{}' is in no population of the roster, so no job with secure "
-                                 "aggregation runs on it: ask whoever runs the authority to add it",
+                                 "aggregation runs on it: ask the consortium's certificate authority to add it",
                                  name));
     }
   }
@@ -149,10 +148,11 @@ void check_trainer(const ClientConfig& config, const trainer::TrainerConfig& how
   if (!hello) return findings.problems.push_back(hello.error().message);
   if (!hello->sandboxed)
     findings.warnings.push_back(fmt::format(
-        "policy.yaml: sandbox: the trainer ({}) isn't confined here, and the policy lets it run so", hello->software));
+        "policy.yaml: sandbox: the trainer ({}) isn't confined here, which the policy allows", hello->software));
   if (!hello->software.starts_with("consilium-trainer"))
-    return findings.warnings.push_back(fmt::format(
-        "client.yaml: trainer.command: {} can't be asked whether it can read the data sets", hello->software));
+    return findings.warnings.push_back(
+        fmt::format("client.yaml: trainer.command: {} has no command that checks whether it can read the data sets",
+                    hello->software));
   for (const auto& [name, source] : config.datasets) {
     if (!fs::exists(source.path)) continue;  // reported already
     if (const auto looked = trainer.look(source); !looked)
@@ -194,8 +194,8 @@ files::Findings remarks_on(const ClientConfig& config, const policy::Policy& pol
   remark_on_roster(config, policy, self, findings);
   if (config.tls.revocation_list.empty()) {
     findings.warnings.emplace_back(
-        "client.yaml: tls.revocation_list: names no file, so a stolen key is never refused; name the authority's "
-        "newest crl.pem");
+        "client.yaml: tls.revocation_list: names no file, so stolen keys are not refused; name the authority's newest "
+        "crl.pem");
   }
   return findings;
 }
@@ -218,8 +218,8 @@ files::Findings check_config(const ClientConfig& config,
     if (!recorded && recorded.error().code != ErrorCode::kNotFound) findings.note(fail(recorded.error()));
     if (recorded && !*recorded)
       findings.warnings.emplace_back(
-          "the client runs, so the data sets' paths were held against each other, and not against those that it mapped "
-          "before; it does that itself at each offer of a job");
+          "the client is running, so the data sets' paths were only compared with each other, not with those that were "
+          "configured earlier; the client does that itself whenever it is offered a job");
   }
   if (policy && self) findings.add(remarks_on(config, *policy, *self));
   if (policy) check_trainer(config, trainer(*policy), findings);

@@ -36,7 +36,7 @@ using masking::LedgerFile;
 
 constexpr const char* kExamples =
     "Examples:\n"
-    "  consilium-client ledger request                                    # at the site whose memory was lost\n"
+    "  consilium-client ledger request                                    # at the site whose ledger was lost\n"
     "  consilium-client ledger export --for north --code 5f0c9a7e21d4b386 --out east.ledger   # at each other site\n"
     "  consilium-client ledger adopt east.ledger south.ledger west.ledger\n\n"
     "Exit codes: 0 done, 1 failure, 2 usage.";
@@ -108,11 +108,11 @@ Result<int> request(const Options& options, std::ostream& out) {
   CONSILIUM_TRY(random.fill({reinterpret_cast<std::uint8_t*>(&code), sizeof(code)}));
   CONSILIUM_TRY(files::replace_file(request_of(self.config), fmt::format("{:016x}\n", code)));
   out << fmt::format(
-      "By roster {}, this site needs the ledgers of {}. Make sure that it is the newest roster, leave the client "
-      "stopped, and have each of them run\n\n"
+      "According to roster {}, this site needs the ledgers of {}. Make sure that it is the newest roster, leave the "
+      "client stopped, and have each of them run\n\n"
       "  consilium-client ledger export --for {} --code {:016x} --out SITE.ledger\n\n"
-      "Then, here: consilium-client ledger adopt with all of the files. The code is good until then, or until the next "
-      "request.\n",
+      "Then run here: consilium-client ledger adopt, with all of the files. The code is valid until then, or until the "
+      "next request.\n",
       self.roster.serial, members.empty() ? "nobody" : fmt::format("{}", fmt::join(members, ", ")), self.config.site,
       code);
   return 0;
@@ -127,7 +127,9 @@ Result<masking::LedgerContent> content_for(const Self& self, const std::string& 
   if (parsed.is_object() && parsed.contains("error"))
     return fail(ErrorCode::kFailedPrecondition, parsed.value("message", "unknown error"));
   const auto bytes = parsed.is_object() ? encoding::bytes_from_hex(parsed.value("ledger", "")) : std::nullopt;
-  if (!bytes) return fail(ErrorCode::kInternal, "the daemon's answer can't be read; is it of this version?");
+  if (!bytes)
+    return fail(ErrorCode::kInternal,
+                "the daemon's answer can't be read; check that daemon and command have the same version");
   return masking::decode_ledger_content(*bytes, self.config.site, member);
 }
 
@@ -181,7 +183,7 @@ Result<void> close_jobs(const ClientConfig& config, const std::vector<masking::J
 }
 
 void print(const Self& self, const masking::Adoption& adoption, std::size_t files, std::ostream& out) {
-  out << fmt::format("Adopted the ledgers of {} other members of roster {}.\n", files, self.roster.serial);
+  out << fmt::format("Adopted the ledgers of {} other sites, by roster {}.\n", files, self.roster.serial);
   std::map<std::vector<std::string>, std::uint64_t> last;
   for (const auto& one : adoption.own) last[one.group] = std::max(last[one.group], one.advert.number);
   for (const auto& [group, number] : last)
@@ -190,14 +192,16 @@ void print(const Self& self, const masking::Adoption& adoption, std::size_t file
   std::map<std::string, std::uint64_t> sums;
   for (const masking::JobContent& job : adoption.jobs) sums[job.population] += job.sums;
   for (const auto& [population, count] : sums) {
-    if (count > 0) out << fmt::format("Population {}: {} sums were given to the jobs below.\n", population, count);
+    if (count > 0)
+      out << fmt::format("Population {}: this site contributed to {} sums of the jobs below.\n", population, count);
   }
-  out << fmt::format("{} jobs are closed to this site for good, running ones among them:", adoption.jobs.size());
+  out << fmt::format("{} jobs are closed to this site permanently, including running ones:", adoption.jobs.size());
   for (std::size_t i = 0; i < std::min(adoption.jobs.size(), kMostJobsNamed); ++i)
     out << " " << crypto::to_hex(adoption.jobs[i].job).substr(0, 8);
   out << (adoption.jobs.size() > kMostJobsNamed ? " ...\n" : "\n");
-  out << "Not in these ledgers: jobs of mode masked-threshold (have running ones stopped), and what people approved or "
-         "declined here since the backup.\nStart the client; it takes part in jobs that are submitted from now on.\n";
+  out << "These ledgers don't contain jobs of mode masked-threshold (have running ones stopped), and what people here "
+         "have approved or declined since the backup.\nStart the client; it takes part in jobs that are submitted from "
+         "now on.\n";
 }
 
 Result<int> adopt(const Options& options, std::ostream& out) {
@@ -205,7 +209,7 @@ Result<int> adopt(const Options& options, std::ostream& out) {
   const auto asked = files::read_file(request_of(self.config), kMaxRequest);
   if (!asked)
     return fail(ErrorCode::kFailedPrecondition,
-                "this site has made no request; begin with: consilium-client ledger request");
+                "this site has made no request; run first: consilium-client ledger request");
   CONSILIUM_ASSIGN(const std::uint64_t code, code_from(*asked));
   CONSILIUM_ASSIGN(const std::vector<LedgerFile> files, read_files(options.files));
   CONSILIUM_ASSIGN(const masking::LedgerContent own, content_on_disk(self, self.config.site));
@@ -243,17 +247,18 @@ CLI::App* add(CLI::App& parent, const char* name, const char* about, const std::
 }  // namespace
 
 void add_ledger_command(CLI::App& app, std::function<Result<int>()>& action, std::ostream& out) {
-  CLI::App* ledger = app.add_subcommand("ledger", "return after this site's memory of masked jobs was lost");
+  CLI::App* ledger = app.add_subcommand("ledger", "rebuild this site's ledger of masked jobs after it was lost");
   ledger->require_subcommand(1);
   ledger->footer(kExamples);
   const auto options = std::make_shared<Options>();
-  add(*ledger, "request", "say whose ledgers this site needs, and make a code for them", options, action, out, request);
-  CLI::App* write =
-      add(*ledger, "export", "write what this site knows of another one, signed", options, action, out, export_ledger);
-  write->add_option("--for", options->member, "the site whose memory was lost")->required();
+  add(*ledger, "request", "list the sites whose ledgers this site needs, and make a code for them", options, action,
+      out, request);
+  CLI::App* write = add(*ledger, "export", "write a signed file with what this site knows about another one", options,
+                        action, out, export_ledger);
+  write->add_option("--for", options->member, "the site whose ledger was lost")->required();
   write->add_option("--code", options->code, "the code of its request")->required();
   write->add_option("--out", options->out, "the file")->required();
-  add(*ledger, "adopt", "take in the ledgers of all other members of this site's groups", options, action, out, adopt)
+  add(*ledger, "adopt", "adopt the ledgers of all other members of this site's groups", options, action, out, adopt)
       ->add_option("FILE", options->files, "the others' files")
       ->required();
 }

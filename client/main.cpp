@@ -78,10 +78,9 @@ int main(int argc, char** argv) {
   std::string config_file;
   bool check_only = false;
   app.add_option("--config", config_file, "the daemon's configuration (configs/client.yaml is a commented example)");
-  app.add_flag(
-      "--check", check_only,
-      "only check configuration, policy, certificate, key, list and roster, and that a trainer starts and can read "
-      "the data sets; connects to nobody and leaves no file");
+  app.add_flag("--check", check_only,
+               "only check configuration, policy, certificate, key, list and roster, and whether a trainer starts and "
+               "can read the data sets, without connecting and without leaving a file");
   app.require_subcommand(0, 1);
   std::function<Result<int>()> action = [&] { return run_daemon(config_file, check_only); };
   client::add_check_data_command(app, action);

@@ -24,10 +24,9 @@ namespace {
 
 constexpr const char* kExamples =
     "A job whose model.local names layers (normalization, as in FedBN) leaves them to each hospital, so the model that "
-    "a "
-    "researcher\nfetches lacks them. They lie in this client's state_dir, and this command puts them in. The folder "
-    "that it makes serves\n"
-    "as one that was fetched: for consilium-trainer predict, consilium export and consilium personalize.\n\n"
+    "a researcher\nfetches lacks them. They are in this client's state_dir, and this command adds them. The folder "
+    "that it makes can be used\nlike a fetched one: for consilium-trainer predict, consilium export and consilium "
+    "personalize.\n\n"
     "Examples:\n"
     "  consilium-client own-model results --out ours\n"
     "  consilium-client own-model results --config /etc/consilium/client.yaml --out ours";
@@ -55,8 +54,7 @@ Result<void> write_report(const Options& options, const std::string& site, const
 Result<int> run(const Options& options, std::ostream& out) {
   std::error_code code;
   if (std::filesystem::exists(options.out, code)) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("--out {}: is there already; name another folder", options.out));
+    return fail(ErrorCode::kInvalidArgument, fmt::format("--out {}: already exists; name another folder", options.out));
   }
   CONSILIUM_ASSIGN(const ClientConfig config, read_client_config(options.config));
   CONSILIUM_ASSIGN(report::ResultFolder result, report::read_result_folder(options.result));
@@ -71,7 +69,7 @@ Result<int> run(const Options& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const bool trained, local.put_into(job, result.manifest, session::kAnyRound, result.model));
   if (!trained) {
     return fail(ErrorCode::kNotFound,
-                fmt::format("{}: nothing of the job {} ({}) lies there; this site hasn't trained in it",
+                fmt::format("{}: holds nothing of the job {} ({}), because this site hasn't trained in it",
                             (config.state_dir / "local").string(), result.spec.name, crypto::to_hex(job)));
   }
   std::filesystem::create_directories(options.out, code);
@@ -94,7 +92,8 @@ Result<int> run(const Options& options, std::ostream& out) {
 }  // namespace
 
 void add_own_model_command(CLI::App& app, std::function<Result<int>()>& action, std::ostream& out) {
-  CLI::App* command = app.add_subcommand("own-model", "Put what a job left to this site into the federation's model");
+  CLI::App* command =
+      app.add_subcommand("own-model", "Add the layers that a job left to this site to the federation's model");
   const auto options = std::make_shared<Options>();
   command->add_option("RESULT_DIR", options->result, "folder with the job's report.json and model.safetensors")
       ->required()

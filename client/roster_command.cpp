@@ -78,7 +78,7 @@ void print_members(const Question& question, std::ostream& out) {
   const roster::Roster& next = question.next;
   out << "Roster " << next.serial << " of consortium " << next.consortium << "; ";
   if (question.known) {
-    out << "the one accepted last is roster " << question.known->serial << ".\n";
+    out << "the roster accepted last is roster " << question.known->serial << ".\n";
   } else {
     out << "this site has accepted none yet.\n";
   }
@@ -120,7 +120,7 @@ Result<int> check(const Options& options, std::ostream& out) {
   const auto verdict = roster::check_change(question.change(), roster::Departures::kRefuse);
   if (roster::check_rules(question.change())) print_exposures(question, out);
   if (verdict) {
-    out << "Acceptable: the client takes it when client.yaml names it.\n";
+    out << "Acceptable: the client uses it once client.yaml names it.\n";
     return 0;
   }
   out << "Not acceptable: " << verdict.error().message << "\n";
@@ -161,8 +161,8 @@ Result<int> consent(const Options& options, std::ostream& out) {
   const std::vector<std::string> populations = populations_to_sign(question, options.may_leave, out);
   if (populations.empty()) {
     return fail(ErrorCode::kFailedPrecondition,
-                options.roster + (options.may_leave ? ": this site is in no group of it that it could leave"
-                                                    : ": nobody's signature is needed from this site"));
+                options.roster + (options.may_leave ? ": this site is in none of its groups, so it can't leave one"
+                                                    : ": no signature of this site is needed"));
   }
   CONSILIUM_ASSIGN(const auto signer, pki::make_file_signer(question.config.tls.key));
   const auto kind = options.may_leave ? roster::ConsentKind::kMayLeave : roster::ConsentKind::kChange;
@@ -175,9 +175,10 @@ Result<int> consent(const Options& options, std::ostream& out) {
   }
   CONSILIUM_TRY(files::replace_file(options.out, roster::consents_text(consents)));
   out << "Wrote " << options.out << ": site " << question.config.site
-      << (options.may_leave ? " may leave its group; others can compute its part of earlier sums then.\n"
+      << (options.may_leave ? " may leave its group; then others can compute its part of earlier sums.\n"
                             : " agrees to this change of the groups.\n")
-      << "Send it to whoever runs the authority: consilium ca roster --consent " << options.out << "\n";
+      << "Send it to the consortium's certificate authority, for: consilium ca roster --consent " << options.out
+      << "\n";
   return 0;
 }
 
@@ -216,8 +217,8 @@ Result<int> successor(const Options& options, std::ostream& out) {
                    roster::sign_succession(known->consortium, config.site, known->serial, key, certificate, *signer));
   CONSILIUM_TRY(files::replace_file(options.out, roster::successions_text({made})));
   out << "Wrote " << options.out << ": the key " << own << " of site " << config.site << " names its successor "
-      << fingerprint << ".\nSend it to whoever runs the authority: consilium ca roster --successor " << options.out
-      << "\nKeep the old key and certificate in client.yaml until the new roster is there.\n";
+      << fingerprint << ".\nSend it to the consortium's certificate authority, for: consilium ca roster --successor "
+      << options.out << "\nKeep the old key and certificate in client.yaml until you get the new roster.\n";
   return 0;
 }
 
@@ -239,19 +240,20 @@ void add_roster_command(CLI::App& app, std::function<Result<int>()>& action, std
   CLI::App* roster = app.add_subcommand("roster", "look at a new roster file, and agree to it");
   roster->require_subcommand(1);
   roster->footer(kExamples);
-  add(*roster, "check", "say who could compute what after the change, and whether the client accepts it",
+  add(*roster, "check", "show which sites' parts could be computed after the change, and whether the client accepts it",
       std::make_shared<Options>(), action, out, check);
   const auto options = std::make_shared<Options>();
   CLI::App* command =
-      add(*roster, "consent", "sign that this site agrees to be exposed", options, action, out, consent);
-  command->add_flag("--may-leave", options->may_leave, "sign for a departure of this site one day");
+      add(*roster, "consent", "sign that this site agrees that its part of earlier sums can be computed", options,
+          action, out, consent);
+  command->add_flag("--may-leave", options->may_leave, "sign in advance that this site may leave");
   command->add_option("--out", options->out, "the signature's file")->required();
   const auto key = std::make_shared<Options>();
   add(*roster, "successor", "sign this site's new key with the old one", key, action, out, successor,
       "the new key's request, from consilium-client enroll")
       ->add_option("--out", key->out, "the signature's file")
       ->required();
-  add(*roster, "accept", "accept a roster, departures of sites that signed --may-leave included",
+  add(*roster, "accept", "accept a roster, including departures of sites that signed --may-leave",
       std::make_shared<Options>(), action, out, accept);
 }
 

@@ -67,7 +67,7 @@ Result<const JobList::Entry*> JobList::find(const pki::Identity& caller, const s
                                             Access access) const {
   const auto found = entries_.find(job_id);
   if (found == entries_.end()) {
-    return fail(ErrorCode::kNotFound, fmt::format("no job '{}'; 'consilium jobs' lists those that there are", job_id));
+    return fail(ErrorCode::kNotFound, fmt::format("no job '{}'; list the jobs with 'consilium jobs'", job_id));
   }
   CONSILIUM_TRY(admission::permit(caller, found->second.parties, access));
   return &found->second;
@@ -101,11 +101,10 @@ Result<void> JobList::may_fetch(const pki::Identity& caller, const crypto::Diges
         std::ranges::any_of(history, [&](const auto& record) { return record.model == digest; }))
       return {};
   }
-  return fail(
-      ErrorCode::kPermissionDenied,
-      fmt::format("blob {} is no model of a job that {} may read; ask the job's researcher, whom 'consilium jobs' "
-                  "names, for it",
-                  crypto::to_hex(digest), caller.name));
+  return fail(ErrorCode::kPermissionDenied,
+              fmt::format("blob {} doesn't belong to a job that {} may read; ask the job's researcher for it "
+                          "('consilium jobs' lists the researchers)",
+                          crypto::to_hex(digest), caller.name));
 }
 
 Result<void> JobList::permit(const pki::Identity& caller, const std::string& job_id, Access access) const {

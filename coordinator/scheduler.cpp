@@ -265,7 +265,7 @@ Result<void> Scheduler::may_fetch(const pki::Identity& peer, const crypto::Diges
     });
     if (allowed) return {};
     return fail(ErrorCode::kPermissionDenied,
-                fmt::format("blob {} is no model of a job that {} takes part in", crypto::to_hex(digest), site));
+                fmt::format("blob {} belongs to no running job that {} takes part in", crypto::to_hex(digest), site));
   });
 }
 
@@ -309,11 +309,9 @@ Result<void> Scheduler::check_weights(const std::string& researcher, const admis
   // Researchers may start from a model of any job that they may read. They may not start from other researchers'
   // weights, even if they know the digest, because they could then fetch these as the job's own model.
   if (list_.may_fetch(researcher_named(researcher), *admitted.spec.initial_weights_digest)) return {};
-  return fail(
-      ErrorCode::kNotFound,
-      fmt::format("initial_weights: the vector {} was not uploaded by {}, or more than an hour ago; submit the job "
-                  "with 'consilium submit', which uploads it",
-                  crypto::to_hex(*admitted.spec.initial_weights_digest), researcher));
+  return fail(ErrorCode::kNotFound, fmt::format("initial_weights: {1} has not uploaded the vector {0} within the last "
+                                                "hour; submit the job with 'consilium submit', which uploads it",
+                                                crypto::to_hex(*admitted.spec.initial_weights_digest), researcher));
 }
 
 Result<std::unique_ptr<ScheduledJob>> Scheduler::make_job(const std::string& researcher,
@@ -352,11 +350,10 @@ Result<std::string> Scheduler::enqueue(const std::string& researcher, const job:
     return job->researcher == researcher && job->digest == digest;
   });
   if (twin != jobs_.end()) {
-    return fail(
-        ErrorCode::kAlreadyExists,
-        fmt::format("this job is there already as {0}: follow it with 'consilium watch {0}'; to run it a second "
-                    "time, change its seed",
-                    (*twin)->id));
+    return fail(ErrorCode::kAlreadyExists,
+                fmt::format("this job was already submitted as {0}: follow it with 'consilium watch {0}'; to run it a "
+                            "second time, change its seed",
+                            (*twin)->id));
   }
   CONSILIUM_ASSIGN(std::unique_ptr<ScheduledJob> made, make_job(researcher, signature, admitted));
   report::JobStatus status = made->driver->status();

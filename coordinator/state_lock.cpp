@@ -35,10 +35,11 @@ Result<StateLock> StateLock::acquire(const std::filesystem::path& folder) {
     if (errno != EWOULDBLOCK)
       return fail(ErrorCode::kInternal,
                   fmt::format("state_dir: cannot lock {}: {}", file.string(), std::strerror(errno)));
-    return fail(ErrorCode::kFailedPrecondition,
-                fmt::format("state_dir: {} is in use by another coordinator, {}; stop that one, or give this one a "
-                            "state_dir of its own",
-                            folder.string(), holder_of(descriptor)));
+    return fail(
+        ErrorCode::kFailedPrecondition,
+        fmt::format(
+            "state_dir: {} is in use by another coordinator ({}); stop that one, or give this one its own state_dir",
+            folder.string(), holder_of(descriptor)));
   }
   const std::string text = std::to_string(::getpid()) + "\n";
   if (::ftruncate(descriptor, 0) != 0 || ::pwrite(descriptor, text.data(), text.size(), 0) < 0)

@@ -260,7 +260,7 @@ void Federation::post_sessions() {
 void Federation::pass_time() {
   const auto deadline = driver_->next_deadline();
   if (!deadline) {
-    driver_->stop("the simulated job waits for something that never comes", now());
+    driver_->stop("the simulated job waits for an event that will never happen", now());
     return;
   }
   if (*deadline > now()) skipped_ += *deadline - now();

@@ -93,7 +93,7 @@ void Federation::answer(const std::string& site, const wire::KeyAgreement& step)
   });
   cost_of(kAgree).bytes += bytes;
   ++cost_of(kAgree).messages;
-  if (!agreed) driver_->stop(fmt::format("{}: agreement on the key: {}", site, agreed.error().message), now());
+  if (!agreed) driver_->stop(fmt::format("{}: key agreement: {}", site, agreed.error().message), now());
 }
 
 void Federation::answer(const std::string& site, const wire::Masking& step) {

@@ -61,7 +61,8 @@ Result<std::vector<std::byte>> MaskedGroups::agree(const std::string& site, cons
     return secagg::encode(secagg::AgreementSiteMessage(found->second.second.advert()));
   }
   if (found == agreements_.end() || found->second.first != step.attempt) {
-    return fail(ErrorCode::kFailedPrecondition, fmt::format("{} isn't in try {} of the agreement", site, step.attempt));
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("{} isn't in try {} of the key agreement", site, step.attempt));
   }
   CONSILIUM_ASSIGN(const auto message, secagg::decode_agreement_coordinator_message(step.message));
   CONSILIUM_ASSIGN(const secagg::AgreementSiteMessage answer, found->second.second.receive(message));
@@ -127,8 +128,8 @@ Result<std::vector<std::byte>> MaskedGroups::begin(const std::string& site, cons
   attempts_.erase(site);
   if (order.kind != job::SumKind::kCensus && order.model != model_) {
     return fail(ErrorCode::kPermissionDenied,
-                fmt::format("the order names the model {}, expected {}, which is committed",
-                            crypto::to_hex(order.model), crypto::to_hex(model_)));
+                fmt::format("the order names the model {}, expected the committed one, {}", crypto::to_hex(order.model),
+                            crypto::to_hex(model_)));
   }
   const auto agreed = keys_.find(site);
   if (agreed == keys_.end()) return fail(ErrorCode::kFailedPrecondition, "the job's sites haven't agreed on a key yet");
@@ -217,7 +218,7 @@ Result<secagg::CommitStatement> MaskedGroups::statement_of(const std::string& si
 }
 
 Result<std::vector<std::byte>> MaskedGroups::endorse(const std::string& site) const {
-  if (!checked_) return fail(ErrorCode::kFailedPrecondition, site + " has checked no total");
+  if (!checked_) return fail(ErrorCode::kFailedPrecondition, site + " hasn't checked a total");
   const SiteIdentities::Identity& own = identities_.of(site);
   return session::sign_commit(checked_->second, site, own.certificate, *own.signer);
 }
@@ -227,7 +228,7 @@ Result<void> MaskedGroups::committed(const wire::RoundCommitted& commit) {
   CONSILIUM_ASSIGN(const secagg::SignedCommit decoded, secagg::decode_commit(commit.commit));
   CONSILIUM_TRY(secagg::check_commit(decoded, groups_, job::colluding_sites(spec_), *identities_.authenticator()));
   if (!checked_ || decoded.statement != checked_->second)
-    return fail(ErrorCode::kPermissionDenied, "the commit isn't what the sites have signed");
+    return fail(ErrorCode::kPermissionDenied, "the commit differs from what the sites have signed");
   if (decoded.statement.kind == job::SumKind::kTrain) model_ = decoded.statement.model;
   if (commit.key.kind == job::SumKind::kCensus) {
     census_ = commit;

@@ -45,15 +45,15 @@ Error interrupted() { return {ErrorCode::kCancelled, "interrupted"}; }
 Result<void> check_ensemble(const Simulator::Job& job) {
   if (job.spec.task.kind == task::TaskKind::kDetection) {
     return fail(ErrorCode::kInvalidArgument,
-                "--compare: the boxes of several detectors have no mean; leave out 'ensemble'");
+                "--compare: the boxes of several detectors can't be averaged; leave out 'ensemble'");
   }
   CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(job.spec.model));
   const std::size_t most = std::min<std::size_t>(trainer::kMaxEvaluatedModels,
                                                  kMaxEnsembleBytes / (manifest.parameter_count() * sizeof(float)));
   if (job.sites.size() > most) {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("--compare: an ensemble of at most {} models of this size fits into memory, found {} "
-                            "sites; leave out 'ensemble'",
+                fmt::format("--compare: memory is only enough for an ensemble of {} models of this size, but there are "
+                            "{} sites; leave out 'ensemble'",
                             most, job.sites.size()));
   }
   return {};
@@ -104,7 +104,7 @@ class Simulator::Impl {
         continue;
       }
       auto event = events_.take();
-      if (!event) return fail(ErrorCode::kInternal, "the simulator's workers are gone");
+      if (!event) return fail(ErrorCode::kInternal, "the simulator's workers have ended");
       if (auto* outcome = std::get_if<Outcome>(&*event)) {
         const auto found = running.find(outcome->key.job_id);
         if (found != running.end()) found->second->take(std::move(*outcome));

@@ -63,7 +63,7 @@ Result<void> append(data::Split& to, data::Split from) {
   }
   if (to.values.index() != from.values.index()) {
     return fail(ErrorCode::kInvalidArgument,
-                "uint8 and floating-point images can't be pooled; store every site's as one type");
+                "uint8 and floating-point images can't be pooled; store the images of all sites as the same type");
   }
   to.labels.insert(to.labels.end(), from.labels.begin(), from.labels.end());
   std::visit(
@@ -104,7 +104,7 @@ Result<std::vector<SimulatedSite>> generate_to_folder(const SplitRequest& reques
   CONSILIUM_ASSIGN(data::SyntheticSpec spec, parse_synthetic(request.data.string().substr(kSyntheticData.size())));
   if (request.per_site || request.partition != "iid") {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("--data {}: each site's data are generated; leave --partition and --per-site out",
+                fmt::format("--data {}: generates each site's data, so leave --partition and --per-site out",
                             request.data.string()));
   }
   spec.sites = static_cast<std::uint32_t>(request.names.size());
@@ -142,10 +142,11 @@ Result<std::vector<std::string>> site_names(const job::JobSpec& job, std::uint32
     return named;
   }
   if (sites == 0)
-    return fail(ErrorCode::kInvalidArgument, "how many sites? The job names none (federation.sites): give --sites N");
+    return fail(ErrorCode::kInvalidArgument,
+                "the number of sites is missing, because the job names none (federation.sites): give --sites N");
   if (sites < job.federation.minimum_sites) {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("--sites {}: the job wants at least {} (federation.minimum_sites)", sites,
+                fmt::format("--sites {}: the job needs at least {} (federation.minimum_sites)", sites,
                             job.federation.minimum_sites));
   }
   std::vector<std::string> names;
@@ -156,7 +157,8 @@ Result<std::vector<std::string>> site_names(const job::JobSpec& job, std::uint32
 Result<SimulatedSite> read_site_file(const std::filesystem::path& file) {
   const std::string name = file.stem().string();
   if (const auto valid = pki::check_name(name); !valid)
-    return fail(valid.error().within(file.string() + ": the file's name is the site's; rename the file"));
+    return fail(
+        valid.error().within(file.string() + ": the file's name must be the name of its site; rename the file"));
   if (!is_site_file(file)) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("{}: expected an .npz file, or a .yaml file that describes the data", file.string()));
@@ -173,9 +175,10 @@ Result<std::vector<SimulatedSite>> read_site_folder(const std::filesystem::path&
     if (!is_site_file(entry.path())) continue;
     CONSILIUM_ASSIGN(SimulatedSite site, read_site_file(entry.path()));
     if (std::ranges::find(sites, site.name, &SimulatedSite::name) != sites.end()) {
-      return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("--site-data {0}: both {1}.npz and {1}.yaml are there; keep the one that '{1}' trains on",
-                              folder.string(), site.name));
+      return fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("--site-data {0}: found both {1}.npz and {1}.yaml; keep only the one that '{1}' trains on",
+                      folder.string(), site.name));
     }
     sites.push_back(std::move(site));
   }
@@ -194,11 +197,10 @@ Result<std::vector<SimulatedSite>> read_site_folder(const std::filesystem::path&
     });
   }
   if (sites.size() < std::max(1U, job.federation.minimum_sites)) {
-    return fail(
-        ErrorCode::kInvalidArgument,
-        fmt::format(
-            "--site-data {}: {} sites (.npz and .yaml files), the job wants at least {} (federation.minimum_sites)",
-            folder.string(), sites.size(), std::max(1U, job.federation.minimum_sites)));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("--site-data {}: found {} sites (.npz and .yaml files), but the job needs at least {} "
+                            "(federation.minimum_sites)",
+                            folder.string(), sites.size(), std::max(1U, job.federation.minimum_sites)));
   }
   return sites;
 }
@@ -226,7 +228,7 @@ Result<std::vector<SimulatedSite>> split_to_folder(const SplitRequest& request, 
 }
 
 Result<std::uint64_t> largest_training_set(const std::vector<SimulatedSite>& sites, const job::JobSpec& job) {
-  CONSILIUM_TRY(check_arrays(sites, "give --roster, whose population says how many examples a site may have"));
+  CONSILIUM_TRY(check_arrays(sites, "give --roster, whose population sets the bound of examples per site"));
   std::uint64_t largest = 1;
   for (const SimulatedSite& site : sites) {
     CONSILIUM_ASSIGN(const data::Dataset dataset,

@@ -62,7 +62,8 @@ Result<Answer> SiteWorker::attempt(const Task& task, std::stop_token stop) {
   CONSILIUM_TRY(prepare(task, stop));
   if (task.job->spec.population && prepared_.train_examples > task.job->spec.population->examples) {
     return fail(ErrorCode::kFailedPrecondition,
-                "more training examples than the bound of the population: " + std::to_string(prepared_.train_examples));
+                "the site has more training examples than the population's bound allows: " +
+                    std::to_string(prepared_.train_examples));
   }
   const auto failed = [this](Result<Answer> answer) {
     // After any failure, the next task finds out for itself what the trainer still holds.
@@ -171,7 +172,7 @@ Result<Answer> SiteWorker::evaluate_patients(const Task& task, std::stop_token s
     CONSILIUM_ASSIGN(const trainer::EvaluatedPatients done, trainer_.evaluate_patients(request, models, counts, stop));
     all = done.all;
     if (all > examples_of(evaluation.split))
-      return fail(ErrorCode::kDataLoss, "the trainer says more patients than examples");
+      return fail(ErrorCode::kDataLoss, "the trainer reports more patients than examples");
     for (std::size_t i = 0; i < at_once && answer.patients.size() < all; ++i)
       answer.patients.push_back(task::without_zeros(counts.counts().subspan(i * elements, elements)));
   } while (answer.patients.size() < all);

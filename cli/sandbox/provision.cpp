@@ -68,8 +68,7 @@ std::string coordinator_yaml() {
          "listen: 127.0.0.1:0\n\n"
          "# Models and uploads under way. Nothing about patients.\n"
          "state_dir: state\n\n"
-         "# Everybody's certificate is signed by the consortium's root. Its key has no business on this machine: "
-         "folder "
+         "# The consortium's root signs all certificates. Its key must not be on this machine; it is in the folder "
          "offline/ca.\n"
          "tls:\n"
          "  root: root.pem\n"
@@ -84,17 +83,17 @@ std::string client_yaml(const simulation::SimulatedSite& site, const job::JobSpe
       "# Started as: consilium-client --config client.yaml\n"
       "# Relative paths start at this file's folder.\n\n"
       "site: {0}\n\n"
-      "# The client opens this connection; nobody ever connects to a hospital.\n"
+      "# The client opens this connection; hospitals accept no connections.\n"
       "coordinator: 127.0.0.1:{1}\n\n"
       "tls:\n"
       "  root: root.pem\n"
       "  certificate: {0}.pem\n"
       "  key: {0}.key            # born here, never leaves\n"
       "  revocation_list: crl.pem\n\n"
-      "# What this hospital agrees to. Without that file it takes part in nothing.\n"
+      "# What this hospital agrees to. Without this file it takes part in no job.\n"
       "policy: policy.yaml\n\n"
-      "# The consortium's sites and their keys, which each hospital gets from who runs the authority and compares by "
-      "telephone.\n"
+      "# The consortium's sites and their keys. Each hospital gets this file from the certificate authority and "
+      "compares the keys by\n# telephone.\n"
       "roster: roster.yaml\n\n"
       "state_dir: state\n\n"
       "# All randomness of this hospital's training follows from these 32 bytes, which nobody else has. A consortium "
@@ -142,24 +141,25 @@ std::string researcher_yaml(int port) {
       "root: root.pem\n"
       "certificate: {1}.pem\n"
       "key: {1}.key\n"
-      "# A coordinator whose key was stolen is refused. The list ends after 30 days: `consilium ca renew-list`.\n"
+      "# With this list, a coordinator whose key was stolen is refused. The list ends after 30 days: `consilium ca "
+      "renew-list`.\n"
       "revocation_list: crl.pem\n",
       port, kSandboxResearcher);
 }
 
 constexpr const char* kReadme =
-    "A whole consortium in one folder, as an example to copy from. In a real one each of these is another machine:\n\n"
-    "  offline/ca/    the certificate authority. Whoever has root.key can make members, hospitals among them: it "
-    "stays\n"
-    "                 on a machine without a network, and has no business on the coordinator's\n"
+    "A whole consortium in one folder, as an example to copy from. In a real consortium each of these is on another "
+    "machine:\n\n"
+    "  offline/ca/    the certificate authority. Anyone with root.key can make members, including hospitals, so it "
+    "stays\n                 on a machine without a network, never on the coordinator's\n"
     "  coordinator/   the coordinator: its own key, its configuration, its state\n"
     "  sites/NAME/    a hospital: its own key, policy, configuration, and its own roster.yaml\n"
     "  researcher/    a researcher's laptop: key, configuration, and the roster that `submit --roster` reads\n"
-    "  data/          one .npz a hospital: simulate --site-data; really on each hospital's own disk\n"
+    "  data/          one .npz per hospital: simulate --site-data; in reality on each hospital's own disk\n"
     "  results/       what the researcher fetched\n\n"
-    "roster.yaml lists the hospitals with the fingerprints of their keys. Here it was copied; really each hospital "
-    "gets\n"
-    "it from who runs the authority, never through the coordinator, and compares the keys by telephone.\n";
+    "roster.yaml lists the hospitals with the fingerprints of their keys. Here it was copied; in reality each "
+    "hospital\ngets it from the certificate authority, never through the coordinator, and compares the keys by "
+    "telephone.\n";
 
 /// Writes what `consilium ca roster` writes, for every party that checks a job against it.
 Result<void> write_rosters(const pki::Authority& authority, const SandboxLayout& layout, const job::JobSpec& job,

@@ -104,7 +104,7 @@ class Sandbox {
     } else {
       if (std::filesystem::exists(options_.keep, code) && !std::filesystem::is_empty(options_.keep, code)) {
         return fail(ErrorCode::kAlreadyExists,
-                    fmt::format("--keep {}: is there already and not empty; name another folder", options_.keep));
+                    fmt::format("--keep {}: already exists and isn't empty; name another folder", options_.keep));
       }
       std::filesystem::create_directories(options_.keep, code);
       if (code)
@@ -192,7 +192,7 @@ class Sandbox {
       if (there) return {};
       if (std::chrono::steady_clock::now() > deadline) {
         return fail(ErrorCode::kDeadlineExceeded,
-                    fmt::format("waited {} s until {}; run it again with --keep DIR and read the logs in it",
+                    fmt::format("waited {} s in vain until {}; run it again with --keep DIR and read the logs in it",
                                 kStartLimit.count(), what));
       }
       std::this_thread::sleep_for(kPoll);
@@ -286,7 +286,7 @@ class Sandbox {
     // A lower score is a result, not a failure: with few test examples, either side may be ahead by chance.
     if (!better && !options_.json) {
       fmt::print(
-          "the federation isn't more accurate here than the mean of the sites alone; try more rounds or more data a "
+          "the federation isn't more accurate here than the mean of the sites alone; try more rounds or more data per "
           "site\n");
     }
     return kSuccess;

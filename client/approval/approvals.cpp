@@ -26,8 +26,8 @@ constexpr sqlite::Format kFormat{
         population TEXT NOT NULL, sums INTEGER NOT NULL CHECK(sums >= 0)) STRICT, WITHOUT ROWID;
       CREATE INDEX sums_of_a_population ON accepted(population, sums))",
     .remedy =
-        "Don't put a backup in its place, which would forget decisions and sums: stop the client, keep the file aside "
-        "and ask whoever runs the consortium (docs/hospital-it/approving.md)"};
+        "Don't restore it from a backup, which would lack decisions and sums. Stop the client, keep the file, and ask "
+        "the consortium's certificate authority (docs/hospital-it/approving.md)"};
 
 constexpr std::string_view kUndecided =
     "NOT EXISTS(SELECT 1 FROM decisions d WHERE d.digest = offers.digest AND d.researcher = offers.researcher) "
@@ -105,7 +105,7 @@ Result<void> Approvals::keep(const Offer& offer) {
                    impl_->number(count, {bytes_of(offer.job.digest), offer.job.researcher}));
   if (static_cast<std::size_t>(waiting) >= kMaxWaitingOffers) {
     return fail(ErrorCode::kResourceExhausted,
-                fmt::format("{} jobs wait for approval already; approve or decline some of them", waiting));
+                fmt::format("{} jobs already wait for approval; approve or decline some of them", waiting));
   }
   return impl_->database->execute(
       "INSERT INTO offers(digest, researcher, job, spec, seen_at) VALUES(?, ?, ?, ?, ?) "
@@ -177,19 +177,19 @@ Result<void> Approvals::accept(const Accepted& job, std::optional<std::uint64_t>
   if (known && known->job_id == job.job_id) return {};
   if (known) {
     return fail(ErrorCode::kAlreadyExists,
-                fmt::format("this site serves the job as {} already, and under no second id; to run it again, its "
-                            "researcher changes the seed",
+                fmt::format("this site already serves this job as {}, and doesn't serve it under a second id; to run "
+                            "it again, its researcher has to change the seed",
                             known->job_id));  // check: first-id
   }
   CONSILIUM_ASSIGN(const auto other, impl_->accepted_where("job", std::string_view(job.job_id)));
   if (other) {
-    return fail(ErrorCode::kAlreadyExists,
-                fmt::format("this site serves another job ({}) as {}", crypto::to_hex(other->digest), job.job_id));
+    return fail(ErrorCode::kAlreadyExists, fmt::format("this site already serves another job ({}) as {}",
+                                                       crypto::to_hex(other->digest), job.job_id));
   }
   CONSILIUM_ASSIGN(const std::uint64_t counted, impl_->sums_of(job.population, before));
   if (maximum && (counted > *maximum || job.sums > *maximum - counted)) {
     return fail(ErrorCode::kResourceExhausted,
-                fmt::format("maximum_sums: the job needs {} sums over '{}', {} of {} are used up", job.sums,
+                fmt::format("maximum_sums: the job needs {} sums over '{}', but {} of {} are already used", job.sums,
                             job.population, counted, *maximum));  // check: maximum-sums
   }
   return impl_->database->execute(

@@ -84,7 +84,7 @@ std::string releases_text(const json& answer) {
                          one.at("digest").get<std::string>().substr(0, 16), one.at("researcher"), one.at("by"),
                          time_in_words(one.at("at"))});
   }
-  const std::string given = table.size() == 1 ? "This site gave its part to no sum.\n" : table_text(table);
+  const std::string given = table.size() == 1 ? "This site has contributed to no sum.\n" : table_text(table);
   return decisions.size() == 1 ? given : given + "\n" + table_text(decisions);
 }
 
@@ -92,7 +92,7 @@ std::string releases_text(const json& answer) {
 Result<std::string> answer_from_disk(const client::ClientConfig& config, const std::string& request) {
   std::error_code ignored;
   if (!std::filesystem::exists(config.state_dir / "approvals.db", ignored)) {
-    return fail(ErrorCode::kNotFound, fmt::format("{}: there is no record of offered jobs; start the client first",
+    return fail(ErrorCode::kNotFound, fmt::format("{}: there is no record of offered jobs yet; start the client first",
                                                   (config.state_dir / "approvals.db").string()));
   }
   CONSILIUM_ASSIGN(const policy::Policy policy, policy::read_policy(config.policy));
@@ -127,7 +127,8 @@ Result<int> ask(const std::string& command, const Options& options, std::ostream
   if (!answer) return fail(answer.error());
   const json parsed = json::parse(*answer, nullptr, false);
   if (!parsed.is_object())
-    return fail(ErrorCode::kInternal, "the daemon's answer can't be read; is it of this version?");
+    return fail(ErrorCode::kInternal,
+                "the daemon's answer can't be read; check that daemon and command have the same version");
   if (parsed.contains("error")) return fail(ErrorCode::kFailedPrecondition, parsed.value("message", "unknown error"));
   out << (options.json ? parsed.dump() + "\n" : with_config(answer_in_words(command, *answer), options.config));
   return 0;

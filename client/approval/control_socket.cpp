@@ -35,10 +35,9 @@ tl::unexpected<Error> system_error(ErrorCode code, const std::filesystem::path& 
 /// Returns why no daemon can be reached: kPermissionDenied if this user may not connect, kNotFound if no daemon runs.
 tl::unexpected<Error> no_answer(const std::filesystem::path& state_dir, const char* what) {
   if (errno != EACCES) return system_error(ErrorCode::kNotFound, state_dir, what);
-  return fail(ErrorCode::kPermissionDenied,
-              (state_dir / kName).string() +
-                  ": this user may not ask the client: run the command as root, or as the user that the client runs as "
-                  "(sudo -u USER)");
+  return fail(ErrorCode::kPermissionDenied, (state_dir / kName).string() +
+                                                ": this user may not send commands to the client: run the command as "
+                                                "root, or as the user that the client runs as (sudo -u USER)");
 }
 
 Descriptor folder_of(const std::filesystem::path& state_dir) {
@@ -162,7 +161,7 @@ Result<std::string> ask_daemon(const std::filesystem::path& state_dir, const std
   if (!folder || !connection) return no_answer(state_dir, "the daemon's folder can't be opened");
   const sockaddr_un address = address_in(folder);
   if (::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return no_answer(state_dir, "no daemon listens");
+    return no_answer(state_dir, "the daemon isn't running");
   }
   limit_waiting(connection);
   std::string answer;

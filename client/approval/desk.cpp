@@ -59,8 +59,7 @@ class Desk::Answers {
       // The coordinator assigns job ids, and a researcher could create two jobs whose digests begin alike. Since the
       // job was shown, an id or a prefix may therefore have come to mean another job.
       return fail(ErrorCode::kInvalidArgument,
-                  "a job is approved by its whole digest and its researcher, as `consilium-client show` ends with "
-                  "them");  // check: approved-is-shown
+                  "expected the whole digest and the researcher, as at the end of `show`");  // check: approved-is-shown
     }
     if (command != "show") {
       CONSILIUM_TRY(parts_.approvals.decide({offer.job, command == "approve", user_, parts_.now()}));
@@ -172,8 +171,8 @@ class Desk::Answers {
     }
     if (found.empty()) {
       return fail(ErrorCode::kNotFound,
-                  fmt::format("no offered job has the id or digest '{}' (a digest, at least {} digits of one, or a job "
-                              "id); see: consilium-client jobs",
+                  fmt::format("no offered job has the id or digest '{}'; expected a job id, or at least {} digits of a "
+                              "digest. List the jobs with: consilium-client jobs",
                               selector, kShortestPrefix));
     }
     std::string list;

@@ -63,7 +63,7 @@ Verdict JobGate::examine(const wire::JobOffer& offer, const std::string& coordin
   auto spec = job::parse_job(offer.spec, "job " + offer.job_id);
   if (!spec) return declined(job, "spec", spec.error().message);
   if (job::job_digest(*spec) != job.digest) {
-    return declined(job, "spec", "the job's text isn't its canonical one");  // check: canonical-offer
+    return declined(job, "spec", "the job's text isn't in canonical form");  // check: canonical-offer
   }
   const policy::Judgement judgement = rules.policy.judge(*spec, job.digest, job.researcher);
   if (!judgement.refusals.empty())

@@ -40,28 +40,29 @@ void add_unusual_training(const job::JobSpec& job, std::vector<std::string>& unu
   const job::OptimizerSpec& optimizer = job.training.optimizer;
   const double gradient_norm = std::min(1.0, job.training.gradient_clip.value_or(1.0));
   if (job::smallest_step(job) < kTinyLearningRate)
-    unusual.push_back(fmt::format("{} trains nothing: such updates tell what the model answers on the images, exactly",
+    unusual.push_back(fmt::format("{} trains nothing: such updates reveal exactly what the model answers on the images",
                                   policy::steps_in_words(job)));
   if (optimizer.kind != job::OptimizerKind::kSgd && optimizer.epsilon > kLargeEpsilon * gradient_norm)
-    unusual.push_back(fmt::format("with epsilon {} the learning rate is divided by as much, and may train nothing",
+    unusual.push_back(fmt::format("an epsilon of {} divides the learning rate by as much, so that it may train nothing",
                                   optimizer.epsilon));
   const std::uint64_t batch = job.training.batch_size;
   if (optimizer.kind != job::OptimizerKind::kSgd && job.population &&
       batch * kFewSteps > job.population->examples * job.training.local_epochs)
     unusual.push_back(
-        fmt::format("with batches of {} {} makes few steps a round: updates are little more than signs, and a sum of "
-                    "few hospitals' "
-                    "may be taken apart",
+        fmt::format("with batches of {}, {} makes few steps per round: updates are little more than signs, and those "
+                    "of single hospitals may be recovered from a sum of few",
                     batch, job::name_of(optimizer.kind)));
   const bool few_batches = job.population && batch * kFewBatches > job.population->examples;
   if (batch >= kLargeBatch || (few_batches && optimizer.kind == job::OptimizerKind::kSgd))
-    unusual.push_back(fmt::format("with batches of {} an update may be one exact sum over all images of a hospital",
+    unusual.push_back(fmt::format("with batches of {}, an update may be one exact sum over all images of a hospital",
                                   job.training.batch_size));
   for (const auto& [name, clip] :
        {std::pair("clip", job.privacy.clip), std::pair("buffer_clip", job.privacy.buffer_clip)}) {
     if (clip < kSmallClip)
-      unusual.push_back(fmt::format(
-          "with a {} of {} updates are cut or coarse, and a sum of few hospitals' may be taken apart", name, clip));
+      unusual.push_back(
+          fmt::format("with a {} of {}, updates are clipped or coarse, and those of single hospitals may be recovered "
+                      "from a sum of few",
+                      name, clip));
   }
 }
 
@@ -70,7 +71,7 @@ std::string loss_in_words(const job::JobSpec& job) {
   const task::LossSpec& loss = job.training.loss;
   const task::LossKeys keys = task::keys_of(loss.kind, job.task.kind);
   std::string words(task::name_of(loss.kind));
-  if (loss.balanced) words += ", class weights balanced by all hospitals' labels";
+  if (loss.balanced) words += ", class weights balanced by the labels of all hospitals";
   if (keys.class_weights && !loss.class_weights.empty())
     words += fmt::format(", class weights {}", fmt::join(loss.class_weights, ", "));
   if (loss.boundary_weight > 0.0) words += fmt::format(", boundary {}", loss.boundary_weight);
@@ -105,7 +106,7 @@ ReleaseCount releases_of(const job::JobSpec& job) {
 std::string releases_in_words(const job::JobSpec& job) {
   const ReleaseCount releases = releases_of(job);
   if (!job::is_masked(job)) {
-    return fmt::format("{} and {} of this hospital, each seen by the coordinator by itself",
+    return fmt::format("{} and {} of this hospital, each of which the coordinator sees by itself",
                        counted(releases.updates, "update", "updates"), counted(releases.counts, "count", "counts"));
   }
   const std::string updates = counted(releases.updates, "sum of updates", "sums of updates");
@@ -136,9 +137,9 @@ std::string model_in_words(const job::JobSpec& job) {
   if (!manifest) return name;
   const std::size_t count = manifest->parameter_count();
   std::string parts;
-  if (manifest->update_size() != count) parts = fmt::format(", of which {} leave", manifest->update_size());
+  if (manifest->update_size() != count) parts = fmt::format(", of which {} leave this site", manifest->update_size());
   if (!job.model.frozen.empty()) parts += fmt::format("; frozen: {}", fmt::join(job.model.frozen, ", "));
-  if (!job.model.local.empty()) parts += fmt::format("; trained here alone: {}", fmt::join(job.model.local, ", "));
+  if (!job.model.local.empty()) parts += fmt::format("; trained only here: {}", fmt::join(job.model.local, ", "));
   return fmt::format("{}, {} parameters ({:.1f} MB){}", name, count,
                      static_cast<double>(count) * sizeof(float) / 1'000'000.0, parts);
 }
@@ -169,7 +170,7 @@ std::string training_in_words(const job::JobSpec& job) {
                                                                       task::to_json(*job.data.augment).dump())
                                                         : ", images not changed at random";
   const std::string atlas = job.data.atlas ? fmt::format(", with this site's atlas '{}'", job.data.atlas->name) : "";
-  const std::string alone = job.evaluation.alone ? ", and as much for a model that stays here" : "";
+  const std::string alone = job.evaluation.alone ? ", and the same for a model that stays here" : "";
   return fmt::format("{}{} of {}, batches of {}, {} with {}{}{}{}, {} by {}, on the data set '{}'{}{}{}",
                      counted(job.federation.rounds, "round", "rounds"), warm,
                      counted(job.training.local_epochs, "epoch", "epochs"), job.training.batch_size,
@@ -185,7 +186,7 @@ std::string readers_in_words(const job::JobSpec& job) {
 std::vector<std::string> unusual_in(const job::JobSpec& job) {
   std::vector<std::string> unusual;
   if (!job::is_masked(job))
-    unusual.emplace_back("secure aggregation is off: the coordinator sees this hospital's updates by themselves");
+    unusual.emplace_back("secure aggregation is off: the coordinator sees each of this hospital's updates");
   if (job.model.name.empty())
     unusual.emplace_back("a model of the researcher's own layers can be made to copy images out");
   if (job.initial_weights_digest)

@@ -86,7 +86,7 @@ Result<void> Agreements::check_open(const crypto::Digest& digest) const {
   CONSILIUM_ASSIGN(const auto census, ledger_.committed_model({digest, job::SumKind::kCensus, 0}));
   if (census) {
     return fail(ErrorCode::kPermissionDenied,
-                "the job's census is committed, so its key stands for good");  // check: agreement-closed
+                "the job's census is committed, so its key can't change any more");  // check: agreement-closed
   }
   return {};
 }

@@ -16,7 +16,7 @@ Result<std::vector<std::uint32_t>> counted_groups(const GroupLedger& ledger, con
   CONSILIUM_ASSIGN(auto counted, ledger.committed_groups({job, job::SumKind::kCensus, 0}));
   if (!counted) {
     return fail(ErrorCode::kUnavailable,
-                "the job's census isn't committed, as far as this site knows, so it can't tell whom a round draws");
+                "this site knows of no committed census of the job, so it can't check which groups a round draws");
   }
   return *std::move(counted);
 }
@@ -27,7 +27,7 @@ Result<void> accept_commit(const SiteTrust& trust, GroupLedger& ledger, const jo
   const secagg::CommitStatement& statement = commit.statement;
   if (statement.job != digest || statement.kind != key.kind || statement.round != key.round) {
     return fail(ErrorCode::kPermissionDenied,
-                fmt::format("{}: the commit is that of another sum", job::to_string(key)));  // check: commit-sum
+                fmt::format("{}: the commit belongs to another sum", job::to_string(key)));  // check: commit-sum
   }
   const secagg::RosterAuthenticator authenticator(trust.authorities, job.federation.roster);
   CONSILIUM_TRY(secagg::check_commit(commit, job::count_groups(job), job::colluding_sites(job),
@@ -51,14 +51,14 @@ Result<void> check_drawn(const GroupLedger& ledger, const job::JobSpec& job, con
   return fail(ErrorCode::kPermissionDenied,
               std::ranges::binary_search(counted, order.group)
                   ? fmt::format("the job's seed doesn't draw this site's group in round {}", order.round)
-                  : "this site's group isn't in the job's census, so it is in no sum that follows");
+                  : "this site's group isn't in the job's census, so it can't be in a later sum");
 }
 
 Result<void> check_predecessor(const GroupLedger& ledger, const job::RoundOrder& order, const crypto::Digest& initial) {
   CONSILIUM_ASSIGN(const bool closed, ledger.is_closed(sum_of(order)));
   if (closed) {
     return fail(ErrorCode::kPermissionDenied,
-                "this sum is committed, or a later one, so there is no other attempt at it");  // check: commit-final
+                "this sum or a later one is committed, so there is no other attempt at it");  // check: commit-final
   }
   if (order.kind == job::SumKind::kCensus) return {};
   const bool first = order.kind == job::SumKind::kTrain && order.round == 1;
@@ -67,15 +67,15 @@ Result<void> check_predecessor(const GroupLedger& ledger, const job::RoundOrder&
   CONSILIUM_ASSIGN(const auto committed, ledger.committed_model(before));
   if (!committed) {
     return fail(ErrorCode::kFailedPrecondition,
-                fmt::format("{} {} isn't committed, as far as this site knows, so nothing follows it",
-                            job::name_of(before.kind), before.round));  // check: commit-predecessor
+                fmt::format("this site knows of no commit of {} {}, which must come first", job::name_of(before.kind),
+                            before.round));  // check: commit-predecessor
   }
   const crypto::Digest expected = first ? initial : committed.value_or(crypto::Digest{});
   if (order.model != expected) {
     return fail(ErrorCode::kPermissionDenied,
-                fmt::format("the order names the model {}, expected {}, {}", crypto::to_hex(order.model),
+                fmt::format("the order names the model {}, but expected is {}, {}", crypto::to_hex(order.model),
                             crypto::to_hex(expected),
-                            first ? "the job's initial weights" : "which is committed"));  // check: commit-model
+                            first ? "the job's initial weights" : "the committed one"));  // check: commit-model
   }
   return {};
 }

@@ -46,13 +46,13 @@ Result<void> check_masked(const GroupRecords& records, const SumId& sum, std::ui
                    records.digest("SELECT masked FROM releases WHERE job = ? AND step = ? AND attempt = ?",
                                   {bytes_of(sum.job), step_of(sum), std::int64_t{attempt}}));
   return require(!kept || *kept == masked,
-                 fmt::format("{}: attempt {} has masked another vector", describe(sum), attempt));
+                 fmt::format("{}: attempt {} has already masked another vector", describe(sum), attempt));
 }
 
 /// Checks that the sum is still wanted: an attempt may have begun before the ledger recorded what forbids it.
 Result<void> check_wanted(const GroupRecords& records, const SumId& sum) {
   CONSILIUM_ASSIGN(const bool closed, records.is_closed(sum));
-  CONSILIUM_TRY(require(!closed, fmt::format("{}: this sum, or a later one, is committed by now", describe(sum))));
+  CONSILIUM_TRY(require(!closed, fmt::format("{}: this sum or a later one is already committed", describe(sum))));
   CONSILIUM_ASSIGN(const auto ended, records.ended(sum.job));
   return require(!ended,
                  fmt::format("{}: this site takes no further part in the job: {}", describe(sum), ended.value_or("")));
@@ -101,7 +101,7 @@ Result<void> GroupLedger::begin(const SumId& sum, std::uint32_t attempt, const G
     CONSILIUM_TRY(check_up_to_date(*records_, lines));    // check: group-set-back
     CONSILIUM_TRY(check_order(*records_, sum, attempt));  // check: group-attempt
     CONSILIUM_ASSIGN(const std::uint64_t next, next_number(*records_, lines));
-    CONSILIUM_TRY(require(advert.number == next, fmt::format("{}: advert {} of this site, expected number {}",
+    CONSILIUM_TRY(require(advert.number == next, fmt::format("{}: found advert {} of this site, expected number {}",
                                                              describe(sum), advert.number, next)));
     CONSILIUM_TRY(records_->database->execute(
         "INSERT INTO attempts(job, step, attempt) VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET attempt = excluded.attempt",
@@ -124,11 +124,11 @@ Result<void> GroupLedger::check_claims(const Group& group, std::span<const secag
     if (own) continue;
     return fail(
         ErrorCode::kDataLoss,
-        fmt::format("another member has uploaded beside advert {} of this site, which {} doesn't know: the ledger was "
-                    "put back from a backup, or another machine runs under this site's name. Stop the client, and let "
-                    "the other members' ledgers bring this one up to date: consilium-client ledger request "
-                    "(docs/hospital-it/masking.md)",
-                    claim.number, records_->database->file().string()));
+        fmt::format(
+            "another member has uploaded under advert {} of this site, which {} doesn't contain: the ledger was put "
+            "back from a backup, or another machine runs under this site's name. Stop the client, and update its "
+            "ledger from those of the other members: consilium-client ledger request (docs/hospital-it/masking.md)",
+            claim.number, records_->database->file().string()));
   }
   return {};
 }

@@ -30,7 +30,7 @@ Result<void> GroupLedger::commit(const SumId& sum, const Digest& statement, cons
   const std::lock_guard lock(records_->mutex);
   CONSILIUM_ASSIGN(const auto endorsed, records_->only("endorsed", sum));
   CONSILIUM_TRY(require(!endorsed || *endorsed == statement,
-                        fmt::format("{}: this site has signed another outcome than the committed one",
+                        fmt::format("{}: another outcome is committed than this site has signed",
                                     describe(sum))));  // check: group-commit-own
   CONSILIUM_ASSIGN(const auto committed, records_->only("commits", sum));
   CONSILIUM_TRY(require(!committed || *committed == statement,
@@ -71,7 +71,7 @@ Result<void> GroupLedger::check_usable(const SumId& sum) const {
                                                       {bytes_of(sum.job), step_of(sum)}));
   if (!found) return {};
   return fail(ErrorCode::kInvalidArgument,
-              "an earlier result of this site in the job was unusable, so it gives none that is usable any more");
+              "an earlier result of this site in the job was unusable, so all later ones count as unusable too");
 }
 
 Result<void> GroupLedger::end_job(const Digest& job, const std::string& reason) {

@@ -41,9 +41,8 @@ constexpr sqlite::Format kFormat{
         STRICT, WITHOUT ROWID;
       CREATE TABLE set_back(members TEXT PRIMARY KEY NOT NULL, reason TEXT NOT NULL) STRICT, WITHOUT ROWID)",
     .remedy =
-        "Don't put a backup in its place: stop the client, remove sums.db, sums.db-wal and the folder sums, and let "
-        "the "
-        "other members' ledgers bring this one up to date: consilium-client ledger request "
+        "Don't restore it from a backup. Stop the client, remove sums.db, sums.db-wal and the folder sums, and rebuild "
+        "this ledger from those of the other members: consilium-client ledger request "
         "(docs/hospital-it/masking.md)"};
 
 }  // namespace
@@ -54,7 +53,7 @@ Result<std::unique_ptr<GroupRecords>> GroupRecords::open(const std::filesystem::
   std::filesystem::create_directories(folder, problem);
   if (std::filesystem::exists(folder / "sums", problem) && !std::filesystem::exists(folder / "sums.db", problem)) {
     return fail(ErrorCode::kDataLoss,
-                fmt::format("{}: lost, while {} is still there. {}", (folder / "sums.db").string(),
+                fmt::format("{}: the file is missing, although {} still exists. {}", (folder / "sums.db").string(),
                             (folder / "sums").string(), kFormat.remedy));
   }
   CONSILIUM_ASSIGN(records->database, sqlite::Database::open(folder / "sums.db", kFormat));

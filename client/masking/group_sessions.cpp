@@ -87,7 +87,7 @@ Result<void> GroupSessions::check_claims(const Session& session) {
 Result<GroupMasks> GroupSessions::take_masks(const job::SessionKey& key) {
   const auto found = sessions_.find(key);
   if (found == sessions_.end())
-    return fail(ErrorCode::kFailedPrecondition, fmt::format("{}: there are no masks any more", job::to_string(key)));
+    return fail(ErrorCode::kFailedPrecondition, fmt::format("{}: the masks no longer exist", job::to_string(key)));
   Session& session = found->second;
   const job::RoundOrder& order = session.order;
   // This is not the job's current key, because the sites may have agreed on another one since the adverts. If this

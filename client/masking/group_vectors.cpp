@@ -63,8 +63,8 @@ Result<bool> GroupVectors::has(const job::RoundOrder& order) const {
   std::error_code problem;
   if (!std::filesystem::exists(sealed_file(sum), problem)) {
     return fail(ErrorCode::kDataLoss,
-                fmt::format("{}: this site's vector of the sum has left once and is lost here, so "
-                            "no other is made; the site goes on when the sum is committed",
+                fmt::format("{}: this site's vector for the sum was sent once and is lost here, and no other vector "
+                            "may replace it; the site goes on when the sum is committed",
                             sealed_file(sum).string()));  // check: group-retrain
   }
   return true;
@@ -89,7 +89,7 @@ Result<MaskedVector> GroupVectors::mask(const job::RoundOrder& order, GroupMasks
   const SumId sum = sum_of(order);
   CONSILIUM_ASSIGN(const auto released, ledger_->vector_of(sum));
   const std::optional<crypto::Digest> known = released ? released : sealed_of(sum);
-  if (!known) return fail(ErrorCode::kFailedPrecondition, "there is no vector of this sum any more");
+  if (!known) return fail(ErrorCode::kFailedPrecondition, "the vector of this sum no longer exists");
   const crypto::Digest digest = *known;
   const std::uint64_t count = order.layout.word_count();
   CONSILIUM_ASSIGN(const crypto::SecretBytes key, secret_->sealing_key(order));

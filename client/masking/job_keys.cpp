@@ -52,7 +52,7 @@ Result<crypto::SecretBytes> JobKeys::key(const crypto::Digest& job) const {
   }
   CONSILIUM_ASSIGN(const std::string text, files::read_private_file(file, kSealedBytes + 1));
   if (text.size() != kSealedBytes)
-    return fail(ErrorCode::kDataLoss, fmt::format("{}: expected {} bytes, found {}; this site can't go on with the job",
+    return fail(ErrorCode::kDataLoss, fmt::format("{}: expected {} bytes, found {}; this site can't continue the job",
                                                   file.string(), kSealedBytes, text.size()));
   CONSILIUM_ASSIGN(const crypto::SecretBytes sealing, secret_->job_key_sealing(job));
   crypto::AeadNonce nonce{};
@@ -62,8 +62,7 @@ Result<crypto::SecretBytes> JobKeys::key(const crypto::Digest& job) const {
   if (!key)
     return fail(
         ErrorCode::kDataLoss,
-        fmt::format("{}: it was sealed with another site.secret, or was changed; this site can't go on with the "
-                    "job",
+        fmt::format("{}: it was sealed with another site.secret, or was changed; this site can't continue the job",
                     file.string()));
   CONSILIUM_ASSIGN(crypto::SecretBytes kept, key->clone());
   keys_.insert_or_assign(job, std::move(kept));
@@ -83,7 +82,7 @@ Result<void> JobKeys::keep(const crypto::Digest& job, const crypto::SecretBytes&
   auto made = files::create_private_file(file_of(job), text);
   if (!made && made.error().code == ErrorCode::kAlreadyExists) {
     return fail(ErrorCode::kPermissionDenied,
-                fmt::format("{}: this site holds another key of the job", file_of(job).string()));
+                fmt::format("{}: this site already holds another key of the job", file_of(job).string()));
   }
   CONSILIUM_TRY(made);
   CONSILIUM_ASSIGN(crypto::SecretBytes kept, key.clone());

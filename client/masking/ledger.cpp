@@ -34,8 +34,8 @@ constexpr sqlite::Format kFormat{
         PRIMARY KEY(job, kind, round, attempt)) STRICT, WITHOUT ROWID;
       CREATE TABLE members(job TEXT PRIMARY KEY NOT NULL, sites TEXT NOT NULL) STRICT, WITHOUT ROWID)",
     .remedy =
-        "Don't put a backup in its place: stop the client, have the masked jobs that this site takes part in "
-        "stopped, then remove masking.db, masking.db-wal and the folder vectors (docs/hospital-it/masking.md)"};
+        "Don't restore it from a backup. Stop the client, have the masked jobs stopped that this site takes part in, "
+        "then remove masking.db, masking.db-wal and the folder vectors (docs/hospital-it/masking.md)"};
 
 Result<void> require(bool holds, const std::string& why) {
   if (holds) return {};
@@ -65,7 +65,7 @@ Result<std::string> lines_of(std::vector<std::string> names) {
   std::string lines;
   for (const std::string& name : names) {
     if (name.empty() || name.find('\n') != std::string::npos) {
-      return fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is no site's name", name));
+      return fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a site's name", name));
     }
     lines += name + '\n';
   }
@@ -119,28 +119,32 @@ struct Ledger::Impl {
   Result<void> check_unconfirmed(const job::SessionKey& key) const {
     CONSILIUM_ASSIGN(const std::optional<Row> list, list_of(key));
     if (!list) return {};
-    return fail(ErrorCode::kPermissionDenied, fmt::format("{}: this site has confirmed attempt {}, there is no other",
-                                                          to_string(key), list->attempt));
+    return fail(ErrorCode::kPermissionDenied,
+                fmt::format("{}: this site has confirmed attempt {}, so it takes part in no other attempt",
+                            to_string(key), list->attempt));
   }
 
   Result<void> check_rises(const job::SessionKey& key) const {
     CONSILIUM_ASSIGN(const std::uint32_t last, last_attempt(key));
-    return require(key.attempt > last, fmt::format("{}: attempt {} was begun, expected a higher one than {}",
-                                                   to_string(key), last, key.attempt));
+    return require(key.attempt > last, fmt::format("{}: attempt {} refused: attempt {} has already begun",
+                                                   to_string(key), key.attempt, last));
   }
 
   Result<void> check_begun(const job::SessionKey& key) const {
     CONSILIUM_ASSIGN(const std::uint32_t last, last_attempt(key));
-    return require(key.attempt == last, fmt::format("{}: survivors of attempt {}, expected the one begun last, {}",
-                                                    to_string(key), key.attempt, last));
+    return require(key.attempt == last,
+                   fmt::format("{}: found survivors of attempt {}, expected those of attempt {}, which began last",
+                               to_string(key), key.attempt, last));
   }
 
   Result<void> check_only_list(const job::SessionKey& key, const Row& row) const {
     CONSILIUM_ASSIGN(const std::optional<Row> earlier, list_of(key));
     if (!earlier || *earlier == row) return {};
-    return fail(ErrorCode::kPermissionDenied,
-                fmt::format("{}: this site has confirmed {} in attempt {} and confirms no other list, found {}",
-                            to_string(key), listed(earlier->survivors), earlier->attempt, listed(row.survivors)));
+    return fail(
+        ErrorCode::kPermissionDenied,
+        fmt::format(
+            "{}: this site has confirmed the survivors {} in attempt {}, so it doesn't confirm another list: {}",
+            to_string(key), listed(earlier->survivors), earlier->attempt, listed(row.survivors)));
   }
 
   Result<void> check_same_model(const job::SessionKey& key, const Row& row) const {
@@ -152,9 +156,9 @@ struct Ledger::Impl {
     CONSILIUM_ASSIGN(const bool any, rows.next());
     if (!any) return {};
     return fail(ErrorCode::kPermissionDenied,
-                fmt::format("{}: the same {} was summed over other sites before ({} round {}: {}; now: {}), and the "
-                            "difference would show who is in one of the sums alone; policy.yaml: allow_changed_cohort "
-                            "would allow it",
+                fmt::format("{}: the same {} was already summed over other sites ({} round {}: {}; now: {}). The "
+                            "difference of the two sums would reveal the sites that are in only one of them; "
+                            "policy.yaml: allow_changed_cohort would allow that",
                             to_string(key), key.kind == job::SumKind::kCensus ? "job's census" : "model", rows.text(0),
                             rows.integer(1), listed(rows.text(2)), listed(row.survivors)));
   }
@@ -174,7 +178,7 @@ struct Ledger::Impl {
                            std::span<const std::byte> bytes) const {
     CONSILIUM_ASSIGN(const auto kept, reply(key, request));
     return require(!kept || std::ranges::equal(*kept, bytes),
-                   to_string(key) + ": this request was answered otherwise before");
+                   to_string(key) + ": this request already has another answer");
   }
 
   Result<std::optional<crypto::Digest>> vector(const job::SessionKey& key) const {
@@ -191,7 +195,7 @@ struct Ledger::Impl {
 
   Result<void> check_vector(const job::SessionKey& key, const crypto::Digest& digest) const {
     CONSILIUM_ASSIGN(const auto kept, vector(key));
-    return require(!kept || *kept == digest, to_string(key) + ": another vector was masked in this session before");
+    return require(!kept || *kept == digest, to_string(key) + ": another vector was already masked in this session");
   }
 
   Result<std::optional<std::string>> members(const std::string& job) const {
@@ -205,7 +209,7 @@ struct Ledger::Impl {
   Result<void> check_members(const std::string& job, const std::string& lines) const {
     CONSILIUM_ASSIGN(const auto kept, members(job));
     return require(!kept || *kept == lines,
-                   fmt::format("{}: its members are {}, found {}", job, listed(kept.value_or("")), listed(lines)));
+                   fmt::format("{}: expected the members {}, found {}", job, listed(kept.value_or("")), listed(lines)));
   }
 
   [[nodiscard]] fs::path file_of(const job::SessionKey& key) const {
@@ -267,8 +271,8 @@ Result<Ledger> Ledger::open(const fs::path& folder) {
   std::error_code problem;
   fs::create_directories(folder, problem);
   if (fs::exists(impl->vectors, problem) && !fs::exists(file, problem)) {
-    return fail(ErrorCode::kDataLoss, fmt::format("{}: lost, while {} is still there. {}", file.string(),
-                                                  impl->vectors.string(), kFormat.remedy));
+    return fail(ErrorCode::kDataLoss, fmt::format("{}: the file is missing, although {} still exists. {}",
+                                                  file.string(), impl->vectors.string(), kFormat.remedy));
   }
   CONSILIUM_ASSIGN(impl->database, sqlite::Database::open(file, kFormat));
   fs::create_directory(impl->vectors, problem);

@@ -76,7 +76,7 @@ secagg::Seen read_seen(ByteReader& in) {
   seen.number = in.integer<std::uint64_t>("number of an advert", 0, kMaxAdvertNumber);
   seen.advert = in.digest();
   if (in.ok() && seen.number == 0 && seen.advert != crypto::Digest{})
-    in.refuse("expected zeros as the digest of no advert");
+    in.refuse("expected a digest of zeros, because no advert was seen");
   return seen;
 }
 
@@ -102,7 +102,7 @@ JobContent read_job(ByteReader& in) {
   job.population = in.text<std::uint8_t>("length of a population's name", 0, kMaxName);
   job.sums = in.integer<std::uint32_t>("sums of a job", 0, kMaxSums);
   if (in.ok() && job.population.empty() != (job.sums == 0))
-    in.refuse("expected a population where sums were given, and nowhere else");
+    in.refuse("expected a population if and only if there are sums");
   if (in.ok() && !job.population.empty() && !config::is_name(job.population)) in.refuse("expected a population's name");
   return job;
 }
@@ -145,7 +145,8 @@ Result<LedgerFile> decode_ledger_file(std::span<const std::byte> bytes) {
   file.consortium = read_name(in, "consortium");
   file.site = read_name(in, "site");
   file.reader = read_name(in, "reader");
-  if (in.ok() && file.site == file.reader) in.refuse("expected a file of another site than its reader");
+  if (in.ok() && file.site == file.reader)
+    in.refuse("expected the file to come from another site than the one that reads it");
   file.code = in.integer<std::uint64_t>("code", 0, ~std::uint64_t{0});
   file.serial = in.integer<std::uint64_t>("serial", 0, ~std::uint64_t{0} >> 1U);
   file.content = read_content(in, file.site, file.reader);

@@ -22,17 +22,16 @@ Result<void> check_file(const LedgerFile& file, const Restored& restored) {
   CONSILIUM_TRY(require_state(file.reader == restored.site && file.consortium == roster.consortium,
                               fmt::format("it is for site '{}' of consortium '{}', expected '{}' of '{}'", file.reader,
                                           file.consortium, restored.site, roster.consortium)));  // check: ledger-reader
-  CONSILIUM_TRY(
-      require_state(file.code == restored.code,
-                    fmt::format("it answers another request (code {:016x}, expected {:016x}), so it may be older "
-                                "than what was lost; ask for it again with this code",
-                                file.code, restored.code)));  // check: ledger-code
+  CONSILIUM_TRY(require_state(file.code == restored.code,
+                              fmt::format("it answers another request (code {:016x}, expected {:016x}), so it may lack "
+                                          "what was lost; ask for a new file with the expected code",
+                                          file.code, restored.code)));  // check: ledger-code
   const auto key = roster.sites.find(file.site);
   CONSILIUM_TRY(
       require_state(key != roster.sites.end(), fmt::format("'{}' isn't one of the roster's sites", file.site)));
   CONSILIUM_TRY(check_signature(file, key->second));
   CONSILIUM_TRY(require_state(file.serial <= roster.serial,
-                              fmt::format("{} has roster {}, this site has roster {}: get the newest one first",
+                              fmt::format("{} has roster {}, but this site has roster {}: get the newest roster first",
                                           file.site, file.serial, roster.serial)));  // check: ledger-roster
   return {};
 }
@@ -44,7 +43,7 @@ Result<void> check_groups(const LedgerContent& content, const roster::Roster& ro
     const bool known = std::ranges::any_of(roster.populations, [&](const roster::Population& population) {
       return std::ranges::find(population.history, group.members) != population.history.end();
     });
-    CONSILIUM_TRY(require_state(known, fmt::format("it has the group {{{}}}, which is in no history of roster {}",
+    CONSILIUM_TRY(require_state(known, fmt::format("it lists the group {{{}}}, which is in no history of roster {}",
                                                    fmt::join(group.members, ", "), roster.serial)));
   }
   return {};
@@ -57,14 +56,14 @@ Result<Files> files_by_site(const std::vector<LedgerFile>& files, const Restored
     if (checked) checked = check_groups(file.content, restored.roster);  // check: ledger-groups
     if (!checked) return fail(checked.error().within("the file of " + file.site));
     const bool first = by_site.emplace(file.site, &file).second;
-    CONSILIUM_TRY(
-        require_state(first, fmt::format("there are two files of {}: name one", file.site)));  // check: ledger-once
+    CONSILIUM_TRY(require_state(
+        first, fmt::format("there are two files from {}: name only one", file.site)));  // check: ledger-once
   }
   const std::set<std::string> needed = members_to_ask(restored.site, restored.roster, restored.own);
   std::vector<std::string> missing;
   std::ranges::copy_if(needed, std::back_inserter(missing), [&](const auto& one) { return !by_site.contains(one); });
   CONSILIUM_TRY(require_state(missing.empty(),
-                              fmt::format("expected a file of every other member of this site's groups; missing: {}",
+                              fmt::format("expected a file from every other member of this site's groups; missing: {}",
                                           fmt::join(missing, ", "))));  // check: ledger-complete
   return by_site;
 }
@@ -120,10 +119,11 @@ Result<void> take_jobs(std::map<crypto::Digest, Told>& jobs, const std::string& 
     Told& known = jobs.emplace(job.job, Told{job, site}).first->second;
     const bool fits = known.job.population == job.population || known.job.population.empty() || job.population.empty();
     CONSILIUM_TRY(require_state(
-        fits, fmt::format("{} says that the job {} is of the population '{}', and {} that it is of '{}': one of them "
-                          "lies",
-                          known.site, crypto::to_hex(job.job), known.job.population, site,
-                          job.population)));  // check: ledger-population
+        fits,
+        fmt::format(
+            "{} says that the job {} belongs to the population '{}', and {} that it belongs to '{}': one of them lies",
+            known.site, crypto::to_hex(job.job), known.job.population, site,
+            job.population)));  // check: ledger-population
     if (job.sums > known.job.sums) known = {job, site};
   }
   return {};
@@ -151,12 +151,12 @@ Result<Adoption> unite_ledgers(const std::vector<LedgerFile>& files, const Resto
                                  "it is older than this site's own ledger"));  // check: ledger-stale
   for (const auto& [site, file] : by_site)
     CONSILIUM_TRY(check_not_behind(by_site, site, file->content,
-                                   "that ledger was set back too and has to adopt the others' first, or one of the two "
-                                   "lies"));  // check: ledger-behind
+                                   "either that ledger was set back too and has to adopt the others' first, or one of "
+                                   "the two sites lies"));  // check: ledger-behind
   Adoption adoption;
   adoption.reason =
-      "this site's ledger was set back and brought up to date by those of the other members; what the job's vectors, "
-      "signatures and key were is in no other ledger";
+      "this site's ledger was set back and then updated from those of the other members, which don't contain this "
+      "site's vectors, signatures and key of the job";
   std::map<crypto::Digest, Told> jobs;
   CONSILIUM_TRY(take_jobs(jobs, restored.site, restored.own));  // check: ledger-own-jobs
   for (const auto& [site, file] : by_site) {

@@ -28,8 +28,9 @@ Result<secagg::SiteSetup> MaskedSessions::setup_of(const job::SessionKey& key, c
     if (!setup.exactly) {
       return fail(
           ErrorCode::kFailedPrecondition,
-          fmt::format("{}: this site took part in no census of the job, so it can't tell whose counts are summed",
-                      job::to_string(key)));
+          fmt::format(
+              "{}: this site took part in no census of the job, so it can't check which sites' counts are summed",
+              job::to_string(key)));
     }
   }
   return setup;
@@ -101,7 +102,7 @@ Result<MaskedSessions::Answer> MaskedSessions::answer_to(const job::SessionKey& 
 Result<std::vector<secagg::MaskTerm>> MaskedSessions::take_masks(const job::SessionKey& key) {
   const auto found = sessions_.find(key);
   if (found == sessions_.end())
-    return fail(ErrorCode::kFailedPrecondition, fmt::format("{}: there are no masks any more", job::to_string(key)));
+    return fail(ErrorCode::kFailedPrecondition, fmt::format("{}: the masks no longer exist", job::to_string(key)));
   return found->second.protocol->take_masks();
 }
 

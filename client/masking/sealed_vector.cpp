@@ -74,8 +74,9 @@ Result<crypto::Digest> seal_vector(const std::filesystem::path& file, const cryp
 Result<void> open_vector(const std::filesystem::path& file, const crypto::SecretBytes& key, std::uint64_t count,
                          const crypto::Digest& digest, const WordSink& sink) {
   const auto damaged = [&](std::string_view how) {
-    return fail(ErrorCode::kDataLoss,
-                fmt::format("{}: {}; this site's vector of the sum is lost, and no other is sent", file.string(), how));
+    return fail(
+        ErrorCode::kDataLoss,
+        fmt::format("{}: {}; this site's vector for the sum is lost, and no other may be sent", file.string(), how));
   };
   const files::Descriptor from = open_file(file, O_RDONLY);
   if (!from) return damaged(std::strerror(errno));
@@ -97,7 +98,7 @@ Result<void> open_vector(const std::filesystem::path& file, const crypto::Secret
     left -= piece.size();
   }
   explicit_bzero(keystream.data(), keystream.size());
-  if (hash.finish() != digest) return damaged("its words aren't those that were sealed");
+  if (hash.finish() != digest) return damaged("its words were changed after they were sealed");
   return {};
 }
 

@@ -42,8 +42,8 @@ Result<SiteSecret> SiteSecret::open(const std::filesystem::path& file) {
   if (!bytes) return fail(bytes.error());
   if (size != kBytes) {
     return fail(ErrorCode::kDataLoss,
-                fmt::format("{}: expected {} secret bytes, found {}; stop the client, end its open jobs and remove the "
-                            "file: the client then makes a new one",
+                fmt::format("{}: expected {} secret bytes, found {}; stop the client, have its open jobs stopped and "
+                            "remove the file: the client then makes a new one",
                             file.string(), kBytes, size));
   }
   return SiteSecret(*std::move(bytes));

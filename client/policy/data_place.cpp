@@ -55,7 +55,7 @@ Result<void> mark_entries(DataPlace& place, std::size_t most) {
   }));
   if (place.marks.size() <= most) return {};
   return fail(ErrorCode::kResourceExhausted,
-              fmt::format("{}: has more than {} files and folders; name a folder that holds the data set's files alone",
+              fmt::format("{}: has more than {} files and folders; name a folder that holds only the data set's files",
                           place.path.string(), most));
 }
 

@@ -25,8 +25,8 @@ constexpr sqlite::Format kFormat{
       CREATE TABLE files(inode INTEGER NOT NULL, born INTEGER NOT NULL, population TEXT NOT NULL, path TEXT NOT NULL,
         PRIMARY KEY(inode, born)) STRICT, WITHOUT ROWID)",
     .remedy =
-        "Stop the client, compare client.yaml's data sets with what they were before (which folder belonged to which "
-        "population), then remove datasets.db and datasets.db-wal (docs/hospital-it/data.md)"};
+        "Stop the client, check that client.yaml's data sets have the same folders in the same populations as before, "
+        "then remove datasets.db and datasets.db-wal (docs/hospital-it/data.md)"};
 
 /// A data set in client.yaml with the population that the roster gives it.
 struct Claimed {
@@ -56,11 +56,12 @@ Result<std::vector<Claimed>> find_claims(const DataPaths& datasets, const roster
 
 Result<void> check_pair(const Claimed& one, const Claimed& other) {
   const auto overlap = [&](const std::string& how) {
-    return refuse(one.dataset,
-                  fmt::format("{}, but '{}' belongs to the population '{}' and '{}' to '{}', and no patient "
-                              "may be in sums of two populations. Give each population data of its own, or "
-                              "have one population of the roster list both names",
-                              how, one.dataset, one.population, other.dataset, other.population));
+    return refuse(
+        one.dataset,
+        fmt::format(
+            "{}, but '{}' belongs to the population '{}' and '{}' to '{}', and no patient may be in sums of two "
+            "populations. Give each population its own data, or have one population of the roster list both names",
+            how, one.dataset, one.population, other.dataset, other.population));
   };
   if (lies_within(one.place.path, other.place.path))
     return overlap(fmt::format("{} and {} (datasets.{}) overlap", one.place.path.string(), other.place.path.string(),
@@ -120,9 +121,9 @@ struct DataRecord::Impl {
 
   static tl::unexpected<Error> moved(const Claimed& claim, const std::string& what, const Known& known) {
     return refuse(claim.dataset,
-                  fmt::format("{} belongs to the population '{}' for good, as this site once mapped it ({}), but '{}' "
-                              "is now of the population '{}'. Map the name to data that no other population ever had, "
-                              "or have the roster list it under '{}'",
+                  fmt::format("{} belongs permanently to the population '{}', under which this site once configured it "
+                              "({}), but '{}' now belongs to the population '{}'. Configure data for this name that no "
+                              "other population ever had, or have the roster list it under '{}'",
                               what, known.population, known.path, claim.dataset, claim.population, known.population));
   }
 

@@ -54,9 +54,9 @@ void check_cohort(const job::JobSpec& job, const Policy::Rules& rules, Refusals&
   } else if (std::max(promised, insisted) < *rules.minimum_cohort) {
     refusals.push_back(
         {"minimum_cohort",
-         fmt::format("minimum_cohort: a round may sum as few as {} updates ({}), the policy wants at least {}{}",
+         fmt::format("minimum_cohort: a round may sum as few as {} updates ({}), but the policy requires at least {}{}",
                      promised, promise_of(job), *rules.minimum_cohort,
-                     job::is_masked(job) ? " (this site can insist on them: minimum_survivors)" : "")});
+                     job::is_masked(job) ? " (minimum_survivors lets this site insist on more)" : "")});
   }
   std::size_t largest = job::planned_cohort(job);
   if (job::is_masked(job)) {
@@ -64,7 +64,7 @@ void check_cohort(const job::JobSpec& job, const Policy::Rules& rules, Refusals&
   }
   if (insisted > largest) {
     refusals.push_back({"minimum_survivors",
-                        fmt::format("minimum_survivors: {} (a round or a count group of the job sums no more than {})",
+                        fmt::format("minimum_survivors: {} (but a round or a count group of the job sums at most {})",
                                     insisted, largest)});
   }
 }

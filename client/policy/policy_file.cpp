@@ -72,7 +72,7 @@ Result<void> read_range(const Value& value, Range& range) {
   if (section.ok() && section.has("at_most")) section.number("at_most", range.at_most.emplace(), config::kPositive);
   CONSILIUM_TRY(section.result());
   if (range == Range{} || (range.at_least && range.at_most && *range.at_least > *range.at_most))
-    return fail(value.expected("at_least, at_most or both, the lower one first"));
+    return fail(value.expected("at_least, at_most or both, with at_least not above at_most"));
   return {};
 }
 
@@ -105,8 +105,7 @@ Result<Policy> from_root(const Value& root) {
   models.emplace_back("layers");
   CONSILIUM_ASSIGN(rules.models, read_words(section.at("models"), models));
   if (section.has("models") && rules.models.empty()) {
-    return fail(
-        section.at("models").problem("expected at least one model; leave the key out where any may be trained"));
+    return fail(section.at("models").problem("expected at least one model; leave the key out to allow every model"));
   }
   CONSILIUM_ASSIGN(auto digests, read_digests(section.at("accept_digests")));
   return Policy(std::move(rules), std::move(digests), sandbox_required);

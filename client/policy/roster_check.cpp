@@ -45,15 +45,14 @@ Result<void> check_mode(const job::JobSpec& job, const roster::Roster& own) {
   if (own.populations.empty() && !job::sums_whole_groups(job)) return {};
   const roster::Population* population = roster::population_of(own, job.data.dataset);
   if (population == nullptr) {
-    return fail(
-        ErrorCode::kFailedPrecondition,
-        fmt::format("this site's roster file has the data set '{}' in no population; get a roster that names it "
-                    "from whoever runs the authority",
-                    job.data.dataset));
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("no population in this site's roster file has the data set '{}'; ask the consortium's "
+                            "certificate authority for a roster that lists it",
+                            job.data.dataset));
   }
   if (population->mode != mode_of(job)) {
     return fail(ErrorCode::kPermissionDenied,
-                fmt::format("the job's sums are {}, but the roster's population '{}' is summed as {} only",
+                fmt::format("the job's mode is {}, but the roster's population '{}' allows only {}",
                             roster::name_of(mode_of(job)), population->name,
                             roster::name_of(population->mode)));  // check: population-mode
   }
@@ -84,15 +83,15 @@ Result<void> check_population(const job::JobSpec& job, const roster::Roster& own
   if (terms.name != population.name)
     return refuse(fmt::format("the job names '{}', the roster '{}'", terms.name, population.name));
   if (job::colluding_sites(job) < own.colluding)
-    return refuse(fmt::format("at most {} colluding sites in the job, {} in the roster", job::colluding_sites(job),
+    return refuse(fmt::format("the job allows for {} colluding sites, the roster for {}", job::colluding_sites(job),
                               own.colluding));  // check: population-colluding
   if (!knows_history(terms, population))
-    return refuse("its groups or their history are others");  // check: population-history
+    return refuse("its groups or their history differ");  // check: population-history
   // A site with more examples than the bound declines, and is thereby named. If jobs could choose their own bounds,
   // they could find out the site's number of examples.
   const bool of_an_earlier_roster = accepted_before && terms.examples < population.examples;
   if (terms.examples != population.examples && !of_an_earlier_roster) {
-    return refuse(fmt::format("a bound of {} examples in the job, {} in the roster", terms.examples,
+    return refuse(fmt::format("the bound of examples is {} in the job, and {} in the roster", terms.examples,
                               population.examples));  // check: population-examples
   }
   return {};
@@ -122,7 +121,8 @@ Result<void> check_roster(const job::JobSpec& job, const roster::Roster& own, co
     return fail(
         ErrorCode::kFailedPrecondition,
         "client.yaml: roster: names no file with the consortium's sites, so this site takes part in no job with "
-        "secure aggregation; get the roster from whoever runs the authority and compare its keys by telephone");
+        "secure aggregation; get the roster from the consortium's certificate authority and compare its keys by "
+        "telephone");
   }
   std::vector<std::string> differences;
   const auto self = job.federation.roster.find(site);
@@ -136,8 +136,9 @@ Result<void> check_roster(const job::JobSpec& job, const roster::Roster& own, co
     if (std::string what = difference(name, key, own); !what.empty()) differences.push_back(std::move(what));
   }
   if (differences.empty()) return check_population(job, own, accepted_before);
-  return fail(ErrorCode::kPermissionDenied,
-              fmt::format("federation.roster of job '{}' isn't this site's: {}", job.name, listed(differences)));
+  return fail(
+      ErrorCode::kPermissionDenied,
+      fmt::format("federation.roster of job '{}' differs from this site's roster: {}", job.name, listed(differences)));
 }
 
 }  // namespace consilium::policy

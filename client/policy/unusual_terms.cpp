@@ -41,15 +41,15 @@ void add_coarse(const job::JobSpec& job, std::vector<std::string>& terms) {
   const double step = job::smallest_step(job);
   if (step < kFewestUnits * unit_of(job, job.privacy.clip)) {
     terms.push_back(
-        fmt::format("with a clip of {}, {} and {} hospitals updates are rounded to few values, and a "
-                    "sum of few hospitals' may be taken apart",
+        fmt::format("with a clip of {}, {} and {} hospitals, updates are rounded to few values, and those of single "
+                    "hospitals may be recovered from a sum of few",
                     job.privacy.clip, steps_in_words(job), job.federation.sites.size()));
   }
   if (job.privacy.buffer_clip > kLargestBufferClip) {
-    terms.push_back(fmt::format(
-        "with a buffer_clip of {} running statistics are rounded to few values, and a sum of few hospitals' "
-        "may be taken apart",
-        job.privacy.buffer_clip));
+    terms.push_back(
+        fmt::format("with a buffer_clip of {}, running statistics are rounded to few values, and those of single "
+                    "hospitals may be recovered from a sum of few",
+                    job.privacy.buffer_clip));
   }
 }
 
@@ -57,18 +57,18 @@ void add_coarse(const job::JobSpec& job, std::vector<std::string>& terms) {
 void add_few_trained(const job::JobSpec& job, std::vector<std::string>& terms) {
   const auto manifest = model::build_manifest(job.model);
   if (!manifest || manifest->update_size() >= kFewestCoordinates) return;
-  terms.push_back(fmt::format(
-      "an update of {} parameters is too small for a hospital to see whether a sum of few hospitals' may be "
-      "taken apart",
-      manifest->update_size()));
+  terms.push_back(
+      fmt::format("an update of {} parameters is too small to check whether the updates of single hospitals may be "
+                  "recovered from a sum of few",
+                  manifest->update_size()));
 }
 
 void add_class_weights(const std::vector<double>& weights, std::vector<std::string>& terms) {
   if (weights.empty()) return;
   const auto [least, most] = std::ranges::minmax(weights);
   if (least >= 1.0 / kLargestWeight && most <= kLargestWeight && most <= kLargestWeight * least) return;
-  terms.push_back(fmt::format("class weights from {} to {} make updates tell of the images of few classes, or of none",
-                              least, most));
+  terms.push_back(fmt::format(
+      "class weights from {} to {} make updates depend on the images of few classes only, or of none", least, most));
 }
 
 void add_loss(const job::JobSpec& job, std::vector<std::string>& terms) {
@@ -76,15 +76,15 @@ void add_loss(const job::JobSpec& job, std::vector<std::string>& terms) {
   const task::LossKeys keys = task::keys_of(loss.kind, job.task.kind);
   if (keys.class_weights) add_class_weights(loss.class_weights, terms);
   if (keys.gamma && loss.gamma > kLargestGamma)
-    terms.push_back(
-        fmt::format("with a gamma of {} updates tell of the few images that the model gets most wrong", loss.gamma));
+    terms.push_back(fmt::format(
+        "with a gamma of {}, updates depend mostly on the few images that the model gets most wrong", loss.gamma));
   if (keys.alpha && (loss.alpha < kLeastAlpha || loss.alpha > 1.0 - kLeastAlpha))
     terms.push_back(
-        fmt::format("with an alpha of {} updates tell of the positives alone, or of the negatives", loss.alpha));
+        fmt::format("with an alpha of {}, updates depend on the positives only, or on the negatives only", loss.alpha));
   if (keys.label_smoothing && loss.label_smoothing > kMostSmoothing)
     terms.push_back(
-        fmt::format("with a label_smoothing of {} little is learned from the labels: updates tell what the "
-                    "model answers on the images",
+        fmt::format("with a label_smoothing of {}, little is learned from the labels: updates reveal what the model "
+                    "answers on the images",
                     loss.label_smoothing));
 }
 
@@ -92,7 +92,8 @@ void add_normalization(const job::JobSpec& job, std::vector<std::string>& terms)
   if (!job.data.normalize) return;
   for (const double std : job.data.normalize->std) {
     if (std >= kLeastDeviation && std <= kLargestDeviation) continue;
-    terms.push_back(fmt::format("images are divided by {}, which drowns or blinds the model", std));
+    terms.push_back(
+        fmt::format("images are divided by {}, which makes their values too large or too small for the model", std));
     return;
   }
 }

@@ -32,7 +32,7 @@ Result<void> check_words(const wire::GroupTotal& total, const job::JobSpec& job,
     tags.push_back({groups.at(included.group).size(), std::move(offset), included.tag});
   }
   if (!secagg::check_tag(value, tags))
-    return untrue("the total isn't the sum of what the sites sent: its tag doesn't fit");  // check: total-tag
+    return untrue("the total isn't the sum of what the sites sent: its tag doesn't match");  // check: total-tag
   return {};
 }
 
@@ -82,7 +82,7 @@ Result<void> check_included(const wire::GroupTotal& total, const job::JobSpec& j
 Result<aggregation::StreamingSum> room_for_total(const wire::GroupTotal& total, const job::JobSpec& job) {
   CONSILIUM_ASSIGN(encoding::VectorLayout layout, job::expected_layout(job, total.key));
   if (total.words != layout.word_count())
-    return untrue(fmt::format("a total of {} words, expected {}", total.words, layout.word_count()));
+    return untrue(fmt::format("found a total of {} words, expected {}", total.words, layout.word_count()));
   return aggregation::StreamingSum::create(std::move(layout));
 }
 

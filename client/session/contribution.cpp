@@ -21,7 +21,7 @@ using Words = std::vector<std::uint32_t>;
 Result<void> check_kind(const job::RoundOrder& order, SumKind expected) {
   if (order.kind == expected) return {};
   return fail(ErrorCode::kInternal,
-              fmt::format("a {} contribution to a {} sum", job::name_of(expected), job::name_of(order.kind)));
+              fmt::format("found a {} contribution to a {} sum", job::name_of(expected), job::name_of(order.kind)));
 }
 
 std::span<std::uint32_t> words_of(const Field& field, Words& words) {
@@ -29,8 +29,7 @@ std::span<std::uint32_t> words_of(const Field& field, Words& words) {
 }
 
 tl::unexpected<Error> refuse_unknown(const Field& field) {
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("round order: a site has nothing to say in field '{}'", field.name));
+  return fail(ErrorCode::kInvalidArgument, fmt::format("round order: a site can't fill the field '{}'", field.name));
 }
 
 /// Returns an error that names the parameter of a run which the encoder refused; returns `error` if the trainer has
@@ -91,7 +90,8 @@ Result<Report> check_report(const job::RoundOrder& order, std::uint64_t examples
   const bool told = order.layout.find(encoding::kExamples) != nullptr;
   if (order.normaliser == 0 || (told && examples > order.normaliser)) {
     return fail(ErrorCode::kFailedPrecondition,
-                fmt::format("this site has {} training examples, the census counted {} in all: a new census is due",
+                fmt::format("this site has {} training examples, but the census counted only {} at all sites together: "
+                            "a new census is needed",
                             examples, order.normaliser));
   }
   if (!std::isfinite(trained.mean_loss))
@@ -133,11 +133,11 @@ Result<void> check_clipped(const job::RoundOrder& order, const Clipped& clipped,
   const bool masked = !has_examples || order.layout.find(encoding::kUnusable) != nullptr;
   const std::uint64_t most = coordinates / kMostClipped + 1;
   if (!masked || (clipped.all <= most && clipped.trained == 0)) return {};
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("{} of the update's {} coordinates are beyond the clip, {} of them trained parameters; "
-                          "expected no trained parameter, and at most {} running statistics: raise the clip, or lower "
-                          "the learning rate",
-                          clipped.all, coordinates, clipped.trained, most));
+  return fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("{} of the update's {} coordinates exceed the clip, including {} trained parameters; expected no "
+                  "trained parameter and at most {} running statistics: raise the clip, or lower the learning rate",
+                  clipped.all, coordinates, clipped.trained, most));
 }
 
 /// Encodes the parameters in an update, run by run.
@@ -186,8 +186,8 @@ Result<Report> check_training(const job::RoundOrder& order, const ParameterManif
                               const trainer::Trained& trained, std::span<const float> delta) {
   CONSILIUM_TRY(check_kind(order, SumKind::kTrain));
   if (delta.size() != manifest.parameter_count()) {
-    return fail(ErrorCode::kInternal,
-                fmt::format("a delta of {} parameters, the model has {}", delta.size(), manifest.parameter_count()));
+    return fail(ErrorCode::kInternal, fmt::format("found a delta of {} parameters, but the model has {}", delta.size(),
+                                                  manifest.parameter_count()));
   }
   return check_report(order, examples, trained);
 }
@@ -253,7 +253,7 @@ Result<Words> evaluate_contribution(const job::RoundOrder& order, const task::Ta
   const std::size_t elements = task.evaluation_elements();
   if (own.size() != elements * (alone ? 2 : 1))
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} counts of an evaluation, expected {}", own.size(), elements * (alone ? 2 : 1)));
+                fmt::format("found {} counts of an evaluation, expected {}", own.size(), elements * (alone ? 2 : 1)));
   Words words(order.layout.word_count());
   CONSILIUM_TRY(encode_evaluation(order, task, std::span(own).first(elements), "", words));
   if (alone) CONSILIUM_TRY(encode_evaluation(order, task, std::span(own).subspan(elements), task::kAlonePrefix, words));
@@ -262,8 +262,7 @@ Result<Words> evaluate_contribution(const job::RoundOrder& order, const task::Ta
 
 Result<Words> unusable_contribution(const job::RoundOrder& order, const crypto::SecretBytes& key) {
   const Field* unusable = order.layout.find(encoding::kUnusable);
-  if (unusable == nullptr)
-    return fail(ErrorCode::kInternal, "a sum in which no site can say that its result is unusable");
+  if (unusable == nullptr) return fail(ErrorCode::kInternal, "the sum's layout lacks the field for unusable results");
   Words words(order.layout.word_count());
   CONSILIUM_ASSIGN(crypto::AesCtrStream stream, crypto::AesCtrStream::begin(key, {}));
   CONSILIUM_TRY(stream.next({reinterpret_cast<std::uint8_t*>(words.data()), words.size() * sizeof(words[0])}));

@@ -22,8 +22,8 @@ std::string describe(const masking::JobData& data) {
 
 std::string above_bound(std::uint64_t examples, const job::PopulationTerms& population) {
   return fmt::format(
-      "this site had {} training examples when the job began, and the bound of '{}' is {}: ask whoever runs the "
-      "authority for a roster with a higher bound",
+      "this site had {} training examples when the job began, and the bound of '{}' is {}: ask the consortium's "
+      "certificate authority for a roster with a higher bound",
       examples, population.name, population.examples);
 }
 
@@ -47,8 +47,7 @@ Result<void> GroupWork::check_labels(const ActiveSession& session, const Accepte
   if (!counted_ || counted_->job != order.job) {
     const job::SessionKey census{session.key.job_id, job::SumKind::kCensus, 0, 1};
     CONSILIUM_ASSIGN(const auto total, parts_.groups.ledger().committed_model({order.job, census.kind, census.round}));
-    if (!total)
-      return fail(ErrorCode::kFailedPrecondition, "the job's census isn't committed, as far as this site knows");
+    if (!total) return fail(ErrorCode::kFailedPrecondition, "this site knows of no committed census of the job");
     CONSILIUM_ASSIGN(encoding::VectorLayout layout, job::expected_layout(job.spec, census));
     CONSILIUM_ASSIGN(aggregation::StreamingSum sum, aggregation::StreamingSum::create(std::move(layout)));
     const std::span<std::byte> words = std::as_writable_bytes(sum.masked_words());
@@ -124,8 +123,8 @@ Result<void> GroupWork::seal(const ActiveSession& session, const AcceptedJob& jo
   const masking::JobData now = data_now(job);
   if (now != data) {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("the data set '{}' has changed since the job began: it had {}, and has {}; a new job takes "
-                            "it as it is",
+                fmt::format("the data set '{}' has changed since the job began: it had {}, and now has {}; a new job "
+                            "uses it as it is now",
                             job.spec.data.dataset, describe(data), describe(now)));  // check: data-fixed
   }
   // Checked after the work, so that a site with an unusable result takes as long as any other site in later sums.

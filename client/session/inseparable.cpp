@@ -90,14 +90,13 @@ Result<void> check_inseparable(const job::RoundOrder& order, const ParameterMani
   const bool masked = !has_examples || order.layout.find(encoding::kUnusable) != nullptr;
   if (!masked) return {};
   if (global.size() != manifest.parameter_count() || delta.size() != manifest.parameter_count())
-    return fail(ErrorCode::kInternal, fmt::format("a model of {} parameters and an update of {}, expected {}",
+    return fail(ErrorCode::kInternal, fmt::format("found a model of {} parameters and an update of {}, expected {}",
                                                   global.size(), delta.size(), manifest.parameter_count()));
   CONSILIUM_ASSIGN(const Sizes sizes, sizes_of(order, manifest, factors, examples, global, delta));
   if (!are_few(sizes)) return {};
-  return fail(
-      ErrorCode::kInvalidArgument,
-      "the update's changes have few sizes, so that a sum of a few hospitals' can be taken apart; let adam make "
-      "more steps a round, by smaller batches or more epochs");
+  return fail(ErrorCode::kInvalidArgument,
+              "the update's changes have few sizes, so that the updates of single hospitals could be recovered from a "
+              "sum of few; let adam make more steps per round, with smaller batches or more epochs");
 }
 
 }  // namespace consilium::session

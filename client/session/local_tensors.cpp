@@ -65,7 +65,7 @@ Result<void> LocalTensors::keep(const crypto::Digest& job, const ParameterManife
   }
   if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("round {}: training gave a number that isn't finite in a layer of model.local", round));
+                fmt::format("round {}: training gave a layer of model.local a number that isn't finite", round));
   }
   CONSILIUM_TRY(files::make_private_folder(folder_));
   const std::filesystem::path file = folder_ / fmt::format("{}.{}", crypto::to_hex(job), round);

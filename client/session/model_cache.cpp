@@ -32,9 +32,10 @@ Result<void> ModelCache::load(const crypto::Digest& model, std::span<std::byte> 
   const std::filesystem::path file = file_of(model);
   CONSILIUM_TRY(read(file, out));
   if (const crypto::Digest found = crypto::sha256(out); found != model) {
-    return fail(ErrorCode::kDataLoss,
-                fmt::format("{}: expected the model with this SHA-256, found {}: the next attempt fetches it again",
-                            file.string(), crypto::to_hex(found)));  // check: model-digest
+    return fail(
+        ErrorCode::kDataLoss,
+        fmt::format("{}: expected the model with this SHA-256, found {}; the next attempt fetches the model again",
+                    file.string(), crypto::to_hex(found)));  // check: model-digest
   }
   return {};
 }

@@ -24,14 +24,14 @@ Result<ActiveSession> check_offer(const wire::SessionOffer& offer, const Accepte
                                        group_of(job.spec, offer.key, site), order.labels));
   if (order != expected) {
     return fail(ErrorCode::kPermissionDenied,
-                "the round order isn't the one that the accepted job gives");  // check: order
+                "the round order doesn't match the accepted job");  // check: order
   }
   CONSILIUM_ASSIGN(const ParameterManifest manifest, model::build_manifest(job.spec.model));
   const std::uint64_t expected_bytes =
       offer.key.kind == job::SumKind::kCensus ? 0 : manifest.parameter_count() * sizeof(float);
   if (offer.model_bytes != expected_bytes) {
     return fail(ErrorCode::kInvalidArgument, "the global model has " + std::to_string(offer.model_bytes) +
-                                                 " bytes, the job's model has " + std::to_string(expected_bytes));
+                                                 " bytes, but the job's model has " + std::to_string(expected_bytes));
   }
   ActiveSession session{offer.key, std::move(order), offer.model_bytes};
   session.masked = job::is_masked(job.spec);

@@ -126,7 +126,7 @@ class Machine {
     ActiveSession& session = *state_.active;
     if (session.revealed || state_.confirming.contains(event.key)) {
       // The survivors are listed and include this site: only the receipt was lost, not the vector.
-      emit(Note{false, job::to_string(event.key) + ": sent, though " + event.error.message});
+      emit(Note{false, job::to_string(event.key) + ": vector accepted; receipt lost: " + event.error.message});
       finish();
       return;
     }

@@ -53,7 +53,8 @@ class SessionWorker::Impl {
   void post(StepCall step) {
     const std::optional<job::SessionKey> key = step.key;
     if (steps_.post_if_room(std::move(step)) || !key || steps_.closed()) return;
-    parts_.report(StepFailed{*key, {ErrorCode::kResourceExhausted, "too many steps wait for this site's trainer"}});
+    parts_.report(
+        StepFailed{*key, {ErrorCode::kResourceExhausted, "too many steps are waiting for this site's trainer"}});
   }
 
   void abandon(const job::SessionKey& key) {

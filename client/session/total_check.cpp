@@ -45,7 +45,7 @@ Result<std::span<const float>> TotalCheck::last_model(const job::JobSpec& job, c
   } else {
     CONSILIUM_ASSIGN(const auto committed,
                      parts_.ledger.committed_model({sum.job, job::SumKind::kTrain, sum.round - 1}));
-    if (!committed) return fail(ErrorCode::kPermissionDenied, "the round before isn't committed");
+    if (!committed) return fail(ErrorCode::kPermissionDenied, "the previous round isn't committed");
     last = *committed;
   }
   if (const auto held = parts_.in_memory(last); held.size() == parameters) return held;

@@ -155,14 +155,14 @@ void add_shared(CLI::App& command, StandaloneOptions& options) {
 }
 
 CLI::App* add_inspect(CLI::App& app, InspectOptions& options) {
-  CLI::App* command = app.add_subcommand("inspect", "Read every file of a data set and print what lies in it");
+  CLI::App* command = app.add_subcommand("inspect", "Read every file of a data set and print a summary");
   auto* data = command->add_option("data,--data", options.data, kDataHelp)->type_name("DATASET");
   auto* description = command
                           ->add_option("--description", options.description,
                                        "a description as the client sends it, in place of DATASET")
                           ->type_name("JSON");
   data->excludes(description);
-  command->add_option("--sheet", options.sheet, "write a contact sheet, masks and boxes drawn in")
+  command->add_option("--sheet", options.sheet, "write a contact sheet that shows masks and boxes")
       ->type_name("SHEET.png");
   command->add_option("--threads", options.threads, "threads to decode with")
       ->check(CLI::Range(1U, 64U))
@@ -175,12 +175,12 @@ CLI::App* add_inspect(CLI::App& app, InspectOptions& options) {
 }
 
 CLI::App* add_predict(CLI::App& app, PredictOptions& options) {
-  CLI::App* command = app.add_subcommand("predict", "Use a federation's model on images, and write what it says");
+  CLI::App* command = app.add_subcommand("predict", "Use a federation's model on images, and write its predictions");
   command->footer(kPredictFooter);
   command->add_option("--model", options.model, "folder of results (consilium fetch), or weights beside --job")
       ->required()
       ->type_name("RESULTS|MODEL.safetensors");
-  command->add_option("--job", options.job, "what the weights are of: a job file, or a report.json")
+  command->add_option("--job", options.job, "the job of these weights: a job file, or a report.json")
       ->type_name("JOB.yaml|report.json");
   command->add_option("--input", options.input, "a DICOM, NIfTI, PNG, JPEG, TIFF or .npy file, or a folder of them")
       ->required()
@@ -188,20 +188,20 @@ CLI::App* add_predict(CLI::App& app, PredictOptions& options) {
   command->add_option("--output", options.output, "folder to make")->required()->type_name("FOLDER");
   auto* data = command
                    ->add_option("--data", options.data,
-                                "prepare images as this data set's: client.yaml:NAME, or a .yaml file with the keys of "
-                                "datasets.NAME")
+                                "prepare images like those of this data set: client.yaml:NAME, or a .yaml file with "
+                                "the keys of datasets.NAME")
                    ->type_name("DATASET");
   command
       ->add_option("--preprocess", options.preprocess,
-                   "prepare images as this .yaml file says, which has the keys of datasets.NAME.preprocess; without "
-                   "either, they are resized to the model's input")
+                   "prepare images by this .yaml file, which has the keys of datasets.NAME.preprocess; without --data "
+                   "and --preprocess, images are resized to the model's input")
       ->type_name("FILE.yaml")
       ->excludes(data);
   command->add_option("--atlas", options.atlas, kAtlasHelp)->type_name("FILE");
-  command->add_option("--classes", options.classes, "names of the classes, where the data set has none")
+  command->add_option("--classes", options.classes, "names of the classes, if the data set has none")
       ->delimiter(',')
       ->type_name("NAME,NAME");
-  command->add_flag("--overlays", options.overlays, "write pictures with the predictions drawn in");
+  command->add_flag("--overlays", options.overlays, "write pictures that show the predictions");
   command->add_flag("--force", options.force, "write into a folder that isn't empty");
   command->add_option("--device", options.device, "auto, cpu or cuda:N")->capture_default_str();
   command->add_option("--threads", options.threads, "threads to compute and decode with")
@@ -227,7 +227,7 @@ int finish(const Result<bool>& complete) {
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
-  CLI::App app("Trains and evaluates models on a site's data: for a client daemon, or alone.", "consilium-trainer");
+  CLI::App app("Trains and evaluates models on a site's data, for a client daemon or by itself.", "consilium-trainer");
   app.footer(kFooter);
   app.set_version_flag("--version", std::string("consilium-trainer " CONSILIUM_VERSION));
   ServeOptions daemon;
@@ -238,8 +238,9 @@ int run_command_line(int argc, char** argv) {
   CLI::App* train_command = app.add_subcommand("train", "Train a job's model on one data set, without a federation");
   add_shared(*train_command, train);
   train_command->add_option("--out", train.out, "file to write")->required()->type_name("MODEL.safetensors");
-  train_command->add_option("--model", train.start, "weights to begin with")->type_name("MODEL.safetensors");
-  train_command->add_option("--epochs", train.epochs, "passes over the training split, else the job's local_epochs")
+  train_command->add_option("--model", train.start, "weights to start from")->type_name("MODEL.safetensors");
+  train_command
+      ->add_option("--epochs", train.epochs, "passes over the training split (default: the job's local_epochs)")
       ->check(CLI::Range(1U, 1'000'000U));
 
   EvaluateOptions evaluate;

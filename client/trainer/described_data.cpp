@@ -23,7 +23,7 @@ Result<DataSource> described_under(const config::Value& configuration, const std
   CONSILIUM_ASSIGN(const auto all, datasets.pairs(kMostNamed));
   std::vector<std::string> known;
   for (const auto& [one, value] : all) known.push_back(one);
-  return fail(datasets.problem(fmt::format("no '{}'; expected one of: {}", name, fmt::join(known, ", ")),
+  return fail(datasets.problem(fmt::format("'{}' isn't there; expected one of: {}", name, fmt::join(known, ", ")),
                                ErrorCode::kNotFound));
 }
 

@@ -21,8 +21,8 @@ Result<at::Device> find_device(std::string_view name) {
   const std::size_t devices = at::getNumGPUs();
   if (name == "auto" && devices == 0 && has_driver()) {
     fmt::print(stderr,
-               "consilium-trainer: computes on the CPU, though this machine has NVIDIA's driver: LibTorch {} sees no "
-               "GPU; with the device 'cuda:0' it is an error instead\n",
+               "consilium-trainer: computes on the CPU, although this machine has NVIDIA's driver, because LibTorch {} "
+               "sees no GPU; choose the device 'cuda:0' to make this an error\n",
                TORCH_VERSION);
   }
   if (name == "cpu" || (name == "auto" && devices == 0)) {
@@ -39,7 +39,7 @@ Result<at::Device> find_device(std::string_view name) {
   }
   if (index >= devices || index > 127) {
     return fail(ErrorCode::kNotFound,
-                fmt::format("device: there is no '{}' here, LibTorch sees {} CUDA devices", name, devices));
+                fmt::format("device: '{}' doesn't exist; LibTorch sees {} CUDA devices", name, devices));
   }
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }

@@ -89,7 +89,7 @@ void print_spacing(const Survey& survey) {
   for (std::size_t axis = 0; axis < names.size(); ++axis)
     fmt::print(" {} {:.4g} to {:.4g}{}", names[axis], survey.spacing[axis].low, survey.spacing[axis].high,
                axis == 2 ? "" : ",");
-  fmt::print("; {} items say none\n", survey.without_spacing);
+  fmt::print("; {} items have none\n", survey.without_spacing);
 }
 
 /// Prints the first entries of a long list, and how many more there are.
@@ -131,9 +131,10 @@ void print_survey(const DataSource& source, const Survey& survey) {
 Result<void> check_share(const DataSource& source, const Survey& survey) {
   const std::size_t unreadable = unreadable_in(survey), all = items_in(survey) + unreadable;
   if (static_cast<double>(unreadable) <= source.loading.unreadable * static_cast<double>(all)) return {};
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("{}: {} of {} files can't be read, more than the share of {} that loading.unreadable allows",
-                          source.path, unreadable, all, source.loading.unreadable));
+  return fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("{}: {} of {} files can't be read, which is more than the share of {} that loading.unreadable allows",
+                  source.path, unreadable, all, source.loading.unreadable));
 }
 
 Result<void> write_sheet(const std::filesystem::path& file, const data::Collection& collection,

@@ -36,7 +36,7 @@ Failed failed(const Error& error) {
 
 Result<void> expect_two_vectors(const Record& record, const Network* network) {
   if (network == nullptr) {
-    return fail(ErrorCode::kFailedPrecondition, "nothing is prepared: send prepare first");
+    return fail(ErrorCode::kFailedPrecondition, "expected a 'prepare' message first, found another one");
   }
   if (record.descriptors.size() != 2) {
     return fail(ErrorCode::kInvalidArgument, "expected 2 descriptors of shared memory beside the record, found " +
@@ -164,7 +164,7 @@ bool Server::cancelled() {
   if (request && std::holds_alternative<Cancel>(*request)) {
     return true;
   }
-  broken_ = Error{ErrorCode::kDataLoss, "the host asked for something else before the answer"};
+  broken_ = Error{ErrorCode::kDataLoss, "the client sent another request before the answer to the previous one"};
   return true;
 }
 

@@ -165,8 +165,9 @@ Result<void> run_evaluate(const EvaluateOptions& options, std::shared_ptr<data::
   const LearningTask& task = bench.workspace.task();
   const ExampleSource& examples = bench.workspace.split(options.split);
   if (examples.size() == 0) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("{}: the split '{}' holds no examples; --split names another",
-                                                         options.data, job::name_of(options.split)));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{}: the split '{}' holds no examples; choose another with --split", options.data,
+                            job::name_of(options.split)));
   }
   std::vector<std::uint64_t> counts(task.task().evaluation_elements());
   {

@@ -125,8 +125,8 @@ Result<void> Workspace::use_network(const Prepare& request) {
   }
   const std::size_t expected = network_->manifest().parameter_count();
   if (request.parameter_count != expected) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("parameter_count: the model has {}, found {}", expected, request.parameter_count));
+    return fail(ErrorCode::kInvalidArgument, fmt::format("parameter_count: expected {}, as in the model, found {}",
+                                                         expected, request.parameter_count));
   }
   return {};
 }
@@ -184,10 +184,10 @@ Result<Workspace::Loaded> Workspace::load_items(const Prepare& request) const {
   const std::shared_ptr<const data::ItemSet> set = std::move(*opened);
   for (const std::string& note : set->notes()) fmt::print(stderr, "data set: {}\n", note);
   if (set->kind() != target_of(request.task.kind)) {
-    return fail(
-        ErrorCode::kInvalidArgument,
-        fmt::format("the data set's targets are of the kind '{}', a job of {} takes '{}'", data::name_of(set->kind()),
-                    task::name_of(request.task.kind), data::name_of(target_of(request.task.kind))));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("the data set's targets are of the kind '{}', but a job of {} needs '{}'",
+                            data::name_of(set->kind()), task::name_of(request.task.kind),
+                            data::name_of(target_of(request.task.kind))));
   }
   Loaded loaded;
   loaded.bytes = request.data.loading.cache_bytes;
@@ -212,7 +212,7 @@ Result<std::shared_ptr<const data::Atlas>> Workspace::read_atlas(const AtlasFile
   fmt::print(stderr, "atlas: {}\n", atlas.error().message);
   return fail(atlas.error().code,
               atlas.error().code == ErrorCode::kFailedPrecondition
-                  ? "the site's file isn't the job's atlas: its SHA-256 is another; the site's log has both"
+                  ? "the site's file isn't the job's atlas, because its SHA-256 differs; the site's log has both"
                   : "the job's atlas can't be used; the site's log says why");
 }
 

@@ -208,7 +208,7 @@ void TrainerChild::pass_on_line() {
     if (!line_.empty()) last_line_ = line_;
   }
   if (config_.log && !line_.empty() && lines_ <= kMaxLines) {
-    config_.log(lines_ == kMaxLines ? "(the trainer prints too much: the rest is dropped)" : line_);
+    config_.log(lines_ == kMaxLines ? "(the trainer prints too much; its further output is dropped)" : line_);
     ++lines_;
   }
   line_.clear();

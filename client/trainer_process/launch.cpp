@@ -209,13 +209,15 @@ Error explain(const Failure& failure, const std::string& program) {
       return {ErrorCode::kFailedPrecondition,
               fmt::format("the kernel refused the trainer's Landlock rules: {}", reason)};
     case Step::kPrivileges:
-      return {ErrorCode::kFailedPrecondition, fmt::format("the kernel has no no_new_privs: {}", reason)};
+      return {ErrorCode::kFailedPrecondition, fmt::format("the kernel doesn't support no_new_privs: {}", reason)};
     case Step::kSystemCalls:
-      return {ErrorCode::kFailedPrecondition,
-              fmt::format("the kernel refused the trainer's seccomp filter: {}{}", reason,
-                          failure.number == EBUSY ? " (a filter of this container listens to system calls already: "
-                                                    "run the client where none does)"
-                                                  : "")};
+      return {
+          ErrorCode::kFailedPrecondition,
+          fmt::format(
+              "the kernel refused the trainer's seccomp filter: {}{}", reason,
+              failure.number == EBUSY
+                  ? " (this container already has a filter that listens to system calls: run the client outside of it)"
+                  : "")};
     case Step::kMemoryGroup:
       return {ErrorCode::kFailedPrecondition, fmt::format("the trainer cannot enter its cgroup: {}", reason)};
     case Step::kDescriptors:

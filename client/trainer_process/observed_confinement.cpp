@@ -73,11 +73,10 @@ Result<void> check_confined(pid_t process) {
   demand(seen.own_network, "a network namespace of its own");  // check: trainer-network
   demand(seen.own_ipc, "an IPC namespace of its own");         // check: trainer-ipc
   if (missing.empty()) return {};
-  return fail(
-      ErrorCode::kFailedPrecondition,
-      fmt::format("the trainer's process runs without the confinement that policy.yaml requires; the kernel "
-                  "shows that it lacks: {}. Look at docs/hospital-it/trainer.md for what the kernel has to have",
-                  missing));
+  return fail(ErrorCode::kFailedPrecondition,
+              fmt::format("the trainer's process runs without the confinement that policy.yaml requires; the kernel "
+                          "shows that it lacks: {}. docs/hospital-it/trainer.md lists what the kernel has to support",
+                          missing));
 }
 
 }  // namespace consilium::trainer

@@ -56,7 +56,7 @@ Result<void> check_size(std::string_view name, SharedVector& vector, std::uint64
 Result<void> check_writable(std::string_view name, const SharedVector& vector) {
   if ((fcntl(vector.descriptor(), F_GET_SEALS) & F_SEAL_FUTURE_WRITE) == 0) return {};
   return fail(ErrorCode::kInvalidArgument,
-              fmt::format("shared memory of the {}: it held a global model once, and takes no results", name));
+              fmt::format("shared memory of the {}: it has held a global model, so it can't take results", name));
 }
 
 }  // namespace
@@ -120,7 +120,7 @@ Error TrainerProcess::Impl::condemn(Error error) {
 Error TrainerProcess::Impl::bury() {
   const bool ended = child_->wait_ended(kEndGrace);
   if (!ended) child_->kill();
-  Error cause = ended ? child_->cause_of_death() : out_of_turn("closed its socket and ran on");
+  Error cause = ended ? child_->cause_of_death() : out_of_turn("closed its socket but went on running");
   child_.reset();
   prepared_ = false;
   return cause;
@@ -133,7 +133,7 @@ Result<void> TrainerProcess::Impl::drop_if_dead() {
   const auto record = child_->channel().receive(0ms);
   const bool talked = record && record->has_value();
   kill();
-  if (talked) return fail(out_of_turn("sent a record that nobody asked for"));
+  if (talked) return fail(out_of_turn("sent a record without a request"));
   return {};
 }
 
@@ -153,12 +153,11 @@ Result<Hello> TrainerProcess::Impl::await_hello(const std::stop_token& stop) {
   if (!reply) return fail(child_ ? condemn(reply.error()) : reply.error());
   if (const auto* failed = std::get_if<Failed>(&*reply)) return fail(condemn({failed->code, failed->message}));
   const auto* hello = std::get_if<Hello>(&*reply);
-  if (hello == nullptr) return fail(condemn(out_of_turn("did not begin with its hello")));
+  if (hello == nullptr) return fail(condemn(out_of_turn("did not send its hello first")));
   if (hello->protocol != kProtocolVersion) {
-    return fail(
-        condemn(out_of_turn(fmt::format("speaks version {} of the trainer protocol, this client version {}: "
-                                        "install a trainer that fits",
-                                        hello->protocol, kProtocolVersion))));
+    return fail(condemn(out_of_turn(fmt::format(
+        "speaks version {} of the trainer protocol, but this client speaks version {}: install a matching trainer",
+        hello->protocol, kProtocolVersion))));
   }
   if (config_.require_sandbox) CONSILIUM_TRY(refuse_unconfined(*hello));  // check: trainer-hello
   hello_ = *hello;
@@ -178,10 +177,10 @@ Result<void> TrainerProcess::Impl::refuse_unconfined(const Hello& hello) {
     }
   }
   if (!hello.sandboxed) {
-    return fail(condemn({ErrorCode::kFailedPrecondition,
-                         fmt::format("the trainer ({}) says in its hello that it isn't confined, and policy.yaml "
-                                     "requires it to be: the trainer's lines in the log say why",
-                                     hello.software)}));
+    return fail(condemn(
+        {ErrorCode::kFailedPrecondition, fmt::format("the trainer ({}) reports that it isn't confined, but policy.yaml "
+                                                     "requires confinement: the trainer's lines in the log say why",
+                                                     hello.software)}));
   }
   return {};
 }
@@ -239,7 +238,7 @@ Result<Expected> TrainerProcess::Impl::exchange(const Request& request, std::spa
     if (const auto* failed = std::get_if<Failed>(&*reply)) return fail(failed->code, failed->message);
     const auto* step = std::get_if<Progress>(&*reply);
     if (step == nullptr || progress == nullptr) {
-      return fail(condemn(out_of_turn("answered with a record that does not belong here")));
+      return fail(condemn(out_of_turn("answered with a record of another kind than expected")));
     }
     if (*progress) (*progress)(*step);
   }
@@ -297,7 +296,7 @@ Result<Trained> TrainerProcess::Impl::train(const Train& request, SharedVector& 
   CONSILIUM_ASSIGN(const Trained answer, exchange<Trained>(Request(request), descriptors, &progress, stop));
   if (answer.epochs_done > request.local_epochs || (answer.partial && request.time_limit_ms == 0)) {
     return fail(
-        condemn(out_of_turn(fmt::format("says it did {} epochs{}, it was asked for {}", answer.epochs_done,
+        condemn(out_of_turn(fmt::format("reports {} epochs{}, but it was asked for {}", answer.epochs_done,
                                         answer.partial ? " before its time limit" : "", request.local_epochs))));
   }
   return answer;

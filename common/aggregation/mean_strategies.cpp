@@ -26,8 +26,10 @@ class WeightedMean final : public MeanStrategy {
   Result<void> apply(std::span<const float> mean_delta, std::span<const float> model, std::span<float> next,
                      ServerState&) const override {
     if (mean_delta.size() != model.size() || next.size() != model.size()) {
-      return fail(ErrorCode::kInternal, fmt::format("a mean of {} parameters for a model of {}, into {}",
-                                                    mean_delta.size(), model.size(), next.size()));
+      return fail(
+          ErrorCode::kInternal,
+          fmt::format("expected as many parameters in the mean, the model and the next model, found {}, {} and {}",
+                      mean_delta.size(), model.size(), next.size()));
     }
     array_of(next) = array_of(model) + array_of(mean_delta);
     return {};
@@ -59,8 +61,9 @@ Result<void> apply_update(const MeanStrategy& strategy, const ParameterManifest&
                           std::span<const float> mean_delta, std::span<const float> model, std::span<float> next,
                           ServerState& state) {
   if (model.size() != manifest.parameter_count() || next.size() != model.size()) {
-    return fail(ErrorCode::kInternal, fmt::format("a model of {} parameters, into {}, expected {}", model.size(),
-                                                  next.size(), manifest.parameter_count()));
+    return fail(ErrorCode::kInternal,
+                fmt::format("the model has {} parameters and the next model {}; both must have {}", model.size(),
+                            next.size(), manifest.parameter_count()));
   }
   if (manifest.update_size() == manifest.parameter_count()) return strategy.apply(mean_delta, model, next, state);
   std::vector<float> updated;

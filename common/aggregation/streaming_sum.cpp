@@ -50,7 +50,9 @@ Result<StreamingSum> StreamingSum::create(encoding::VectorLayout layout, std::op
 }
 
 Result<void> StreamingSum::fold(WordSource& source) {
-  if (!intact_) return fail(ErrorCode::kFailedPrecondition, "the sum holds a part of a vector");
+  if (!intact_)
+    return fail(ErrorCode::kFailedPrecondition,
+                "the sum can't be used, because only a part of a vector was added to it");
   const std::uint64_t count = layout_.word_count();
   if (source.word_count() != count) {
     return fail(ErrorCode::kInvalidArgument,
@@ -82,10 +84,12 @@ Result<void> StreamingSum::add(const StreamingSum& other) {
 }
 
 Result<const encoding::Field*> StreamingSum::field_of(std::string_view name, encoding::FieldKind kind) const {
-  if (!intact_) return fail(ErrorCode::kFailedPrecondition, "the sum holds a part of a vector");
+  if (!intact_)
+    return fail(ErrorCode::kFailedPrecondition,
+                "the sum can't be used, because only a part of a vector was added to it");
   const encoding::Field* field = layout_.find(name);
   if (field == nullptr || field->kind != kind)
-    return fail(ErrorCode::kInternal, fmt::format("the sum has no such field '{}'", name));
+    return fail(ErrorCode::kInternal, fmt::format("the sum has no field '{}' of the expected kind", name));
   return field;
 }
 
@@ -104,7 +108,9 @@ Result<std::vector<float>> StreamingSum::values(std::string_view name, double di
 }
 
 Result<std::span<float>> StreamingSum::decode_parameters(double divisor) {
-  if (!intact_) return fail(ErrorCode::kFailedPrecondition, "the sum holds a part of a vector");
+  if (!intact_)
+    return fail(ErrorCode::kFailedPrecondition,
+                "the sum can't be used, because only a part of a vector was added to it");
   if (!std::isfinite(divisor) || divisor <= 0.0) {
     return fail(ErrorCode::kInternal, fmt::format("a sum can't be divided by {}", divisor));
   }
@@ -114,7 +120,7 @@ Result<std::span<float>> StreamingSum::decode_parameters(double divisor) {
   std::uint64_t end = 0;
   for (const encoding::Field& field : layout_.fields()) {
     if (!is_parameters(field)) continue;
-    if (field.offset != end) return fail(ErrorCode::kInternal, "the parameters don't lie at the beginning of the sum");
+    if (field.offset != end) return fail(ErrorCode::kInternal, "the parameters must come first in the sum");
     encoding::decode_fixed_point(words().subspan(field.offset, field.words()), field, divisor,
                                  {floats + field.offset, field.elements});
     end += field.words();

@@ -5,7 +5,7 @@ namespace consilium::aggregation {
 Result<double> mean_divisor(job::Weighting weighting, const WeightingFacts& facts) {
   const auto normaliser = static_cast<double>(facts.normaliser);
   if (facts.normaliser == 0 || facts.contributors == 0)
-    return fail(ErrorCode::kFailedPrecondition, "no update is in the sum");
+    return fail(ErrorCode::kFailedPrecondition, "the sum holds no update");
   if (weighting == job::Weighting::kCohort) {
     if (facts.contributed_examples == 0) {
       return fail(ErrorCode::kFailedPrecondition, "the sites in the sum counted no training examples");
@@ -13,7 +13,8 @@ Result<double> mean_divisor(job::Weighting weighting, const WeightingFacts& fact
     return static_cast<double>(facts.contributed_examples) / normaliser;
   }
   if (facts.members < facts.contributors || facts.member_examples == 0) {
-    return fail(ErrorCode::kInternal, "fewer members than sites in the sum");
+    return fail(ErrorCode::kInternal,
+                "the sum has more sites than the group has members, or the members have no examples");
   }
   const double answered = static_cast<double>(facts.contributors) / static_cast<double>(facts.members);
   if (facts.member_examples == facts.normaliser) return answered;

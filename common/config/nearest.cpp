@@ -56,7 +56,8 @@ std::string meant(std::string_view found, std::span<const std::string_view> know
   std::string list;
   for (const std::string_view word : known.first(std::min(known.size(), kListed)))
     list.append(list.empty() ? "" : ", ").append(word);
-  return known.empty() ? "none is expected" : "known are " + list + (known.size() > kListed ? ", ..." : "");
+  return known.empty() ? "no word is accepted here"
+                       : "expected one of " + list + (known.size() > kListed ? ", ..." : "");
 }
 
 }  // namespace consilium::config

@@ -14,7 +14,7 @@ namespace consilium::config {
 [[nodiscard]] std::string nearest(std::string_view found, std::span<const std::string_view> known);
 
 /// Returns the end of an error message about an unknown word: "did you mean 'rounds'?" if a known word is near,
-/// otherwise "known are rounds, sites, ...".
+/// otherwise "expected one of rounds, sites, ...".
 [[nodiscard]] std::string meant(std::string_view found, std::span<const std::string_view> known);
 
 }  // namespace consilium::config

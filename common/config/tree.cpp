@@ -86,7 +86,7 @@ class Builder : public YAML::EventHandler {
   void push(Entry entry) {
     if (expects_key()) throw Refusal{"a key is a word, not a map or list", entry.line};
     if (frames_.size() >= limits_.depth) {
-      throw Refusal{fmt::format("more than {} maps and lists inside each other", limits_.depth), entry.line};
+      throw Refusal{fmt::format("maps and lists are nested more than {} deep", limits_.depth), entry.line};
     }
     frames_.push_back(Frame{std::move(entry), {}, false});
   }
@@ -109,10 +109,10 @@ class Builder : public YAML::EventHandler {
   }
 
   void add_key(Frame& frame, Entry key) {
-    if (key.kind != Entry::Kind::kScalar || key.text.empty()) throw Refusal{"a key is a word, found nothing", key.line};
+    if (key.kind != Entry::Kind::kScalar || key.text.empty()) throw Refusal{"expected a key, found nothing", key.line};
     if (key.text.size() > kMaxKeyBytes)
       throw Refusal{fmt::format("a key of more than {} bytes", kMaxKeyBytes), key.line};
-    if (!frame.seen.insert(key.text).second) throw Refusal{"the key '" + key.text + "' stands there twice", key.line};
+    if (!frame.seen.insert(key.text).second) throw Refusal{"the key '" + key.text + "' is listed twice", key.line};
     frame.entry.keys.push_back(std::move(key.text));
     frame.has_key = true;
   }

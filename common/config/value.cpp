@@ -219,7 +219,7 @@ Result<std::vector<std::string>> Value::names(std::size_t least, std::size_t mos
   std::set<std::string> seen;
   for (const Value& item : list) {
     CONSILIUM_ASSIGN(std::string name, item.name());
-    if (!seen.insert(name).second) return fail(item.problem("the name '" + name + "' stands there twice"));
+    if (!seen.insert(name).second) return fail(item.problem("the name '" + name + "' is listed twice"));
     names.push_back(std::move(name));
   }
   return names;

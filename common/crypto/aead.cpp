@@ -73,7 +73,8 @@ Result<SecretBytes> open(const SecretBytes& key, const AeadNonce& nonce, std::sp
     return fail(openssl_error(ErrorCode::kInternal, "a message could not be opened"));
   }
   if (EVP_CipherFinal_ex(context.get(), out, &size) != 1) {
-    return fail(openssl_error(ErrorCode::kUnauthenticated, "a sealed message is not what its sender sealed"));
+    return fail(openssl_error(ErrorCode::kUnauthenticated,
+                              "a sealed message was changed, or was sealed with another key or for another purpose"));
   }
   return plaintext;
 }

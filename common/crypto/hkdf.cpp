@@ -28,8 +28,9 @@ OSSL_PARAM octets(const char* name, std::span<const std::uint8_t> bytes) {
 Result<SecretBytes> hkdf_sha256(const SecretBytes& key, std::span<const std::uint8_t> salt,
                                 std::span<const std::uint8_t> info, std::size_t size) {
   if (size == 0 || size > kMaxOutputBytes || info.size() > kMaxInfoBytes) {
-    return fail(ErrorCode::kInvalidArgument, "HKDF gives 1 to 8160 bytes for at most 2048 bytes of info, asked for " +
-                                                 std::to_string(size) + " for " + std::to_string(info.size()));
+    return fail(ErrorCode::kInvalidArgument,
+                "HKDF derives 1 to 8160 bytes from at most 2048 bytes of info; found a request for " +
+                    std::to_string(size) + " for " + std::to_string(info.size()));
   }
   static char digest[] = "SHA256";
   const std::array<OSSL_PARAM, 5> parameters = {

@@ -19,7 +19,7 @@ Result<IntegerPtr> to_integer(const std::string& hex) {
   const BigNumberPtr number(raw);
   if (hex.empty() || hex.size() > 40 || digits != static_cast<int>(hex.size()) || BN_is_negative(raw) ||
       BN_is_zero(raw)) {
-    return fail(ErrorCode::kInvalidArgument, "'" + hex.substr(0, 48) + "' is no serial number in hexadecimal");
+    return fail(ErrorCode::kInvalidArgument, "'" + hex.substr(0, 48) + "' is not a serial number in hexadecimal");
   }
   IntegerPtr integer(BN_to_ASN1_INTEGER(number.get(), nullptr));
   if (!integer) {

@@ -54,7 +54,7 @@ Result<SecretBytes> SecretBytes::allocate(std::size_t size) {
   if (heap_state() == HeapState::kAbsent) return fail(ErrorCode::kInternal, "the system gave no memory for secrets");
   auto* data = static_cast<std::uint8_t*>(OPENSSL_secure_zalloc(size));
   if (data == nullptr) {
-    return fail(ErrorCode::kResourceExhausted, "no room for a secret of " + std::to_string(size) +
+    return fail(ErrorCode::kResourceExhausted, "the memory for secrets has no room for " + std::to_string(size) +
                                                    " bytes: " + std::to_string(CRYPTO_secure_used()) + " are in use");
   }
   return SecretBytes(data, size);

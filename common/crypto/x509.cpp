@@ -51,7 +51,7 @@ std::string found_instead(std::string_view body) {
 Result<BioPtr> open_pem(std::string_view pem, std::string_view kind, std::size_t limit) {
   if (pem.size() > limit) {
     return fail(ErrorCode::kResourceExhausted,
-                "it has " + std::to_string(pem.size()) + " bytes, at most " + std::to_string(limit) + " are read");
+                "it has " + std::to_string(pem.size()) + " bytes; expected at most " + std::to_string(limit));
   }
   const std::string begin = "-----BEGIN " + std::string(kind) + "-----";
   const std::string end = "-----END " + std::string(kind) + "-----";
@@ -84,7 +84,7 @@ Result<std::string> write_pem(const Write& write) {
 Result<void> check_key_on_curve(EVP_PKEY* key) {
   const KeyContextPtr context(EVP_PKEY_CTX_new(key, nullptr));
   if (!context || EVP_PKEY_public_check(context.get()) != 1) {
-    return fail(openssl_error(ErrorCode::kInvalidArgument, "its public key is no point on P-256"));
+    return fail(openssl_error(ErrorCode::kInvalidArgument, "its public key is not a point on P-256"));
   }
   return {};
 }
@@ -112,7 +112,7 @@ Result<CertificatePtr> read_certificate(std::string_view pem) {
   CONSILIUM_ASSIGN(const BioPtr bio, open_pem(pem, "CERTIFICATE", kMaxPemBytes));
   CertificatePtr certificate(PEM_read_bio_X509(bio.get(), nullptr, refuse_to_ask_for_a_passphrase, nullptr));
   if (!certificate) {
-    return fail(openssl_error(ErrorCode::kInvalidArgument, "it is no certificate"));
+    return fail(openssl_error(ErrorCode::kInvalidArgument, "it is not a certificate"));
   }
   CONSILIUM_TRY(check_public_key(X509_get_X509_PUBKEY(certificate.get())));
   return certificate;
@@ -122,7 +122,7 @@ Result<RequestPtr> read_request(std::string_view pem) {
   CONSILIUM_ASSIGN(const BioPtr bio, open_pem(pem, "CERTIFICATE REQUEST", kMaxPemBytes));
   RequestPtr request(PEM_read_bio_X509_REQ(bio.get(), nullptr, refuse_to_ask_for_a_passphrase, nullptr));
   if (!request) {
-    return fail(openssl_error(ErrorCode::kInvalidArgument, "it is no certificate request"));
+    return fail(openssl_error(ErrorCode::kInvalidArgument, "it is not a certificate request"));
   }
   CONSILIUM_TRY(check_public_key(X509_REQ_get_X509_PUBKEY(request.get())));
   if (X509_REQ_get_signature_nid(request.get()) != NID_ecdsa_with_SHA256) {
@@ -131,8 +131,7 @@ Result<RequestPtr> read_request(std::string_view pem) {
   if (X509_REQ_verify(request.get(), X509_REQ_get0_pubkey(request.get())) != 1) {
     return fail(
         openssl_error(ErrorCode::kInvalidArgument,
-                      "its signature does not verify: whoever made it does not hold the key, or it was changed on "
-                      "its way"));
+                      "its signature is invalid: it was made without the private key, or it was changed in transit"));
   }
   return request;
 }
@@ -141,7 +140,7 @@ Result<RevocationListPtr> read_revocation_list(std::string_view pem) {
   CONSILIUM_ASSIGN(const BioPtr bio, open_pem(pem, "X509 CRL", kMaxRevocationListBytes));
   RevocationListPtr list(PEM_read_bio_X509_CRL(bio.get(), nullptr, refuse_to_ask_for_a_passphrase, nullptr));
   if (!list) {
-    return fail(openssl_error(ErrorCode::kInvalidArgument, "it is no revocation list"));
+    return fail(openssl_error(ErrorCode::kInvalidArgument, "it is not a revocation list"));
   }
   return list;
 }
@@ -149,14 +148,14 @@ Result<RevocationListPtr> read_revocation_list(std::string_view pem) {
 Result<KeyPtr> read_private_key(std::string_view pem) {
   if (pem.find("ENCRYPTED") != std::string_view::npos) {
     return fail(ErrorCode::kInvalidArgument,
-                "the key is encrypted; expected an unencrypted one, kept by its file mode");
+                "the key is encrypted; expected an unencrypted one, which its file mode protects");
   }
   const std::string_view kind =
       pem.find("BEGIN EC PRIVATE KEY") != std::string_view::npos ? "EC PRIVATE KEY" : "PRIVATE KEY";
   CONSILIUM_ASSIGN(const BioPtr bio, open_pem(pem, kind, kMaxPemBytes));
   KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, refuse_to_ask_for_a_passphrase, nullptr));
   if (!key) {
-    return fail(openssl_error(ErrorCode::kInvalidArgument, "it is no private key"));
+    return fail(openssl_error(ErrorCode::kInvalidArgument, "it is not a private key"));
   }
   std::array<char, 64> group{};
   if (EVP_PKEY_is_a(key.get(), "EC") != 1 ||

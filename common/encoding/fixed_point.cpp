@@ -62,7 +62,7 @@ void decode_block(const std::uint32_t* words, std::size_t count, double divisor,
 
 Result<void> check_sizes(const Field& field, FieldKind kind, std::size_t values, std::size_t words) {
   if (field.kind != kind) {
-    return fail(ErrorCode::kInternal, fmt::format("field '{}' is of the other kind", field.name));
+    return fail(ErrorCode::kInternal, fmt::format("field '{}' is not of the expected kind", field.name));
   }
   if (values != field.elements || words != field.words()) {
     return fail(ErrorCode::kInvalidArgument, fmt::format("field '{}': expected {} elements in {} words, found {} in {}",
@@ -86,7 +86,7 @@ Result<std::uint64_t> encode_fixed_point(std::span<const float> values, const Fi
   CONSILIUM_TRY(check_sizes(field, FieldKind::kFixedPoint, values.size(), words.size()));
   if (!(weight >= 0.0 && weight <= 1.0)) {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("field '{}': a weight of {}, expected 0 to 1", field.name, weight));
+                fmt::format("field '{}': found a weight of {}; expected 0 to 1", field.name, weight));
   }
   const double factor = weight * field.scale;
   const std::uint32_t limit = bits_of_limit(field.bound);
@@ -127,8 +127,9 @@ Result<void> encode_counts(std::span<const std::uint64_t> values, const Field& f
   const unsigned bits = 16 * field.limbs;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (bits < 64 && (values[i] >> bits) != 0) {
-      return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("field '{}': element {} is {}, more than {} bits hold", field.name, i, values[i], bits));
+      return fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("field '{}': element {} is {}, which doesn't fit into {} bits", field.name, i, values[i], bits));
     }
     for (unsigned limb = 0; limb < field.limbs; ++limb) {
       words[i * field.limbs + limb] = static_cast<std::uint32_t>((values[i] >> (16 * limb)) & 0xFFFFu);

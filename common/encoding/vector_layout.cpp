@@ -21,10 +21,11 @@ Result<void> check(const Field& field) {
   if (field.name.empty()) return refuse("a field needs a name");
   if (field.elements == 0) return refuse("a field needs at least one element");
   if (field.elements > VectorLayout::kMaxWords)
-    return refuse(fmt::format("{} elements, at most 2^31 are possible", field.elements));
+    return refuse(fmt::format("expected at most 2^31 elements, found {}", field.elements));
   switch (field.kind) {
     case FieldKind::kCount:
-      if (field.limbs < 1 || field.limbs > 4) return refuse(fmt::format("{} limbs, expected 1 to 4", field.limbs));
+      if (field.limbs < 1 || field.limbs > 4)
+        return refuse(fmt::format("expected 1 to 4 limbs, found {}", field.limbs));
       return {};
     case FieldKind::kFixedPoint:
       if (!std::isfinite(field.bound) || field.bound <= 0.0) return refuse("the bound must be finite and > 0");
@@ -43,7 +44,7 @@ Result<VectorLayout> VectorLayout::create(std::vector<Field> fields) {
   for (Field& field : fields) {
     CONSILIUM_TRY(check(field));
     if (!names.insert(field.name).second) {
-      return fail(ErrorCode::kInvalidArgument, fmt::format("vector layout: field '{}' is there twice", field.name));
+      return fail(ErrorCode::kInvalidArgument, fmt::format("vector layout: field '{}' is listed twice", field.name));
     }
     field.offset = words;
     words += field.words();  // at most 2^33 for each field, and the sum so far is at most kMaxWords

@@ -60,7 +60,7 @@ Result<AtomicFile> AtomicFile::create_beside(const std::filesystem::path& target
   if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there) &&
       !std::filesystem::is_symlink(there)) {
     return fail(ErrorCode::kInvalidArgument,
-                target.string() + ": is there and is no file; expected the name of a file to write");
+                target.string() + ": exists and is not a file; expected the name of a file to write");
   }
   std::filesystem::path name;
   const std::filesystem::path folder = target.has_parent_path() ? target.parent_path() : ".";

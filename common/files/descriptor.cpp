@@ -78,11 +78,11 @@ Result<Descriptor> open_regular(const std::filesystem::path& file) {
 Result<Descriptor> make_nameless_file(const std::filesystem::path& folder) {
   Descriptor file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600));
   if (file) return file;
-  if (errno != EOPNOTSUPP && errno != EISDIR) return fail(system_error(folder, "make a file without a name"));
-  return fail(ErrorCode::kFailedPrecondition,
-              folder.string() +
-                  ": its file system knows no files without a name (O_TMPFILE); name a folder on ext4, XFS, btrfs or "
-                  "tmpfs");
+  if (errno != EOPNOTSUPP && errno != EISDIR) return fail(system_error(folder, "create an unnamed file"));
+  return fail(
+      ErrorCode::kFailedPrecondition,
+      folder.string() +
+          ": its file system doesn't support unnamed files (O_TMPFILE); choose a folder on ext4, XFS, btrfs or tmpfs");
 }
 
 Result<std::uint64_t> size_of(const Descriptor& descriptor, const std::filesystem::path& file) {
@@ -101,7 +101,7 @@ Result<std::size_t> read_at(const Descriptor& descriptor, std::uint64_t offset, 
                             const std::filesystem::path& file) {
   if (offset > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()) - buffer.size()) {
     return fail(ErrorCode::kInvalidArgument,
-                file.string() + ": offset " + std::to_string(offset) + " is beyond every file");
+                file.string() + ": offset " + std::to_string(offset) + " is larger than any file can be");
   }
   return repeat(buffer.size(), file, "read", [&](std::size_t done) {
     return ::pread(descriptor.get(), buffer.data() + done, buffer.size() - done, static_cast<off_t>(offset + done));

@@ -25,7 +25,7 @@ Result<std::string> read_within(const std::filesystem::path& file, std::size_t l
   }
   if (static_cast<std::uint64_t>(status.st_size) > limit) {
     return fail(ErrorCode::kResourceExhausted, file.string() + ": has " + std::to_string(status.st_size) +
-                                                   " bytes, at most " + std::to_string(limit) + " are read");
+                                                   " bytes; expected at most " + std::to_string(limit));
   }
   std::string text(static_cast<std::size_t>(status.st_size), '\0');
   CONSILIUM_ASSIGN(const std::size_t read, read_some(descriptor, std::as_writable_bytes(std::span(text)), file));

@@ -24,7 +24,7 @@ Result<void> check_state_dir(std::string_view daemon, const std::filesystem::pat
   while (!std::filesystem::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
   if (!std::filesystem::is_directory(there, ignored)) {
     return fail(ErrorCode::kInvalidArgument,
-                std::string(daemon) + ".yaml: state_dir: " + there.string() + " is no folder; choose another path");
+                std::string(daemon) + ".yaml: state_dir: " + there.string() + " is not a folder; choose another path");
   }
   if (::access(there.c_str(), W_OK | X_OK) != 0) {
     return fail(ErrorCode::kPermissionDenied,
@@ -55,7 +55,7 @@ Result<std::string> become_owner(const std::filesystem::path& folder) {
   const int groups = user == nullptr ? ::setgroups(0, nullptr) : ::initgroups(user->pw_name, group);
   if (groups != 0 || ::setresgid(group, group, group) != 0 ||
       ::setresuid(owned.st_uid, owned.st_uid, owned.st_uid) != 0) {
-    return fail(system_error(folder, "become its owner, " + name));
+    return fail(system_error(folder, "switch to its owner, " + name));
   }
   return name;
 }

@@ -9,7 +9,7 @@ Result<TemporaryFolder> TemporaryFolder::create(const std::string& prefix) {
   std::error_code code;
   std::string path = (std::filesystem::temp_directory_path(code) / (prefix + "-XXXXXX")).string();
   if (code || ::mkdtemp(path.data()) == nullptr) {
-    return fail(ErrorCode::kInternal, "no temporary folder can be made; set TMPDIR to one that has room");
+    return fail(ErrorCode::kInternal, "no temporary folder can be created; set TMPDIR to a folder with free space");
   }
   return TemporaryFolder(path);
 }

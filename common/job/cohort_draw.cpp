@@ -67,15 +67,16 @@ Result<void> check_groups_summed(const JobSpec& job, SumKind kind, std::uint32_t
   for (const std::uint32_t group : included) {
     if (group >= draw.groups) return fail(ErrorCode::kPermissionDenied, fmt::format("the job has no group {}", group));
     if (!std::ranges::binary_search(allowed, group)) {
-      return fail(ErrorCode::kPermissionDenied,
-                  fmt::format("group {} is counted, but the job's seed doesn't draw it in {} {}", group, name_of(kind),
-                              round));  // check: sum-drawn
+      return fail(
+          ErrorCode::kPermissionDenied,
+          fmt::format("the sum counts group {}, which the job's seed doesn't draw in {} {}", group, name_of(kind),
+                      round));  // check: sum-drawn
     }
   }
   const std::size_t of = kind == SumKind::kCensus ? draw.groups / 2 + 1 : allowed.size();
   const std::size_t needed = answers_needed(job.federation.quorum, of);
   if (included.size() < needed) {
-    return fail(ErrorCode::kPermissionDenied, fmt::format("the sum is over {} groups, the job's quorum asks for {}",
+    return fail(ErrorCode::kPermissionDenied, fmt::format("the sum covers {} groups, but the job's quorum requires {}",
                                                           included.size(), needed));  // check: sum-quorum
   }
   return {};

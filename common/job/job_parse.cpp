@@ -77,7 +77,8 @@ Result<AtlasSpec> parse_atlas(const Value& value, const model::ModelSpec& model)
   if (model.input.size() < 3) return fail(value.problem("only with images; the model's input is a list of features"));
   if (std::cmp_greater_equal(atlas.channels, model.input.front()))
     return fail(section.at("channels")
-                    .problem(fmt::format("the model's input has {} channels, and the image needs one of them or more",
+                    .problem(fmt::format("expected fewer channels than the {} of the model's input, because the image "
+                                         "needs at least one of them",
                                          model.input.front())));
   return atlas;
 }
@@ -230,10 +231,10 @@ Result<StrategySpec> parse_strategy(const Value& value, bool masked, bool hidden
   section.choice<Weighting>("weighting", strategy.weighting,
                             {{"cohort", Weighting::kCohort}, {"population", Weighting::kPopulation}});
   if (hidden && strategy.weighting == Weighting::kCohort) {
-    section.refuse(
-        section.at("weighting")
-            .problem("with cohort the sums of changing cohorts give every site's number of examples away, which "
-                     "secure aggregation hides; write population, or privacy.secure_aggregation: off"));
+    section.refuse(section.at("weighting")
+                       .problem("'cohort' would reveal each site's number of examples, by the differences between the "
+                                "sums of changing cohorts; secure aggregation hides that number, so write population, "
+                                "or privacy.secure_aggregation: off"));
   }
   CONSILIUM_TRY(section.result());
   return strategy;
@@ -341,15 +342,14 @@ Result<void> check_schedule(const Value& value, const JobSpec& job) {
                                          kMaxRounds, job.federation.rounds, schedule.rounds_before)));
   }
   if (schedule.warmup >= schedule.rounds_before + job.federation.rounds) {
-    return fail(value.at("warmup").problem(
-        fmt::format("expected fewer rounds than federation.rounds, which is {}, so that a round has the full rate; "
-                    "found {}",
-                    job.federation.rounds, schedule.warmup)));
+    return fail(
+        value.at("warmup").problem(fmt::format("expected fewer rounds than federation.rounds, which is {}, so that at "
+                                               "least one round has the full learning rate; found {}",
+                                               job.federation.rounds, schedule.warmup)));
   }
   if (std::isnormal(learning_rates(job).first)) return {};
-  return fail(
-      value.problem("the learning rate vanishes in the first or the last round; expected a larger learning "
-                    "rate or factor"));
+  return fail(value.problem(
+      "the learning rate is too close to 0 in the first or the last round; expected a larger learning rate or factor"));
 }
 
 Result<JobSpec> parse_root(const Value& root) {

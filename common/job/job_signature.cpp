@@ -27,9 +27,10 @@ Result<std::string> check_signer(const std::string& certificate, const Signature
               fmt::format("researcher '{}' isn't on this site's roster (client.yaml: roster)", identity.name)));
   CONSILIUM_ASSIGN(const std::string key, pki::key_fingerprint(certificate));
   const std::string expected = crypto::to_hex(entry->second);
-  CONSILIUM_TRY(require(key == expected, ErrorCode::kPermissionDenied,
-                        fmt::format("researcher '{}' has the key {} in this site's roster, the job is signed by {}",
-                                    identity.name, expected, key)));  // check: job-signer-key
+  CONSILIUM_TRY(
+      require(key == expected, ErrorCode::kPermissionDenied,
+              fmt::format("researcher '{}' has the key {} in this site's roster, but the job is signed with the key {}",
+                          identity.name, expected, key)));  // check: job-signer-key
   return identity.name;
 }
 

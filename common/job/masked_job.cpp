@@ -40,12 +40,13 @@ Result<void> check_cohort(const JobSpec& job) {
                                               federation.fraction, federation.roster.size(), cohort);
   const std::string least_text = fmt::format("2 x privacy.colluding_sites ({}) + 1", c);
   if (cohort < kMinMaskedSites) {
-    return refuse(fmt::format("federation.fraction: {}; with secure aggregation a cohort has at least {}", cohort_text,
+    return refuse(fmt::format("federation.fraction: {}; secure aggregation needs a cohort of at least {}", cohort_text,
                               kMinMaskedSites));
   }
   if (cohort < least) {
     return refuse(
-        fmt::format("privacy.colluding_sites: {}, which is less than {}; expected at most {}, or a larger fraction",
+        fmt::format("privacy.colluding_sites: {}, which must be at least {}; expected at most {} colluding sites, or a "
+                    "larger fraction",
                     cohort_text, least_text, (cohort - 1) / 2));
   }
   if (federation.minimum_sites < least || federation.minimum_sites > federation.roster.size()) {
@@ -55,10 +56,10 @@ Result<void> check_cohort(const JobSpec& job) {
   }
   const std::uint32_t answers = answers_needed(federation.quorum, cohort), needed = threshold(cohort, c);
   if (answers < needed) {
-    return refuse(fmt::format(
-        "federation.quorum: {} of a cohort of {} is {}, but with privacy.colluding_sites {} a sum needs {}; "
-        "expected at least {:.3g}",
-        federation.quorum, cohort, answers, c, needed, static_cast<double>(needed) / cohort));
+    return refuse(
+        fmt::format("federation.quorum: {} of a cohort of {} is {} sites, but with privacy.colluding_sites {} a sum "
+                    "needs {}; expected a quorum of at least {:.3g}",
+                    federation.quorum, cohort, answers, c, needed, static_cast<double>(needed) / cohort));
   }
   return {};
 }
@@ -73,7 +74,8 @@ Result<void> check_population(const JobSpec& job) {
         fmt::format("population.examples: expected 1 to {}, found {}", kMaxPopulationExamples, terms.examples));
   }
   if (!federation.count_groups.empty()) {
-    return refuse("federation.count_groups: in mode masked every sum is over the population's groups; leave it out");
+    return refuse(
+        "federation.count_groups: in mode masked every sum is over the population's groups; leave the key out");
   }
   if (job.training.time_limit) {
     return refuse(
@@ -86,7 +88,7 @@ Result<void> check_population(const JobSpec& job) {
   for (std::size_t i = 0; i < terms.groups.size(); ++i) {
     if (terms.groups[i].size() > kMaxGroupSites) {
       return refuse(
-          fmt::format("population.groups[{}]: expected at most {} sites, found {}; ask whoever runs the "
+          fmt::format("population.groups[{}]: expected at most {} sites, found {}; ask the consortium's certificate "
                       "authority for a roster with smaller groups",
                       i, kMaxGroupSites, terms.groups[i].size()));
     }
@@ -173,8 +175,8 @@ Result<JobSpec> with_roster(JobSpec job, const Roster& known) {
 Result<JobSpec> with_population(JobSpec job, const Roster& keys, std::uint32_t colluding, PopulationTerms terms) {
   if (!is_masked(job)) {
     return fail(ErrorCode::kFailedPrecondition,
-                fmt::format("privacy.secure_aggregation: job '{}' says off, but the roster's population '{}' is summed "
-                            "under masks only; leave the key out",
+                fmt::format("privacy.secure_aggregation: job '{}' says off, but the roster's population '{}' allows "
+                            "masked sums only; leave the key out",
                             job.name, terms.name));
   }
   std::vector<std::string> sites;
@@ -185,7 +187,8 @@ Result<JobSpec> with_population(JobSpec job, const Roster& keys, std::uint32_t c
     std::ranges::sort(stated);
     if (stated != sites) {
       return refuse(
-          fmt::format("federation.sites: {}; a job on the population '{}' is over whole groups: {}; leave the key out",
+          fmt::format("federation.sites: found {}; a job on the population '{}' takes all sites of its groups, {}; "
+                      "leave the key out",
                       fmt::join(stated, ", "), terms.name, fmt::join(sites, ", ")));
     }
   }
@@ -194,11 +197,11 @@ Result<JobSpec> with_population(JobSpec job, const Roster& keys, std::uint32_t c
                               *job.privacy.colluding_sites, colluding));
   }
   if (job.federation.minimum_sites > 1) {
-    return refuse(
-        fmt::format("federation.minimum_sites: {}; in mode masked every sum is over whole groups and waits for each of "
-                    "their sites, so no smaller number counts; leave the key out, and say with federation.quorum how "
-                    "many of the groups a round needs",
-                    job.federation.minimum_sites));
+    return refuse(fmt::format(
+        "federation.minimum_sites: found {}; in mode masked every sum is over whole groups and waits for "
+        "all of their sites, so this key has no effect; leave the key out, and set with federation.quorum how "
+        "many of the groups a round needs",
+        job.federation.minimum_sites));
   }
   Roster roster;
   for (const std::string& site : sites) {

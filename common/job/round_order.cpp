@@ -15,19 +15,19 @@ Result<void> check_session(const JobSpec& job, const SessionKey& key, std::uint6
     return fail(ErrorCode::kInvalidArgument, to_string(key) + ": " + why);
   };
   const std::uint32_t rounds = job.federation.rounds;
-  if (key.attempt < 1) return refuse("attempts are counted from 1");
+  if (key.attempt < 1) return refuse("expected an attempt of at least 1");
   const bool one_sum = key.kind == SumKind::kTrain && !sums_whole_groups(job);
   const std::size_t groups = one_sum ? 1 : count_groups(job).size();
-  if (group >= groups) return refuse(fmt::format("count group {}; expected 0 to {}", group, groups - 1));
+  if (group >= groups) return refuse(fmt::format("found count group {}; expected 0 to {}", group, groups - 1));
   switch (key.kind) {
     case SumKind::kCensus:
       if (key.round > rounds) return refuse(fmt::format("the job has {} rounds", rounds));
       if (sums_whole_groups(job) && key.round > 0) return refuse("a job in mode masked has one census, of round 0");
-      if (normaliser != 0) return refuse("a census has no number of examples yet");
+      if (normaliser != 0) return refuse("the number of examples is not known before the census; expected 0");
       return {};
     case SumKind::kTrain:
       if (key.round < 1 || key.round > rounds) return refuse(fmt::format("expected a round from 1 to {}", rounds));
-      if (normaliser < 1) return refuse("training needs the number of examples that the census gave");
+      if (normaliser < 1) return refuse("training needs the number of examples from the census; found 0");
       return {};
     case SumKind::kEvaluate:
       if (key.round > rounds) return refuse(fmt::format("expected a round from 0 to {}", rounds));

@@ -43,7 +43,7 @@ encoding::Field read_field(Reader& reader) {
   const auto length = reader.integer<std::uint8_t>("length of a field's name", 1, kMaxFieldName);
   for (const std::byte letter : reader.bytes(length)) {
     const char c = static_cast<char>(letter);
-    if (c <= ' ' || c > '~') reader.refuse("a field's name has letters that do not print");
+    if (c <= ' ' || c > '~') reader.refuse("a field's name has unprintable characters");
     field.name += c;
   }
   field.kind = reader.kind("kind of a field", encoding::FieldKind::kCount);
@@ -133,7 +133,8 @@ Result<RoundOrder> read_order(Reader& reader) {
   }
   if (!reader.ok()) return fail(ErrorCode::kInvalidArgument, reader.error());
   order.labels = read_labels(reader);
-  if (order.kind == SumKind::kCensus && !order.labels.empty()) reader.refuse("a census has no label counts yet");
+  if (order.kind == SumKind::kCensus && !order.labels.empty())
+    reader.refuse("the label counts are not known before the census; expected none");
   if (!reader.ok()) return fail(ErrorCode::kInvalidArgument, reader.error());
   CONSILIUM_ASSIGN(order.layout, read_layout(reader));
   if (training) read_training(reader, order);

@@ -52,7 +52,7 @@ class Names {
     }
     for (const std::string& output : spec_.outputs) {
       CONSILIUM_ASSIGN(const std::size_t value, find(output, "model.outputs"));
-      if (value == Draft::kInput) return refuse("model.outputs: the input is no output");
+      if (value == Draft::kInput) return refuse("model.outputs: the model's input can't be an output");
       draft.outputs.push_back(value);
     }
     if (draft.outputs.empty()) draft.outputs = {spec_.layers.size()};
@@ -97,7 +97,7 @@ Result<Draft> draft_of(const ModelSpec& spec) {
           fmt::format("model.name: expected one of {}, found '{}'", fmt::join(known_models(), ", "), spec.name));
     }
     if (!spec.layers.empty()) return refuse("model.layers: a model has a name or layers, not both");
-    if (!spec.outputs.empty()) return refuse("model.outputs: a known model has its own");
+    if (!spec.outputs.empty()) return refuse("model.outputs: a known model defines its own outputs");
     if (auto checked = check_options(*model, spec.options); !checked) return refuse("model." + checked.error().message);
     return model->draft(spec);
   }
@@ -230,7 +230,7 @@ class Expansion {
     for (const std::size_t output : graph_.outputs) used[output + 1] = true;
     for (std::size_t i = 0; i < draft.layers.size(); ++i) {
       if (!used[values[i + 1]])
-        return refuse(path_of(draft, i) + ": no other layer uses what it yields, and it is no output");
+        return refuse(path_of(draft, i) + ": no other layer uses its result, and it isn't among the model's outputs");
     }
     return {};
   }
@@ -281,8 +281,8 @@ Result<void> mark(const ModelSpec& spec, Graph& graph) {
   }
   if (trained) return {};
   return refuse(spec.local.empty()
-                    ? "model.frozen: expected a layer that is left to train, found every layer in the list"
-                    : "model.local: expected a layer that is left to train together, found none");
+                    ? "model.frozen: the list names every layer; expected at least one to be left for training"
+                    : "model.local: no layer is left for the sites to train together; expected at least one");
 }
 
 }  // namespace

@@ -35,10 +35,10 @@ Result<std::string> word_in(const JsonValue& value) {
   std::string word;
   for (const auto& [key, ignored] : value.json.items()) {
     if (std::ranges::find(kBeside, key) != kBeside.end()) continue;
-    if (!word.empty()) return value.expected("a layer's word, or a map of one word to its settings");
+    if (!word.empty()) return value.expected("a type of layer, or a map from one type to its settings");
     word = key;
   }
-  if (word.empty()) return value.expected("a layer's word, or a map of one word to its settings");
+  if (word.empty()) return value.expected("a type of layer, or a map from one type to its settings");
   return word;
 }
 
@@ -48,7 +48,7 @@ Result<std::vector<std::string>> read_from(const JsonValue& value) {
     return std::vector<std::string>{std::move(name)};
   }
   if (value.json.empty() || value.json.size() > kMaxInputs)
-    return value.expected(fmt::format("a layer's name, or a list of 1 to {}", kMaxInputs));
+    return value.expected(fmt::format("a layer's name, or a list of 1 to {} names", kMaxInputs));
   std::vector<std::string> names;
   for (std::size_t i = 0; i < value.json.size(); ++i) {
     CONSILIUM_ASSIGN(std::string name, layer_name_from_json(value.element(i)));
@@ -84,13 +84,14 @@ Result<LayerSpec> layer_from_json(const JsonValue& value, std::string_view befor
     CONSILIUM_ASSIGN(layer.operation, operation_from_json(value.json.get<std::string>(), nullptr, value));
     return layer;
   }
-  if (!value.json.is_object()) return value.expected("a layer's word, or a map of one word to its settings");
+  if (!value.json.is_object()) return value.expected("a type of layer, or a map from one type to its settings");
   CONSILIUM_ASSIGN(const std::string word, word_in(value));
   CONSILIUM_ASSIGN(layer.operation, operation_from_json(word, &value.json.at(word), value));
   if (value.has("name")) {
     CONSILIUM_ASSIGN(layer.name, layer_name_from_json(value.member("name")));
     if (std::isdigit(static_cast<unsigned char>(layer.name[0])) != 0)
-      return value.member("name").refuse("a name begins with a letter; a number is the index of a layer without one");
+      return value.member("name").refuse(
+          "a name begins with a letter, because a number stands for the index of a layer without a name");
   }
   if (value.has("from")) {
     CONSILIUM_ASSIGN(layer.from, read_from(value.member("from")));

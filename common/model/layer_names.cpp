@@ -35,10 +35,9 @@ bool lies_in(std::string_view name, std::string_view word) {
 Result<void> check_layer_name(const Graph& graph, std::string_view word) {
   const std::vector<std::string_view> words = words_of_layers(graph);
   if (std::ranges::find(words, word) != words.end()) return {};
-  return refuse(
-      fmt::format("expected a layer that has parameters, or what the names of several begin with; found "
-                  "'{}', {}",
-                  word, config::meant(word, words)));
+  return refuse(fmt::format(
+      "expected a layer that has parameters, or a common beginning of the names of several such layers; found '{}', {}",
+      word, config::meant(word, words)));
 }
 
 }  // namespace consilium::model

@@ -145,7 +145,7 @@ Result<ModelSpec> model_from_json(const json& model) {
   ModelSpec spec;
   if (root.has("name")) {
     CONSILIUM_ASSIGN(spec.name, read_name(root.member("name")));
-    if (root.has("outputs")) return root.member("outputs").refuse("a known model has its own");
+    if (root.has("outputs")) return root.member("outputs").refuse("a known model defines its own outputs");
     CONSILIUM_ASSIGN(spec.options, read_options(root, *find_known_model(spec.name)));
   } else {
     if (!root.has("layers"))

@@ -65,7 +65,8 @@ Result<Sides> read_sides(const JsonValue& value, std::int64_t low) {
     return Sides{side};
   }
   if (value.json.size() != 2 && value.json.size() != 3)
-    return value.expected(fmt::format("an integer {} to {}, or a list of one for each dimension", low, kMaxKernel));
+    return value.expected(
+        fmt::format("an integer {} to {}, or a list with one such integer for each dimension", low, kMaxKernel));
   Sides sides;
   for (std::size_t i = 0; i < value.json.size(); ++i) {
     CONSILIUM_ASSIGN(const std::int64_t side, value.element(i).integer(low, kMaxKernel));

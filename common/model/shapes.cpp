@@ -121,7 +121,7 @@ struct ShapeRule {
   Result<Shape> operator()(InstanceNorm& norm) const {
     CONSILIUM_TRY(check_image(input));
     if (std::accumulate(input.begin() + 1, input.end(), std::int64_t{1}, std::multiplies<>()) < 2)
-      return refuse(fmt::format("needs more than one value a channel, found an input of shape {}", text(input)));
+      return refuse(fmt::format("needs more than one value per channel, found an input of shape {}", text(input)));
     norm.features = input[0];
     return input;
   }
@@ -142,7 +142,8 @@ struct ShapeRule {
   Result<Shape> operator()(UpsampleLike& /*upsample*/) const {
     CONSILIUM_TRY(check_image(input));
     if (inputs[1].size() != input.size())
-      return refuse(fmt::format("can't bring an image of shape {} to that of {}", text(input), text(inputs[1])));
+      return refuse(fmt::format("can't resize an input of shape {} to the size of {}: expected as many dimensions",
+                                text(input), text(inputs[1])));
     Shape output = inputs[1];
     output[0] = input[0];
     return output;
@@ -159,7 +160,7 @@ struct ShapeRule {
     for (const Shape& other : inputs.subspan(1)) {
       if (!std::equal(input.begin() + 1, input.end(), other.begin() + 1, other.end()))
         return refuse(
-            fmt::format("inputs may differ in their channels alone, found {} and {}", text(input), text(other)));
+            fmt::format("inputs may differ only in their channels, found {} and {}", text(input), text(other)));
       output[0] += other[0];
     }
     CONSILIUM_TRY(check_range("channels", output[0], 1, kMaxWidth));
@@ -192,7 +193,7 @@ Result<void> check_size(const Shape& shape) {
   std::int64_t size = 1;
   for (const std::int64_t dimension : shape) {
     if (dimension > kMaxActivations / size) {
-      return refuse(fmt::format("a shape of {} has more than {} values an example", text(shape), kMaxActivations));
+      return refuse(fmt::format("a shape of {} has more than {} values per example", text(shape), kMaxActivations));
     }
     size *= dimension;
   }

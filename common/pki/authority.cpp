@@ -148,9 +148,10 @@ Result<void> check_key_is_free(const Index& index, const Identity& identity, con
     }
     if (entry.revoked_at != 0 && revoked_key == Authority::RevokedKey::kRefuse) {
       return fail(ErrorCode::kFailedPrecondition,
-                  "the request's key was revoked " + to_iso(entry.revoked_at) + ", as that of " + holder +
-                      "; whoever took the key then could use the new certificate. Let them make a new key and "
-                      "request, or, where you know that nobody else has the key, sign it with --again");
+                  "the request's key was revoked on " + to_iso(entry.revoked_at) + ", when it was the key of " +
+                      holder +
+                      ". If it was stolen, the thief could use the new certificate. Ask for a new key and request; if "
+                      "you are sure that nobody else has the key, sign it with --again");
     }
   }
   return {};

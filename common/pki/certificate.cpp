@@ -17,9 +17,9 @@ Result<std::string> only_uri(X509* certificate) {
   const crypto::NamesPtr names(
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, nullptr)));
   if (!names) {
-    return fail(crypto::openssl_error(ErrorCode::kUnauthenticated, critical == -2
-                                                                       ? "the certificate has two lists of names"
-                                                                       : "the certificate names nobody (no URI name)"));
+    return fail(crypto::openssl_error(ErrorCode::kUnauthenticated,
+                                      critical == -2 ? "the certificate has two lists of names"
+                                                     : "the certificate states no identity (it has no URI name)"));
   }
   std::string uri;
   for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
@@ -29,7 +29,8 @@ Result<std::string> only_uri(X509* certificate) {
       continue;
     }
     if (type != GEN_URI || !uri.empty()) {
-      return fail(ErrorCode::kUnauthenticated, "the certificate has more names than one URI, DNS names and addresses");
+      return fail(ErrorCode::kUnauthenticated,
+                  "the certificate has other names than one URI, DNS names and IP addresses");
     }
     uri = text_of(static_cast<const ASN1_IA5STRING*>(value));
     if (uri.empty()) {

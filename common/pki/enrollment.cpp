@@ -15,9 +15,9 @@ Result<Enrollment> enroll(const Identity& identity, const std::filesystem::path&
   done.request = folder / (identity.name + ".csr");
   auto request = create_key_and_request(done.key, identity);
   if (!request && request.error().code == ErrorCode::kAlreadyExists) {
-    return fail(ErrorCode::kAlreadyExists, done.key.string() +
-                                               ": a key lies there already and is never overwritten; choose another "
-                                               "folder, or move it away");
+    return fail(ErrorCode::kAlreadyExists,
+                done.key.string() +
+                    ": this key already exists and is never overwritten; choose another folder, or move the key away");
   }
   if (!request) {
     return fail(request.error());

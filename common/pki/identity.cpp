@@ -40,7 +40,7 @@ Result<Role> role_from_name(std::string_view name) {
     }
   }
   return fail(ErrorCode::kInvalidArgument,
-              "'" + shown(name) + "' is no role; expected coordinator, site, researcher or operator");
+              "'" + shown(name) + "' is not a role; expected coordinator, site, researcher or operator");
 }
 
 Result<void> check_name(std::string_view name) {
@@ -52,7 +52,7 @@ Result<void> check_name(std::string_view name) {
   if (!good) {
     return fail(ErrorCode::kInvalidArgument,
                 "'" + shown(name) +
-                    "' is no name; expected 1 to 63 of a-z, 0-9 and '-', beginning and ending with a "
+                    "' is not a name; expected 1 to 63 of a-z, 0-9 and '-', beginning and ending with a "
                     "letter or digit");
   }
   return {};
@@ -65,7 +65,7 @@ std::string to_uri(const Identity& identity) {
 Result<Identity> identity_from_uri(std::string_view uri) {
   const auto refuse = [&](std::string_view why) {
     return fail(ErrorCode::kInvalidArgument,
-                "'" + shown(uri) + "' is no identity (" + std::string(why) +
+                "'" + shown(uri) + "' is not an identity (" + std::string(why) +
                     "); expected spiffe://<consortium>/<coordinator|site|researcher|operator>/<name>");
   };
   if (!uri.starts_with(kScheme)) {
@@ -84,7 +84,7 @@ Result<Identity> identity_from_uri(std::string_view uri) {
     return refuse("unknown role");
   }
   if (!check_name(consortium) || !check_name(name)) {
-    return refuse("a name has letters that none may have");
+    return refuse("a name has a character that is not allowed");
   }
   return Identity{std::string(consortium), *role, std::string(name)};
 }

@@ -111,7 +111,8 @@ Result<std::time_t> from_iso(std::string_view text) {
   std::tm parts{};
   const char* end = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
   if (end == nullptr || *end != '\0' || copy.size() != 20) {
-    return fail(ErrorCode::kInvalidArgument, "'" + copy.substr(0, 32) + "' is no time; expected 2026-03-01T12:00:00Z");
+    return fail(ErrorCode::kInvalidArgument,
+                "'" + copy.substr(0, 32) + "' is not a time; expected 2026-03-01T12:00:00Z");
   }
   return timegm(&parts);
 }

@@ -20,8 +20,8 @@ std::optional<std::string> end_warning(const std::string& whose, std::time_t end
   const bool over = end <= now;
   return whose + (over ? " ended " : " ends ") + to_iso(end) +
          (over ? "; nobody accepts it any more" : ", and nobody accepts it after that") +
-         ": have whoever runs the consortium's authority sign the same request again (consilium ca sign), and put the "
-         "new file in the old one's place";
+         ": have the consortium's certificate authority sign the same request again (consilium ca sign), and replace "
+         "the old file with the new one";
 }
 
 OwnCertificate::OwnCertificate(std::filesystem::path certificate, std::filesystem::path key,

@@ -43,7 +43,7 @@ struct Anchors {
 constexpr std::time_t kWarnBefore = 7 * 86400;
 constexpr std::time_t kWarnEvery = 86400;
 constexpr const char* kWhomToAsk =
-    "ask whoever runs the consortium's authority for a newer one (they write it with: consilium ca renew-list)";
+    "ask the consortium's certificate authority for a newer one (written with: consilium ca renew-list)";
 
 Result<std::uint64_t> number_of(const X509_CRL* list) {
   const crypto::IntegerPtr integer(
@@ -104,7 +104,7 @@ Result<std::shared_ptr<const Anchors>> read_anchors(const std::filesystem::path&
   }
   if (X509_check_ca(root->get()) != 1) {
     return fail(ErrorCode::kInvalidArgument,
-                root_file.string() + ": is no authority's certificate; expected the consortium's root.pem");
+                root_file.string() + ": is not an authority's certificate; expected the consortium's root.pem");
   }
   auto anchors = std::make_shared<Anchors>();
   auto consortium = common_name_of(root->get());
@@ -137,10 +137,10 @@ Result<void> check_chain(const Anchors& anchors, X509* certificate, std::time_t 
   if (X509_verify_cert(context.get()) != 1) {
     const int reason = X509_STORE_CTX_get_error(context.get());
     const bool foreign = reason == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY;
-    return fail(crypto::openssl_error(
-        ErrorCode::kUnauthenticated,
-        std::string("the certificate is refused: ") +
-            (foreign ? "another authority than that of root.pem signed it" : X509_verify_cert_error_string(reason))));
+    return fail(crypto::openssl_error(ErrorCode::kUnauthenticated,
+                                      std::string("the certificate is refused: ") +
+                                          (foreign ? "it was signed by another authority than that of root.pem"
+                                                   : X509_verify_cert_error_string(reason))));
   }
   return {};
 }
@@ -171,16 +171,16 @@ class FileTrustStore final : public TrustStore {
     }
     if (identity.consortium != trusted->consortium) {
       return fail(ErrorCode::kUnauthenticated,
-                  to_uri(identity) + ": is of another consortium than '" + trusted->consortium + "'");
+                  to_uri(identity) + ": belongs to another consortium than '" + trusted->consortium + "'");
     }
     const std::uint32_t needed = identity.role == Role::kCoordinator ? XKU_SSL_SERVER : XKU_SSL_CLIENT;
     if (X509_get_extended_key_usage(certificate.get()) != needed) {
       return fail(ErrorCode::kUnauthenticated, to_uri(identity) + ": its certificate is not meant for this use");
     }
     if (std::find(roles.begin(), roles.end(), identity.role) == roles.end()) {
-      return fail(ErrorCode::kPermissionDenied, to_uri(identity) + ": " +
-                                                    (identity.role == Role::kOperator ? "an " : "a ") +
-                                                    std::string(name_of(identity.role)) + " has no business here");
+      return fail(ErrorCode::kPermissionDenied,
+                  to_uri(identity) + ": " + (identity.role == Role::kOperator ? "an " : "a ") +
+                      std::string(name_of(identity.role)) + " is not allowed to connect here");
     }
     return identity;
   }
@@ -199,7 +199,7 @@ class FileTrustStore final : public TrustStore {
       warning = trusted.error().message;
     } else if ((*trusted)->has_list && now >= (*trusted)->list_end - kWarnBefore) {
       warning = list_.string() + ": the revocation list ends " + to_iso((*trusted)->list_end) +
-                ", and then nobody is let in: " + kWhomToAsk;
+                ", and from then on all connections are refused: " + kWhomToAsk;
     }
     const std::lock_guard lock(mutex_);
     if (warning.empty() || (warning == last_warning_ && now < last_warned_ + kWarnEvery)) {
@@ -215,7 +215,7 @@ class FileTrustStore final : public TrustStore {
     if (anchors.has_list && clock_() >= anchors.list_end) {
       return fail(ErrorCode::kFailedPrecondition,
                   list_.string() + ": the revocation list ended " + to_iso(anchors.list_end) +
-                      "; nobody is let in on a list that may lack the newest revocations: " + kWhomToAsk);
+                      "; all connections are refused, because the list may lack the newest revocations: " + kWhomToAsk);
     }
     return {};
   }

@@ -65,8 +65,9 @@ Result<ExamplePrediction> read_example(const std::filesystem::path& folder, cons
 
 std::string section_of(const ExamplePredictions& examples) {
   std::string out = fmt::format(
-      "<section><h2>Example predictions</h2>\n<p>{} of {} predictions of this model on images that whoever made this "
-      "page calls public; this program can't check that. The model is for research; it is not a medical device.</p>\n"
+      "<section><h2>Example predictions</h2>\n<p>{} of {} predictions of this model. The author of this page states "
+      "that the images are public; this program can't check that. The model is for research; it is not a medical "
+      "device.</p>\n"
       "<div class=\"examples\">\n",
       examples.shown.size(), examples.images);
   for (const ExamplePrediction& example : examples.shown) {

@@ -89,11 +89,12 @@ std::string gain_sentence(const std::optional<task::Metric>& gain, std::string_v
     out += fmt::format(
         " The difference lies between {} and {} for 95 % of the samples that a bootstrap draws from the patients; {}",
         number_text(gain->interval->low), number_text(gain->interval->high),
-        certain ? "other patients would hardly have said the opposite."
-                : "it includes 0, so that other patients might have said the opposite.");
+        certain ? "it excludes 0, so other patients would hardly reverse the result."
+                : "it includes 0, so other patients might reverse the result.");
   } else {
     out += fmt::format(
-        " There is no interval: it needs the counts of single patients, {} of them beyond the first of each site.",
+        " No interval is given, because it needs counts for single patients: at least {} patients besides the first of "
+        "each site.",
         task::kFewestPatients);
   }
   return out + "</p>\n";
@@ -114,7 +115,7 @@ std::string table_heading(std::string_view name, std::uint32_t columns) {
 }
 
 std::string_view table_caption(std::string_view name) {
-  if (name == "confusion") return "Confusion matrix: a row for each true class, a column for what the model says.";
+  if (name == "confusion") return "Confusion matrix: a row for each true class, a column for each predicted class.";
   if (name == "outcomes") return "Outcomes at the threshold: a row for each label.";
   if (name == "overlap") return "Pixels or voxels of all cases: a row for each class; class 0 is the background.";
   return name;
@@ -124,8 +125,8 @@ std::string_view table_caption(std::string_view name) {
 std::string count_table(const task::CountTable& table) {
   std::string out = fmt::format("<p class=\"soft\">{}</p>\n", escape_markup(table_caption(table.name)));
   if (table.rows > kShownRows || table.columns > kShownRows)
-    return out +
-           fmt::format("<p>It has {} rows and {} columns, and is in report.json.</p>\n", table.rows, table.columns);
+    return out + fmt::format("<p>The table has {} rows and {} columns; report.json holds it.</p>\n", table.rows,
+                             table.columns);
   out += "<div class=\"wide\"><table>\n" + table_heading(table.name, table.columns);
   for (std::uint32_t row = 0; row < table.rows; ++row) {
     const auto* const first = table.counts.data() + static_cast<std::size_t>(row) * table.columns;
@@ -145,8 +146,8 @@ std::string count_table(const task::CountTable& table) {
 /// Returns a table with a row for each confidence bin: the mean confidence, and the share of correct predictions.
 std::string calibration_table(const task::CountTable& table) {
   std::string out =
-      "<p class=\"soft\">Calibration: of a model that knows how sure it may be, the share of right predictions is the "
-      "mean confidence.</p>\n"
+      "<p class=\"soft\">Calibration: for a well calibrated model, the share of right predictions equals the mean "
+      "confidence.</p>\n"
       "<div class=\"wide\"><table>\n<tr><th>confidence</th><th>predictions</th><th>mean confidence</th><th>share "
       "right</th><th></th></tr>\n";
   for (std::uint32_t row = 0; row < table.rows; ++row) {
@@ -234,7 +235,8 @@ std::string comparison_section(const Report& report) {
 std::string alone_sentence(const RoundRecord& round) {
   if (!round.alone) return {};
   std::string out = fmt::format(
-      "<p>Each site also trained a model by itself, for as many rounds and epochs. These models were evaluated on {} "
+      "<p>Each site also trained a model by itself, for the same number of rounds and epochs. These models were "
+      "evaluated on {} "
       "examples, each model on those of its own site; only the summed counts left the sites.</p>\n",
       round.alone->examples);
   const task::Metric* together = task::headline(*round.metrics);
@@ -294,7 +296,7 @@ std::string sites_section(const Report& report) {
   out += "</table></div>\n";
   if (masked)
     out +=
-        "<p class=\"soft\">The job was masked: nobody but a site itself knows its examples, its losses or its "
+        "<p class=\"soft\">The job was masked: only the site itself knows its number of examples, its losses and its "
         "metrics.</p>\n";
   return out + "</section>\n";
 }
@@ -309,14 +311,12 @@ std::string privacy_section(const Report& report) {
   }
   out += fmt::format(
       "<p>Secure aggregation was on. The coordinator and the researcher saw nothing but sums over several sites, as "
-      "long as no more than {} of "
-      "the sites told them all they know. The final model can still tell something about the images that it was "
+      "long as no more than {} of the sites colluded with them. The final model can still tell something about the "
+      "images that it was "
       "trained on.</p>\n",
       job::colluding_sites(report.spec));
   if (report.plain_simulation)
-    out +=
-        "<p>This run was a simulation: it computed the plain sums, whose bytes are the same, and the masks weren't "
-        "computed.</p>\n";
+    out += "<p>This run was a simulation: it computed the sums without masks, which gives the same bytes.</p>\n";
   if (!report.masking.empty()) {
     out +=
         "<div class=\"wide\"><table>\n<tr><th>step of the "
@@ -330,7 +330,7 @@ std::string privacy_section(const Report& report) {
 }
 
 std::string reproduction_section(const Report& report) {
-  std::string out = "<section><h2>To make it again</h2>\n<div class=\"wide\"><table>\n";
+  std::string out = "<section><h2>How to reproduce it</h2>\n<div class=\"wide\"><table>\n";
   const auto row = [&](std::string_view what, const std::string& html) {
     out += fmt::format("<tr>{}<td class=\"words\">{}</td></tr>\n", word_cell(what), html);
   };
@@ -340,9 +340,9 @@ std::string reproduction_section(const Report& report) {
   for (const auto& [program, version] : report.versions) row(program, code(version));
   out += "</table></div>\n";
   const std::string job = nlohmann::ordered_json::parse(job::canonical_text(report.spec)).dump(2);
-  return out + fmt::format(
-                   "<details><summary>The job, every default spelled out</summary><pre>{}</pre></details></section>\n",
-                   escape_markup(job));
+  return out +
+         fmt::format("<details><summary>The job with all of its defaults</summary><pre>{}</pre></details></section>\n",
+                     escape_markup(job));
 }
 
 }  // namespace consilium::report

@@ -44,9 +44,10 @@ Result<void> check_digests(const json& report, const job::JobSpec& job) {
   const std::string written = text_at(report, "job_digest");
   const std::string found = crypto::to_hex(job::job_digest(job));
   if (written.empty() || written == found) return {};
-  return fail(ErrorCode::kDataLoss, fmt::format("job: was changed after the report was written: its digest is {}, and "
-                                                "job_digest says {}",
-                                                found, written));
+  return fail(
+      ErrorCode::kDataLoss,
+      fmt::format("job: was changed after the report was written: job_digest is {}, but the job now has the digest {}",
+                  found, written));
 }
 
 std::map<std::string, std::uint32_t> rounds_of(const json& report) {
@@ -120,7 +121,7 @@ Result<ResultFolder> read_result_folder(const std::filesystem::path& from,
   }
   if (std::error_code code; !std::filesystem::exists(places.model, code)) {
     return fail(ErrorCode::kNotFound,
-                places.model.string() + ": no such file; a job that ended before its first round leaves none");
+                places.model.string() + ": no such file; a job that ended before its first round has no model");
   }
   CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(reported.job.model));
   auto parameters = read_safetensors(places.model, manifest);
@@ -129,7 +130,7 @@ Result<ResultFolder> read_result_folder(const std::filesystem::path& from,
   if (reported.digest && *reported.digest != digest) {
     return fail(
         ErrorCode::kDataLoss,
-        fmt::format("{}: is another model than {} reports: expected the SHA-256 {}, found {}; fetch the job again",
+        fmt::format("{}: is not the model that {} describes: expected the SHA-256 {}, found {}; fetch the job again",
                     places.model.string(), places.job.string(), *reported.digest, digest));
   }
   ResultFolder result{std::move(reported.job),     std::move(manifest),

@@ -26,7 +26,7 @@ Result<PopulationPlan> read_plan(const std::string& name, const Value& value, st
   PopulationPlan plan;
   plan.name = name;
   if (!config::is_name(name))
-    return fail(value.problem(fmt::format("the population's name isn't one ({})", config::kNameRule)));
+    return fail(value.problem(fmt::format("this is not a name for a population; expected {}", config::kNameRule)));
   Section section(value, {"datasets", "examples"}, {"mode", "groups"});
   section.choice("mode", plan.mode, mode_choices());
   section.integer("examples", plan.examples, {.low = 1, .high = kMaxExamples});
@@ -72,7 +72,7 @@ std::vector<Group> planned_groups(const Roster& members, const Population& befor
     if (gone == group.end()) {
       groups.push_back(group);
     } else {
-      notes.push_back(fmt::format("Population {}: the group {} closes, because {} is no member any more.", before.name,
+      notes.push_back(fmt::format("Population {}: the group {} closes, because {} is no longer a member.", before.name,
                                   set_text(group), *gone));
     }
   }
@@ -94,8 +94,8 @@ void note_sites_outside(const Roster& members, const Population& population, std
   }
   if (outside.empty() || population.mode != Mode::kMasked) return;
   notes.push_back(fmt::format(
-      "Population {}: {} in no group, so no masked job runs there. A group has at least 2c + 1 = {} sites with "
-      "colluding: {}. {}",
+      "Population {}: {} in no group, so no masked job runs there. A group needs at least {} sites (2c + 1, with "
+      "colluding: {}). {}",
       population.name, outside.size() == 1 ? outside.front() + " is" : set_text(outside) + " are", 2 * colluding + 1,
       colluding,
       outside.size() < 2 * colluding + 1 && inside.empty() ? "More sites have to join first."

@@ -57,7 +57,7 @@ std::optional<std::string> difference_text(const Group& cell, std::span<const Gr
     if (!parts) continue;
     if (parts->empty()) return fmt::format("is the sum over the group {}", set_text(group));
     if (parts->size() > 1)
-      return fmt::format("would be the sum over {} less those over {}", set_text(group), list_text(*parts));
+      return fmt::format("would be the sum over {} minus those over {}", set_text(group), list_text(*parts));
     return fmt::format("would be the difference of the sums over {} and {}", set_text(group), set_text(parts->front()));
   }
   return std::nullopt;
@@ -96,8 +96,9 @@ std::string exposure_text(const Group& cell, std::span<const Group> groups, std:
     std::vector<Group> with;
     std::copy_if(groups.begin(), groups.end(), std::back_inserter(with),
                  [&](const Group& group) { return contains(group, cell); });
-    text = fmt::format("{} might be combined from sums, for no other site is in just the same groups as {}: {}", whose,
-                       alone ? "it" : "these", list_text(with));
+    text = fmt::format(
+        "{} might be computed from several sums, because no other site is in exactly the same groups as {}: {}", whose,
+        alone ? "it" : "these", list_text(with));
   }
   if (!alone)
     text += fmt::format(", and with up to {} of {} colluding, fewer than two honest sites would be left in it",

@@ -37,9 +37,9 @@ bool in_any(const std::vector<Group>& groups, const std::string& site) {
 Result<void> check_dataset(const std::string& dataset, const Population& after, const Roster& next) {
   if (std::find(after.datasets.begin(), after.datasets.end(), dataset) != after.datasets.end()) return {};
   const Population* now = population_of(next, dataset);
-  return require(false,
-                 fmt::format("populations.{}.datasets: data set '{}' belongs to this population for good, but it is {}",
-                             after.name, dataset, now == nullptr ? "missing" : "in population '" + now->name + "'"));
+  return require(
+      false, fmt::format("populations.{}.datasets: data set '{}' belongs to this population permanently, but it is {}",
+                         after.name, dataset, now == nullptr ? "missing" : "in population '" + now->name + "'"));
 }
 
 /// Checks that a history has only grown, at its end.
@@ -47,25 +47,24 @@ Result<void> check_history(const Roster& known, const Population& before, const 
   const auto [old, now] =
       std::mismatch(before.history.begin(), before.history.end(), after.history.begin(), after.history.end());
   if (old == before.history.end()) return {};
-  return require(false,
-                 fmt::format("populations.{}.history: expected {} as group {}, as roster {} has it: a history only "
-                             "grows, at its end",
-                             before.name, set_text(*old), old - before.history.begin() + 1, known.serial));
+  return require(false, fmt::format("populations.{}.history: expected {} as group {}, as in roster {}: groups can only "
+                                    "be added at the end of a history",
+                                    before.name, set_text(*old), old - before.history.begin() + 1, known.serial));
 }
 
 Result<void> check_population(const Roster& known, const Population& before, const Roster& next) {
   const std::string key = "populations." + before.name;
   const Population* after = population_named(next, before.name);
   if (after == nullptr)
-    return require(false, fmt::format("{}: this population of roster {} is missing; a population stays for good", key,
+    return require(false, fmt::format("{}: this population of roster {} is missing; a population can't be removed", key,
                                       known.serial));
   CONSILIUM_TRY(require(after->mode == before.mode,
-                        fmt::format("{}.mode: expected '{}', which is fixed for good, found '{}'", key,
+                        fmt::format("{}.mode: expected '{}', which can't be changed, found '{}'", key,
                                     name_of(before.mode), name_of(after->mode))));  // check: roster-mode
-  CONSILIUM_TRY(require(after->examples >= before.examples,
-                        fmt::format("{}.examples: expected at least {}, as roster {} has it, found {}: the bound is "
-                                    "never lowered",
-                                    key, before.examples, known.serial, after->examples)));  // check: roster-examples
+  CONSILIUM_TRY(
+      require(after->examples >= before.examples,
+              fmt::format("{}.examples: expected at least {}, as in roster {}, found {}: the bound can't be lowered",
+                          key, before.examples, known.serial, after->examples)));  // check: roster-examples
   for (const std::string& dataset : before.datasets) {
     CONSILIUM_TRY(check_dataset(dataset, *after, next));  // check: roster-dataset
   }
@@ -176,11 +175,11 @@ Result<void> check_rules(const Change& change) {
   if (known.populations.empty() && next.populations.empty() && next.serial >= known.serial) return {};
   if (same_but_consents(known, next)) return {};
   CONSILIUM_TRY(require(next.serial > known.serial,
-                        fmt::format("serial: expected more than {}, the serial of the roster before, found {}",
+                        fmt::format("serial: expected more than {}, the serial of the previous roster, found {}",
                                     known.serial, next.serial)));  // check: roster-serial
   CONSILIUM_TRY(
       require(next.colluding >= known.colluding,
-              fmt::format("colluding: expected at least {}, as roster {} has it, found {}: c is never lowered",
+              fmt::format("colluding: expected at least {}, as in roster {}, found {}: this number can't be lowered",
                           known.colluding, known.serial, next.colluding)));  // check: roster-colluding
   for (const Population& population : known.populations) CONSILIUM_TRY(check_population(known, population, next));
   return check_site_keys(known, next);

@@ -48,12 +48,12 @@ Result<void> check_history(const Section& section, const Population& population)
   std::set<Group> seen;
   for (std::size_t i = 0; i < population.history.size(); ++i) {
     if (!seen.insert(population.history[i]).second)
-      return fail(section.at("history").problem(fmt::format("group {} stands there twice", i + 1)));
+      return fail(section.at("history").problem(fmt::format("group {} is listed twice", i + 1)));
   }
   for (std::size_t i = 0; i < population.groups.size(); ++i) {
     if (!seen.contains(population.groups[i]))
       return fail(section.at("history").problem(fmt::format(
-          "group {} of `groups` is missing: the history lists every group, those in force included", i + 1)));
+          "group {} of `groups` is missing: the history lists every group, including those in force", i + 1)));
   }
   return {};
 }
@@ -63,7 +63,7 @@ Result<Population> read_population(const std::string& name, const Value& value, 
   Population population;
   population.name = name;
   if (!config::is_name(name))
-    return fail(value.problem(fmt::format("the population's name isn't one ({})", config::kNameRule)));
+    return fail(value.problem(fmt::format("this is not a name for a population; expected {}", config::kNameRule)));
   Section section(value, {"datasets", "mode", "examples", "groups", "history"}, {});
   section.choice("mode", population.mode, mode_choices());
   section.integer("examples", population.examples, {.low = 1, .high = kMaxExamples});

@@ -142,8 +142,9 @@ Result<std::vector<Succession>> read_succession_list(const Value& value) {
     CONSILIUM_ASSIGN(Succession one, read_succession(item));
     std::uint64_t& serial = last[one.site];
     if (one.serial <= serial)
-      return fail(item.problem(fmt::format(
-          "serial: expected more than {}, that of the site's succession before, found {}", serial, one.serial)));
+      return fail(item.problem(
+          fmt::format("serial: expected more than {}, the serial of the site's previous succession, found {}", serial,
+                      one.serial)));
     serial = one.serial;
     successions.push_back(std::move(one));
   }

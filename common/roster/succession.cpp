@@ -81,25 +81,26 @@ Result<void> check_successions(const Roster& known, const Roster& next, const st
   const std::vector<Succession> old = successions_of(known, site);
   const std::vector<Succession> now = successions_of(next, site);
   const auto [kept, fresh] = std::mismatch(old.begin(), old.end(), now.begin(), now.end(), same_statement);
-  CONSILIUM_TRY(require(kept == old.end(),
-                        fmt::format("successions: lacks one of site '{}' that roster {} has, or has another before it: "
-                                    "the list only grows, at its end",
-                                    site, known.serial)));  // check: succession-kept
+  CONSILIUM_TRY(
+      require(kept == old.end(), fmt::format("successions: one of site '{}' in roster {} is missing, or comes at "
+                                             "another place: successions can only be added at the end of the list",
+                                             site, known.serial)));  // check: succession-kept
   crypto::Digest key = *before;
   for (auto one = fresh; one != now.end(); ++one) {
-    CONSILIUM_TRY(require(one->key == key, fmt::format("successions: site '{}': expected one of the key {}, found {}",
-                                                       site, crypto::to_hex(key),
-                                                       crypto::to_hex(one->key))));  // check: succession-chain
+    CONSILIUM_TRY(require(one->key == key,
+                          fmt::format("successions: site '{}': expected a succession of the key {}, found one of {}",
+                                      site, crypto::to_hex(key),
+                                      crypto::to_hex(one->key))));  // check: succession-chain
     CONSILIUM_TRY(check_succession(known.consortium, *one));
     key = one->successor;
   }
   return require(
       key == *after,
-      fmt::format("sites: '{}' has the key {} instead of {}, and the old key didn't sign that, so this may be somebody "
-                  "else under its name. At {}: `consilium-client roster successor` with the old key, then `consilium "
-                  "ca roster --successor`. Where the old key is lost, {} leaves, and joins under a name that no "
-                  "history has",
-                  site, crypto::to_hex(*after), crypto::to_hex(key), site, site));
+      fmt::format(
+          "sites: '{}' has the key {} instead of {}, and the old key didn't sign that, so somebody else may be using "
+          "its name. Have {} run `consilium-client roster successor` with the old key, then run `consilium ca roster "
+          "--successor`. If the old key is lost, {} has to leave, and to join under a name that no history has",
+          site, crypto::to_hex(*after), crypto::to_hex(key), site, site));
 }
 
 Result<void> check_site_keys(const Roster& known, const Roster& next) {

@@ -45,13 +45,14 @@ Result<void> check_setup(const AgreementSetup& setup) {
   for (std::size_t group = 0; group < setup.groups.size(); ++group) {
     const std::size_t members = setup.groups[group].size();
     if (members < smallest)
-      return refuse(fmt::format("group {} has {} sites; where {} may collude it needs {}", group, members,
-                                setup.colluding, smallest));
+      return refuse(fmt::format("group {} has {} sites; if {} may collude it needs {}", group, members, setup.colluding,
+                                smallest));
     names.insert(setup.groups[group].begin(), setup.groups[group].end());
     sites += members;
   }
-  if (names.size() != sites) return refuse("a site stands twice in the job's groups");
-  if (sites > kMaxSites) return refuse(fmt::format("the job has {} sites, at most {} can agree", sites, kMaxSites));
+  if (names.size() != sites) return refuse("a site is listed twice in the job's groups");
+  if (sites > kMaxSites)
+    return refuse(fmt::format("the job has {} sites; at most {} can agree on a key", sites, kMaxSites));
   return {};
 }
 
@@ -70,7 +71,7 @@ Result<std::vector<std::uint32_t>> whole_groups(const AgreementSetup& setup, std
     if (count > 0) groups.push_back(static_cast<std::uint32_t>(index));
   }
   CONSILIUM_TRY(require(members == present.size(),
-                        "a site is listed that is in none of the job's groups"));  // check: agreement-sites-of-job
+                        "a listed site is in none of the job's groups"));  // check: agreement-sites-of-job
   return groups;
 }
 
@@ -106,9 +107,10 @@ Result<void> check_delivered_boxes(const DeliveredBoxes& delivered, const crypto
                                    const AgreementAdvertList& list, Rank self, const Authenticator& authenticator) {
   const std::size_t others = list.adverts.size() - 1;
   CONSILIUM_TRY(require(delivered.boxes.size() <= others,
-                        fmt::format("boxes: {} boxes of {} other sites", delivered.boxes.size(), others)));
+                        fmt::format("boxes: found {}, expected at most one from each of {} other sites",
+                                    delivered.boxes.size(), others)));
   CONSILIUM_TRY(require(delivered.boxes.size() == others,
-                        fmt::format("boxes: the boxes of {} sites, expected those of all {} others",
+                        fmt::format("boxes: found those of {} sites, expected those of all {} others",
                                     delivered.boxes.size(), others)));  // check: agreement-boxes-complete
   for (std::size_t i = 0; i < delivered.boxes.size(); ++i) {
     const Rank from = other_rank(i, self);
@@ -125,7 +127,7 @@ Result<void> check_accusation(const Accusation& accusation, const crypto::Digest
                               const AgreementAdvertList& list, Rank self, const crypto::Digest& commitment,
                               const Authenticator& authenticator) {
   CONSILIUM_TRY(require(accusation.from < list.adverts.size(),
-                        fmt::format("accusation: rank {} of {} sites", accusation.from, list.adverts.size())));
+                        fmt::format("accusation: found rank {} among {} sites", accusation.from, list.adverts.size())));
   const auto statement = complaint_statement(sites, accusation.from, self, commitment);
   const AgreementAdvert& complainer = list.adverts[accusation.from];
   CONSILIUM_TRY(named(authenticator.verify(complainer.certificate, statement, accusation.signature),
@@ -137,11 +139,13 @@ Result<void> check_openings(const Openings& openings, std::span<const Rank> aske
                             std::span<const crypto::Digest> commitments, const crypto::Digest& sites,
                             const AgreementAdvertList& list) {
   const auto of = [](const Opened& opened) { return opened.from; };
-  CONSILIUM_TRY(require(std::ranges::includes(asked, openings.numbers, {}, {}, of),
-                        "openings: a number that this site didn't complain of"));  // check: agreement-openings-asked
-  CONSILIUM_TRY(require(openings.numbers.size() == asked.size(),
-                        fmt::format("openings: {} numbers, this site complained of {}", openings.numbers.size(),
-                                    asked.size())));  // check: agreement-openings-complete
+  CONSILIUM_TRY(
+      require(std::ranges::includes(asked, openings.numbers, {}, {}, of),
+              "openings: found a number that this site didn't complain about"));  // check: agreement-openings-asked
+  CONSILIUM_TRY(
+      require(openings.numbers.size() == asked.size(),
+              fmt::format("openings: found {} numbers, but this site complained about {}", openings.numbers.size(),
+                          asked.size())));  // check: agreement-openings-complete
   for (const auto& [from, number] : openings.numbers) {
     const crypto::Digest commitment = number_commitment(sites, from, number);
     CONSILIUM_TRY(require(crypto::equal_in_constant_time(commitment, commitments[from]),

@@ -137,9 +137,9 @@ void AgreementCoordinator::list_adverts(AgreementOutput& output) {
 
 Result<void> AgreementCoordinator::on(Rank from, const NumberBoxes& boxes, AgreementOutput& output) {
   if (const auto said = boxes_.find(from); said != boxes_.end())
-    return require(same_boxes(said->second, boxes), "two different statements of one site");
+    return require(same_boxes(said->second, boxes), "the site has sent two different statements");
   CONSILIUM_TRY(require(boxes.boxes.size() + 1 == size(),
-                        fmt::format("{} boxes for {} other sites", boxes.boxes.size(), size() - 1)));
+                        fmt::format("found {} boxes for {} other sites", boxes.boxes.size(), size() - 1)));
   for (std::size_t i = 0; i < boxes.boxes.size(); ++i) {
     const NumberBox& box = boxes.boxes[i];
     const auto statement = number_box_statement(sites_, from, other_rank(i, from), box.sealed, boxes.commitment);
@@ -158,10 +158,10 @@ Result<void> AgreementCoordinator::on(Rank from, const NumberBoxes& boxes, Agree
 Result<void> AgreementCoordinator::on(Rank from, const Complaints& complaints, AgreementOutput& output) {
   CONSILIUM_TRY(require(phase_ == AgreementPhase::kChecking, fmt::format("unexpected while {}", name_of(phase_))));
   if (const auto said = complaints_.find(from); said != complaints_.end())
-    return require(about_the_same(said->second, complaints), "two different statements of one site");
-  CONSILIUM_TRY(require(!agreed_.contains(from), "the site has said before that it has the key"));
+    return require(about_the_same(said->second, complaints), "the site has sent two different statements");
+  CONSILIUM_TRY(require(!agreed_.contains(from), "the site has already confirmed that it has the key"));
   for (const auto& [about, signature] : complaints.about) {
-    CONSILIUM_TRY(require(about < size() && about != from, fmt::format("rank {} of {} sites", about, size())));
+    CONSILIUM_TRY(require(about < size() && about != from, fmt::format("found rank {} among {} sites", about, size())));
     const auto statement = complaint_statement(sites_, from, about, boxes_.at(about).commitment);
     CONSILIUM_TRY(authenticator_->verify(certificate(from), statement, signature));
   }
@@ -179,7 +179,7 @@ Result<void> AgreementCoordinator::on(Rank from, const Complaints& complaints, A
 }
 
 Result<void> AgreementCoordinator::on(Rank from, const Opening& opening, AgreementOutput& output) {
-  CONSILIUM_TRY(require(accusation_of(from).has_value(), "nobody complains of the site's box"));
+  CONSILIUM_TRY(require(accusation_of(from).has_value(), "no site has complained about this site's box"));
   const crypto::Digest commitment = number_commitment(sites_, from, opening.number);
   CONSILIUM_TRY(require(commitment == boxes_.at(from).commitment, "the number isn't the one that it committed to"));
   if (!opened_.emplace(from, opening.number).second) return {};
@@ -195,7 +195,7 @@ Result<void> AgreementCoordinator::on(Rank from, const Agreed& agreed, Agreement
   CONSILIUM_TRY(require(phase_ == AgreementPhase::kChecking && !waits_for_others(from),
                         fmt::format("the site can't have the key yet, while {}", name_of(phase_))));
   if (const auto said = agreed_.find(from); said != agreed_.end())
-    return require(said->second == agreed.confirmation, "two different statements of one site");
+    return require(said->second == agreed.confirmation, "the site has sent two different statements");
   const auto statement = agreed_statement(sites_, from, agreed.confirmation);
   CONSILIUM_TRY(authenticator_->verify(certificate(from), statement, agreed.signature));
   agreed_.emplace(from, agreed.confirmation);
@@ -216,7 +216,7 @@ void AgreementCoordinator::compare_confirmations() {
   if (!others.empty()) {
     const std::string names = fmt::format("{}", fmt::join(others, ", "));
     return give_up(others, ErrorCode::kFailedPrecondition,
-                   fmt::format("the key of {} is another than that of {} other sites", names, most->second));
+                   fmt::format("the key of {} differs from the key of {} other sites", names, most->second));
   }
   confirmation_ = most->first;
   phase_ = AgreementPhase::kAgreed;
@@ -229,7 +229,7 @@ AgreementOutput AgreementCoordinator::close() {
   } else if (phase_ == AgreementPhase::kSealing || phase_ == AgreementPhase::kChecking) {
     const std::set<std::string> silent = awaited();
     give_up({silent.begin(), silent.end()}, ErrorCode::kDeadlineExceeded,
-            fmt::format("no answer of {} while {}", fmt::join(silent, ", "), name_of(phase_)));
+            fmt::format("no answer from {} while {}", fmt::join(silent, ", "), name_of(phase_)));
   }
   return output;
 }

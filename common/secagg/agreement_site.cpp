@@ -110,7 +110,8 @@ struct AgreementSite::Impl {
       next.commitments[from] = delivered.boxes[i].commitment;
       auto number = open_from(from, now.box, delivered.boxes[i]);
       if (number && !fits(*number, from, next.commitments[from]))
-        number = fail(ErrorCode::kUnauthenticated, "another number");  // check: agreement-number-fits
+        number = fail(ErrorCode::kUnauthenticated,
+                      "the number doesn't match its commitment");  // check: agreement-number-fits
       if (number) {
         next.numbers[from] = std::move(*number);
       } else {

@@ -72,7 +72,7 @@ template <class Message, class Decode>
 Result<Message> read_message(ByteReader& in, std::string_view what, Decode decode) {
   CONSILIUM_ASSIGN(auto message, decode(in.prefixed<std::uint32_t>(what, 1, kMaxMessageBytes)));
   auto* wanted = std::get_if<Message>(&message);
-  if (wanted == nullptr) return fail(ErrorCode::kInvalidArgument, "another message than expected");
+  if (wanted == nullptr) return fail(ErrorCode::kInvalidArgument, "the message is of another kind than expected");
   return std::move(*wanted);
 }
 
@@ -130,7 +130,8 @@ Result<AgreementRecord> read_record(std::span<const std::byte> open_part, const 
 
 std::string_view name_of(const AgreementState& state) {
   constexpr std::string_view kNames[] = {"the box key is advertised", "the boxes are sent",
-                                         "published numbers are awaited", "the key is agreed on", "the try is left"};
+                                         "published numbers are awaited", "the key is agreed on",
+                                         "the try was abandoned"};
   return kNames[state.index()];
 }
 

@@ -86,13 +86,13 @@ Result<std::vector<std::uint32_t>> count_signers(const SignedCommit& commit,
                                                  const Authenticator& authenticator) {
   const auto falls = [](const CommitSignature& a, const CommitSignature& b) { return a.site >= b.site; };
   CONSILIUM_TRY(require(std::ranges::adjacent_find(commit.signatures, falls) == commit.signatures.end(),
-                        "a site signs twice"));  // check: commit-signers-differ
+                        "a site has signed twice"));  // check: commit-signers-differ
   const std::vector<std::byte> statement = commit_bytes(commit.statement);
   const auto by_site = groups_by_site(groups);
   std::vector<std::uint32_t> signers(groups.size(), 0);
   for (const CommitSignature& signature : commit.signatures) {
     const auto group = by_site.find(signature.site);
-    CONSILIUM_TRY(require(group != by_site.end(), signature.site + " signs, which is in none of the job's groups"));
+    CONSILIUM_TRY(require(group != by_site.end(), signature.site + " has signed, but is in none of the job's groups"));
     const auto named = [&signature](Result<void> checked) -> Result<void> {
       if (checked) return {};
       return fail(checked.error().within("commit: signature of " + signature.site));
@@ -157,17 +157,18 @@ Result<void> check_commit(const SignedCommit& commit, const std::vector<std::vec
   };
   for (const IncludedGroup& included : included_groups) {
     CONSILIUM_TRY(require(included.group < groups.size(),
-                          fmt::format("group {} of a job with {} groups", included.group, groups.size())));
+                          fmt::format("found group {} of a job with {} groups", included.group, groups.size())));
     CONSILIUM_TRY(
         require(has_quorum(included.group),
-                fmt::format("{} sites of group {} sign, {} are needed", signers[included.group], included.group,
+                fmt::format("{} sites of group {} have signed; {} are needed", signers[included.group], included.group,
                             commit_quorum(groups[included.group].size(), colluding))));  // check: commit-included
   }
   std::size_t signed_groups = 0;
   for (std::size_t group = 0; group < groups.size(); ++group) signed_groups += has_quorum(group) ? 1 : 0;
-  CONSILIUM_TRY(require(2 * signed_groups > groups.size(),
-                        fmt::format("enough sites sign in {} of the job's {} groups; more than half of them are needed",
-                                    signed_groups, groups.size())));  // check: commit-majority
+  CONSILIUM_TRY(require(
+      2 * signed_groups > groups.size(),
+      fmt::format("enough sites have signed in {} of the job's {} groups; more than half of the groups are needed",
+                  signed_groups, groups.size())));  // check: commit-majority
   return {};
 }
 

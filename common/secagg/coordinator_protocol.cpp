@@ -150,9 +150,9 @@ Result<void> CoordinatorProtocol::check_keys(const Advert& advert) const {
 void CoordinatorProtocol::list_adverts(Output& output) {
   const std::size_t smallest = job::smallest_cohort(setup_.colluding);
   if (advertised_.size() > kMaxSites)
-    return give_up(fmt::format("{} sites advertised keys, {} can take part", advertised_.size(), kMaxSites));
+    return give_up(fmt::format("{} sites advertised keys; at most {} can take part", advertised_.size(), kMaxSites));
   if (advertised_.size() < smallest)
-    return give_up(fmt::format("{} sites advertised keys, {} are needed where {} may collude", advertised_.size(),
+    return give_up(fmt::format("{} sites advertised keys; {} are needed if {} may collude", advertised_.size(),
                                smallest, setup_.colluding));
   for (auto& [site, advert] : std::exchange(advertised_, {})) adverts_.adverts.push_back(std::move(advert));
   cohort_ = cohort_context(setup_.context, adverts_);
@@ -167,7 +167,7 @@ void CoordinatorProtocol::list_adverts(Output& output) {
 Result<void> CoordinatorProtocol::on(const std::string& site, const Shares& shares, Output&) {
   const std::size_t sites = adverts_.adverts.size();
   CONSILIUM_TRY(require(shares.commitments.size() == sites && shares.boxes.size() + 1 == sites,
-                        fmt::format("shares for {} sites, expected {}", shares.commitments.size(), sites)));
+                        fmt::format("found shares for {} sites, expected {}", shares.commitments.size(), sites)));
   shares_.emplace(*rank_of(site), shares);
   return {};
 }

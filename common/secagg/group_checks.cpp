@@ -47,9 +47,9 @@ Result<void> check_advert(const GroupSiteSetup& setup, const GroupAdvert& advert
   const auto statement = advert_statement(setup.context, advert);
   CONSILIUM_TRY(authenticator.check_certificate(advert.site, advert.certificate));       // check: group-certificate
   CONSILIUM_TRY(authenticator.verify(advert.certificate, statement, advert.signature));  // check: group-signature
-  CONSILIUM_TRY(require(advert.seen.size() == others,
-                        fmt::format("it speaks of {} other members, expected {}", advert.seen.size(),
-                                    others)));  // check: group-seen
+  CONSILIUM_TRY(
+      require(advert.seen.size() == others, fmt::format("it names {} other members, expected {}", advert.seen.size(),
+                                                        others)));  // check: group-seen
   CONSILIUM_TRY(require(advert.number > seen_of(setup, advert.site),
                         fmt::format("its number is {}, but this site has uploaded under its advert {}: has {} gone "
                                     "back to an older state?",
@@ -63,11 +63,11 @@ Result<void> check_group_setup(const GroupSiteSetup& setup) {
   constexpr auto kWrong = ErrorCode::kInvalidArgument;
   const std::size_t size = setup.members.size();
   const std::size_t smallest = job::smallest_cohort(setup.colluding);
-  CONSILIUM_TRY(require(setup.colluding >= 1, kWrong,
-                        "where no site may collude, a group of one would be let through: expected 1 or "
-                        "more"));  // check: group-colluding
+  CONSILIUM_TRY(
+      require(setup.colluding >= 1, kWrong,
+              "colluding sites: expected 1 or more; 0 would admit a group of one site"));  // check: group-colluding
   CONSILIUM_TRY(require(size >= smallest, kWrong,
-                        fmt::format("the group has {} sites, expected {} or more where {} may collude", size, smallest,
+                        fmt::format("the group has {} sites; expected {} or more if {} may collude", size, smallest,
                                     setup.colluding)));  // check: group-size
   CONSILIUM_TRY(require(size <= kMaxGroupMembers, kWrong,
                         fmt::format("the group has {} sites, expected {} or fewer", size, kMaxGroupMembers)));
@@ -77,16 +77,16 @@ Result<void> check_group_setup(const GroupSiteSetup& setup) {
   CONSILIUM_TRY(require(std::ranges::binary_search(setup.members, setup.site), kWrong,
                         fmt::format("{} isn't a member of the group", setup.site)));  // check: group-member
   CONSILIUM_TRY(require(setup.number >= 1 && setup.seen.size() + 1 == size, kWrong,
-                        fmt::format("advert {} speaks of {} other members, expected a number from 1 and {} members",
+                        fmt::format("found advert {} with {} other members; expected a number from 1, and {} members",
                                     setup.number, setup.seen.size(), size - 1)));
   return {};
 }
 
 Result<void> check_group_adverts(const GroupSiteSetup& setup, const GroupAdvert& own, const GroupAdvertList& list,
                                  const Authenticator& authenticator) {
-  CONSILIUM_TRY(require(exactly_members(setup.members, list),
-                        "adverts: expected those of the group's members, all of them and of nobody else, in order of "
-                        "name"));  // check: group-members
+  CONSILIUM_TRY(require(
+      exactly_members(setup.members, list),
+      "adverts: expected exactly one from each member of the group, in order of name"));  // check: group-members
   const auto self = std::ranges::find(list.adverts, setup.site, &GroupAdvert::site);
   CONSILIUM_TRY(require(self != list.adverts.end(), "adverts: this site isn't among them"));
   CONSILIUM_TRY(require(*self == own, "adverts: this site's own advert was changed"));  // check: group-own-advert

@@ -28,7 +28,7 @@ GroupCoordinator::GroupCoordinator(GroupCoordinatorSetup setup, const Authentica
     : setup_(std::move(setup)), authenticator_(&authenticator), awaited_(setup_.members.begin(), setup_.members.end()) {
   const std::size_t smallest = job::smallest_cohort(setup_.colluding);
   if (awaited_.size() < smallest || awaited_.size() > kMaxGroupMembers)
-    give_up(fmt::format("the group has {} sites, expected {} to {} where {} may collude", awaited_.size(), smallest,
+    give_up(fmt::format("the group has {} sites; expected {} to {} if {} may collude", awaited_.size(), smallest,
                         kMaxGroupMembers, setup_.colluding));
 }
 
@@ -51,9 +51,9 @@ Result<void> GroupCoordinator::check(const std::string& site, const GroupAdvert&
   CONSILIUM_TRY(require(advert.site == site, fmt::format("advert of '{}', sent by {}", advert.site, site)));
   CONSILIUM_TRY(authenticator_->check_certificate(site, advert.certificate));
   CONSILIUM_TRY(authenticator_->verify(advert.certificate, advert_statement(setup_.context, advert), advert.signature));
-  CONSILIUM_TRY(require(
-      advert.seen.size() + 1 == setup_.members.size(),
-      fmt::format("it speaks of {} other members, expected {}", advert.seen.size(), setup_.members.size() - 1)));
+  CONSILIUM_TRY(
+      require(advert.seen.size() + 1 == setup_.members.size(),
+              fmt::format("it names {} other members, expected {}", advert.seen.size(), setup_.members.size() - 1)));
   CONSILIUM_TRY(check_mask_key(advert.mask_key));
   const auto same = [&advert](const auto& other) {
     return canonical(other.second.mask_key) == canonical(advert.mask_key);
@@ -77,7 +77,7 @@ GroupOutput GroupCoordinator::lose(const std::string& site) {
   const bool needed = awaited_.contains(site) || (phase_ == GroupPhase::kAdvertising && advertised_.contains(site));
   if (needed)
     give_up(fmt::format("{} left before {}; the sum needs every member of its group", site,
-                        uploading ? "its vector came" : "the keys were agreed on"));
+                        uploading ? "its vector arrived" : "the keys were agreed on"));
   return {};
 }
 

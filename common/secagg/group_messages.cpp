@@ -35,7 +35,7 @@ Seen read_seen(ByteReader& in) {
   seen.number = in.integer<std::uint64_t>("number of a seen advert", 0, UINT64_MAX);
   seen.advert = in.digest();
   if (in.ok() && seen.number == 0 && seen.advert != crypto::Digest{})
-    in.refuse("seen advert: expected a digest of zeros where none was seen");
+    in.refuse("seen advert: expected a digest of zeros, because none was seen");
   return seen;
 }
 

@@ -28,7 +28,7 @@ using State = std::variant<Advertised, Keyed, Taken, Left>;
 
 std::string_view name_of(const State& state) {
   constexpr std::string_view kNames[] = {"the key is advertised", "masks are agreed on", "masks are taken",
-                                         "the attempt is left"};
+                                         "the attempt was abandoned"};
   return kNames[state.index()];
 }
 
@@ -120,8 +120,9 @@ std::vector<Seen> GroupSite::others() const { return impl_->others; }
 Result<std::vector<MaskTerm>> GroupSite::take_masks() {
   auto* keyed = std::get_if<Keyed>(&impl_->state);
   if (keyed == nullptr)
-    return fail(ErrorCode::kFailedPrecondition,
-                fmt::format("there are no masks to take, they hide one vector, once: {}", name_of(impl_->state)));
+    return fail(
+        ErrorCode::kFailedPrecondition,
+        fmt::format("there are no masks to take, because masks hide only one vector, once: {}", name_of(impl_->state)));
   std::vector<MaskTerm> masks = std::move(keyed->masks);
   impl_->state = Taken{};
   return masks;

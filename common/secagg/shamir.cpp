@@ -42,7 +42,7 @@ Result<void> check(std::span<const ShareView> shares) {
     seen.set(share.x);
   }
   if (shares.empty() || shares.front().value.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "no shares, or empty ones, make no secret");
+    return fail(ErrorCode::kInvalidArgument, "expected at least one share, and no empty ones");
   }
   return {};
 }

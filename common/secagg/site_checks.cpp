@@ -43,8 +43,9 @@ Result<void> check_adverts(const SiteSetup& setup, const Advert& own, const Adve
   const std::size_t smallest = std::max(job::smallest_cohort(setup.colluding), setup.minimum_survivors);
   CONSILIUM_TRY(require(sites <= kMaxSites, "adverts: more than 255 sites"));
   CONSILIUM_TRY(require(each_once(list), "adverts: a site is listed twice"));  // check: names-differ
-  CONSILIUM_TRY(require(sites >= smallest, fmt::format("adverts: {} sites, this site takes part with {} or more", sites,
-                                                       smallest)));             // check: smallest-cohort
+  CONSILIUM_TRY(require(sites >= smallest,
+                        fmt::format("adverts: found {} sites; this site takes part only with {} or more", sites,
+                                    smallest)));                                // check: smallest-cohort
   CONSILIUM_TRY(require(all_different(list), "adverts: a key is used twice"));  // check: keys-differ
   const auto self = std::ranges::find(list.adverts, setup.site, &Advert::site);
   CONSILIUM_TRY(require(self != list.adverts.end(), "adverts: this site isn't among them"));
@@ -66,13 +67,12 @@ Result<void> check_adverts(const SiteSetup& setup, const Advert& own, const Adve
 
 Result<void> check_boxes(const Boxes& boxes, std::size_t sites, Rank self, std::size_t needed) {
   for (const Box& box : boxes.boxes) {
-    CONSILIUM_TRY(require(box.from < sites, fmt::format("boxes: rank {} of {} sites", box.from, sites)));
-    CONSILIUM_TRY(
-        require(box.from != self, "boxes: one that this site should have sent itself"));  // check: box-of-other
+    CONSILIUM_TRY(require(box.from < sites, fmt::format("boxes: found rank {} among {} sites", box.from, sites)));
+    CONSILIUM_TRY(require(box.from != self, "boxes: found one from this site itself"));  // check: box-of-other
   }
   const auto falls = [](const Box& a, const Box& b) { return a.from >= b.from; };
   CONSILIUM_TRY(require(std::ranges::adjacent_find(boxes.boxes, falls) == boxes.boxes.end(),
-                        "boxes: two of one site"));  // check: boxes-differ
+                        "boxes: found two from one site"));  // check: boxes-differ
   const std::size_t sharers = boxes.boxes.size() + 1;
   CONSILIUM_TRY(require(sharers >= needed, fmt::format("boxes: {} sites shared keys, the threshold is {}", sharers,
                                                        needed)));  // check: sharers-threshold
@@ -88,16 +88,17 @@ Result<void> check_survivors(const SiteSetup& setup, const AdvertList& adverts, 
                         "survivors: this site isn't among them"));  // check: self-survives
   CONSILIUM_TRY(require(list.size() >= needed, fmt::format("survivors: {} sites, the threshold is {}", list.size(),
                                                            needed)));  // check: survivors-threshold
-  CONSILIUM_TRY(require(list.size() >= setup.minimum_survivors,
-                        fmt::format("survivors: {} sites, this site's policy wants {} (policy.yaml: minimum_survivors)",
-                                    list.size(), setup.minimum_survivors)));  // check: policy-minimum
+  CONSILIUM_TRY(
+      require(list.size() >= setup.minimum_survivors,
+              fmt::format("survivors: found {} sites; this site's policy requires {} (policy.yaml: minimum_survivors)",
+                          list.size(), setup.minimum_survivors)));  // check: policy-minimum
   if (!setup.exactly) return {};
   std::set<std::string> names;
   for (const Rank rank : list) names.insert(adverts.adverts[rank].site);
   const std::set<std::string> expected(setup.exactly->begin(), setup.exactly->end());
-  CONSILIUM_TRY(require(
-      names == expected,
-      "survivors: counts are summed over the group's members, all of them and nobody else"));  // check: counts-complete
+  CONSILIUM_TRY(require(names == expected,
+                        "survivors: expected exactly the members of the group, because counts are summed over all of "
+                        "them"));  // check: counts-complete
   return {};
 }
 
@@ -113,7 +114,7 @@ Result<void> check_confirmations(const UnmaskRequest& request, const AdvertList&
   for (const Signed& confirmation : given) {
     CONSILIUM_TRY(require(
         std::ranges::binary_search(survivors, confirmation.site),
-        "unmask request: a confirmation of a site that isn't among the survivors"));  // check: confirmed-by-survivor
+        "unmask request: a confirmation from a site that isn't among the survivors"));  // check: confirmed-by-survivor
     const Advert& advert = adverts.adverts[confirmation.site];
     auto verified = authenticator.verify(advert.certificate, statement, confirmation.signature);
     CONSILIUM_TRY(

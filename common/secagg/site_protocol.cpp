@@ -56,7 +56,7 @@ using State = std::variant<Advertised, Shared, Keyed, Confirmed, Revealed, Left>
 
 std::string_view name_of(const State& state) {
   constexpr std::string_view kNames[] = {"keys are advertised",     "shares are sent",     "masks are agreed on",
-                                         "survivors are confirmed", "shares are revealed", "the attempt is left"};
+                                         "survivors are confirmed", "shares are revealed", "the attempt was abandoned"};
   return kNames[state.index()];
 }
 
@@ -209,9 +209,8 @@ SiteProtocol::~SiteProtocol() = default;
 Result<SiteProtocol> SiteProtocol::start(SiteSetup setup, const Authenticator& authenticator, const pki::Signer& signer,
                                          crypto::RandomSource& random) {
   if (setup.colluding == 0)
-    return fail(
-        ErrorCode::kInvalidArgument,
-        "where no site may collude, a cohort of one would be let through: expected 1 or more");  // check: colluding
+    return fail(ErrorCode::kInvalidArgument,
+                "colluding sites: expected 1 or more; 0 would admit a cohort of one site");  // check: colluding
   CONSILIUM_ASSIGN(crypto::X25519KeyPair channel, crypto::X25519KeyPair::generate(random));
   CONSILIUM_ASSIGN(crypto::X25519KeyPair mask, crypto::X25519KeyPair::generate(random));
   Advert advert{setup.site, setup.certificate, channel.public_key(), mask.public_key(), {}};
@@ -241,7 +240,7 @@ bool SiteProtocol::keyed() const {
 Result<std::vector<MaskTerm>> SiteProtocol::take_masks() {
   auto* keyed = std::get_if<Keyed>(&impl_->state);
   if (keyed == nullptr || std::exchange(keyed->taken, true))
-    return fail(ErrorCode::kFailedPrecondition, "there are no masks to take: they hide one vector, once");
+    return fail(ErrorCode::kFailedPrecondition, "there are no masks to take, because masks hide only one vector, once");
   return std::move(keyed->masks);
 }
 

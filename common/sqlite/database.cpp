@@ -116,8 +116,8 @@ Result<void> Database::create(const fs::path& file, const Format& format) {
     fs::remove(fresh.string() + suffix, ignored);
     // A log without its file means that the file was lost. SQLite would replay the log into the new file.
     if (fs::exists(file.string() + suffix, ignored)) {
-      return fail(ErrorCode::kDataLoss, fmt::format("{}: lost, while {}{} is still there. {}", file.string(),
-                                                    file.filename().string(), suffix, format.remedy));
+      return fail(ErrorCode::kDataLoss, fmt::format("{}: the file is missing, although {}{} still exists. {}",
+                                                    file.string(), file.filename().string(), suffix, format.remedy));
     }
   }
   CONSILIUM_TRY(files::create_private_file(fresh, {}));
@@ -132,11 +132,12 @@ Result<void> Database::create(const fs::path& file, const Format& format) {
 
 Result<void> Database::check(const Format& format) const {
   CONSILIUM_ASSIGN(const std::int64_t id, pragma("application_id"));
-  if (id != std::int64_t{format.application_id}) return damaged("not a file of this program, or an emptied one");
+  if (id != std::int64_t{format.application_id}) return damaged("it wasn't written by this program, or it was emptied");
   CONSILIUM_ASSIGN(const std::int64_t version, pragma("user_version"));
   if (version != format.version) {
-    return fail(ErrorCode::kFailedPrecondition, fmt::format("{}: its format has version {}, this program knows {}",
-                                                            file_.string(), version, format.version));
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("{}: its format has version {}, but this program reads version {}", file_.string(), version,
+                            format.version));
   }
   CONSILIUM_ASSIGN(Rows rows, query("PRAGMA integrity_check(1)"));
   CONSILIUM_ASSIGN(const bool any, rows.next());

@@ -33,9 +33,9 @@ Result<void> check(const LabelCounts& counts, std::uint64_t classes) {
     return fail(ErrorCode::kInvalidArgument, fmt::format("label counts: expected one for each of {} classes, found {}",
                                                          classes, counts.classes.size()));
   }
-  if (counts.examples == 0) return fail(ErrorCode::kInvalidArgument, "label counts: of no examples");
+  if (counts.examples == 0) return fail(ErrorCode::kInvalidArgument, "label counts: expected at least one example");
   if (std::ranges::max(counts.classes) > counts.examples)
-    return fail(ErrorCode::kInvalidArgument, "label counts: a class has more examples than there are");
+    return fail(ErrorCode::kInvalidArgument, "label counts: a class has more examples than were counted");
   return {};
 }
 

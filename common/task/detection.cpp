@@ -32,8 +32,8 @@ class Detection : public Task {
     const std::uint64_t examples = counts.one(kExamples);
     const std::uint64_t whole = predicted / kMaxDetections;  // images with the maximum number of detections
     if (whole > examples || (whole == examples && predicted % kMaxDetections != 0))
-      return contradiction(fmt::format("{} detections in {} images, at most {} an image are counted", predicted,
-                                       examples, kMaxDetections));
+      return contradiction(fmt::format("found {} detections in {} images, but at most {} per image are counted",
+                                       predicted, examples, kMaxDetections));
     for (std::uint64_t index = 0; index < classes(); ++index) {
       const auto detections = counts.row(kDetections, index, classes());
       for (std::uint32_t threshold = 0; threshold < kIouThresholds; ++threshold) {

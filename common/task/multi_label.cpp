@@ -47,7 +47,7 @@ class MultiLabel : public Task {
     CONSILIUM_TRY(check_at_most(counts.one(kExactMatches), least_right, "examples all of whose labels are right"));
     std::uint64_t predictions = 0;
     if (__builtin_mul_overflow(examples, classes(), &predictions))
-      return contradiction("more examples than 64 bits can count labels of");
+      return contradiction("the number of labels of all examples exceeds 64 bits");
     return check_calibration(counts, predictions);
   }
 

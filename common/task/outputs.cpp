@@ -13,7 +13,7 @@ std::string text(const Shape& shape) { return fmt::format("[{}]", fmt::join(shap
 tl::unexpected<Error> refuse(const Task& task, const std::string& expected, std::span<const Shape> outputs) {
   std::string found;
   for (const Shape& shape : outputs) found += (found.empty() ? "" : ", ") + text(shape);
-  return fail(ErrorCode::kInvalidArgument, fmt::format("{} needs a model that yields {}, this one yields {}",
+  return fail(ErrorCode::kInvalidArgument, fmt::format("{} needs a model that yields {}, but this one yields {}",
                                                        name_of(task.spec().kind), expected, found));
 }
 

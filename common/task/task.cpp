@@ -20,7 +20,7 @@ Result<void> Task::check(std::span<const std::uint64_t> counts) const {
   CONSILIUM_ASSIGN(const Counts fields, Counts::cut(fields_, counts));
   if (fields.one(kExamples) == 0) {
     for (const std::uint64_t count : counts) {
-      if (count != 0) return contradiction("no examples, but other counts that aren't 0");
+      if (count != 0) return contradiction("there are no examples, but not all counts are 0");
     }
   }
   return check_counts(fields);

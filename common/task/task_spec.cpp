@@ -27,7 +27,7 @@ Result<void> check_anatomy(const LossSpec& loss, std::uint64_t classes) {
   CONSILIUM_TRY(check_number("training.loss.boundary_weight", loss.boundary_weight, 0.0, 100.0));
   CONSILIUM_TRY(check_number("training.loss.volume_weight", loss.volume_weight, 0.0, 100.0));
   if ((loss.volume_weight > 0.0) != !loss.volumes.empty())
-    return refuse("training.loss.volumes: expected with a volume_weight above 0, and only with it");
+    return refuse("training.loss.volumes: expected if volume_weight is above 0, and only then");
   for (const VolumeRange& range : loss.volumes) {
     const std::string key = fmt::format("training.loss.volumes.{}", range.of_class);
     if (range.of_class == 0 || range.of_class >= classes)
@@ -161,8 +161,8 @@ Result<void> check(const LossSpec& loss, const TaskSpec& task, std::uint64_t cla
                               classes, loss.class_weights.size()));
   if (loss.balanced && !keys_of(loss.kind, task.kind).balanced)
     return refuse(
-        fmt::format("training.loss.class_weights: a {} job with {} can't have balanced weights: what is counted "
-                    "are images that hold a class; expected numbers",
+        fmt::format("training.loss.class_weights: a {} job with {} can't have balanced weights, because sites only "
+                    "count the images that hold a class; expected numbers",
                     name_of(task.kind), name_of(loss.kind)));
   if (loss.balanced && !loss.class_weights.empty())
     return refuse("training.loss.class_weights: expected balanced, or numbers, found both");

@@ -42,7 +42,7 @@ Result<void> receive(BulkCall& call, SpoolFile& spool) {
   grpc::ByteBuffer message;
   while (call.read(message)) {
     CONSILIUM_ASSIGN(const auto payload, read_data(message, kChunkDataTag));
-    if (!payload) return fail(ErrorCode::kInvalidArgument, "the coordinator sent something else than a chunk");
+    if (!payload) return fail(ErrorCode::kInvalidArgument, "the coordinator sent something other than a chunk");
     CONSILIUM_TRY(spool.append(payload->pieces));
     message.Clear();
   }

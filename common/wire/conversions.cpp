@@ -21,7 +21,8 @@ template <class Proto>
 Result<Proto> parse(std::span<const std::byte> bytes) {
   Proto proto;
   if (bytes.size() > kMaxMessageBytes || !proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("{} bytes that are no {}", bytes.size(), proto.GetTypeName()));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} bytes that are not a {}", bytes.size(), proto.GetTypeName()));
   }
   return proto;
 }

@@ -221,7 +221,7 @@ template <class Message>
 Result<Message> parse(std::string_view bytes, std::string_view field) {
   Message message;
   if (bytes.size() > kMaxUpdatePartBytes || !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    return malformed(field, "a message", fmt::format("{} bytes that are none", bytes.size()));
+    return malformed(field, "a message", fmt::format("{} bytes that are not one", bytes.size()));
   return message;
 }
 
@@ -283,7 +283,8 @@ bool UpdateWriter::next(v1::JobUpdate& message) {
 
 Result<std::optional<report::JobStatus>> UpdateReader::next(const v1::JobUpdate& message) {
   const auto place = message.has_place() ? std::optional<std::size_t>(message.place()) : std::nullopt;
-  if (!part_.empty() && place != place_) return malformed("update.place", "that of the part begun", "another");
+  if (!part_.empty() && place != place_)
+    return malformed("update.place", "the place of the part that was begun", "another");
   if (part_.size() + message.piece().size() > kMaxUpdatePartBytes)
     return malformed("update.piece", fmt::format("at most {} bytes in all", kMaxUpdatePartBytes), "more");
   if (message.more() && message.piece().empty()) return malformed("update.piece", "bytes", "none");

@@ -30,7 +30,7 @@ Result<SpoolFile> SpoolFile::open(const std::filesystem::path& file, std::uint64
   const std::uint64_t size = held(file);
   if (offset > size || offset > limit) {
     return fail(ErrorCode::kFailedPrecondition,
-                fmt::format("cannot go on at byte {}: {} are held of at most {}", offset, size, limit));
+                fmt::format("cannot continue at byte {}: the file holds {} bytes of at most {}", offset, size, limit));
   }
   if (::ftruncate(spool.descriptor_.get(), static_cast<off_t>(offset)) != 0)
     return fail(files::system_error(file, "truncate"));

@@ -77,7 +77,7 @@ struct OwnEnd {
 Result<OwnEnd> check_own_end(const TlsFiles& files, const std::vector<pki::Role>& roles) {
   const char* suites = std::getenv(kSuitesVariable);
   if (suites == nullptr || std::string_view(suites) != kNoSuiteForEcdsa) {
-    return fail(ErrorCode::kFailedPrecondition, "TLS 1.2 is not barred: restrict_to_tls13() must come first in main");
+    return fail(ErrorCode::kFailedPrecondition, "TLS 1.2 is not disabled: main must call restrict_to_tls13() first");
   }
   OwnEnd end;
   CONSILIUM_ASSIGN(end.trust,
@@ -135,7 +135,7 @@ namespace {
 Result<std::string> certificate_of(const grpc::AuthContext& peer) {
   const std::vector<grpc::string_ref> certificates = peer.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
   if (!peer.IsPeerAuthenticated() || certificates.size() != 1) {
-    return fail(ErrorCode::kUnauthenticated, "the peer showed no certificate");
+    return fail(ErrorCode::kUnauthenticated, "the peer presented no certificate");
   }
   return text_of(certificates.front());
 }

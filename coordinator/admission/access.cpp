@@ -19,8 +19,8 @@ std::string refusal(const pki::Identity& caller, const Parties& job, Access acce
   switch (access) {
     case Access::kRead:
       return fmt::format(
-          "job '{}' is read by {}, who submitted it, and by the readers that it names; ask {} for its results, or to "
-          "list {} under 'readers' in the next job",
+          "only {1}, who submitted job '{0}', and the readers that the job names may read it; ask {2} for its results, "
+          "or to list {3} under 'readers' in the next job",
           job.job_id, job.researcher, job.researcher, caller.name);
     case Access::kStop:
       return fmt::format("job '{}' was submitted by {}; ask {} or an operator to stop it", job.job_id, job.researcher,

@@ -33,7 +33,7 @@ Result<void> check_initial_weights(const crypto::Digest& digest, std::size_t par
     const auto part = std::span(chunk).first(std::min(chunk.size(), parameter_count - first));
     CONSILIUM_ASSIGN(const std::size_t count, blobs.read(digest, first * sizeof(float), std::as_writable_bytes(part)));
     if (count != part.size_bytes())
-      return fail(ErrorCode::kDataLoss, "initial_weights: the uploaded vector is shorter than it was");
+      return fail(ErrorCode::kDataLoss, "initial_weights: the uploaded vector has become shorter");
     const auto bad = std::ranges::find_if(part, [](float value) { return !std::isfinite(value); });
     if (bad != part.end()) {
       return fail(ErrorCode::kInvalidArgument,
@@ -56,9 +56,9 @@ Result<AdmittedJob> admit(const std::string& spec_text, journal::BlobStore& blob
     return AdmittedJob{std::move(spec), digest};
   }
   if (spec.initial_weights) {
-    return fail(
-        ErrorCode::kInvalidArgument,
-        "initial_weights: a path means nothing here; submit the job with 'consilium submit', which uploads the file");
+    return fail(ErrorCode::kInvalidArgument,
+                "initial_weights: the coordinator can't read a path; submit the job with 'consilium submit', which "
+                "uploads the file");
   }
   CONSILIUM_ASSIGN(const ParameterVector weights, model::initial_weights(spec.model, spec.seed));
   CONSILIUM_ASSIGN(const crypto::Digest digest, blobs.put(std::as_bytes(std::span(weights))));
@@ -71,7 +71,7 @@ Result<void> check_submitter(const std::string& researcher, const job::JobSpec& 
   CONSILIUM_ASSIGN(const pki::Identity signer, pki::identity_of_certificate(signature.certificate));
   if (signer.name != researcher) {
     return fail(ErrorCode::kPermissionDenied, "the job is signed by '" + signer.name + "', but '" + researcher +
-                                                  "' submits it; submit it with the certificate that signs it");
+                                                  "' submitted it; submit it with the certificate that signed it");
   }
   CONSILIUM_ASSIGN(const std::string fingerprint, pki::key_fingerprint(signature.certificate));
   CONSILIUM_ASSIGN(const crypto::Digest key, crypto::digest_from_hex(fingerprint));

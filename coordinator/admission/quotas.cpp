@@ -9,19 +9,18 @@ namespace consilium::admission {
 Result<void> check_job_quota(const Quotas& quotas, const std::string& researcher, std::uint64_t unended) {
   if (unended < quotas.jobs) return {};
   return fail(ErrorCode::kResourceExhausted,
-              fmt::format("{} has {} jobs queued and running, and this coordinator takes {} of one researcher "
-                          "(quotas.jobs); wait until one ends, or end one with: consilium stop JOB_ID",
+              fmt::format("{} has {} jobs queued and running; this coordinator takes at most {} from one researcher "
+                          "(quotas.jobs). Wait until one ends, or end one with: consilium stop JOB_ID",
                           researcher, unended, quotas.jobs));
 }
 
 Result<void> UploadedWeights::make_room(const std::string& researcher, std::uint64_t bytes, std::uint64_t in_jobs) {
   if (bytes > quota_ || in_jobs > quota_ - bytes) {
-    return fail(
-        ErrorCode::kResourceExhausted,
-        fmt::format("initial weights of {} bytes: the jobs of {} use {} bytes already, and this coordinator keeps "
-                    "{} bytes for one researcher (quotas.weights); wait until such a job ends, end one with "
-                    "'consilium stop JOB_ID', or ask the coordinator's operator for more",
-                    bytes, researcher, in_jobs, quota_));
+    return fail(ErrorCode::kResourceExhausted,
+                fmt::format("initial weights of {} bytes: the jobs of {} already use {} bytes, and this coordinator "
+                            "keeps at most {} bytes for one researcher (quotas.weights). Wait until such a job ends, "
+                            "end one with 'consilium stop JOB_ID', or ask the coordinator's operator for more",
+                            bytes, researcher, in_jobs, quota_));
   }
   while (unused_bytes(researcher) > quota_ - bytes - in_jobs) {
     auto oldest = entries_.end();
@@ -41,7 +40,7 @@ Result<void> UploadedWeights::add(const std::string& researcher, const crypto::D
   if (is_new) blobs_.retain(digest);
   if (blobs_.size(digest)) return {};
   used(researcher, digest);
-  return fail(ErrorCode::kUnavailable, "the weights were removed while they arrived; send them again");
+  return fail(ErrorCode::kUnavailable, "the weights were removed during the upload; send them again");
 }
 
 void UploadedWeights::used(const std::string& researcher, const crypto::Digest& digest) {

@@ -86,9 +86,12 @@ std::string text_of(const Obstacle& obstacle) {
     case Obstacle::Kind::kSites:
       return fmt::format("queued behind {}, which uses the same sites", jobs);
     case Obstacle::Kind::kSlots:
-      return fmt::format("queued behind {}: no more jobs run at a time (max_running_jobs)", jobs);
+      return fmt::format("queued behind {}: as many jobs are running as this coordinator allows (max_running_jobs)",
+                         jobs);
     case Obstacle::Kind::kQuota:
-      return fmt::format("queued behind {}: no more jobs of one researcher run at a time (quotas.running)", jobs);
+      return fmt::format(
+          "queued behind {}: as many jobs of one researcher are running as this coordinator allows (quotas.running)",
+          jobs);
   }
   return jobs;
 }

@@ -22,8 +22,8 @@ Result<JobNumbers> JobNumbers::open(const std::filesystem::path& file) {
   const auto is_number = [](const auto& entry) { return entry.is_number_unsigned(); };
   if (!json.is_object() || !std::all_of(json.begin(), json.end(), is_number)) {
     return fail(ErrorCode::kDataLoss, file.string() +
-                                          ": expected an object of job names and numbers; put back a copy of "
-                                          "the file, or move it away and give new jobs new names");
+                                          ": expected an object of job names and numbers; restore the file from a "
+                                          "backup, or move it away and give new jobs new names");
   }
   for (const auto& [name, number] : json.items()) numbers.last_[name] = number.template get<std::uint64_t>();
   return numbers;

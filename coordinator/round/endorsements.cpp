@@ -22,10 +22,11 @@ bool Endorsements::signed_by(const std::string& site) const {
 Result<void> Endorsements::take(const std::string& site, std::span<const std::byte> bytes) {
   CONSILIUM_ASSIGN(secagg::SignedCommit own, secagg::decode_commit(bytes));
   if (own.signatures.size() != 1 || own.signatures.front().site != site)
-    return fail(ErrorCode::kInvalidArgument, fmt::format("an endorsement of {} without its own signature alone", site));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("expected an endorsement with exactly one signature, that of {}", site));
   if (own.statement != commit_.statement) {
     return fail(ErrorCode::kPermissionDenied,
-                fmt::format("{} signed another outcome of {} {} than this coordinator's", site,
+                fmt::format("{} signed another outcome of {} {} than this coordinator has", site,
                             job::name_of(commit_.statement.kind), commit_.statement.round));
   }
   if (signed_by(site)) return {};

@@ -78,7 +78,7 @@ GroupRuns::Output GroupRuns::follow(secagg::AgreementOutput from, TimePoint now)
     agreement_due_ = now + pending_->plan.deadline;
   }
   for (const auto& [site, error] : from.refused)
-    output.notes.push_back(fmt::format("{}: the key's agreement: {}: {}", job_id_, site, error.message));
+    output.notes.push_back(fmt::format("{}: key agreement: {}: {}", job_id_, site, error.message));
   if (agreement_->phase() == secagg::AgreementPhase::kFailed) {
     end_try(now, output);
   } else if (agreement_->phase() == secagg::AgreementPhase::kAgreed) {
@@ -93,8 +93,7 @@ GroupRuns::Output GroupRuns::follow(secagg::AgreementOutput from, TimePoint now)
 
 void GroupRuns::end_try(TimePoint now, Output& output) {
   agreement_trouble_ = agreement_->failure().message;
-  output.notes.push_back(
-      fmt::format("{}: the key's agreement, try {}: {}", job_id_, tries_, agreement_->failure().message));
+  output.notes.push_back(fmt::format("{}: key agreement, try {}: {}", job_id_, tries_, agreement_->failure().message));
   agreement_.reset();
   agreement_due_ = now + kPause;
 }
@@ -104,7 +103,7 @@ GroupRuns::Output GroupRuns::receive(const std::string& site, const wire::KeyAgr
   if (!agreement_ || step.attempt != tries_) return output;
   const auto message = secagg::decode_agreement_site_message(step.message);
   if (message) return follow(agreement_->receive(site, *message), now);
-  output.notes.push_back(fmt::format("{}: the key's agreement: {}: {}", job_id_, site, message.error().message));
+  output.notes.push_back(fmt::format("{}: key agreement: {}: {}", job_id_, site, message.error().message));
   return output;
 }
 
@@ -132,7 +131,7 @@ GroupRuns::Output GroupRuns::start_sums(TimePoint) {
     } else if (std::ranges::binary_search(agreed_groups_, group)) {
       groups.push_back(group);
     } else {
-      fail_group(group, "its group took no part in the agreement on the job's key", output);
+      fail_group(group, "its group took no part in the key agreement", output);
     }
   }
   pending.plan.groups = std::move(groups);
@@ -217,8 +216,8 @@ std::string GroupRuns::waiting(const Ready& ready) const {
     }
   }
   if (missing.empty()) return agreement_trouble_;
-  return fmt::format("waits for {}; the job goes on when all of a group are there{}{}", fmt::join(missing, ", "),
-                     agreement_trouble_.empty() ? "" : "; ", agreement_trouble_);
+  return fmt::format("waits for {}; the job goes on when all sites of a group are connected{}{}",
+                     fmt::join(missing, ", "), agreement_trouble_.empty() ? "" : "; ", agreement_trouble_);
 }
 
 GroupRuns::Output GroupRuns::receive(const std::string& site, const wire::Masking& step, TimePoint now) {
@@ -279,9 +278,9 @@ GroupRuns::Output GroupRuns::declined(const std::string& site, const std::string
     const std::string said = fmt::format("{} declined: {}", site, reason);
     if (!declined_.emplace(group, said).second) continue;
     if (groups_.size() - declined_.size() < groups_needed()) {
-      output.events.push_back(
-          Fault{fmt::format("{}; sums are over whole groups of sites, and too few groups are left without it: {}", said,
-                            advice_about(reason))});
+      output.events.push_back(Fault{
+          fmt::format("{}; sums are over whole groups of sites, and without this site too few groups are left: {}",
+                      said, advice_about(reason))});
     } else if (sums_) {
       output.append(from(sums_->give_up(group, said, now)));
     }
@@ -293,9 +292,10 @@ GroupRuns::Output GroupRuns::failed(const std::string& site, const job::SessionK
                                     TimePoint now) {
   if (announced_ && key == announced_->message.key) {
     Output output;
-    output.events.push_back(Fault{fmt::format(
-        "{}: site {} refuses the total: it isn't the true sum, so this coordinator or a site of an included group lied",
-        job::to_string(key), site)});
+    output.events.push_back(
+        Fault{fmt::format("{}: site {} refuses the total, because it isn't the true sum: this coordinator or a site of "
+                          "an included group lied",
+                          job::to_string(key), site)});
     return output;
   }
   if (!sums_ || sums_->attempt_of(site) != key) return {};
@@ -319,7 +319,7 @@ void GroupRuns::drop() {
 }
 
 Result<aggregation::StreamingSum*> GroupRuns::total() {
-  if (!sums_) return fail(ErrorCode::kInternal, "the sum is gone");
+  if (!sums_) return fail(ErrorCode::kInternal, "the sum was already discarded");
   return &sums_->total();
 }
 

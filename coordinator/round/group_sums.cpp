@@ -48,7 +48,7 @@ Result<GroupSums> GroupSums::create(std::string job_id, const job::JobSpec& spec
     group.members = groups[index];
     sums.groups_.push_back(std::move(group));
   }
-  if (sums.groups_.empty()) return fail(ErrorCode::kInternal, "a sum over no group");
+  if (sums.groups_.empty()) return fail(ErrorCode::kInternal, "a sum needs at least one group");
   const job::SessionKey key{sums.job_id_, sums.plan_.kind, sums.plan_.round, 1};
   CONSILIUM_ASSIGN(const job::RoundOrder order,
                    job::expected_order(spec, key, 0, sums.plan_.model, sums.groups_.front().index, sums.plan_.labels));
@@ -161,7 +161,7 @@ Result<void> GroupSums::admits(const std::string& site, const job::SessionKey& k
   if (key_of(*group) != key) return refuse(fmt::format("attempt {} is open", group->attempt));
   if (group->uploaded.contains(site)) return refuse("the site has answered already");
   if (group->masks && !group->masks->admits_upload(site))
-    return refuse(fmt::format("no vector is taken while {}", secagg::name_of(group->masks->phase())));
+    return refuse(fmt::format("no vector is accepted while {}", secagg::name_of(group->masks->phase())));
   return {};
 }
 
@@ -172,7 +172,7 @@ Result<void> GroupSums::fold(Group& group, aggregation::WordSource& words) {
   std::array<std::uint32_t, kTagWords> tag{};
   CONSILIUM_TRY(words.read(tag));
   const std::uint64_t value = tag[0] | std::uint64_t{tag[1]} << 32;
-  if (value >= secagg::kFieldPrime) return fail(ErrorCode::kInvalidArgument, "a tag that isn't below 2^61 - 1");
+  if (value >= secagg::kFieldPrime) return fail(ErrorCode::kInvalidArgument, "a tag must be below 2^61 - 1");
   group.tag = secagg::field_add(group.tag, value);
   return {};
 }
@@ -196,7 +196,7 @@ Result<GroupOutput> GroupSums::take(const std::string& site, const job::SessionK
                                     TimePoint now) {
   CONSILIUM_TRY(admits(site, key));
   if (words.word_count() != word_count()) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("{}: a vector of {} words from {}, expected {}",
+    return fail(ErrorCode::kInvalidArgument, fmt::format("{}: found a vector of {} words from {}, expected {}",
                                                          job::to_string(key), words.word_count(), site, word_count()));
   }
   GroupOutput output;
@@ -261,7 +261,7 @@ void GroupSums::check_time(Group& group, TimePoint now, GroupOutput& output) {
   }
   std::vector<std::string> missing;
   std::ranges::set_difference(group.members, group.uploaded, std::back_inserter(missing));
-  end_attempt(group, fmt::format("no vector of {} came in time", fmt::join(missing, ", ")), true, now, output);
+  end_attempt(group, fmt::format("no vector from {} arrived in time", fmt::join(missing, ", ")), true, now, output);
 }
 
 std::optional<TimePoint> GroupSums::due(const Group& group) const {
@@ -287,14 +287,14 @@ std::string GroupSums::waiting(const Group& group, const Ready& ready, const Nam
     if (!ready(site)) missing.push_back(named(site));
   }
   if (!missing.empty() && group.stage != Stage::kOpen)
-    return fmt::format("waits for {}; it goes on when all of the group are there", fmt::join(missing, ", "));
+    return fmt::format("waits for {}; it goes on when all sites of the group are connected", fmt::join(missing, ", "));
   if (group.stage == Stage::kGivenUp) return group.last_failure;
   if (group.stage == Stage::kWaiting) return fmt::format("begins anew after: {}", group.last_failure);
-  std::string text = fmt::format("{} of {} vectors are in", group.uploaded.size(), group.members.size());
+  std::string text = fmt::format("{} of {} vectors have arrived", group.uploaded.size(), group.members.size());
   if (group.uploaded.empty()) return text;
   std::vector<std::string> computing;
   std::ranges::set_difference(group.members, group.uploaded, std::back_inserter(computing));
-  return text + fmt::format(", not yet that of {}", fmt::join(computing, ", "));
+  return text + fmt::format(", still missing: {}", fmt::join(computing, ", "));
 }
 
 std::string GroupSums::waiting(const Ready& ready, const Naming& named) const {

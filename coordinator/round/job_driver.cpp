@@ -18,13 +18,14 @@ Result<std::unique_ptr<JobDriver>> JobDriver::create(std::string job_id, job::Jo
                                                      Parts parts) {
   if (job::is_masked(spec) && !parts.authenticator && !parts.simulated) {
     return fail(ErrorCode::kFailedPrecondition,
-                fmt::format("job {} asks for secure aggregation, which this coordinator can't do", job_id));
+                fmt::format("job {} requires secure aggregation, which this coordinator doesn't support", job_id));
   }
   CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(spec.model));
   CONSILIUM_ASSIGN(const std::uint64_t size, parts.blobs.size(initial_model));
   if (size != manifest.parameter_count() * sizeof(float)) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("job {}: initial weights of {} bytes, the model needs {}",
-                                                         job_id, size, manifest.parameter_count() * sizeof(float)));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("job {}: found initial weights of {} bytes, but the model needs {}", job_id, size,
+                            manifest.parameter_count() * sizeof(float)));
   }
   return std::unique_ptr<JobDriver>(new JobDriver(std::move(job_id), std::move(signature), spec, std::move(manifest),
                                                   initial_model, std::move(parts)));
@@ -281,8 +282,9 @@ void JobDriver::carry_out(const CloseSum& action, TimePoint now) {
       follow_up_.push_back(CommitFailed{action.key, closed.error().message});
     return;
   }
-  auto outcome = sum_ && sum_->key() == action.key ? close(action, sum_->sum(), now)
-                                                   : Result<Committed>(fail(ErrorCode::kInternal, "the sum is gone"));
+  auto outcome = sum_ && sum_->key() == action.key
+                     ? close(action, sum_->sum(), now)
+                     : Result<Committed>(fail(ErrorCode::kInternal, "the sum was already discarded"));
   retire_sum();
   if (outcome) {
     follow_up_.push_back(*std::move(outcome));

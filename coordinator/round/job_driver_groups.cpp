@@ -71,13 +71,11 @@ Result<void> JobDriver::close_groups(const CloseSum& action, TimePoint now) {
   CONSILIUM_ASSIGN(aggregation::StreamingSum* const sum, runs_->total());
   CONSILIUM_ASSIGN(const std::vector<std::uint64_t> unusable, sum->counts(encoding::kUnusable));
   if (unusable[0] > 0) {
-    follow_up_.push_back(
-        Fault{fmt::format("{}: a site's result was unusable (not finite, cut by the clip, of few sizes, of data that "
-                          "don't fit the job or "
-                          "have changed); look for a learning rate that is too high or a data set with wrong values, "
-                          "and ask the hospitals: "
-                          "each one's own log says whether it was it",
-                          job::to_string(action.key))});
+    follow_up_.push_back(Fault{fmt::format(
+        "{}: a site's result was unusable: it wasn't finite, the clip cut it, its changes had few sizes, or its data "
+        "don't fit the job or have changed. Look for a learning rate that is too high or a data set with wrong values, "
+        "and ask the hospitals: each hospital's own log says whether the result was its own",
+        job::to_string(action.key))});
     return {};
   }
   crypto::Digest total{};

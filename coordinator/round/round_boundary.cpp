@@ -144,7 +144,7 @@ void wait_for_groups(Step& step) {
   if (recruiting.readiness == Readiness::kAble) return;
   if (was_able) recruiting.since = step.now;
   if (step.now >= recruiting.since + state.rules.recruiting_limit)
-    end_job(step, Outcome::kFailed, fmt::format("not enough groups came: {}", waiting_for(state)));
+    end_job(step, Outcome::kFailed, fmt::format("not enough groups were complete: {}", waiting_for(state)));
 }
 
 /// Returns advice about the first site that declined.
@@ -164,7 +164,7 @@ void give_up_where_vain(Step& step) {
             fmt::format("too few of the listed sites take part: {}; {}, or lower federation.minimum_sites",
                         waiting_for(state), advice_about_first(state)));
   } else if (step.now >= std::get<Recruiting>(state.phase).since + state.rules.recruiting_limit) {
-    end_job(step, Outcome::kFailed, fmt::format("not enough sites came: {}", waiting_for(state)));
+    end_job(step, Outcome::kFailed, fmt::format("not enough sites took part: {}", waiting_for(state)));
   }
 }
 
@@ -313,7 +313,7 @@ std::string waiting_for(const State& state) {
         return site != state.sites.end() && site->second.ready();
       });
     };
-    return fmt::format("waiting for groups whose sites are all there: {} of {} are{}{}",
+    return fmt::format("waiting for groups whose sites are all connected: {} of {} are{}{}",
                        std::ranges::count_if(state.rules.groups, there), state.rules.groups.size(),
                        listed.empty() ? "" : "; ", listed);
   }

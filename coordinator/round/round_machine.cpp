@@ -172,7 +172,7 @@ class Machine {
       overdue(*session);
     } else if (auto* unmasking = std::get_if<Unmasking>(&state().phase);
                unmasking != nullptr && step_.now >= unmasking->until) {
-      commit_failed(step_, take_session(*unmasking), "too few of the sites that had confirmed came back in time");
+      commit_failed(step_, take_session(*unmasking), "too few of the sites that had confirmed have answered in time");
     } else if (auto* closing = std::get_if<Closing>(&state().phase);
                closing != nullptr && step_.now >= closing->until) {
       commit_failed(step_, take_session(*closing), "the sum was not committed in time");
@@ -218,7 +218,7 @@ class Machine {
 
   Refusal awaits_no_answer(const std::string& name) {
     return refusal(ErrorCode::kFailedPrecondition,
-                   fmt::format("job {} awaits no answer of {}", state().rules.job_id, name));
+                   fmt::format("job {} expects no answer from {}", state().rules.job_id, name));
   }
 
   Refusal unasked(const std::string& name) {
@@ -237,7 +237,8 @@ class Machine {
       return true;
     };
     if ((taken(std::get_if<Phases>(&state().phase)) || ...)) return {};
-    return refusal(ErrorCode::kFailedPrecondition, fmt::format("{} isn't at that point", job::to_string(key)));
+    return refusal(ErrorCode::kFailedPrecondition,
+                   fmt::format("{} hasn't reached that step, or is past it", job::to_string(key)));
   }
 
   static Collecting& session_of(Collecting& phase) { return phase; }
@@ -346,7 +347,7 @@ Result<void> admits(const State& state, const std::string& site, const job::Sess
   }
   if (const auto* unmasking = std::get_if<Unmasking>(&state.phase);
       unmasking != nullptr && unmasking->session.key == key) {
-    return refuse("the session is closed, its masks are being taken off");
+    return refuse("the session is closed, and its masks are being removed");
   }
   const auto* session = std::get_if<Collecting>(&state.phase);
   if (session == nullptr) return refuse("no session is open");

@@ -114,7 +114,7 @@ std::string_view remedy_for(const Answers& answers) {
 
 std::string quorum_missed(const State& state, const Collecting& session, const Tally& tally) {
   const std::size_t cohort = session.answers.size();
-  return fmt::format("round {}: {} of {} sites answered, quorum {} needs {}: {}; {}", session.key.round,
+  return fmt::format("round {}: {} of {} sites answered, but the quorum of {} needs {}: {}; {}", session.key.round,
                      tally.updates + tally.partial, cohort, state.rules.quorum,
                      job::answers_needed(state.rules.quorum, cohort), reasons_of(session.answers),
                      remedy_for(session.answers));
@@ -122,7 +122,7 @@ std::string quorum_missed(const State& state, const Collecting& session, const T
 
 /// In a masked job, informs the sites that have sent their vectors, because they wait to confirm or to reveal.
 void drop(Step& step, Collecting session, std::string reason) {
-  CancelSession cancel{session.key, {}, "the session came to nothing"};
+  CancelSession cancel{session.key, {}, "the session ended without a result"};
   for (const auto& [site, answer] : session.answers) {
     if (step.state.rules.masked && answer.standing == Standing::kUpdate) cancel.sites.push_back(site);
   }
@@ -145,7 +145,7 @@ void conclude_training(Step& step, Collecting session) {
   const std::string reason =
       all_partial
           ? fmt::format(
-                "round {}: every answer was partial, and the strategy drops partial work: no update is left; raise "
+                "round {}: every answer was partial, and the strategy drops partial work, so no update is left; raise "
                 "training.time_limit, lower training.local_epochs, or use a strategy that keeps partial work ({})",
                 session.key.round,
                 job::strategy_names([](const job::StrategyTraits& strategy) { return strategy.keeps_partial_work; }))
@@ -291,7 +291,7 @@ void commit_failed(Step& step, const Collecting& session, const std::string& rea
 void abandon(Step& step, Collecting session, const std::string& reason) {
   State& state = step.state;
   const job::SessionKey key = session.key;
-  fail_the_rest(step, session, reason, "the session starts anew");
+  fail_the_rest(step, session, reason, "the session is started again");
   const bool counted =
       key.kind == job::SumKind::kCensus && !state.rules.masked;  // each newcomer's census counts as an attempt
   const bool again = counted || key.kind == job::SumKind::kEvaluate || key.attempt < kMaxAttempts;

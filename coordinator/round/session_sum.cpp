@@ -42,7 +42,7 @@ Result<SessionSum> SessionSum::create(job::SessionKey key, std::vector<Group> gr
     }
     session.parts_.push_back(std::move(part));
   }
-  if (session.parts_.empty()) return fail(ErrorCode::kInternal, "a session of no group");
+  if (session.parts_.empty()) return fail(ErrorCode::kInternal, "a session needs at least one group");
   return session;
 }
 
@@ -74,7 +74,7 @@ Result<std::optional<std::uint64_t>> SessionSum::take(const std::string& site, a
   Part& part = *part_of(site);
   if (words.word_count() != word_count()) {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("a vector of {} words, expected {}", words.word_count(), word_count()));
+                fmt::format("found a vector of {} words, expected {}", words.word_count(), word_count()));
   }
   if (told_ && key_.kind != job::SumKind::kTrain) return take_counts(site, part.sum, words);
   CONSILIUM_TRY(part.sum.fold(words));
@@ -88,12 +88,12 @@ Result<std::optional<std::uint64_t>> SessionSum::take_counts(const std::string& 
   std::vector<std::uint32_t> held(words.word_count());
   CONSILIUM_TRY(words.read(held));
   if (std::any_of(held.begin(), held.end(), [](std::uint32_t word) { return word > 0xFFFF; })) {
-    return fail(ErrorCode::kDataLoss, "a count's limb of more than 16 bits");
+    return fail(ErrorCode::kDataLoss, "a limb of a count has more than 16 bits");
   }
   std::optional<std::uint64_t> examples;
   if (key_.kind == job::SumKind::kCensus) {
     const encoding::Field* field = sum.layout().find(encoding::kExamples);
-    if (field == nullptr) return fail(ErrorCode::kInternal, "a census without examples");
+    if (field == nullptr) return fail(ErrorCode::kInternal, "the layout of a census lacks the field for examples");
     std::vector<std::uint64_t> splits(field->elements);
     CONSILIUM_TRY(encoding::decode_counts(std::span(held).subspan(field->offset, field->words()), *field, splits));
     examples = splits[0];
@@ -112,7 +112,7 @@ Output SessionSum::receive(const std::string& site, const secagg::SiteMessage& m
   Part* part = part_of(site);
   if (part != nullptr && part->masks) return part->masks->receive(site, message);
   Output output;
-  output.lost.push_back({site, {ErrorCode::kInvalidArgument, "a masking message in a session without masks"}});
+  output.lost.push_back({site, {ErrorCode::kInvalidArgument, "a session without masks accepts no masking message"}});
   return output;
 }
 

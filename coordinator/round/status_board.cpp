@@ -239,7 +239,7 @@ void StatusBoard::show_phase(const State& state) {
   if (const Collecting* session = session_of(state)) {
     status_.phase = phase_of(session->key.kind);
     status_.detail = detail_of(state, *session);
-    if (std::holds_alternative<Unmasking>(state.phase)) status_.detail += "; taking the masks off";
+    if (std::holds_alternative<Unmasking>(state.phase)) status_.detail += "; removing the masks";
     if (!waiting_.empty()) status_.detail += "; " + waiting_;
     if (session->key.kind == job::SumKind::kTrain) status_.round = session->key.round;
   } else if (const auto* ended = std::get_if<Ended>(&state.phase)) {

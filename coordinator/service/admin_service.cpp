@@ -54,7 +54,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::JobUpdate> {
   }
 
   void OnWriteDone(bool ok) override {
-    if (!ok) return Finish({grpc::StatusCode::CANCELLED, "the peer has left"});
+    if (!ok) return Finish({grpc::StatusCode::CANCELLED, "the peer closed the call"});
     if (writer_.next(update_)) return StartWrite(&update_);
     if (last_) return Finish(grpc::Status::OK);
     wait_for_change();
@@ -113,7 +113,7 @@ class ListStream final : public grpc::ServerWriteReactor<Message> {
   }
 
   void OnWriteDone(bool ok) override {
-    if (!ok) return this->Finish({grpc::StatusCode::CANCELLED, "the peer has left"});
+    if (!ok) return this->Finish({grpc::StatusCode::CANCELLED, "the peer closed the call"});
     write();
   }
   void OnDone() override { delete this; }
@@ -136,8 +136,8 @@ class AdminService final : public v1::Admin::CallbackService {
                                    v1::SubmitReply* reply) override {
     return answer(context, Access::kSubmit, [this, request, reply](const pki::Identity& caller) -> Result<void> {
       if (request->spec().empty() || request->spec().size() > job::kMaxJobBytes) {
-        return fail(ErrorCode::kInvalidArgument,
-                    fmt::format("job of {} bytes: expected 1 to {}", request->spec().size(), job::kMaxJobBytes));
+        return fail(ErrorCode::kInvalidArgument, fmt::format("found a job of {} bytes, expected 1 to {}",
+                                                             request->spec().size(), job::kMaxJobBytes));
       }
       if (!request->has_signature()) {
         return fail(ErrorCode::kInvalidArgument,
@@ -179,7 +179,8 @@ class AdminService final : public v1::Admin::CallbackService {
     }
     auto slot = parts_.watches.take(who);
     if (!slot) {
-      const Error error{ErrorCode::kResourceExhausted, fmt::format("more than {} watches at a time", kWatchesPerPeer)};
+      const Error error{ErrorCode::kResourceExhausted,
+                        fmt::format("expected at most {} watches at a time", kWatchesPerPeer)};
       return new Refused(refuse(*context, who, error));
     }
     return new WatchStream(parts_, *context, *peer, request->job_id(), std::move(slot));

@@ -29,7 +29,7 @@ struct FetchOrder {
 Result<FetchOrder> parse(const grpc::ByteBuffer& request) {
   CONSILIUM_ASSIGN(const std::string bytes, wire::read_small(request, wire::kMaxBulkHeadBytes));
   v1::FetchRequest proto;
-  if (!proto.ParseFromString(bytes)) return fail(ErrorCode::kInvalidArgument, "a fetch request that cannot be parsed");
+  if (!proto.ParseFromString(bytes)) return fail(ErrorCode::kInvalidArgument, "the fetch request cannot be parsed");
   CONSILIUM_ASSIGN(const crypto::Digest digest, wire::digest_from_field(proto.digest(), "fetch.digest"));
   return FetchOrder{digest, proto.offset()};
 }
@@ -46,7 +46,7 @@ class BlobFetch final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   }
 
   void OnWriteDone(bool ok) override {
-    if (!ok) return Finish({grpc::StatusCode::CANCELLED, "the peer has left"});
+    if (!ok) return Finish({grpc::StatusCode::CANCELLED, "the peer closed the call"});
     send_next();
   }
   void OnDone() override { delete this; }
@@ -67,7 +67,7 @@ class BlobFetch final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
     size_ = static_cast<std::uint64_t>(info.st_size);
     if (order_.offset > size_) {
       return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("blob {} has {} bytes; offset {} is beyond them", hex, size_, order_.offset));
+                  fmt::format("blob {} has {} bytes; offset {} is beyond its end", hex, size_, order_.offset));
     }
     position_ = order_.offset;
     return {};
@@ -81,7 +81,7 @@ class BlobFetch final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
     do {
       count = ::pread(fd_, buffer.data(), wanted, static_cast<off_t>(position_));
     } while (count < 0 && errno == EINTR);
-    if (count <= 0) return Finish({grpc::StatusCode::DATA_LOSS, "the blob's file cannot be read to its end"});
+    if (count <= 0) return Finish({grpc::StatusCode::DATA_LOSS, "the blob's file is shorter than expected"});
     position_ += static_cast<std::uint64_t>(count);
     message_ = pool_.data_message(wire::kChunkDataTag, static_cast<std::size_t>(count));
     StartWrite(&message_);
@@ -111,8 +111,9 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* begin_fetch(ServiceParts& parts, grp
   if (!order) return new Refused(refuse(context, who, order.error()));
   auto slot = parts.fetches.take(who);
   if (!slot)
-    return new Refused(refuse(
-        context, who, Error{ErrorCode::kUnavailable, fmt::format("more than {} fetches at a time", kFetchesPerPeer)}));
+    return new Refused(
+        refuse(context, who,
+               Error{ErrorCode::kUnavailable, fmt::format("expected at most {} fetches at a time", kFetchesPerPeer)}));
   return new BlobFetch(parts, context, std::move(*peer), *order, std::move(slot));
 }
 

@@ -29,7 +29,7 @@ Result<Part> parse(const grpc::ByteBuffer& message, int expected) {
   Part part;
   if (!part.ParseFromString(bytes) || part.part_case() != expected) {
     return fail(ErrorCode::kInvalidArgument,
-                "a part that cannot be parsed, or out of order: expected start, data ..., digest");
+                "a part can't be parsed or is out of order: expected start, data ..., digest");
   }
   return part;
 }
@@ -46,7 +46,7 @@ class BulkUpload : public UploadReactor {
   }
 
   void OnReadDone(bool ok) final {
-    if (!ok) return end(Error{ErrorCode::kUnavailable, "the upload broke off"});
+    if (!ok) return end(Error{ErrorCode::kUnavailable, "the upload was interrupted"});
     if (!spool_) return parts_.workers.post([this] { start(); });
     auto payload = wire::read_data(message_, wire::kPartDataTag);
     if (!payload) return end(payload.error());
@@ -86,7 +86,7 @@ class BulkUpload : public UploadReactor {
     CONSILIUM_ASSIGN(const crypto::Digest digest, wire::digest_from_field(part.digest(), "upload.digest"));
     if (spool_->bytes() != announced()) {
       return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("digest after {} bytes of {}", spool_->bytes(), announced()));
+                  fmt::format("the digest came after {} of {} bytes", spool_->bytes(), announced()));
     }
     CONSILIUM_TRY(spool_->finish(digest));
     return complete(*spool_);
@@ -138,7 +138,7 @@ class VectorUpload final : public BulkUpload {
     writer_ = parts_.writers.take(peer_.name + "/" + spool);
     if (writer_) return {};
     return fail(ErrorCode::kUnavailable,
-                fmt::format("{}: another upload of this vector is under way", to_string(key_)));
+                fmt::format("{}: another upload of this vector is still running", to_string(key_)));
   }
 
   Result<void> complete(const wire::SpoolFile& spool) override {
@@ -174,11 +174,11 @@ class BlobUpload final : public BulkUpload {
     bytes_ = part.start().bytes();
     if (bytes_ == 0 || bytes_ > wire::kMaxBlobBytes) {
       return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("blob of {} bytes: expected 1 to {}", bytes_, wire::kMaxBlobBytes));
+                  fmt::format("found a blob of {} bytes, expected 1 to {}", bytes_, wire::kMaxBlobBytes));
     }
     const auto file = weights_spool_path(parts_.spool, peer_.name);
     writer_ = parts_.writers.take(file.string());
-    if (!writer_) return fail(ErrorCode::kUnavailable, "another blob of this researcher is under way");
+    if (!writer_) return fail(ErrorCode::kUnavailable, "another upload of this researcher is still running");
     CONSILIUM_TRY(parts_.handler.expect_weights(peer_.name, bytes_));
     return wire::SpoolFile::open(file, 0, bytes_);
   }
@@ -203,7 +203,7 @@ UploadReactor* begin_upload(ServiceParts& parts, grpc::CallbackServerContext& co
   if (!peer) return new RefusedCall<UploadReactor>(wire::to_status(peer.error()));
   auto slot = parts.uploads.take(who(*peer));
   if (!slot) {
-    const Error error{ErrorCode::kUnavailable, fmt::format("more than {} uploads at a time", kUploadsPerPeer)};
+    const Error error{ErrorCode::kUnavailable, fmt::format("expected at most {} uploads at a time", kUploadsPerPeer)};
     return new RefusedCall<UploadReactor>(refuse(context, who(*peer), error));
   }
   answer = wire::small_message(std::string());  // both receipts are empty messages

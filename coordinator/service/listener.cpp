@@ -200,8 +200,9 @@ class Acceptor {
     if (warned_ && now - *warned_ < kWarnEvery) return;
     warned_ = now;
     if (dropped_ > 0) {
-      spdlog::warn("{} connections were closed, over which nothing had arrived; find out who opens them",
-                   std::exchange(dropped_, 0));
+      spdlog::warn(
+          "{} connections were closed because nothing had arrived over them; find out which machines open them",
+          std::exchange(dropped_, 0));
     }
     if (refused_ > 0) {
       spdlog::warn(
@@ -243,10 +244,11 @@ Result<Listener> Listener::open(const std::string& address) {
   }
   if (listener.sockets_.empty()) {
     const bool taken = problem == EADDRINUSE;
-    return fail(taken ? ErrorCode::kAlreadyExists : ErrorCode::kFailedPrecondition,
-                fmt::format("coordinator.yaml: listen: cannot listen on {}: {}; {}", address, std::strerror(problem),
-                            taken ? "another program has the port: stop it (ss -tlnp says which), or name another port"
-                                  : "name an address of this machine, and a port that this user may have"));
+    return fail(
+        taken ? ErrorCode::kAlreadyExists : ErrorCode::kFailedPrecondition,
+        fmt::format("coordinator.yaml: listen: cannot listen on {}: {}; {}", address, std::strerror(problem),
+                    taken ? "another program uses this port: stop it (ss -tlnp shows which), or name another port"
+                          : "name an address of this machine, and a port that this user may open"));
   }
   return listener;
 }

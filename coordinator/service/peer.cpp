@@ -13,7 +13,7 @@ namespace {
 Result<pki::Identity> identify(const ServiceParts& parts, const grpc::CallbackServerContext& context,
                                const std::vector<pki::Role>& roles) {
   const auto peer = context.auth_context();
-  if (!peer) return fail(ErrorCode::kUnauthenticated, "no certificate");
+  if (!peer) return fail(ErrorCode::kUnauthenticated, "the peer presented no certificate");
   CONSILIUM_ASSIGN(auto identity, wire::identity_of_peer(*peer, *parts.trust, roles));
   if (identity.consortium != parts.consortium) {
     return fail(ErrorCode::kUnauthenticated, "consortium " + identity.consortium + " is not " + parts.consortium);

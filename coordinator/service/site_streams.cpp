@@ -125,7 +125,8 @@ class SiteStream final : public RawBidiReactor {
     CONSILIUM_ASSIGN(wire::SiteMessage message, wire::decode_site_message(std::as_bytes(std::span(bytes))));
     const auto* hello = std::get_if<wire::SiteHello>(&message);
     if (hello_ == (hello != nullptr)) {
-      return fail(ErrorCode::kInvalidArgument, hello_ ? "a second hello" : "expected hello as the first message");
+      return fail(ErrorCode::kInvalidArgument,
+                  hello_ ? "the site sent a second hello" : "expected hello as the first message");
     }
     if (hello != nullptr) {
       hello_ = true;
@@ -148,7 +149,7 @@ class SiteStream final : public RawBidiReactor {
       messages_ = 0;
     }
     if (++messages_ > kMaxMessagesPerWindow)
-      return fail(ErrorCode::kResourceExhausted, "too many messages in ten seconds");
+      return fail(ErrorCode::kResourceExhausted, "the site sent too many messages in ten seconds");
     return {};
   }
 
@@ -208,9 +209,9 @@ class FederationService final : public v1::Federation::WithRawCallbackMethod_Att
     if (!peer) return new Refused(wire::to_status(peer.error()));
     auto stream = std::make_shared<SiteStream>(parts_, streams_, *context, peer->name);
     if (!streams_.attach(peer->name, stream)) {
-      return new Refused(
-          refuse(*context, "site " + peer->name,
-                 Error{ErrorCode::kAlreadyExists, "site " + peer->name + " is connected already; one stream a site"}));
+      return new Refused(refuse(*context, "site " + peer->name,
+                                Error{ErrorCode::kAlreadyExists,
+                                      "site " + peer->name + " is already connected; expected one stream per site"}));
     }
     parts_.site_certificates.note(peer->name, stream->certificate_end());
     stream->begin(stream);

@@ -54,7 +54,7 @@ TEST_CASE("one site's box given twice is refused") {
 }
 
 TEST_CASE("a box of a site that isn't in the attempt is refused") {
-  check_refused("rank 9 of 4 sites", [](Case&, Boxes& boxes) { boxes.boxes.back().from = 9; });
+  check_refused("rank 9 among 4 sites", [](Case&, Boxes& boxes) { boxes.boxes.back().from = 9; });
 }
 
 TEST_CASE("messages that were cut short or drawn out are refused") {

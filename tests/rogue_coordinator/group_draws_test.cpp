@@ -47,7 +47,7 @@ TEST_CASE("mode masked: a total that counts a group which the round doesn't draw
   SECTION("beside the one that is drawn") { sums.push_back(job.played_sum(SumKind::kTrain, 1, 1)); }
   SECTION("in its place") { sums[0] = job.played_sum(SumKind::kTrain, 1, 1); }
   CHECK_FALSE(job.endorsement(job.total(SumKind::kTrain, 1, sums)).has_value());
-  job.check_over(SumKind::kTrain, 1, "group 1 is counted, but the job's seed doesn't draw it in train 1");
+  job.check_over(SumKind::kTrain, 1, "the sum counts group 1, which the job's seed doesn't draw in train 1");
   check_quiet(stage);
 }
 
@@ -59,7 +59,7 @@ TEST_CASE("mode masked: a commit with a group that its round doesn't draw is ref
   SECTION("beside the one that is drawn") { sums.push_back(job.played_sum(SumKind::kTrain, 1, 1)); }
   SECTION("in its place") { sums[0] = job.played_sum(SumKind::kTrain, 1, 1); }
   job.send(job.signed_by(job.statement(SumKind::kTrain, 1, sums), job.played()));
-  job.check_over(SumKind::kTrain, 1, "group 1 is counted, but the job's seed doesn't draw it in train 1");
+  job.check_over(SumKind::kTrain, 1, "the sum counts group 1, which the job's seed doesn't draw in train 1");
   check_quiet(stage);
 }
 
@@ -95,11 +95,11 @@ TEST_CASE("mode masked: a commit counts once north knows whom its round draws, a
   const crypto::Digest model = stage.model(5);
   const secagg::SignedCommit round = job.signed_by(job.outcome(1, model), job.played());
   job.send(round);
-  CHECK(stage.logged("the job's census isn't committed, as far as this site knows"));
+  CHECK(stage.logged("this site knows of no committed census of the job"));
   job.model = model;
   GroupAttempt early(job, SumKind::kTrain, 2);
   CHECK_FALSE(early.offer());
-  early.check_refused("isn't committed, as far as this site knows");
+  early.check_refused("this site knows of no commit of");
   // What a site receives when it comes back: first the census, then the last round.
   job.send(job.signed_by(counted, job.played()));
   job.send(round);

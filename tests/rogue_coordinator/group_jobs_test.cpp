@@ -39,7 +39,7 @@ TEST_CASE("mode masked: a second job that differs by a site gets nothing, so the
   SECTION("with a history that goes on from the roster's") {
     terms.history = roster::history_digest(std::vector<roster::Group>{stage.terms().groups[0], fewer[0]});
   }
-  check_declined(stage, stage.job(terms), "its groups or their history are others");
+  check_declined(stage, stage.job(terms), "its groups or their history differ");
 }
 
 TEST_CASE("mode masked: sites are summed in the roster's groups and no others") {
@@ -55,7 +55,7 @@ TEST_CASE("mode masked: sites are summed in the roster's groups and no others") 
   SECTION("one group less one site, the other true") {
     terms.groups[1] = {"ulm", "vienna", "west"}, terms.groups[0].pop_back();
   }
-  check_declined(stage, stage.job(terms), "its groups or their history are others");
+  check_declined(stage, stage.job(terms), "its groups or their history differ");
 }
 
 TEST_CASE("mode masked: patients whom the roster protects so are summed in no other way") {
@@ -67,11 +67,11 @@ TEST_CASE("mode masked: patients whom the roster protects so are summed in no ot
   std::string why;
   SECTION("plain") {
     job = job::without_masks(job);
-    why = "the job's sums are plain, but the roster's population 'chest' is summed as masked only";
+    why = "the job's mode is plain, but the roster's population 'chest' allows only masked";
   }
   SECTION("over survivors") {
     job = stage.job(std::vector<std::string>{"east", "north", "south", "west"});
-    why = "the job's sums are masked-threshold, but the roster's population 'chest' is summed as masked only";
+    why = "the job's mode is masked-threshold, but the roster's population 'chest' allows only masked";
   }
   SECTION("under another name of the data set") {
     job.data.dataset = "renamed";
@@ -88,7 +88,7 @@ TEST_CASE("mode masked: patients whom the roster protects so are summed in no ot
   }
   SECTION("with a higher bound of examples") {
     job.population->examples = kBound + 1;
-    why = "a bound of 41 examples in the job, 40 in the roster";
+    why = "the bound of examples is 41 in the job, and 40 in the roster";
   }
   check_declined(stage, job, why);
 }

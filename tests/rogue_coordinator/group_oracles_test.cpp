@@ -41,7 +41,7 @@ TEST_CASE("jobs with bounds of their own don't find out how many examples a hosp
     const auto more = has_more_than(stage, bound);
     CHECK_FALSE(more.has_value());
     if (!more) {
-      CHECK(stage.logged("a bound of " + std::to_string(bound) + " examples in the job, 40 in the roster"));
+      CHECK(stage.logged("the bound of examples is " + std::to_string(bound) + " in the job, and 40 in the roster"));
       break;
     }
     (*more ? low : high) = bound;
@@ -86,7 +86,7 @@ TEST_CASE("an update that is clipped nearly everywhere is unusable, for its sum 
   const GroupSum sum = job.sums(SumKind::kTrain, 1)[0];
   CHECK(count_in(sum.words, order, encoding::kUnusable) == 1);
   CHECK_FALSE(looks_plain(GroupAttempt::hidden(job, order, sum)));
-  CHECK(stage.logged("coordinates are beyond the clip"));
+  CHECK(stage.logged("coordinates exceed the clip"));
 }
 
 TEST_CASE("an update of signs alone is unusable, as one step of Adam gives it") {

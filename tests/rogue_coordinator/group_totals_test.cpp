@@ -80,7 +80,7 @@ TEST_CASE("a total of groups that the job's quorum doesn't allow is refused") {
   }
   SECTION("one group of two, where three quarters are asked for") {
     sums.pop_back();
-    why = "the sum is over 1 groups, the job's quorum asks for 2";
+    why = "the sum covers 1 groups, but the job's quorum requires 2";
   }
   CHECK_FALSE(job.endorsement(job.total(SumKind::kTrain, 1, sums)).has_value());
   job.check_over(SumKind::kTrain, 1, why);
@@ -103,7 +103,7 @@ TEST_CASE("nothing is signed in a job that is over, though the next total is tru
   const wire::GroupTotal total = job.total(SumKind::kTrain, 1, sums);
   const secagg::CommitStatement statement = job.statement(SumKind::kTrain, 1, sums);
   job.send(job.signed_by(statement, {"east"}));
-  CHECK(stage.logged("1 sites of group 0 sign, 3 are needed"));
+  CHECK(stage.logged("1 sites of group 0 have signed; 3 are needed"));
   CHECK_FALSE(job.endorsement(total).has_value());
   CHECK(stage.logged("this site signs nothing more in the job"));
 }
@@ -133,7 +133,7 @@ TEST_CASE("a commit that isn't one is refused, and ends the job for north") {
   std::string why;
   SECTION("too few sign") {
     commit.signatures.pop_back();
-    why = "2 sites of group 0 sign, 3 are needed";
+    why = "2 sites of group 0 have signed; 3 are needed";
   }
   SECTION("a signature is over another model") {
     statement.model = stage.model(9);
@@ -149,18 +149,18 @@ TEST_CASE("a commit that isn't one is refused, and ends the job for north") {
     statement.round = 2;
     const secagg::SignedCommit other = job.signed_by(statement, job.played());
     stage.send(wire::RoundCommitted{job.key(SumKind::kTrain, 1), secagg::encode(other)});
-    why = "the commit is that of another sum";
+    why = "the commit belongs to another sum";
   }
   SECTION("of another job") {
     statement.job[0] ^= 1;
     commit = job.signed_by(statement, job.played());
-    why = "the commit is that of another sum";
+    why = "the commit belongs to another sum";
   }
   SECTION("another one than north has signed") {
     REQUIRE(job.endorsement(job.total(SumKind::kTrain, 1, sums)).has_value());
     statement.model = stage.model(9);
     commit = job.signed_by(statement, job.played());
-    why = "this site has signed another outcome than the committed one";
+    why = "another outcome is committed than this site has signed";
   }
   SECTION("a second one") {
     job.send(commit);
@@ -182,7 +182,7 @@ TEST_CASE("a site that was away takes the model by the others' signatures alone,
   job.send(job.signed_by(statement, job.played()));
   GroupAttempt first(job, SumKind::kTrain, 2);
   CHECK_FALSE(first.offer());  // the job's initial weights
-  first.check_refused("which is committed");
+  first.check_refused("the committed one");
   job.model = model;
   job.sums(SumKind::kTrain, 2, 2);
 }

@@ -65,7 +65,7 @@ TEST_CASE("after a crash the next attempt hides no vector where the one that has
   std::string why;
   SECTION("its file is gone") {
     fs::remove(sealed_vector(stage));
-    why = "this site's vector of the sum has left once and is lost here";
+    why = "this site's vector for the sum was sent once and is lost here";
   }
   SECTION("its file was changed") {
     pki::write_text(sealed_vector(stage), std::string(fs::file_size(sealed_vector(stage)), 'x'));
@@ -74,7 +74,7 @@ TEST_CASE("after a crash the next attempt hides no vector where the one that has
   SECTION("the job was said to be over, and is offered again") {
     stage.send(wire::JobEnded{"rogue-1", "stopped"});
     REQUIRE(stage.offer("rogue-1", job.job()));
-    why = "this site's vector of the sum has left once and is lost here";
+    why = "this site's vector for the sum was sent once and is lost here";
   }
   GroupAttempt attempt(job, SumKind::kTrain, 1, 2);
   REQUIRE(attempt.offer());
@@ -107,7 +107,7 @@ TEST_CASE("a client whose ledger was put back from a copy is shown so by the oth
   REQUIRE(again.offer());
   again.tell(again.adverts());  // the others would refuse these themselves: the number of north's advert doesn't rise
   CHECK_FALSE(again.upload().has_value());
-  again.check_refused("another member has uploaded beside advert");
+  again.check_refused("another member has uploaded under advert");
   // A later advert's number would fit what the others have seen, but the site has left the job for good.
   GroupAttempt later(job, SumKind::kTrain, 1, 3);
   CHECK_FALSE(later.offer());
@@ -161,7 +161,7 @@ TEST_CASE("the sites' key stands once the census is committed, also where a try 
     job.run(SumKind::kCensus, 0);
     stage.send(wire::KeyAgreement{"rogue-1", 2, {}});
   }
-  CHECK(stage.logged("the job's census is committed, so its key stands for good"));
+  CHECK(stage.logged("the job's census is committed, so its key can't change any more"));
   CHECK(fits(job, job.run(SumKind::kTrain, 1)[0], SumKind::kTrain, 1));
 }
 

@@ -139,7 +139,7 @@ TEST_CASE("keys of an earlier attempt are refused in a later one") {
 }
 
 TEST_CASE("a cohort of twice the colluding sites is refused") {
-  check_refused("2 sites, this site takes part with 3 or more", [](Case&, AdvertList& list) {
+  check_refused("found 2 sites; this site takes part only with 3 or more", [](Case&, AdvertList& list) {
     std::erase_if(list.adverts, [](auto& advert) { return advert.site == "south" || advert.site == "west"; });
   });
 }

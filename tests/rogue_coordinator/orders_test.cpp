@@ -57,7 +57,7 @@ TEST_CASE("an order that the accepted job doesn't give is refused before anythin
   SECTION("attempt") { told.attempt = 2; }
   SECTION("learning rate") { told.optimizer.learning_rate = 1.0; }
   CHECK_FALSE(attempt.offer(told));
-  attempt.check_refused("the round order isn't the one that the accepted job gives");
+  attempt.check_refused("the round order doesn't match the accepted job");
   check_discreet(stage, 0);
 }
 

@@ -77,7 +77,7 @@ TEST_CASE("a round that north has confirmed has no other attempt, whatever the c
   Session session = play_until_confirmed(stage);
   disturb(stage, session, how);
   ++session.key.attempt;
-  check_offer_refused(stage, session, "this site has confirmed attempt 1, there is no other");
+  check_offer_refused(stage, session, "this site has confirmed attempt 1, so it takes part in no other attempt");
   check_discreet(stage, 0);
 }
 
@@ -145,7 +145,7 @@ TEST_CASE("an evaluation without one member of the census is refused") {
   attempt.silence("west");
   attempt.hand_out();
   attempt.tell(attempt.survivors());
-  attempt.check_refused("counts are summed over the group's members");
+  attempt.check_refused("expected exactly the members of the group");
   check_discreet(stage, 1);
 }
 
@@ -167,7 +167,7 @@ TEST_CASE("a second census of a job without one member is refused, also after th
   again.silence("west");
   again.hand_out();
   again.tell(again.survivors());
-  again.check_refused("the same job's census was summed over other sites before");
+  again.check_refused("the same job's census was already summed over other sites");
   check_discreet(stage, 1);
 }
 

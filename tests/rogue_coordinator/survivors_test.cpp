@@ -61,7 +61,7 @@ TEST_CASE("survivors below the threshold are not confirmed") {
 TEST_CASE("survivors below what the site's own policy asks for are not confirmed") {
   SurvivorsCase played({.policy = "minimum_survivors: 4\n"});
   played.attempt.tell(played.attempt.survivors({"west"}));
-  played.attempt.check_refused("survivors: 3 sites, this site's policy wants 4");
+  played.attempt.check_refused("survivors: found 3 sites; this site's policy requires 4");
   check_discreet(played.stage, 0);
 }
 
@@ -169,7 +169,7 @@ TEST_CASE("shares are not revealed on one site's signature counted twice") {
 }
 
 TEST_CASE("shares are not revealed on the signature of a site that isn't among the survivors") {
-  check_request_refused("a confirmation of a site that isn't among the survivors",
+  check_request_refused("a confirmation from a site that isn't among the survivors",
                         [](SurvivorsCase& now, UnmaskRequest& request) {
                           const auto statement = statement_over(now.attempt, now.attempt.survivors().ranks);
                           request.confirmations.push_back(

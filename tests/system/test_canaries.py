@@ -198,7 +198,7 @@ class Canary(unittest.TestCase):
             "missing": (west.write_table("missing"), west.of("file")),
             "arrays": (west.write_arrays(label=219), west.of("file")),
             "vanishing": ({**west.write_table("vanishing"), "loading": {"cache": "1KiB"}}, west.of("file")),
-            "dying": (west.write_table("dying"), "the decoder is gone")}
+            "dying": (west.write_table("dying"), "the decoder no longer answers")}
         for split, number, _ in west.items():
             (west.folder / "missing" / west.name(split, number, "png")).unlink()
         return broken

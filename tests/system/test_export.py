@@ -220,7 +220,7 @@ class Exported(unittest.TestCase):
         file.write_bytes(b"mine")
         done = export("results", "--format", "safetensors")
         self.assertEqual((done.returncode, file.read_bytes()), (1, b"mine"))
-        self.assertIn("stripes.safetensors is there already; name another file, or replace it with --force", done.stderr)
+        self.assertIn("stripes.safetensors already exists; name another file, or replace it with --force", done.stderr)
         self.assertEqual(export("results", "--format", "safetensors", "--force").returncode, 0)
         self.assertNotEqual(file.read_bytes(), b"mine")
         self.assertEqual(export("results", "--format", "pickle").returncode, 2)
@@ -257,7 +257,7 @@ class Exported(unittest.TestCase):
         (results / "report.json").unlink()
         done = export("results/model.safetensors", "--format", "onnx")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("results/model.safetensors: no report.json lies beside it", done.stderr)
+        self.assertIn("results/model.safetensors: found no report.json beside it", done.stderr)
         self.assertEqual(export("results/model.safetensors", "--job", "job.json", "--format", "onnx").returncode, 0)
 
     def test_what_the_page_for_researchers_shows_runs(self):

@@ -22,7 +22,7 @@ class Failures(unittest.TestCase):
             consortium.wait_connected()
             resource.prlimit(coordinator.pid, resource.RLIMIT_NOFILE, (256, 256))
             silent = [socket.create_connection(("127.0.0.1", consortium.port)) for _ in range(320)]
-            coordinator.wait_for_log("connections were closed, over which nothing had arrived")
+            coordinator.wait_for_log("connections were closed because nothing had arrived over them")
             self.assertEqual(consortium.connected_sites(), ["north"])  # a request beside the silent connections
             half = [socket.create_connection(("127.0.0.1", consortium.port)) for _ in range(320)]
             for connection in half:

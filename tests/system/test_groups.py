@@ -51,7 +51,7 @@ class UnfitData(unittest.TestCase):
             ended = consortium.wait_ended(consortium.submit(short_job()))
             self.assertEqual(ended["phase"], "failed")
             self.assertIn("west declined: examples", ended["detail"])
-            self.assertIn("this site had 66 training examples when the job began, and the bound of 'chest' is 64: ask whoever runs the authority for a roster with a higher bound",
+            self.assertIn("this site had 66 training examples when the job began, and the bound of 'chest' is 64: ask the consortium's certificate authority for a roster with a higher bound",
                           consortium.daemons["west"].log)
             for other in ("coordinator", *FOUR[:3]):
                 self.assertNotRegex(consortium.daemons[other].log, r"\b66 training")
@@ -117,7 +117,7 @@ class OneGroup(unittest.TestCase):
     def test_a_learning_rate_that_leads_nowhere_ends_the_job(self):
         ended = self.consortium.wait_ended(self.consortium.submit(short_job(training={"optimizer": {"name": "sgd", "learning_rate": 1e30}})))
         self.assertEqual(ended["phase"], "failed")
-        self.assertIn("look for a learning rate that is too high", ended["detail"])
+        self.assertIn("Look for a learning rate that is too high", ended["detail"])
         for site in FOUR:
             self.assertIn("loss became NaN", self.consortium.daemons[site].log)
 
@@ -145,7 +145,7 @@ class OneGroup(unittest.TestCase):
 
                     def others_are_in():
                         now = self.consortium.status(job_id)
-                        seen.append(now["phase"] == "training" and "3 of 4 vectors are in" in now["detail"] and now["round"])
+                        seen.append(now["phase"] == "training" and "3 of 4 vectors have arrived" in now["detail"] and now["round"])
                         return len(seen) >= 4 and seen[-1] is not False and len(set(seen[-4:])) == 1
 
                     with contextlib.suppress(AssertionError):
@@ -162,7 +162,7 @@ class OneGroup(unittest.TestCase):
         with self.all_but("west", job_id):
             self.consortium.daemons["west"].kill()
         detail = wait_detail(self.consortium, job_id, "waits for west (gone since ")
-        self.assertRegex(detail, r"waits for west \(gone since \d\d:\d\d UTC\); it goes on when all of the group are there")
+        self.assertRegex(detail, r"waits for west \(gone since \d\d:\d\d UTC\); it goes on when all sites of the group are connected")
         self.assertIn("waits for west (gone since ", self.consortium.command("jobs").stdout)
         self.restart("west")
         self.assert_undisturbed(job_id)

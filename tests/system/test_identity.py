@@ -53,7 +53,7 @@ class Identity(unittest.TestCase):
             coordinator = consortium.start_coordinator()
             refused = consortium.command("jobs", researcher="east", check=False)
             self.assertNotEqual(refused.returncode, 0)
-            self.assertIn("a site has no business here", refused.stderr)
+            self.assertIn("a site is not allowed to connect here", refused.stderr)
             eventually(lambda: "site/east" in coordinator.log, "the refusal is in the log")
 
     def test_a_client_refuses_a_coordinator_that_another_root_certified(self):
@@ -93,7 +93,7 @@ class Identity(unittest.TestCase):
             refused = consortium.command("jobs", check=False)
             self.assertEqual(refused.returncode, 5)
             self.assertIn("certificate revoked", refused.stderr)
-            self.assertIn("ask whoever runs the consortium's authority", refused.stderr)
+            self.assertIn("ask the consortium's certificate authority", refused.stderr)
 
     def test_a_researcher_without_a_list_is_warned_once_and_with_an_old_one_refused(self):
         with Consortium([]) as consortium:
@@ -102,7 +102,7 @@ class Identity(unittest.TestCase):
             bare = ["--coordinator", f"127.0.0.1:{consortium.port}", "--root", tls["root"], "--certificate", tls["certificate"], "--key", tls["key"],
                     "--config", consortium.folder / "ada" / "empty.yaml"]
             (consortium.folder / "ada" / "empty.yaml").write_text("{}")
-            self.assertEqual(run("consilium", "jobs", *bare).stderr.count("warning: no revocation list"), 1)
+            self.assertEqual(run("consilium", "jobs", *bare).stderr.count("warning: without a revocation list"), 1)
 
             old = (consortium.folder / "ada" / "crl.pem").read_bytes()
             run("consilium", "ca", "renew-list", "--ca", consortium.folder / "ca")
@@ -177,7 +177,7 @@ class Identity(unittest.TestCase):
             for arguments in (["watch", job_id], ["fetch", job_id, "--out", consortium.folder / "fetched"]):
                 refused = consortium.command(*arguments, researcher="olga", check=False)
                 self.assertEqual(refused.returncode, 6, refused.stderr)
-                self.assertIn("an operator has no business here", refused.stderr)
+                self.assertIn("an operator is not allowed to connect here", refused.stderr)
             consortium.command("stop", job_id, researcher="olga")
             stopped = eventually(lambda: next((job for job in consortium.query("jobs") if job["phase"] == "stopped"), None), "the job is stopped")
             self.assertIn("operator olga", stopped["detail"])

@@ -81,7 +81,7 @@ class Jobs(unittest.TestCase):
             kept = (consortium.folder / "read" / "model.safetensors").read_bytes()
             refused = consortium.command("fetch", works, "--out", consortium.folder / "read", researcher="grace", check=False)
             self.assertEqual(refused.returncode, 2)
-            self.assertIn(f"holds the model and report of {waits}, which would be lost", refused.stderr)
+            self.assertIn(f"holds the model and report of {waits}, which would be overwritten", refused.stderr)
             self.assertEqual((consortium.folder / "read" / "model.safetensors").read_bytes(), kept)
 
             # Blobs are removed with the jobs that need them.

@@ -36,7 +36,7 @@ class Mistakes(unittest.TestCase):
             for command in (["version"], ["help"], ["completion", "bash"]):
                 done = subprocess.run([BIN / "consilium", *command], stdout=full, stderr=subprocess.PIPE, text=True)
                 self.assertEqual(done.returncode, 1, command)
-                self.assertIn("couldn't be written: No space left on device", done.stderr)
+                self.assertIn("cannot write the output: No space left on device", done.stderr)
 
     def test_a_researchers_own_files_are_told_from_a_coordinator_that_refuses(self):
         with Consortium(["north"]) as consortium:
@@ -68,7 +68,7 @@ class Mistakes(unittest.TestCase):
             job_id = consortium.submit(spec)
             again = consortium.command("submit", file, "--roster", consortium.roster, check=False)
             self.assertEqual(again.returncode, 1)
-            self.assertIn(f"this job is there already as {job_id}", again.stderr)
+            self.assertIn(f"this job was already submitted as {job_id}", again.stderr)
             self.assertIn("change its seed", again.stderr)
             consortium.wait_phase(job_id, "training", 2)
             lines = consortium.folder / "watched"

@@ -76,14 +76,14 @@ class Personalize(unittest.TestCase):
         told = subprocess.run([BIN / "consilium", "personalize", self.folder / "result", "--data", self.folder / "untested.npz", "--epochs", "1", "--out", out],
                               capture_output=True, text=True, timeout=300)
         self.assertEqual(told.returncode, 0, told.stderr)
-        self.assertIn("is kept, but not compared", told.stderr)
+        self.assertIn("is kept, but couldn't be compared", told.stderr)
         self.assertTrue((out / "model.safetensors").exists())
 
     def test_what_is_wrong_is_said(self):
         self.personalize("once", "--epochs", 1)
         told = self.personalize("once", "--epochs", 1)
         self.assertEqual(told.returncode, 2)
-        self.assertIn("a report is there already", told.stderr)
+        self.assertIn("already holds a report", told.stderr)
         report = (self.folder / "once/report.json").read_bytes()
         told = run("consilium", "report", self.folder / "once", "--examples", self.folder, "--out", self.folder / "once/report.json", check=False)
         self.assertNotEqual(told.returncode, 0)

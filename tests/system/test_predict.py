@@ -266,7 +266,7 @@ class Classes(Prediction):
         for model, target, more, code, words in ((results, out, (), 2, "isn't empty"),
                                                  (results, never, ("--data", f"{config}:chst"), 2, "no 'chst'; expected one of: chest"),
                                                  (failed, never, (), 1, "has failed (too few sites)"),
-                                                 (other, never, (), 1, "is another model than")):
+                                                 (other, never, (), 1, "is not the model that")):
             done = run("consilium-trainer", "predict", "--model", model, "--input", image, "--output", target, *more, check=False)
             self.assertEqual(done.returncode, code, done.stderr)
             self.assertIn(words, done.stderr)

@@ -90,8 +90,8 @@ class Restore(unittest.TestCase):
         self.assertEqual(list(answers), ["request", "east", "south", "west", "adopt"])
         self.assertIn("the ledgers of east, south, west", answers["request"])
         self.assertIn("Group {east, north, south, west}", answers["adopt"])
-        self.assertRegex(answers["adopt"], r"Population chest: \d+ sums were given")
-        self.assertIn("closed to this site for good", answers["adopt"])
+        self.assertRegex(answers["adopt"], r"Population chest: this site contributed to \d+ sums")
+        self.assertIn("closed to this site permanently", answers["adopt"])
         again = run("consilium-client", "ledger", "adopt", folder / "east.ledger", "--config", folder / "north" / "client.yaml", check=False)
         self.assertIn("this site has made no request", again.stderr)
 

@@ -65,7 +65,7 @@ class Rosters(unittest.TestCase):
 
             said = check()
             self.assertEqual(said.returncode, 1)
-            self.assertIn("consilium-client: policy.yaml: tasks, strategies, max_local_epochs, minimum_cohort: left out, so this site accepts no job", said.stderr)
+            self.assertIn("consilium-client: policy.yaml: tasks, strategies, max_local_epochs, minimum_cohort: missing, so this site accepts no job", said.stderr)
             self.assertIn("consilium-client: policy.yaml: datasets: 'chst' isn't among client.yaml's datasets (chest)", said.stderr)
             self.assertNotIn("client.yaml: ok", said.stdout)
             self.assertFalse((consortium.folder / "east" / "state").exists())
@@ -73,7 +73,7 @@ class Rosters(unittest.TestCase):
             daemon.wait_for_log("cannot attend the coordinator")
             said = check()
             self.assertEqual(said.returncode, 0, said.stderr)
-            self.assertIn("the client runs, so the data sets' paths were held against each other", said.stdout)
+            self.assertIn("the client is running, so the data sets' paths were only compared with each other", said.stdout)
             self.assertNotIn("chst", said.stdout)
 
     def test_a_check_of_the_coordinator_finds_what_would_keep_it_from_starting(self):
@@ -91,7 +91,7 @@ class Rosters(unittest.TestCase):
             self.assertFalse((folder / "state").exists())
             for changed, told in {"missing": ({**tls, "certificate": str(folder / "none.pem")}, "none.pem"),
                                   "another's key": ({**tls, "key": consortium.tls("north")["key"]}, "is not the key of"),
-                                  "a site's": (consortium.tls("north"), "a site has no business here")}.values():
+                                  "a site's": (consortium.tls("north"), "a site is not allowed to connect here")}.values():
                 refused = check(tls=changed)
                 self.assertEqual(refused.returncode, 1)
                 self.assertIn(told, refused.stderr)
@@ -114,7 +114,7 @@ class Rosters(unittest.TestCase):
                 refused = check(chest=data["east"], heart=consortium.folder / name)
                 self.assertEqual(refused.returncode, 1)
                 self.assertIn("client.yaml: datasets.heart.path: ", refused.stderr)
-                self.assertIn("Give each population data of its own", refused.stderr)
+                self.assertIn("Give each population its own data", refused.stderr)
             self.assertEqual(check(chest=data["east"], heart=data["west"]).returncode, 0)
             self.assertEqual(check(heart=data["east"], chest=data["west"]).returncode, 0)  # a check is not binding
             daemon = consortium.start_site("east", {"chest": data["east"], "heart": data["west"]})
@@ -171,7 +171,7 @@ class Rosters(unittest.TestCase):
             kept = folder / "kept"
             self.assertTrue((kept / "offline" / "ca" / "root.key").exists())
             self.assertEqual(list(kept.rglob("root.key")), [kept / "offline" / "ca" / "root.key"])
-            self.assertIn("has no business on the coordinator's", (kept / "README.txt").read_text())
+            self.assertIn("never on the coordinator's", (kept / "README.txt").read_text())
             comparison = json.loads((kept / "results" / "report.json").read_text())["comparison"]
             self.assertEqual(set(comparison), {"split", "alone", "federated", "pooled", "gain"})
             self.assertIn("Was it worth joining?", (kept / "results" / "report.html").read_text())

@@ -114,7 +114,7 @@ class Tasks(unittest.TestCase):
             consortium.wait_connected()
             spec = job(masked=True, model=LABELLER)
             consortium.submit(spec)
-            consortium.daemons["north"].wait_for_log("the data set's targets are of the kind 'mask', a job of classification takes 'class'")
+            consortium.daemons["north"].wait_for_log("the data set's targets are of the kind 'mask', but a job of classification needs 'class'")
 
 
 if __name__ == "__main__":

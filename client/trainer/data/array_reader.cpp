@@ -150,7 +150,7 @@ Result<std::uint64_t> data_bytes(const ArrayHeader& header, std::uint64_t limit)
   for (const std::uint64_t dimension : header.shape) {
     if (dimension > limit / bytes) {
       return fail(ErrorCode::kResourceExhausted,
-                  fmt::format("declares a shape of {} of {}, more than the {} bytes that are accepted",
+                  fmt::format("declares a shape of {} of {}, which takes more than the {} bytes that are accepted",
                               text(header.shape), name_of(header.type), limit));
     }
     bytes *= dimension;
@@ -162,7 +162,7 @@ Result<Values> read_values(ByteSource& source, const ArrayHeader& header, const 
   const Match layout = match(header.shape, dataset.shape);
   if (layout == Match::kNone) {
     return refuse(fmt::format(
-        "expected a shape of N x [{}] (images also N x H x W, or N x H x W x C; volumes N x D x H x W alike), found {}",
+        "expected a shape of N x [{}] (images also N x H x W, or N x H x W x C; volumes also N x D x H x W), found {}",
         fmt::join(dataset.shape, ", "), text(header.shape)));
   }
   const std::size_t count = header.shape[0] * dataset.example_size();

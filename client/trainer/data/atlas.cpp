@@ -119,7 +119,7 @@ class Sampler {
 
 Result<std::shared_ptr<const Atlas>> Atlas::create(Volume maps, const Affine& affine) {
   const auto to_voxel = inverse(affine);
-  if (!to_voxel) return refuse("its position maps voxels to a plane, expected three axes");
+  if (!to_voxel) return refuse("its position maps voxels to a plane; expected three independent axes");
   return std::shared_ptr<const Atlas>(new Atlas(std::move(maps), *to_voxel));
 }
 
@@ -130,7 +130,7 @@ Result<std::shared_ptr<const Atlas>> Atlas::read(ImageDecoder& decoder, const tr
     return fail(ErrorCode::kInvalidArgument, fmt::format("{}: {}", file.path, what));
   };
   if (!decoded.has_position || decoded.shape.size() != 4)
-    return problem("expected an atlas that is a volume and says its position, as NIfTI files do");
+    return problem("expected an atlas that is a volume with a position in space, as NIfTI files have it");
   if (std::cmp_not_equal(decoded.shape[0], file.channels))
     return problem(fmt::format("expected {} maps, as the job's data.atlas.channels says, found {}", file.channels,
                                decoded.shape[0]));

@@ -84,7 +84,7 @@ Result<std::map<std::int64_t, std::size_t>> read_categories(const json& document
     if (!one.is_object() || !is_id(one, "id") || !one.contains("name") || !one["name"].is_string())
       return refuse("categories: expected objects with a whole id and a name");
     if (names.size() == 65536 || !names.emplace(one["id"].get<std::int64_t>(), one["name"].get<std::string>()).second)
-      return refuse("categories: an id twice, or more than 65536");
+      return refuse("categories: an id is listed twice, or there are more than 65536");
   }
   if (classes.empty())
     for (const auto& [id, name] : names) classes.push_back(name);
@@ -110,7 +110,7 @@ Result<BoxesByFile> parse_coco(const json& document, std::vector<std::string>& c
       return refuse(fmt::format("images[{}]: expected an object with a whole id and a file_name", i));
     const auto [place, fresh] = files.emplace(one["file_name"].get<std::string>(), Boxes{});
     if (!fresh || !by_id.emplace(one["id"].get<std::int64_t>(), &place->second).second)
-      return refuse(fmt::format("images[{}]: its id or file_name stands in the list twice", i));
+      return refuse(fmt::format("images[{}]: its id or file_name is listed twice", i));
     if (is_id(one, "width") && is_id(one, "height")) {
       place->second.width = one["width"].get<std::int64_t>();
       place->second.height = one["height"].get<std::int64_t>();
@@ -197,7 +197,7 @@ Result<BoxesByFile> read_boxes(const std::filesystem::path& file, std::vector<st
 
 Result<BoxesByFile> parse_coco_boxes(std::string_view text, const std::string& name,
                                      std::vector<std::string>& classes) {
-  if (deeper_than(text, kMaxDepth)) return refuse(name + ": nests deeper than COCO JSON does");
+  if (deeper_than(text, kMaxDepth)) return refuse(name + ": is nested deeper than COCO JSON can be");
   const json document = json::parse(text, nullptr, false);
   if (document.is_discarded()) return refuse(name + ": isn't valid JSON");
   auto boxes = parse_coco(document, classes);

@@ -67,7 +67,7 @@ class Records {
     if (rest_.starts_with("\r\n")) rest_.remove_prefix(1);
     if (!rest_.empty() && rest_.front() != '\n')
       return refuse(
-          "a quote or a carriage return inside of a cell; put the cell in quotes, and double the quotes in it");
+          "found a quote or a carriage return inside a cell; put the cell in quotes, and double each quote in it");
     if (!rest_.empty()) rest_.remove_prefix(1);
     ++line_;
     return {};
@@ -104,7 +104,7 @@ class Records {
     if (text.size() > limits_.cell_bytes - cell.size())
       return refuse(fmt::format("a cell of more than {} bytes", limits_.cell_bytes));
     if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }))
-      return refuse("a control character or a line break inside of a cell");
+      return refuse("found a control character or a line break inside a cell");
     cell.append(text);
     return {};
   }
@@ -128,8 +128,9 @@ Result<CsvTable> CsvTable::parse(std::string_view text, std::string_view name, c
   CONSILIUM_TRY(records.next(table.header_));
   const std::set<std::string> different(table.header_.begin(), table.header_.end());
   if (different.size() != table.header_.size() || different.contains(""))
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("{}, line 1: expected a different name for each column, found one twice or empty", name));
+    return fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{}, line 1: expected a different name for each column, found an empty or repeated name", name));
   std::vector<std::string> cells;
   while (!records.at_end()) {
     const std::size_t line = records.line();

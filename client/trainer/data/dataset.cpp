@@ -63,8 +63,9 @@ Result<Dataset> read_dataset(const trainer::DataSource& source, const std::vecto
   CONSILIUM_TRY(check_request(input, classes));
   CONSILIUM_ASSIGN(const Reader* const reader, reader_of(source));
   if (reader->arrays == nullptr) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("{}: a data set of type {} holds files; expected one of arrays", source.path, source.type));
+    return fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{}: a data set of type {} consists of files; expected one of arrays", source.path, source.type));
   }
   Dataset dataset;
   dataset.shape = input;

@@ -53,7 +53,7 @@ Result<fs::path> DatasetFolder::resolve(std::string_view name) const {
   if (problem) return fail(ErrorCode::kNotFound, fmt::format("{}: no such file", relative.string()));
   if (lies_in(found, root_) || may_lead_out(root_ / relative, root_)) return found;
   return fail(ErrorCode::kPermissionDenied,
-              "a link to a folder leads out of the data set's folder; links to single files may");
+              "a link to a folder leads out of the data set's folder; only links to single files may do that");
 }
 
 Result<std::vector<std::string>> DatasetFolder::list(std::string_view below,
@@ -71,7 +71,8 @@ Result<std::vector<std::string>> DatasetFolder::list(std::string_view below,
       continue;
     }
     if (entry.depth() >= kMaxDepth)
-      return fail(ErrorCode::kResourceExhausted, fmt::format("{}: folders deeper than {}", root_.string(), kMaxDepth));
+      return fail(ErrorCode::kResourceExhausted,
+                  fmt::format("{}: folders are nested more than {} deep", root_.string(), kMaxDepth));
     std::error_code ignored;
     if (!entry->is_regular_file(ignored) || !has_extension(entry->path().filename().string(), extensions)) continue;
     if (names.size() == kMaxFiles)

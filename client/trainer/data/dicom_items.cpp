@@ -80,8 +80,8 @@ class DicomLister {
   void add_series(std::vector<DicomSlice>& slices) {
     if (!sort_series(slices)) {
       collection_.left_out.push_back(
-          {slices[0].name, fmt::format("the {} files of its series don't say a different position each: they can't be "
-                                       "sorted into a volume; match labels by image or file instead",
+          {slices[0].name, fmt::format("the {} files of its series don't each have a different position, so they can't "
+                                       "be sorted into a volume; match labels by image or file instead",
                                        slices.size())});
       return;
     }
@@ -96,7 +96,7 @@ class DicomLister {
     for (const DicomSlice& slice : slices) item.files.push_back(slice.path);
     if (source_.split.folders) {
       const auto split = split_named(first.name.substr(0, first.name.find('/')));
-      if (!split) return collection_.left_out.push_back({item.id, "lies in none of the folders train, val and test"});
+      if (!split) return collection_.left_out.push_back({item.id, "is in none of the folders train, val and test"});
       item.split = *split;
     }
     if (const auto labelled = labels_.label(key_of(first, source_.labels.match), first.name, item); !labelled)

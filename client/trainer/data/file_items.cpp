@@ -46,7 +46,7 @@ Result<DecodedImage> stack(std::vector<DecodedImage> slices) {
   const auto channels = static_cast<std::size_t>(shape[0]);
   for (std::size_t i = 1; i < slices.size(); ++i) {
     if (slices[i].shape != shape || slices[i].pixels.index() != volume.pixels.index())
-      return refuse(fmt::format("slice {} has another size or type of pixel than slice 1", i + 1));
+      return refuse(fmt::format("slice {} has another size or pixel type than slice 1", i + 1));
   }
   volume.shape = {shape[0], depth, shape[1], shape[2]};
   std::visit(
@@ -151,7 +151,7 @@ Result<Collection> list_files(const trainer::DataSource& source, std::shared_ptr
     if (source.split.folders) {
       const auto split = split_named(take_folder(rest));
       if (!split) {
-        collection.left_out.push_back({name, "lies in none of the folders train, val and test", true});
+        collection.left_out.push_back({name, "is in none of the folders train, val and test", true});
         continue;
       }
       item.split = *split;

@@ -24,7 +24,7 @@ class GzipFile : public ByteSource {
     while (!target.empty()) {
       const int got = gzread(file_.get(), target.data(), static_cast<unsigned>(std::min(target.size(), kMaxRead)));
       CONSILIUM_TRY(check());
-      if (got <= 0) return refuse(fmt::format("is truncated: at least {} more bytes were expected", target.size()));
+      if (got <= 0) return refuse(fmt::format("is truncated: expected at least {} more bytes", target.size()));
       target = target.subspan(static_cast<std::size_t>(got));
     }
     return {};

@@ -65,7 +65,7 @@ Result<std::filesystem::path> locate(const std::filesystem::path& folder, const 
   for (const auto& candidate : {folder / name, folder / (name + ".gz")}) {
     if (std::filesystem::exists(candidate, ignored)) return candidate;
   }
-  return fail(ErrorCode::kNotFound, "missing, expected it plain or with .gz");
+  return fail(ErrorCode::kNotFound, "the file is missing; expected it uncompressed or as .gz");
 }
 
 Result<Values> images(const std::filesystem::path& folder, const std::string& name, const Dataset& dataset,

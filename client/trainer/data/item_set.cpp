@@ -24,14 +24,14 @@ constexpr std::size_t kMaxNotes = 1000;
 Result<void> check_target(const Target& target, std::int64_t classes) {
   const auto refuse = [&](std::uint64_t found) -> Result<void> {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("its target names class {}, the model has {}", found, classes));
+                fmt::format("its target names class {}, but the model has {} classes", found, classes));
   };
   if (const auto* label = std::get_if<ClassLabel>(&target))
     return std::cmp_less(label->value, classes) ? Result<void>() : refuse(label->value);
   if (const auto* labels = std::get_if<LabelVector>(&target)) {
     if (std::cmp_equal(labels->values.size(), classes)) return {};
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("it has {} labels, the model {}", labels->values.size(), classes));
+                fmt::format("it has {} labels, but the model has {}", labels->values.size(), classes));
   }
   if (const auto* mask = std::get_if<Mask>(&target)) {
     const std::uint8_t most = mask->classes.empty() ? 0 : *std::max_element(mask->classes.begin(), mask->classes.end());
@@ -126,10 +126,9 @@ Result<void> ItemSet::count_unreadable(std::size_t unreadable, const std::string
                                                          collection_.left_out.begin(), collection_.left_out.end(),
                                                          [](const LeftOut& one) { return !one.unlabelled; }));
   if (static_cast<double>(unreadable) <= source_.loading.unreadable * static_cast<double>(all)) return {};
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("{} of {} files can't be read, more than the share of {} that loading.unreadable allows; the "
-                          "first: {}",
-                          unreadable, all, source_.loading.unreadable, first));
+  return fail(ErrorCode::kInvalidArgument, fmt::format("{} of {} files can't be read, which is more than the share of "
+                                                       "{} that loading.unreadable allows; the first: {}",
+                                                       unreadable, all, source_.loading.unreadable, first));
 }
 
 Result<void> ItemSet::check(std::int64_t classes) {

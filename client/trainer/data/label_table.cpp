@@ -61,9 +61,10 @@ Result<ClassLabel> class_in(std::string_view cell, const std::vector<std::string
   if (found != classes.end()) return ClassLabel{static_cast<std::uint16_t>(found - classes.begin())};
   const auto number = number_in(cell);
   if (classes.empty() && number && *number <= kMaxClassNumber) return ClassLabel{static_cast<std::uint16_t>(*number)};
-  return refuse(classes.empty() ? std::string("expected a class as a number from 0; name the classes in labels.classes "
-                                              "where they are words")
-                                : fmt::format("expected one of labels.classes: {}", fmt::join(classes, ", ")));
+  return refuse(
+      classes.empty()
+          ? std::string("expected a class as a number from 0; if the classes are words, list them in labels.classes")
+          : fmt::format("expected one of labels.classes: {}", fmt::join(classes, ", ")));
 }
 
 Result<LabelVector> labels_in(const CsvTable& table, std::size_t row, const Columns& columns) {
@@ -135,7 +136,7 @@ Result<void> LabelTable::read_rows(const DatasetFolder& folder, const trainer::D
     if (!row) return fail(row.error().within(table.place(at)));
     const auto [earlier, fresh] = by_key_.emplace(row->key, rows_.size());
     if (!fresh)
-      return refuse(fmt::format("{}: column '{}': the same as in {}", table.place(at), source.labels.key,
+      return refuse(fmt::format("{}: column '{}': this value is already in {}", table.place(at), source.labels.key,
                                 rows_[earlier->second].origin));
     rows_.push_back(std::move(*row));
   }
@@ -186,7 +187,7 @@ Result<void> LabelTable::label(std::string_view key, std::string_view file, Item
   }
   if (mask_folder_) {
     const auto found = masks_.find(stem_of(file));
-    if (found == masks_.end()) return fail(ErrorCode::kNotFound, "no mask has its name");
+    if (found == masks_.end()) return fail(ErrorCode::kNotFound, "there is no mask with its name");
     item.target = MaskFile{found->second};
   }
   return {};

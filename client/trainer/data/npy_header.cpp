@@ -146,7 +146,7 @@ Result<ArrayHeader> parse_npy_dictionary(std::string_view text) {
     if (!literals.take('}')) return refuse("its header isn't a dictionary as numpy writes it");
     break;
   }
-  if (!literals.at_end()) return refuse("its header goes on after its dictionary");
+  if (!literals.at_end()) return refuse("its header has more text after its dictionary");
   if (!members.descr || !members.fortran || !members.shape)
     return refuse("its header lacks one of descr, fortran_order and shape");
   CONSILIUM_ASSIGN(const ElementType type, type_of(*members.descr));

@@ -73,8 +73,8 @@ Result<void> take_kind(const SplitTargets& found, const Split& split, Dataset& d
   if (&split == &dataset.train) dataset.target = found.kind;
   if (found.labels.empty()) return {};
   if (found.kind != dataset.target)
-    return refuse(fmt::format("its targets are of the kind '{}', those of the training split '{}'", name_of(found.kind),
-                              name_of(dataset.target)));
+    return refuse(fmt::format("its targets are of the kind '{}', but those of the training split are of the kind '{}'",
+                              name_of(found.kind), name_of(dataset.target)));
   const std::size_t labels = found.parts.size() / found.labels.size();
   if (found.kind == TargetKind::kLabels && &split != &dataset.train && labels != dataset.train.parts_size())
     return refuse(fmt::format("expected {} labels for each example as in train_labels, found {}",
@@ -91,7 +91,7 @@ Result<void> read_split(const ZipArchive& archive, const std::string& name, Spli
   if (!has_images)
     return refuse(
         image_name +
-        ": missing, expected the arrays train_images, train_labels (or train_masks), and val_ and test_ alike");
+        ": missing; expected the arrays train_images, train_labels (or train_masks), and the same with val_ and test_");
   if (!has_labels && !has_masks)
     return refuse(fmt::format("{}: missing, expected a label for each of {}, or a mask in {}", label_name, image_name,
                               mask_name));

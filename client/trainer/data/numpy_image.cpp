@@ -41,7 +41,7 @@ Result<OpenImage> open_image(const std::filesystem::path& file, std::uint64_t li
   CONSILIUM_ASSIGN(image.header, read_npy_header(*image.source, header_bytes));
   CONSILIUM_ASSIGN(image.data_bytes, data_bytes(image.header, limit));
   if (header_bytes + image.data_bytes > whole)
-    return refuse(fmt::format("its header declares {} bytes of data, the file has {}", image.data_bytes,
+    return refuse(fmt::format("its header declares {} bytes of data, but the file has {}", image.data_bytes,
                               whole < header_bytes ? 0 : whole - header_bytes));
   return image;
 }
@@ -51,7 +51,7 @@ Result<std::pair<std::vector<std::int64_t>, bool>> layout_of(const std::vector<s
   constexpr std::uint64_t most = std::uint64_t{1} << 20;
   std::vector<std::int64_t> sides;
   for (const std::uint64_t side : array) {
-    if (side < 1 || side > most) return refuse(fmt::format("a side of {} pixels, expected 1 to {}", side, most));
+    if (side < 1 || side > most) return refuse(fmt::format("found a side of {} pixels, expected 1 to {}", side, most));
     sides.push_back(static_cast<std::int64_t>(side));
   }
   const bool colour = !sides.empty() && (sides.back() == 1 || sides.back() == 3 || sides.back() == 4);
@@ -74,7 +74,7 @@ Result<Pixels> read_as(OpenImage& image) {
     for (std::size_t i = 0; i < stored.size(); ++i) {
       if constexpr (std::is_integral_v<Kept>) {
         if (!std::in_range<Kept>(stored[i]))
-          return refuse(fmt::format("a value of {}, more than 32 bits hold", stored[i]));
+          return refuse(fmt::format("found a value of {}, which doesn't fit into 32 bits", stored[i]));
       }
       kept[i] = static_cast<Kept>(stored[i]);
     }

@@ -53,7 +53,7 @@ Result<std::vector<Indices>> deal_shards(Indices indices, const Split& train, co
                                          std::uint64_t seed) {
   const std::size_t pieces = std::size_t{spec.sites} * spec.shards;
   if (indices.size() < pieces) {
-    return refuse(fmt::format("{} sites x {} shards need at least {} training examples, there are {}", spec.sites,
+    return refuse(fmt::format("{} sites x {} shards need at least {} training examples, but there are {}", spec.sites,
                               spec.shards, pieces, indices.size()));
   }
   std::stable_sort(indices.begin(), indices.end(),

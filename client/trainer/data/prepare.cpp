@@ -155,10 +155,10 @@ Result<Target> load_target(const Collection& collection, const Item& item, const
   if (const auto* label = std::get_if<ClassLabel>(&item.target)) return Target(*label);
   if (const auto* labels = std::get_if<LabelVector>(&item.target)) return Target(*labels);
   if (const auto* boxes = std::get_if<Boxes>(&item.target)) {
-    if (!image.flat) return refuse("boxes belong to images, this is a volume");
+    if (!image.flat) return refuse("boxes are only possible for images, but this is a volume");
     const bool other = boxes->width != 0 && (boxes->width != image.sides[2] || boxes->height != image.sides[1]);
     if (other)
-      return refuse(fmt::format("its boxes were drawn in an image of {} x {} pixels, it has {} x {}", boxes->width,
+      return refuse(fmt::format("its boxes were drawn in an image of {} x {} pixels, but it has {} x {}", boxes->width,
                                 boxes->height, image.sides[2], image.sides[1]));
     return Target(*boxes);
   }
@@ -183,7 +183,7 @@ Result<Preparation> Preparation::create(const trainer::DataSource& source, const
         "height, width]");
   preparation.channels_ = input.size() == 1 ? 1 : input[0];
   if (preparation.atlas_ != nullptr) preparation.channels_ -= preparation.atlas_->channels();
-  if (preparation.channels_ < 1) return refuse("the atlas has as many channels as the model's input, or more");
+  if (preparation.channels_ < 1) return refuse("the atlas must have fewer channels than the model's input");
   preparation.flat_ = input.size() != 4;
   preparation.sides_ =
       input.size() == 1 ? Sides{1, 1, input[0]} : three<std::int64_t>({input.begin() + 1, input.end()}, 1);
@@ -196,8 +196,8 @@ Result<Preparation> Preparation::create(const trainer::DataSource& source, const
   }
   if (options.normalise == Normalise::kFixed && options.mean.size() != 1 &&
       std::cmp_not_equal(options.mean.size(), preparation.channels_))
-    return refuse(
-        fmt::format("preprocess: normalise: expected one mean and std, or {}, one a channel", preparation.channels_));
+    return refuse(fmt::format("preprocess: normalise: expected one mean and std, or {}, one for each channel",
+                              preparation.channels_));
   return preparation;
 }
 
@@ -211,10 +211,11 @@ Result<std::int64_t> Preparation::planes_of(const Collection& collection, const 
 Result<void> Preparation::check_sides(const Volume& image) const {
   if (image.sides == sides_) return {};
   if (flat_ && image.sides[0] != 1)
-    return refuse(fmt::format("a volume of {}, the model takes images; preprocess.slices cuts it into planes",
+    return refuse(fmt::format("found a volume of {}, but the model takes images; preprocess.slices cuts it into planes",
                               text(image.sides)));
-  return refuse(fmt::format("{} voxels, the model expects {}; preprocess.size or spacing brings images to one size",
-                            text(image.sides), text(sides_)));
+  return refuse(
+      fmt::format("found {} voxels, but the model expects {}; preprocess.size or spacing brings images to one size",
+                  text(image.sides), text(sides_)));
 }
 
 Result<void> Preparation::shape(PreparedItem& item) const {
@@ -258,7 +259,8 @@ Result<void> Preparation::shape(PreparedItem& item) const {
   const bool mask = std::holds_alternative<Mask>(item.target);
   if (mask && flat_ && image.sides[0] != 1) return check_sides(image);
   if (mask && !flat_ && image.flat)
-    return refuse("an image, the model's patches are volumes; preprocess.patches.size of two numbers fits images");
+    return refuse(
+        "found an image, but the model's patches are volumes; for images, preprocess.patches.size needs two numbers");
   return {};
 }
 
@@ -266,15 +268,15 @@ Result<PreparedItem> Preparation::prepare(Volume image, Target target, std::int6
   PreparedItem prepared{std::move(image), std::move(target)};
   if (options_.slices != Slices::kNone && !prepared.image.flat) {
     const std::size_t axis = slice_axis();
-    if (plane >= prepared.image.sides[axis]) return refuse("has fewer planes than its header said");
+    if (plane >= prepared.image.sides[axis]) return refuse("has fewer planes than its header declares");
     prepared.image = slice_of(prepared.image, axis, plane);
     if (auto* mask = std::get_if<Mask>(&prepared.target)) *mask = slice_of(*mask, axis, plane);
   }
   prepared.space = std::exchange(prepared.image.space, std::nullopt);
   if (atlas_ != nullptr && !prepared.space)
     return refuse(
-        "it doesn't say where it lies in the patient, as NIfTI and DICOM files can; the job's atlas can't be "
-        "brought to it");
+        "it has no position in space, as NIfTI and DICOM files can have; without one the job's atlas can't be aligned "
+        "with it");
   CONSILIUM_TRY(shape(prepared));
   measure(prepared);
   return prepared;

@@ -41,8 +41,8 @@ Result<std::size_t> draw_size(RandomStream& stream, std::uint32_t site) {
   const double size = std::floor(std::exp(kSizeMean + kSizeDeviation * stream.next_normal()));
   if (size <= static_cast<double>(kLargestSite - kSmallestSite)) return static_cast<std::size_t>(size) + kSmallestSite;
   return fail(ErrorCode::kInvalidArgument,
-              fmt::format("synthetic: site {} would have {} examples, at most {} are made: take another seed", site,
-                          size, kLargestSite));
+              fmt::format("synthetic: site {} would have {} examples, but at most {} are possible; choose another seed",
+                          site, size, kLargestSite));
 }
 
 /// Appends one example to a split.

@@ -105,7 +105,7 @@ Result<void> set_channels(Volume& volume, std::int64_t channels) {
     }
     volume.values.resize(plane);
   } else {
-    return refuse(fmt::format("has {} channels, the model expects {}", volume.channels, channels));
+    return refuse(fmt::format("has {} channels, but the model expects {}", volume.channels, channels));
   }
   volume.channels = channels;
   return {};
@@ -114,7 +114,7 @@ Result<void> set_channels(Volume& volume, std::int64_t channels) {
 Result<Mask> to_mask(const DecodedImage& image, const std::optional<double>& threshold, const Sides& sides) {
   const Sides found = sides_of_shape(image.shape);
   if (found != sides)
-    return refuse(fmt::format("the mask has the sides {} x {} x {}, its image {} x {} x {}", found[0], found[1],
+    return refuse(fmt::format("the mask has {} x {} x {} voxels, but its image has {} x {} x {}", found[0], found[1],
                               found[2], sides[0], sides[1], sides[2]));
   Mask mask;
   mask.shape.assign(image.shape.begin() + 1, image.shape.end());
@@ -128,8 +128,10 @@ Result<Mask> to_mask(const DecodedImage& image, const std::optional<double>& thr
       if (threshold) {
         mask.classes[i] = value > *threshold ? 1 : 0;
       } else if (value < 0.0 || value > 255.0 || value != std::floor(value)) {
-        return refuse(fmt::format(
-            "the mask holds {}, expected classes from 0 to 255; labels.threshold makes two classes of it", value));
+        return refuse(
+            fmt::format("the mask holds the value {}, expected classes from 0 to 255; labels.threshold turns such a "
+                        "mask into two classes",
+                        value));
       } else {
         mask.classes[i] = static_cast<std::uint8_t>(value);
       }

@@ -25,7 +25,7 @@ class ZipEntry : public ByteSource {
     while (!target.empty()) {
       const zip_int64_t got = zip_fread(file_.get(), target.data(), target.size());
       if (got < 0) return refuse(broken());
-      if (got == 0) return refuse(fmt::format("is truncated: at least {} more bytes were expected", target.size()));
+      if (got == 0) return refuse(fmt::format("is truncated: expected at least {} more bytes", target.size()));
       target = target.subspan(static_cast<std::size_t>(got));
     }
     return {};
@@ -83,7 +83,7 @@ Result<ZipArchive> ZipArchive::open(const std::filesystem::path& file) {
     const char* name = zip_get_name(handle->archive.get(), i, ZIP_FL_ENC_RAW);
     if (name == nullptr) return refuse(fmt::format("entry {} has no name", i));
     if (!handle->entries.emplace(name, i).second)
-      return refuse(fmt::format("holds two entries of one name (number {} repeats)", i));
+      return refuse(fmt::format("holds two entries of the same name (number {} is the second)", i));
   }
   return ZipArchive(std::move(handle));
 }
@@ -114,8 +114,8 @@ Result<std::uint64_t> ZipArchive::size_of(const std::string& entry) const {
   const bool fits = status.comp_method == ZIP_CM_STORE ? status.size == status.comp_size
                                                        : status.size / kMaxDeflateRatio <= status.comp_size;
   if (!fits)
-    return refuse(
-        fmt::format("declares {} bytes, more than its {} compressed bytes can hold", status.size, status.comp_size));
+    return refuse(fmt::format("declares {} bytes, which is more than its {} compressed bytes can hold", status.size,
+                              status.comp_size));
   return status.size;
 }
 

@@ -42,7 +42,7 @@ Result<data::DecodedImage> decode_unpacked(Bytes file, const data::DecodeOptions
   if (begins_with(file, "\xff\xd8\xff")) return decode_jpeg(file, options);
   if (is_dicom(file)) return decode_dicom(file, options);
   if (is_tiff(file)) return decode_tiff(file, options);
-  return fail(ErrorCode::kInvalidArgument, "the file is none of DICOM, NIfTI, PNG, JPEG and TIFF");
+  return fail(ErrorCode::kInvalidArgument, "the file isn't a DICOM, NIfTI, PNG, JPEG or TIFF file");
 }
 
 Result<data::DecodedImage> decode_any(Bytes file, const data::DecodeOptions& options) {

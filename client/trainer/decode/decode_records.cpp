@@ -132,7 +132,8 @@ Result<DecodedHeader> parse_decoded(const json& object, const data::DecodeOption
   CONSILIUM_ASSIGN(header.image.tags, parse_tags(*tags));
   if (origin != nullptr) {
     CONSILIUM_ASSIGN(header.image.origin, parse_origin(*origin));
-    if (!is_origin_of(*header.image.origin, header.image.shape)) return out_of_turn("decoded.origin: of another image");
+    if (!is_origin_of(*header.image.origin, header.image.shape))
+      return out_of_turn("decoded.origin: belongs to another image");
   }
   const auto known = std::ranges::find_if(kElements, [&](Element one) { return name_of(one) == element; });
   if (known == kElements.end()) return out_of_turn("decoded.element: an unknown type");

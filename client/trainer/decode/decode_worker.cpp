@@ -126,7 +126,7 @@ Result<void> write_all(int socket, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t count = write(socket, bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return fail(ErrorCode::kUnavailable, "decoder protocol: the trainer is gone");
+    if (count <= 0) return fail(ErrorCode::kUnavailable, "decoder protocol: the trainer closed the connection");
     bytes = bytes.subspan(static_cast<std::size_t>(count));
   }
   return {};

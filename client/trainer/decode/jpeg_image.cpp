@@ -118,8 +118,7 @@ Result<data::DecodedImage> decode_jpeg(Bytes file, const data::DecodeOptions& op
   Reader reader;
   if (!reader.begin(file)) return fail(reader.error());
   if (reader.is_print()) {
-    return fail(ErrorCode::kInvalidArgument,
-                "JPEG: colours for print (CMYK) can't be read; save the file as RGB or grey");
+    return fail(ErrorCode::kInvalidArgument, "JPEG: print colours (CMYK) can't be read; save the file as RGB or grey");
   }
   data::DecodedImage image;
   image.shape = {reader.channels(), reader.height(), reader.width()};

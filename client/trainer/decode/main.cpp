@@ -21,7 +21,9 @@ int main(int argc, char** argv) {
   }
   const Descriptor null(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (socket < 0 || !null) {
-    fmt::print(stderr, "consilium-decode: a trainer starts this program; by hand, use consilium-trainer inspect\n");
+    fmt::print(
+        stderr,
+        "consilium-decode: only a trainer starts this program; to look at images, use consilium-trainer inspect\n");
     return 2;
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -72,11 +72,11 @@ Result<void> check_sizes(Bytes file, Version version) {
     return number_at<std::int64_t>(file, kSizesOfNifti2 + 8 * index, swapped);
   };
   const std::int64_t dimensions = size_at(0);
-  if (dimensions < 1 || dimensions > 7) return refuse_header(fmt::format("it says {} dimensions", dimensions));
+  if (dimensions < 1 || dimensions > 7) return refuse_header(fmt::format("it declares {} dimensions", dimensions));
   for (std::size_t axis = 1; axis <= static_cast<std::size_t>(dimensions); ++axis) {
     const std::int64_t side = size_at(axis);
     if (side < 1 || side > INT32_MAX)
-      return refuse_header(fmt::format("it says {} voxels along dimension {}", side, axis));
+      return refuse_header(fmt::format("it declares {} voxels along dimension {}", side, axis));
   }
   return {};
 }
@@ -88,33 +88,33 @@ Result<Image> parse(Bytes file, Version version) {
     nifti_1_header header{};
     std::memcpy(&header, file.data(), sizeof header);
     if (std::memcmp(header.magic, "n+1", 4) != 0) {
-      return refuse_header("the voxels lie in another file (.img); join the pair into one .nii file");
+      return refuse_header("the voxels are in another file (.img); join the pair into one .nii file");
     }
     image.reset(nifti_convert_n1hdr2nim(header, nullptr));
   } else {
     nifti_2_header header{};
     std::memcpy(&header, file.data(), sizeof header);
     if (std::memcmp(header.magic, "n+2", 4) != 0) {
-      return refuse_header("the voxels lie in another file (.img); join the pair into one .nii file");
+      return refuse_header("the voxels are in another file (.img); join the pair into one .nii file");
     }
     image.reset(nifti_convert_n2hdr2nim(header, nullptr));
   }
-  if (!image) return refuse_header("its sizes or its type of voxels can't be");
+  if (!image) return refuse_header("its sizes or its voxel type are impossible");
   return image;
 }
 
 Result<void> take_sizes(const nifti_image& image, NiftiHeader& header) {
   constexpr std::int64_t kMaxSide = std::int64_t{1} << 31;
-  if (image.ndim < 1 || image.ndim > 7) return refuse_header(fmt::format("it says {} dimensions", image.ndim));
+  if (image.ndim < 1 || image.ndim > 7) return refuse_header(fmt::format("it declares {} dimensions", image.ndim));
   bool several = false;
   for (int axis = 1; axis <= 7; ++axis) {
     const std::int64_t side = axis <= image.ndim ? image.dim[axis] : 1;
     if (side < 1 || side >= kMaxSide)
-      return refuse_header(fmt::format("it says {} voxels along dimension {}", side, axis));
+      return refuse_header(fmt::format("it declares {} voxels along dimension {}", side, axis));
     if (axis <= 3) {
       header.size[static_cast<std::size_t>(axis - 1)] = side;
     } else if (side > 1) {
-      if (several) return refuse_header("expected at most one dimension besides the three of space");
+      if (several) return refuse_header("expected at most one dimension besides the three spatial ones");
       several = true;
       header.channels = side;
     }
@@ -162,7 +162,7 @@ Result<void> take_orientation(NiftiHeader& header) {
     const double length = std::hypot(header.affine[0][axis], header.affine[1][axis], header.affine[2][axis]);
     if (code < NIFTI_L2R || code > NIFTI_S2I || !(length > 0.0) ||
         std::exchange(seen[static_cast<std::size_t>(code - 1) / 2], true)) {
-      return refuse_header("its orientation isn't three directions of space");
+      return refuse_header("its orientation doesn't have three independent directions");
     }
     header.world_axis[axis] = (code - 1) / 2;
     header.reversed[axis] = code % 2 == 0;
@@ -204,11 +204,11 @@ Result<NiftiHeader> read_nifti_header(Bytes file) {
   NiftiHeader header;
   CONSILIUM_TRY(take_sizes(*image, header));
   header.datatype = image->datatype;
-  if (image->nbyper < 1 || image->nbyper > 32) return refuse_header("its type of voxels can't be");
+  if (image->nbyper < 1 || image->nbyper > 32) return refuse_header("its voxel type is impossible");
   header.bytes_per_voxel = static_cast<std::size_t>(image->nbyper);
   header.swapped = image->byteorder != nifti_short_order();
   if (image->iname_offset < (version == Version::kOne ? kSizeOfNifti1 : kSizeOfNifti2)) {
-    return refuse_header(fmt::format("the voxels begin at byte {}, within the header", image->iname_offset));
+    return refuse_header(fmt::format("the voxels begin at byte {}, which is inside the header", image->iname_offset));
   }
   header.voxel_offset = static_cast<std::uint64_t>(image->iname_offset);
   if (image->scl_slope != 0.0 && std::isfinite(image->scl_slope) && std::isfinite(image->scl_inter)) {

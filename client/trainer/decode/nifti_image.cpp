@@ -207,11 +207,9 @@ Result<data::DecodedImage> decode_nifti(Bytes file, const data::DecodeOptions& o
   const std::uint64_t voxels = colour ? count / 3 : count;
   const std::uint64_t bytes = voxels * header.bytes_per_voxel;
   if (header.voxel_offset > file.size() || bytes > file.size() - header.voxel_offset) {
-    return fail(
-        ErrorCode::kInvalidArgument,
-        fmt::format("the file is cut off: its NIfTI header promises {} bytes of voxels behind byte {}, the file "
-                    "has {} bytes in all",
-                    bytes, header.voxel_offset, file.size()));
+    return fail(ErrorCode::kInvalidArgument, fmt::format("the file is cut off: its NIfTI header declares {} bytes of "
+                                                         "voxels after byte {}, but the file has only {} bytes",
+                                                         bytes, header.voxel_offset, file.size()));
   }
   CONSILIUM_ASSIGN(image.pixels, convert_any(file.subspan(header.voxel_offset, bytes), header, image.shape, options));
   return image;

@@ -128,7 +128,7 @@ Result<void> parse_frames(const json& record, data::DicomSource& source) {
     for (std::size_t axis = 0; axis + 1 < one.size(); ++axis) {
       const json& place = one[axis + 1];
       const double value = place.is_number() ? place.get<double>() : HUGE_VAL;
-      if (!(std::abs(value) <= kMostPlace)) return bad_origin("frames: a position that isn't one");
+      if (!(std::abs(value) <= kMostPlace)) return bad_origin("frames: a position is out of range");
       if (!frame.position) frame.position.emplace();
       (*frame.position)[axis] = value;
     }

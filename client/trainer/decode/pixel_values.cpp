@@ -67,7 +67,7 @@ Result<std::size_t> checked_count(const std::vector<std::int64_t>& shape, std::s
     if (side < 1 || side > kMaxSide) {
       return fail(
           ErrorCode::kInvalidArgument,
-          fmt::format("an image has 1 to {} rows, columns, slices and channels, this one says {}", kMaxSide, side));
+          fmt::format("expected an image of 1 to {} rows, columns, slices and channels, found {}", kMaxSide, side));
     }
     if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(side), &bytes) || bytes > options.max_bytes) {
       return fail(ErrorCode::kResourceExhausted,

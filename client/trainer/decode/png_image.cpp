@@ -142,7 +142,7 @@ Result<data::DecodedImage> decode_png(Bytes file, const data::DecodeOptions& opt
     std::vector<std::uint8_t*> rows(static_cast<std::size_t>(image.shape[1]));
     const std::size_t row_bytes = reader.row_bytes();
     if (row_bytes * rows.size() != interleaved.size()) {
-      return fail(ErrorCode::kInternal, "PNG: libpng's rows have another size than their pixels");
+      return fail(ErrorCode::kInternal, "PNG: the size of libpng's rows doesn't match their pixels");
     }
     for (std::size_t row = 0; row < rows.size(); ++row) rows[row] = interleaved.data() + row * row_bytes;
     if (!reader.read(rows.data())) return fail(reader.error());

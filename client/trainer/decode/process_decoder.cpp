@@ -54,11 +54,11 @@ Result<void> read_pixels(int socket, std::span<std::byte> bytes, std::chrono::st
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     pollfd wait{socket, POLLIN, 0};
     if (left <= 0ms || poll(&wait, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 3'600'000))) == 0) {
-      return fail(ErrorCode::kDeadlineExceeded, "no pixels in time");
+      return fail(ErrorCode::kDeadlineExceeded, "no pixels arrived in time");
     }
     const ssize_t count = recv(socket, bytes.data(), bytes.size(), MSG_DONTWAIT);
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (count <= 0) return fail(ErrorCode::kUnavailable, "the worker ended within the pixels");
+    if (count <= 0) return fail(ErrorCode::kUnavailable, "the worker ended while it sent pixels");
     bytes = bytes.subspan(static_cast<std::size_t>(count));
   }
   return {};
@@ -69,7 +69,8 @@ Result<data::DecodedImage> receive_image(RecordChannel& channel, const DecodeReq
   const auto deadline = std::chrono::steady_clock::now() + limit;
   CONSILIUM_ASSIGN(auto record, channel.receive(limit));
   if (!record) return fail(ErrorCode::kUnavailable, "the worker ended");
-  if (!record->descriptors.empty()) return fail(ErrorCode::kDataLoss, "decoder protocol: descriptors beside an image");
+  if (!record->descriptors.empty())
+    return fail(ErrorCode::kDataLoss, "decoder protocol: found descriptors beside an image, expected none");
   CONSILIUM_ASSIGN(DecodeReply reply, parse_decode_reply(record->json, request.options));
   if (const auto* error = std::get_if<Error>(&reply)) {
     complete = true;
@@ -94,21 +95,23 @@ Result<data::DecodedImage> receive_image(RecordChannel& channel, const DecodeReq
 /// Describes how a worker ended, and what this means for its file.
 Error cause_of_death(const ParentReply& reply, std::uint32_t cpu_seconds) {
   const auto* ended = std::get_if<WorkerEnded>(&reply);
-  if (ended == nullptr) return {ErrorCode::kUnavailable, "the decoder doesn't say how its worker ended"};
+  if (ended == nullptr) return {ErrorCode::kUnavailable, "the decoder didn't report how its worker ended"};
   if (ended->signal == SIGXCPU) {
-    return {ErrorCode::kResourceExhausted, fmt::format("decoding takes more than {} s of CPU time", cpu_seconds)};
+    return {ErrorCode::kResourceExhausted,
+            fmt::format("decoding the file takes more than {} s of CPU time", cpu_seconds)};
   }
   if (ended->signal == SIGKILL) {
     return {ErrorCode::kResourceExhausted,
-            "the decoder was killed at this file, as the system does for lack of memory"};
+            "the decoder was killed while it read this file, as the system does when memory runs out"};
   }
   if (ended->signal != 0) {
     const char* name = sigabbrev_np(static_cast<int>(ended->signal));
-    return {ErrorCode::kInvalidArgument, fmt::format("the decoder died of this file (SIG{}); it is broken, or meant to "
-                                                     "do harm",
-                                                     name == nullptr ? std::to_string(ended->signal) : name)};
+    return {ErrorCode::kInvalidArgument,
+            fmt::format("the decoder crashed while it read this file (SIG{}); the file is damaged or malicious",
+                        name == nullptr ? std::to_string(ended->signal) : name)};
   }
-  return {ErrorCode::kInvalidArgument, fmt::format("the decoder ended at this file with status {}", ended->status)};
+  return {ErrorCode::kInvalidArgument,
+          fmt::format("the decoder ended with status {} while it read this file", ended->status)};
 }
 
 }  // namespace
@@ -154,14 +157,14 @@ Result<std::unique_ptr<ProcessDecoder>> ProcessDecoder::start(const std::filesys
 Result<std::unique_ptr<ProcessDecoder>> ProcessDecoder::start_installed(DecoderLimits limits) {
   std::error_code problem;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", problem);
-  if (problem) return fail(ErrorCode::kInternal, "the trainer's own folder isn't known: " + problem.message());
+  if (problem) return fail(ErrorCode::kInternal, "the trainer can't find its own folder: " + problem.message());
   return start(program.parent_path() / "consilium-decode", limits);
 }
 
 Result<ParentReply> ProcessDecoder::ask_parent(const ParentRequest& request, Descriptor* descriptor) {
   const std::scoped_lock lock(parent_mutex_);
   const auto gone = [](const Error& error) {
-    return fail(ErrorCode::kUnavailable, fmt::format("the decoder is gone: {}", error.message));
+    return fail(ErrorCode::kUnavailable, fmt::format("the decoder no longer answers: {}", error.message));
   };
   if (auto sent = parent_.send(encode(request)); !sent) return gone(sent.error());
   auto record = parent_.receive(kParentTimeout);
@@ -171,7 +174,7 @@ Result<ParentReply> ProcessDecoder::ask_parent(const ParentRequest& request, Des
   if (!reply) return gone(reply.error());
   const bool wants_descriptor = descriptor != nullptr && std::holds_alternative<WorkerStarted>(*reply);
   if ((*record)->descriptors.size() != (wants_descriptor ? 1U : 0U)) {
-    return gone({ErrorCode::kDataLoss, "decoder protocol: another number of descriptors than expected"});
+    return gone({ErrorCode::kDataLoss, "decoder protocol: unexpected number of descriptors"});
   }
   if (wants_descriptor) *descriptor = std::move((*record)->descriptors.front());
   return reply;
@@ -198,7 +201,8 @@ Result<ProcessDecoder::Worker> ProcessDecoder::take_worker() {
   freed_.notify_one();
   if (!reply) return fail(reply.error());
   const auto* error = std::get_if<Error>(&*reply);
-  return fail(ErrorCode::kUnavailable, error == nullptr ? "the decoder is out of turn" : error->message);
+  return fail(ErrorCode::kUnavailable,
+              error == nullptr ? "decoder protocol: expected a worker, found another reply" : error->message);
 }
 
 void ProcessDecoder::give_back(Worker worker) {
@@ -222,7 +226,7 @@ Error ProcessDecoder::bury(Worker worker, const Error& seen) {
   if (!reply) return reply.error();
   if (seen.code == ErrorCode::kDeadlineExceeded) {
     return {ErrorCode::kResourceExhausted,
-            fmt::format("decoding took more than {} s", wall_limit(limits_.cpu_seconds).count())};
+            fmt::format("decoding the file took more than {} s", wall_limit(limits_.cpu_seconds).count())};
   }
   if (seen.code != ErrorCode::kUnavailable) return seen;  // it is alive, but violated the protocol
   return cause_of_death(*reply, limits_.cpu_seconds);

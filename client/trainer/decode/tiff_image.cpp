@@ -112,7 +112,7 @@ Result<data::Pixels> look_up(TIFF* tiff, const TiffPage& page, const data::Pixel
   std::array<std::uint16_t*, 3> map{};
   const bool is_index = page.element == Element::kUint8 || page.element == Element::kUint16;
   if (!is_index || TIFFGetField(tiff, TIFFTAG_COLORMAP, &map[0], &map[1], &map[2]) != 1) {
-    return fail(ErrorCode::kInvalidArgument, "TIFF: a palette without its colours");
+    return fail(ErrorCode::kInvalidArgument, "TIFF: the palette has no colours");
   }
   std::vector<std::uint8_t> colours;
   std::visit(
@@ -173,7 +173,7 @@ Result<data::DecodedImage> decode(Source& source, const data::DecodeOptions& opt
       if (page.width != first.width || page.height != first.height || page.channels != first.channels ||
           page.element != first.element || page.photometric != first.photometric) {
         return fail(ErrorCode::kInvalidArgument,
-                    fmt::format("TIFF: page {} has another size or type than the first", slice + 1));
+                    fmt::format("TIFF: page {} has another size or type than the first page", slice + 1));
       }
       CONSILIUM_ASSIGN(const data::Pixels pixels, read_page(tiff.get(), page, options));
       insert(pixels, slice, image.shape, image.pixels);

@@ -112,7 +112,7 @@ Result<TiffPage> read_tiff_page(TIFF* tiff) {
   TiffPage page;
   page.width = tag<std::uint32_t>(tiff, TIFFTAG_IMAGEWIDTH, 0);
   page.height = tag<std::uint32_t>(tiff, TIFFTAG_IMAGELENGTH, 0);
-  if (page.width == 0 || page.height == 0) return refuse_page("no width or height");
+  if (page.width == 0 || page.height == 0) return refuse_page("it has no width or height");
   page.bits = tag<std::uint16_t>(tiff, TIFFTAG_BITSPERSAMPLE, 1);
   page.samples = tag<std::uint16_t>(tiff, TIFFTAG_SAMPLESPERPIXEL, 1);
   page.photometric = tag<std::uint16_t>(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
@@ -131,7 +131,7 @@ Result<TiffPage> read_tiff_page(TIFF* tiff) {
   page.block_width = page.tiled ? tag<std::uint32_t>(tiff, TIFFTAG_TILEWIDTH, 0) : page.width;
   page.block_height = page.tiled ? tag<std::uint32_t>(tiff, TIFFTAG_TILELENGTH, 0)
                                  : std::min(tag<std::uint32_t>(tiff, TIFFTAG_ROWSPERSTRIP, page.height), page.height);
-  if (page.block_width == 0 || page.block_height == 0) return refuse_page("tiles or strips without a size");
+  if (page.block_width == 0 || page.block_height == 0) return refuse_page("its tiles or strips have no size");
   return page;
 }
 

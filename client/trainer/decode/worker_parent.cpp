@@ -64,7 +64,7 @@ Result<void> WorkerParent::start() {
     if (auto set_up = set_up_libraries(); !set_up) return refuse(set_up.error().message);
     ready_ = true;
   }
-  if (workers_.size() >= kMaxWorkers) return refuse(fmt::format("the decoder has {} workers already", kMaxWorkers));
+  if (workers_.size() >= kMaxWorkers) return refuse(fmt::format("the decoder already has {} workers", kMaxWorkers));
   std::array<int, 2> ends{};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return refuse(fmt::format("the decoder's socket: {}", std::strerror(errno)));

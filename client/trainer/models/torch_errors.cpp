@@ -42,7 +42,7 @@ Error error_of_exception(std::string_view doing) {
   } catch (const c10::OutOfMemoryError& error) {
     return out_of_memory(doing, first_line(error.what_without_backtrace()));
   } catch (const std::bad_alloc&) {
-    return out_of_memory(doing, "the system gave no more");
+    return out_of_memory(doing, "the system has no more memory");
   } catch (const c10::Error& error) {
     const std::string reason = first_line(error.what_without_backtrace());
     if (tells_of_memory(error.what_without_backtrace())) {

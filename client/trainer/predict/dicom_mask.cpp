@@ -112,7 +112,9 @@ class Segmentation {
         return refuse(fmt::format("a DICOM segmentation can't be made of it: it has no {}", name));
     }
     if (sides_[1] > kMostRows || sides_[2] > kMostRows || std::cmp_not_equal(source_.frames.size(), sides_[0]))
-      return refuse("a DICOM segmentation can't be made of it: too many rows or columns, or another number of frames");
+      return refuse(
+          "a DICOM segmentation can't be made of it: it has too many rows or columns, or another number of frames than "
+          "the mask");
     placed_ =
         source_.orientation && has_spacing_ && !attribute(kFrameOfReference).empty() &&
         std::ranges::all_of(source_.frames, [](const DicomSource::Frame& one) { return one.position.has_value(); });

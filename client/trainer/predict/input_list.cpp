@@ -46,7 +46,7 @@ class Lister {
 
   void add(const std::string& name, bool series) {
     const Kind kind = kind_of(name);
-    if (kind == Kind::kNone) return list_.skipped.push_back({name, "its name isn't an image's"});
+    if (kind == Kind::kNone) return list_.skipped.push_back({name, "its name isn't that of an image"});
     if (kind == Kind::kOther || !series) return add_item(name, {list_.folder / name});
     auto header = images_.file(list_.folder / name, {.header_only = true});
     if (!header) return list_.damaged.push_back({name, header.error().message});
@@ -108,10 +108,11 @@ Result<InputList> list_inputs(const fs::path& input, bool series, const data::Fi
   }
   std::sort(list.items.begin(), list.items.end(), [](const data::Item& a, const data::Item& b) { return a.id < b.id; });
   if (list.items.empty() && list.damaged.empty())
-    return fail(ErrorCode::kNotFound,
-                fmt::format("{}: no image in it; expected .png, .jpg, .tif, .nii, .nii.gz, .npy or DICOM files, found "
-                            "{} other file{}",
-                            input.string(), list.skipped.size(), list.skipped.size() == 1 ? "" : "s"));
+    return fail(
+        ErrorCode::kNotFound,
+        fmt::format(
+            "{}: holds no image; expected .png, .jpg, .tif, .nii, .nii.gz, .npy or DICOM files, found {} other file{}",
+            input.string(), list.skipped.size(), list.skipped.size() == 1 ? "" : "s"));
   return list;
 }
 

@@ -28,11 +28,11 @@ Result<void> make_folders(const fs::path& folder) {
 Result<OutputFolder> OutputFolder::create(const fs::path& folder, bool force) {
   std::error_code problem;
   if (fs::exists(folder, problem) && !fs::is_directory(folder, problem))
-    return fail(ErrorCode::kInvalidArgument, folder.string() + ": isn't a folder; --output names another");
+    return fail(ErrorCode::kInvalidArgument, folder.string() + ": isn't a folder; name a folder with --output");
   CONSILIUM_TRY(make_folders(folder));
   if (!force && !fs::is_empty(folder, problem))
     return fail(ErrorCode::kInvalidArgument,
-                folder.string() + ": the folder isn't empty; name another, or write into it with --force");
+                folder.string() + ": the folder isn't empty; name another folder, or write into this one with --force");
   return OutputFolder(folder);
 }
 

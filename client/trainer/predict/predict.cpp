@@ -186,7 +186,7 @@ void print(const PredictOptions& options, const InputList& list, const Preparati
   }
   fmt::print("images were prepared: {}\n", choice.in_words);
   if (!list.skipped.empty())
-    fmt::print("{} other files were skipped, as {}: {}\n", list.skipped.size(), list.skipped[0].id,
+    fmt::print("{} other files were skipped, such as {}: {}\n", list.skipped.size(), list.skipped[0].id,
                list.skipped[0].why);
   fmt::print("predicted {} of {} images in {} ({:.1f} images/s) on {}: {}\n", summary.predicted,
              summary.predicted + list.damaged.size(), trainer::duration_text(summary.seconds), summary.rate(),
@@ -197,11 +197,10 @@ void print(const PredictOptions& options, const InputList& list, const Preparati
 Result<report::ResultFolder> read_model(const PredictOptions& options) {
   CONSILIUM_ASSIGN(report::ResultFolder model, report::read_result_folder(options.model, options.job));
   if (model.failure)
-    return fail(
-        ErrorCode::kFailedPrecondition,
-        fmt::format("{}: its report says that the job '{}' has failed ({}); to use the last model all the same, "
-                    "name {} itself, and the job's file with --job",
-                    options.model.string(), model.spec.name, *model.failure, report::kModelFile));
+    return fail(ErrorCode::kFailedPrecondition,
+                fmt::format("{}: its report says that the job '{}' has failed ({}); to use the last model anyway, name "
+                            "{} itself, and the job's file with --job",
+                            options.model.string(), model.spec.name, *model.failure, report::kModelFile));
   if (!options.job) CONSILIUM_TRY(report::check_complete(model));
   return model;
 }

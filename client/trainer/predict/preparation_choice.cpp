@@ -52,10 +52,10 @@ Result<Described> described_by(const trainer::PredictOptions& options, const job
   if (!options.data.empty()) {
     CONSILIUM_ASSIGN(described.source, trainer::data_source_of(options.data));
     described.of_site = true;
-    described.in_words = "as " + options.data + " describes";
+    described.in_words = "as described in " + options.data;
   } else if (!options.preprocess.empty()) {
     CONSILIUM_ASSIGN(described.source.preprocess, read_preprocess_file(options.preprocess));
-    described.in_words = "as " + options.preprocess.string() + " describes";
+    described.in_words = "as described in " + options.preprocess.string();
   }
   const auto* type = trainer::find_data_type(described.source.type);
   const bool arrays = type != nullptr && type->arrays && described.source.preprocess == Preprocess{};
@@ -87,18 +87,18 @@ Result<std::vector<std::string>> names_of_classes(const trainer::PredictOptions&
 
 Result<void> check_use(const Described& described, const job::JobSpec& job) {
   const Preprocess& preprocess = described.source.preprocess;
-  if (job.model.input.size() < 3)
-    return refuse("the job's model takes rows of numbers, no images; predict reads images");
+  if (job.model.input.size() < 3) return refuse("the job's model takes rows of numbers, but predict reads images");
   if (has_masks(job) && job.model.classes > kMaxMaskClasses)
-    return refuse(fmt::format("the job's model has {} classes, a mask holds {}", job.model.classes, kMaxMaskClasses));
+    return refuse(
+        fmt::format("the job's model has {} classes, but a mask holds at most {}", job.model.classes, kMaxMaskClasses));
   if (!preprocess.patch.empty() && !has_masks(job))
     return refuse(
-        "preprocess.patches: a model that was trained on patches says nothing about whole images, but for "
-        "masks; give --preprocess with size");
+        "preprocess.patches: a model that was trained on patches can only predict masks of whole images; give "
+        "--preprocess with size");
   if (preprocess.normalise == Preprocess::Normalise::kSite && !described.of_site)
     return refuse(
-        "preprocess.normalise: site is the mean and deviation of a data set's training images: name the data "
-        "set by --data client.yaml:NAME, or write them as normalise: {mean: [...], std: [...]}");
+        "preprocess.normalise: 'site' stands for the mean and deviation of a data set's training images; name the data "
+        "set with --data client.yaml:NAME, or write the numbers as normalise: {mean: [...], std: [...]}");
   return {};
 }
 

@@ -69,12 +69,14 @@ RecordChannel::RecordChannel(Descriptor socket)
 
 Result<void> RecordChannel::send(std::string_view json, std::span<const int> descriptors) {
   if (json.empty() || json.size() > kMaxRecordBytes) {
-    return fail(ErrorCode::kResourceExhausted,
-                fmt::format("trainer protocol: a record has 1 to {} bytes, this one {}", kMaxRecordBytes, json.size()));
+    return fail(
+        ErrorCode::kResourceExhausted,
+        fmt::format("trainer protocol: expected a record of 1 to {} bytes, found {}", kMaxRecordBytes, json.size()));
   }
   if (descriptors.size() > kMaxRecordDescriptors) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("trainer protocol: {} descriptors beside a record, at most {}",
-                                                         descriptors.size(), kMaxRecordDescriptors));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("trainer protocol: found {} descriptors beside a record, expected at most {}",
+                            descriptors.size(), kMaxRecordDescriptors));
   }
   std::string bytes(4, '\0');
   for (std::size_t i = 0; i < 4; ++i) bytes[i] = static_cast<char>((json.size() >> (8 * i)) & 0xff);
@@ -126,7 +128,7 @@ Result<std::optional<Record>> RecordChannel::receive(std::chrono::milliseconds t
     const int ready = poll(wait.data(), stop.stop_possible() ? 2 : 1, poll_time(deadline));
     if (ready < 0 && errno != EINTR) return fail(system_error("trainer protocol: cannot wait"));
     if (ready == 0 && deadline && Clock::now() >= *deadline) {
-      return fail(ErrorCode::kDeadlineExceeded, "trainer protocol: no record in time");
+      return fail(ErrorCode::kDeadlineExceeded, "trainer protocol: no record arrived in time");
     }
   }
 }
@@ -159,7 +161,7 @@ Result<void> RecordChannel::begin_body() {
   }
   if (size == 0 || size > kMaxRecordBytes) {
     return fail(ErrorCode::kDataLoss,
-                fmt::format("trainer protocol: a record has 1 to {} bytes, this one says {}", kMaxRecordBytes, size));
+                fmt::format("trainer protocol: expected a record of 1 to {} bytes, found {}", kMaxRecordBytes, size));
   }
   record_.json.resize(size);
   return {};

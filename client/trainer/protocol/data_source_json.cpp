@@ -72,7 +72,7 @@ class Members {
     list(key, 1, most, [&](const JsonValue& one) -> Result<void> {
       std::string text;
       CONSILIUM_TRY(read_text(one, text, kMaxName));
-      if (std::find(to.begin(), to.end(), text) != to.end()) return one.refuse("stands in the list twice");
+      if (std::find(to.begin(), to.end(), text) != to.end()) return one.refuse("is listed twice");
       to.push_back(std::move(text));
       return {};
     });
@@ -163,7 +163,7 @@ Result<void> read_labels(const JsonValue& value, LabelSource& labels) {
   if (kinds > 1 || (!labels.mask.empty() && !labels.masks.empty()))
     return value.refuse("expected one of class, columns, mask, masks and boxes, found several");
   const bool column = !labels.class_column.empty() || !labels.columns.empty() || !labels.mask.empty();
-  if (column && labels.table.empty()) return value.refuse("names a column, expected 'table' beside it");
+  if (column && labels.table.empty()) return value.refuse("names a column, so 'table' is needed beside it");
   return {};
 }
 
@@ -219,7 +219,8 @@ Result<void> read_normalise(const JsonValue& value, Preprocess& to) {
   members.numbers("mean", to.mean, 1, kMaxChannels, -kLargest, kLargest);
   members.numbers("std", to.std, 1, kMaxChannels, 1e-12, kLargest);
   CONSILIUM_TRY(members.result());
-  if (to.mean.empty() || to.mean.size() != to.std.size()) return value.refuse("expected mean and std, equally long");
+  if (to.mean.empty() || to.mean.size() != to.std.size())
+    return value.refuse("expected mean and std of the same length");
   to.normalise = Preprocess::Normalise::kFixed;
   return {};
 }
@@ -250,9 +251,9 @@ Result<void> read_preprocess(const JsonValue& value, Preprocess& to) {
   for (const std::size_t rank : {to.spacing.size(), to.size.size(), to.patch.size()})
     if (rank != 0) ranks.push_back(rank);
   if (std::adjacent_find(ranks.begin(), ranks.end(), std::not_equal_to<>()) != ranks.end())
-    return value.refuse("expected spacing, size and patches.size of as many dimensions");
+    return value.refuse("expected the same number of dimensions in spacing, size and patches.size");
   if (to.slices != Preprocess::Slices::kNone && !ranks.empty() && ranks[0] != 2)
-    return value.refuse("slices have two dimensions: expected spacing, size and patches.size of two numbers");
+    return value.refuse("slices have two dimensions, so spacing, size and patches.size need two numbers each");
   return {};
 }
 
@@ -270,7 +271,7 @@ Result<void> check_type(const JsonValue& value, const DataSource& source) {
   for (const std::string_view key : {"labels", "split"}) {
     if (!type.labels && value.has(key))
       return value.member(key).refuse(
-          fmt::format("type {} has its own labels and splits; leave this out", source.type));
+          fmt::format("type {} has its own labels and splits; leave this key out", source.type));
   }
   const LabelSource& labels = source.labels;
   if (source.type == "table" && labels.table.empty())
@@ -278,7 +279,7 @@ Result<void> check_type(const JsonValue& value, const DataSource& source) {
   if (labels.match != LabelSource::Match::kFile && source.type != "dicom")
     return value.refuse("labels.match: expected file; only dicom has patient, study, series and image");
   const bool in_table = !source.split.patient.empty() || !source.split.column.empty();
-  if (in_table && labels.table.empty()) return value.refuse("split: names a column, expected 'labels.table'");
+  if (in_table && labels.table.empty()) return value.refuse("split: names a column, so 'labels.table' is needed");
   return {};
 }
 

@@ -95,7 +95,7 @@ job::RateFactors read_learning_rates(RecordReader& parent) {
     RecordReader reader(element, parent.path_of("learning_rates"));
     const std::string layer = reader.text("layer", kMaxLayerBytes);
     const double factor = reader.number("factor", job::kMinRateFactor, job::kMaxRateFactor);
-    if (!factors.emplace(layer, factor).second) reader.refuse("layer", "a layer that isn't in the list already");
+    if (!factors.emplace(layer, factor).second) reader.refuse("layer", "each layer once");
     if (auto read = reader.finish(); !read) {
       parent.take(read.error());
       return {};
@@ -115,7 +115,8 @@ void read_task(RecordReader& reader, Prepare& request) {
   if (!loss) return reader.take(loss.error().within("prepare"));
   // A job may omit defaults, but a record may not.
   if (task::to_json(*task) != *task_json) return reader.refuse("task", "every key of the task, and its defaults");
-  if (task::to_json(*loss, task->kind) != *loss_json) return reader.refuse("loss", "every key of the loss that counts");
+  if (task::to_json(*loss, task->kind) != *loss_json)
+    return reader.refuse("loss", "every key that applies to the loss");
   request.task = *task;
   request.loss = *std::move(loss);
 }
@@ -267,7 +268,8 @@ Result<Message> decode(std::string_view text, const std::array<Kind<Message>, N>
   }
   std::string known;
   for (const auto& kind : kinds) known += (known.empty() ? "" : ", ") + std::string(kind.type);
-  return fail(ErrorCode::kDataLoss, fmt::format("trainer protocol: a record's type is one of {}", known));
+  return fail(ErrorCode::kDataLoss,
+              fmt::format("trainer protocol: expected a record of one of these types: {}", known));
 }
 
 }  // namespace

@@ -43,10 +43,11 @@ std::size_t depth_of(std::string_view text) {
 
 Result<nlohmann::json> parse_record(std::string_view text) {
   if (text.size() > kMaxRecordBytes) {
-    return fail(bad_record(fmt::format("a record has at most {} bytes, this one {}", kMaxRecordBytes, text.size())));
+    return fail(
+        bad_record(fmt::format("expected a record of at most {} bytes, found {}", kMaxRecordBytes, text.size())));
   }
   if (depth_of(text) > kMaxRecordDepth) {
-    return fail(bad_record(fmt::format("a record is at most {} levels deep", kMaxRecordDepth)));
+    return fail(bad_record(fmt::format("expected a record at most {} levels deep", kMaxRecordDepth)));
   }
   std::vector<std::set<std::string>> keys;
   bool repeated = false;
@@ -61,8 +62,8 @@ Result<nlohmann::json> parse_record(std::string_view text) {
   };
   nlohmann::json json = nlohmann::json::parse(text, watch, false);
   if (json.is_discarded()) return fail(bad_record("a record is not JSON"));
-  if (repeated) return fail(bad_record("a record has a key twice"));
-  if (!json.is_object()) return fail(bad_record("a record is an object"));
+  if (repeated) return fail(bad_record("a record has the same key twice"));
+  if (!json.is_object()) return fail(bad_record("expected a record that is an object"));
   return json;
 }
 

@@ -49,7 +49,7 @@ inline constexpr double kMostSum = 0x1p42;
 [[nodiscard]] inline Result<void> put_loss(double sum, std::span<std::uint64_t> field) {
   if (!(sum <= kMostSum)) {
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("evaluation: the examples' losses add up to {:.3g}, more than the {:.3g} that can be "
+                fmt::format("evaluation: the losses of the examples add up to {:.3g}, but at most {:.3g} can be "
                             "counted; this site's values may have another scale than the job expects (data.normalize)",
                             sum, kMostSum));
   }

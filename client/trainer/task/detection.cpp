@@ -34,13 +34,14 @@ class DetectionCounter : public Counter {
     auto& examples = fields_.of(task::kExamples)[0];
     CONSILIUM_TRY(check_finite(outputs, examples));
     if (static_cast<std::int64_t>(target.boxes.size()) != outputs[0].size(0))
-      return fail(ErrorCode::kInvalidArgument, "evaluation: not as many lists of boxes as images");
+      return fail(ErrorCode::kInvalidArgument, "evaluation: expected one list of boxes for each image");
     const DetectionCounts counts{fields_.of(task::kTruths), fields_.of(task::kDetections), fields_.of(task::kHits)};
     for (std::size_t image = 0; image < target.boxes.size(); ++image) {
       const std::vector<TrueBox> truths = boxes_of(target.boxes[image]);
       for (const TrueBox& truth : truths) {
         if (truth.of_class < 0 || truth.of_class >= static_cast<std::int64_t>(task_.task().classes()))
-          return fail(ErrorCode::kInvalidArgument, fmt::format("evaluation: a box of class {}", truth.of_class));
+          return fail(ErrorCode::kInvalidArgument,
+                      fmt::format("evaluation: a box has the class {}, which the model doesn't have", truth.of_class));
       }
       const auto found = detections_from(outputs, static_cast<std::int64_t>(image), height_, width_);
       count_image(found, truths, counts);

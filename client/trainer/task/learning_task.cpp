@@ -39,7 +39,7 @@ std::vector<at::Tensor> mean_of_sigmoid(std::span<const std::vector<at::Tensor>>
 
 Result<std::vector<at::Tensor>> LearningTask::mean_of_models(
     std::span<const std::vector<at::Tensor>> /*outputs*/) const {
-  return fail(ErrorCode::kInvalidArgument, fmt::format("evaluation: the outputs of several models of {} have no mean",
+  return fail(ErrorCode::kInvalidArgument, fmt::format("evaluation: the outputs of several {} models can't be averaged",
                                                        task::name_of(task_->spec().kind)));
 }
 
@@ -61,7 +61,7 @@ Result<std::unique_ptr<const LearningTask>> make_learning_task(std::shared_ptr<c
   CONSILIUM_TRY(task::check(loss, task->spec(), task->classes()));
   if (loss.balanced)
     return fail(ErrorCode::kInvalidArgument,
-                "loss.class_weights: expected numbers: a trainer has only one site's labels");
+                "loss.class_weights: expected numbers, because a trainer has only one site's labels");
   switch (task->spec().kind) {
     case task::TaskKind::kClassification:
       return make_classification(std::move(task), loss);

@@ -118,7 +118,7 @@ Result<void> check_vectors(const Network& network, const LearningTask& task, std
                            std::uint32_t batch_size) {
   if (models.size() != model_count * network.manifest().parameter_count() || batch_size == 0 || model_count == 0 ||
       counters == 0 || counts.size() != counters * task.task().evaluation_elements()) {
-    return fail(ErrorCode::kInvalidArgument, "evaluate: the vectors passed do not fit the model, or batch_size is 0");
+    return fail(ErrorCode::kInvalidArgument, "evaluate: the vectors don't fit the model, or batch_size is 0");
   }
   return {};
 }

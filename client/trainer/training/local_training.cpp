@@ -111,9 +111,8 @@ Result<void> check_request(const Network& network, const Train& request, std::sp
                            std::span<float> delta) {
   const std::size_t expected = network.manifest().parameter_count();
   if (global.size() != expected || delta.size() != expected) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("the model has {} parameters, the vectors passed hold {} and {}", expected, global.size(),
-                            delta.size()));
+    return fail(ErrorCode::kInvalidArgument, fmt::format("the model has {} parameters, but the vectors hold {} and {}",
+                                                         expected, global.size(), delta.size()));
   }
   if (request.batch_size == 0 || request.local_epochs == 0) {
     return fail(ErrorCode::kInvalidArgument, "train: batch_size and local_epochs must be at least 1");

@@ -135,7 +135,7 @@ TEST_CASE("an operator lists and stops jobs and sees sites, and gets nothing tha
   const auto refused = [](const auto& outcome) {
     REQUIRE_FALSE(outcome);
     CHECK(outcome.error().code == ErrorCode::kPermissionDenied);
-    CHECK(outcome.error().message.find("an operator has no business here") != std::string::npos);
+    CHECK(outcome.error().message.find("an operator is not allowed to connect here") != std::string::npos);
   };
   refused(client.submit(job::parse_job(kJob, "job.yaml").value()));
   refused(client.spec("job-1"));
@@ -157,7 +157,7 @@ TEST_CASE("a coordinator that is refused is named with the reason and what to do
   CHECK(refused.error().code == ErrorCode::kUnauthenticated);
   CHECK_THAT(refused.error().message, Contains("spiffe://lung/coordinator/hub: the certificate is refused: "
                                                "certificate revoked") &&
-                                          Contains("ask whoever runs the consortium's authority"));
+                                          Contains("ask the consortium's certificate authority"));
 }
 
 TEST_CASE("a watcher hears every state it is in time for, with the whole history, until the job has ended") {

@@ -161,11 +161,11 @@ TEST_CASE("an upload that breaks the rules is refused with the reason, and never
     upload.start(1000);
     upload.data(3999);
     upload.digest(sha256_of(std::string(3999, 'x')));
-    reason = "digest after 3999 bytes of 4000";
+    reason = "the digest came after 3999 of 4000 bytes";
   }
   SECTION("an offset beyond what is held") {
     upload.start(1000, 1);
-    reason = "cannot go on at byte 1";
+    reason = "cannot continue at byte 1";
   }
   SECTION("another digest") {
     upload.start(1000);

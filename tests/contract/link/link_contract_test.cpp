@@ -131,7 +131,7 @@ TEST_CASE("a second stream of the same site is refused while the first lives, an
   RecordingEvents second_events;
   auto second = federation.link("north");
   second->start(second_events.events());
-  CHECK(lost_with(second_events, ErrorCode::kAlreadyExists, "north is connected already"));
+  CHECK(lost_with(second_events, ErrorCode::kAlreadyExists, "north is already connected"));
   CHECK(first->link->send(wire::SessionPartial{kContractKey}));
   first.reset();
   CHECK(second_events.board.wait([&] { return second_events.connected == 1; }));

@@ -25,7 +25,7 @@ TEST_CASE("a comparison has lines that begin with alone, federated and pooled, w
   CHECK(lines[3].starts_with("federated  accuracy 0.850"));
   CHECK(lines[4].starts_with("pooled     accuracy 0.870"));
   CHECK(lines[5].starts_with("gain       accuracy +0.250 over"));
-  CHECK(lines[5].ends_with("no interval, which needs the counts of 10 patients and more"));
+  CHECK(lines[5].ends_with("no interval, because that needs counts for at least 10 patients"));
   CHECK(federated_is_better(comparison));
 }
 

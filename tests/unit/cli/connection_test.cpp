@@ -53,13 +53,13 @@ TEST_CASE("a connection comes from the file that --config names, its paths relat
 TEST_CASE("what a connection lacks is named, and where it could stand, without a home too") {
   const Folder folder;
   CHECK(resolve_connection({}).error().message ==
-        "which coordinator? Give --coordinator, or the key 'coordinator' in " +
+        "the coordinator is missing; give --coordinator, or the key 'coordinator' in " +
             (folder.path / "xdg/consilium/config.yaml").string());
   const std::string home = std::getenv("HOME") == nullptr ? "" : std::getenv("HOME");
   ::unsetenv("XDG_CONFIG_HOME");
   ::unsetenv("HOME");
   CHECK(resolve_connection({}).error().message ==
-        "which coordinator? Give --coordinator, or the key 'coordinator' in a file that --config names");
+        "the coordinator is missing; give --coordinator, or the key 'coordinator' in a file that --config names");
   ::setenv("HOME", home.c_str(), 1);
 }
 
@@ -73,7 +73,7 @@ TEST_CASE("a connection without a revocation list is warned of, with the remedy"
   const auto warning = revocation_warning(*connection, [] { return std::time(nullptr); });
   REQUIRE(warning);
   REQUIRE(warning->has_value());
-  CHECK_THAT(**warning, Contains("no revocation list") && Contains("--revocation-list"));
+  CHECK_THAT(**warning, Contains("without a revocation list") && Contains("--revocation-list"));
 }
 
 TEST_CASE("a list that is near its end is warned of; one that ended, or is older than the last, ends the command") {

@@ -205,8 +205,8 @@ TEST_CASE("plain lines tell what a job waits for, who failed and how it ended") 
 TEST_CASE("plain lines, JSON and the list of jobs say for whom a round waits, once") {
   JobStatus waits = running(3);
   waits.detail =
-      "round 4 of 20: 0 of 4 sites answered; group 1: waits for south (gone since 14:02 UTC); it goes on when all of "
-      "the group are there; group 2: 2 of 4 vectors are in, not yet that of west";
+      "round 4 of 20: 0 of 4 sites answered; group 1: waits for south (gone since 14:02 UTC); it goes on when all "
+      "sites of the group are connected; group 2: 2 of 4 vectors have arrived, still missing: west";
   CHECK(report::awaited_text(waits) == "group 1: waits for south (gone since 14:02 UTC)");
   const std::string told = "chest-xray-1: training: " + waits.detail;
   CHECK(news_lines(running(3), waits, "val") == std::vector<std::string>{told});

@@ -162,7 +162,7 @@ TEST_CASE("a simulation whose sites' results can't be used says of which site an
     CHECK(failed.status.phase == report::JobPhase::kFailed);
     INFO(failed.status.detail);
     CHECK_THAT(failed.status.detail, Catch::Contains("a site's result was unusable"));
-    CHECK_THAT(failed.status.detail, Catch::Contains("a, train of round 1: ") && Catch::Contains("beyond the clip"));
+    CHECK_THAT(failed.status.detail, Catch::Contains("a, train of round 1: ") && Catch::Contains("exceed the clip"));
     CHECK_FALSE(failed.status.model);
   }
 }

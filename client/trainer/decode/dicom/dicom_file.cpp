@@ -93,13 +93,13 @@ Result<DicomFile> DicomFile::parse(Bytes bytes, bool header_only) {
 Result<void> DicomFile::read_as_implicit(Bytes bytes, bool header_only) {
   OFString declared;
   if (file_->getMetaInfo()->findAndGetOFString(DCM_TransferSyntaxUID, declared).bad()) {
-    return fail(ErrorCode::kInvalidArgument, "no transfer syntax");
+    return fail(ErrorCode::kInvalidArgument, "it has no transfer syntax");
   }
   syntax_ = DcmXfer(declared.c_str()).getXfer();
   DcmDataset& target = dataset();
   target.clear();
   if (read_object(bytes, EXS_LittleEndianImplicit, header_only, target).bad()) {
-    return fail(ErrorCode::kInvalidArgument, "neither explicit nor implicit VR");
+    return fail(ErrorCode::kInvalidArgument, "it has neither explicit nor implicit VR");
   }
   if (!is_encapsulated(syntax_)) syntax_ = EXS_LittleEndianImplicit;
   DcmElement* element = nullptr;

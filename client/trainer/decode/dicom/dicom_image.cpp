@@ -43,7 +43,8 @@ Result<Rescale> read_rescale(DcmItem& item) {
   rescale.slope = slope.value_or(1.0);
   rescale.intercept = intercept.value_or(0.0);
   if (rescale.slope == 0.0) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("DICOM {}: it is 0", name_of(DCM_RescaleSlope)));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("DICOM {}: expected another number than 0", name_of(DCM_RescaleSlope)));
   }
   return rescale;
 }

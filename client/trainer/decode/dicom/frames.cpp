@@ -83,10 +83,10 @@ Result<void> read_native(DcmDataset& dataset, DcmElement& element, const Sizes& 
   const ImageModule& module = frames.module;
   if (element.getLength() < sizes.stored) {
     return refuse_frames(
-        fmt::format("cut off: the header promises {} bytes, the file has {}", sizes.stored, element.getLength()));
+        fmt::format("cut off: the header declares {} bytes, but the file has {}", sizes.stored, element.getLength()));
   }
   if (module.photometric == Photometric::kYbrFull422 && (module.bits_allocated != 8 || module.pixels() % 2 != 0)) {
-    return refuse_frames("YBR_FULL_422 with an odd number of pixels, or with other than 8 bits, can't be read");
+    return refuse_frames("YBR_FULL_422 can only be read with an even number of pixels of 8 bits");
   }
   CONSILIUM_ASSIGN(const std::uint8_t* stored, native_bytes(element, module));
   frames.bytes.resize(sizes.all);

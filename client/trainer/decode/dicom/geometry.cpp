@@ -42,8 +42,8 @@ Result<void> check_orientation(const std::array<double, 6>& axes) {
   constexpr double kTolerance = 1e-2;
   if (std::abs(dot(row, row) - 1.0) > kTolerance || std::abs(dot(column, column) - 1.0) > kTolerance ||
       std::abs(dot(row, column)) > kTolerance) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("DICOM {}: expected two directions at a right angle",
-                                                         name_of(DCM_ImageOrientationPatient)));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("DICOM {}: expected two perpendicular directions", name_of(DCM_ImageOrientationPatient)));
   }
   return {};
 }

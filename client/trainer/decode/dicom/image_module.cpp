@@ -29,7 +29,7 @@ Result<Photometric> photometric_of(DcmItem& dataset, std::int64_t samples) {
     if (name != known) continue;
     const bool coloured = photometric >= Photometric::kRgb;
     if (coloured == (samples == 3)) return photometric;
-    return fail(ErrorCode::kInvalidArgument, fmt::format("DICOM {}: '{}' doesn't go with {} samples a pixel",
+    return fail(ErrorCode::kInvalidArgument, fmt::format("DICOM {}: '{}' is impossible with {} samples per pixel",
                                                          name_of(DCM_PhotometricInterpretation), known, samples));
   }
   return fail(ErrorCode::kInvalidArgument,

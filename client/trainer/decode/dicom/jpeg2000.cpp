@@ -97,7 +97,7 @@ Result<void> check(const opj_image_t& image, const ImageModule& module) {
     }
     if (component.prec > module.bits_allocated) {
       return refuse_jpeg2000(
-          fmt::format("samples of {} bits, where {} are allocated", component.prec, module.bits_allocated));
+          fmt::format("found samples of {} bits, but {} are allocated", component.prec, module.bits_allocated));
     }
   }
   return {};

@@ -65,7 +65,7 @@ Result<void> read_frame_segments(const FrameItems& items, std::size_t frames, La
     }
     const auto found = std::ranges::find(layout.segments, number);
     if (found == layout.segments.end()) {
-      return refuse_segmentation(fmt::format("frame {} names no segment of the list", frame + 1));
+      return refuse_segmentation(fmt::format("frame {} names a segment that isn't in the list", frame + 1));
     }
     layout.frame_segment.push_back(static_cast<std::size_t>(found - layout.segments.begin()));
   }
@@ -94,7 +94,7 @@ Result<void> arrange(const std::vector<FramePlane>& planes, Layout& layout) {
   for (const std::size_t frame : by_place) {
     const double index = step == 0.0 ? 0.0 : (places[frame] - lowest) / step;
     if (std::abs(index - std::round(index)) > 0.1 || index > 65535.0) {
-      return refuse_segmentation("the frames don't lie at even distances");
+      return refuse_segmentation("the frames don't have equal distances");
     }
     layout.frame_slice[frame] = static_cast<std::size_t>(std::round(index));
     slices = std::max(slices, layout.frame_slice[frame] + 1);
@@ -160,8 +160,9 @@ Result<data::Pixels> as_labels(const Frames& frames, const Layout& layout, std::
     if (2.0 * value < layout.whole) return {};
     const auto number = static_cast<Label>(layout.segments[channel]);
     if (labels[place] != 0 && labels[place] != number) {
-      return refuse_segmentation(fmt::format(
-          "segments {} and {} overlap, and one label can't stand for both; read it as masks", labels[place], number));
+      return refuse_segmentation(
+          fmt::format("segments {} and {} overlap, so no single label can describe both; read the file as masks",
+                      labels[place], number));
     }
     labels[place] = number;
     return {};
@@ -175,7 +176,8 @@ Result<data::Pixels> as_masks(const Frames& frames, const Layout& layout, std::s
   const std::size_t channel_size = count / layout.segments.size();
   const double whole = layout.kind == Kind::kFractional ? layout.whole : 1.0;
   CONSILIUM_TRY(visit(frames, layout, [&](std::size_t channel, std::size_t place, std::uint16_t value) -> Result<void> {
-    if (value > whole) return refuse_segmentation(fmt::format("a value of {}, where at most {} may be", value, whole));
+    if (value > whole)
+      return refuse_segmentation(fmt::format("found a value of {}, expected at most {}", value, whole));
     masks[channel * channel_size + place] = static_cast<Value>(value / whole);
     return {};
   }));
@@ -192,7 +194,7 @@ bool is_segmentation(DcmItem& dataset) {
 Result<data::DecodedImage> decode_segmentation(DicomFile& file, const ImageModule& module,
                                                const data::DecodeOptions& options) {
   if (module.samples != 1 || module.bits_allocated > 16)
-    return refuse_segmentation("expected one sample of at most 16 bits a pixel");
+    return refuse_segmentation("expected one sample of at most 16 bits per pixel");
   CONSILIUM_ASSIGN(const Layout layout, read_layout(file.dataset(), module));
   const bool labels = options.labels || layout.kind == Kind::kLabelMap;
   data::DecodedImage image;

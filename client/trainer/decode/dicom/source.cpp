@@ -14,7 +14,8 @@ Result<data::DicomSource> read_source(DcmItem& dataset, const std::vector<FrameP
                                       const std::vector<std::size_t>& order) {
   if (order.size() > data::kMaxSourceFrames)
     return fail(ErrorCode::kResourceExhausted,
-                fmt::format("{} frames, a segmentation can be made of {}", order.size(), data::kMaxSourceFrames));
+                fmt::format("found {} frames, but a segmentation can be made of at most {}", order.size(),
+                            data::kMaxSourceFrames));
   data::DicomSource source;
   for (const std::uint32_t tag : data::kDicomSourceTags) {
     const DcmTagKey key(static_cast<Uint16>(tag >> 16U), static_cast<Uint16>(tag & 0xFFFFU));

@@ -97,7 +97,7 @@ TEST_CASE("sums are counted for good, each population by itself") {
   const auto more = desk.approvals->accept({kOther, "tiny-2", "chest", 6}, 15);
   REQUIRE_FALSE(more);
   CHECK(more.error().code == ErrorCode::kResourceExhausted);
-  CHECK(more.error().message == "maximum_sums: the job needs 6 sums over 'chest', 10 of 15 are used up");
+  CHECK(more.error().message == "maximum_sums: the job needs 6 sums over 'chest', but 10 of 15 are already used");
   CHECK_FALSE(desk.approvals->accepted(kOther).value());
   CHECK(desk.approvals->accept({kOther, "tiny-2", "skin", 6}, 15));
   // A lower maximum doesn't overflow, and a job that is already counted continues.

@@ -111,7 +111,7 @@ TEST_CASE("a job is shown as a person reads it") {
 TEST_CASE("lists are tables, and empty ones say so") {
   Office office;
   CHECK(office.words("jobs") == "No job was offered to this site.\n");
-  CHECK(office.words("releases") == "This site gave its part to no sum.\n");
+  CHECK(office.words("releases") == "This site has contributed to no sum.\n");
   office.offer(chest_job(1), "chest-xray-1");
   CHECK(office.words("jobs").find("chest-xray-1  ") != std::string::npos);
   CHECK(office.words("jobs").find("waits for approval\n") != std::string::npos);

@@ -278,7 +278,7 @@ TEST_CASE("a population gives as many sums as the policy says, and no more") {
   REQUIRE(desk.offer(signing().offer("tiny-1", spec(), "bob")).consent == JobConsent::kAccepted);
   const Verdict verdict = desk.offer(signing().offer("tiny-2", spec(4), "bob"));
   CHECK(verdict.reason == "maximum_sums");
-  CHECK(verdict.log == "maximum_sums: the job needs 41 sums over 'chest', 41 of 50 are used up");
+  CHECK(verdict.log == "maximum_sums: the job needs 41 sums over 'chest', but 41 of 50 are already used");
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ TEST_CASE("what leaves a hospital is said with its number") {
   job.federation.rounds = 21;
   CHECK(releases_of(job).counts == 4);
   CHECK(releases_in_words(job::without_masks(job)) ==
-        "21 updates and 4 counts of this hospital, each seen by the coordinator by itself");
+        "21 updates and 4 counts of this hospital, each of which the coordinator sees by itself");
 }
 
 TEST_CASE("groups are said apart where their sums are over fewer hospitals") {
@@ -54,7 +54,8 @@ TEST_CASE("a model is said with its size, and weights with where they come from"
   CHECK(model_in_words(job) == "1 layers of the researcher's own, 8 parameters (0.0 MB)");
   job.model.layers.emplace_back(model::Linear{.out_features = 2});
   job.model.frozen = {"0"};
-  CHECK(model_in_words(job) == "2 layers of the researcher's own, 14 parameters (0.0 MB), of which 6 leave; frozen: 0");
+  CHECK(model_in_words(job) ==
+        "2 layers of the researcher's own, 14 parameters (0.0 MB), of which 6 leave this site; frozen: 0");
   job.seed = 42;
   CHECK(weights_in_words(job) == "random numbers that follow from the job's seed 42");
   job.initial_weights_digest = crypto::sha256("weights");
@@ -98,12 +99,12 @@ TEST_CASE("what makes a later round unusual, or another optimiser, is not hidden
                Catch::StartsWith("steps of 3.3") && Catch::Contains("gradients clipped to 1e-06) trains nothing"));
     job.training.optimizer.kind = job::OptimizerKind::kAdam;
     job.training.optimizer.epsilon = 1e-8;
-    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with epsilon 1e-08 the learning rate is divided"));
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("an epsilon of 1e-08 divides the learning rate"));
   }
   SECTION("an epsilon that divides the learning rate") {
     job.training.optimizer.kind = job::OptimizerKind::kAdam;
     job.training.optimizer.epsilon = 1e6;
-    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with epsilon 1000000 the learning rate is divided"));
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("an epsilon of 1000000 divides the learning rate"));
   }
   SECTION("Adam in few steps") {
     job.training.optimizer.kind = job::OptimizerKind::kAdam;
@@ -112,19 +113,19 @@ TEST_CASE("what makes a later round unusual, or another optimiser, is not hidden
     job.training.batch_size = 50;
     CHECK(unusual_in(job).empty());
     job.training.batch_size = 51;
-    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with batches of 51 adam makes few steps a round"));
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with batches of 51, adam makes few steps per round"));
   }
   SECTION("a batch that is all of a small hospital's examples") {
     job.population = job::PopulationTerms{"chest", 100, {}, {}};
     job.training.batch_size = 25;
     CHECK(unusual_in(job).empty());
     job.training.batch_size = 26;
-    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with batches of 26 an update may be one exact sum"));
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with batches of 26, an update may be one exact sum"));
   }
   SECTION("clips that cut everything") {
     job.privacy.clip = 0.0009765625;
     job.privacy.buffer_clip = 0.5;
-    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with a clip of 0.0009765625 updates are cut or coarse"));
+    CHECK_THAT(unusual_in(job).at(0), Catch::StartsWith("with a clip of 0.0009765625, updates are clipped or coarse"));
     CHECK_THAT(unusual_in(job).at(1), Catch::StartsWith("with a buffer_clip of 0.5"));
   }
   SECTION("clips that round everything to few values") {
@@ -140,7 +141,7 @@ TEST_CASE("the layers that a hospital trains for itself are named") {
   job.model = {"", {model::Linear{.out_features = 2}, model::Linear{.out_features = 2}}, {3}, 2};
   job.model.local = {"0"};
   CHECK(model_in_words(job) ==
-        "2 layers of the researcher's own, 14 parameters (0.0 MB), of which 6 leave; trained here alone: 0");
+        "2 layers of the researcher's own, 14 parameters (0.0 MB), of which 6 leave this site; trained only here: 0");
 }
 
 TEST_CASE("a job's task and loss are said with their numbers, and a class that weighs nothing is unusual") {
@@ -148,7 +149,7 @@ TEST_CASE("a job's task and loss are said with their numbers, and a class that w
   CHECK_THAT(training_in_words(job), Catch::Contains("classification by cross_entropy, on the data set"));
   job.training.loss.balanced = true;
   CHECK_THAT(training_in_words(job),
-             Catch::Contains("cross_entropy, class weights balanced by all hospitals' labels, on"));
+             Catch::Contains("cross_entropy, class weights balanced by the labels of all hospitals, on"));
   job.training.loss.balanced = false;
   job.data.augment.emplace();
   CHECK_THAT(training_in_words(job), Catch::EndsWith("', images not changed at random"));
@@ -160,13 +161,14 @@ TEST_CASE("a job's task and loss are said with their numbers, and a class that w
   CHECK_THAT(training_in_words(job), Catch::EndsWith("', with this site's atlas 'brain'"));
   job.data.atlas.reset();
   job.evaluation.alone = true;
-  CHECK_THAT(training_in_words(job), Catch::EndsWith("', and as much for a model that stays here"));
+  CHECK_THAT(training_in_words(job), Catch::EndsWith("', and the same for a model that stays here"));
   job.evaluation.alone = false;
   job.training.loss.class_weights = {1, 0};
   job.training.loss.label_smoothing = 0.1;
   CHECK_THAT(training_in_words(job), Catch::Contains("cross_entropy, class weights 1, 0, label_smoothing 0.1, on"));
-  CHECK(unusual_in(job) == std::vector<std::string>{"class weights from 0 to 1 make updates tell of the images of few "
-                                                    "classes, or of none"});
+  CHECK(unusual_in(job) ==
+        std::vector<std::string>{
+            "class weights from 0 to 1 make updates depend on the images of few classes only, or of none"});
   job.training.loss = {.kind = task::LossKind::kFocal, .class_weights = {}, .gamma = 2};
   CHECK_THAT(training_in_words(job), Catch::Contains("classification by focal, gamma 2, on"));
 }

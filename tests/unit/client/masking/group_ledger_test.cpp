@@ -110,7 +110,7 @@ TEST_CASE("one vector belongs to a sum, and one masked vector to an attempt") {
   check_refused(ledger->release(release_of(train_sum(1), 2), kOther, kOther, "north", kOthers),
                 ErrorCode::kPermissionDenied, {"another vector of this site belongs to this sum"});
   check_refused(ledger->release(release_of(train_sum(1), 1), kVector, kOther, "north", kOthers),
-                ErrorCode::kPermissionDenied, {"attempt 1 has masked another vector"});
+                ErrorCode::kPermissionDenied, {"attempt 1 has already masked another vector"});
   CHECK(ledger->release(release_of(train_sum(1), 2), kVector, kOther, "north", kOthers));
 }
 
@@ -165,7 +165,7 @@ TEST_CASE("a commit is the one that the site signed, and the only one") {
   const crypto::Digest model = crypto::sha256("a model");
   REQUIRE(ledger->endorse(train_sum(1), kVector));
   check_refused(ledger->commit(train_sum(1), kOther, model, both), ErrorCode::kPermissionDenied,
-                {"signed another outcome than the committed one"});
+                {"another outcome is committed than this site has signed"});
   CHECK_FALSE(ledger->committed_model(train_sum(1)).value());
   REQUIRE(ledger->commit(train_sum(1), kVector, model, both));
   CHECK(ledger->committed_model(train_sum(1)).value() == model);
@@ -215,7 +215,8 @@ TEST_CASE("a ledger that is lost while vectors are still there is refused, with 
   ledger.close();
   std::filesystem::create_directory(ledger.folder() / "sums");
   for (const char* name : {"sums.db", "sums.db-wal"}) std::filesystem::remove(ledger.folder() / name);
-  check_refused(GroupLedger::open(ledger.folder()), ErrorCode::kDataLoss, {"sums.db: lost", "Don't put a backup"});
+  check_refused(GroupLedger::open(ledger.folder()), ErrorCode::kDataLoss,
+                {"sums.db: lost", "Don't restore it from a backup"});
 }
 
 }  // namespace

@@ -111,7 +111,7 @@ TEST_CASE("a damaged ledger is refused with what to do, and left as it is") {
   const auto check_damaged = [&] {
     const std::string before = pki::text_of(file);
     check_refused(Ledger::open(folder.path()), ErrorCode::kDataLoss,
-                  {file.string(), "Don't put a backup in its place", "docs/hospital-it/masking.md"});
+                  {file.string(), "Don't restore it from a backup", "docs/hospital-it/masking.md"});
     CHECK(pki::text_of(file) == before);
   };
   SECTION("its header overwritten") {
@@ -124,7 +124,7 @@ TEST_CASE("a damaged ledger is refused with what to do, and left as it is") {
   }
   SECTION("emptied") {
     pki::write_text(file, "");
-    check_refused(Ledger::open(folder.path()), ErrorCode::kDataLoss, {file.string(), "an emptied one"});
+    check_refused(Ledger::open(folder.path()), ErrorCode::kDataLoss, {file.string(), "or it was emptied"});
   }
   SECTION("a page in the middle overwritten") {
     std::string torn = whole;
@@ -141,7 +141,7 @@ TEST_CASE("a damaged ledger is refused with what to do, and left as it is") {
     fs::remove(file);
     fs::remove_all(folder / "vectors");
     pki::write_text(folder / "masking.db-wal", "log");
-    check_refused(Ledger::open(folder.path()), ErrorCode::kDataLoss, {file.string(), "masking.db-wal is still there"});
+    check_refused(Ledger::open(folder.path()), ErrorCode::kDataLoss, {file.string(), "masking.db-wal still exists"});
   }
   SECTION("all of it removed: a site that begins anew") {
     fs::remove(file);
@@ -158,7 +158,7 @@ TEST_CASE("a ledger of a later version is refused") {
       .seekp(63)
       .put(9);  // user_version
   check_refused(Ledger::open(folder.path()), ErrorCode::kFailedPrecondition,
-                {"masking.db", "version 9", "this program knows 1"});
+                {"masking.db", "version 9", "this program reads version 1"});
 }
 
 TEST_CASE("what an interrupted creation left is no ledger yet") {

@@ -34,10 +34,12 @@ TEST_CASE("attempts of a round rise strictly, over restarts") {
   Reopened ledger(folder.path());
   CHECK(ledger->begin_attempt(train(1, 2)).has_value());
   check_refused(ledger->begin_attempt(train(1, 2)), ErrorCode::kPermissionDenied,
-                {"chest-1 train 1.2", "attempt 2 was begun", "higher one than 2"});
-  check_refused(ledger->begin_attempt(train(1, 1)), ErrorCode::kPermissionDenied, {"attempt 2 was begun", "than 1"});
+                {"chest-1 train 1.2", "attempt 2 refused: attempt 2 has already begun"});
+  check_refused(ledger->begin_attempt(train(1, 1)), ErrorCode::kPermissionDenied,
+                {"attempt 1 refused: attempt 2 has already begun"});
   CHECK(ledger->begin_attempt(train(1, 7)).has_value());
-  check_refused(ledger->begin_attempt(train(1, 3)), ErrorCode::kPermissionDenied, {"attempt 7 was begun"});
+  check_refused(ledger->begin_attempt(train(1, 3)), ErrorCode::kPermissionDenied,
+                {"attempt 3 refused: attempt 7 has already begun"});
 }
 
 TEST_CASE("attempts of other rounds, kinds and jobs are counted by themselves") {
@@ -55,7 +57,8 @@ TEST_CASE("attempts stay when their session and job are over") {
   REQUIRE(ledger->begin_attempt(train(1, 1)).has_value());
   REQUIRE(ledger->forget_session(train(1, 1)).has_value());
   REQUIRE(ledger->forget_job("chest-1").has_value());
-  check_refused(ledger->begin_attempt(train(1, 1)), ErrorCode::kPermissionDenied, {"attempt 1 was begun"});
+  check_refused(ledger->begin_attempt(train(1, 1)), ErrorCode::kPermissionDenied,
+                {"attempt 1 refused: attempt 1 has already begun"});
 }
 
 TEST_CASE("a round has one list of survivors, ever") {
@@ -73,13 +76,14 @@ TEST_CASE("a round has one list of survivors, ever") {
   }
   SECTION("another is refused, allowed cohort changes or not") {
     for (const bool allowed : {false, true}) {
-      check_refused(ledger->confirm(list_over(train(1), {"north", "west"}), allowed), ErrorCode::kPermissionDenied,
-                    {"chest-1 train 1.1", "confirmed east, north, west in attempt 1", "found north, west"});
+      check_refused(
+          ledger->confirm(list_over(train(1), {"north", "west"}), allowed), ErrorCode::kPermissionDenied,
+          {"chest-1 train 1.1", "confirmed the survivors east, north, west in attempt 1", "another list: north, west"});
     }
   }
   SECTION("another model makes it another list") {
     check_refused(ledger->confirm(list_over(train(1), {"east", "north", "west"}, kOtherModel), false),
-                  ErrorCode::kPermissionDenied, {"confirms no other list"});
+                  ErrorCode::kPermissionDenied, {"doesn't confirm another list"});
   }
   SECTION("no other attempt may begin, even after the job was forgotten") {
     REQUIRE(ledger->forget_job("chest-1").has_value());
@@ -93,11 +97,11 @@ TEST_CASE("survivors are confirmed in the attempt that was begun last alone") {
   const TemporaryFolder folder;
   Reopened ledger(folder.path());
   check_refused(ledger->confirm(list_over(train(1, 1), {"north"}), false), ErrorCode::kPermissionDenied,
-                {"survivors of attempt 1, expected the one begun last, 0"});
+                {"found survivors of attempt 1, expected those of attempt 0, which began last"});
   REQUIRE(ledger->begin_attempt(train(1, 1)).has_value());
   REQUIRE(ledger->begin_attempt(train(1, 2)).has_value());
   check_refused(ledger->confirm(list_over(train(1, 1), {"north"}), false), ErrorCode::kPermissionDenied,
-                {"survivors of attempt 1, expected the one begun last, 2"});
+                {"found survivors of attempt 1, expected those of attempt 2, which began last"});
   CHECK_FALSE(ledger->confirmed("chest-1", job::SumKind::kTrain, 1));
   CHECK(ledger->confirm(list_over(train(1, 2), {"north"}), false).has_value());
 }
@@ -164,7 +168,7 @@ TEST_CASE("a request has one answer, word for word") {
   CHECK(ledger->reply_to(train(1), request).value() == reply);
   CHECK(ledger->keep_reply(train(1), request, reply).has_value());
   check_refused(ledger->keep_reply(train(1), request, bytes("others")), ErrorCode::kPermissionDenied,
-                {"chest-1 train 1.1", "answered otherwise"});
+                {"chest-1 train 1.1", "this request already has another answer"});
   CHECK(ledger->reply_to(train(1), request).value() == reply);
   CHECK(ledger->reply_to(train(1), crypto::sha256("another request")).value() == std::nullopt);
   CHECK(ledger->reply_to(train(1, 2), request).value() == std::nullopt);
@@ -180,7 +184,7 @@ TEST_CASE("a session has one masked vector, in a file of its own") {
   CHECK(ledger->kept_vector(train(1)).value() == kModel);
   CHECK(ledger->keep_vector(train(1), kModel).has_value());
   check_refused(ledger->keep_vector(train(1), kOtherModel), ErrorCode::kPermissionDenied,
-                {"chest-1 train 1.1", "another vector was masked"});
+                {"chest-1 train 1.1", "another vector was already masked"});
   CHECK(ledger->kept_vector(train(1)).value() == kModel);
   CHECK(ledger->kept_vector(train(1, 2)).value() == std::nullopt);
 
@@ -199,7 +203,7 @@ TEST_CASE("a job's members are set once") {
   check_refused(ledger->set_members("chest-1", {"north"}), ErrorCode::kPermissionDenied,
                 {"chest-1", "north, west", "found north"});
   CHECK(ledger->members("chest-1").value() == std::vector<std::string>{"north", "west"});
-  check_refused(ledger->set_members("chest-2", {"north\nwest"}), ErrorCode::kInvalidArgument, {"no site's name"});
+  check_refused(ledger->set_members("chest-2", {"north\nwest"}), ErrorCode::kInvalidArgument, {"not a site's name"});
 }
 
 TEST_CASE("what a session sent is forgotten with it or with the job, a job's members are not") {

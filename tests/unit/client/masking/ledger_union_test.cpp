@@ -136,7 +136,8 @@ TEST_CASE("the union has what the members have seen of this site, what each says
 TEST_CASE(
     "a job's sums count in its population, whatever a member says, and what this site's own ledger knows counts") {
   const LedgerFile liar = file_of("south", [](LedgerFile& f) { f.content.jobs = {{kUnionJob, "heart", 9}}; });
-  check_no_union({file_of("east"), liar}, "is of the population 'chest', and south that it is of 'heart': one of them");
+  check_no_union({file_of("east"), liar},
+                 "belongs to the population 'chest', and south that it belongs to 'heart': one of them");
   // If no other member reports it, this site's own word counts.
   const auto nothing = [](LedgerFile& f) { f.content.jobs.clear(); };
   LedgerContent own = restored_ledger();
@@ -153,7 +154,7 @@ TEST_CASE("a member's file has no groups that the roster doesn't know") {
   const LedgerFile liar = file_of("south", [](LedgerFile& f) {
     f.content.groups.push_back({{"north", "south", "west"}, advert(1, "south"), {advert(1, "north"), {}}});
   });
-  check_no_union({file_of("east"), liar}, "the file of south: it has the group {north, south, west}, which is in no");
+  check_no_union({file_of("east"), liar}, "the file of south: it lists the group {north, south, west}, which is in no");
   roster::Roster roster = roster_of();
   roster.populations[0].history.push_back({"north", "south", "west"});
   CHECK_THAT(unite({file_of("east"), liar}, roster).error().message, Contains("missing: west"));
@@ -190,7 +191,7 @@ TEST_CASE("a file that isn't its member's, or is another site's, is refused") {
 TEST_CASE("an old file is refused: one of another request, of a newer roster than this site's, or behind its ledger") {
   const LedgerFile south = file_of("south");
   check_no_union({file_of("east", [](LedgerFile& f) { f.code = 76; }), south}, "it answers another request");
-  check_no_union({file_of("east", [](LedgerFile& f) { f.serial = 4; }), south}, "get the newest one first");
+  check_no_union({file_of("east", [](LedgerFile& f) { f.serial = 4; }), south}, "get the newest roster first");
   check_no_union({file_of("east", [](LedgerFile& f) { f.content.groups[0].own = advert(2, "east"); }), south},
                  "it is older than this site's own ledger");
   check_no_union({file_of("east", [](LedgerFile& f) { f.content.groups.clear(); }), south},
@@ -203,7 +204,7 @@ TEST_CASE("a member whose own ledger was set back, or about whom another one lie
 }
 
 TEST_CASE("one file of a member counts, and two are refused") {
-  check_no_union({file_of("east"), file_of("east"), file_of("south")}, "there are two files of east");
+  check_no_union({file_of("east"), file_of("east"), file_of("south")}, "there are two files from east");
 }
 
 /// North's ledger in a folder, reopened for every use.

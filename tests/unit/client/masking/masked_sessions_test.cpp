@@ -230,7 +230,7 @@ TEST_CASE("the same model is summed over other sites only where the policy says 
   if (allowed) {
     CHECK(answer.value().confirmed);
   } else {
-    check_refused(answer, ErrorCode::kPermissionDenied, {"summed over other sites before", "allow_changed_cohort"});
+    check_refused(answer, ErrorCode::kPermissionDenied, {"already summed over other sites", "allow_changed_cohort"});
   }
 }
 
@@ -242,7 +242,8 @@ TEST_CASE("the census makes the members, and an evaluation is of all of them or 
   Attempt fewer(hospitals, evaluation(2),
                 GENERATE(std::vector<std::size_t>{0, 1, 2, 3}, std::vector<std::size_t>{0, 1, 2}));
   fewer.upload(fewer.sites.size() == 4 ? std::set<std::size_t>{3} : std::set<std::size_t>{});
-  check_refused(fewer.receive(0, fewer.next(0)), ErrorCode::kPermissionDenied, {"all of them and nobody else"});
+  check_refused(fewer.receive(0, fewer.next(0)), ErrorCode::kPermissionDenied,
+                {"expected exactly the members of the group"});
 }
 
 TEST_CASE("an evaluation without a census is refused; a job that is said to have ended keeps its members") {
@@ -260,7 +261,8 @@ TEST_CASE("the members stay when the job is over: it has no second census of one
   CHECK(hospitals.masked[1]->ledger().members("chest-1").value() == hospitals.consortium.names());
   Attempt fewer(hospitals, evaluation(1), {0, 1, 2});
   fewer.upload();
-  check_refused(fewer.receive(0, fewer.next(0)), ErrorCode::kPermissionDenied, {"all of them and nobody else"});
+  check_refused(fewer.receive(0, fewer.next(0)), ErrorCode::kPermissionDenied,
+                {"expected exactly the members of the group"});
 }
 
 TEST_CASE("the members outlive a restart of the client") {
@@ -279,7 +281,8 @@ TEST_CASE("masks are there once they are agreed on, and once only") {
   attempt.answer();
   CHECK(hospitals.masked[0]->take_masks(attempt.key).value().size() == kSites);
   CHECK_FALSE(hospitals.masked[0]->take_masks(attempt.key).has_value());
-  check_refused(hospitals.masked[0]->take_masks(train(9)), ErrorCode::kFailedPrecondition, {"no masks any more"});
+  check_refused(hospitals.masked[0]->take_masks(train(9)), ErrorCode::kFailedPrecondition,
+                {"the masks no longer exist"});
 }
 
 TEST_CASE("a session that has ended answers nothing more, and leaves no vector behind") {

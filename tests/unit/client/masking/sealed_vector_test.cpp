@@ -81,7 +81,7 @@ TEST_CASE("a sealed vector that was changed, cut or lost isn't another one") {
     std::string changed = bytes;
     changed[1000] = static_cast<char>(changed[1000] ^ 1);
     std::ofstream(sealed.file, std::ios::binary) << changed;
-    check_refused(sealed.opened(sealed.digest), ErrorCode::kDataLoss, {"aren't those that were sealed"});
+    check_refused(sealed.opened(sealed.digest), ErrorCode::kDataLoss, {"were changed after they were sealed"});
   }
   SECTION("cut") {
     std::ofstream(sealed.file, std::ios::binary) << bytes.substr(0, bytes.size() - 1);
@@ -93,7 +93,7 @@ TEST_CASE("a sealed vector that was changed, cut or lost isn't another one") {
   }
   SECTION("lost") {
     std::filesystem::remove(sealed.file);
-    check_refused(sealed.opened(sealed.digest), ErrorCode::kDataLoss, {"no other is sent"});
+    check_refused(sealed.opened(sealed.digest), ErrorCode::kDataLoss, {"no other may be sent"});
   }
 }
 

@@ -235,10 +235,9 @@ TEST_CASE("what a masked job promises is the threshold of the smallest cohort th
   job.privacy.colluding_sites = 1;
   CHECK(fewest_updates(job) == 3);
   CHECK(refusal(parsed(kPolicy), job) == "");
-  CHECK(
-      refusal(parsed(with("minimum_cohort: 3", "minimum_cohort: 4")), job)
-          .find("minimum_cohort: a round may sum as few as 3 updates (colluding_sites 1), the policy wants at least 4 "
-                "(this site can insist on them: minimum_survivors)") != std::string::npos);
+  CHECK(refusal(parsed(with("minimum_cohort: 3", "minimum_cohort: 4")), job)
+            .find("minimum_cohort: a round may sum as few as 3 updates (colluding_sites 1), but the policy requires at "
+                  "least 4 (minimum_survivors lets this site insist on more)") != std::string::npos);
 }
 
 TEST_CASE("a site that insists on more survivors has its minimum cohort, and declines what can't reach it") {
@@ -248,7 +247,7 @@ TEST_CASE("a site that insists on more survivors has its minimum cohort, and dec
   job::JobSpec small = masked_job();
   small.federation.sites.resize(7);
   CHECK(refusal(parsed(insists), small)
-            .find("minimum_survivors: 8 (a round or a count group of the job sums no more than 7)") !=
+            .find("minimum_survivors: 8 (but a round or a count group of the job sums at most 7)") !=
         std::string::npos);
   // Only the coordinator sees unmasked sums, so a site has no means to insist on anything.
   CHECK(refusal(parsed(insists), chest_job()).find("minimum_cohort: a round may sum as few as 3") != std::string::npos);
@@ -267,7 +266,7 @@ TEST_CASE("a job whose updates are rounded to few values waits for a person, tho
   SECTION("by a large clip") {
     job.privacy.clip = 1 << 20;
     CHECK_THAT(approval(policy, job), Catch::StartsWith("with a clip of 1048576, a learning rate of 0.02 and 10 "
-                                                        "hospitals updates are rounded to few values"));
+                                                        "hospitals, updates are rounded to few values"));
   }
   SECTION("by a learning rate that is small, in a round that is not the first") {
     job.training.schedule = {job::ScheduleKind::kStep, 1, 1e-4, 0.0};
@@ -300,7 +299,7 @@ TEST_CASE("a masked job that trains few parameters waits for a person, though it
   job::JobSpec job = masked_job();
   CHECK(approval(policy, job) == "");
   job.model.frozen = {"conv1", "conv2", "fc1"};  // fc2 has 512 weights and a bias for each class
-  CHECK_THAT(approval(policy, job), Catch::StartsWith("an update of 1026 parameters is too small for a hospital"));
+  CHECK_THAT(approval(policy, job), Catch::StartsWith("an update of 1026 parameters is too small to check"));
   job.model.frozen = {"conv1", "conv2", "fc2"};
   CHECK(approval(policy, job) == "");
   job.model.frozen = {"conv1", "conv2", "fc1"};
@@ -322,7 +321,7 @@ TEST_CASE("a job whose loss looks at few images alone waits for a person, though
     for (const std::vector<double>& weights :
          std::vector<std::vector<double>>{{1, 0}, {1, 101}, {0.1, 11}, {0.001, 0.001}, {1e6, 1e6}}) {
       loss.class_weights = weights;
-      waits("make updates tell of the images of few classes");
+      waits("make updates depend on the images of few classes");
     }
   }
   SECTION("gamma") {

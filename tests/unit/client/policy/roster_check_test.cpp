@@ -142,13 +142,13 @@ TEST_CASE("a job in mode masked is summed as this site's own roster says, and in
   CHECK(check_roster(population_job(good), own, "north", kNorth));
   job::PopulationTerms terms = good;
   terms.examples = 101;
-  CHECK_THAT(refusal(population_job(terms), own), Catch::Contains("a bound of 101 examples in the job, 100"));
+  CHECK_THAT(refusal(population_job(terms), own), Catch::Contains("the bound of examples is 101 in the job, and 100"));
   terms = good;
   terms.groups = {{"centre", "north", "west"}};
-  CHECK_THAT(refusal(population_job(terms), own), Catch::Contains("its groups or their history are others"));
+  CHECK_THAT(refusal(population_job(terms), own), Catch::Contains("its groups or their history differ"));
   terms = good;
   terms.history = crypto::sha256("another history");
-  CHECK_THAT(refusal(population_job(terms), own), Catch::Contains("its groups or their history are others"));
+  CHECK_THAT(refusal(population_job(terms), own), Catch::Contains("its groups or their history differ"));
   terms = good;
   terms.name = "lungs";
   CHECK_THAT(refusal(population_job(terms), own), Catch::Contains("the job names 'lungs', the roster 'chest'"));
@@ -159,7 +159,7 @@ TEST_CASE("a job's bound of examples is the roster's, or that of the roster unde
   job::PopulationTerms terms = terms_of(own);
   terms.examples = 99;
   CHECK_THAT(refusal(population_job(terms), own),
-             Catch::Contains("a bound of 99 examples in the job, 100 in the roster"));
+             Catch::Contains("the bound of examples is 99 in the job, and 100 in the roster"));
   const job::JobSpec running = population_job(terms_of(own));
   own.populations.front().examples = 120;
   CHECK_FALSE(check_roster(running, own, "north", kNorth));
@@ -172,7 +172,7 @@ TEST_CASE("a job that reckons with fewer colluding sites than the roster is decl
   roster::Roster own = population_roster();
   own.colluding = 2;
   CHECK_THAT(refusal(population_job(terms_of(own)), own),
-             Catch::Contains("at most 1 colluding sites in the job, 2 in the roster"));
+             Catch::Contains("the job allows for 1 colluding sites, the roster for 2"));
 }
 
 TEST_CASE("a job goes on when the roster adds a group, and none begins over a group that isn't in its history") {
@@ -187,7 +187,7 @@ TEST_CASE("a job goes on when the roster adds a group, and none begins over a gr
 TEST_CASE("a data set whose population is summed in one mode is summed in no other") {
   const roster::Roster own = population_roster();
   CHECK_THAT(refusal(roster_job(), own),
-             Catch::Contains("the job's sums are masked-threshold") && Catch::Contains("summed as masked only"));
+             Catch::Contains("the job's mode is masked-threshold") && Catch::Contains("allows only masked"));
   CHECK_FALSE(check_roster(job::without_masks(roster_job()), own, "north", kNorth));
   roster::Roster other = own;
   other.populations.front().datasets = {"skin"};

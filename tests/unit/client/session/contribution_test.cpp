@@ -253,8 +253,7 @@ TEST_CASE("an update holds nothing of what is frozen, whatever the trainer wrote
   delta[7] = std::numeric_limits<float>::quiet_NaN();
   CHECK(words_of().error().message == "the update's parameter 'out.bias' is NaN at element 1");
   delta[7] = 17.0F;  // beyond the clip: frozen coordinates don't count in the share of coordinates that may exceed it
-  CHECK(
-      words_of().error().message.starts_with("1 of the update's 3 coordinates are beyond the clip, 1 of them trained"));
+  CHECK(words_of().error().message.starts_with("1 of the update's 3 coordinates exceed the clip, including 1 trained"));
   CHECK_FALSE(train_contribution(order, small_manifest(), 25, {}, delta).has_value());  // an order of another model
 }
 

@@ -320,7 +320,7 @@ TEST_CASE("a closed session's masks go, wherever it stands") {
     run.site.feed(Uploaded{run.key});
     run.site.feed(Confirmed{run.key});
   }
-  const auto effects = run.site.receive(wire::SessionClosed{run.key, "the session starts anew"});
+  const auto effects = run.site.receive(wire::SessionClosed{run.key, "the session is started again"});
   CHECK(only<EndMasking>(effects).size() == 1);
   CHECK(run.site.state().confirming.empty());
   CHECK_FALSE(run.site.state().active.has_value());

@@ -128,7 +128,7 @@ TEST_CASE("requests that cannot be are answered, and the trainer lives on") {
     Prepare other = prepare_for(site.folder / "data.npz");
     other.parameter_count = 35;
     site.trainer.send(other);
-    CHECK(site.trainer.expect<Failed>().message == "parameter_count: the model has 34, found 35");
+    CHECK(site.trainer.expect<Failed>().message == "parameter_count: expected 34, as in the model, found 35");
     site.trainer.send(train_request(), {global.descriptor(), delta.descriptor()});
     CHECK(site.trainer.expect<Failed>().code == ErrorCode::kFailedPrecondition);
   }

@@ -89,7 +89,7 @@ TEST_CASE("the task and its loss are the latest request's, and data without its 
   request.loss = task::default_loss(request.task.kind);
   const auto refused = workspace.prepare(request);
   REQUIRE_FALSE(refused.has_value());
-  CHECK(refused.error().message.find("targets are of the kind 'class', a job of multi_label takes 'labels'") !=
+  CHECK(refused.error().message.find("targets are of the kind 'class', but a job of multi_label needs 'labels'") !=
         std::string::npos);
   CHECK(workspace.network() == nullptr);
 }

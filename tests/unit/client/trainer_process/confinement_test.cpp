@@ -198,7 +198,7 @@ TEST_CASE("a trainer whose scratch file can't be made isn't started, and the err
   const auto answer = TrainerProcess(config).start();
   REQUIRE_FALSE(answer.has_value());
   CHECK_THAT(answer.error().message,
-             Catch::Contains("trainer.scratch: /missing/folder: cannot make a file without a name"));
+             Catch::Contains("trainer.scratch: /missing/folder: cannot create an unnamed file"));
 }
 
 TEST_CASE("a trainer has no capability, can gain none, leaves no core and leads a session of its own") {

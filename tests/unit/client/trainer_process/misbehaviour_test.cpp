@@ -62,7 +62,7 @@ TEST_CASE("a trainer that breaks the protocol is ended: data loss") {
       {"oversized", "bytes"},
       {"half", "exited"},
       {"close-socket", "closed its socket"},
-      {"foreign-answer", "does not belong here"},
+      {"foreign-answer", "of another kind than expected"},
       {"not-a-number", "not JSON"},
       {"descriptors", "descriptors"},
       {"too-many-epochs", "3 epochs"},

@@ -67,7 +67,7 @@ TEST_CASE("a trainer that says it isn't confined is refused, unless the policy g
   const auto refused = TrainerProcess(config).start();
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().code == ErrorCode::kFailedPrecondition);
-  CHECK_THAT(refused.error().message, Catch::Contains("the trainer (rogue) says in its hello that it isn't confined"));
+  CHECK_THAT(refused.error().message, Catch::Contains("the trainer (rogue) reports that it isn't confined"));
   config.require_sandbox = false;
   CHECK(TrainerProcess(config).start().has_value());
 }

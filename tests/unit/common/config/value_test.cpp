@@ -132,7 +132,7 @@ TEST_CASE("relative paths start at the configuration's folder") {
 TEST_CASE("lists of names hold different names") {
   CHECK(parsed("a: [x, y]").at("a").names(1, 4)->size() == 2);
   CHECK(parsed("a: [x, x]").at("a").names(1, 4).error().message ==
-        "job.yaml: a[1]: the name 'x' stands there twice (line 1)");
+        "job.yaml: a[1]: the name 'x' is listed twice (line 1)");
   CHECK_FALSE(parsed("a: []").at("a").names(1, 4));
   CHECK_FALSE(parsed("a: [x, y, z]").at("a").names(1, 2));
   CHECK_FALSE(parsed("a: [X]").at("a").names(1, 2));

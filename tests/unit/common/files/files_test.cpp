@@ -46,7 +46,7 @@ TEST_CASE("a device, a pipe or a folder is never replaced by a file") {
   for (const fs::path& there : {pipe, folder.path()}) {
     const auto replaced = replace_file(there, "text");
     CHECK(replaced.error().code == ErrorCode::kInvalidArgument);
-    CHECK_THAT(replaced.error().message, Catch::Contains(there.string() + ": is there and is no file"));
+    CHECK_THAT(replaced.error().message, Catch::Contains(there.string() + ": exists and is not a file"));
   }
   CHECK(fs::is_fifo(pipe));
   CHECK(entries_in(folder.path()) == 1);
@@ -59,7 +59,7 @@ TEST_CASE("a file is read whole up to its limit and not beyond") {
   CHECK(read_file(file, 8).value() == "12345678");
   const auto larger = read_file(file, 7);
   CHECK(larger.error().code == ErrorCode::kResourceExhausted);
-  CHECK_THAT(larger.error().message, Catch::Contains(file.string()) && Catch::Contains("8 bytes, at most 7"));
+  CHECK_THAT(larger.error().message, Catch::Contains(file.string()) && Catch::Contains("8 bytes; expected at most 7"));
   CHECK(read_file(folder.path() / "none", 8).error().code == ErrorCode::kNotFound);
   CHECK(read_file(folder.path(), 8).error().code == ErrorCode::kInvalidArgument);
   REQUIRE(::mkfifo((folder.path() / "pipe").c_str(), 0600) == 0);

@@ -91,10 +91,10 @@ TEST_CASE("a sum includes no group that it isn't over, and as many as the quorum
   Indices others{0, 1, 2};
   for (const std::uint32_t group : drawn) std::erase(others, group);
   CHECK(refused(SumKind::kTrain, drawn).empty());
-  CHECK(refused(SumKind::kTrain, {drawn[0]}) == "the sum is over 1 groups, the job's quorum asks for 2");
-  CHECK(refused(SumKind::kTrain, {}) == "the sum is over 0 groups, the job's quorum asks for 2");
-  CHECK(refused(SumKind::kTrain, {others[0]}).find("the job's seed doesn't draw it") != std::string::npos);
-  CHECK(refused(SumKind::kTrain, counted).find("the job's seed doesn't draw it") != std::string::npos);
+  CHECK(refused(SumKind::kTrain, {drawn[0]}) == "the sum covers 1 groups, but the job's quorum requires 2");
+  CHECK(refused(SumKind::kTrain, {}) == "the sum covers 0 groups, but the job's quorum requires 2");
+  CHECK(refused(SumKind::kTrain, {others[0]}).find("which the job's seed doesn't draw") != std::string::npos);
+  CHECK(refused(SumKind::kTrain, counted).find("which the job's seed doesn't draw") != std::string::npos);
   CHECK(refused(SumKind::kTrain, {4}) == "the job has no group 4");
   CHECK(refused(SumKind::kEvaluate, counted).empty());
   CHECK_FALSE(refused(SumKind::kEvaluate, {3}).empty());

@@ -124,8 +124,8 @@ TEST_CASE("a job names an atlas by digest, and its channels are the last of the 
   const auto refused = [&](const std::string& from, const std::string& to) {
     return parse_job(with(text, from, to), "job.yaml").error().message;
   };
-  CHECK(refused("channels: 1", "channels: 3").find("data.atlas.channels: the model's input has 3 channels") !=
-        std::string::npos);
+  CHECK(refused("channels: 1", "channels: 3")
+            .find("data.atlas.channels: expected fewer channels than the 3 of the model's input") != std::string::npos);
   CHECK(refused("channels: 1", "channels: 17").find("data.atlas.channels") != std::string::npos);
   CHECK(refused(hex, "abc").find("data.atlas.sha256: expected the SHA-256 of the file") != std::string::npos);
   CHECK(refused("[0.5, 0.25]", "[0.5, 0.25, 1]").find("or 2 (the image's channels), found 3") != std::string::npos);
@@ -149,8 +149,9 @@ TEST_CASE("an error names the file, the key path, what was expected and what was
         "job.yaml: federation.minimum_sites: expected at most the 3 sites that the job lists, found 4 (line 11)");
   CHECK(message("clip: 16", "clip: 15") ==
         "job.yaml: privacy.clip: expected a power of two, e.g. 8, 16 or 0.5, found '15' (line 13)");
-  CHECK_THAT(message("{linear: 4}", "{linear: 5}"),
-             Catch::StartsWith("job.yaml: model: classification needs a model that yields [4], this one yields [5]"));
+  CHECK_THAT(
+      message("{linear: 4}", "{linear: 5}"),
+      Catch::StartsWith("job.yaml: model: classification needs a model that yields [4], but this one yields [5]"));
   CHECK(message("{linear: 4}", "{linear: x}").starts_with("job.yaml: model.layers[2]"));
   CHECK(message("classes: 4", "clases: 4").starts_with("job.yaml: model.clases: "));
   CHECK(message("input: [8], ", "").starts_with("job.yaml: model.input: missing"));
@@ -406,7 +407,7 @@ TEST_CASE("a gradient clip and a warm-up are part of a job's digest, and need no
   for (const char* many : {"20", "21"})
     CHECK_THAT(refused("factor: 0.5", std::string("factor: 0.5, warmup: ") + many),
                Catch::StartsWith("job.yaml: training.schedule.warmup: expected fewer rounds than federation.rounds, "
-                                 "which is 20, so that a round has the full rate; found " +
+                                 "which is 20, so that at least one round has the full learning rate; found " +
                                  std::string(many)));
 }
 
@@ -478,8 +479,9 @@ TEST_CASE("initial weights may name the layers that they don't give, until submi
   CHECK(job.replaced_layers == std::vector<std::string>{"0", "2"});
   CHECK(parsed(canonical_text(job)) == job);
   CHECK(canonical_text(parsed(start("{path: weights.safetensors}"))) == canonical_text(parsed(kSmallJob)));
-  CHECK_THAT(parse_job(start("{path: w, replace: ['1']}"), "job.yaml").error().message,
-             Catch::StartsWith("job.yaml: initial_weights.replace[0]: expected a layer that has parameters, or what"));
+  CHECK_THAT(
+      parse_job(start("{path: w, replace: ['1']}"), "job.yaml").error().message,
+      Catch::StartsWith("job.yaml: initial_weights.replace[0]: expected a layer that has parameters, or a common"));
   const std::string digest(64, '1');
   CHECK_THAT(parse_job(start("{sha256: '" + digest + "', replace: ['0']}"), "job.yaml").error().message,
              Catch::StartsWith("job.yaml: initial_weights.replace: only with path, and without sha256"));
@@ -504,7 +506,7 @@ TEST_CASE("what a job freezes is part of its digest, in whatever order it stands
   CHECK_THAT(refused("['0', '1']"),
              Catch::StartsWith("job.yaml: model.frozen[1]: expected a layer that has parameters"));
   CHECK_THAT(refused("['0', '2', '3']"),
-             Catch::StartsWith("job.yaml: model.frozen: expected a layer that is left to train"));
+             Catch::StartsWith("job.yaml: model.frozen: the list names every layer; expected at least one"));
   CHECK_THAT(refused("[]"), Catch::StartsWith("job.yaml: model.frozen: expected a list"));
   // The layout of a round's order covers the remaining layers, and no other order is the job's.
   const auto order = expected_order(job, {"j", SumKind::kTrain, 1, 1}, 10, {});

@@ -84,7 +84,7 @@ TEST_CASE(
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::kInvalidArgument);
   CHECK(refused.error().message.starts_with(
-      "federation.minimum_sites: 4; in mode masked every sum is over whole groups"));
+      "federation.minimum_sites: found 4; in mode masked every sum is over whole groups"));
   CHECK(refused.error().message.find("leave the key out") != std::string::npos);
 }
 
@@ -158,18 +158,18 @@ TEST_CASE("a roster has 3 to 255 sites, each with a key of its own") {
 
 TEST_CASE("a cohort that colluding sites could see through is refused, with what to change") {
   CHECK(refusal(text_of(roster_of(kSix) + ", fraction: 0.3")) ==
-        "job.yaml: federation.fraction: federation.fraction 0.3 x 6 sites is a cohort of 2; with secure aggregation a "
-        "cohort has at least 3 (line 1)");
+        "job.yaml: federation.fraction: federation.fraction 0.3 x 6 sites is a cohort of 2; secure aggregation needs a "
+        "cohort of at least 3 (line 1)");
   CHECK(refusal(text_of(roster_of(kSix), "colluding_sites: 3")) ==
-        "job.yaml: privacy.colluding_sites: federation.fraction 1 x 6 sites is a cohort of 6, which is less than 2 x "
-        "privacy.colluding_sites (3) + 1; expected at most 2, or a larger fraction (line 1)");
+        "job.yaml: privacy.colluding_sites: federation.fraction 1 x 6 sites is a cohort of 6, which must be at least 2 "
+        "x privacy.colluding_sites (3) + 1; expected at most 2 colluding sites, or a larger fraction (line 1)");
   CHECK(refusal(text_of(roster_of(kSix) + ", minimum_sites: 4")) ==
         "job.yaml: federation.minimum_sites: expected 5 (2 x privacy.colluding_sites (2) + 1) to 6 (the sites that the "
         "job lists), found 4 (line 1)");
   CHECK(refusal(text_of(roster_of(kSix) + ", minimum_sites: 7")).find("found 7") != std::string::npos);
   CHECK(refusal(text_of(roster_of(kSix) + ", quorum: 0.6")) ==
-        "job.yaml: federation.quorum: 0.6 of a cohort of 6 is 4, but with privacy.colluding_sites 2 a sum needs 5; "
-        "expected at least 0.833 (line 1)");
+        "job.yaml: federation.quorum: 0.6 of a cohort of 6 is 4 sites, but with privacy.colluding_sites 2 a sum needs "
+        "5; expected a quorum of at least 0.833 (line 1)");
   CHECK(parse_job(text_of(roster_of(kSix) + ", quorum: 0.7, minimum_sites: 5"), "job.yaml"));
   CHECK(parse_job(text_of(roster_of(kSix) + ", quorum: 0.6, minimum_sites: 3", "colluding_sites: 1"), "job.yaml"));
 }

@@ -75,7 +75,7 @@ TEST_CASE("counts are ordered for one group of the job, training for none") {
     const SessionKey key{"small-1", kind, kind == SumKind::kCensus ? 0U : 1U, 1};
     return expected_order(job, key, kind == SumKind::kCensus ? 0 : 10, {}, group);
   };
-  CHECK(order(SumKind::kCensus, 1).error().message == "small-1 census 0.1: count group 1; expected 0 to 0");
+  CHECK(order(SumKind::kCensus, 1).error().message == "small-1 census 0.1: found count group 1; expected 0 to 0");
   job.federation.count_groups = {{"a"}, {"b"}, {"c"}};
   for (const SumKind kind : {SumKind::kCensus, SumKind::kEvaluate}) {
     const auto second = order(kind, 1);
@@ -85,7 +85,7 @@ TEST_CASE("counts are ordered for one group of the job, training for none") {
     CHECK(order_digest(encode(*second)) != order_digest(encode(*order(kind, 2))));
     CHECK_FALSE(order(kind, 3));
   }
-  CHECK(order(SumKind::kTrain, 1).error().message == "small-1 train 1.1: count group 1; expected 0 to 0");
+  CHECK(order(SumKind::kTrain, 1).error().message == "small-1 train 1.1: found count group 1; expected 0 to 0");
   REQUIRE(order(SumKind::kTrain, 0));
   CHECK(order(SumKind::kTrain, 0)->group == 0);
 }
@@ -127,7 +127,8 @@ TEST_CASE("an order has the census's label counts where class weights are balanc
   CHECK(expected_layout(job, {"small-1", SumKind::kCensus, 0, 1}).value() == census.layout);
   CHECK_FALSE(expected_layout(job, {"small-1", SumKind::kTrain, 21, 1}));
   census.labels = labels;
-  CHECK_THAT(decode_round_order(encode(census)).error().message, Catch::Contains("a census has no label counts"));
+  CHECK_THAT(decode_round_order(encode(census)).error().message,
+             Catch::Contains("the label counts are not known before the census"));
 }
 
 TEST_CASE("sessions that a job does not have are refused, and the error names them") {

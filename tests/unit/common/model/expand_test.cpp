@@ -92,9 +92,9 @@ TEST_CASE("a graph that makes no sense is refused, the layer named") {
   check_refused(model(conv + R"(, "add")"), "model.layers[1].add: takes 2 inputs or more, found 1");
   check_refused(model(conv + R"(, {"relu": {}, "from": ["a", "input"]})"), "takes one input, found 2");
   check_refused(model(conv + R"(, {"maxpool": 2, "from": "a"}, {"concat": {}, "from": ["a", "1"]})"),
-                "inputs may differ in their channels alone, found [4, 8, 8] and [4, 4, 4]");
+                "inputs may differ only in their channels, found [4, 8, 8] and [4, 4, 4]");
   check_refused(model(conv + R"(, {"conv": {"channels": 4, "kernel": 3}, "from": "input"})"),
-                "model.layers[0].conv: no other layer uses what it yields");
+                "model.layers[0].conv: no other layer uses its result");
   check_refused(model(conv + R"(, {"conv": {"channels": 4, "kernel": 3}, "weights": "a"})"),
                 "model.layers[1].conv: weights: 'a' has no parameters of its own that fit");
   check_refused(model(conv + R"(, {"relu": {}, "name": "r"}, {"relu": {}, "weights": "r"})"),
@@ -108,7 +108,7 @@ TEST_CASE("a graph that makes no sense is refused, the layer named") {
   outputs.outputs = {"b"};
   check_refused(outputs, "model.outputs: no earlier layer is called 'b'");
   outputs.outputs = {"input"};
-  check_refused(outputs, "model.outputs: the input is no output");
+  check_refused(outputs, "model.outputs: the model's input can't be an output");
 }
 
 TEST_CASE("a linear layer on an image gets a flatten that takes no index from the written layers") {
@@ -171,8 +171,8 @@ TEST_CASE("a word that freezes nothing, and a list that leaves nothing to train,
   ModelSpec resnet{"resnet18", {}, {1, 28, 28}, 2};
   for (const char* word : {"layer", "layer10", "layer1.0.", "layer1.0.conv1.weight", "relu", "layer1.0.relu1"}) {
     resnet.frozen = {"conv1", word};
-    check_refused(resnet, std::string("model.frozen[1]: expected a layer that has parameters, or what the names of "
-                                      "several begin with; found '") +
+    check_refused(resnet, std::string("model.frozen[1]: expected a layer that has parameters, or a common beginning of "
+                                      "the names of several such layers; found '") +
                               word + "'");
   }
   resnet.frozen = {"layr1"};
@@ -180,7 +180,7 @@ TEST_CASE("a word that freezes nothing, and a list that leaves nothing to train,
   resnet.frozen = {"conv1", "bn1", "layer1", "layer2", "layer3", "layer4"};
   CHECK(expand(resnet));
   resnet.frozen.push_back("fc");
-  check_refused(resnet, "model.frozen: expected a layer that is left to train");
+  check_refused(resnet, "model.frozen: the list names every layer; expected at least one");
 }
 
 TEST_CASE("normalization stands for every normalisation layer that a site trains for itself") {
@@ -204,7 +204,7 @@ TEST_CASE("normalization stands for every normalisation layer that a site trains
   for (const auto& layer : both->layers) CHECK_FALSE((layer.frozen && layer.local));
   resnet.frozen.clear();
   resnet.local = {"conv1", "fc", "layer1", "layer2", "layer3", "layer4", "normalization"};
-  check_refused(resnet, "model.local: expected a layer that is left to train together, found none");
+  check_refused(resnet, "model.local: no layer is left for the sites to train together; expected at least one");
   resnet.local = {"normalisation"};
   check_refused(resnet, "model.local[0]: expected a layer that has parameters");
   ModelSpec plain{"mlp_2nn", {}, {784}, 10};

@@ -165,7 +165,8 @@ TEST_CASE("a key that was revoked is signed again only when that is asked for") 
     const auto refused = authority.sign(request, identity, {}, kDay);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::kFailedPrecondition);
-    CHECK_THAT(refused.error().message, Contains("was revoked 20") && Contains("site 'north'") && Contains("--again"));
+    CHECK_THAT(refused.error().message,
+               Contains("was revoked on 20") && Contains("site 'north'") && Contains("--again"));
   }
   CHECK(text_of(folder / "ca/index.json") == when);
   CHECK(authority.sign(request, north, {}, kDay, Authority::RevokedKey::kSignAgain));

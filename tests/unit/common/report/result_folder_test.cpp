@@ -111,7 +111,7 @@ TEST_CASE("another model than the one that the report names is refused") {
   changed[3] += 1.0F;
   REQUIRE(write_safetensors(results.path() / kModelFile, results.manifest, changed, {}));
   CHECK(results.refusal().code == ErrorCode::kDataLoss);
-  CHECK_THAT(results.refusal().message, Contains("model.safetensors: is another model than ") && Contains("SHA-256"));
+  CHECK_THAT(results.refusal().message, Contains("model.safetensors: is not the model that ") && Contains("SHA-256"));
 }
 
 TEST_CASE("a report whose job was changed is refused, and so is one with a number for the model's digest") {

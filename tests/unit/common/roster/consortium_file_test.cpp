@@ -116,7 +116,8 @@ TEST_CASE("without stated groups the old ones stay, and new sites form groups on
   const MadeRoster two = made(more, kPlain, &first);
   CHECK(two.roster.populations[0].groups == first.populations[0].groups);
   REQUIRE(two.notes.size() == 1);
-  CHECK_THAT(two.notes[0], Contains("{a, b} are in no group") && Contains("2c + 1 = 3 sites with colluding: 1"));
+  CHECK_THAT(two.notes[0],
+             Contains("{a, b} are in no group") && Contains("at least 3 sites (2c + 1, with colluding: 1)"));
   const Roster many = members_named({"a", "b", "c", "east", "north", "south", "west"});
   const MadeRoster three = made(many, kPlain, &first);
   CHECK(three.roster.populations[0].groups == std::vector<Group>{{"east", "north", "south", "west"}, {"a", "b", "c"}});
@@ -131,7 +132,7 @@ TEST_CASE("a group closes when one of its sites is no member any more, and its o
   CHECK(next.roster.populations[0].history == first.populations[0].history);
   REQUIRE(next.notes.size() == 2);
   CHECK_THAT(next.notes[0],
-             Contains("the group {east, north, south, west} closes, because west is no member any more"));
+             Contains("the group {east, north, south, west} closes, because west is no longer a member"));
   CHECK(check_change({.known = &first, .next = next.roster}, Departures::kRefuse));
 }
 

@@ -242,11 +242,11 @@ TEST_CASE("cells are the sites that are in the same groups") {
 TEST_CASE("an exposure is told as the sum that it is") {
   const std::vector<Group> merged{{"a", "b", "c"}, {"d", "e", "f"}, {"a", "b", "c", "d", "e", "f", "g"}};
   CHECK_THAT(exposure_text({"g"}, merged, 1),
-             Contains("g's part would be the sum over {a, b, c, d, e, f, g} less those over {a, b, c} and {d, e, f}"));
+             Contains("g's part would be the sum over {a, b, c, d, e, f, g} minus those over {a, b, c} and {d, e, f}"));
   CHECK_THAT(exposure_text({"a", "b", "c"}, merged, 2), Contains("is the sum over the group {a, b, c}"));
   const std::vector<Group> crossing{{"a", "b", "c"}, {"c", "d", "e"}};
   CHECK_THAT(exposure_text({"c"}, crossing, 1),
-             Contains("c's part might be combined from sums") && Contains("{a, b, c} and {c, d, e}"));
+             Contains("c's part might be computed from several sums") && Contains("{a, b, c} and {c, d, e}"));
 }
 
 TEST_CASE("a roster of ten thousand groups that exposes everybody is refused in little time") {

@@ -156,7 +156,7 @@ TEST_CASE("a population that breaks a rule is refused, and the error names the k
   CHECK_THAT(roster_refusal([](Roster& r) {
                r.populations[0].history.push_back({"east", "north", "south"});
              }),
-             Contains("populations.chest.history: group 3 stands there twice"));
+             Contains("populations.chest.history: group 3 is listed twice"));
   CHECK_THAT(roster_refusal([](Roster& r) {
                r.populations[0].history.push_back({"east", "north"});
              }),

@@ -100,7 +100,7 @@ TEST_CASE("successions are followed over rosters that a site has missed") {
   CHECK(follows(roster_of(3), third));
   Roster gap = third;
   gap.successions.erase(gap.successions.begin());
-  CHECK_THAT(succession_refusal(roster_of(3), gap), Contains("expected one of the key"));
+  CHECK_THAT(succession_refusal(roster_of(3), gap), Contains("expected a succession of the key"));
 }
 
 TEST_CASE("a succession is used once: an old key doesn't come back by an old signature") {
@@ -116,7 +116,7 @@ TEST_CASE("a succession is used once: an old key doesn't come back by an old sig
   CHECK_FALSE(parse_roster(roster_text(replayed), "replayed").has_value());
   Roster shortened = changed(4);  // the list without its latest entries
   shortened.serial = 6;
-  CHECK_THAT(succession_refusal(back, shortened), Contains("successions: lacks one of site 'north' that roster 5 has"));
+  CHECK_THAT(succession_refusal(back, shortened), Contains("successions: one of site 'north' in roster 5 is missing"));
 }
 
 TEST_CASE("a site doesn't come back with another key after it has left") {

@@ -246,7 +246,7 @@ TEST_CASE("withheld boxes, openings and answers name the silent site") {
     bench.run();
     CHECK(bench.coordinator().awaited() == std::set{Consortium::name(liar)});
     bench.follow(bench.coordinator().close());
-    check_blamed(bench, liar, "no answer of");
+    check_blamed(bench, liar, "no answer from");
   });
   from_each_position([](AgreementBench& bench, std::size_t liar, std::size_t victim) {
     HandmadeSite& site = bench.replace(liar);
@@ -255,7 +255,7 @@ TEST_CASE("withheld boxes, openings and answers name the silent site") {
     bench.run();
     CHECK(bench.coordinator().awaited() == std::set{Consortium::name(liar)});  // not the site that waits for it
     bench.follow(bench.coordinator().close());
-    check_blamed(bench, liar, "no answer of");
+    check_blamed(bench, liar, "no answer from");
   });
   from_each_position([](AgreementBench& bench, std::size_t silent, std::size_t) {
     bench.on_the_way = [silent](std::size_t site,
@@ -265,7 +265,7 @@ TEST_CASE("withheld boxes, openings and answers name the silent site") {
     };
     bench.run();
     bench.follow(bench.coordinator().close());
-    check_blamed(bench, silent, "no answer of");
+    check_blamed(bench, silent, "no answer from");
   });
 }
 
@@ -278,14 +278,14 @@ TEST_CASE("two numbers of one sender name it: another commitment, or other boxes
     CHECK(bench.coordinator().receive(Consortium::name(liar), again).messages.empty());
     CHECK(bench.coordinator().phase() == AgreementPhase::kChecking);
     bench.coordinator().receive(Consortium::name(liar), site.boxes(PublishedNumber{5}));
-    check_blamed(bench, liar, "two different statements of one site");
+    check_blamed(bench, liar, "the site has sent two different statements");
   });
   AgreementBench bench(kTwenty, two_groups());
   HandmadeSite& site = bench.replace(3);
   bench.run([](const auto& message) { return std::holds_alternative<DeliveredBoxes>(message); });
   site.seals = [](Rank, PublishedNumber) { return PublishedNumber{}; };
   bench.coordinator().receive("site-003", site.boxes());
-  check_blamed(bench, 3, "two different statements of one site");
+  check_blamed(bench, 3, "the site has sent two different statements");
 }
 
 TEST_CASE("boxes that aren't signed for their receiver, too few boxes, and early messages name their sender") {
@@ -313,7 +313,7 @@ TEST_CASE("boxes that aren't signed for their receiver, too few boxes, and early
     check_blamed(bench, 2, why);
   };
   early(Complaints{{{1, Signature(9)}}}, "unexpected while sealing numbers");
-  early(Opening{}, "nobody complains of the site's box");
+  early(Opening{}, "no site has complained about this site's box");
   early(Agreed{}, "can't have the key yet");
 }
 
@@ -331,12 +331,12 @@ TEST_CASE("a forged complaint, one about the site itself, and one after it had t
     check_blamed(bench, 2, why);
   };
   checking([](auto&, HandmadeSite& site) { return Complaints{{site.complaint(1, crypto::sha256("another"))}}; },
-           "the site has said before that it has the key");
+           "the site has already confirmed that it has the key");
   checking(
       [](auto&, HandmadeSite&) {
         return Agreed{crypto::sha256("another"), Signature(8)};
       },
-      "two different statements of one site");
+      "the site has sent two different statements");
 
   const auto complaining = [](const auto& change, const std::string& why) {
     AgreementBench bench(kTwenty, two_groups());
@@ -352,8 +352,8 @@ TEST_CASE("a forged complaint, one about the site itself, and one after it had t
   };
   complaining([](HandmadeSite& site) { return Complaints{{site.complaint(1, crypto::sha256("another"))}}; },
               "the signature isn't that of site-002");
-  complaining([](HandmadeSite& site) { return Complaints{{site.complaint(2, {})}}; }, "rank 2 of 6 sites");
-  complaining([](HandmadeSite& site) { return Complaints{{site.complaint(77, {})}}; }, "rank 77 of 6 sites");
+  complaining([](HandmadeSite& site) { return Complaints{{site.complaint(2, {})}}; }, "rank 2 among 6 sites");
+  complaining([](HandmadeSite& site) { return Complaints{{site.complaint(77, {})}}; }, "rank 77 among 6 sites");
   complaining(
       [](HandmadeSite&) {
         return Agreed{crypto::sha256("another"), Signature(8)};
@@ -365,7 +365,7 @@ TEST_CASE("a site that says it has another key than the others is named; so are 
   from_each_position([](AgreementBench& bench, std::size_t liar, std::size_t) {
     bench.replace(liar).confirms = crypto::sha256("another key");
     bench.run();
-    check_blamed(bench, liar, "is another than that of 5 other sites");
+    check_blamed(bench, liar, "differs from the key of 5 other sites");
   });
   AgreementBench bench(kTwenty, two_groups());
   bench.replace(1).confirms = crypto::sha256("another key");

@@ -57,7 +57,7 @@ std::string refusal(AgreementBench& bench, std::size_t site, const AgreementCoor
                                                 message};
   for (const auto& other : others) {
     const auto after = bench.site(site).receive(other);
-    if (after || after.error().message.find("the try is left") == std::string::npos) return "STAYED";
+    if (after || after.error().message.find("the try was abandoned") == std::string::npos) return "STAYED";
   }
   return refused.error().message;
 }
@@ -96,7 +96,7 @@ TEST_CASE("a site that no group of the job lists is refused, though the consorti
   auto list = bench.waiting<AgreementAdvertList>(0);
   const HandmadeSite stranger(kNine, 7, bench.agreement(), 7);
   list.adverts.push_back(stranger.advert());
-  CHECK(refusal(bench, 0, list) == "adverts: a site is listed that is in none of the job's groups");
+  CHECK(refusal(bench, 0, list) == "adverts: a listed site is in none of the job's groups");
 }
 
 TEST_CASE("foreign, changed and replayed adverts are refused with their owner's name, substituted box keys too") {
@@ -146,8 +146,9 @@ TEST_CASE("a site takes no key without a box of every other site, each signed fo
   };
   using Boxes = std::vector<DeliveredBox>;
   CHECK(with_boxes([](auto&, Boxes& boxes) { boxes.pop_back(); }) ==
-        "boxes: the boxes of 7 sites, expected those of all 8 others");
-  CHECK(with_boxes([](auto&, Boxes& boxes) { boxes.push_back(boxes[0]); }) == "boxes: 9 boxes of 8 other sites");
+        "boxes: found those of 7 sites, expected those of all 8 others");
+  CHECK(with_boxes([](auto&, Boxes& boxes) { boxes.push_back(boxes[0]); }) ==
+        "boxes: found 9, expected at most one from each of 8 other sites");
   const std::string other = "box of site-004: the signature isn't that of site-004";
   CHECK(with_boxes([](auto&, Boxes& boxes) { boxes[3].box.sealed[5] ^= 1; }) == other);
   CHECK(with_boxes([](auto&, Boxes& boxes) { boxes[3].commitment[5] ^= 1; }) == other);
@@ -188,8 +189,9 @@ TEST_CASE("a site doesn't take a number that doesn't fit its commitment, and one
   CHECK(refused_with([](auto& numbers) { numbers[0].number[0] ^= 1; }) ==
         "openings: the number of site-002 isn't the one that it committed to");
   CHECK(refused_with([](auto& numbers) { numbers[0].from = 1; }) ==
-        "openings: a number that this site didn't complain of");
-  CHECK(refused_with([](auto& numbers) { numbers.clear(); }) == "openings: 0 numbers, this site complained of 1");
+        "openings: found a number that this site didn't complain about");
+  CHECK(refused_with([](auto& numbers) { numbers.clear(); }) ==
+        "openings: found 0 numbers, but this site complained about 1");
   bench.follow({});
   CHECK(bench.coordinator().phase() == AgreementPhase::kAgreed);
   CHECK(bytes_of(*bench.site(0).key()) == bytes_of(*bench.site(1).key()));
@@ -229,7 +231,7 @@ TEST_CASE("a site publishes its number only to a complaint that a listed site si
   CHECK(answered(2, signed_by(2, sites, 2, 1, commitment)) == other);  // about another site
   CHECK(answered(2, signed_by(2, sites, 2, 0, number_boxes(1).commitment)) == other);
   CHECK(answered(2, signed_by(2, crypto::sha256("another list"), 2, 0, commitment)) == other);
-  CHECK(answered(9, signed_by(2, sites, 9, 0, commitment)) == "accusation: rank 9 of 3 sites");
+  CHECK(answered(9, signed_by(2, sites, 9, 0, commitment)) == "accusation: found rank 9 among 3 sites");
 }
 
 TEST_CASE("an accusation before the boxes, and messages out of order, are refused") {
@@ -262,7 +264,7 @@ TEST_CASE("a site that has left doesn't repeat an earlier answer") {
   const auto list = bench.waiting<AgreementAdvertList>(0);
   REQUIRE(bench.site(0).receive(list));
   REQUIRE(bench.site(0).receive(list));
-  CHECK(refusal(bench, 0, DeliveredBoxes{}) == "boxes: the boxes of 0 sites, expected those of all 2 others");
+  CHECK(refusal(bench, 0, DeliveredBoxes{}) == "boxes: found those of 0 sites, expected those of all 2 others");
   CHECK_FALSE(bench.site(0).receive(list));
 }
 
@@ -276,10 +278,10 @@ TEST_CASE("an unsafe setup doesn't start") {
   };
   CHECK_THAT(started([](auto& setup) { setup.agreement.colluding = 0; }), Contains("c = 0"));
   CHECK_THAT(started([](auto& setup) { setup.agreement.colluding = 2; }),
-             Contains("group 0 has 3 sites; where 2 may collude it needs 5"));
+             Contains("group 0 has 3 sites; if 2 may collude it needs 5"));
   CHECK_THAT(started([](auto& setup) { setup.agreement.groups.clear(); }), Contains("no groups"));
   CHECK_THAT(started([](auto& setup) { setup.agreement.groups[1] = setup.agreement.groups[0]; }),
-             Contains("a site stands twice"));
+             Contains("a site is listed twice"));
   CHECK_THAT(started([](auto& setup) { setup.site = "site-100"; }),
              Contains("site-100 is in none of the job's groups"));
 }

@@ -58,20 +58,22 @@ TEST_CASE("a commit needs enough members of each included group, and of more tha
   const auto both = statement_of({0, 2});
   CHECK(checked(commit_of(both, {0, 1, 2, 3, 10, 11, 12, 13}), groups) == "COUNTS");
   CHECK(checked(commit_of(both, {1, 2, 3, 4, 10, 11, 13, 14}), groups) == "COUNTS");
-  CHECK(checked(commit_of(both, {0, 1, 2, 10, 11, 12, 13}), groups) == "commit: 3 sites of group 0 sign, 4 are needed");
+  CHECK(checked(commit_of(both, {0, 1, 2, 10, 11, 12, 13}), groups) ==
+        "commit: 3 sites of group 0 have signed; 4 are needed");
   CHECK(checked(commit_of(both, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}), groups) ==
-        "commit: 3 sites of group 2 sign, 4 are needed");
+        "commit: 3 sites of group 2 have signed; 4 are needed");
   const auto one = statement_of({1});
   CHECK(checked(commit_of(one, {5, 6, 7, 8}), groups) ==
-        "commit: enough sites sign in 1 of the job's 3 groups; more than half of them are needed");
+        "commit: enough sites have signed in 1 of the job's 3 groups; more than half of the groups are needed");
   CHECK(checked(commit_of(one, {5, 6, 7, 8, 10, 11, 12}), groups) ==
-        "commit: enough sites sign in 1 of the job's 3 groups; more than half of them are needed");
+        "commit: enough sites have signed in 1 of the job's 3 groups; more than half of the groups are needed");
   CHECK(checked(commit_of(one, {5, 6, 7, 8, 10, 11, 12, 13}), groups) == "COUNTS");
   CHECK(checked(commit_of(statement_of({0}), {0, 1, 2, 3}), groups_of({5, 5})) ==
-        "commit: enough sites sign in 1 of the job's 2 groups; more than half of them are needed");
+        "commit: enough sites have signed in 1 of the job's 2 groups; more than half of the groups are needed");
   CHECK(checked(commit_of(statement_of({0}), {0, 1, 2}), groups_of({3})) == "COUNTS");
   CHECK(checked(commit_of(statement_of({0, 0}), {0, 1, 2}), groups_of({3})) == "commit: a group is counted twice");
-  CHECK(checked(commit_of(statement_of({3}), {0, 1, 2}), groups_of({3})) == "commit: group 3 of a job with 1 groups");
+  CHECK(checked(commit_of(statement_of({3}), {0, 1, 2}), groups_of({3})) ==
+        "commit: found group 3 of a job with 1 groups");
 }
 
 TEST_CASE("a site signs a commit once, by its own certificate, over this very statement") {
@@ -79,7 +81,7 @@ TEST_CASE("a site signs a commit once, by its own certificate, over this very st
   const auto statement = statement_of({0});
   auto commit = commit_of(statement, {0, 1, 2});
   commit.signatures.push_back(commit.signatures[2]);
-  CHECK(checked(commit, groups) == "commit: a site signs twice");
+  CHECK(checked(commit, groups) == "commit: a site has signed twice");
 
   commit = commit_of(statement, {0, 1, 2, 3});
   commit.signatures[3].certificate = Consortium::name(9);
@@ -87,7 +89,7 @@ TEST_CASE("a site signs a commit once, by its own certificate, over this very st
   CHECK(checked(commit, groups) == "commit: signature of site-003: a certificate of site-009");
 
   CHECK(checked(commit_of(statement, {0, 1, 2, 3, 9}), groups) ==
-        "commit: site-009 signs, which is in none of the job's groups");
+        "commit: site-009 has signed, but is in none of the job's groups");
 
   const auto over = [&](const auto& change) {
     auto other = statement;

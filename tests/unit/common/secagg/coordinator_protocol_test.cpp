@@ -91,7 +91,7 @@ TEST_CASE("shares for another number of sites, and a wrong confirmation, cost th
                shares.commitments.pop_back();
                shares.boxes.pop_back();
              }),
-             "shares for 4 sites, expected 5");
+             "found shares for 4 sites, expected 5");
   const auto wrong = lying<Confirmation>([](Confirmation& confirmation) { confirmation.signature[3] ^= std::byte{1}; });
   ConsortiumBench bench(kCoordinatorFive, wrong);
   bench.run_until(Drop::kConfirm);
@@ -297,7 +297,7 @@ TEST_CASE(
   ConsortiumBench crowd(many, {});
   crowd.advertise();
   CHECK(crowd.coordinator().phase() == Phase::kFailed);
-  CHECK(crowd.coordinator().failure().message == "256 sites advertised keys, 255 can take part");
+  CHECK(crowd.coordinator().failure().message == "256 sites advertised keys; at most 255 can take part");
 }
 
 }  // namespace consilium::secagg

@@ -25,7 +25,7 @@ std::string refusal(GroupBench& bench, const GroupAdvertList& list, Delivery del
   const auto refused = delivery == Delivery::kAsBytes ? bench.deliver(0, list) : bench.site(0).receive(list);
   if (refused) return "ACCEPTED";
   const auto after = bench.site(0).receive(bench.list(0));
-  if (after || after.error().message.find("the attempt is left") == std::string::npos) return "STAYED";
+  if (after || after.error().message.find("the attempt was abandoned") == std::string::npos) return "STAYED";
   if (bench.site(0).keyed() || bench.site(0).take_masks()) return "HANDED OUT MASKS";
   return refused.error().message;
 }
@@ -64,8 +64,7 @@ std::string refused_setup(const Change& change) {
 }  // namespace
 
 TEST_CASE("a sum is over a whole group: a site takes part with exactly its members") {
-  const std::string rule =
-      "adverts: expected those of the group's members, all of them and of nobody else, in order of name";
+  const std::string rule = "adverts: expected exactly one from each member of the group, in order of name";
   CHECK(refusal_of([](auto&, auto&) {}) == "ACCEPTED");
   for (std::size_t missing = 1; missing < 5; ++missing) {
     CHECK(refusal_of([missing](auto& list, auto&) {
@@ -163,11 +162,11 @@ TEST_CASE("each member says of each other member what it has seen") {
   CHECK(refusal_of([](auto& list, auto& bench) {
           list.adverts[2].seen.pop_back();
           sign(kFive, 2, list.adverts[2], bench.context());
-        }) == "advert of site-002: it speaks of 3 other members, expected 4");
+        }) == "advert of site-002: it names 3 other members, expected 4");
   CHECK(refusal_of([](auto& list, auto& bench) {
           list.adverts[2].seen.emplace_back();
           sign(kFive, 2, list.adverts[2], bench.context());
-        }) == "advert of site-002: it speaks of 5 other members, expected 4");
+        }) == "advert of site-002: it names 5 other members, expected 4");
 }
 
 TEST_CASE("a member whose number doesn't rise has gone back to an older state") {
@@ -208,23 +207,24 @@ TEST_CASE("masks are handed out once, and not before the list") {
   CHECK_FALSE(bench.site(0).keyed());
   const auto again = bench.site(0).take_masks();
   REQUIRE_FALSE(again);
-  CHECK(again.error().message == "there are no masks to take, they hide one vector, once: masks are taken");
+  CHECK(again.error().message ==
+        "there are no masks to take, because masks hide only one vector, once: masks are taken");
   CHECK_FALSE(bench.deliver(0, bench.list(0)));
 }
 
 TEST_CASE("a site doesn't start where nobody is said to collude, nor in a group that colluders see through") {
   CHECK(refused_setup([](auto&) {}).empty());
   CHECK(refused_setup([](auto& setup) { setup.colluding = 0; }) ==
-        "where no site may collude, a group of one would be let through: expected 1 or more");
+        "colluding sites: expected 1 or more; 0 would admit a group of one site");
   CHECK(refused_setup([](auto& setup) {
           setup.members.resize(2);
           setup.seen.resize(1);
-        }) == "the group has 2 sites, expected 3 or more where 1 may collude");
+        }) == "the group has 2 sites; expected 3 or more if 1 may collude");
   CHECK(refused_setup([](auto& setup) {
           setup.colluding = 2;
           setup.members.resize(4);
           setup.seen.resize(3);
-        }) == "the group has 4 sites, expected 5 or more where 2 may collude");
+        }) == "the group has 4 sites; expected 5 or more if 2 may collude");
   CHECK(refused_setup([](auto& setup) {
           for (std::size_t site = 5; site < 129; ++site) setup.members.push_back(Consortium::name(site));
           setup.seen.resize(128);
@@ -236,9 +236,9 @@ TEST_CASE("a site doesn't start in a group that isn't one, or isn't its own") {
   CHECK(refused_setup([](auto& setup) { std::swap(setup.members[1], setup.members[2]); }) == order);
   CHECK(refused_setup([](auto& setup) { setup.members[2] = setup.members[1]; }) == order);
   CHECK(refused_setup([](auto& setup) { setup.site = "site-007"; }) == "site-007 isn't a member of the group");
-  CHECK_THAT(refused_setup([](auto& setup) { setup.number = 0; }), StartsWith("advert 0 speaks of 4 other members"));
+  CHECK_THAT(refused_setup([](auto& setup) { setup.number = 0; }), StartsWith("found advert 0 with 4 other members"));
   CHECK_THAT(refused_setup([](auto& setup) { setup.seen.pop_back(); }),
-             StartsWith("advert 1 speaks of 3 other members"));
+             StartsWith("found advert 1 with 3 other members"));
 }
 
 TEST_CASE("what others claim to have seen, and what this site has seen, stand in order of name") {

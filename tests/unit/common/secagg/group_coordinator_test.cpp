@@ -60,7 +60,7 @@ TEST_CASE("a member that is lost before its upload fails the attempt by name, an
   bench.coordinator().lose("site-002");
   CHECK(bench.coordinator().phase() == GroupPhase::kFailed);
   CHECK(bench.coordinator().failure().message ==
-        "site-002 left before its vector came; the sum needs every member of its group");
+        "site-002 left before its vector arrived; the sum needs every member of its group");
   CHECK_FALSE(bench.coordinator().admits_upload("site-000"));
 }
 
@@ -113,7 +113,7 @@ TEST_CASE("an advert that the other members would refuse fails the attempt and n
   CHECK(refusal([](auto& advert, auto& bench) {
           advert.seen.pop_back();
           sign(kFour, 1, advert, bench.context());
-        }) == "it speaks of 2 other members, expected 3");
+        }) == "it names 2 other members, expected 3");
   CHECK(refusal([](auto& advert, auto& bench) {
           advert.mask_key = bench.site(0).advert().mask_key;
           advert.mask_key[31] ^= 0x80;
@@ -140,7 +140,7 @@ TEST_CASE("adverts of strangers, late ones and repeated ones change nothing") {
 TEST_CASE("an attempt over a group of the wrong size fails before anybody is asked") {
   GroupCoordinator small({{}, {"east", "north"}, 1}, kFour.authenticator());
   CHECK(small.phase() == GroupPhase::kFailed);
-  CHECK(small.failure().message == "the group has 2 sites, expected 3 to 128 where 1 may collude");
+  CHECK(small.failure().message == "the group has 2 sites; expected 3 to 128 if 1 may collude");
   GroupCoordinator none({{}, {}, 0}, kFour.authenticator());
   CHECK(none.phase() == GroupPhase::kFailed);
 }

@@ -104,7 +104,7 @@ TEST_CASE("what a group's message may not hold is refused with what was expected
              Contains("length of a certificate: expected 1 to 4096, found 4097"));
   CHECK_THAT(changed([](auto& advert) { advert.number = 0; }), Contains("number of an advert: expected 1 to"));
   CHECK_THAT(changed([](auto& advert) { advert.seen[0].advert = crypto::sha256("something"); }),
-             Contains("seen advert: expected a digest of zeros where none was seen"));
+             Contains("seen advert: expected a digest of zeros, because none was seen"));
   CHECK_THAT(changed([](auto& advert) { advert.seen.resize(128); }),
              Contains("number of seen adverts: expected 0 to 127, found 128"));
   CHECK(changed([](auto& advert) { advert.seen.resize(127); }).empty());

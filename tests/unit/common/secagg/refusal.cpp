@@ -9,7 +9,7 @@ std::string refusal(ConsortiumBench& bench, std::size_t site, const CoordinatorM
   const CoordinatorMessage others[] = {AdvertList{}, Boxes{}, Survivors{}, UnmaskRequest{}, message};
   for (const CoordinatorMessage& other : others) {
     const auto after = bench.site(site).receive(other);
-    if (after || after.error().message.find("the attempt is left") == std::string::npos) return "STAYED";
+    if (after || after.error().message.find("the attempt was abandoned") == std::string::npos) return "STAYED";
   }
   if (bench.site(site).keyed() || bench.site(site).take_masks()) return "HANDED OUT MASKS";
   return refused.error().message;

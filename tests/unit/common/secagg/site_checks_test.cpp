@@ -79,21 +79,21 @@ TEST_CASE("a site takes part in no cohort that colluders could see through, nor 
   Standing two(Drop::kShare);
   auto list = two.next<AdvertList>(0);
   list.adverts.resize(2);
-  CHECK(refusal(two, 0, list) == "adverts: 2 sites, this site takes part with 3 or more");
+  CHECK(refusal(two, 0, list) == "adverts: found 2 sites; this site takes part only with 3 or more");
 
   BenchSetup setup;
   setup.colluding = 2;
   Standing four(Drop::kShare, setup);  // 2c
   list = four.next<AdvertList>(0);
   list.adverts.resize(4);
-  CHECK(refusal(four, 0, list) == "adverts: 4 sites, this site takes part with 5 or more");
+  CHECK(refusal(four, 0, list) == "adverts: found 4 sites; this site takes part only with 5 or more");
 
   setup.colluding = 1;
   setup.adjust = [](std::size_t site, SiteSetup& mine) { mine.minimum_survivors = site == 0 ? 5 : 0; };
   Standing policy(Drop::kShare, setup);
   list = policy.next<AdvertList>(0);
   list.adverts.resize(4);
-  CHECK(refusal(policy, 0, list) == "adverts: 4 sites, this site takes part with 5 or more");
+  CHECK(refusal(policy, 0, list) == "adverts: found 4 sites; this site takes part only with 5 or more");
 }
 
 TEST_CASE("where nobody is said to collude, a site doesn't start: a cohort of one would be let through") {
@@ -184,10 +184,10 @@ TEST_CASE("fewer boxes than the threshold, one twice, one of the site itself, on
   };
   CHECK(with_boxes([](auto& boxes) { boxes.resize(2); }, Delivery::kAsBytes) ==
         "boxes: 3 sites shared keys, the threshold is 4");
-  CHECK(with_boxes([](auto& boxes) { boxes[3] = boxes[2]; }, Delivery::kAsValue) == "boxes: two of one site");
+  CHECK(with_boxes([](auto& boxes) { boxes[3] = boxes[2]; }, Delivery::kAsValue) == "boxes: found two from one site");
   CHECK(with_boxes([](auto& boxes) { boxes[0].from = 1; }, Delivery::kAsValue) ==
-        "boxes: one that this site should have sent itself");
-  CHECK(with_boxes([](auto& boxes) { boxes[3].from = 9; }, Delivery::kAsBytes) == "boxes: rank 9 of 5 sites");
+        "boxes: found one from this site itself");
+  CHECK(with_boxes([](auto& boxes) { boxes[3].from = 9; }, Delivery::kAsBytes) == "boxes: found rank 9 among 5 sites");
 }
 
 TEST_CASE("a box that is broken, another's, from another or of another attempt doesn't open, and is named") {
@@ -259,7 +259,7 @@ TEST_CASE("a site's own minimum of survivors counts beside the threshold") {
   Standing bench(Drop::kUpload, setup);
   bench.upload({4});
   CHECK(refusal(bench, 0, bench.next<Survivors>(0)) ==
-        "survivors: 4 sites, this site's policy wants 5 (policy.yaml: minimum_survivors)");
+        "survivors: found 4 sites; this site's policy requires 5 (policy.yaml: minimum_survivors)");
 }
 
 TEST_CASE("counts are summed over the whole group and nobody else") {
@@ -274,7 +274,8 @@ TEST_CASE("counts are summed over the whole group and nobody else") {
     again.upload(gone);
     return refusal(again, 0, survivors);
   };
-  const std::string refused = "survivors: counts are summed over the group's members, all of them and nobody else";
+  const std::string refused =
+      "survivors: expected exactly the members of the group, because counts are summed over all of them";
   CHECK(with_group(kFive.names(), {}) == "confirmed");
   CHECK(with_group(kFive.names(), {4}) == refused);
   CHECK(with_group({"site-000", "site-001", "site-002", "site-003"}, {}) == refused);
@@ -310,7 +311,7 @@ TEST_CASE("shares are revealed for confirmations of t different survivors over t
         }) == "unmask request: a site confirms twice");
   CHECK(with_request([&](const auto& over) {
           return confirmed_by(kFive, {0, 1, 2, 4}, over(survivors));
-        }) == "unmask request: a confirmation of a site that isn't among the survivors");
+        }) == "unmask request: a confirmation from a site that isn't among the survivors");
   const std::string other = "unmask request: confirmation of site-003: it signed something else";
   CHECK(with_request([&](const auto& over) {  // forged
           auto request = confirmed_by(kFive, survivors, over(survivors));

@@ -141,7 +141,7 @@ TEST_CASE("too few sites end an attempt with its reason, at each step") {
     CHECK(bench.coordinator().take_masks().empty());
     return bench.coordinator().failure().message;
   };
-  CHECK(why(Drop::kAdvertise, 3) == "2 sites advertised keys, 3 are needed where 1 may collude");
+  CHECK(why(Drop::kAdvertise, 3) == "2 sites advertised keys; 3 are needed if 1 may collude");
   CHECK(why(Drop::kShare, 2) == "3 of 5 sites shared keys, 4 are needed");
   CHECK(why(Drop::kUpload, 2) == "3 of 5 sites sent their vectors, 4 are needed");
   CHECK(why(Drop::kConfirm, 2) == "3 of 5 survivors confirmed, 4 are needed");

@@ -54,8 +54,8 @@ TEST_CASE("label counts that can't be are refused") {
   CHECK(check(LabelCounts{5, {2, 3}}, 2));
   CHECK_THAT(check(LabelCounts{5, {2, 3}}, 3).error().message, Catch::Contains("one for each of 3 classes, found 2"));
   CHECK_THAT(check(LabelCounts{}, 2).error().message, Catch::Contains("found 0"));
-  CHECK_THAT(check(LabelCounts{0, {0, 0}}, 2).error().message, Catch::Contains("no examples"));
-  CHECK_THAT(check(LabelCounts{5, {2, 6}}, 2).error().message, Catch::Contains("more examples than there are"));
+  CHECK_THAT(check(LabelCounts{0, {0, 0}}, 2).error().message, Catch::Contains("expected at least one example"));
+  CHECK_THAT(check(LabelCounts{5, {2, 6}}, 2).error().message, Catch::Contains("more examples than were counted"));
 }
 
 }  // namespace

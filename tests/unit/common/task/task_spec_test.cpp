@@ -79,7 +79,8 @@ TEST_CASE("what is known of anatomy is read for segmentations alone, and held to
     return read ? "" : read.error().message;
   };
   CHECK(loss({{"volume_weight", 1}, {"volumes", {{"1", {2, 3}}}}}) == "");
-  CHECK_THAT(loss({{"volume_weight", 1}}), Catch::Contains("training.loss.volumes: expected with a volume_weight"));
+  CHECK_THAT(loss({{"volume_weight", 1}}),
+             Catch::Contains("training.loss.volumes: expected if volume_weight is above 0"));
   CHECK_THAT(loss({{"volumes", {{"1", {2, 3}}}}}), Catch::Contains("training.loss.volumes"));
   CHECK_THAT(loss({{"volume_weight", 1}, {"volumes", {{"1", {3, 2}}}}}), Catch::Contains("volumes.1: expected [least"));
   CHECK_THAT(loss({{"volume_weight", 1}, {"volumes", {{"3", {2, 3}}}}}), Catch::Contains("a class from 1 to 2"));

@@ -237,8 +237,9 @@ TEST_CASE("a client without a certificate or of a foreign root gets no call thro
   TlsFiles stranger = foreign.member(Role::kSite, "north");
   stranger.root = lung.authority.root_certificate();
   CHECK(call(*channel_to(server.port(), unchecked_credentials(stranger))) == grpc::StatusCode::UNAVAILABLE);
-  CHECK(server.refusals.mention(
-      "spiffe://lung/site/north: the certificate is refused: another authority than that of root.pem signed it"));
+  CHECK(
+      server.refusals.mention("spiffe://lung/site/north: the certificate is refused: it was signed by another "
+                              "authority than that of root.pem"));
   CHECK(server.calls == 1);
 }
 
@@ -250,7 +251,7 @@ TEST_CASE("a certificate that has ended or has the wrong role gets no call throu
   CHECK(server.refusals.mention("spiffe://lung/site/late: the certificate is refused: certificate has expired"));
   const TlsFiles second = lung.member(Role::kCoordinator, "second");
   CHECK(call(*channel_to(server.port(), unchecked_credentials(second))) == grpc::StatusCode::UNAVAILABLE);
-  CHECK(server.refusals.mention("spiffe://lung/coordinator/second: a coordinator has no business here"));
+  CHECK(server.refusals.mention("spiffe://lung/coordinator/second: a coordinator is not allowed to connect here"));
   CHECK(server.calls == 0);
 }
 

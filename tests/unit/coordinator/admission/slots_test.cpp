@@ -87,9 +87,9 @@ TEST_CASE("a researcher's quota of running jobs holds, and nobody else waits for
 TEST_CASE("an obstacle names the jobs and the setting, and not hundreds of them") {
   CHECK(text_of({Obstacle::Kind::kSites, {"chest-2"}}) == "queued behind chest-2, which uses the same sites");
   CHECK(text_of({Obstacle::Kind::kSlots, {"a", "b", "c", "d", "e"}}) ==
-        "queued behind a, b, c and 2 more: no more jobs run at a time (max_running_jobs)");
+        "queued behind a, b, c and 2 more: as many jobs are running as this coordinator allows (max_running_jobs)");
   CHECK(text_of({Obstacle::Kind::kQuota, {"a"}}) ==
-        "queued behind a: no more jobs of one researcher run at a time (quotas.running)");
+        "queued behind a: as many jobs of one researcher are running as this coordinator allows (quotas.running)");
 }
 
 TEST_CASE("whatever comes and goes, the limits hold and an able job isn't overtaken on its sites") {

@@ -52,6 +52,7 @@ TEST_CASE("a damaged file is an error that says what to do, and it is left as it
   const auto opened = JobNumbers::open(file);
   REQUIRE_FALSE(opened.has_value());
   CHECK(opened.error().code == ErrorCode::kDataLoss);
-  CHECK_THAT(opened.error().message, Catch::Contains(file.string()) && Catch::Contains("put back a copy"));
+  CHECK_THAT(opened.error().message,
+             Catch::Contains(file.string()) && Catch::Contains("restore the file from a backup"));
   CHECK(pki::text_of(file) == text);
 }

@@ -83,5 +83,6 @@ TEST_CASE("a site that declines ends a job whose quorum needs its group") {
   Census census("1.0");
   const std::string why = fault(census.runs.declined("a3", "examples", census.now));
   CHECK(why.starts_with("a3 declined: examples; "));
-  CHECK(why.ends_with("ask whoever runs the authority for a roster with a higher bound, and submit the job with it"));
+  CHECK(why.ends_with(
+      "ask the consortium's certificate authority for a roster with a higher bound, and submit the job with it"));
 }

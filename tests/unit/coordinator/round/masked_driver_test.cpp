@@ -111,9 +111,9 @@ TEST_CASE("below t before anybody confirms, the attempt is made anew with those 
 }
 
 TEST_CASE("below t before anybody confirms, time and again, the job fails and says how many were needed") {
-  const auto [at, why] = GENERATE(table<At, std::string>({{At::kAdvertise, "2 sites advertised keys, 3 are needed"},
+  const auto [at, why] = GENERATE(table<At, std::string>({{At::kAdvertise, "2 sites advertised keys; 3 are needed"},
                                                           {At::kShare, "2 of 5 sites shared keys, 4 are needed"},
-                                                          {At::kUpload, "answered, quorum 0.6 needs 3"}}));
+                                                          {At::kUpload, "answered, but the quorum of 0.6 needs 3"}}));
   MaskedBench masked(MaskedBench::job_of(5));
   for (const char* site : {"site-002", "site-003", "site-004"}) masked.troubles[site] = {SumKind::kTrain, 1, at, true};
   masked.start();
@@ -150,7 +150,7 @@ TEST_CASE("below t once survivors were asked, the round waits for them, and ends
   masked.troubles["site-003"] = {SumKind::kTrain, 1, at};
   masked.start();
   CHECK_FALSE(masked.bench.driver->ended());
-  CHECK_THAT(masked.status().detail, Catch::Contains("taking the masks off"));
+  CHECK_THAT(masked.status().detail, Catch::Contains("removing the masks"));
 
   SECTION("they don't") {
     masked.pass(std::chrono::minutes(1) - milliseconds(1));
@@ -277,7 +277,7 @@ TEST_CASE("a site that lies loses its place, and is named with what was wrong") 
         shares->boxes.pop_back();
       }
     };
-    why = "shares for 4 sites, expected 5";
+    why = "found shares for 4 sites, expected 5";
   }
   masked.start();
   REQUIRE(masked.status().phase == JobPhase::kFinished);

@@ -240,7 +240,7 @@ TEST_CASE("what comes while the masks are taken off changes nothing") {
   const job::SessionKey key = all_sent(play);
   const auto effects = play.state.last_effect;
   play.tell(Answered{"east", key, Standing::kUpdate, {}});
-  CHECK_THAT(play.refused->message, Catch::Contains("masks are being taken off"));
+  CHECK_THAT(play.refused->message, Catch::Contains("masks are being removed"));
   play.tell(Failed{"east", key, "changed my mind"});
   CHECK(play.refused.has_value());
   play.tell(SiteLeft{"east"});

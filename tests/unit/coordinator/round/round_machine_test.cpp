@@ -239,7 +239,8 @@ TEST_CASE("a round that misses its quorum is tried three times, then the job fai
   }
   REQUIRE(play.ended() != nullptr);
   CHECK(play.ended()->message ==
-        "round 1: 1 of 4 sites answered, quorum 0.75 needs 3: north: no answer within 15m; south: training failed: NaN "
+        "round 1: 1 of 4 sites answered, but the quorum of 0.75 needs 3: north: no answer within 15m; south: training "
+        "failed: NaN "
         "loss; "
         "west: training failed: signal 11; raise federation.deadline or lower federation.quorum");
   CHECK(play.actions<DropSum>().size() == 3);
@@ -308,12 +309,12 @@ TEST_CASE("late, repeated and foreign messages are refused with a reason and cha
   refused(Answered{"north", {"chest-1", SumKind::kTrain, 2, 1}, Standing::kUpdate, {}}, "isn't open");
   refused(Answered{"north", {"chest-1", SumKind::kTrain, 1, 2}, Standing::kUpdate, {}}, "isn't open");
   refused(Answered{"north", {"chest-1", SumKind::kEvaluate, 1, 1}, Standing::kUpdate, {}}, "isn't open");
-  refused(SiteAccepted{"north"}, "awaits no answer");
-  refused(SiteWaits{"north"}, "awaits no answer");
-  refused(SiteDeclined{"elsewhere", "no"}, "awaits no answer");
-  refused(Committed{key, 0, {}}, "isn't at that point");
-  refused(CommitFailed{key, "disk full"}, "isn't at that point");
-  refused(SumSpoiled{{"chest-1", SumKind::kTrain, 9, 1}, "x"}, "isn't at that point");
+  refused(SiteAccepted{"north"}, "expects no answer");
+  refused(SiteWaits{"north"}, "expects no answer");
+  refused(SiteDeclined{"elsewhere", "no"}, "expects no answer");
+  refused(Committed{key, 0, {}}, "hasn't reached that step, or is past it");
+  refused(CommitFailed{key, "disk full"}, "hasn't reached that step, or is past it");
+  refused(SumSpoiled{{"chest-1", SumKind::kTrain, 9, 1}, "x"}, "hasn't reached that step, or is past it");
   for (const char* site : {"north", "south", "west"}) play.answer(site);
   play.tell(Answered{"north", key, Standing::kUpdate, {}});
   CHECK_THAT(play.refused->message, Catch::Contains("is closed"));
@@ -519,8 +520,9 @@ TEST_CASE("a job that sites decline for what its researcher can mend says how") 
     play.tell(SiteDeclined{site, "roster"});
   }
   REQUIRE(play.ended() != nullptr);
-  CHECK_THAT(play.ended()->message,
-             Catch::Contains("submit the job with the newest one from whoever runs the authority"));
+  CHECK_THAT(
+      play.ended()->message,
+      Catch::Contains("get the newest one from the consortium's certificate authority and submit the job with it"));
 }
 
 TEST_CASE("a job that nobody joins ends after the recruiting limit") {
@@ -731,7 +733,7 @@ TEST_CASE(
   CHECK(gives_up_at(play.state) == play.now + play.state.rules.recruiting_limit);
   play.wait(play.state.rules.recruiting_limit);
   REQUIRE(play.ended() != nullptr);
-  CHECK_THAT(play.ended()->message, Catch::Contains("not enough groups came"));
+  CHECK_THAT(play.ended()->message, Catch::Contains("not enough groups were complete"));
 }
 
 TEST_CASE("a session over whole groups that lacks sites may lose its slot, and goes on when it has one again") {

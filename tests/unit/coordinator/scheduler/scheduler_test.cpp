@@ -153,7 +153,8 @@ TEST_CASE("a job whose site leaves gives its slot up, and is next when the site 
   REQUIRE(eventually([&] { return bench.gateway.works(first); }));
   const auto second = bench.submit("second", "south");
   bench.accept("south", second);
-  CHECK(bench.says(second, "queued behind first-1: no more jobs run at a time (max_running_jobs)"));
+  CHECK(bench.says(second,
+                   "queued behind first-1: as many jobs are running as this coordinator allows (max_running_jobs)"));
   CHECK_FALSE(bench.gateway.works(second));
   bench.scheduler.site_disconnected("north");
   CHECK(eventually([&] { return bench.gateway.works(second); }));
@@ -215,7 +216,7 @@ TEST_CASE("a job that is there already is refused until it ends, and the refusal
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::kAlreadyExists);
   CHECK_THAT(refused.error().message,
-             Catch::Contains("there already as " + first) && Catch::Contains("change its seed"));
+             Catch::Contains("already submitted as " + first) && Catch::Contains("change its seed"));
   CHECK(bench.blob_count() == 1);  // the blob that the first job starts from still exists
   bench.submit("first", "north", "ada", ", seed: 9");
   bench.submit("first", "north", "grace");  // the same name makes another job for another researcher

@@ -142,7 +142,7 @@ TEST_CASE("a site's file has to be the job's atlas, with as many maps, and to kn
   CHECK_THAT(Atlas::read(decoder, other).error().message, Contains("expected 3 maps") && Contains("found 2"));
   image.has_position = false;
   SameDecoder lost(image);
-  CHECK_THAT(Atlas::read(lost, asked).error().message, Contains("says its position"));
+  CHECK_THAT(Atlas::read(lost, asked).error().message, Contains("a volume with a position in space"));
   other = asked;
   other.path = folder.path / "gone.nii";
   CHECK(Atlas::read(decoder, other).error().code == ErrorCode::kNotFound);

@@ -61,7 +61,7 @@ TEST_CASE("wrong boxes are refused with their place") {
       {with(kCoco, "\"category_id\": 5", "\"category_id\": 9"), "annotations[0]: its image_id or category_id"},
       {with(kCoco, "\"id\": 8", "\"id\": 7"), "images[1]: its id or file_name"},
       {with(kCoco, "b.png", "a.png"), "images[1]: its id or file_name"},
-      {with(kCoco, "\"id\": 2", "\"id\": 5"), "categories: an id twice"},
+      {with(kCoco, "\"id\": 2", "\"id\": 5"), "categories: an id is listed twice"},
       {with(kCoco, "\"categories\"", "\"cats\""), "categories: expected a list"},
       {"[]", "boxes.json: expected an object"},
       {"{", "boxes.json: isn't valid JSON"},

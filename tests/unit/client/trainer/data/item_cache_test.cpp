@@ -115,7 +115,7 @@ TEST_CASE("an item that can't be written or read back is left out") {
   ItemCache cache(0, ScratchFile::adopt(std::move(file), kMuch).value());
   cache.keep(0, item_of(0, true));
   CHECK_FALSE(cache.find(0));
-  check_refusal(ScratchFile::create_in(folder.path / "missing", kMuch), {"missing", "make a file without a name"});
+  check_refusal(ScratchFile::create_in(folder.path / "missing", kMuch), {"missing", "create an unnamed file"});
 }
 
 TEST_CASE("an item that the disk has changed or lost is left out") {

@@ -105,7 +105,8 @@ TEST_CASE("a hostile or wrong table is refused with file, line and column") {
       {"file,class\n" + (outside.path / "secret.npy").string() + ",0\n",
        {"labels.csv, line 2", "below the data set's folder"}},
       {"file,class\naway/secret.npy,0\n", {"labels.csv, line 2", "leads out of the data set's folder"}},
-      {"file,class\na.npy,0\na.npy,1\n", {"labels.csv, line 3", "column 'file'", "the same as in labels.csv, line 2"}},
+      {"file,class\na.npy,0\na.npy,1\n",
+       {"labels.csv, line 3", "column 'file'", "this value is already in labels.csv, line 2"}},
       {"file,class\na.npy,-1\n", {"labels.csv, line 2", "column 'class'", "a number from 0"}},
       {"file,class\na.npy,70000\n", {"labels.csv, line 2", "column 'class'"}},
       {"file,class\n,1\n", {"labels.csv, line 2", "column 'file'", "empty"}},
@@ -288,7 +289,7 @@ TEST_CASE("DICOM files are items of their own where labels name images, and a se
   spill(folder.path / "labels.csv", "image,class\nseries1,1\n");
   source.labels.match = trainer::LabelSource::Match::kSeries;
   check_refusal(list(source, std::make_shared<LineDecoder>()),
-                {"the 2 files of its series don't say a different position"});
+                {"the 2 files of its series don't each have a different position"});
 }
 
 TEST_CASE("every type of data set has its reader, and every reader its type") {

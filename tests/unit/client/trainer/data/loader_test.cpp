@@ -116,7 +116,8 @@ TEST_CASE("equal images in two splits are noted, and targets that the model hasn
   REQUIRE(set->notes().size() == 1);
   CHECK_THAT(set->notes()[0], Catch::Contains("the same image is in two splits") && Catch::Contains("train/x/a.npy") &&
                                   Catch::Contains("test/x/b.npy"));
-  check_refusal(ItemSet::open(source, {1, 2, 2}, 1, nullptr), {"train/y/c.npy", "names class 1, the model has 1"});
+  check_refusal(ItemSet::open(source, {1, 2, 2}, 1, nullptr),
+                {"train/y/c.npy", "names class 1, but the model has 1 classes"});
 }
 
 TEST_CASE("the site's own scale is that of its training images") {

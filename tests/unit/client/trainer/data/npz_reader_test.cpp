@@ -162,7 +162,8 @@ TEST_CASE("an array that lies about itself is refused with its name") {
   check_refused(header("{'descr': '|u1', 'descr': '|u1', 'fortran_order': False, 'shape': (3, 2, 2), }"),
                 "'descr' that is unknown or repeated");
   check_refused(header("{'descr': '|u1', 'fortran_order': False, 'shape': (3, 2, 2), 'x': 1}"), "'x' that is unknown");
-  check_refused(header("{'descr': '|u1', 'fortran_order': False, 'shape': (3, 2, 2), } import os"), "goes on after");
+  check_refused(header("{'descr': '|u1', 'fortran_order': False, 'shape': (3, 2, 2), } import os"),
+                "has more text after");
   check_refused(header("__import__('os')"), "isn't a dictionary");
   check_refused(header("{'descr: 3"), "isn't a dictionary");
   check_refused(header(""), "isn't a dictionary");
@@ -246,9 +247,10 @@ TEST_CASE("masks and labels that don't fit their images or each other are refuse
   check_refused(with("train_labels.npy", "(3, 2)", Bytes(6, 2)), "train_labels: label 0 is 2, expected 0 to 1");
   check_refused(with("train_masks.npy", "(3, 2, 2)", twelve, {{"train_labels.npy", good_labels()}}),
                 "train_labels and train_masks: expected one of them");
-  check_refused(with("train_masks.npy", "(3, 2, 2)", twelve,
-                     {{"val_images.npy", good_images()}, {"val_labels.npy", good_labels()}}),
-                "val_labels: its targets are of the kind 'class', those of the training split 'mask'");
+  check_refused(
+      with("train_masks.npy", "(3, 2, 2)", twelve,
+           {{"val_images.npy", good_images()}, {"val_labels.npy", good_labels()}}),
+      "val_labels: its targets are of the kind 'class', but those of the training split are of the kind 'mask'");
   check_refused(with("train_labels.npy", "(3, 2)", Bytes(6, 1),
                      {{"val_images.npy", good_images()}, {"val_labels.npy", integers("(3, 3)", Bytes(9, 1))}}),
                 "val_labels: expected 2 labels for each example as in train_labels, found 3");
@@ -292,7 +294,7 @@ TEST_CASE("two arrays of one name are refused") {
   auto bytes = slurp(file);
   for (auto at = bytes.find("imagez"); at != std::string::npos; at = bytes.find("imagez")) bytes[at + 5] = 's';
   spill(file, bytes);
-  check_refused(read_npz_file(file), "two entries of one name");
+  check_refused(read_npz_file(file), "two entries of the same name");
 }
 
 TEST_CASE("a bomb of zeros is refused by the limit, and a lying size by what deflate can do") {

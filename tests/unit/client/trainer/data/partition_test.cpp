@@ -186,6 +186,6 @@ TEST_CASE("a partition that the data can't fill is refused with the numbers") {
              Catch::Contains("per-site: expected 1 to 25 (100 training examples over 4 sites), found 26"));
   CHECK_THAT(message(spec("iid", 4, 0)), Catch::Contains("per-site"));
   CHECK_THAT(message(spec("shards:26", 4)),
-             Catch::Contains("4 sites x 26 shards need at least 104 training examples, there are 100"));
+             Catch::Contains("4 sites x 26 shards need at least 104 training examples, but there are 100"));
   CHECK_THAT(message(PartitionSpec{PartitionKind::kDirichlet, 2, -1.0, 4, std::nullopt}), Catch::Contains("dirichlet"));
 }

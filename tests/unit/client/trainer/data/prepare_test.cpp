@@ -53,7 +53,7 @@ TEST_CASE("another size needs to be asked for") {
   OneItem one;
   write_image(one.folder.path / "image.npy", 2, 2, {0, 10, 20, 30});
   check_refusal(one.load({1, 4, 4}),
-                {"image.npy (labels.csv, line 2)", "1 x 2 x 2 voxels, the model expects 1 x 4 x 4"});
+                {"image.npy (labels.csv, line 2)", "1 x 2 x 2 voxels, but the model expects 1 x 4 x 4"});
   one.source.preprocess.size = {3, 3};
   check_refusal(one.load({1, 4, 4}), {"preprocess: size: expected the model's [4, 4], found [3, 3]"});
   one.source.preprocess.size = {4, 4};
@@ -176,7 +176,7 @@ TEST_CASE("a mask of another size than its image, or of values that are no class
   OneItem one(true);
   write_image(one.folder.path / "image.npy", 2, 2, {0, 1, 2, 3});
   write_image(one.folder.path / "mask.npy", 1, 2, {0, 1});
-  check_refusal(one.load({1, 2, 2}), {"image.npy", "the mask has the sides 1 x 1 x 2, its image 1 x 2 x 2"});
+  check_refusal(one.load({1, 2, 2}), {"image.npy", "the mask has 1 x 1 x 2 voxels, but its image has 1 x 2 x 2"});
   spill(one.folder.path / "mask.npy", npy(dictionary("<f4", "(2, 2)"), bytes_of(std::vector<float>{0, 0.5F, 1, 300})));
   check_refusal(one.load({1, 2, 2}), {"the mask holds 0.5, expected classes from 0 to 255"});
   one.source.labels.threshold = 0.7;
@@ -191,7 +191,7 @@ TEST_CASE("channels follow the model: grey is repeated, colour weighed, alpha dr
   REQUIRE(set_channels(colour, 1));
   CHECK(colour.values == std::vector<float>{153});
   check_refusal(set_channels(colour = Volume{5, {1, 1, 1}, {1, 2, 3, 4, 5}, {1, 1, 1}, true, true}, 3),
-                {"has 5 channels, the model expects 3"});
+                {"has 5 channels, but the model expects 3"});
 }
 
 TEST_CASE("broken numpy images are refused") {
@@ -201,11 +201,12 @@ TEST_CASE("broken numpy images are refused") {
     check_refusal(one.load({1, 2, 2}), {"image.npy", part});
   };
   refused("", "truncated");
-  refused(npy(dictionary("|u1", "(2, 2)"), "123"), "declares 4 bytes of data, the file has 3");
+  refused(npy(dictionary("|u1", "(2, 2)"), "123"), "declares 4 bytes of data, but the file has 3");
   refused(npy(dictionary("|u1", "(2, 2)"), "12345"), "more bytes");
   refused(npy(dictionary("|u1", "(1048576, 1048576)"), "1"), "more than the");
   refused(npy(dictionary("<f4", "(1, 1)"), bytes_of(std::vector<float>{NAN})), "NaN");
-  refused(npy(dictionary("<i8", "(1, 1)"), bytes_of(std::vector<std::int64_t>{1LL << 40})), "more than 32 bits hold");
+  refused(npy(dictionary("<i8", "(1, 1)"), bytes_of(std::vector<std::int64_t>{1LL << 40})),
+          "which doesn't fit into 32 bits");
   refused(npy(dictionary("|u1", "(2,)"), "12"), "has 1 dimensions");
 }
 

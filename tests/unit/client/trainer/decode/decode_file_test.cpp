@@ -133,9 +133,9 @@ TEST_CASE("a file that is cut off is refused, wherever it ends before its last p
 }
 
 TEST_CASE("unknown and empty files are named for what they are") {
-  CHECK(message_of({}) == "the file is none of DICOM, NIfTI, PNG, JPEG and TIFF");
+  CHECK(message_of({}) == "the file isn't a DICOM, NIfTI, PNG, JPEG or TIFF file");
   CHECK(message_of({'h', 'e', 'l', 'l', 'o', ' ', 'w', 'o', 'r', 'l', 'd'}) ==
-        "the file is none of DICOM, NIfTI, PNG, JPEG and TIFF");
+        "the file isn't a DICOM, NIfTI, PNG, JPEG or TIFF file");
 }
 
 TEST_CASE("numbers that aren't any are refused, where DCMTK would take their beginning") {
@@ -149,7 +149,7 @@ TEST_CASE("numbers that aren't any are refused, where DCMTK would take their beg
 TEST_CASE("more frames than the pixel data hold are an error") {
   CHECK_THAT(message_of(with_attribute("dicom_frames.dcm", 0x0028, 0x0008, "IS", "9 ")), Catch::Contains("cut off"));
   CHECK_THAT(message_of(with_attribute("dicom_plain.dcm", 0x0028, 0x0010, "US", std::string("\x40\x00", 2))),
-             Catch::Contains("the header promises 1280 bytes, the file has 240"));
+             Catch::Contains("the header declares 1280 bytes, but the file has 240"));
 }
 
 TEST_CASE("segments that overlap can be masks, and not labels") {

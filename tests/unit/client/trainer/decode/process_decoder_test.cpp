@@ -169,7 +169,7 @@ TEST_CASE("a file that takes more CPU time than it may is named, and the next on
   const auto image = decoder->decode(slow, {});
   REQUIRE_FALSE(image);
   CHECK(image.error().code == ErrorCode::kResourceExhausted);
-  CHECK(image.error().message == slow.string() + ": decoding takes more than 1 s of CPU time");
+  CHECK(image.error().message == slow.string() + ": decoding the file takes more than 1 s of CPU time");
   CHECK(decoder->decode(kImages / "grey8.png", {}));
 }
 
@@ -191,7 +191,7 @@ TEST_CASE("a file that the decoder dies of is named, and the next one is read") 
   REQUIRE_FALSE(image);
   CHECK(image.error().code == ErrorCode::kInvalidArgument);
   CHECK(image.error().message ==
-        slow.string() + ": the decoder died of this file (SIGABRT); it is broken, or meant to do harm");
+        slow.string() + ": the decoder crashed while it read this file (SIGABRT); the file is damaged or malicious");
   CHECK(decoder->decode(kImages / "grey8.png", {}));
 }
 

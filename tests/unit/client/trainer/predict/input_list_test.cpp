@@ -83,7 +83,7 @@ TEST_CASE("one file is taken whatever its name, and nothing is refused by words"
         std::vector<std::string>{"scan.weird"});
   const auto none = list_inputs(folder.path, false, kImages);
   REQUIRE_FALSE(none);
-  CHECK_THAT(none.error().message, Catch::Contains("no image in it") && Catch::Contains("found 1 other file"));
+  CHECK_THAT(none.error().message, Catch::Contains("holds no image") && Catch::Contains("found 1 other file"));
   const auto missing = list_inputs(folder.path / "nothing", false, kImages);
   REQUIRE_FALSE(missing);
   CHECK(missing.error().code == ErrorCode::kNotFound);

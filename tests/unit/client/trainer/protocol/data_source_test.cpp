@@ -68,7 +68,7 @@ TEST_CASE("wrong descriptions are refused by the key's path") {
        "labels.match: expected one of file, patient, study, series, image, found 'name'"},
       {with("/labels/boxes", "b.json"), "labels: expected one of class, columns, mask, masks and boxes"},
       {with("/labels/table", json()), "labels.table: expected text"},
-      {with("/labels/classes", json::array({"a", "a"})), "labels.classes[1]: stands in the list twice"},
+      {with("/labels/classes", json::array({"a", "a"})), "labels.classes[1]: is listed twice"},
       {with("/labels/threshold", "x"), "labels.threshold: expected a number"},
       {with("/split/shares", json::array({0.5, 0.5, 0.5})), "split.shares: expected three shares that add up to 1"},
       {with("/split/shares", json::array({0.0, 0.5, 0.5})),
@@ -80,12 +80,12 @@ TEST_CASE("wrong descriptions are refused by the key's path") {
        "preprocess.window: expected low and high, or center and width"},
       {with("/preprocess/window", json{{"low", 2}, {"high", 1}}), "preprocess.window: expected low below high"},
       {with("/preprocess/spacing", json::array({1, 1, 1})),
-       "preprocess: expected spacing, size and patches.size of as many dimensions"},
+       "preprocess: expected the same number of dimensions in spacing, size and patches.size"},
       {with("/preprocess/size", json::array({0, 1})), "preprocess.size[0]: expected an integer 1 to 65536, found 0"},
       {with("/preprocess/size", json::array({1})), "preprocess.size: expected a list of 2 to 3"},
       {with("/preprocess/normalise", "always"), "preprocess.normalise: expected one of none, image, site"},
       {with("/preprocess/normalise/std", json::array({0.1, 0.2})),
-       "preprocess.normalise: expected mean and std, equally long"},
+       "preprocess.normalise: expected mean and std of the same length"},
       {with("/preprocess/patches/foreground", 2), "preprocess.patches.foreground: expected a number from 0 to 1"},
       {with("/augment/flip", json::array({"sideways"})),
        "augment.flip[0]: expected one of depth, vertical, horizontal"},
@@ -98,9 +98,9 @@ TEST_CASE("wrong descriptions are refused by the key's path") {
       {json{{"type", "nifti"}, {"path", "/a"}, {"labels", {{"table", "t"}, {"match", "study"}}}},
        "labels.match: expected file"},
       {json{{"type", "nifti"}, {"path", "/a"}, {"split", {{"patient", "who"}}}},
-       "split: names a column, expected 'labels.table'"},
+       "split: names a column, so 'labels.table' is needed"},
       {json{{"type", "nifti"}, {"path", "/a"}, {"labels", {{"class", "c"}}}},
-       "labels: names a column, expected 'table'"}};
+       "labels: names a column, so 'table' is needed"}};
   for (const auto& [document, part] : wrong) {
     CAPTURE(document.dump());
     CHECK_THAT(refusal(document), Catch::Contains(part));

@@ -240,7 +240,7 @@ TEST_CASE("labels of several models have the mean of their sigmoids, and boxes h
       value_of(make_learning_task(value_of(task::make_task(boxes, 1)), of_kind(task::LossKind::kFcos), {1, 32, 32}));
   const auto refused = detection->mean_of_models(outputs);
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().message.find("detection have no mean") != std::string::npos);
+  CHECK(refused.error().message.find("the outputs of several detection models can't be averaged") != std::string::npos);
 }
 
 TEST_CASE("an empty split counts nothing") {

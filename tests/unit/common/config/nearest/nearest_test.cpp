@@ -21,7 +21,7 @@ TEST_CASE("of two equally near words the first is chosen, and no words give an e
   CHECK(nearest("ad", known) == "ab");
   CHECK(nearest("ab", {}).empty());
   CHECK(meant("ad", known) == "did you mean 'ab'?");
-  CHECK(meant("ad", {}) == "none is expected");
+  CHECK(meant("ad", {}) == "no word is accepted here");
 }
 
 TEST_CASE("a word that isn't near any gets no suggestion, but the list") {
@@ -31,7 +31,7 @@ TEST_CASE("a word that isn't near any gets no suggestion, but the list") {
   CHECK(nearest("", modes).empty());
   CHECK(nearest("requierd", modes) == "required");
   CHECK(nearest("refused", modes).empty());
-  CHECK(meant("on", modes) == "known are required, off");
+  CHECK(meant("on", modes) == "expected one of required, off");
 }
 
 TEST_CASE("a word of a megabyte is compared by its beginning") {
