@@ -1,12 +1,15 @@
 #include "client/daemon.h"
 
-#include <spdlog/spdlog.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <optional>
+#include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "client/approval/control_socket.h"
 #include "client/approval/desk.h"
@@ -22,10 +25,12 @@
 #include "client/session/session_worker.h"
 #include "client/session/site_runner.h"
 #include "client/transport/coordinator_link.h"
-#include "client/watched_file.h"
 #include "common/crypto/secret_bytes.h"
 #include "common/files/files.h"
 #include "common/files/state_dir.h"
+#include "common/files/watched_file.h"
+#include "common/logging/event.h"
+#include "common/logging/logging.h"
 #include "common/pki/authority.h"
 #include "common/process/event_queue.h"
 
@@ -40,7 +45,9 @@ trainer::TrainerConfig trainer_config(const ClientConfig& config, const policy::
   trainer.scratch = config.trainer.scratch;
   trainer.scratch_bytes = config.trainer.scratch_bytes;
   trainer.require_sandbox = policy.sandbox_required();
-  trainer.log = [](std::string_view line) { spdlog::info("trainer: {}", line); };
+  trainer.log = [](std::string_view line) {
+    logging::event(logging::Event::kTrainerSaid, {}, "trainer: " + std::string(line));
+  };
   for (const auto& [name, source] : config.datasets) trainer.readable.emplace_back(source.path);
   for (const auto& [name, file] : config.atlases) trainer.readable.emplace_back(file);
   trainer.secrets = {config.tls.key, config.state_dir};
@@ -52,7 +59,7 @@ namespace {
 
 /// Maximum number of events waiting to be handled; a message has up to 2 MiB (common/wire/limits.h).
 constexpr std::size_t kMaxEvents = 32;
-/// How often the daemon checks whether the policy or the roster has changed.
+/// How often the daemon checks whether the configuration, the policy or the roster has changed.
 constexpr std::chrono::seconds kLookEvery{2};
 
 std::int64_t unix_now() {
@@ -93,9 +100,10 @@ Result<roster::LedgerGroups> groups_given(masking::GroupMode& mode, const roster
 
 class Daemon::Impl {
  public:
-  Impl(ClientConfig config, policy::Policy policy, OwnIdentity self, std::shared_ptr<const pki::TrustStore> trust,
-       std::unique_ptr<approval::Approvals> approvals, policy::DataRecord data, masking::MaskedSessions masked,
-       std::unique_ptr<masking::GroupMode> groups, std::unique_ptr<transport::CoordinatorLink> link)
+  Impl(ClientConfig config, const std::filesystem::path& file, policy::Policy policy, OwnIdentity self,
+       std::shared_ptr<const pki::TrustStore> trust, std::unique_ptr<approval::Approvals> approvals,
+       policy::DataRecord data, masking::MaskedSessions masked, std::unique_ptr<masking::GroupMode> groups,
+       std::unique_ptr<transport::CoordinatorLink> link)
       : config_(std::move(config)),
         policy_(std::move(policy)),
         approvals_(std::move(approvals)),
@@ -115,6 +123,8 @@ class Daemon::Impl {
         masked_(std::move(masked)),
         groups_(std::move(groups)),
         link_(std::move(link)),
+        file_(file),
+        config_file_(file),
         policy_file_(config_.policy),
         roster_file_(config_.roster),
         maximum_sums_(policy_.rules().maximum_sums.value_or(0)),
@@ -136,12 +146,13 @@ class Daemon::Impl {
 
   void run() {
     if (!crypto::secrets_locked())
-      spdlog::warn(
+      logging::event(
+          logging::Event::kLimitLow, {},
           "the keys of masked sums can't be locked in memory and may be swapped out: raise RLIMIT_MEMLOCK to 16 MiB");
-    worker_->start([](const Error& error) { spdlog::error("the trainer doesn't start: {}", error.message); });
-    const files::Findings remarks = remarks_on(config_, policy_, {consortium_, context_.key, context_.roster});
-    for (const std::string& problem : remarks.problems) spdlog::warn("{}", problem);
-    for (const std::string& warning : remarks.warnings) spdlog::warn("{}", warning);
+    worker_->start([](const Error& error) {
+      logging::event(logging::Event::kTrainerFailed, {}, "the trainer doesn't start: " + error.message);
+    });
+    log_remarks();
     // If the coordinator sends faster than this thread can handle, the link's thread blocks here. The stream is then
     // not read, and HTTP/2's flow control slows the coordinator down.
     link_->start(
@@ -157,11 +168,12 @@ class Daemon::Impl {
       const auto event = events_.take(next_look);
       if (event) runner_->handle(*event);
       busy_ = runner_->busy();
+      tell_coordinator_of_data();
       if (!reload_.exchange(false) && std::chrono::steady_clock::now() < next_look) continue;
       next_look = std::chrono::steady_clock::now() + kLookEvery;
       look_at_files();
     }
-    spdlog::info("stopping");
+    logging::event(logging::Event::kProgramStopping, {}, "stopping");
     socket_.reset();
     link_->stop();  // the queue is closed: the link's thread no longer waits for room in it
     worker_.reset();
@@ -207,29 +219,87 @@ class Daemon::Impl {
     return most == 0 ? std::nullopt : std::optional(most);
   }
 
-  /// Rereads the policy and the roster if they have changed. If one can't be read, the old one stays in force.
+  /// Logs what this site can't take part in with its files as they are.
+  void log_remarks() {
+    const files::Findings remarks = remarks_on(config_, policy_, {consortium_, context_.key, context_.roster});
+    for (const std::string& problem : remarks.problems) logging::event(logging::Event::kSiteLimited, {}, problem);
+    for (const std::string& warning : remarks.warnings) logging::event(logging::Event::kSiteLimited, {}, warning);
+  }
+
+  /// Rereads the configuration, the policy and the roster if they have changed. If one can't be used, the old one stays
+  /// in force.
   void look_at_files() {
     const bool all = reload_all_.exchange(false);
+    const bool config_changed = !file_.empty() && (config_file_.changed() || all);
     const bool policy_changed = policy_file_.changed() || all;
     const bool roster_changed = roster_file_.changed() || all;
+    if (config_changed) take_config(read_client_config(file_));
     if (policy_changed) take_policy(policy::read_policy(config_.policy));
     if (roster_changed) take_roster(policy::read_own_roster(config_.roster, consortium_));
-    if (policy_changed || roster_changed) runner_->handle(session::Reconsider{});
+    if (!config_changed && !policy_changed && !roster_changed) return;
+    log_remarks();
+    runner_->handle(session::Reconsider{});
+  }
+
+  void take_config(Result<ClientConfig> read) {
+    if (read) {
+      auto usable = check_data_paths(*read);
+      if (usable) usable = data_.claim(data_paths(*read), context_.roster);
+      if (!usable) read = fail(usable.error());
+    }
+    if (!read) {
+      return logging::event(logging::Event::kConfigRefused, {.more = {{"file", file_.string()}}},
+                            read.error().message + "; the configuration read before stays in force");
+    }
+    logging::change(read->log);
+    config_.log = read->log;
+    if (const auto later = keys_for_restart(config_, *read); !later.empty()) {
+      logging::event(logging::Event::kConfigNeedsRestart, {.more = {{"file", file_.string()}, {"keys", later}}},
+                     fmt::format("{}: a restart is needed for: {}; the rest is in force now", file_.string(),
+                                 fmt::join(later, ", ")));
+    }
+    take_data(std::move(read->datasets), std::move(read->atlases));
+    logging::event(logging::Event::kConfigReloaded, {.more = {{"file", file_.string()}}},
+                   "read " + file_.string() + " again");
+  }
+
+  /// Uses other data sets and atlases for new jobs. Running jobs keep the data that they began with.
+  void take_data(std::map<std::string, trainer::DataSource> datasets, std::map<std::string, std::string> atlases) {
+    if (datasets == config_.datasets && atlases == config_.atlases) return;
+    config_.datasets = std::move(datasets);
+    config_.atlases = std::move(atlases);
+    std::vector<std::string> names;
+    for (const auto& [name, source] : config_.datasets) names.push_back(name);
+    if (names != context_.datasets) hello_is_old_ = true;
+    context_.datasets = std::move(names);
+    context_.atlases = config_.atlases;
+    worker_->change_data({config_.datasets, config_.atlases});
+  }
+
+  /// Opens a new stream if the names of the data sets have changed, because only a stream's hello tells the coordinator
+  /// about them. A new stream would end a session, so this waits until the site has no job.
+  void tell_coordinator_of_data() {
+    if (!hello_is_old_ || runner_->has_jobs()) return;
+    hello_is_old_ = false;
+    link_->reconnect();
   }
 
   void take_policy(Result<policy::Policy> read) {
-    if (!read) return spdlog::error("{}; the policy read before stays in force", read.error().message);
+    const logging::Fields about{.more = {{"file", config_.policy.string()}}};
+    if (!read)
+      return logging::event(logging::Event::kConfigRefused, about,
+                            read.error().message + "; the policy read before stays in force");
     const policy::Policy::Rules& now = read->rules();
     const policy::Policy::Rules& before = policy_.rules();
     if (now.minimum_survivors != before.minimum_survivors || now.allow_changed_cohort != before.allow_changed_cohort ||
         read->sandbox_required() != policy_.sandbox_required()) {
-      spdlog::warn(
-          "policy.yaml: minimum_survivors, allow_changed_cohort and sandbox take effect when the client starts "
-          "again");
+      logging::event(logging::Event::kConfigNeedsRestart, about,
+                     "policy.yaml: minimum_survivors, allow_changed_cohort and sandbox take effect when the client "
+                     "starts again");
     }
     policy_ = *std::move(read);
     maximum_sums_ = policy_.rules().maximum_sums.value_or(0);
-    spdlog::info("read {} again", config_.policy.string());
+    logging::event(logging::Event::kConfigReloaded, about, "read " + config_.policy.string() + " again");
   }
 
   void take_roster(Result<roster::Roster> read) {
@@ -239,12 +309,17 @@ class Daemon::Impl {
                                   : Result<void>(fail(given.error()));
       if (!accepted) read = fail(accepted.error());
     }
-    if (!read) return spdlog::error("{}; the roster read before stays in force", read.error().message);
+    const logging::Fields about{.more = {{"file", config_.roster.string()}}};
+    if (!read)
+      return logging::event(logging::Event::kConfigRefused, about,
+                            read.error().message + "; the roster read before stays in force");
     context_.roster = *std::move(read);
     roster_shown_ = std::make_shared<const roster::Roster>(context_.roster);
     if (const auto data = data_.claim(data_paths(config_), context_.roster); !data)
-      spdlog::error("{}; until then this site declines every job", data.error().message);
-    if (!config_.roster.empty()) spdlog::info("read {} again", config_.roster.string());
+      logging::event(logging::Event::kDataRefused, {},
+                     data.error().message + "; until then this site declines every job");
+    if (!config_.roster.empty())
+      logging::event(logging::Event::kConfigReloaded, about, "read " + config_.roster.string() + " again");
   }
 
   ClientConfig config_;
@@ -261,9 +336,12 @@ class Daemon::Impl {
   std::unique_ptr<transport::CoordinatorLink> link_;
   std::optional<session::SessionWorker> worker_;
   std::optional<session::SiteRunner> runner_;
-  WatchedFile policy_file_;
-  WatchedFile roster_file_;
-  std::atomic<std::uint64_t> maximum_sums_;                          ///< 0: no limit; read by the socket's thread
+  const std::filesystem::path file_;  ///< client.yaml; empty if it is unknown
+  files::WatchedFile config_file_;
+  files::WatchedFile policy_file_;
+  files::WatchedFile roster_file_;
+  bool hello_is_old_ = false;                ///< the last hello listed other data sets than the configuration
+  std::atomic<std::uint64_t> maximum_sums_;  ///< 0: no limit; read by the socket's thread
   std::atomic<std::shared_ptr<const roster::Roster>> roster_shown_;  ///< the roster in force, for the socket's thread
   std::atomic<bool> busy_ = false;  ///< true while the site is in a session; read by the link's thread
   std::atomic<bool> reload_ = false;
@@ -271,7 +349,7 @@ class Daemon::Impl {
   std::unique_ptr<approval::ControlSocket> socket_;
 };
 
-Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
+Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config, const std::filesystem::path& file) {
   CONSILIUM_ASSIGN(policy::Policy policy, policy::read_policy(config.policy));
   CONSILIUM_ASSIGN(OwnIdentity self, read_own_identity(config));
   CONSILIUM_TRY(check_data_paths(config));
@@ -305,9 +383,9 @@ Result<std::unique_ptr<Daemon>> Daemon::create(ClientConfig config) {
   link_config.site = config.site;
   link_config.list_memory = config.state_dir;
   CONSILIUM_ASSIGN(auto link, transport::make_grpc_link(link_config));
-  auto impl = std::make_unique<Impl>(std::move(config), std::move(policy), std::move(self), std::move(authorities),
-                                     std::move(approvals), std::move(data), std::move(masked), std::move(groups),
-                                     std::move(link));
+  auto impl = std::make_unique<Impl>(std::move(config), file, std::move(policy), std::move(self),
+                                     std::move(authorities), std::move(approvals), std::move(data), std::move(masked),
+                                     std::move(groups), std::move(link));
   CONSILIUM_TRY(impl->listen());
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 
@@ -19,13 +20,14 @@ class Daemon {
  public:
   /// Checks everything that can be checked before connecting: the policy, the certificate and its key, the data sets'
   /// paths, and the trainer's program. Fails closed: without a policy, no daemon is created.
-  static Result<std::unique_ptr<Daemon>> create(ClientConfig config);
+  /// @param file  the configuration's file, which the daemon rereads when it changes; empty: never reread
+  static Result<std::unique_ptr<Daemon>> create(ClientConfig config, const std::filesystem::path& file = {});
   ~Daemon();
 
   /// Takes part in sessions until stop() is called. Returns once everything has shut down.
   void run();
-  /// Makes run() reread the policy and the roster now, rather than only when it notices that they have changed.
-  /// Thread-safe.
+  /// Makes run() reread the configuration, the policy and the roster now, rather than only when it notices that they
+  /// have changed. Thread-safe.
   void reload();
   /// Asks run() to return. Thread-safe; may be called before run().
   void stop();

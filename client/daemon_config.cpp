@@ -116,6 +116,26 @@ std::vector<std::string> trainer_command(const ClientConfig& config) {
   return {(std::filesystem::read_symlink("/proc/self/exe", problem).parent_path() / "consilium-trainer").string()};
 }
 
+std::vector<std::string> keys_for_restart(const ClientConfig& running, const ClientConfig& fresh) {
+  const std::pair<const char*, bool> keys[] = {
+      {"site", running.site != fresh.site},
+      {"coordinator", running.coordinator != fresh.coordinator},
+      {"server_name", running.server_name != fresh.server_name},
+      {"proxy", running.proxy != fresh.proxy},
+      {"tls", running.tls != fresh.tls},
+      {"policy", running.policy != fresh.policy},
+      {"roster", running.roster != fresh.roster},
+      {"state_dir", running.state_dir != fresh.state_dir},
+      {"site_secret", running.site_secret != fresh.site_secret},
+      {"trainer", running.trainer != fresh.trainer},
+  };
+  std::vector<std::string> changed;
+  for (const auto& [key, differs] : keys) {
+    if (differs) changed.emplace_back(key);
+  }
+  return changed;
+}
+
 Result<ClientConfig> read_client_config(const std::filesystem::path& file) {
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) {

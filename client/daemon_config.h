@@ -54,6 +54,10 @@ struct ClientConfig {
 /// to this program.
 [[nodiscard]] std::vector<std::string> trainer_command(const ClientConfig& config);
 
+/// Returns the keys that differ between `running` and `fresh` and that take effect only when the client restarts. The
+/// other keys take effect while it runs: datasets, atlases and log.
+[[nodiscard]] std::vector<std::string> keys_for_restart(const ClientConfig& running, const ClientConfig& fresh);
+
 Result<ClientConfig> read_client_config(const std::filesystem::path& file);
 /// @param folder  the folder that relative paths start from
 Result<ClientConfig> parse_client_config(std::string_view text, std::string_view source,

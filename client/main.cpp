@@ -1,8 +1,8 @@
-#include <spdlog/spdlog.h>
-
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <functional>
 #include <iostream>
+#include <string>
 
 #include "client/approval/commands.h"
 #include "client/check_data.h"
@@ -14,6 +14,7 @@
 #include "client/roster_command.h"
 #include "common/files/findings.h"
 #include "common/files/state_dir.h"
+#include "common/logging/event.h"
 #include "common/logging/logging.h"
 #include "common/process/core_dumps.h"
 #include "common/process/termination.h"
@@ -31,18 +32,31 @@ Result<int> check(const std::string& config_file, const client::ClientConfig& co
   return files::tell_findings("consilium-client", config_file, user, client::check_config(config, trainer));
 }
 
+Result<void> take_part(const std::string& config_file, process::Termination& termination) {
+  logging::configure("consilium-client", {});  // until the configuration is read
+  CONSILIUM_ASSIGN(client::ClientConfig config, client::read_client_config(config_file));
+  logging::configure("consilium-client", config.log, config.site);
+  logging::event(logging::Event::kProgramStarted, {.more = {{"file", config_file}, {"version", CONSILIUM_VERSION}}},
+                 "consilium-client " CONSILIUM_VERSION " of site " + config.site + ", with " + config_file);
+  CONSILIUM_ASSIGN(const auto daemon, client::Daemon::create(std::move(config), std::filesystem::path(config_file)));
+  termination.on_signal([&daemon] { daemon->stop(); }, [&daemon] { daemon->reload(); });
+  daemon->run();
+  return {};
+}
+
 Result<int> run_daemon(const std::string& config_file, bool check_only) {
   wire::restrict_to_tls13();
   wire::route_grpc_log(wire::GrpcLog::kDebug);
   process::Termination termination;
-  CONSILIUM_ASSIGN(client::ClientConfig config, client::read_client_config(config_file));
-  logging::configure("consilium-client", config.log);
   if (check_only) {
+    CONSILIUM_ASSIGN(const client::ClientConfig config, client::read_client_config(config_file));
+    logging::configure("consilium-client", config.log, config.site);
     return check(config_file, config);
   }
-  CONSILIUM_ASSIGN(const auto daemon, client::Daemon::create(std::move(config)));
-  termination.on_signal([&daemon] { daemon->stop(); }, [&daemon] { daemon->reload(); });
-  daemon->run();
+  if (const auto done = take_part(config_file, termination); !done) {
+    logging::event(logging::Event::kProgramFailed, {}, done.error().message);
+    return 1;
+  }
   return 0;
 }
 

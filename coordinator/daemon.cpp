@@ -1,15 +1,20 @@
 #include "coordinator/daemon.h"
 
-#include <spdlog/spdlog.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <chrono>
-#include <latch>
+#include <condition_variable>
 #include <mutex>
+#include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "common/files/files.h"
 #include "common/files/state_dir.h"
+#include "common/files/watched_file.h"
+#include "common/logging/event.h"
+#include "common/logging/logging.h"
 #include "common/pki/authority.h"
 #include "common/pki/trust.h"
 #include "coordinator/journal/blob_store.h"
@@ -24,6 +29,8 @@ namespace consilium::coordinator {
 namespace {
 
 constexpr std::chrono::milliseconds kShutdownGrace{2000};
+/// How often the daemon checks whether its configuration has changed.
+constexpr std::chrono::seconds kLookEvery{2};
 /// Largest certificate file, in bytes.
 constexpr std::size_t kMaxPemBytes = 1 << 20;
 
@@ -48,8 +55,9 @@ Result<void> write_port(const std::filesystem::path& state_dir, int port) {
 
 class Daemon::Impl {
  public:
-  Impl(CoordinatorConfig config, StateLock lock, journal::BlobStore blobs, journal::JobNumbers numbers,
-       std::unique_ptr<store::JobStore> jobs, std::shared_ptr<const pki::TrustStore> trust, pki::Identity self)
+  Impl(CoordinatorConfig config, const std::filesystem::path& file, StateLock lock, journal::BlobStore blobs,
+       journal::JobNumbers numbers, std::unique_ptr<store::JobStore> jobs, std::shared_ptr<const pki::TrustStore> trust,
+       pki::Identity self)
       : config_(std::move(config)),
         lock_(std::move(lock)),
         blobs_(std::move(blobs)),
@@ -57,12 +65,15 @@ class Daemon::Impl {
         jobs_(std::move(jobs)),
         scheduler_({journal_, blobs_, numbers_, *jobs_, config_.max_running_jobs, std::move(trust), self,
                     config_.quotas, spool_of(config_)}),
-        self_(std::move(self)) {}
+        self_(std::move(self)),
+        file_(file),
+        watched_(file) {}
 
   Result<void> start() {
     CONSILIUM_TRY(scheduler_.restore());
     if (const std::uint64_t freed = blobs_.remove_unretained(); freed > 0)
-      spdlog::info("removed {} bytes of models that no job needs any more", freed);
+      logging::event(logging::Event::kModelsRemoved, {},
+                     "removed " + std::to_string(freed) + " bytes of models that no job needs any more");
     service::ServiceConfig service;
     service.listen = config_.listen;
     service.root = config_.tls.root;
@@ -75,13 +86,13 @@ class Daemon::Impl {
     CONSILIUM_ASSIGN(service_, service::CoordinationService::start(service, scheduler_, blobs_));
     scheduler_.start(*service_);
     CONSILIUM_TRY(write_port(config_.state_dir, service_->port()));
-    spdlog::info("listening on port {}", service_->port());
+    logging::event(logging::Event::kProgramListening, {}, "listening on port " + std::to_string(service_->port()));
     return {};
   }
 
   void run() {
-    stopped_.wait();
-    spdlog::info("stopping");
+    while (!wait()) look_at_file();
+    logging::event(logging::Event::kProgramStopping, {}, "stopping");
     // Stop the scheduler first: it answers the handlers that wait for it, so the service has nothing left to wait for.
     scheduler_.stop();
     service_->shutdown(kShutdownGrace);
@@ -89,10 +100,52 @@ class Daemon::Impl {
   }
 
   void stop() {
-    std::call_once(once_, [this] { stopped_.count_down(); });
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    woken_.notify_all();
+  }
+
+  void reload() {
+    const std::lock_guard lock(mutex_);
+    reload_ = true;
+    woken_.notify_all();
   }
 
  private:
+  /// Waits until the configuration has to be checked, or stop() was called. Returns true if stop() was called.
+  bool wait() {
+    std::unique_lock lock(mutex_);
+    woken_.wait_for(lock, kLookEvery, [this] { return stopped_ || reload_; });
+    return stopped_;
+  }
+
+  /// Rereads the configuration if it has changed. If the new one can't be used, the old one stays in force.
+  void look_at_file() {
+    bool asked = false;
+    {
+      const std::lock_guard lock(mutex_);
+      asked = std::exchange(reload_, false);
+    }
+    const bool changed = watched_.changed();
+    if (file_.empty() || (!asked && !changed)) return;
+    const auto read = read_coordinator_config(file_);
+    if (!read) {
+      return logging::event(logging::Event::kConfigRefused, {.more = {{"file", file_.string()}}},
+                            read.error().message + "; the configuration read before stays in force");
+    }
+    logging::change(read->log);
+    if (const std::vector<std::string> later = keys_for_restart(config_, *read); !later.empty()) {
+      logging::event(logging::Event::kConfigNeedsRestart, {.more = {{"file", file_.string()}, {"keys", later}}},
+                     fmt::format("{}: a restart is needed for: {}; the rest is in force now", file_.string(),
+                                 fmt::join(later, ", ")));
+    }
+    scheduler_.change_limits(read->max_running_jobs, read->quotas);
+    logging::event(logging::Event::kConfigReloaded, {.more = {{"file", file_.string()}}},
+                   "read " + file_.string() +
+                       " again; certificate, key, root and revocation list are read whenever "
+                       "they change");
+  }
+
   CoordinatorConfig config_;
   StateLock lock_;
   journal::BlobStore blobs_;
@@ -102,11 +155,15 @@ class Daemon::Impl {
   Scheduler scheduler_;
   pki::Identity self_;
   std::unique_ptr<service::CoordinationService> service_;
-  std::latch stopped_{1};
-  std::once_flag once_;
+  const std::filesystem::path file_;  ///< coordinator.yaml; empty if it is unknown
+  files::WatchedFile watched_;
+  std::mutex mutex_;
+  std::condition_variable woken_;
+  bool stopped_ = false;
+  bool reload_ = false;
 };
 
-Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config) {
+Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config, const std::filesystem::path& file) {
   CONSILIUM_TRY(make_folder(config.state_dir));
   CONSILIUM_ASSIGN(StateLock lock, StateLock::acquire(config.state_dir));
   CONSILIUM_TRY(service::clear_spool(spool_of(config)));
@@ -117,7 +174,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(CoordinatorConfig config) {
                                                      pki::TrustOptions{config.state_dir}));
   CONSILIUM_ASSIGN(const std::string certificate, files::read_file(config.tls.certificate, kMaxPemBytes));
   CONSILIUM_ASSIGN(pki::Identity self, pki::identity_of_certificate(certificate));
-  auto impl = std::make_unique<Impl>(std::move(config), std::move(lock), std::move(blobs), std::move(numbers),
+  auto impl = std::make_unique<Impl>(std::move(config), file, std::move(lock), std::move(blobs), std::move(numbers),
                                      std::move(jobs), std::move(trust), std::move(self));
   CONSILIUM_TRY(impl->start());
   return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
@@ -127,5 +184,6 @@ Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Daemon::~Daemon() = default;
 void Daemon::run() { impl_->run(); }
 void Daemon::stop() { impl_->stop(); }
+void Daemon::reload() { impl_->reload(); }
 
 }  // namespace consilium::coordinator

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 
 #include "common/error/error.h"
@@ -11,7 +12,8 @@ namespace consilium::coordinator {
 class Daemon {
  public:
   /// Opens the state folder and starts to listen. `<state_dir>/port` then holds the port (for `listen: "...:0"`).
-  static Result<std::unique_ptr<Daemon>> start(CoordinatorConfig config);
+  /// @param file  the configuration's file, which the daemon rereads when it changes; empty: never reread
+  static Result<std::unique_ptr<Daemon>> start(CoordinatorConfig config, const std::filesystem::path& file = {});
   ~Daemon();
 
   /// Blocks until stop() is called on another thread, then stops the scheduler and ends every stream and call.
@@ -19,6 +21,8 @@ class Daemon {
   void run();
   /// Thread-safe.
   void stop();
+  /// Makes run() reread the configuration now, rather than only when it notices a change. Thread-safe.
+  void reload();
 
  private:
   class Impl;

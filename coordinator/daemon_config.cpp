@@ -33,6 +33,15 @@ Result<CoordinatorConfig> from_root(const config::Value& root) {
 
 }  // namespace
 
+std::vector<std::string> keys_for_restart(const CoordinatorConfig& running, const CoordinatorConfig& fresh) {
+  std::vector<std::string> changed;
+  if (running.listen != fresh.listen) changed.emplace_back("listen");
+  if (running.state_dir != fresh.state_dir) changed.emplace_back("state_dir");
+  if (running.tls != fresh.tls) changed.emplace_back("tls");
+  if (running.quotas.weights != fresh.quotas.weights) changed.emplace_back("quotas.weights");
+  return changed;
+}
+
 Result<CoordinatorConfig> read_coordinator_config(const std::filesystem::path& file) {
   CONSILIUM_ASSIGN(const config::Value root, config::read(file));
   return from_root(root);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/config/daemon_sections.h"
 #include "common/error/error.h"
@@ -21,6 +22,11 @@ struct CoordinatorConfig {
   config::LogConfig log;
   bool operator==(const CoordinatorConfig&) const = default;
 };
+
+/// Returns the keys that differ between `running` and `fresh` and that take effect only when the coordinator restarts.
+/// The other keys take effect while it runs: log, max_running_jobs, quotas.jobs and quotas.running.
+[[nodiscard]] std::vector<std::string> keys_for_restart(const CoordinatorConfig& running,
+                                                        const CoordinatorConfig& fresh);
 
 Result<CoordinatorConfig> read_coordinator_config(const std::filesystem::path& file);
 /// @param folder  the folder that relative paths start from

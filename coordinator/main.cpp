@@ -1,12 +1,12 @@
-#include <spdlog/spdlog.h>
-
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <utility>
 
 #include "common/files/findings.h"
 #include "common/files/state_dir.h"
+#include "common/logging/event.h"
 #include "common/logging/logging.h"
 #include "common/process/termination.h"
 #include "common/wire/tls_credentials.h"
@@ -23,24 +23,31 @@ Result<int> check(const std::string& config_file, const coordinator::Coordinator
   return files::tell_findings("consilium-coordinator", config_file, user, coordinator::check_config(config));
 }
 
+Result<void> serve(const std::string& config_file, process::Termination& termination) {
+  logging::configure("consilium-coordinator", {});  // until the configuration is read
+  CONSILIUM_ASSIGN(coordinator::CoordinatorConfig config, coordinator::read_coordinator_config(config_file));
+  logging::configure("consilium-coordinator", config.log);
+  logging::event(logging::Event::kProgramStarted, {.more = {{"file", config_file}, {"version", CONSILIUM_VERSION}}},
+                 "consilium-coordinator " CONSILIUM_VERSION ", with " + config_file);
+  CONSILIUM_ASSIGN(const auto daemon,
+                   coordinator::Daemon::start(std::move(config), std::filesystem::path(config_file)));
+  termination.on_signal([&daemon] { daemon->stop(); }, [&daemon] { daemon->reload(); });
+  daemon->run();
+  return {};
+}
+
 Result<int> run(const std::string& config_file, bool check_only) {
   wire::restrict_to_tls13();
   process::Termination termination;
-  CONSILIUM_ASSIGN(coordinator::CoordinatorConfig config, coordinator::read_coordinator_config(config_file));
-  logging::configure("consilium-coordinator", config.log);
-  if (check_only) return check(config_file, config);
-  auto daemon = coordinator::Daemon::start(std::move(config));
-  if (!daemon) {
-    spdlog::error("{}", daemon.error().message);
+  if (check_only) {
+    CONSILIUM_ASSIGN(const coordinator::CoordinatorConfig config, coordinator::read_coordinator_config(config_file));
+    logging::configure("consilium-coordinator", config.log);
+    return check(config_file, config);
+  }
+  if (const auto done = serve(config_file, termination); !done) {
+    logging::event(logging::Event::kProgramFailed, {}, done.error().message);
     return 1;
   }
-  termination.on_signal([&daemon] { (*daemon)->stop(); },
-                        [] {
-                          spdlog::info(
-                              "SIGHUP: certificate, key, root and revocation list are read whenever they change; "
-                              "coordinator.yaml is read at the next start");
-                        });
-  (*daemon)->run();
   return 0;
 }
 

@@ -2,11 +2,16 @@
 
 #include <spdlog/fmt/chrono.h>
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <chrono>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
+#include <vector>
+
+#include "common/job/job_spec.h"
+#include "common/logging/event.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -20,8 +25,11 @@ struct Receiver {
   void operator()(const wire::SiteHello&) const {}
   void operator()(const wire::JobAnswer& said) const {
     if (said.consent == wire::JobConsent::kDeclined)
-      spdlog::warn("job {}: site {} declined: {}", said.job_id, site, said.reason);
-    if (said.consent == wire::JobConsent::kWaits) spdlog::info("job {}: waits for approval at {}", said.job_id, site);
+      logging::event(logging::Event::kJobDeclined, {.job = said.job_id, .site = site},
+                     fmt::format("job {}: site {} declined: {}", said.job_id, site, said.reason));
+    if (said.consent == wire::JobConsent::kWaits)
+      logging::event(logging::Event::kJobAwaitsApproval, {.job = said.job_id, .site = site},
+                     fmt::format("job {}: waits for approval at {}", said.job_id, site));
     driver.job_answer(site, said, now);
   }
   void operator()(const wire::SessionProgress& said) const { driver.progress(site, said); }
@@ -31,10 +39,19 @@ struct Receiver {
   void operator()(const wire::Endorsement& said) const { driver.endorsement_received(site, said, now); }
   void operator()(const wire::SessionFailed& said) const {
     const std::string reason = said.reason.empty() ? failure_in_words(said.code) : said.reason;
-    spdlog::warn("{}: site {}: {}", job::to_string(said.key), site, reason);
+    logging::event(logging::Event::kSiteFailed, {.job = said.key.job_id, .site = site, .round = said.key.round},
+                   fmt::format("{}: site {}: {}", job::to_string(said.key), site, reason));
     driver.site_failed(site, said.key, reason, now);
   }
 };
+
+/// Returns the metric by which the job's rounds are compared. If the job names none, it is the most important one.
+const task::Metric* shown_metric(const task::Metrics& metrics, const job::JobSpec& spec) {
+  if (!spec.evaluation.metric.empty()) return metrics.find(spec.evaluation.metric);
+  if (metrics.values.empty()) return nullptr;
+  const bool loss_first = metrics.values.front().name == "loss" && metrics.values.size() > 1;
+  return &metrics.values[loss_first ? 1 : 0];
+}
 
 }  // namespace
 
@@ -59,6 +76,42 @@ report::JobStatus ScheduledJob::status() const {
     shown.detail = admission::text_of(*obstacle) + "; " + shown.detail;
   }
   return shown;
+}
+
+void ScheduledJob::log_rounds() {
+  const report::JobStatus& shown = driver->status();
+  const bool plain = !job::is_masked(driver->spec());
+  for (; logged_rounds < shown.history.size(); ++logged_rounds) {
+    const report::RoundRecord& record = shown.history[logged_rounds];
+    const double seconds = record.seconds + record.evaluation_seconds;
+    std::string words = fmt::format("job {}: round {} of {}: {} of {} sites contributed, {:.2f} s", id, record.round,
+                                    shown.rounds, record.contributed.size(), record.cohort.size(), seconds);
+    logging::Fields fields{.job = id, .round = record.round};
+    fields.more = {{"contributed", record.contributed}, {"seconds", seconds}};
+    std::vector<std::string> left_out;
+    for (const auto& [site, reason] : record.failed) left_out.push_back(site);
+    if (!left_out.empty()) {
+      words += fmt::format("; left out: {}", fmt::join(left_out, ", "));
+      fields.more.emplace_back("left_out", std::move(left_out));
+    }
+    // Only the researchers of a masked job may see its metrics.
+    const task::Metric* metric = plain && record.metrics ? shown_metric(*record.metrics, driver->spec()) : nullptr;
+    if (metric != nullptr) {
+      words += fmt::format("; {} {:.4f}", metric->name, metric->value);
+      fields.more.emplace_back("metric", metric->name);
+      fields.more.emplace_back("value", metric->value);
+    }
+    logging::event(logging::Event::kRoundCommitted, fields, words);
+  }
+}
+
+void ScheduledJob::log_end() {
+  log_rounds();
+  const report::JobStatus& shown = driver->status();
+  logging::Fields fields{.job = id, .researcher = researcher};
+  fields.more = {{"outcome", std::string(report::name_of(shown.phase))},
+                 {"rounds", static_cast<std::uint64_t>(shown.history.size())}};
+  logging::event(logging::Event::kJobEnded, fields, "job " + id + ": " + shown.detail);
 }
 
 void ScheduledJob::receive(const std::string& site, const wire::SiteMessage& message, Time now) const {

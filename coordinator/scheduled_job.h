@@ -32,10 +32,15 @@ struct ScheduledJob {
   std::optional<round::Readiness> last_readiness;  ///< at the last assignment of slots
   std::optional<admission::Obstacle> obstacle;     ///< the jobs that it is waiting for
   report::History saved;                           ///< the rounds that the store has
-  bool unpublished = false;  ///< its status has changed since it was last published to researchers
+  bool unpublished = false;       ///< its status has changed since it was last published to researchers
+  std::size_t logged_rounds = 0;  ///< how many rounds the log has
 
   /// Returns the driver's status. If the job is waiting, the status says what or which job it is waiting for.
   [[nodiscard]] report::JobStatus status() const;
+  /// Logs the result of each round that isn't in the log yet.
+  void log_rounds();
+  /// Logs the rounds that aren't in the log yet, and how the job ended.
+  void log_end();
   /// Passes a site's message about this job to the driver. A hello isn't about a job.
   void receive(const std::string& site, const wire::SiteMessage& message, Time now) const;
 };

@@ -1,13 +1,13 @@
 #include "coordinator/scheduler.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <future>
 #include <utility>
 
 #include "common/job/job_text.h"
+#include "common/logging/event.h"
 #include "common/secagg/roster_authenticator.h"
 #include "coordinator/service/spool_folder.h"
 #include "coordinator/spooled_words.h"
@@ -44,7 +44,11 @@ Result<void> Scheduler::restore() {
       record.ended = true;
       if (!trained) record.kept.reset();
       CONSILIUM_TRY(parts_.jobs.save(record));
-      spdlog::warn("job {}: {}", status.job_id, status.detail);
+      logging::event(logging::Event::kJobInterrupted,
+                     {.job = status.job_id,
+                      .researcher = record.researcher,
+                      .more = {{"rounds", static_cast<std::uint64_t>(status.history.size())}}},
+                     "job " + status.job_id + ": " + status.detail);
     }
     if (record.kept) parts_.blobs.retain(*record.kept);
     list_.restore({status.job_id, record.researcher, spec.readers}, record);
@@ -119,7 +123,7 @@ bool Scheduler::retire_ended() {
   const auto ended = std::erase_if(jobs_, [this](const std::unique_ptr<ScheduledJob>& job) {
     if (!job->driver->ended()) return false;
     publish(*job);
-    spdlog::info("job {}: {}", job->id, job->driver->status().detail);
+    job->log_end();
     service::remove_spools_of(parts_.spool, job->id);
     return true;
   });
@@ -144,7 +148,8 @@ void Scheduler::take_idle_slots(Time now) {
     }
     if (!job->lacking_since || now < *job->lacking_since + parts_.slot_grace) continue;
     job->lacking_since.reset();
-    spdlog::info("job {}: gives its slot up until enough of its sites are there", job->id);
+    logging::event(logging::Event::kJobPaused, {.job = job->id},
+                   "job " + job->id + ": gives its slot up until enough of its sites are there");
     job->driver->take_slot(now);
   }
 }
@@ -161,7 +166,8 @@ void Scheduler::assign_slots(Time now) {
       candidates, {parts_.max_running_jobs, static_cast<std::size_t>(parts_.quotas.running)});
   for (const std::string& job_id : plan.start) {
     ScheduledJob& job = *find(job_id);
-    spdlog::info("job {}: {}", job.id, job.has_worked ? "goes on" : "started");
+    logging::event(logging::Event::kJobStarted, {.job = job.id},
+                   "job " + job.id + (job.has_worked ? ": goes on" : ": started"));
     job.has_worked = true;
     job.obstacle.reset();
     job.driver->give_slot(now);
@@ -177,6 +183,7 @@ void Scheduler::assign_slots(Time now) {
 
 void Scheduler::publish(ScheduledJob& job) {
   job.unpublished = false;
+  job.log_rounds();
   report::JobStatus status = job.status();
   status.researcher = job.researcher;
   status.submitted_seconds = job.submitted_seconds;
@@ -187,8 +194,9 @@ void Scheduler::publish(ScheduledJob& job) {
     if (const auto saved = save(job, status); saved) {
       job.saved = history;
     } else {
-      spdlog::error("job {}: its record can't be written, so a restart would lose it: {}", job.id,
-                    saved.error().message);
+      logging::event(logging::Event::kStateFailed, {.job = job.id},
+                     fmt::format("job {}: its record can't be written, so a restart would lose it: {}", job.id,
+                                 saved.error().message));
     }
   }
   if (job.driver->ended()) list_.ended(job.id, job.driver->kept_model());
@@ -209,9 +217,17 @@ void Scheduler::publish_changes(Time now) {
   }
 }
 
+void Scheduler::change_limits(std::size_t max_running_jobs, const admission::Quotas& quotas) {
+  queue_.post([this, max_running_jobs, quotas] {
+    parts_.max_running_jobs = max_running_jobs;
+    parts_.quotas.jobs = quotas.jobs;
+    parts_.quotas.running = quotas.running;
+    jobs_changed_ = true;
+  });
+}
+
 void Scheduler::site_connected(const std::string& site, const wire::SiteHello& hello) {
   queue_.post([this, site, hello] {
-    spdlog::info("site {}: connected ({})", site, hello.software);
     sites_[site] = {true, hello};
     const Time now = round::Clock::now();
     for (const auto& job : jobs_) job->driver->site_connected(site, now);
@@ -220,7 +236,6 @@ void Scheduler::site_connected(const std::string& site, const wire::SiteHello& h
 
 void Scheduler::site_disconnected(const std::string& site) {
   queue_.post([this, site] {
-    spdlog::warn("site {}: disconnected", site);
     sites_[site].connected = false;
     const Time now = round::Clock::now();
     for (const auto& job : jobs_) job->driver->site_left(site, now);
@@ -289,7 +304,6 @@ Result<void> Scheduler::weights_received(const std::string& researcher, const cr
 
 Result<std::string> Scheduler::submit(const std::string& researcher, const std::string& spec_text,
                                       const job::JobSignature& signature) {
-  spdlog::info("researcher {}: submits a job", researcher);
   CONSILIUM_ASSIGN(admission::AdmittedJob admitted, admission::admit(spec_text, parts_.blobs));
   const crypto::Digest initial_model = admitted.initial_model;
   const auto shared = std::make_shared<admission::AdmittedJob>(std::move(admitted));
@@ -363,9 +377,11 @@ Result<std::string> Scheduler::enqueue(const std::string& researcher, const job:
   ScheduledJob& job = *jobs_.emplace_back(std::move(made));
   jobs_changed_ = true;
   weights_.used(researcher, admitted.initial_model);
-  spdlog::info("job {}: submitted by {}, digest {}", job.id, researcher, crypto::to_hex(job.digest));
+  logging::event(logging::Event::kJobSubmitted, {.job = job.id, .researcher = researcher},
+                 fmt::format("job {}: submitted by {}, digest {}", job.id, researcher, crypto::to_hex(job.digest)));
   if (!job::is_masked(admitted.spec)) {
-    spdlog::warn("job {}: secure aggregation is OFF: this coordinator sees each site's update", job.id);
+    logging::event(logging::Event::kJobUnmasked, {.job = job.id, .researcher = researcher},
+                   "job " + job.id + ": secure aggregation is OFF: this coordinator sees each site's update");
   }
   list_.add({job.id, researcher, admitted.spec.readers}, job.spec_text, admitted.initial_model, std::move(status));
   const std::string job_id = job.id;
@@ -404,9 +420,10 @@ Result<void> Scheduler::stop(const pki::Identity& caller, const std::string& job
 Result<void> Scheduler::remove(const pki::Identity& caller, const std::string& job_id) {
   CONSILIUM_ASSIGN(const std::optional<crypto::Digest> kept, list_.remove(caller, job_id));
   if (const auto removed = parts_.jobs.remove(job_id); !removed)
-    spdlog::error("job {}: its record can't be removed: {}", job_id, removed.error().message);
+    logging::event(logging::Event::kStateFailed, {.job = job_id},
+                   fmt::format("job {}: its record can't be removed: {}", job_id, removed.error().message));
   if (kept) parts_.blobs.release(*kept);
-  spdlog::info("job {}: removed by {}", job_id, name_of(caller));
+  logging::event(logging::Event::kJobRemoved, {.job = job_id}, "job " + job_id + ": removed by " + name_of(caller));
   return {};
 }
 

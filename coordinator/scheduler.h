@@ -65,6 +65,9 @@ class Scheduler final : public service::CoordinationHandler {
   /// Ends the thread. Answers waiting calls with kCancelled.
   void stop();
 
+  /// Changes how many jobs can run and how many a researcher can have. Running jobs go on. Thread-safe.
+  void change_limits(std::size_t max_running_jobs, const admission::Quotas& quotas);
+
   void site_connected(const std::string& site, const wire::SiteHello& hello) override;
   void site_message(const std::string& site, wire::SiteMessage message) override;
   void site_disconnected(const std::string& site) override;

@@ -99,9 +99,14 @@ std::string DaemonProcess::last_trouble() const {
   std::ifstream in(log_);
   std::string last;
   for (std::string line; std::getline(in, line);) {
-    for (const std::string_view level : {" warning ", " error   "}) {
-      const std::size_t at = line.find(level);
-      if (at != std::string::npos) last = line.substr(at + level.size());
+    // A declined job is no warning in a hospital's log, but here it stops the job.
+    for (const std::string_view sign : {" warning ", " error   ", " info    [job.declined] "}) {
+      const std::size_t at = line.find(sign);
+      if (at == std::string::npos) continue;
+      last = line.substr(at + sign.size());
+      const std::size_t words =
+          last.starts_with('[') ? last.find("] ") : std::string::npos;  // the message follows the event's name
+      if (words != std::string::npos) last.erase(0, words + 2);
     }
   }
   return printable(last);

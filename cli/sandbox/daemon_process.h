@@ -29,7 +29,8 @@ class DaemonProcess {
   [[nodiscard]] bool running();
   /// Fails if it has ended by itself. The error contains the end of its log.
   Result<void> check();
-  /// Returns the text of the last warning or error in its log, or "" if there is none.
+  /// Returns the text of the last warning or error in its log, or the reason that a job was declined. Returns "" if
+  /// there is none.
   [[nodiscard]] std::string last_trouble() const;
   /// Sends SIGTERM.
   void ask_to_stop();

@@ -1,6 +1,6 @@
 #include "client/session/group_work.h"
 
-#include <spdlog/spdlog.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <chrono>
 #include <utility>
@@ -12,6 +12,7 @@
 #include "common/encoding/byte_writer.h"
 #include "common/job/cohort_rules.h"
 #include "common/job/labelled_digest.h"
+#include "common/logging/event.h"
 
 namespace consilium::session {
 namespace {
@@ -74,7 +75,7 @@ Result<SiteEvent> GroupWork::work(const ActiveSession& session, const AcceptedJo
   if (!prepared && prepared.error().code == ErrorCode::kInvalidArgument) {
     // Data that don't fit the job count as an unusable result. A failure would identify the site that has, say, a label
     // beyond the job's classes.
-    CONSILIUM_TRY(seal_unusable(order, prepared.error()));
+    CONSILIUM_TRY(seal_unusable(session.key, order, prepared.error()));
     return SiteEvent(Worked{session.key, true});
   }
   CONSILIUM_TRY(prepared);
@@ -83,14 +84,16 @@ Result<SiteEvent> GroupWork::work(const ActiveSession& session, const AcceptedJo
     return SiteEvent(AboveBound{session.key, above_bound(data.train, *job.spec.population)});  // check: group-bound
   }
   auto sealed = seal(session, job, data, stop);
-  if (!sealed && sealed.error().code == ErrorCode::kInvalidArgument) sealed = seal_unusable(order, sealed.error());
+  if (!sealed && sealed.error().code == ErrorCode::kInvalidArgument)
+    sealed = seal_unusable(session.key, order, sealed.error());
   CONSILIUM_TRY(sealed);
   return SiteEvent(Worked{session.key, true});
 }
 
-Result<void> GroupWork::seal_unusable(const job::RoundOrder& order, const Error& why) {
-  spdlog::error("{} {} of job {}: this site's result can't be used, so the job ends: {}", job::name_of(order.kind),
-                order.round, crypto::to_hex(order.job).substr(0, 8), why.message);
+Result<void> GroupWork::seal_unusable(const job::SessionKey& session, const job::RoundOrder& order, const Error& why) {
+  logging::event(
+      logging::Event::kResultUnusable, {.job = session.job_id, .round = order.round},
+      fmt::format("{}: this site's result can't be used, so the job ends: {}", job::to_string(session), why.message));
   CONSILIUM_ASSIGN(const crypto::SecretBytes key, parts_.groups.secret().unusable_key(order));
   CONSILIUM_ASSIGN(std::vector<std::uint32_t> words, unusable_contribution(order, key));
   CONSILIUM_TRY(parts_.groups.ledger().note_unusable(masking::sum_of(order)));

@@ -36,7 +36,7 @@ class GroupWork {
  private:
   Result<void> seal(const ActiveSession& session, const AcceptedJob& job, const masking::JobData& data,
                     std::stop_token stop);
-  Result<void> seal_unusable(const job::RoundOrder& order, const Error& why);
+  Result<void> seal_unusable(const job::SessionKey& session, const job::RoundOrder& order, const Error& why);
   [[nodiscard]] masking::JobData data_now(const AcceptedJob& job) const;
   /// Compares the order's label counts with those in the job's committed census, which this site checked.
   Result<void> check_labels(const ActiveSession& session, const AcceptedJob& job, const std::stop_token& stop);

@@ -1,12 +1,13 @@
 #include "client/session/own_models.h"
 
-#include <spdlog/spdlog.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "common/job/labelled_digest.h"
 #include "common/job/round_order.h"
+#include "common/logging/event.h"
 #include "common/model/model_parameters.h"
 
 namespace consilium::session {
@@ -77,10 +78,10 @@ Result<void> OwnModels::train_alone(const Job& job, trainer::TrainerProcess& tra
   if (!goes_on && request.round == 1) std::ranges::copy(global.floats(), own_->floats().begin());
   if (!goes_on && request.round > 1) {
     if (job.spec.initial_weights_digest) {
-      spdlog::warn(
-          "round {}: this site has no model of its own to compare with, because it wasn't there in round 1: the "
-          "federation's counts in its place",
-          request.round);
+      logging::event(logging::Event::kOwnModelMissing, {.round = request.round},
+                     fmt::format("round {}: this site has no model of its own to compare with, because it wasn't there "
+                                 "in round 1: the federation's counts in its place",
+                                 request.round));
       return {};
     }
     CONSILIUM_ASSIGN(const ParameterVector initial, model::initial_weights(job.spec.model, job.spec.seed));
@@ -93,7 +94,9 @@ Result<void> OwnModels::train_alone(const Job& job, trainer::TrainerProcess& tra
                         ? job.local.keep(key_of_alone(job.key), whole, request.round, own_->floats(), delta_->floats())
                         : Result<void>(fail(trained.error()));
   if (kept || kept.error().code != ErrorCode::kInvalidArgument) return kept;
-  spdlog::warn("round {}: the site's own model can't be trained on: {}", request.round, kept.error().message);
+  logging::event(
+      logging::Event::kOwnModelMissing, {.round = request.round},
+      fmt::format("round {}: the site's own model can't be trained on: {}", request.round, kept.error().message));
   return {};
 }
 
@@ -107,8 +110,9 @@ Result<std::optional<std::vector<std::uint64_t>>> OwnModels::evaluate_alone(
   if (!trained) return std::optional<std::vector<std::uint64_t>>();
   const auto evaluated = trainer.evaluate(request, *own_, *counts_, std::move(stop));
   if (!evaluated && evaluated.error().code == ErrorCode::kInvalidArgument) {
-    spdlog::warn("the site's own model can't be evaluated, and the federation's counts in its place: {}",
-                 evaluated.error().message);
+    logging::event(logging::Event::kOwnModelMissing, {.round = before_round - 1},
+                   "the site's own model can't be evaluated, and the federation's counts in its place: " +
+                       evaluated.error().message);
     return std::optional<std::vector<std::uint64_t>>();
   }
   if (!evaluated) return fail(evaluated.error());

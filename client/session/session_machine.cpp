@@ -10,6 +10,10 @@
 namespace consilium::session {
 namespace {
 
+Note note_on(logging::Event event, const job::SessionKey& key, std::string text) {
+  return {event, std::move(text), key.job_id, key.round};
+}
+
 /// Applies one event to a state; each handler appends the effects that follow.
 class Machine {
  public:
@@ -93,10 +97,10 @@ class Machine {
   void on(const MaskingRefused& event) {
     const std::string what = job::to_string(event.key) + ": " + event.error.message;
     if (!takes_part_in(event.key)) {
-      emit(Note{true, "ignored a masking message: " + what});
+      emit(note_on(logging::Event::kMessageIgnored, event.key, "ignored a masking message: " + what));
       return;
     }
-    emit(Note{true, "left the masked session: " + what});
+    emit(note_on(logging::Event::kSessionLeft, event.key, "left the masked session: " + what));
     emit(Send{wire::SessionFailed{event.key, event.error.code, {}}});
     leave(event.key, "masking refused");
   }
@@ -106,10 +110,10 @@ class Machine {
   void on(const TotalRefused& event) {
     const std::string what = job::to_string(event.key) + ": " + event.error.message;
     if (event.error.code == ErrorCode::kUnavailable || event.error.code == ErrorCode::kCancelled) {
-      emit(Note{true, "a total or a commit wasn't taken: " + what});
+      emit(note_on(logging::Event::kMessageIgnored, event.key, "a total or a commit wasn't taken: " + what));
       return;
     }
-    emit(Note{true, "this site takes no further part in the job: " + what});
+    emit(note_on(logging::Event::kJobLeft, event.key, "this site takes no further part in the job: " + what));
     emit(Send{wire::SessionFailed{event.key, event.error.code, {}}});
     emit(LeaveJob{event.job, event.error.message});
   }
@@ -126,17 +130,19 @@ class Machine {
     ActiveSession& session = *state_.active;
     if (session.revealed || state_.confirming.contains(event.key)) {
       // The survivors are listed and include this site: only the receipt was lost, not the vector.
-      emit(Note{false, job::to_string(event.key) + ": vector accepted; receipt lost: " + event.error.message});
+      emit(note_on(logging::Event::kReceiptLost, event.key,
+                   job::to_string(event.key) + ": vector accepted; receipt lost: " + event.error.message));
       finish();
       return;
     }
     if (session.step == Step::kWorking && event.error.code == ErrorCode::kUnavailable && !session.retried) {
       session.retried = true;
-      emit(Note{true, job::to_string(event.key) + ": " + event.error.message + "; trying once more"});
+      emit(note_on(logging::Event::kSessionRetried, event.key,
+                   job::to_string(event.key) + ": " + event.error.message + "; trying once more"));
       begin_work();
       return;
     }
-    emit(Note{true, words_for_log(session, event.error)});
+    emit(note_on(logging::Event::kSessionFailed, event.key, words_for_log(session, event.error)));
     emit(Send{what_is_told(session, event.error)});
     if (session.masked) emit(EndMasking{event.key});
     finish();
@@ -210,7 +216,8 @@ class Machine {
     }
     state_.offers.insert_or_assign(offer.job_id, offer);
     if (verdict.consent == wire::JobConsent::kAccepted) return accept(offer.job_id, std::move(verdict));
-    emit(Note{false, "job " + offer.job_id + of_researcher(verdict) + " waits for approval: " + verdict.log});
+    emit(Note{logging::Event::kJobAwaitsApproval,
+              "job " + offer.job_id + of_researcher(verdict) + " waits for approval: " + verdict.log, offer.job_id});
     emit(Send{wire::JobAnswer{offer.job_id, wire::JobConsent::kWaits, {}}});
   }
 
@@ -220,15 +227,17 @@ class Machine {
 
   /// Declines a job. The log gets the values; the coordinator gets only the keys.
   void decline(const std::string& job_id, const std::string& reason, const std::string& why) {
-    emit(Note{true, "declined job " + job_id + why});
+    emit(Note{logging::Event::kJobDeclined, "declined job " + job_id + why, job_id});
     emit(Send{wire::JobAnswer{job_id, wire::JobConsent::kDeclined, reason}});
   }
 
   void accept(const std::string& job_id, approval::Verdict verdict) {
     emit(Send{wire::JobAnswer{job_id, wire::JobConsent::kAccepted, {}}});
     if (state_.jobs.contains(job_id)) return;  // the session keeps the job that it was checked against
-    emit(Note{false, "accepted job " + job_id + of_researcher(verdict) + " (" + verdict.log + "), digest " +
-                         crypto::to_hex(verdict.digest) + privacy_remark(verdict.spec)});
+    emit(Note{logging::Event::kJobAccepted,
+              "accepted job " + job_id + of_researcher(verdict) + " (" + verdict.log + "), digest " +
+                  crypto::to_hex(verdict.digest) + privacy_remark(verdict.spec),
+              job_id});
     const AcceptedJob job{std::move(verdict.spec), verdict.digest, verdict.researcher};
     state_.jobs.emplace(job_id, job);
     emit(Warm{job_id, job});
@@ -243,7 +252,8 @@ class Machine {
   void receive(const wire::SessionOffer& offer) {
     auto session = examine(offer);
     if (!session) {
-      emit(Note{true, "refused session " + job::to_string(offer.key) + ": " + session.error().message});
+      emit(note_on(logging::Event::kSessionRefused, offer.key,
+                   "refused session " + job::to_string(offer.key) + ": " + session.error().message));
       emit(Send{wire::SessionFailed{offer.key, session.error().code,
                                     is_masked(offer.key.job_id) ? std::string() : session.error().message}});
       return;
@@ -280,7 +290,8 @@ class Machine {
   const AcceptedJob* grouped_job(const std::string& job_id, std::string_view what) {
     const auto found = state_.jobs.find(job_id);
     if (found != state_.jobs.end() && job::sums_whole_groups(found->second.spec)) return &found->second;
-    emit(Note{true, "ignored a " + std::string(what) + " of job " + job_id + ", which this site hasn't accepted"});
+    emit(Note{logging::Event::kMessageIgnored,
+              "ignored a " + std::string(what) + " of job " + job_id + ", which this site hasn't accepted", job_id});
     return nullptr;
   }
 
@@ -303,7 +314,8 @@ class Machine {
   }
 
   void receive(const wire::JobEnded& ended) {
-    if (const auto noted = context_.gate->ended(ended.job_id); !noted) emit(Note{true, noted.error().message});
+    if (const auto noted = context_.gate->ended(ended.job_id); !noted)
+      emit(Note{logging::Event::kStateFailed, noted.error().message, ended.job_id});
     end_job(ended.job_id, ended.outcome);
   }
 
@@ -316,7 +328,7 @@ class Machine {
     state_.jobs.erase(found);
     std::erase_if(state_.confirming, [&](const auto& entry) { return entry.first.job_id == job_id; });
     emit(ForgetJob{job_id, digest, masked});
-    emit(Note{false, "job " + job_id + " ended: " + outcome});
+    emit(Note{logging::Event::kJobEnded, "job " + job_id + " ended: " + outcome, job_id});
     std::erase_if(state_.waiting, [&](const ActiveSession& session) { return session.key.job_id == job_id; });
     if (state_.active && state_.active->key.job_id == job_id) {
       emit(Abandon{state_.active->key, "the job ended"});

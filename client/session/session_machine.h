@@ -13,6 +13,7 @@
 #include "common/crypto/sha256.h"
 #include "common/job/job_spec.h"
 #include "common/job/round_order.h"
+#include "common/logging/event.h"
 #include "common/roster/roster.h"
 #include "common/wire/messages.h"
 
@@ -210,8 +211,10 @@ struct Abandon {
 };
 /// Write a message to the site's log.
 struct Note {
-  bool warning = false;
+  logging::Event event;
   std::string text;
+  std::string job{};
+  std::optional<std::uint32_t> round{};
 };
 using SiteEffect = std::variant<Send, Warm, BeginMasking, Mask, EndMasking, ForgetJob, Agree, CheckTotal, TakeCommit,
                                 LeaveJob, Fetch, Work, Upload, Abandon, Note>;

@@ -1,5 +1,7 @@
 #include "client/session/session_worker.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -13,6 +15,7 @@
 #include "client/session/group_work.h"
 #include "client/session/model_cache.h"
 #include "client/session/site_trainer.h"
+#include "common/logging/event.h"
 #include "common/process/event_queue.h"
 
 namespace consilium::session {
@@ -66,6 +69,11 @@ class SessionWorker::Impl {
     }
   }
 
+  void change_data(SiteData data) {
+    const std::scoped_lock lock(mutex_);
+    changed_data_ = std::move(data);
+  }
+
   Result<std::optional<SiteEvent>> start(const std::function<void(const Error&)>& failed) {
     if (const auto hello = trainer_.start(); !hello) failed(hello.error());
     return std::optional<SiteEvent>();
@@ -115,7 +123,9 @@ class SessionWorker::Impl {
 
   /// Mode masked: uploads the sealed vector of the sum, hidden by the attempt's masks.
   Result<std::optional<SiteEvent>> upload_group(const Upload& upload, masking::GroupMasks masks, std::stop_token stop) {
-    return report_of(group_work_.upload(upload, std::move(masks), stop));
+    auto sent = group_work_.upload(upload, std::move(masks), stop);
+    if (sent) log_round(upload.session, false);
+    return report_of(std::move(sent));
   }
 
   Result<std::optional<SiteEvent>> check_total(const CheckTotal& effect, const std::stop_token& stop) {
@@ -130,6 +140,7 @@ class SessionWorker::Impl {
       CONSILIUM_TRY(parts_.link.upload(session.key, words_, stop));
     }
     words_.clear();
+    log_round(session, !session.masked);
     return std::optional<SiteEvent>(Uploaded{session.key});
   }
 
@@ -142,6 +153,24 @@ class SessionWorker::Impl {
     }
     models_.prune(model);
     return {};
+  }
+
+  /// Logs how long this site trained in a round and how much it sent. Only plain jobs log the loss: nobody else may
+  /// learn anything about a site's data from a masked job, and people collect logs and pass them on.
+  void log_round(const ActiveSession& session, bool with_loss) const {
+    const SiteTrainer::Update* update = trainer_.update_of(session.order);
+    if (session.order.kind != job::SumKind::kTrain || update == nullptr) return;
+    const std::uint64_t bytes = session.order.layout.word_count() * sizeof(std::uint32_t);
+    logging::Fields fields{.job = session.key.job_id, .round = session.key.round};
+    fields.more = {{"training_seconds", update->result.seconds}, {"bytes_sent", bytes}};
+    std::string loss;
+    if (with_loss) {
+      fields.more.emplace_back("loss", update->result.mean_loss);
+      loss = fmt::format("loss {:.4f}, ", update->result.mean_loss);
+    }
+    logging::event(logging::Event::kRoundSent, fields,
+                   fmt::format("job {}: round {}: trained {:.2f} s, {}sent {} bytes", session.key.job_id,
+                               session.key.round, update->result.seconds, loss, bytes));
   }
 
   static Result<std::optional<SiteEvent>> report_of(Result<SiteEvent> event) {
@@ -157,6 +186,7 @@ class SessionWorker::Impl {
         if (step->key && abandoned_ == step->key) continue;
         current_ = step->key;
         stop_ = stop;
+        if (auto changed = std::exchange(changed_data_, std::nullopt)) trainer_.change_data(*std::move(changed));
       }
       auto outcome = step->call(stop.get_token());
       {
@@ -229,6 +259,7 @@ class SessionWorker::Impl {
   std::optional<job::SessionKey> current_;
   std::optional<job::SessionKey> abandoned_;
   std::optional<std::stop_source> stop_;
+  std::optional<SiteData> changed_data_;
   std::thread thread_;
 };
 
@@ -282,6 +313,8 @@ void SessionWorker::run(CheckTotal effect) {
 void SessionWorker::run(ForgetJob effect) {
   impl_->post({std::nullopt, [this, job = effect.job](std::stop_token) { return impl_->forget(job); }});
 }
+
+void SessionWorker::change_data(SiteData data) { impl_->change_data(std::move(data)); }
 
 void SessionWorker::abandon(const job::SessionKey& key) { impl_->abandon(key); }
 

@@ -48,6 +48,8 @@ class SessionWorker {
   void run(Upload effect, masking::GroupMasks masks);
   void run(CheckTotal effect);
   void run(ForgetJob effect);
+  /// Replaces the site's data for jobs that begin from now on. Takes effect before the next step.
+  void change_data(SiteData data);
   /// Cancels the session's current or queued step.
   void abandon(const job::SessionKey& key);
 

@@ -1,11 +1,11 @@
 #include "client/session/site_runner.h"
 
-#include <spdlog/spdlog.h>
-
 #include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include "common/logging/event.h"
 
 namespace consilium::session {
 
@@ -22,7 +22,8 @@ void SiteRunner::say(const wire::SiteMessage& message) {
   // An answer to a message of an earlier stream is too late: the new stream has to begin with this site's hello.
   if (greeted_ != streams_) return;
   // The link notices a lost stream, and the coordinator repeats its offers after a reconnection.
-  if (const auto sent = parts_.link.send(message); !sent) spdlog::debug("not sent: {}", sent.error().message);
+  if (const auto sent = parts_.link.send(message); !sent)
+    logging::event(logging::Event::kMessageUnsent, {}, "not sent: " + sent.error().message);
 }
 
 // Masks.
@@ -80,7 +81,8 @@ void SiteRunner::carry_out(const Agree& agree) {
   auto answer = step.message.empty() ? agreements.begin(agree.job.spec, digest, step.attempt)
                                      : agreements.receive(digest, step.attempt, step.message);
   if (!answer) {
-    spdlog::warn("job {}: left the agreement on a key: {}", step.job_id, answer.error().message);
+    logging::event(logging::Event::kMaskingFailed, {.job = step.job_id},
+                   "job " + step.job_id + ": left the agreement on a key: " + answer.error().message);
   } else if (!answer->empty()) {
     say(wire::KeyAgreement{step.job_id, step.attempt, *std::move(answer)});
   }
@@ -94,7 +96,7 @@ void SiteRunner::carry_out(const TakeCommit& take) {
 
 void SiteRunner::carry_out(const LeaveJob& leave) {
   if (const auto noted = parts_.groups.ledger().end_job(leave.job, leave.reason); !noted)
-    spdlog::error("{}", noted.error().message);
+    logging::event(logging::Event::kStateFailed, {}, noted.error().message);
 }
 
 void SiteRunner::carry_out(const ForgetJob& job) {
@@ -105,12 +107,13 @@ void SiteRunner::carry_out(const ForgetJob& job) {
 }
 
 void SiteRunner::carry_out(const Abandon& abandon) {
-  spdlog::info("{}: abandoned: {}", job::to_string(abandon.key), abandon.reason);
+  logging::event(logging::Event::kSessionAbandoned, {.job = abandon.key.job_id, .round = abandon.key.round},
+                 job::to_string(abandon.key) + ": abandoned: " + abandon.reason);
   parts_.worker.abandon(abandon.key);
 }
 
 void SiteRunner::carry_out(const Note& note) {
-  spdlog::log(note.warning ? spdlog::level::warn : spdlog::level::info, "{}", note.text);
+  logging::event(note.event, {.job = note.job, .round = note.round}, note.text);
 }
 
 }  // namespace consilium::session

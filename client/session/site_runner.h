@@ -28,6 +28,9 @@ class SiteRunner {
   /// sent on the stream until that event is handled, because a stream has to begin with this site's hello. Thread-safe.
   void stream_opened() { ++streams_; }
   void handle(const SiteEvent& event);
+
+  /// Returns true if the site takes part in a job or has been offered one.
+  [[nodiscard]] bool has_jobs() const { return !state_.jobs.empty() || !state_.offers.empty(); }
   /// Returns true if the site is in a session, which a lost stream would end or set back.
   [[nodiscard]] bool busy() const {
     return state_.active.has_value() || !state_.waiting.empty() || !state_.confirming.empty();

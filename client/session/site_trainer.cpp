@@ -1,6 +1,7 @@
 #include "client/session/site_trainer.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "client/session/inseparable.h"
@@ -31,28 +32,56 @@ Result<void> SiteTrainer::start() {
 }
 
 Result<void> SiteTrainer::prepare(const AcceptedJob& job, std::stop_token stop, const task::LabelCounts& labels) {
-  const auto data = data_.datasets.find(job.spec.data.dataset);
-  if (data == data_.datasets.end()) {
-    return fail(ErrorCode::kNotFound, "no data set '" + job.spec.data.dataset + "' (client.yaml: datasets)");
-  }
-  std::string atlas;
-  if (job.spec.data.atlas) {
-    const auto found = data_.atlases.find(job.spec.data.atlas->name);
-    if (found == data_.atlases.end())
-      return fail(ErrorCode::kNotFound, "no atlas '" + job.spec.data.atlas->name + "' (client.yaml: atlases)");
-    atlas = found->second;
-  }
+  CONSILIUM_ASSIGN(const JobFiles files, files_of(job));
   if (!manifest_ || manifest_model_ != job.spec.model) {
     CONSILIUM_ASSIGN(ParameterManifest manifest, model::build_manifest(job.spec.model));
     manifest_ = std::move(manifest);
     manifest_model_ = job.spec.model;
   }
-  trainer::Prepare request = prepare_request(job.spec, data->second, atlas, manifest_->parameter_count(), labels);
+  trainer::Prepare request = prepare_request(job.spec, files.data, files.atlas, manifest_->parameter_count(), labels);
   if (request == prepare_) return {};
   prepare_ = {};
   CONSILIUM_TRY(trainer_.prepare(request, stop));
   prepare_ = std::move(request);
+  began_with_.insert_or_assign(job.digest, files);
   return {};
+}
+
+Result<SiteTrainer::JobFiles> SiteTrainer::files_of(const AcceptedJob& job) const {
+  if (const auto begun = began_with_.find(job.digest); begun != began_with_.end()) return begun->second;
+  const auto data = data_.datasets.find(job.spec.data.dataset);
+  if (data == data_.datasets.end()) {
+    return fail(ErrorCode::kNotFound, "no data set '" + job.spec.data.dataset + "' (client.yaml: datasets)");
+  }
+  JobFiles files{data->second, {}};
+  if (job.spec.data.atlas) {
+    const auto found = data_.atlases.find(job.spec.data.atlas->name);
+    if (found == data_.atlases.end())
+      return fail(ErrorCode::kNotFound, "no atlas '" + job.spec.data.atlas->name + "' (client.yaml: atlases)");
+    files.atlas = found->second;
+  }
+  return files;
+}
+
+void SiteTrainer::change_data(SiteData data) {
+  data_ = std::move(data);
+  allow_files();
+}
+
+void SiteTrainer::allow_files() {
+  std::set<std::filesystem::path> readable;
+  for (const auto& [name, source] : data_.datasets) readable.insert(source.path);
+  for (const auto& [name, file] : data_.atlases) readable.insert(file);
+  for (const auto& [job, files] : began_with_) {
+    readable.insert(files.data.path);
+    if (!files.atlas.empty()) readable.insert(files.atlas);
+  }
+  trainer_.allow({readable.begin(), readable.end()});
+}
+
+void SiteTrainer::forget(const crypto::Digest& job) {
+  OwnModels::forget_alone(local_, job);
+  if (began_with_.erase(job) > 0) allow_files();
 }
 
 /// Loads the session's global model into shared memory, unless it is there already.

@@ -33,6 +33,9 @@ class SiteTrainer {
   };
 
   Result<void> start();
+  /// Replaces the site's data for jobs from now on. Jobs that are already prepared go on with the files that they began
+  /// with, even if the configuration no longer lists these.
+  void change_data(SiteData data);
   /// Has the next prepare() reread the data files if they have changed, whatever is at their paths now.
   void look_at_data_again() {
     prepare_ = {};
@@ -49,7 +52,7 @@ class SiteTrainer {
   /// update that could be taken apart in a sum (inseparable.h).
   Result<void> train(const ActiveSession& session, const AcceptedJob& job, std::uint64_t seed, std::stop_token stop);
   /// Removes from the disk the model that the site has trained by itself in a job that is over.
-  void forget(const crypto::Digest& job) const { OwnModels::forget_alone(local_, job); }
+  void forget(const crypto::Digest& job);
   [[nodiscard]] const std::optional<Update>& update() const { return update_; }
   /// Returns the global model in memory if it is `model`; otherwise an empty span. No trainer can write to it.
   [[nodiscard]] std::span<const float> global(const crypto::Digest& model);
@@ -69,6 +72,14 @@ class SiteTrainer {
 
  private:
   Result<void> load_model(const ActiveSession& session);
+  /// The files with which a job was prepared.
+  struct JobFiles {
+    trainer::DataSource data;
+    std::string atlas;  ///< empty if the job has none
+  };
+  [[nodiscard]] Result<JobFiles> files_of(const AcceptedJob& job) const;
+  /// Lets the trainer read the data of new jobs and of the jobs that it was prepared for.
+  void allow_files();
   [[nodiscard]] OwnModels::Job own_job(const ActiveSession& session, const AcceptedJob& job) const {
     return {job.spec, *manifest_, session.order.job, local_};
   }
@@ -76,6 +87,7 @@ class SiteTrainer {
   Result<void> put_away();
 
   SiteData data_;
+  std::map<crypto::Digest, JobFiles> began_with_;  ///< by job
   std::string site_;
   ModelCache models_;
   LocalTensors local_;

@@ -76,6 +76,7 @@ class TrainerProcess::Impl {
   Result<void> look(const DataSource& data);
   void kill();
   void look_at_data_again() { look_again_ = true; }
+  void allow(std::vector<std::filesystem::path> readable) { config_.readable = std::move(readable); }
   [[nodiscard]] const std::optional<Prepared>& prepared() const { return counted_; }
   [[nodiscard]] std::uint64_t peak_resident_bytes() const { return child_ ? child_->peak_resident_bytes() : 0; }
   [[nodiscard]] int pid() const { return child_ ? child_->pid() : -1; }
@@ -94,7 +95,7 @@ class TrainerProcess::Impl {
   Error bury();
   Error condemn(Error error);
 
-  const TrainerConfig config_;
+  TrainerConfig config_;
   std::unique_ptr<TrainerChild> child_;
   ReadableFiles readable_;   ///< what the current child may read
   bool look_again_ = false;  ///< the next prepare() compares `readable_` with what is there then
@@ -364,6 +365,7 @@ const std::optional<Prepared>& TrainerProcess::prepared() const { return impl_->
 
 Result<void> TrainerProcess::look(const DataSource& data) { return impl_->look(data); }
 
+void TrainerProcess::allow(std::vector<std::filesystem::path> readable) { impl_->allow(std::move(readable)); }
 void TrainerProcess::look_at_data_again() { impl_->look_at_data_again(); }
 
 void TrainerProcess::kill() { impl_->kill(); }

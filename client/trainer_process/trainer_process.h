@@ -98,6 +98,9 @@ class TrainerProcess {
   /// child. It also starts a new child, once, if a child that was started before this call fails to prepare, because
   /// not every kernel distinguishes two mounts at the same place.
   void look_at_data_again();
+  /// Replaces the paths that Landlock leaves readable. They take effect in the next child process, which
+  /// look_at_data_again() starts.
+  void allow(std::vector<std::filesystem::path> readable);
   /// Ends the child now.
   void kill();
   /// Returns the peak resident memory of the child since its start, in bytes (0 if there is no child).

@@ -37,6 +37,8 @@ class CoordinatorLink {
 
   /// Starts connecting. Events are reported until stop() is called.
   virtual void start(LinkEvents events) = 0;
+  /// Opens a new stream within seconds, so that the coordinator gets this site's current hello. Thread-safe.
+  virtual void reconnect() {}
   /// Closes the stream and every transfer. No event is reported after it returns.
   virtual void stop() = 0;
   /// Queues a message. kUnavailable while there is no stream (the coordinator repeats its offers after a reconnection).

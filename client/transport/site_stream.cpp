@@ -3,7 +3,6 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
-#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -12,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/logging/event.h"
 #include "common/wire/conversions.h"
 #include "common/wire/status.h"
 #include "common/wire/tls_credentials.h"
@@ -92,7 +92,7 @@ SiteStream::Event GrpcStream::next(const std::stop_token& stop) {
 /// soon.
 void GrpcStream::check_trust() {
   next_check_ = Clock::now() + kRevocationsEvery;
-  if (const auto warning = trust_->warning_due()) spdlog::warn("{}", *warning);
+  if (const auto warning = trust_->warning_due()) logging::event(logging::Event::kListEnding, {}, *warning);
   if (!open_) return;
   const auto good = wire::identity_of_peer(*context_.auth_context(), *trust_, {pki::Role::kCoordinator});
   std::optional<Error> reason;

@@ -50,6 +50,9 @@ Result<LogConfig> read_log(const Value& value) {
 
 Result<std::string> read_address(const Value& value, unsigned lowest_port) {
   auto text = value.text(300);
+  // The error doesn't quote the value, because the log would then contain the password.
+  if (text && text->find('@') != std::string::npos)
+    return fail(value.problem("expected host:port, without a user and password before it"));
   if (!text || !is_address(*text, lowest_port))
     return fail(value.expected("host:port, e.g. coordinator.example.org:8470"));
   return text;

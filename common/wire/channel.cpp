@@ -45,7 +45,8 @@ Result<void> check_proxy(const std::string& proxy) {
                         std::all_of(proxy.begin() + static_cast<std::ptrdiff_t>(colon) + 1, proxy.end(),
                                     [](unsigned char digit) { return std::isdigit(digit) != 0; });
   if (proxy.starts_with(kScheme) && has_port) return {};
-  return fail(ErrorCode::kInvalidArgument, fmt::format("proxy: expected http://host:port, found '{}'", proxy));
+  // The error doesn't quote the value, because it could contain a password.
+  return fail(ErrorCode::kInvalidArgument, "proxy: expected http://host:port, without a user and password");
 }
 
 }  // namespace consilium::wire

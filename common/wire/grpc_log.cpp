@@ -2,20 +2,23 @@
 
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
-#include <spdlog/spdlog.h>
+
+#include <string>
+
+#include "common/logging/event.h"
 
 namespace consilium::wire {
 
 void route_grpc_log(GrpcLog where) {
-  static constexpr auto kFor = [](spdlog::level::level_enum level, const gpr_log_func_args& entry) {
-    if (entry.severity == GPR_LOG_SEVERITY_ERROR) spdlog::log(level, "gRPC: {}", entry.message);
+  static constexpr auto kFor = [](logging::Event event, const gpr_log_func_args& entry) {
+    if (entry.severity == GPR_LOG_SEVERITY_ERROR) logging::event(event, {}, "gRPC: " + std::string(entry.message));
   };
   switch (where) {
     case GrpcLog::kWarning:
-      gpr_set_log_function([](gpr_log_func_args* entry) { kFor(spdlog::level::warn, *entry); });
+      gpr_set_log_function([](gpr_log_func_args* entry) { kFor(logging::Event::kGrpcError, *entry); });
       break;
     case GrpcLog::kDebug:
-      gpr_set_log_function([](gpr_log_func_args* entry) { kFor(spdlog::level::debug, *entry); });
+      gpr_set_log_function([](gpr_log_func_args* entry) { kFor(logging::Event::kGrpcDetail, *entry); });
       break;
     case GrpcLog::kNowhere:
       gpr_set_log_function([](gpr_log_func_args* /*entry*/) {});

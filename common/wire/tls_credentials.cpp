@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/pki/authority.h"
+#include "common/pki/own_certificate.h"
 
 namespace consilium::wire {
 namespace {
@@ -36,6 +37,7 @@ class PeerVerifier final : public tls::ExternalCertificateVerifier {
     bool check_host = false;
     std::string server_name;  ///< empty: the host in the channel's target
     RefusedPeer refused;
+    std::function<void()> accepted{};
   };
 
   explicit PeerVerifier(Terms terms) : terms_(std::move(terms)) {}
@@ -47,6 +49,8 @@ class PeerVerifier final : public tls::ExternalCertificateVerifier {
         terms_.refused(good.error());
       }
       *status = grpc::Status(grpc::StatusCode::UNAUTHENTICATED, good.error().message);
+    } else if (terms_.accepted) {
+      terms_.accepted();
     }
     return true;
   }
@@ -85,7 +89,16 @@ Result<OwnEnd> check_own_end(const TlsFiles& files, const std::vector<pki::Role>
   CONSILIUM_ASSIGN(const std::string pem, pki::check_key_pair(files.certificate, files.key));
   auto self = end.trust->authenticate(pem, roles);
   if (!self) {
-    return fail(self.error().within(files.certificate.string()));
+    const std::string file = files.certificate.string();
+    const auto ended = pki::end_of_certificate(pem);
+    if (self.error().message.find("certificate revoked") != std::string::npos) {
+      return fail(self.error().code, self.error().within(file).message +
+                                         "; its key is never accepted again. Ask the people who run the "
+                                         "consortium's authority why; to go on, this member needs a new key");
+    }
+    if (!ended || *ended > std::time(nullptr)) return fail(self.error().within(file));
+    const auto remedy = pki::end_warning(file + ": this certificate", *ended, std::time(nullptr));
+    return fail(self.error().code, self.error().message + ". " + remedy.value_or(file));
   }
   end.self = *self;
   return end;
@@ -115,7 +128,8 @@ Result<ServerTls> make_server_tls(const TlsFiles& files, const std::vector<pki::
 
 Result<std::shared_ptr<grpc::ChannelCredentials>> make_channel_credentials(const TlsFiles& files,
                                                                            const std::string& server_name,
-                                                                           RefusedPeer refused) {
+                                                                           RefusedPeer refused,
+                                                                           std::function<void()> proved) {
   CONSILIUM_ASSIGN(OwnEnd end, check_own_end(files, {pki::Role::kSite, pki::Role::kResearcher, pki::Role::kOperator}));
   tls::TlsChannelCredentialsOptions options;
   options.set_certificate_provider(watch(files));
@@ -124,8 +138,8 @@ Result<std::shared_ptr<grpc::ChannelCredentials>> make_channel_credentials(const
   options.set_verify_server_certs(
       true);                           // before our own certificate goes out, so that a stranger doesn't learn our name
   options.set_check_call_host(false);  // the verifier checks the connection's host
-  options.set_certificate_verifier(tls::ExternalCertificateVerifier::Create<PeerVerifier>(
-      PeerVerifier::Terms{end.trust, {pki::Role::kCoordinator}, true, server_name, std::move(refused)}));
+  options.set_certificate_verifier(tls::ExternalCertificateVerifier::Create<PeerVerifier>(PeerVerifier::Terms{
+      end.trust, {pki::Role::kCoordinator}, true, server_name, std::move(refused), std::move(proved)}));
   return tls::TlsCredentials(options);
 }
 

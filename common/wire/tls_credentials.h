@@ -53,9 +53,11 @@ Result<ServerTls> make_server_tls(const TlsFiles& files, const std::vector<pki::
 /// Creates the credentials of a site, researcher or operator. Before any call, the server must prove that it is a
 /// coordinator of the same consortium with a certificate for `server_name` (empty: the host in the channel's target)
 /// that isn't revoked.
+/// @param proved  called for every server that proved its identity, before the server has checked our own certificate
 Result<std::shared_ptr<grpc::ChannelCredentials>> make_channel_credentials(const TlsFiles& files,
                                                                            const std::string& server_name,
-                                                                           RefusedPeer refused);
+                                                                           RefusedPeer refused,
+                                                                           std::function<void()> proved = nullptr);
 
 /// Identifies the caller, and checks the certificate again: a certificate that was revoked or expired after the
 /// handshake is refused.

@@ -1,7 +1,6 @@
 #include "coordinator/round/job_driver.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <utility>

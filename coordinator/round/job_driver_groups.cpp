@@ -1,10 +1,10 @@
 // The driver's functions for mode masked: sums over whole groups, which sites check and sign.
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <utility>
 
 #include "common/aggregation/strategy.h"
+#include "common/logging/event.h"
 #include "coordinator/round/job_driver.h"
 
 namespace consilium::round {
@@ -27,7 +27,7 @@ std::optional<Readiness> JobDriver::readiness() const {
 }
 
 void JobDriver::deliver(GroupRuns::Output output) {
-  for (const std::string& note : output.notes) spdlog::warn("{}", note);
+  for (const std::string& note : output.notes) logging::event(logging::Event::kMaskingFailed, {.job = job_id_}, note);
   for (auto& [site, message] : output.messages) {
     if (const auto* masking = std::get_if<wire::Masking>(&message)) board_.add_bytes(masking->message.size());
     parts_.gateway.send(site, std::move(message));

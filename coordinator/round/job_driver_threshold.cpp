@@ -1,11 +1,11 @@
 // The driver's functions for mode masked-threshold: sites agree on masks while they work, and the survivors remove
 // them.
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "common/logging/event.h"
 #include "coordinator/round/job_driver.h"
 #include "coordinator/round/round_steps.h"
 
@@ -24,10 +24,13 @@ void JobDriver::follow(secagg::Output output, TimePoint now) {
     key_phase_ = phase;
     key_phase_since_ = now;
   }
-  for (const std::string& note : output.notes) spdlog::warn("{}: {}", job::to_string(key), note);
+  for (const std::string& note : output.notes)
+    logging::event(logging::Event::kMaskingFailed, {.job = job_id_, .round = key.round},
+                   fmt::format("{}: {}", job::to_string(key), note));
   for (const auto& [site, message] : output.messages) send_masking(site, message);
   for (const auto& [site, error] : output.lost) {
-    spdlog::warn("{}: site {}: {}", job::to_string(key), site, error.message);
+    logging::event(logging::Event::kSiteLeftOut, {.job = job_id_, .site = site, .round = key.round},
+                   fmt::format("{}: site {}: {}", job::to_string(key), site, error.message));
     lost_sites_.emplace(site, error.message);
     put_out(site, key, error.message, now);
   }

@@ -1,7 +1,6 @@
 #include "coordinator/service/admin_service.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <atomic>
 #include <mutex>
@@ -146,7 +145,6 @@ class AdminService final : public v1::Admin::CallbackService {
       }
       CONSILIUM_ASSIGN(const job::JobSignature signature, wire::from_proto(request->signature()));
       CONSILIUM_ASSIGN(const std::string job_id, parts_.handler.submit(caller.name, request->spec(), signature));
-      spdlog::info("researcher {} submitted {}", caller.name, job_id);
       reply->set_job_id(job_id);
       return {};
     });

@@ -5,11 +5,11 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
 #include <thread>
 
+#include "common/logging/event.h"
 #include "common/pki/own_certificate.h"
 #include "common/wire/bulk_transfer.h"
 #include "common/wire/channel_options.h"
@@ -33,7 +33,8 @@ void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) spdlog::warn("cannot raise the limit of open files");
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    logging::event(logging::Event::kLimitLow, {}, "cannot raise the limit of open files");
 }
 
 class GrpcService final : public CoordinationService {
@@ -72,10 +73,10 @@ class GrpcService final : public CoordinationService {
     revocations_ = std::jthread([this](const std::stop_token& stop) {
       while (wire::sleep_for(kRevocationsEvery, stop)) {
         streams_.end_revoked();
-        if (const auto warning = parts_.trust->warning_due()) spdlog::warn("{}", *warning);
-        if (const auto warning = own_.warning_due()) spdlog::warn("{}", *warning);
-        for (const auto& warning : parts_.site_certificates.warnings_due(std::time(nullptr)))
-          spdlog::warn("{}", warning);
+        if (const auto warning = parts_.trust->warning_due()) logging::event(logging::Event::kListEnding, {}, *warning);
+        if (const auto warning = own_.warning_due()) logging::event(logging::Event::kCertificateEnding, {}, *warning);
+        for (const auto& [site, warning] : parts_.site_certificates.warnings_due(std::time(nullptr)))
+          logging::event(logging::Event::kCertificateEnding, {.site = site}, warning);
       }
     });
     return {};
@@ -114,9 +115,11 @@ Result<std::unique_ptr<CoordinationService>> CoordinationService::start(const Se
   raise_descriptor_limit();
   wire::route_grpc_log(wire::GrpcLog::kWarning);
   const wire::TlsFiles files{given.root, given.certificate, given.key, given.revocation_list, given.list_memory};
-  CONSILIUM_ASSIGN(const auto tls, wire::make_server_tls(
-                                       files, {pki::Role::kSite, pki::Role::kResearcher, pki::Role::kOperator},
-                                       [](const Error& why) { spdlog::warn("refused a handshake: {}", why.message); }));
+  CONSILIUM_ASSIGN(const auto tls,
+                   wire::make_server_tls(
+                       files, {pki::Role::kSite, pki::Role::kResearcher, pki::Role::kOperator}, [](const Error& why) {
+                         logging::event(logging::Event::kTlsRefused, {}, "refused a handshake: " + why.message);
+                       }));
   ServiceConfig config = given;
   if (config.consortium.empty()) config.consortium = tls.self.consortium;
   if (tls.self.consortium != config.consortium) {

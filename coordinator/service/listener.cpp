@@ -5,7 +5,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -25,6 +24,8 @@
 #include <optional>
 #include <set>
 #include <utility>
+
+#include "common/logging/event.h"
 
 namespace consilium::service {
 namespace {
@@ -194,21 +195,23 @@ class Acceptor {
     warn();
   }
 
-  /// Tells of refused and dropped connections, once in a while.
+  /// Logs how many connections were refused or closed, at most once per kWarnEvery.
   void warn() {
     const auto now = Clock::now();
     if (warned_ && now - *warned_ < kWarnEvery) return;
     warned_ = now;
     if (dropped_ > 0) {
-      spdlog::warn(
-          "{} connections were closed because nothing had arrived over them; find out which machines open them",
-          std::exchange(dropped_, 0));
+      logging::event(logging::Event::kConnectionsClosed, {},
+                     fmt::format("{} connections were closed because nothing had arrived over them; find out which "
+                                 "machines open them",
+                                 std::exchange(dropped_, 0)));
     }
     if (refused_ > 0) {
-      spdlog::warn(
-          "{} connections were refused: nearly all of the {} file descriptors that this program may have are in use; "
-          "raise the limit (systemd: LimitNOFILE), or find out who opens connections to this port",
-          std::exchange(refused_, 0), descriptor_limit());
+      logging::event(logging::Event::kConnectionsRefused, {},
+                     fmt::format("{} connections were refused: nearly all of the {} file descriptors that this program "
+                                 "may have are in use; raise the limit (systemd: LimitNOFILE), or find out who opens "
+                                 "connections to this port",
+                                 std::exchange(refused_, 0), descriptor_limit()));
     }
   }
 

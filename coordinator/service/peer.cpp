@@ -1,6 +1,6 @@
 #include <grpcpp/server_context.h>
-#include <spdlog/spdlog.h>
 
+#include "common/logging/event.h"
 #include "common/wire/status.h"
 #include "common/wire/text.h"
 #include "common/wire/tls_credentials.h"
@@ -26,12 +26,17 @@ Result<pki::Identity> identify(const ServiceParts& parts, const grpc::CallbackSe
 Result<pki::Identity> authenticate(const ServiceParts& parts, const grpc::CallbackServerContext& context,
                                    const std::vector<pki::Role>& roles) {
   auto identity = identify(parts, context, roles);
-  if (!identity) spdlog::warn("refused {}: {}", context.peer(), wire::clean_text(identity.error().message, 512));
+  if (!identity)
+    logging::event(logging::Event::kPeerRefused, {},
+                   "refused " + context.peer() + ": " + wire::clean_text(identity.error().message, 512));
   return identity;
 }
 
 grpc::Status refuse(const grpc::CallbackServerContext& context, const std::string& who, const Error& error) {
-  spdlog::warn("refused {} at {}: {}", who, context.peer(), wire::clean_text(error.message, 512));
+  // A healthy peer can ask for something that doesn't exist, or for more than its quota. Warn only of distrusted peers.
+  const bool distrusted = error.code == ErrorCode::kUnauthenticated || error.code == ErrorCode::kPermissionDenied;
+  logging::event(distrusted ? logging::Event::kPeerRefused : logging::Event::kCallRefused, {},
+                 "refused " + who + " at " + context.peer() + ": " + wire::clean_text(error.message, 512));
   return wire::to_status(error);
 }
 

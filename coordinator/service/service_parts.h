@@ -38,8 +38,9 @@ class SiteCertificates {
   void note(const std::string& site, std::time_t end);
   /// @return 0 if the site hasn't connected
   [[nodiscard]] std::time_t end_of(const std::string& site) const;
-  /// Returns what to log about certificates that expire soon or have expired; warns about each site once a day.
-  [[nodiscard]] std::vector<std::string> warnings_due(std::time_t now);
+  /// Returns what to log, by site, about certificates that expire soon or have expired. Warns about each site once a
+  /// day.
+  [[nodiscard]] std::map<std::string, std::string> warnings_due(std::time_t now);
 
  private:
   struct Known {

@@ -20,15 +20,15 @@ std::time_t SiteCertificates::end_of(const std::string& site) const {
   return found == sites_.end() ? 0 : found->second.end;
 }
 
-std::vector<std::string> SiteCertificates::warnings_due(std::time_t now) {
-  std::vector<std::string> warnings;
+std::map<std::string, std::string> SiteCertificates::warnings_due(std::time_t now) {
+  std::map<std::string, std::string> warnings;
   const std::lock_guard lock(mutex_);
   for (auto& [site, known] : sites_) {
     if (known.end == 0 || (known.warned != 0 && now < known.warned + kSiteWarnedEvery)) continue;
     auto warning = pki::end_warning("the certificate of site " + site, known.end, now);
     if (!warning) continue;
     known.warned = now;
-    warnings.push_back(*std::move(warning));
+    warnings.emplace(site, *std::move(warning));
   }
   return warnings;
 }

@@ -1,6 +1,6 @@
 #include "coordinator/service/site_streams.h"
 
-#include <spdlog/spdlog.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <chrono>
 #include <deque>
@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "common/logging/event.h"
 #include "common/wire/chunk_frame.h"
 #include "common/wire/conversions.h"
 #include "common/wire/limits.h"
@@ -110,7 +111,7 @@ class SiteStream final : public RawBidiReactor {
 
   void OnDone() override {
     if (hello_) {
-      spdlog::info("site {} has left", site_);
+      logging::event(logging::Event::kSiteLeft, {.site = site_}, "site " + site_ + ": disconnected");
       parts_.handler.site_disconnected(site_);
     }
     streams_.detach(site_);
@@ -134,7 +135,8 @@ class SiteStream final : public RawBidiReactor {
         const std::lock_guard lock(mutex_);
         greeted_ = true;
       }
-      spdlog::info("site {} is here: {}, from {}", site_, hello->software, context_.peer());
+      logging::event(logging::Event::kSiteConnected, {.site = site_},
+                     fmt::format("site {}: connected ({}), from {}", site_, hello->software, context_.peer()));
       parts_.handler.site_connected(site_, *hello);
     } else {
       parts_.handler.site_message(site_, std::move(message));

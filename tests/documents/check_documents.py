@@ -262,5 +262,38 @@ class Checks(unittest.TestCase):
         self.assertEqual(named - cases, set())
 
 
+class Events(unittest.TestCase):
+    """docs/hospital-it/logs.md lists the events of the logs."""
+
+    def setUp(self):
+        source = (ROOT / "common/logging/event.cpp").read_text()
+        self.events = {name: (event, level.lower()) for event, name, level in re.findall(r'EventEntry\{Event::(k\w+), "([a-z_.]+)", Level::k(\w+)\}', source)}
+        page = (ROOT / "docs/hospital-it/logs.md").read_text()
+        self.rows = {name: (level, written_by) for name, level, written_by in re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \| (\w+) \| (\w+) \|", page, re.MULTILINE)}
+
+    def test_every_event_has_a_row_with_its_level_and_every_row_an_event(self):
+        self.assertGreater(len(self.events), 40)
+        self.assertEqual({name: level for name, (level, _) in self.rows.items()}, {name: level for name, (_, level) in self.events.items()})
+
+    def test_every_event_is_written_by_the_programs_that_its_row_names(self):
+        used = {}
+        for folder, programs in (("coordinator", {"coordinator"}), ("client", {"client"}), ("common", {"coordinator", "client"})):
+            for file in (ROOT / folder).rglob("*.cpp"):
+                if file.parent.name == "logging":
+                    continue
+                for event in re.findall(r"logging::Event::(k\w+)", file.read_text()):
+                    used.setdefault(event, set()).update(programs)
+        for name, (event, _) in self.events.items():
+            programs = {"both": {"coordinator", "client"}}.get(self.rows[name][1], {self.rows[name][1]})
+            self.assertEqual(programs - used.get(event, set()), set(), name)
+        self.assertEqual(set(used) - {event for event, _ in self.events.values()}, set())
+
+    def test_daemons_write_no_line_but_events(self):
+        for folder in ("common", "client", "coordinator"):
+            for file in (ROOT / folder).rglob("*.cpp"):
+                if file.parent.name != "logging":
+                    self.assertNotRegex(file.read_text(), r"spdlog::(trace|debug|info|warn|error|critical|log)\(", str(file.relative_to(ROOT)))
+
+
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], "-v"])

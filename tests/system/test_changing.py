@@ -39,11 +39,11 @@ def examples(consortium, **sections):
 
 
 class Hangup(unittest.TestCase):
-    def test_a_coordinator_goes_on_at_a_hangup_and_says_what_it_reads_again(self):
+    def test_a_coordinator_goes_on_at_a_hangup_and_says_what_it_has_read_again(self):
         with Consortium(["north"]) as consortium:
             coordinator = consortium.start_coordinator()
             os.kill(coordinator.pid, signal.SIGHUP)
-            eventually(lambda: "coordinator.yaml is read at the next start" in coordinator.log, "the coordinator said nothing of the hangup")
+            eventually(lambda: "coordinator.yaml again; certificate, key, root and revocation list are read whenever they change" in coordinator.log, "the coordinator said nothing of the hangup")
             self.assertEqual(consortium.command("jobs", "--json").stdout.strip(), "[]")
 
 

@@ -218,12 +218,13 @@ TEST_CASE("a link goes through an HTTP CONNECT proxy, and bulk data with it") {
 TEST_CASE("a proxy that is no http://host:port is refused by name") {
   Federation federation;
   auto config = federation.link_config(federation.enroll(pki::Role::kSite, "north"), "north");
-  for (const char* proxy :
-       {"socks://host:1", "http://", "http://host", "http://host:", "http://host:port", "host:3128"}) {
+  for (const char* proxy : {"socks://host:1", "http://", "http://host", "http://host:", "http://host:port", "host:3128",
+                            "anna:s3cret@host:3128"}) {
     config.proxy = proxy;
     const auto link = transport::make_grpc_link(config);
     REQUIRE_FALSE(link);
     CHECK(link.error().message.find("proxy: expected http://host:port") != std::string::npos);
+    CHECK(link.error().message.find("s3cret") == std::string::npos);
   }
 }
 

@@ -48,13 +48,16 @@ TEST_CASE("a daemon that is asked to stop ends by itself") {
 
 TEST_CASE("the last warning or error of a daemon's log is told without its time") {
   const DaemonFolder folder;
-  const auto daemon =
-      shell(folder,
-            "echo '2026-01-01 00:00:00.000 info    starts'; echo '2026-01-01 00:00:00.000 warning first'; "
-            "echo '2026-01-01 00:00:00.000 error   there is no card'; echo '2026-01-01 00:00:00.000 info    on'");
+  const auto daemon = shell(folder,
+                            "echo '2026-01-01T00:00:00.000Z info    [program.started] starts'; "
+                            "echo '2026-01-01T00:00:00.000Z warning [limit.low] first'; "
+                            "echo '2026-01-01T00:00:00.000Z error   [trainer.failed] there is no card'; "
+                            "echo '2026-01-01T00:00:00.000Z info    [job.accepted] on'");
   while (daemon->running()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   CHECK(daemon->last_trouble() == "there is no card");
-  std::ofstream(folder.path / "log") << "2026-01-01 00:00:00.000 info    no error here\n";
+  std::ofstream(folder.path / "log") << "2026-01-01T00:00:00.000Z info    [job.declined] declined job a: max_rounds\n";
+  CHECK(daemon->last_trouble() == "declined job a: max_rounds");
+  std::ofstream(folder.path / "log") << "2026-01-01T00:00:00.000Z info    [job.ended] no error here\n";
   CHECK(daemon->last_trouble().empty());
 }
 

@@ -151,5 +151,35 @@ TEST_CASE("a client's configuration cut anywhere is refused or complete") {
   }
 }
 
+TEST_CASE("data sets, atlases and the log are taken over while the client runs, and other keys are named") {
+  const ClientConfig running = parse(kFile.text).value();
+  const auto after = [&](const std::string& from, const std::string& to) {
+    return keys_for_restart(running, parse(kFile.with(from, to)).value());
+  };
+  using Keys = std::vector<std::string>;
+  CHECK(after("chest.npz", "other.npz").empty());
+  CHECK(after("  fashion: {type: idx, path: /data/fashion}\n", "").empty());
+  CHECK(after("level: warning, format: json", "level: debug, format: text").empty());
+  CHECK(after("log:", "atlases: {map: map.nii}\nlog:").empty());
+  CHECK(after("site: north", "site: south") == Keys{"site"});
+  CHECK(after("c.example.org:8470", "d.example.org:8470") == Keys{"coordinator"});
+  CHECK(after("server_name: coordinator", "server_name: other") == Keys{"server_name"});
+  CHECK(after("proxy: proxy:3128\n", "") == Keys{"proxy"});
+  CHECK(after("key: /pki/north.key", "key: /pki/new.key") == Keys{"tls"});
+  CHECK(after("policy: policy.yaml", "policy: p.yaml") == Keys{"policy"});
+  CHECK(after("roster: roster.yaml", "roster: r.yaml") == Keys{"roster"});
+  CHECK(after("state_dir: state", "state_dir: s") == Keys{"state_dir"});
+  CHECK(after("state_dir: state", "site_secret: s\nstate_dir: state") == Keys{"site_secret"});
+  CHECK(after("threads: 2", "threads: 3") == Keys{"trainer"});
+  CHECK(keys_for_restart(running, running).empty());
+}
+
+TEST_CASE("a password in the proxy's address is refused and not shown") {
+  const auto config = parse(kFile.with("proxy: proxy:3128", "proxy: 'anna:s3cret@proxy:3128'"));
+  REQUIRE_FALSE(config);
+  CHECK(config.error().message ==
+        "client.yaml: proxy: expected host:port, without a user and password before it (line 4)");
+}
+
 }  // namespace
 }  // namespace consilium::client

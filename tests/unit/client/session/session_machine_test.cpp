@@ -179,6 +179,7 @@ TEST_CASE("the words of a failure stay in the site's log, whichever step failed"
              Catch::EndsWith("failed: invalid_argument; the site's log says why"));
   REQUIRE(only<Note>(effects).size() == 1);
   CHECK_THAT(only<Note>(effects)[0].text, Catch::EndsWith(words));
+  CHECK(only<Note>(effects)[0].event == logging::Event::kSessionFailed);
 }
 
 TEST_CASE("a round order that isn't the accepted job's is refused before any work") {
@@ -310,6 +311,8 @@ TEST_CASE("a site above the bound leaves the job, and tells the rule without a n
   CHECK(sent<wire::JobAnswer>(effects).at(0) == wire::JobAnswer{"tiny-1", wire::JobConsent::kDeclined, "examples"});
   CHECK(sent<wire::SessionFailed>(effects).empty());
   CHECK(only<Note>(effects).at(0).text == "declined job tiny-1: this site has 66 training examples");
+  CHECK(only<Note>(effects).at(0).event == logging::Event::kJobDeclined);
+  CHECK(only<Note>(effects).at(0).job == "tiny-1");
   CHECK(site.state().jobs.empty());
   CHECK(site.feed(AboveBound{offer.key, "again"}).empty());
 }

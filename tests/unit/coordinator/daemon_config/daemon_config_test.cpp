@@ -87,5 +87,20 @@ TEST_CASE("a coordinator's configuration that is not there is an error with its 
   CHECK(config.error().message.find("/nonexistent/coordinator.yaml") != std::string::npos);
 }
 
+TEST_CASE("limits of jobs and the log are taken over while the coordinator runs, and other keys are named") {
+  const CoordinatorConfig running = parse(kFile.text).value();
+  CoordinatorConfig fresh = running;
+  fresh.max_running_jobs += 1;
+  fresh.quotas.jobs += 1;
+  fresh.quotas.running += 1;
+  fresh.log.level = config::LogLevel::kError;
+  CHECK(keys_for_restart(running, fresh).empty());
+  fresh.listen = "127.0.0.1:1";
+  fresh.state_dir = "/elsewhere";
+  fresh.tls.key = "/elsewhere/c.key";
+  fresh.quotas.weights += 1;
+  CHECK(keys_for_restart(running, fresh) == std::vector<std::string>{"listen", "state_dir", "tls", "quotas.weights"});
+}
+
 }  // namespace
 }  // namespace consilium::coordinator

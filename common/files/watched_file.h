@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <optional>
 
-namespace consilium::client {
+namespace consilium::files {
 
 /// Reports whether a file was written or replaced since the last query. Not thread-safe.
 class WatchedFile {
@@ -29,4 +29,4 @@ class WatchedFile {
   std::optional<Version> seen_;
 };
 
-}  // namespace consilium::client
+}  // namespace consilium::files

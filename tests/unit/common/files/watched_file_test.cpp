@@ -1,11 +1,11 @@
-#include "client/watched_file.h"
+#include "common/files/watched_file.h"
 
 #include <fstream>
 
 #include "tests/catch.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
-namespace consilium::client {
+namespace consilium::files {
 
 TEST_CASE("a file is seen to change once, however it changes") {
   const pki::TemporaryFolder folder;
@@ -33,4 +33,4 @@ TEST_CASE("a file that appears has changed, and no file never does") {
   CHECK_FALSE(none.changed());
 }
 
-}  // namespace consilium::client
+}  // namespace consilium::files

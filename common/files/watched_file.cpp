@@ -1,10 +1,10 @@
-#include "client/watched_file.h"
+#include "common/files/watched_file.h"
 
 #include <sys/stat.h>
 
 #include <utility>
 
-namespace consilium::client {
+namespace consilium::files {
 
 WatchedFile::WatchedFile(std::filesystem::path file) : file_(std::move(file)), seen_(look()) {}
 
@@ -20,4 +20,4 @@ std::optional<WatchedFile::Version> WatchedFile::look() const {
                  status.st_ctim.tv_nsec};
 }
 
-}  // namespace consilium::client
+}  // namespace consilium::files
