@@ -109,7 +109,7 @@ std::string_view remedy_for(const Answers& answers) {
   if (some(kLate)) return "raise federation.deadline or lower federation.quorum";
   if (some("resource_exhausted")) return "these hospitals' IT has to free memory or disk space";
   if (some(kDisconnected)) return "submit the job again when these sites are connected, or lower federation.quorum";
-  return "the logs of these sites say what has to be mended there";
+  return "the logs of these sites show what has to be repaired there";
 }
 
 std::string quorum_missed(const State& state, const Collecting& session, const Tally& tally) {
