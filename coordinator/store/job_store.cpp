@@ -46,7 +46,8 @@ Result<std::optional<crypto::Digest>> digest_from(const std::vector<std::byte>& 
   if (bytes.empty()) return std::optional<crypto::Digest>();
   crypto::Digest digest{};
   if (bytes.size() != digest.size())
-    return fail(ErrorCode::kDataLoss, fmt::format("found a digest of {} bytes, expected {}", bytes.size(), digest.size()));
+    return fail(ErrorCode::kDataLoss,
+                fmt::format("found a digest of {} bytes, expected {}", bytes.size(), digest.size()));
   std::ranges::transform(bytes, digest.begin(), [](std::byte byte) { return static_cast<std::uint8_t>(byte); });
   return std::optional(digest);
 }
