@@ -227,7 +227,7 @@ class Refused(unittest.TestCase):
             again.wait_for_log("[certificate.rejected] cannot attend the coordinator at")
             self.assertIn("was probably revoked", again.log)
             self.hand_list(consortium, "north")
-            again.wait_for_log("certificate.pem) was revoked: its key is accepted nowhere again")
+            again.wait_for_log("certificate.pem) was revoked: its key is never accepted again")
             self.assertEqual(consortium.connected_sites(), [])
 
     def hand_list(self, consortium, member):

@@ -45,16 +45,19 @@ class Restart(unittest.TestCase):
         with Consortium(SITES) as consortium:
             self.start(consortium, train=1600)
             job_id = consortium.submit(job(federation={"rounds": 200, "sites": SITES, "minimum_sites": 2}))
-            eventually(lambda: len(self.history(consortium, job_id)) >= 3, "three rounds are finished")
-            seen = self.history(consortium, job_id)
+            eventually(lambda: self.last_round(consortium, job_id).get("round", 0) >= 3, "three rounds are finished")
+            seen = self.last_round(consortium, job_id)
             consortium.daemons["coordinator"].kill()
             coordinator = consortium.start_coordinator()
-            self.assertIn(f"job {job_id}: the coordinator ended after round", coordinator.log)
+            self.assertIn(f"warning [job.interrupted] job {job_id}: the coordinator ended after round", coordinator.log)
             status = consortium.status(job_id)
             self.assertEqual(status["phase"], "failed")
             self.assertIn("go on from its model, which 'consilium fetch' gives", status["detail"])
-            history = self.history(consortium, job_id)
-            self.assertEqual(history[: len(seen)], seen)  # whatever a researcher was shown is still there
+            history = consortium.wait_ended(job_id)["history"]
+            self.assertEqual([record["round"] for record in history], list(range(1, len(history) + 1)))
+            kept = history[seen["round"] - 1]
+            for key in ("round", "cohort", "contributed", "failed", "seconds"):  # whatever a researcher was shown is still there
+                self.assertEqual(kept[key], seen[key], key)
             out = consortium.folder / "kept"
             consortium.command("fetch", job_id, "--out", out)
             report = json.loads((out / "report.json").read_text())
@@ -67,9 +70,10 @@ class Restart(unittest.TestCase):
             self.assertEqual(consortium.wait_ended(going_on)["phase"], "finished")
 
     @staticmethod
-    def history(consortium, job_id):
-        watched = next(entry for entry in consortium.query("jobs") if entry["job_id"] == job_id)
-        return watched.get("history", [])
+    def last_round(consortium, job_id):
+        """Returns the record of the job's last finished round, or {} if there is none: `jobs` lists no earlier rounds."""
+        history = consortium.status(job_id).get("history", [])
+        return history[-1] if history else {}
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ TEST_CASE("a site whose network died silently is let in again once keepalive has
   RecordingEvents second_events;
   auto second = federation.link("north");
   second->start(second_events.events());
-  CHECK(lost_with(second_events, ErrorCode::kAlreadyExists, "connected already"));
+  CHECK(lost_with(second_events, ErrorCode::kAlreadyExists, "already connected"));
   CHECK(second_events.board.wait([&] { return second_events.connected == 1; }));
   CHECK(federation.handler.board.wait([&] { return !federation.handler.left.empty(); }));
   second->stop();

@@ -46,7 +46,7 @@ TEST_CASE("what is wrong with the coordinator's certificate isn't told of the si
   CHECK(words({ErrorCode::kUnauthenticated, "the site ends the stream: x: certificate revoked"}).empty());
   CHECK_THAT(advice_on_coordinator("x: certificate has expired"),
              Catch::Contains("the coordinator's certificate has expired"));
-  CHECK_THAT(advice_on_coordinator("x: certificate revoked"), Catch::Contains("by telephone"));
+  CHECK_THAT(advice_on_coordinator("x: certificate revoked"), Catch::Contains("telephone the people"));
   CHECK(advice_on_coordinator("another root").empty());
 }
 
