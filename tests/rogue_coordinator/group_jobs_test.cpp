@@ -75,12 +75,12 @@ TEST_CASE("mode masked: patients whom the roster protects so are summed in no ot
   }
   SECTION("under another name of the data set") {
     job.data.dataset = "renamed";
-    why = "this site's roster file has the data set 'renamed' in no population";
+    why = "no population in this site's roster file has the data set 'renamed'";
   }
   SECTION("plain, under another name of the data set") {
     job = job::without_masks(job);
     job.data.dataset = "renamed";
-    why = "this site's roster file has the data set 'renamed' in no population";
+    why = "no population in this site's roster file has the data set 'renamed'";
   }
   SECTION("in a population of another name") {
     job.population->name = "other";

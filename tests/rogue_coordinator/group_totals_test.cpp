@@ -11,7 +11,7 @@ TEST_CASE("a total that isn't the true sum is refused, and ends the job for nort
   GroupJob job(stage, stage.job());
   job.begin();
   std::vector<GroupSum> sums = job.sums(SumKind::kTrain, 1);
-  std::string why = "its tag doesn't fit";
+  std::string why = "its tag doesn't match";
   SECTION("a word changed") { sums[0].words[17] += 1; }
   SECTION("two words exchanged") { std::swap(sums[0].words[0], sums[0].words[1]); }
   SECTION("words all zero") { std::ranges::fill(sums[0].words, 0U); }
@@ -44,7 +44,7 @@ TEST_CASE("a false census is refused, and ends the job for north") {
   std::vector<GroupSum> sums = job.sums(SumKind::kCensus, 0);
   sums[0].words[0] += 1;
   CHECK_FALSE(job.endorsement(job.total(SumKind::kCensus, 0, sums)).has_value());
-  job.check_over(SumKind::kCensus, 0, "its tag doesn't fit");
+  job.check_over(SumKind::kCensus, 0, "its tag doesn't match");
 }
 
 TEST_CASE("north signs one total of a round, and looks at no other") {
@@ -65,7 +65,7 @@ TEST_CASE("a total of groups that the job's quorum doesn't allow is refused") {
   GroupJob job(stage, stage.job());
   job.begin();
   std::vector<GroupSum> sums = job.sums(SumKind::kTrain, 1);
-  std::string why = "its tag doesn't fit";
+  std::string why = "its tag doesn't match";
   SECTION("one group counted as two") {
     sums[1] = sums[0];
     sums[1].group = 1;
@@ -117,9 +117,9 @@ TEST_CASE("a false total ends the job though the coordinator takes job and conne
   const wire::GroupTotal total = job.total(SumKind::kTrain, 1, sums);
   stage.send(total);
   stage.send(wire::JobEnded{"rogue-1", "stopped"});
-  CHECK(stage.logged("its tag doesn't fit"));
+  CHECK(stage.logged("its tag doesn't match"));
   REQUIRE(stage.offer("rogue-1", job.job()));
-  job.check_over(SumKind::kTrain, 1, "its tag doesn't fit");
+  job.check_over(SumKind::kTrain, 1, "its tag doesn't match");
 }
 
 /// Signers, or statements, that don't make a commit.

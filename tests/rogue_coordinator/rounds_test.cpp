@@ -33,7 +33,7 @@ TEST_CASE("an attempt that isn't higher than the last one is refused") {
     REQUIRE(stage.offer("rogue-1", session.job));
   }
   session.key.attempt = 1;
-  check_offer_refused(stage, session, "attempt 2 was begun");
+  check_offer_refused(stage, session, "attempt 2 has already begun");
   check_discreet(stage, 0);
 }
 

@@ -216,7 +216,7 @@ TEST_CASE("a ledger that is lost while vectors are still there is refused, with 
   std::filesystem::create_directory(ledger.folder() / "sums");
   for (const char* name : {"sums.db", "sums.db-wal"}) std::filesystem::remove(ledger.folder() / name);
   check_refused(GroupLedger::open(ledger.folder()), ErrorCode::kDataLoss,
-                {"sums.db: lost", "Don't restore it from a backup"});
+                {"sums.db: the file is missing", "Don't restore it from a backup"});
 }
 
 }  // namespace

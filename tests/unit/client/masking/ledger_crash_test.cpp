@@ -82,7 +82,7 @@ TEST_CASE("a killed process leaves the ledger to the next one") {
   REQUIRE(::waitpid(child, &status, 0) == child);
   REQUIRE(WIFSIGNALED(status));
   Ledger ledger = opened(folder.path());
-  check_refused(ledger.begin_attempt(train(3, 2)), ErrorCode::kPermissionDenied, {"attempt 2 was begun"});
+  check_refused(ledger.begin_attempt(train(3, 2)), ErrorCode::kPermissionDenied, {"attempt 2 has already begun"});
 }
 
 TEST_CASE("one process has a ledger at a time") {
@@ -134,7 +134,7 @@ TEST_CASE("a damaged ledger is refused with what to do, and left as it is") {
   }
   SECTION("removed, with the vectors still there") {
     fs::remove(file);
-    check_refused(Ledger::open(folder.path()), ErrorCode::kDataLoss, {file.string(), "lost", "vectors"});
+    check_refused(Ledger::open(folder.path()), ErrorCode::kDataLoss, {file.string(), "the file is missing", "vectors"});
     CHECK_FALSE(fs::exists(file));
   }
   SECTION("removed, with its log still there") {

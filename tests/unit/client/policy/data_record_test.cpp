@@ -65,10 +65,10 @@ TEST_CASE("a check holds data sets to the same as a claim and records nothing") 
              Contains("overlap"));
   REQUIRE(machine.claim({{"chest", machine.srv("one.npz")}}));
   CHECK_THAT(check({{"heart", machine.srv("one.npz")}}).error().message,
-             Contains("belongs to the population 'lungs' for good"));
+             Contains("belongs permanently to the population 'lungs'"));
   CHECK(check({{"heart", machine.srv("two.npz")}}) == true);
   CHECK(machine.claim({{"chest", machine.srv("two.npz")}}));  // the check didn't assign it to the other population
-  CHECK_THAT(check({{"heart", machine.srv("two.npz")}}).error().message, Contains("for good"));
+  CHECK_THAT(check({{"heart", machine.srv("two.npz")}}).error().message, Contains("permanently"));
   const auto running = DataRecord::open(machine.folder / "state");
   REQUIRE(running);
   CHECK(check({{"heart", machine.srv("heart")}}) == false);
@@ -139,7 +139,7 @@ TEST_CASE("a name keeps its population for good") {
   REQUIRE(machine.claim({{"heart", machine.srv("heart")}}));
   machine.roster.populations = {{.name = "lungs", .datasets = {"chest", "heart"}}};
   CHECK_THAT(machine.refusal({{"heart", machine.srv("one.npz")}}),
-             Contains("the name belongs to the population 'heart' for good") && Contains("list it under 'heart'"));
+             Contains("the name belongs permanently to the population 'heart'") && Contains("list it under 'heart'"));
 }
 
 TEST_CASE("a path keeps its population for good, and with it what lies inside") {
@@ -150,7 +150,7 @@ TEST_CASE("a path keeps its population for good, and with it what lies inside") 
   fs::rename(machine.srv("chest"), machine.srv("old"));
   fs::create_directories(machine.srv("chest/inner"));
   for (const std::string path : {"chest", "chest/inner"})
-    CHECK_THAT(machine.refusal({{"heart", machine.srv(path)}}), Contains("belongs to the population 'lungs' for good"));
+    CHECK_THAT(machine.refusal({{"heart", machine.srv(path)}}), Contains("belongs permanently to the population 'lungs'"));
   CHECK(machine.claim({{"chest-ap", machine.srv("chest")}}));
 }
 
@@ -161,16 +161,16 @@ TEST_CASE(
   REQUIRE(machine.claim({{"chest", machine.srv("chest")}}));
   REQUIRE(machine.claim({{"chest", machine.srv("one.npz")}}));
   fs::rename(machine.srv("chest"), machine.srv("moved"));
-  CHECK_THAT(machine.refusal({{"heart", machine.srv("moved")}}), Contains("for good"));
+  CHECK_THAT(machine.refusal({{"heart", machine.srv("moved")}}), Contains("permanently"));
   fs::create_directories(machine.srv("fresh"));
   fs::rename(machine.srv("one.npz"), machine.srv("fresh/two.npz"));
-  CHECK_THAT(machine.refusal({{"heart", machine.srv("fresh")}}), Contains("fresh/two.npz belongs to the population"));
+  CHECK_THAT(machine.refusal({{"heart", machine.srv("fresh")}}), Contains("fresh/two.npz belongs permanently to the population"));
   fs::create_directories(machine.srv("moved/P1/study"));
   pki::write_text(machine.srv("moved/P1/study/1.dcm"), "image");
   REQUIRE(machine.claim({{"chest", machine.srv("moved")}}));
   fs::create_directories(machine.srv("cases/a"));
   fs::rename(machine.srv("moved/P1/study/1.dcm"), machine.srv("cases/a/7.dcm"));
-  CHECK_THAT(machine.refusal({{"heart", machine.srv("cases")}}), Contains("cases/a/7.dcm belongs to the population"));
+  CHECK_THAT(machine.refusal({{"heart", machine.srv("cases")}}), Contains("cases/a/7.dcm belongs permanently to the population"));
 }
 
 TEST_CASE("what is refused leaves no record, and what no population has isn't looked at") {

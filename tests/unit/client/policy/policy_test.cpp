@@ -288,7 +288,7 @@ TEST_CASE("a job whose updates are rounded to few values waits for a person, tho
   }
   SECTION("in the running statistics") {
     job.privacy.buffer_clip = 1 << 20;
-    CHECK_THAT(approval(policy, job), Catch::StartsWith("with a buffer_clip of 1048576 running statistics"));
+    CHECK_THAT(approval(policy, job), Catch::StartsWith("with a buffer_clip of 1048576, running statistics"));
   }
   job.privacy.secure_aggregation = job::SecureAggregation::kOff;
   CHECK(approval(policy, job) == "");  // the coordinator sees each update in the clear

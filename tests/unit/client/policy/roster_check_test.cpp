@@ -192,7 +192,7 @@ TEST_CASE("a data set whose population is summed in one mode is summed in no oth
   roster::Roster other = own;
   other.populations.front().datasets = {"skin"};
   CHECK_THAT(refusal(population_job(terms_of(own)), other),
-             Catch::Contains("has the data set 'chest' in no population"));
+             Catch::Contains("no population in this site's roster file has the data set 'chest'"));
 }
 
 }  // namespace

@@ -101,7 +101,7 @@ TEST_CASE("outside of an atlas is 0, and its border fades over one voxel") {
 
 TEST_CASE("an atlas whose axes lie in a plane is refused") {
   const Affine flat{1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0};
-  CHECK_THAT(Atlas::create(filled(flat, {2, 2, 2}), flat).error().message, Contains("expected three axes"));
+  CHECK_THAT(Atlas::create(filled(flat, {2, 2, 2}), flat).error().message, Contains("expected three independent axes"));
   const Affine nan{NAN, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0};
   CHECK_FALSE(Atlas::create(filled(kOblique, {2, 2, 2}), nan));
 }
@@ -233,7 +233,7 @@ TEST_CASE("an image that doesn't know where it lies can't have an atlas") {
   const Preparation preparation = prepared_with(atlas, {}, {2, 2, 2, 2});
   Volume image = filled(kOblique, {2, 2, 2});
   image.space.reset();
-  CHECK_THAT(preparation.prepare(image, 0).error().message, Contains("doesn't say where it lies in the patient"));
+  CHECK_THAT(preparation.prepare(image, 0).error().message, Contains("has no position in space"));
   trainer::DataSource source{.type = "nifti", .path = "/images"};
   CHECK_FALSE(Preparation::create(source, {1, 2, 2, 2}, atlas));
 }

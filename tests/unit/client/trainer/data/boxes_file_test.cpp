@@ -65,7 +65,7 @@ TEST_CASE("wrong boxes are refused with their place") {
       {with(kCoco, "\"categories\"", "\"cats\""), "categories: expected a list"},
       {"[]", "boxes.json: expected an object"},
       {"{", "boxes.json: isn't valid JSON"},
-      {std::string(100000, '['), "nests deeper"}};
+      {std::string(100000, '['), "is nested deeper"}};
   for (const auto& [text, part] : wrong) {
     CAPTURE(text.substr(0, 300));
     CHECK_THAT(refusal("boxes.json", text), Catch::Contains(part));

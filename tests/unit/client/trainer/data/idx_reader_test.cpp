@@ -92,7 +92,7 @@ TEST_CASE("an idx file that lies, and one that is missing, are refused by name")
   mnist.put(kTestLabels, word(0x801) + word(3) + std::string("\0\1\3", 3));
   check_refused(mnist.read(), "t10k-labels-idx1-ubyte: label 2 is 3, expected 0 to 2");
   std::filesystem::remove(mnist.path / kTestLabels);
-  check_refused(mnist.read(), mnist.path.string() + ": t10k-labels-idx1-ubyte: missing");
+  check_refused(mnist.read(), mnist.path.string() + ": t10k-labels-idx1-ubyte: the file is missing");
   check_refused(read_dataset({.type = "idx", .path = "/nonexistent"}, {1, 2, 2}, 3), "/nonexistent: no such folder");
 }
 

@@ -307,7 +307,7 @@ TEST_CASE("a bomb of zeros is refused by the limit, and a lying size by what def
       ZIP_CM_DEFLATE);
   CHECK(std::filesystem::file_size(file) < 20000);
   check_refused(read_npz_file(file, {1, 2, 2}, 3, ReadLimits{1 << 20}),
-                "train_images: declares a shape of [2097152, 2, 2] of uint8, more than the 1048576 bytes");
+                "train_images: declares a shape of [2097152, 2, 2] of uint8, which takes more than the 1048576 bytes");
   // The same entry, with its declared size raised to nearly 4 GiB in both the central directory and the array's header.
   const auto liar = npy(dictionary("|u1", "(1073741000, 2, 2)"), zeros.substr(0, 1000));
   write_zip(file, {{"train_images.npy", liar}, {"train_labels.npy", good_labels()}}, ZIP_CM_DEFLATE);

@@ -178,7 +178,7 @@ TEST_CASE("a mask of another size than its image, or of values that are no class
   write_image(one.folder.path / "mask.npy", 1, 2, {0, 1});
   check_refusal(one.load({1, 2, 2}), {"image.npy", "the mask has 1 x 1 x 2 voxels, but its image has 1 x 2 x 2"});
   spill(one.folder.path / "mask.npy", npy(dictionary("<f4", "(2, 2)"), bytes_of(std::vector<float>{0, 0.5F, 1, 300})));
-  check_refusal(one.load({1, 2, 2}), {"the mask holds 0.5, expected classes from 0 to 255"});
+  check_refusal(one.load({1, 2, 2}), {"the mask holds the value 0.5, expected classes from 0 to 255"});
   one.source.labels.threshold = 0.7;
   CHECK(std::get<Mask>(one.load({1, 2, 2}).value().target).classes == std::vector<std::uint8_t>{0, 0, 1, 1});
 }

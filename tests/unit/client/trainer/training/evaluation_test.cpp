@@ -98,7 +98,7 @@ TEST_CASE("a loss beyond what can be counted is refused and not cut") {
     const auto finished = counter->finish();
     REQUIRE_FALSE(finished);
     CHECK(finished.error().code == ErrorCode::kInvalidArgument);
-    CHECK_THAT(finished.error().message, Catch::Contains("more than the 4.4e+12 that can be counted"));
+    CHECK_THAT(finished.error().message, Catch::Contains("at most 4.4e+12 can be counted"));
   }
 }
 
