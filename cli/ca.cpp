@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/ca_kit.h"
 #include "cli/ca_roster.h"
 #include "common/files/files.h"
 #include "common/pki/authority.h"
@@ -30,7 +31,10 @@ constexpr std::chrono::days kShortList{7};  // a list that expires sooner isn't 
 constexpr const char* kExamples =
     "Examples:\n"
     "  consilium ca init ca --name lung-study\n"
+    "  consilium ca kit north south west --address fl.example.org:8470 --consortium consortium.yaml\n"
     "  consilium ca request --consortium lung-study --role coordinator --name main --out keys\n"
+    "  consilium ca admit --site north.csr south.csr west.csr --coordinator main.csr --researcher ada.csr\n"
+    "    --address fl.example.org:8470 --consortium consortium.yaml\n"
     "  consilium ca sign keys/main.csr --role coordinator --name main --host fl.example.org --out main.pem\n"
     "  consilium ca sign north.csr --role site --name north --fingerprint 5c0f... --out north.pem\n"
     "  consilium ca revoke --role site --name north\n"
@@ -65,7 +69,7 @@ Result<int> init(const Options& options, std::ostream& out) {
       << ".\n"
       << "The list ends after " << options.list_days
       << " days: write and hand out a new one before, with consilium ca renew-list.\n"
-      << "Next: consilium-client enroll at each site, then consilium ca sign --ca " << options.folder << "\n";
+      << "Next: consilium ca kit --ca " << options.folder << " makes a folder for each hospital to join with.\n";
   return 0;
 }
 
@@ -261,7 +265,7 @@ void add_rest(CLI::App& ca, Action& action, std::ostream& out) {
 
 }  // namespace
 
-void add_ca_command(CLI::App& app, Action& action, std::ostream& out) {
+void add_ca_command(CLI::App& app, Action& action, std::istream& in, std::ostream& out) {
   CLI::App* ca = app.add_subcommand("ca", "run the consortium's certificate authority");
   ca->require_subcommand(1);
   ca->footer(kExamples);
@@ -270,6 +274,7 @@ void add_ca_command(CLI::App& app, Action& action, std::ostream& out) {
   add_request(*ca, action, out);
   add_rest(*ca, action, out);
   add_ca_roster_command(*ca, action, out);
+  add_ca_kit_commands(*ca, action, in, out);
 }
 
 }  // namespace consilium::cli

@@ -33,16 +33,6 @@ constexpr const char* kRosterExamples =
     "  consilium ca roster --consortium consortium.yaml --previous roster-2.yaml --successor north.yaml --out "
     "roster-3.yaml";
 
-struct RosterOptions {
-  std::string folder = "ca";
-  std::string consortium;
-  std::string previous;
-  std::vector<std::string> consents;
-  std::vector<std::string> successors;
-  std::string out;
-  bool json = false;
-};
-
 Result<std::string> text_of(const roster::Roster& roster, bool json) {
   const std::string text = roster::roster_text(roster);
   CONSILIUM_TRY(
@@ -127,7 +117,9 @@ Result<int> list_members(const roster::Roster& members, const RosterOptions& opt
   return 0;
 }
 
-Result<int> make(const RosterOptions& options, std::ostream& out) {
+}  // namespace
+
+Result<int> make_roster(const RosterOptions& options, std::ostream& out) {
   CONSILIUM_ASSIGN(const pki::Authority authority, pki::Authority::open(options.folder));
   CONSILIUM_ASSIGN(const roster::Roster members, roster::members_of(authority));
   if (options.consortium.empty()) return list_members(members, options, out);
@@ -149,8 +141,6 @@ Result<int> make(const RosterOptions& options, std::ostream& out) {
   return code;
 }
 
-}  // namespace
-
 void add_ca_roster_command(CLI::App& ca, std::function<Result<int>()>& action, std::ostream& out) {
   const auto options = std::make_shared<RosterOptions>();
   CLI::App* command = ca.add_subcommand("roster", "list the members in force, and make the roster that sites get");
@@ -166,7 +156,7 @@ void add_ca_roster_command(CLI::App& ca, std::function<Result<int>()>& action, s
   command->add_option("--successor", options->successors, "a site's signature under its new key; may be repeated")
       ->needs(consortium);
   command->add_flag("--json", options->json, "write JSON for programs");
-  command->callback([options, &action, &out] { action = [options, &out] { return make(*options, out); }; });
+  command->callback([options, &action, &out] { action = [options, &out] { return make_roster(*options, out); }; });
 }
 
 }  // namespace consilium::cli

@@ -108,7 +108,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_sites(app, action);
   add_simulate(app, action);
   add_sandbox(app, action);
-  add_ca_command(app, action, std::cout);
+  add_ca_command(app, action, std::cin, std::cout);
   add_completion(app, action);
   add_help(app, action);
   add_version(app, action);

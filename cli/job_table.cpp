@@ -38,28 +38,6 @@ std::string_view code_of(Style style) {
   return "";
 }
 
-bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
-
-int columns(std::string_view text) {
-  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
-}
-
-/// Returns how many bytes the first `width` columns of the text take.
-std::size_t bytes_of(std::string_view text, int width) {
-  std::size_t end = 0;
-  for (int column = 0; column < width && end < text.size(); ++column) {
-    do ++end;
-    while (end < text.size() && continues(text[end]));
-  }
-  return end;
-}
-
-/// Shortens the text to `width` columns, and ends it with an ellipsis if anything was cut.
-std::string fit(const std::string& text, int width) {
-  if (columns(text) <= width) return text;
-  return width > 0 ? text.substr(0, bytes_of(text, width - 1)) + "…" : std::string();
-}
-
 std::string render(const Line& line, const Screen& screen) {
   std::string out;
   int left = screen.width;

@@ -1,13 +1,16 @@
-#include <spdlog/fmt/chrono.h>
 #include <spdlog/fmt/fmt.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
-#include <ctime>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "cli/command.h"
+#include "cli/jobs_text.h"
 #include "cli/live_view.h"
 #include "cli/remote.h"
 #include "common/report/job_status_json.h"
@@ -18,30 +21,8 @@ namespace {
 struct JobsOptions {
   ConnectionOptions connection;
   bool json = false;
+  bool quiet = false;
 };
-
-std::string last_metric(const report::JobStatus& status) {
-  for (auto record = status.history.rbegin(); record != status.history.rend(); ++record) {
-    if (record->metrics) return headlines_text(*record->metrics);
-  }
-  return {};
-}
-
-/// Returns the reason for a job that waits or that ended before its last round, and the latest metric for any other
-/// job.
-std::string reason_or_metric(const report::JobStatus& status) {
-  using report::JobPhase;
-  const bool explains = !report::awaited_text(status).empty() || status.phase == JobPhase::kQueued ||
-                        status.phase == JobPhase::kRecruiting || status.phase == JobPhase::kStopped ||
-                        status.phase == JobPhase::kFailed;
-  const std::string last = last_metric(status);
-  return explains || last.empty() ? printable(status.detail) : last;
-}
-
-std::string submitted_text(const report::JobStatus& status) {
-  if (status.submitted_seconds == 0) return {};
-  return fmt::format("{:%Y-%m-%d %H:%M}", fmt::gmtime(static_cast<std::time_t>(status.submitted_seconds)));
-}
 
 Result<int> jobs(const JobsOptions& options) {
   CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
@@ -52,18 +33,17 @@ Result<int> jobs(const JobsOptions& options) {
     fmt::print("{}\n", list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     return kSuccess;
   }
+  if (options.quiet) {
+    for (const report::JobStatus& status : all) fmt::print("{}\n", printable(status.job_id));
+    return kSuccess;
+  }
   if (all.empty()) {
     fmt::print("no jobs yet; submit one with: consilium submit JOB.yaml\n");
     return kSuccess;
   }
-  fmt::print("{:<28} {:<14} {:<16} {:<11} {:>9} {:>9}  {}\n", "job", "owner", "submitted (UTC)", "phase", "round",
-             "ETA", "reason or last evaluation");
-  for (const report::JobStatus& status : all) {
-    const std::string eta = status.eta_seconds ? format_duration(*status.eta_seconds) : "";
-    fmt::print("{:<28} {:<14} {:<16} {:<11} {:>9} {:>9}  {}\n", printable(status.job_id), printable(status.researcher),
-               submitted_text(status), report::name_of(status.phase), fmt::format("{}/{}", status.round, status.rounds),
-               eta, reason_or_metric(status));
-  }
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto now_seconds = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+  for (const std::string& line : jobs_lines(all, now_seconds, screen_of(stdout))) fmt::print("{}\n", line);
   return kSuccess;
 }
 
@@ -73,8 +53,11 @@ void add_jobs(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("jobs", "List the coordinator's jobs");
   const auto options = std::make_shared<JobsOptions>();
   add_connection_options(*command, options->connection);
+  CLI::Option* quiet = command->add_flag("--quiet", options->quiet, "print only the jobs' ids, one on each line");
   add_json_option(*command, options->json);
-  command->footer("Examples:\n  consilium jobs\n  consilium jobs --json | jq -r '.[].job_id'");
+  quiet->excludes("--json");
+  command->footer(
+      "Examples:\n  consilium jobs\n  consilium jobs --quiet\n  consilium jobs --json | jq '.[] | .detail'");
   command->callback([options, &action] { action = [options] { return jobs(*options); }; });
 }
 

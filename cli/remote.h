@@ -23,6 +23,9 @@ Result<std::string> submit_job(AdminClient& client, const JobFile& job,
 /// Shows a job until it has ended, and returns its last status. Fails with kCancelled if `stop` is requested first.
 Result<report::JobStatus> follow(AdminClient& client, const std::string& job_id, LiveView& view, std::stop_token stop);
 
+/// Shows a job until it has ended, as `consilium watch` does, and returns the exit code.
+Result<int> watch_job(AdminClient& client, const std::string& job_id, bool json, std::stop_token stop);
+
 /// Fetches everything that a job's report is made from, whether or not the job has ended. The comparison stays empty.
 Result<report::Report> fetch_report(AdminClient& client, const std::string& job_id);
 

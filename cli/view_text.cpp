@@ -19,6 +19,24 @@ bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0)
 
 }  // namespace
 
+int columns(std::string_view text) {
+  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return !continues_character(c); }));
+}
+
+std::size_t bytes_of(std::string_view text, int width) {
+  std::size_t end = 0;
+  for (int column = 0; column < width && end < text.size(); ++column) {
+    do ++end;
+    while (end < text.size() && continues_character(text[end]));
+  }
+  return end;
+}
+
+std::string fit(const std::string& text, int width) {
+  if (columns(text) <= width) return text;
+  return width > 0 ? text.substr(0, bytes_of(text, width - 1)) + "…" : std::string();
+}
+
 std::string printable(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {

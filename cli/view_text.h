@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -7,8 +8,15 @@
 
 #include "common/report/job_status.h"
 
-/// Pieces of text that the table and the plain lines of a job have in common.
+/// Pieces of text that the tables and the plain lines of jobs have in common.
 namespace consilium::cli {
+
+/// Returns the number of columns that UTF-8 text takes on a terminal, if every character is one column wide.
+[[nodiscard]] int columns(std::string_view text);
+/// Returns how many bytes the first `width` columns of the text take.
+[[nodiscard]] std::size_t bytes_of(std::string_view text, int width);
+/// Shortens the text to `width` columns, and ends it with an ellipsis if anything was cut.
+[[nodiscard]] std::string fit(const std::string& text, int width);
 
 /// Returns true if the job has ended.
 [[nodiscard]] bool over(report::JobPhase phase);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 #include <stop_token>
+#include <utility>
 #include <vector>
 
 #include "cli/command.h"
@@ -27,8 +28,14 @@ Result<int> watch(const WatchOptions& options) {
   std::stop_source stop;
   termination.on_signal([&stop] { stop.request_stop(); });
   CONSILIUM_ASSIGN(AdminClient client, connect(options.connection));
-  CONSILIUM_ASSIGN(const std::string text, client.spec(options.job_id));
-  CONSILIUM_ASSIGN(const job::JobSpec spec, job::parse_job(text, options.job_id));
+  return watch_job(client, options.job_id, options.json, stop.get_token());
+}
+
+}  // namespace
+
+Result<int> watch_job(AdminClient& client, const std::string& job_id, bool json, std::stop_token stop) {
+  CONSILIUM_ASSIGN(const std::string text, client.spec(job_id));
+  CONSILIUM_ASSIGN(const job::JobSpec spec, job::parse_job(text, job_id));
   if (const auto sites = client.sites()) {
     std::vector<report::SiteStatus> asked;
     for (const auto& site : *sites) {
@@ -38,30 +45,27 @@ Result<int> watch(const WatchOptions& options) {
     }
     warn_of_ends(asked);
   }
-  LiveView view(stdout, std::string(job::name_of(spec.evaluation.split)),
-                options.json ? ViewMode::kJson : ViewMode::kLive);
-  const auto status = follow(client, options.job_id, view, stop.get_token());
+  LiveView view(stdout, std::string(job::name_of(spec.evaluation.split)), json ? ViewMode::kJson : ViewMode::kLive);
+  const auto status = follow(client, job_id, view, std::move(stop));
   view.leave();
   if (!status && status.error().code == ErrorCode::kCancelled) {
     fmt::print(
         stderr,
         "consilium: the job goes on; watch it again with: consilium watch {0}, or end it with: consilium stop {0}\n",
-        options.job_id);
+        job_id);
     return kInterrupted;
   }
   if (!status && status.error().code == ErrorCode::kUnavailable) {
     return fail(ErrorCode::kUnavailable,
                 fmt::format("{}; once the coordinator is there, watch again with: consilium watch {} (a restart "
                             "ends the jobs that are at work, and keeps their last models)",
-                            status.error().message, options.job_id));
+                            status.error().message, job_id));
   }
   if (!status) return fail(status.error());
-  if (!options.json && status->model && !status->history.empty())
-    fmt::print(stderr, "get model and report with: consilium fetch {} --out DIR\n", options.job_id);
+  if (!json && status->model && !status->history.empty())
+    fmt::print(stderr, "get model and report with: consilium fetch {} --out DIR\n", job_id);
   return exit_code_of(status->phase);
 }
-
-}  // namespace
 
 void add_watch(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(

@@ -26,7 +26,9 @@ struct TrainerSettings {
   bool operator==(const TrainerSettings&) const = default;
 };
 
-/// The configuration file that the client's other commands use unless --config names another.
+/// The folder of the client's configuration, and the configuration file that the client's other commands use unless
+/// --config names another.
+inline constexpr const char* kDefaultFolder = "/etc/consilium";
 inline constexpr const char* kDefaultConfigFile = "/etc/consilium/client.yaml";
 
 /// Settings from client.yaml (configs/client.yaml explains each key). Every path is absolute.

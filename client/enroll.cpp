@@ -34,7 +34,9 @@ Result<int> enroll(const Options& options, std::ostream& out) {
 
 void add_enroll_command(CLI::App& app, std::function<Result<int>()>& action, std::ostream& out) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("enroll", "make this site's key and certificate request");
+  CLI::App* command = app.add_subcommand(
+      "enroll",
+      "make a key and a certificate request without a kit, for example for a second key; with a kit, use join");
   command->add_option("--site", options->site, "this site's name: a-z, 0-9 and '-'")->required();
   command->add_option("--consortium", options->consortium, "name of the consortium")->required();
   command->add_option("--out", options->out, "folder for the key and the request")->required();

@@ -9,6 +9,7 @@
 #include "client/config_check.h"
 #include "client/daemon.h"
 #include "client/enroll.h"
+#include "client/join.h"
 #include "client/ledger_command.h"
 #include "client/own_model.h"
 #include "client/roster_command.h"
@@ -81,12 +82,12 @@ int main(int argc, char** argv) {
   CLI::App app("Lets a hospital take part in federated training; opens every connection and listens on none.",
                "consilium-client");
   app.footer(
-      "Examples:\n  consilium-client enroll --site north --consortium lung --out /etc/consilium\n"
+      "Examples:\n  consilium-client join north --wait --start\n"
       "  consilium-client --config /etc/consilium/client.yaml --check\n  consilium-client --config "
       "/etc/consilium/client.yaml\n"
       "  consilium-client roster check roster-4.yaml\n  consilium-client check-data chest --sheet chest.png\n"
-      "  consilium-client jobs\n  consilium-client show chest-xray-1     # ends with the command that approves the "
-      "job\n\nThe commands read /etc/consilium/client.yaml, or what --config names after the command.\n"
+      "  consilium-client jobs\n  consilium-client approve chest-xray-1     # shows the job, then asks\n\nThe commands "
+      "read /etc/consilium/client.yaml, or what --config names after the command.\n"
       "Exit codes: 0 stopped on request, 1 failure, 2 usage.");
   app.set_version_flag("--version", CONSILIUM_VERSION);
   std::string config_file;
@@ -98,11 +99,12 @@ int main(int argc, char** argv) {
   app.require_subcommand(0, 1);
   std::function<Result<int>()> action = [&] { return run_daemon(config_file, check_only); };
   client::add_check_data_command(app, action);
+  client::add_join_command(app, action, std::cout);
   client::add_enroll_command(app, action, std::cout);
   client::add_roster_command(app, action, std::cout);
   client::add_ledger_command(app, action, std::cout);
   client::add_own_model_command(app, action, std::cout);
-  approval::add_approval_commands(app, action, std::cout);
+  approval::add_approval_commands(app, action, std::cin, std::cout);
   try {
     app.parse(argc, argv);
     if (app.get_subcommands().empty() && config_file.empty()) throw CLI::RequiredError("--config");

@@ -22,6 +22,12 @@ std::string name_of(const pki::Identity& caller) {
   return caller.role == pki::Role::kOperator ? "operator " + caller.name : caller.name;
 }
 
+/// Returns the Unix time.
+std::uint64_t unix_seconds() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+}
+
 pki::Identity researcher_named(const std::string& name) { return {{}, pki::Role::kResearcher, name}; }
 
 }  // namespace
@@ -41,6 +47,7 @@ Result<void> Scheduler::restore() {
           status.rounds, trained ? ", or go on from its model, which 'consilium fetch' gives" : "");
       status.phase = report::JobPhase::kFailed;
       status.eta_seconds.reset();
+      status.ended_seconds = unix_seconds();
       record.ended = true;
       if (!trained) record.kept.reset();
       CONSILIUM_TRY(parts_.jobs.save(record));
@@ -338,8 +345,7 @@ Result<std::unique_ptr<ScheduledJob>> Scheduler::make_job(const std::string& res
   job->digest = job::job_digest(admitted.spec);
   job->initial_model = admitted.initial_model;
   job->spec_text = job::canonical_text(admitted.spec);
-  job->submitted_seconds = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+  job->submitted_seconds = unix_seconds();
   if (admitted.spec.initial_weights_digest) {
     CONSILIUM_ASSIGN(job->weights_bytes, parts_.blobs.size(*admitted.spec.initial_weights_digest));
   }

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <istream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -119,40 +120,73 @@ std::string with_config(std::string text, const std::string& config) {
   return text;
 }
 
-Result<int> ask(const std::string& command, const Options& options, std::ostream& out) {
-  CONSILIUM_ASSIGN(const client::ClientConfig config, client::read_client_config(options.config));
-  const std::string request = request_text(command, options.job, options.researcher);
+/// Sends the request to the daemon. If none is running, answers it from the daemon's records.
+Result<json> answer_to(const client::ClientConfig& config, const std::string& request) {
   auto answer = ask_daemon(config.state_dir, request);
   if (!answer && answer.error().code == ErrorCode::kNotFound) answer = answer_from_disk(config, request);
   if (!answer) return fail(answer.error());
-  const json parsed = json::parse(*answer, nullptr, false);
+  json parsed = json::parse(*answer, nullptr, false);
   if (!parsed.is_object())
     return fail(ErrorCode::kInternal,
                 "the daemon's answer can't be read; check that daemon and command have the same version");
   if (parsed.contains("error")) return fail(ErrorCode::kFailedPrecondition, parsed.value("message", "unknown error"));
-  out << (options.json ? parsed.dump() + "\n" : with_config(answer_in_words(command, *answer), options.config));
+  return parsed;
+}
+
+Result<int> ask(const std::string& command, const Options& options, std::ostream& out) {
+  CONSILIUM_ASSIGN(const client::ClientConfig config, client::read_client_config(options.config));
+  CONSILIUM_ASSIGN(const json answer, answer_to(config, request_text(command, options.job, options.researcher)));
+  out << (options.json ? answer.dump() + "\n" : with_config(answer_in_words(command, answer.dump()), options.config));
   return 0;
 }
 
-void add(CLI::App& app, std::function<Result<int>()>& action, std::ostream& out, const std::string& name,
-         const std::string& about, const std::string& examples) {
+/// Shows a job, and approves exactly this job after a yes. The approval goes by digest and researcher, because the
+/// coordinator could give the job's id to another job in the meantime.
+Result<int> show_and_approve(const Options& options, std::istream& in, std::ostream& out) {
+  CONSILIUM_ASSIGN(const client::ClientConfig config, client::read_client_config(options.config));
+  CONSILIUM_ASSIGN(const json shown, answer_to(config, request_text("show", options.job, "")));
+  out << facts_text(shown) << "\nMay this site take part in this job? Type yes or no: " << std::flush;
+  std::string word;
+  if (!std::getline(in, word) || word != "yes") {
+    out << "\n";
+    return fail(
+        ErrorCode::kFailedPrecondition,
+        "nothing was decided, because the job wasn't approved with yes; to refuse it: consilium-client decline " +
+            options.job);
+  }
+  const std::string request = request_text("approve", shown.at("digest"), shown.at("researcher"));
+  CONSILIUM_ASSIGN(const json answer, answer_to(config, request));
+  out << with_config(decision_text("approve", answer), options.config);
+  return 0;
+}
+
+void add(CLI::App& app, std::function<Result<int>()>& action, std::istream& in, std::ostream& out,
+         const std::string& name, const std::string& about, const std::string& examples) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(name, about);
   if (name == "approve") {
-    command->add_option("DIGEST", options->job, "all 64 digits of the job's digest");
-    command->add_option("RESEARCHER", options->researcher, "who asks");
+    command->add_option("JOB", options->job, "a job's id; or, with RESEARCHER, all 64 digits of its digest")
+        ->required();
+    command->add_option(
+        "RESEARCHER", options->researcher,
+        "the person who submitted it; without RESEARCHER, the command shows the job and asks whether it may run");
   } else if (name != "jobs" && name != "releases") {
     command->add_option("JOB", options->job, "a job's id, its digest, or at least 8 digits of the digest")->required();
   }
   command->add_option("--config", options->config, "the daemon's configuration")->capture_default_str();
   command->add_flag("--json", options->json, "print JSON for programs");
   command->footer("Examples:\n" + examples + "\n\nExit codes: 0 done, 1 failure, 2 usage.");
-  command->callback([name, options, &action, &out] {
-    if (name == "approve" && options->researcher.empty())
-      throw CLI::ValidationError("approve",
-                                 "a job is approved by its whole digest and its researcher: copy the last line of "
-                                 "`consilium-client show JOB`");
-    action = [name, options, &out] { return ask(name, *options, out); };
+  command->callback([name, options, &action, &in, &out] {
+    if (name == "approve" && options->researcher.empty()) {
+      if (options->json)
+        throw CLI::ValidationError(
+            "approve",
+            "with --json the command can't ask, so it needs the whole digest and RESEARCHER, which "
+            "`consilium-client show JOB --json` prints");
+      action = [options, &in, &out] { return show_and_approve(*options, in, out); };
+    } else {
+      action = [name, options, &out] { return ask(name, *options, out); };
+    }
   });
 }
 
@@ -166,15 +200,17 @@ std::string answer_in_words(const std::string& command, const std::string& answe
   return decision_text(command, parsed);
 }
 
-void add_approval_commands(CLI::App& app, std::function<Result<int>()>& action, std::ostream& out) {
-  add(app, action, out, "jobs", "list the jobs that were offered to this site, and which wait for approval",
+void add_approval_commands(CLI::App& app, std::function<Result<int>()>& action, std::istream& in, std::ostream& out) {
+  add(app, action, in, out, "jobs", "list the jobs that were offered to this site, and which wait for approval",
       "  consilium-client jobs\n  consilium-client jobs --json");
-  add(app, action, out, "show", "say in words what a job would do with this site's data",
+  add(app, action, in, out, "show", "say in words what a job would do with this site's data",
       "  consilium-client show chest-xray-1\n  consilium-client show 3f0c9a7e");
-  add(app, action, out, "approve", "let this site take part in a job: the command that `show` ends with",
-      "  consilium-client approve 3f0c9a7e51b2d8407c6a0e9d24b1f3587e60a9c2d4f8b1353a7c9e0d6b2f4a18 ada");
-  add(app, action, out, "decline", "refuse a job, or leave one that runs", "  consilium-client decline chest-xray-1");
-  add(app, action, out, "releases", "list every sum that this site gave its part to, and every decision",
+  add(app, action, in, out, "approve", "show a job, ask, and let this site take part in it after a yes",
+      "  consilium-client approve chest-xray-1\n  consilium-client approve "
+      "3f0c9a7e51b2d8407c6a0e9d24b1f3587e60a9c2d4f8b1353a7c9e0d6b2f4a18 ada");
+  add(app, action, in, out, "decline", "refuse a job, or leave one that runs",
+      "  consilium-client decline chest-xray-1");
+  add(app, action, in, out, "releases", "list every sum that this site gave its part to, and every decision",
       "  consilium-client releases\n  consilium-client releases --json");
 }
 

@@ -265,6 +265,14 @@ Result<std::shared_ptr<TrustStore>> TrustStore::open(const std::filesystem::path
   return std::shared_ptr<TrustStore>(std::move(store));
 }
 
+Result<std::string> consortium_of_root(const std::string& root_pem) {
+  CONSILIUM_ASSIGN(const crypto::CertificatePtr root, crypto::read_certificate(root_pem));
+  if (X509_check_ca(root.get()) != 1)
+    return fail(ErrorCode::kInvalidArgument,
+                "this isn't an authority's certificate; expected the consortium's root.pem");
+  return common_name_of(root.get());
+}
+
 Result<void> check_certificate_host(const std::string& certificate_pem, const std::string& host) {
   CONSILIUM_ASSIGN(const crypto::CertificatePtr certificate, crypto::read_certificate(certificate_pem));
   if (host.empty() || (X509_check_ip_asc(certificate.get(), host.c_str(), 0) != 1 &&

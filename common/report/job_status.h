@@ -39,6 +39,8 @@ struct JobStatus {
   bool masked = false;
   std::string researcher;               ///< the researcher who submitted it; empty in a simulation
   std::uint64_t submitted_seconds = 0;  ///< Unix time; 0: unknown
+  std::uint64_t started_seconds = 0;    ///< Unix time of the first session; 0: it hasn't started
+  std::uint64_t ended_seconds = 0;      ///< Unix time; 0: it hasn't ended
   bool operator==(const JobStatus&) const = default;
 };
 

@@ -209,6 +209,8 @@ Result<RoundRecord> read_record(const Json& json, std::string path) {
     CONSILIUM_ASSIGN(record.alone, read_metrics(*alone, reader.path("alone")));
   }
   CONSILIUM_TRY(reader.digest("model", record.model));
+  CONSILIUM_TRY(reader.integer("started_seconds", record.started_seconds));
+  CONSILIUM_TRY(reader.integer("ended_seconds", record.ended_seconds));
   CONSILIUM_TRY(reader.done());
   return record;
 }
@@ -263,6 +265,8 @@ Json to_json(const RoundRecord& record) {
   json["site_metrics"] = std::move(sites);
   json["alone"] = record.alone ? to_json(*record.alone) : Json();
   json["model"] = crypto::to_hex(record.model);
+  json["started_seconds"] = record.started_seconds;
+  json["ended_seconds"] = record.ended_seconds;
   return json;
 }
 
@@ -284,6 +288,8 @@ Json to_json(const JobStatus& status) {
   json["masked"] = status.masked;
   json["researcher"] = status.researcher;
   json["submitted_seconds"] = status.submitted_seconds;
+  json["started_seconds"] = status.started_seconds;
+  json["ended_seconds"] = status.ended_seconds;
   return json;
 }
 
@@ -314,6 +320,8 @@ Result<JobStatus> job_status_from_json(const Json& json) {
   CONSILIUM_TRY(reader.boolean("masked", status.masked));
   CONSILIUM_TRY(reader.text("researcher", status.researcher));
   CONSILIUM_TRY(reader.integer("submitted_seconds", status.submitted_seconds));
+  CONSILIUM_TRY(reader.integer("started_seconds", status.started_seconds));
+  CONSILIUM_TRY(reader.integer("ended_seconds", status.ended_seconds));
   CONSILIUM_TRY(reader.done());
   return status;
 }

@@ -1,9 +1,11 @@
 #include "common/report/report_files.h"
 
+#include <spdlog/fmt/chrono.h>
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "common/files/files.h"
@@ -19,6 +21,17 @@ using Json = nlohmann::ordered_json;
 Json number_or_null(const std::optional<double>& value) {
   if (!value || !std::isfinite(*value)) return nullptr;
   return *value;
+}
+
+/// Returns the time in ISO 8601, in UTC, or "" if it isn't known.
+std::string time_text(std::uint64_t unix_seconds) {
+  if (unix_seconds == 0) return {};
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(unix_seconds)));
+}
+
+Json time_or_null(std::uint64_t unix_seconds) {
+  if (unix_seconds == 0) return nullptr;
+  return time_text(unix_seconds);
 }
 
 /// Returns metrics by name, each with its error bound if it isn't exact, and tables by name.
@@ -49,6 +62,8 @@ Json json_of_round(const RoundRecord& record, std::string_view split) {
                {"partial", record.partial},
                {"failed", record.failed},
                {"evaluation_failed", record.evaluation_failed},
+               {"started", time_or_null(record.started_seconds)},
+               {"ended", time_or_null(record.ended_seconds)},
                {"seconds", record.seconds},
                {"evaluation_seconds", record.evaluation_seconds},
                {"bytes", record.bytes},
@@ -220,6 +235,9 @@ std::string report_json(const Report& report) {
                      {"job_id", status.job_id},
                      {"phase", name_of(status.phase)},
                      {"detail", status.detail},
+                     {"submitted", time_or_null(status.submitted_seconds)},
+                     {"started", time_or_null(status.started_seconds)},
+                     {"ended", time_or_null(status.ended_seconds)},
                      {"site_states", status.sites},
                      {"rounds", std::move(rounds)},
                      {"metrics", directions_json(status.history)},
@@ -271,7 +289,7 @@ std::string metrics_csv(const Report& report) {
   const std::vector<Column> columns = columns_of(report.status.history);
   std::string text = "round,cohort,contributed,seconds,bytes,train_loss";
   for (const Column& column : columns) text += "," + column.name + (column.bounded ? "," + column.name + "_error" : "");
-  text += ",examples,clipped\n";
+  text += ",examples,clipped,started,ended\n";
   for (const RoundRecord& record : report.status.history) {
     text += fmt::format("{},{},{},{},{},{}", record.round, record.cohort.size(), record.contributed.size(),
                         record.seconds, record.bytes, field(record.train_loss));
@@ -280,7 +298,8 @@ std::string metrics_csv(const Report& report) {
       text += "," + field(metric != nullptr ? std::optional(metric->value) : std::nullopt);
       if (column.bounded) text += "," + field(metric != nullptr ? std::optional(metric->error) : std::nullopt);
     }
-    text += fmt::format(",{},{}\n", record.metrics ? std::to_string(record.metrics->examples) : "", record.clipped);
+    text += fmt::format(",{},{},{},{}\n", record.metrics ? std::to_string(record.metrics->examples) : "",
+                        record.clipped, time_text(record.started_seconds), time_text(record.ended_seconds));
   }
   return text;
 }

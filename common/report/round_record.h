@@ -29,6 +29,8 @@ struct RoundRecord {
   std::map<std::string, task::Metrics> site_metrics;  ///< plain jobs only
   std::optional<task::Metrics> alone{};               ///< of models that sites trained alone, each on its own images
   crypto::Digest model{};                             ///< digest of the global model after the round
+  std::uint64_t started_seconds = 0;                  ///< Unix time of the offer; 0: unknown
+  std::uint64_t ended_seconds = 0;                    ///< Unix time of the commit, or of the evaluation after it
   bool operator==(const RoundRecord&) const = default;
 };
 

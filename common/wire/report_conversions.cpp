@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <utility>
 
 #include "common/task/limits.h"
@@ -98,6 +99,13 @@ Result<task::Metrics> metrics_from(const v1::Metrics& proto) {
   return metrics;
 }
 
+/// Refuses times above kMaxUnixSeconds.
+Result<void> check_times(std::initializer_list<std::uint64_t> times, std::string_view field) {
+  const std::uint64_t latest = std::max(times);
+  if (latest <= kMaxUnixSeconds) return {};
+  return malformed(field, fmt::format("times of at most {}", kMaxUnixSeconds), std::to_string(latest));
+}
+
 v1::RoundRecord record_to(const report::RoundRecord& record) {
   v1::RoundRecord proto;
   proto.set_round(record.round);
@@ -118,6 +126,8 @@ v1::RoundRecord record_to(const report::RoundRecord& record) {
   for (const auto& [site, why] : record.evaluation_failed)
     (*proto.mutable_evaluation_failed())[clean_name(site)] = clean_reason(why);
   proto.set_model(record.model.data(), record.model.size());
+  proto.set_started_seconds(record.started_seconds);
+  proto.set_ended_seconds(record.ended_seconds);
   return proto;
 }
 
@@ -148,6 +158,9 @@ Result<report::RoundRecord> record_from(const v1::RoundRecord& proto) {
   }
   CONSILIUM_ASSIGN(record.evaluation_failed, texts_from(proto.evaluation_failed(), "history.evaluation_failed"));
   CONSILIUM_ASSIGN(record.model, digest_from_field(proto.model(), "history.model"));
+  CONSILIUM_TRY(check_times({proto.started_seconds(), proto.ended_seconds()}, "history"));
+  record.started_seconds = proto.started_seconds();
+  record.ended_seconds = proto.ended_seconds();
   return record;
 }
 
@@ -179,6 +192,8 @@ v1::JobStatus status_to(const report::JobStatus& status, const report::JobStatus
   proto.set_masked(status.masked);
   proto.set_researcher(clean_name(status.researcher));
   proto.set_submitted_seconds(status.submitted_seconds);
+  proto.set_started_seconds(status.started_seconds);
+  proto.set_ended_seconds(status.ended_seconds);
   return proto;
 }
 static_assert(static_cast<int>(report::JobPhase::kQueued) + 1 == v1::JOB_PHASE_QUEUED);
@@ -194,9 +209,7 @@ Result<report::JobStatus> status_from(const v1::JobStatus& proto) {
     return malformed("status.phase", "1 to 8", std::to_string(static_cast<int>(proto.phase())));
   }
   if (!proto.researcher().empty()) CONSILIUM_TRY(check_name_field(proto.researcher(), "status.researcher"));
-  if (proto.submitted_seconds() > kMaxUnixSeconds)
-    return malformed("status.submitted_seconds", fmt::format("at most {}", kMaxUnixSeconds),
-                     std::to_string(proto.submitted_seconds()));
+  CONSILIUM_TRY(check_times({proto.submitted_seconds(), proto.started_seconds(), proto.ended_seconds()}, "status"));
   CONSILIUM_TRY(check_numbers({proto.eta_seconds()}, "status.eta_seconds"));
   status.job_id = proto.job_id();
   status.name = proto.name();
@@ -213,6 +226,8 @@ Result<report::JobStatus> status_from(const v1::JobStatus& proto) {
   status.masked = proto.masked();
   status.researcher = proto.researcher();
   status.submitted_seconds = proto.submitted_seconds();
+  status.started_seconds = proto.started_seconds();
+  status.ended_seconds = proto.ended_seconds();
   return status;
 }
 

@@ -2,11 +2,18 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <chrono>
 #include <utility>
 
 namespace consilium::round {
 
 namespace {
+
+/// Returns the Unix time, for display only.
+std::uint64_t wall_seconds() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+}
 
 double seconds_between(TimePoint from, TimePoint to) { return std::chrono::duration<double>(to - from).count(); }
 
@@ -123,6 +130,7 @@ void StatusBoard::progress(const std::string& site, wire::SitePhase phase) { act
 
 void StatusBoard::opened(const OpenSession& action, const crypto::Digest& model, std::uint64_t model_bytes,
                          TimePoint now) {
+  if (status_.started_seconds == 0) status_.started_seconds = wall_seconds();
   activity_.clear();
   for (const std::string& site : action.cohort) activity_[site] = work_of(action.key.kind);
   evaluating_ = action.key.kind == job::SumKind::kEvaluate;
@@ -132,6 +140,7 @@ void StatusBoard::opened(const OpenSession& action, const crypto::Digest& model,
     finish_round();
     if (action.key.kind == job::SumKind::kTrain && !round_opened_) {
       round_opened_ = now;
+      round_started_seconds_ = wall_seconds();
       training_bytes_ = 0;
     }
   }
@@ -167,11 +176,14 @@ void StatusBoard::trained(const CloseSum& action, const Training& training, Time
   record.clipped = training.clipped;
   record.coordinates = training.coordinates;
   record.model = training.model;
+  record.started_seconds = round_started_seconds_;
+  record.ended_seconds = wall_seconds();
   finished_ = std::move(record);
 }
 
 void StatusBoard::published(const crypto::Digest& model, TimePoint now) {
   status_.model = model;
+  if (finished_) finished_->ended_seconds = wall_seconds();
   if (const auto opened = std::exchange(round_opened_, std::nullopt); opened && finished_)
     finished_->seconds = std::max(finished_->seconds, seconds_between(*opened, now));
 }
@@ -190,6 +202,7 @@ void StatusBoard::evaluated(const CloseSum& action, Evaluation evaluation,
   // Tables by site would make up most of a history, and no view shows them.
   for (auto& [site, metrics] : finished_->site_metrics) metrics.tables.clear();
   finished_->evaluation_seconds = seconds_between(evaluation_opened_, now);
+  finished_->ended_seconds = wall_seconds();
   evaluation_missed(action.answers, "");
 }
 
@@ -244,6 +257,7 @@ void StatusBoard::show_phase(const State& state) {
     if (session->key.kind == job::SumKind::kTrain) status_.round = session->key.round;
   } else if (const auto* ended = std::get_if<Ended>(&state.phase)) {
     status_.phase = phase_of(ended->outcome);
+    if (status_.ended_seconds == 0) status_.ended_seconds = wall_seconds();
     // Only watchers, who can see metrics, learn which round was best; sites are told that the job has finished.
     const bool compared = ended->outcome == Outcome::kFinished && state.best;
     status_.detail = compared ? ended->message : outcome_text(ended->outcome, ended->message);

@@ -67,6 +67,7 @@ class StatusBoard {
   std::uint64_t training_bytes_ = 0;             ///< of all attempts at the round
   bool evaluating_ = false;
   std::optional<TimePoint> round_opened_;
+  std::uint64_t round_started_seconds_ = 0;  ///< Unix time
   TimePoint evaluation_opened_{};
   std::map<std::string, crypto::Digest> holds_;  ///< the model that each site fetched last
   std::map<std::string, std::string> activity_;  ///< what each site of the current cohort is doing

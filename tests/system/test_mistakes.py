@@ -112,10 +112,12 @@ class Mistakes(unittest.TestCase):
             job_id = consortium.submit(job())
             eventually(lambda: job_id in consortium.at_site("north", "jobs").stdout, "the job is offered", every=0.1)
             digest = json.loads(consortium.at_site("north", "show", job_id, "--json").stdout)["digest"]
-            alone = consortium.at_site("north", "approve", job_id, check=False)
-            self.assertEqual(alone.returncode, 2)
-            self.assertIn("copy the last line of `consilium-client show JOB`", alone.stderr)
-            self.assertIn("see 'consilium-client approve --help'", alone.stderr)
+            config = consortium.folder / "north/client.yaml"
+            alone = run("consilium-client", "approve", job_id, "--config", config, check=False, input="no\n")
+            self.assertIn("who asks", alone.stdout)
+            self.assertEqual(alone.returncode, 1)
+            self.assertIn("wasn't approved with yes", alone.stderr)
+            self.assertEqual(consortium.status(job_id)["phase"], "recruiting")
             another = consortium.at_site("north", "approve", digest, "grace", check=False)
             self.assertEqual(another.returncode, 1)
             self.assertIn("was submitted by ada, not by 'grace'", another.stderr)

@@ -59,6 +59,8 @@ report::JobStatus status_of(unsigned rounds) {
     record.coordinates = 2 * round;
     record.alone = task::Metrics{90, {{"loss", 0.75, 0.0, false}, {"accuracy", 0.7}}, {}};
     record.model.fill(static_cast<std::uint8_t>(round));
+    record.started_seconds = 1'795'000'000 + 60 * round;
+    record.ended_seconds = 1'795'000'050 + 60 * round;
     status.history.push_back(record);
   }
   status.model = crypto::sha256("model");
@@ -66,6 +68,8 @@ report::JobStatus status_of(unsigned rounds) {
   status.eta_seconds = 12.5;
   status.researcher = "marie";
   status.submitted_seconds = 1'795'000'000;
+  status.started_seconds = 1'795'000'020;
+  status.ended_seconds = 1'795'000'900;
   return status;
 }
 
@@ -73,7 +77,7 @@ report::JobStatus status_of(unsigned rounds) {
 bool same(const report::RoundRecord& left, const report::RoundRecord& right) {
   [[maybe_unused]] const auto& [round, cohort, contributed, partial, failed, evaluation_failed, seconds,
                                 evaluation_seconds, bytes, train_loss, clipped, coordinates, metrics, site_metrics,
-                                alone, model] = left;
+                                alone, model, started_seconds, ended_seconds] = left;
   return left == right;
 }
 
@@ -108,6 +112,8 @@ TEST_CASE("a researcher submits, lists, reads and stops jobs, and lists sites") 
   CHECK(jobs[0].sites == federation.handler.current.status.sites);
   CHECK(jobs[0].researcher == "marie");
   CHECK(jobs[0].submitted_seconds == 1'795'000'000);
+  CHECK(jobs[0].started_seconds == 1'795'000'020);
+  CHECK(jobs[0].ended_seconds == 1'795'000'900);
   REQUIRE(jobs[0].history.size() == 1);
   CHECK(same(jobs[0].history[0], federation.handler.current.status.history[2]));
   CHECK(client.status("chest-xray-1").value().history.size() == 3);

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -28,7 +29,7 @@ Result<std::string> run(std::vector<std::string> words) {
   std::ostringstream out;
   std::function<Result<int>()> action;
   CLI::App app("test", "consilium");
-  consilium::cli::add_ca_command(app, action, out);
+  consilium::cli::add_ca_command(app, action, std::cin, out);
   consilium::client::add_enroll_command(app, action, out);
   std::vector<const char*> arguments = {"consilium"};
   for (const std::string& word : words) {

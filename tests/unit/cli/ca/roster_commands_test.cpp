@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <functional>
+#include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -32,7 +33,7 @@ Result<Outcome> run(const std::vector<std::string>& words) {
   std::ostringstream out;
   std::function<Result<int>()> action;
   CLI::App app("test", "consilium");
-  cli::add_ca_command(app, action, out);
+  cli::add_ca_command(app, action, std::cin, out);
   client::add_enroll_command(app, action, out);
   client::add_roster_command(app, action, out);
   std::vector<std::string> reversed(words.rbegin(), words.rend());

@@ -40,6 +40,8 @@ JobStatus some_status() {
   record.metrics = some_metrics();
   record.site_metrics = {{"east", some_metrics()}};
   record.model = crypto::sha256("model");
+  record.started_seconds = 1'795'000'100;
+  record.ended_seconds = 1'795'000'160;
   JobStatus status;
   status.job_id = "chest-xray-1";
   status.name = "chest-xray";
@@ -53,6 +55,8 @@ JobStatus some_status() {
   status.examples = 320;
   status.researcher = "ada";
   status.submitted_seconds = 1'795'000'000;
+  status.started_seconds = 1'795'000'090;
+  status.ended_seconds = 1'795'000'500;
   status.eta_seconds = 12.5;
   return status;
 }

@@ -175,7 +175,12 @@ TEST_CASE("report.json says whether the job's sums were masked") {
 }
 
 TEST_CASE("metrics.csv has as many fields in every row, empty where nothing was measured") {
-  const std::string csv = metrics_csv(example_report());
+  Report report = example_report();
+  edit_record(report.status.history, 0, [](RoundRecord& record) {
+    record.started_seconds = 1'795'024'100;
+    record.ended_seconds = 1'795'024'102;
+  });
+  const std::string csv = metrics_csv(report);
   std::vector<std::string> lines;
   for (std::size_t at = 0; at < csv.size();) {
     const std::size_t end = csv.find('\n', at);
@@ -184,9 +189,30 @@ TEST_CASE("metrics.csv has as many fields in every row, empty where nothing was 
   }
   REQUIRE(lines.size() == 3);
   for (const std::string& line : lines) CHECK(std::ranges::count(line, ',') == std::ranges::count(lines[0], ','));
-  CHECK(lines[0] == "round,cohort,contributed,seconds,bytes,train_loss,loss,accuracy,auc,auc_error,examples,clipped");
-  CHECK(lines[1] == "1,2,1,1.5,1000,,,,,,,1");
+  CHECK(lines[0] ==
+        "round,cohort,contributed,seconds,bytes,train_loss,loss,accuracy,auc,auc_error,examples,clipped,started,ended");
+  CHECK(lines[1] == "1,2,1,1.5,1000,,,,,,,1,2026-11-18T17:48:20Z,2026-11-18T17:48:22Z");
   CHECK(lines[2].starts_with("2,2,1,1.5,1000,0.25,0.5,0.7,0.75,0.01,10,2"));
+}
+
+TEST_CASE("report.json says in UTC when the job was submitted, began and ended, and when each round did") {
+  Report report = example_report();
+  const auto untold = nlohmann::json::parse(report_json(report));
+  for (const char* key : {"submitted", "started", "ended"}) CHECK(untold.at(key).is_null());
+  CHECK(untold.at("rounds")[0].at("started").is_null());
+  report.status.submitted_seconds = 1'795'024'000;
+  report.status.started_seconds = 1'795'024'090;
+  report.status.ended_seconds = 1'795'024'800;
+  edit_record(report.status.history, 0, [](RoundRecord& record) {
+    record.started_seconds = 1'795'024'100;
+    record.ended_seconds = 1'795'024'102;
+  });
+  const auto json = nlohmann::json::parse(report_json(report));
+  CHECK(json.at("submitted") == "2026-11-18T17:46:40Z");
+  CHECK(json.at("started") == "2026-11-18T17:48:10Z");
+  CHECK(json.at("ended") == "2026-11-18T18:00:00Z");
+  CHECK(json.at("rounds")[0].at("started") == "2026-11-18T17:48:20Z");
+  CHECK(json.at("rounds")[0].at("ended") == "2026-11-18T17:48:22Z");
 }
 
 TEST_CASE("the curves show loss and metric, with comparisons as levels") {
@@ -209,9 +235,10 @@ TEST_CASE("every view takes whatever metrics there are, by name") {
   report.comparison.alone = {{"a", report.status.history[0].metrics.value()}, {"b", metrics}};
   report.comparison.pooled.reset();
   const std::string csv = metrics_csv(report);
-  CHECK(csv.find(",train_loss,loss,dice,dice_error,hd95,hd95_error,examples,clipped\n") != std::string::npos);
-  CHECK(csv.find(",0.3,0.8,0.001,4,0.1,3,1\n") != std::string::npos);
-  CHECK(csv.find(",0.3,0.8,0.001,,,3,2\n") != std::string::npos);
+  CHECK(csv.find(",train_loss,loss,dice,dice_error,hd95,hd95_error,examples,clipped,started,ended\n") !=
+        std::string::npos);
+  CHECK(csv.find(",0.3,0.8,0.001,4,0.1,3,1,,\n") != std::string::npos);
+  CHECK(csv.find(",0.3,0.8,0.001,,,3,2,,\n") != std::string::npos);
   const std::string svg = curves_svg(report);
   CHECK(svg.find("dice, mean of the sites alone (test)") != std::string::npos);
   CHECK(svg.find("HD95") != std::string::npos);

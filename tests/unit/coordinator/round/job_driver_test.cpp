@@ -354,6 +354,12 @@ TEST_CASE("a round lasts until its model is published, which in mode masked the 
   board.finish_round();
   REQUIRE(board.status().history.size() == 1);
   CHECK(board.status().history[0].seconds == 13.0);
+  const report::RoundRecord& record = board.status().history[0];
+  CHECK(record.started_seconds > 1'700'000'000);
+  CHECK(record.ended_seconds >= record.started_seconds);
+  CHECK(board.status().started_seconds <= record.started_seconds);
+  CHECK(board.status().started_seconds > 1'700'000'000);
+  CHECK(board.status().ended_seconds == 0);
 }
 
 TEST_CASE("time counts from a round's offer, and gives the time that is left") {

@@ -308,11 +308,14 @@ TEST_CASE(
   CHECK(listed[0].phase == report::JobPhase::kStopped);
   CHECK(listed[0].detail == "stopped by ada");
   CHECK(listed[0].submitted_seconds > 0);
+  CHECK(listed[0].ended_seconds >= listed[0].submitted_seconds);
   CHECK(listed[1].job_id == working);
   CHECK(listed[1].researcher == "bob");
   const auto failed = again.watch(researcher("bob"), working, 0, 0ms).value().status;
   CHECK(failed->phase == report::JobPhase::kFailed);
   CHECK_THAT(failed->detail, Catch::Contains("the coordinator ended after round 0 of 2"));
+  CHECK(failed->ended_seconds >= failed->submitted_seconds);
+  CHECK(bench.jobs->load().value().at(1).status.ended_seconds == failed->ended_seconds);
   CHECK(again.job_spec(researcher("bob"), working).value().find("\"working\"") != std::string::npos);
   CHECK_FALSE(again.watch(researcher("ada"), working, 0, 0ms));  // rights are what they were
   REQUIRE(again.remove(researcher("bob"), working));

@@ -18,6 +18,8 @@ report::RoundRecord round_record(std::uint32_t round) {
   record.bytes = 1000 * round;
   record.seconds = 0.5;
   record.model = crypto::sha256("model " + std::to_string(round));
+  record.started_seconds = 1'800'000'100 + round;
+  record.ended_seconds = 1'800'000'101 + round;
   return record;
 }
 
@@ -34,6 +36,8 @@ JobRecord job_record(const std::string& id, std::uint32_t rounds) {
   record.status.examples = 512;
   record.status.researcher = "ada";
   record.status.submitted_seconds = 1'800'000'000;
+  record.status.started_seconds = 1'800'000'090;
+  record.status.ended_seconds = 1'800'000'500;
   for (std::uint32_t round = 1; round <= rounds; ++round) record.status.history.push_back(round_record(round));
   return record;
 }
