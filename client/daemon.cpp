@@ -244,7 +244,8 @@ class Daemon::Impl {
   void take_config(Result<ClientConfig> read) {
     if (read) {
       auto usable = check_data_paths(*read);
-      if (usable) usable = data_.claim(data_paths(*read), context_.roster);
+      // Only a job's offer claims its data for a population, permanently: a mistake in this file can be mended.
+      if (usable) usable = data_.check(data_paths(*read), context_.roster);
       if (!usable) read = fail(usable.error());
     }
     if (!read) {

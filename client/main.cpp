@@ -39,8 +39,10 @@ Result<void> take_part(const std::string& config_file, process::Termination& ter
   logging::configure("consilium-client", config.log, config.site);
   logging::event(logging::Event::kProgramStarted, {.more = {{"file", config_file}, {"version", CONSILIUM_VERSION}}},
                  "consilium-client " CONSILIUM_VERSION " of site " + config.site + ", with " + config_file);
-  CONSILIUM_ASSIGN(const auto daemon, client::Daemon::create(std::move(config), std::filesystem::path(config_file)));
-  termination.on_signal([&daemon] { daemon->stop(); }, [&daemon] { daemon->reload(); });
+  CONSILIUM_ASSIGN(auto created, client::Daemon::create(std::move(config), std::filesystem::path(config_file)));
+  // A signal may still come while the program ends, so the daemon lives as long as the functions that signals call.
+  const std::shared_ptr<client::Daemon> daemon = std::move(created);
+  termination.on_signal([daemon] { daemon->stop(); }, [daemon] { daemon->reload(); });
   daemon->run();
   return {};
 }

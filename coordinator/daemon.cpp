@@ -70,10 +70,16 @@ class Daemon::Impl {
         watched_(file) {}
 
   Result<void> start() {
-    CONSILIUM_TRY(scheduler_.restore());
-    if (const std::uint64_t freed = blobs_.remove_unretained(); freed > 0)
+    CONSILIUM_ASSIGN(const std::vector<std::string> lacking, scheduler_.restore());
+    if (!lacking.empty()) {
+      logging::event(
+          logging::Event::kStateFailed, {.job = lacking.front()},
+          fmt::format("the models of these jobs are missing from {}: {}; no other file is removed from there",
+                      (config_.state_dir / "blobs").string(), fmt::join(lacking, ", ")));
+    } else if (const std::uint64_t freed = blobs_.remove_unretained(); freed > 0) {
       logging::event(logging::Event::kModelsRemoved, {},
                      "removed " + std::to_string(freed) + " bytes of models that no job needs any more");
+    }
     service::ServiceConfig service;
     service.listen = config_.listen;
     service.root = config_.tls.root;

@@ -29,9 +29,10 @@ Result<void> serve(const std::string& config_file, process::Termination& termina
   logging::configure("consilium-coordinator", config.log);
   logging::event(logging::Event::kProgramStarted, {.more = {{"file", config_file}, {"version", CONSILIUM_VERSION}}},
                  "consilium-coordinator " CONSILIUM_VERSION ", with " + config_file);
-  CONSILIUM_ASSIGN(const auto daemon,
-                   coordinator::Daemon::start(std::move(config), std::filesystem::path(config_file)));
-  termination.on_signal([&daemon] { daemon->stop(); }, [&daemon] { daemon->reload(); });
+  CONSILIUM_ASSIGN(auto started, coordinator::Daemon::start(std::move(config), std::filesystem::path(config_file)));
+  // A signal may still come while the program ends, so the daemon lives as long as the functions that signals call.
+  const std::shared_ptr<coordinator::Daemon> daemon = std::move(started);
+  termination.on_signal([daemon] { daemon->stop(); }, [daemon] { daemon->reload(); });
   daemon->run();
   return {};
 }

@@ -111,7 +111,10 @@ void ScheduledJob::log_end() {
   logging::Fields fields{.job = id, .researcher = researcher};
   fields.more = {{"outcome", std::string(report::name_of(shown.phase))},
                  {"rounds", static_cast<std::uint64_t>(shown.history.size())}};
-  logging::event(logging::Event::kJobEnded, fields, "job " + id + ": " + shown.detail);
+  // How a masked job finished may name a metric, which only its researchers may see.
+  const bool hidden = job::is_masked(driver->spec()) && shown.phase == report::JobPhase::kFinished;
+  logging::event(logging::Event::kJobEnded, fields,
+                 "job " + id + ": " + (hidden ? std::string(report::name_of(shown.phase)) : shown.detail));
 }
 
 void ScheduledJob::receive(const std::string& site, const wire::SiteMessage& message, Time now) const {

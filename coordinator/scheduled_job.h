@@ -32,6 +32,8 @@ struct ScheduledJob {
   std::optional<round::Readiness> last_readiness;  ///< at the last assignment of slots
   std::optional<admission::Obstacle> obstacle;     ///< the jobs that it is waiting for
   report::History saved;                           ///< the rounds that the store has
+  bool saved_end = false;                          ///< the store knows how the job ended
+  std::optional<Time> save_again;                  ///< set after a failed save: when the next one is due
   bool unpublished = false;       ///< its status has changed since it was last published to researchers
   std::size_t logged_rounds = 0;  ///< how many rounds the log has
 

@@ -35,21 +35,24 @@ pki::Identity researcher_named(const std::string& name) { return {{}, pki::Role:
 Scheduler::Scheduler(Parts parts) : parts_(std::move(parts)), weights_(parts_.quotas.weights, parts_.blobs) {}
 Scheduler::~Scheduler() { stop(); }
 
-Result<void> Scheduler::restore() {
+Result<std::vector<std::string>> Scheduler::restore() {
   CONSILIUM_ASSIGN(std::vector<store::JobRecord> records, parts_.jobs.load());
+  std::vector<std::string> lacking;
   for (store::JobRecord& record : records) {
     report::JobStatus& status = record.status;
-    CONSILIUM_ASSIGN(const job::JobSpec spec, job::parse_job(record.spec_text, status.job_id));
+    if (!record.ended && status.history.empty()) record.kept.reset();  // it is the initial model
+    if (record.kept && !parts_.blobs.size(*record.kept)) {
+      lacking.push_back(status.job_id);
+      record.kept.reset();
+    }
     if (!record.ended) {
-      const bool trained = !status.history.empty();
       status.detail = fmt::format(
           "the coordinator ended after round {} of {}; submit the job again with another seed{}", status.history.size(),
-          status.rounds, trained ? ", or go on from its model, which 'consilium fetch' gives" : "");
+          status.rounds, record.kept ? ", or go on from its model, which 'consilium fetch' gives" : "");
       status.phase = report::JobPhase::kFailed;
       status.eta_seconds.reset();
       status.ended_seconds = unix_seconds();
       record.ended = true;
-      if (!trained) record.kept.reset();
       CONSILIUM_TRY(parts_.jobs.save(record));
       logging::event(logging::Event::kJobInterrupted,
                      {.job = status.job_id,
@@ -58,9 +61,11 @@ Result<void> Scheduler::restore() {
                      "job " + status.job_id + ": " + status.detail);
     }
     if (record.kept) parts_.blobs.retain(*record.kept);
-    list_.restore({status.job_id, record.researcher, spec.readers}, record);
+    // A job of an older version may break a rule of this one. It is still listed, for its researcher alone.
+    const auto spec = job::parse_job(record.spec_text, status.job_id);
+    list_.restore({status.job_id, record.researcher, spec ? spec->readers : std::vector<std::string>()}, record);
   }
-  return {};
+  return lacking;
 }
 
 void Scheduler::start(round::SiteGateway& gateway) {
@@ -96,6 +101,7 @@ std::optional<Scheduler::Time> Scheduler::next_deadline() const {
   for (const auto& job : jobs_) {
     consider(job->driver->next_deadline());
     if (job->lacking_since) consider(*job->lacking_since + parts_.slot_grace);
+    if (job->save_again) consider(*job->save_again);
   }
   return deadline;
 }
@@ -130,6 +136,7 @@ bool Scheduler::retire_ended() {
   const auto ended = std::erase_if(jobs_, [this](const std::unique_ptr<ScheduledJob>& job) {
     if (!job->driver->ended()) return false;
     publish(*job);
+    if (!job->saved_end) return false;  // only this process knows how it ended; publish() tries again to write it
     job->log_end();
     service::remove_spools_of(parts_.spool, job->id);
     return true;
@@ -197,16 +204,21 @@ void Scheduler::publish(ScheduledJob& job) {
   const report::History& history = status.history;
   const bool grown =
       history.size() != job.saved.size() || (!history.empty() && !history.shares(history.size() - 1, job.saved));
-  if (grown || job.driver->ended()) {
+  const bool ended = job.driver->ended();
+  const Time now = round::Clock::now();
+  if ((ended ? !job.saved_end : grown) && now >= job.save_again.value_or(now)) {
     if (const auto saved = save(job, status); saved) {
       job.saved = history;
+      job.saved_end = ended;
+      job.save_again.reset();
     } else {
+      job.save_again = now + kSaveAgain;
       logging::event(logging::Event::kStateFailed, {.job = job.id},
                      fmt::format("job {}: its record can't be written, so a restart would lose it: {}", job.id,
                                  saved.error().message));
     }
   }
-  if (job.driver->ended()) list_.ended(job.id, job.driver->kept_model());
+  if (job.saved_end) list_.ended(job.id, job.driver->kept_model());
   list_.update(std::move(status));
 }
 
@@ -311,7 +323,7 @@ Result<void> Scheduler::weights_received(const std::string& researcher, const cr
 
 Result<std::string> Scheduler::submit(const std::string& researcher, const std::string& spec_text,
                                       const job::JobSignature& signature) {
-  CONSILIUM_ASSIGN(admission::AdmittedJob admitted, admission::admit(spec_text, parts_.blobs));
+  CONSILIUM_ASSIGN(admission::AdmittedJob admitted, admit(spec_text));
   const crypto::Digest initial_model = admitted.initial_model;
   const auto shared = std::make_shared<admission::AdmittedJob>(std::move(admitted));
   const auto submit_checked = [&]() -> Result<std::string> {
@@ -320,8 +332,19 @@ Result<std::string> Scheduler::submit(const std::string& researcher, const std::
         [this, researcher, signature, shared] { return enqueue(researcher, signature, std::move(*shared)); });
   };
   auto job_id = submit_checked();
-  if (!job_id) parts_.blobs.remove(initial_model);
+  parts_.blobs.release(initial_model);  // the job retains it, if there is one
   return job_id;
+}
+
+Result<admission::AdmittedJob> Scheduler::admit(const std::string& spec_text) {
+  for (int tries = 0; tries < 3; ++tries) {
+    CONSILIUM_ASSIGN(admission::AdmittedJob admitted, admission::admit(spec_text, parts_.blobs));
+    parts_.blobs.retain(admitted.initial_model);
+    if (parts_.blobs.size(admitted.initial_model)) return admitted;
+    // Another job that began with the same model ended at this very moment, and took its file along.
+    parts_.blobs.release(admitted.initial_model);
+  }
+  return fail(ErrorCode::kUnavailable, "the job's initial model was removed meanwhile; submit the job again");
 }
 
 Result<void> Scheduler::check_weights(const std::string& researcher, const admission::AdmittedJob& admitted) const {

@@ -30,6 +30,8 @@ namespace consilium::coordinator {
 /// How long a job that suddenly lacks sites keeps its slot. A briefly broken connection shouldn't put a job behind
 /// another one.
 inline constexpr std::chrono::seconds kSlotGrace{30};
+/// How long after a failed write a job's record is written again.
+inline constexpr std::chrono::seconds kSaveAgain{5};
 /// How often a job's changes are published to researchers while its sites keep the coordinator busy. Publishing a job
 /// takes time in proportion to its number of sites, whereas handling an event of one site doesn't.
 inline constexpr std::chrono::milliseconds kPublishEvery{100};
@@ -59,7 +61,8 @@ class Scheduler final : public service::CoordinationHandler {
 
   /// Lists the jobs of earlier runs and retains their models. A job that was at work has failed, because the sites'
   /// part of its round is lost. Call it before start(), and before anything removes blobs.
-  Result<void> restore();
+  /// @return the jobs whose model is missing from the disk; nothing should be removed from there then
+  Result<std::vector<std::string>> restore();
   /// Starts the owner's thread. Messages to sites go through `gateway`, which must exist until stop() returns.
   void start(round::SiteGateway& gateway);
   /// Ends the thread. Answers waiting calls with kCancelled.
@@ -113,6 +116,8 @@ class Scheduler final : public service::CoordinationHandler {
   void publish_changes(Time now);
   Result<std::string> enqueue(const std::string& researcher, const job::JobSignature& signature,
                               admission::AdmittedJob admitted);
+  /// Admits a job and retains its initial model; the caller releases it.
+  Result<admission::AdmittedJob> admit(const std::string& spec_text);
   Result<void> check_weights(const std::string& researcher, const admission::AdmittedJob& admitted) const;
   Result<std::unique_ptr<ScheduledJob>> make_job(const std::string& researcher, const job::JobSignature& signature,
                                                  const admission::AdmittedJob& admitted);

@@ -209,17 +209,25 @@ Result<void> DataRecord::claim(const DataPaths& datasets, const roster::Roster& 
   return {};
 }
 
-Result<bool> DataRecord::check(const std::filesystem::path& folder, const DataPaths& datasets,
-                               const roster::Roster& roster) {
+Result<void> DataRecord::check(const DataPaths& datasets, const roster::Roster& roster) const {
   CONSILIUM_ASSIGN(const std::vector<Claimed> claims, find_claims(datasets, roster, ""));
   CONSILIUM_TRY(check_pairs(claims));
+  return impl_->check(claims);
+}
+
+Result<bool> DataRecord::check(const std::filesystem::path& folder, const DataPaths& datasets,
+                               const roster::Roster& roster) {
   std::error_code problem;
-  if (!std::filesystem::exists(folder / "datasets.db", problem)) return true;
-  auto record = open(folder);
-  if (!record && record.error().code == ErrorCode::kFailedPrecondition) return false;
-  if (!record) return fail(record.error());
-  CONSILIUM_TRY(record->impl_->check(claims));
-  return true;
+  const bool recorded = std::filesystem::exists(folder / "datasets.db", problem);
+  auto record = recorded ? open(folder) : Result<DataRecord>(fail(ErrorCode::kFailedPrecondition, ""));
+  if (record) {
+    CONSILIUM_TRY(record->check(datasets, roster));
+    return true;
+  }
+  if (record.error().code != ErrorCode::kFailedPrecondition) return fail(record.error());
+  CONSILIUM_ASSIGN(const std::vector<Claimed> claims, find_claims(datasets, roster, ""));
+  CONSILIUM_TRY(check_pairs(claims));
+  return !recorded;
 }
 
 }  // namespace consilium::policy

@@ -33,7 +33,9 @@ class DataRecord {
   ///                kNotFound if a data set is missing that may not be
   Result<void> claim(const DataPaths& datasets, const roster::Roster& roster, const std::string& wanted = "");
 
-  /// Performs the checks of claim() without recording anything. Creates no file.
+  /// Performs the checks of claim() without recording anything.
+  Result<void> check(const DataPaths& datasets, const roster::Roster& roster) const;
+  /// Performs the same checks for another process. Creates no file.
   /// @return false if another process (the running client) has `folder`/datasets.db open: the data sets were then
   /// checked only against each other
   static Result<bool> check(const std::filesystem::path& folder, const DataPaths& datasets,

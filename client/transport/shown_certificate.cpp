@@ -4,11 +4,15 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include <array>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
 #include <string_view>
+#include <thread>
 
 #include "common/crypto/openssl.h"
 #include "common/crypto/x509.h"
@@ -44,8 +48,27 @@ Result<void> ask_proxy(BIO* connection, const std::string& address) {
   return {};
 }
 
-/// Connects to the address. Each read and write of the connection ends after `limit`.
-Result<crypto::BioPtr> connect(const std::string& address, const std::string& proxy, std::chrono::seconds limit) {
+/// Shuts a socket down after a time, unless it is destroyed before: a limit for one read wouldn't end a peer that sends
+/// a byte now and then.
+class ShutdownTimer {
+ public:
+  ShutdownTimer(int socket, std::chrono::seconds limit)
+      : thread_([socket, limit](const std::stop_token& stop) {
+          std::mutex mutex;
+          std::condition_variable_any never;
+          std::unique_lock lock(mutex);
+          never.wait_for(lock, stop, limit, [] { return false; });
+          if (!stop.stop_requested()) ::shutdown(socket, SHUT_RDWR);
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
+
+/// Connects to the address.
+/// @param timer  set once there is a socket; must be reset before the connection is closed
+Result<crypto::BioPtr> connect(const std::string& address, const std::string& proxy, std::chrono::seconds limit,
+                               std::optional<ShutdownTimer>& timer) {
   constexpr std::string_view kScheme = "http://";
   const std::string first = proxy.starts_with(kScheme) ? proxy.substr(kScheme.size()) : address;
   crypto::BioPtr connection(BIO_new_connect(first.c_str()));
@@ -53,11 +76,14 @@ Result<crypto::BioPtr> connect(const std::string& address, const std::string& pr
     return fail(crypto::openssl_error(ErrorCode::kUnavailable, "no connection to " + first));
   int socket = -1;
   BIO_get_fd(connection.get(), &socket);
-  const timeval patience{limit.count(), 0};
-  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  timer.emplace(socket, limit);
   BIO_socket_nbio(socket, 0);
-  if (!proxy.empty()) CONSILIUM_TRY(ask_proxy(connection.get(), address));
+  if (!proxy.empty()) {
+    if (auto asked = ask_proxy(connection.get(), address); !asked) {
+      timer.reset();
+      return fail(std::move(asked).error());
+    }
+  }
   return connection;
 }
 
@@ -77,8 +103,10 @@ Result<std::string> certificate_shown_at(const std::string& address, const std::
     return fail(crypto::openssl_error(ErrorCode::kInternal, "TLS can't be set up"));
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_cert_verify_callback(context.get(), note_certificate, &shown);
-  CONSILIUM_ASSIGN(crypto::BioPtr connection, connect(address, proxy, limit));
+  std::optional<ShutdownTimer> timer;
+  CONSILIUM_ASSIGN(crypto::BioPtr connection, connect(address, proxy, limit, timer));
   const ConnectionPtr tls(SSL_new(context.get()), SSL_free);
+  if (!tls) timer.reset();
   if (!tls) return fail(crypto::openssl_error(ErrorCode::kInternal, "TLS can't be set up"));
   constexpr std::array<unsigned char, 3> kHttp2{2, 'h', '2'};
   SSL_set_alpn_protos(tls.get(), kHttp2.data(), kHttp2.size());
@@ -86,6 +114,7 @@ Result<std::string> certificate_shown_at(const std::string& address, const std::
   BIO* const held = connection.release();
   SSL_set_bio(tls.get(), held, held);  // `tls` now owns it
   SSL_connect(tls.get());              // never succeeds: the callback breaks it off
+  timer.reset();
   ERR_clear_error();
   if (!shown) return fail(ErrorCode::kUnavailable, address + " showed no certificate");
   return crypto::to_pem(shown.get());

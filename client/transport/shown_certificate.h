@@ -13,7 +13,7 @@ namespace consilium::transport {
 /// @param address      "host:port", with an IPv6 host in brackets
 /// @param server_name  the name to ask for, or "" for the address's host
 /// @param proxy        "http://host:port" for HTTP CONNECT, or "" for none
-/// @param limit        time limit of each step: connecting, the proxy's answer, and the certificate
+/// @param limit        time limit of connecting, and of everything after it together
 /// @return the certificate in PEM. It proves nothing, because neither the certificate nor the possession of its key was
 ///         verified.
 Result<std::string> certificate_shown_at(const std::string& address, const std::string& server_name,

@@ -150,7 +150,8 @@ TEST_CASE("a path keeps its population for good, and with it what lies inside") 
   fs::rename(machine.srv("chest"), machine.srv("old"));
   fs::create_directories(machine.srv("chest/inner"));
   for (const std::string path : {"chest", "chest/inner"})
-    CHECK_THAT(machine.refusal({{"heart", machine.srv(path)}}), Contains("belongs permanently to the population 'lungs'"));
+    CHECK_THAT(machine.refusal({{"heart", machine.srv(path)}}),
+               Contains("belongs permanently to the population 'lungs'"));
   CHECK(machine.claim({{"chest-ap", machine.srv("chest")}}));
 }
 
@@ -164,13 +165,15 @@ TEST_CASE(
   CHECK_THAT(machine.refusal({{"heart", machine.srv("moved")}}), Contains("permanently"));
   fs::create_directories(machine.srv("fresh"));
   fs::rename(machine.srv("one.npz"), machine.srv("fresh/two.npz"));
-  CHECK_THAT(machine.refusal({{"heart", machine.srv("fresh")}}), Contains("fresh/two.npz belongs permanently to the population"));
+  CHECK_THAT(machine.refusal({{"heart", machine.srv("fresh")}}),
+             Contains("fresh/two.npz belongs permanently to the population"));
   fs::create_directories(machine.srv("moved/P1/study"));
   pki::write_text(machine.srv("moved/P1/study/1.dcm"), "image");
   REQUIRE(machine.claim({{"chest", machine.srv("moved")}}));
   fs::create_directories(machine.srv("cases/a"));
   fs::rename(machine.srv("moved/P1/study/1.dcm"), machine.srv("cases/a/7.dcm"));
-  CHECK_THAT(machine.refusal({{"heart", machine.srv("cases")}}), Contains("cases/a/7.dcm belongs permanently to the population"));
+  CHECK_THAT(machine.refusal({{"heart", machine.srv("cases")}}),
+             Contains("cases/a/7.dcm belongs permanently to the population"));
 }
 
 TEST_CASE("what is refused leaves no record, and what no population has isn't looked at") {

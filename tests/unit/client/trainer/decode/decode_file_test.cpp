@@ -143,7 +143,8 @@ TEST_CASE("numbers that aren't any are refused, where DCMTK would take their beg
              Catch::Contains("NumberOfFrames: value 1 isn't a number"));
   CHECK_THAT(message_of(with_attribute("dicom_slope.dcm", 0x0028, 0x1053, "DS", "NaN ")),
              Catch::Contains("RescaleSlope"));
-  CHECK_THAT(message_of(with_attribute("dicom_slope.dcm", 0x0028, 0x1053, "DS", "0.00")), Catch::Contains("expected another number than 0"));
+  CHECK_THAT(message_of(with_attribute("dicom_slope.dcm", 0x0028, 0x1053, "DS", "0.00")),
+             Catch::Contains("expected another number than 0"));
 }
 
 TEST_CASE("more frames than the pixel data hold are an error") {
