@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "cli/ca.h"
 #include "cli/version.h"
@@ -129,10 +130,18 @@ int run(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     return report_usage(app, error, argc, argv);
   }
-  const Result<int> code = action();
-  if (std::fflush(stdout) != 0 || !std::cout.flush()) {
+  Result<int> code = kFailure;
+  int problem = 0;
+  try {
+    code = action();
+  } catch (const std::system_error& error) {
+    if (std::ferror(stdout) == 0) throw;  // otherwise fmt::print could not write
+    problem = error.code().value();
+  }
+  if (problem == 0 && (std::fflush(stdout) != 0 || !std::cout.flush())) problem = errno;
+  if (problem != 0) {
     // The disk behind `> FILE` may be full; nobody must take an incomplete file for the whole output.
-    fmt::print(stderr, "consilium: cannot write the output: {}\n", std::strerror(errno));
+    fmt::print(stderr, "consilium: cannot write the output: {}\n", std::strerror(problem));
     return kFailure;
   }
   if (code) return *code;
