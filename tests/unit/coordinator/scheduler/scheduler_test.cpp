@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 #include <span>
+#include <string_view>
 #include <thread>
 
 #include "common/job/job_text.h"
@@ -321,6 +322,39 @@ TEST_CASE(
   REQUIRE(again.remove(researcher("bob"), working));
   CHECK(again.jobs(researcher("ada")).size() == 1);
   CHECK(bench.jobs->load().value().size() == 1);
+}
+
+TEST_CASE(
+    "a record whose model is missing, and one of a job that this version refuses, keep no coordinator from starting") {
+  Bench bench;
+  bench.scheduler.stop();
+  const crypto::Digest there = bench.blobs.put(std::as_bytes(std::span(std::string_view("a model")))).value();
+  store::JobRecord record{"ada", "a text of another version", crypto::sha256("initial"), {}, true, there};
+  record.status.job_id = "old-1";
+  record.status.name = "old";
+  record.status.phase = report::JobPhase::kFinished;
+  REQUIRE(bench.jobs->save(record));
+  record.status.job_id = "lost-1";
+  record.kept = crypto::sha256("a model that is gone");
+  REQUIRE(bench.jobs->save(record));
+
+  Scheduler again({bench.journal, bench.blobs, bench.numbers, *bench.jobs, 1, approval::signing().trust, kSelf});
+  CHECK(again.restore().value() == std::vector<std::string>{"lost-1"});
+  CHECK(again.jobs(researcher("ada")).size() == 2);
+  CHECK(again.job_spec(researcher("ada"), "old-1").value() == "a text of another version");
+  bench.blobs.remove_unretained();
+  CHECK(bench.blobs.size(there));
+  REQUIRE(again.remove(researcher("ada"), "old-1"));
+  CHECK_FALSE(bench.blobs.size(there));
+  REQUIRE(again.remove(researcher("ada"), "lost-1"));
+}
+
+TEST_CASE("a job that begins with the model of one that ends at this moment finds its model") {
+  Bench bench;
+  for (int i = 0; i < 100; ++i) {
+    const auto job_id = bench.submit("same", "north");
+    REQUIRE(bench.scheduler.stop(researcher("ada"), job_id));
+  }
 }
 
 TEST_CASE("a failure of which a site sends the code alone is told with its usual cause") {
