@@ -76,5 +76,8 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   endif()
   target_compile_options(LibTorch::LibTorch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
   target_link_libraries(LibTorch::LibTorch INTERFACE ${LibTorch_OPENMP})
-
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
+    # In LibTorch's headers GCC 14 sees copies beyond the end of a std::vector<bool>, where one is reserved that is empty.
+    target_compile_options(LibTorch::LibTorch INTERFACE -Wno-array-bounds)
+  endif()
 endif()
