@@ -19,7 +19,7 @@ report::SiteStatus ready_site(const std::string& name) { return {name, true, "co
 
 }  // namespace
 
-TEST_CASE("--wait-for takes names of the job's sites, or how many") {
+TEST_CASE("the option --wait-for takes names of the job's sites, or how many") {
   const auto job = job_of({"north", "south", "west"});
   const auto named = read_wanted_sites("south,north,south", job).value();
   CHECK(named.names == std::vector<std::string>{"north", "south"});

@@ -41,7 +41,7 @@ TEST_CASE("a malformed table is refused with its line") {
   const std::vector<std::pair<std::string, std::string>> wrong{
       {"a,b\n1\n", "t.csv, line 2: expected 2 cells as in the header, found 1"},
       {"a,b\n1,2,3\n", "line 2: expected 2 cells"},
-      {"a,b\n1,\"2\n", "line 2: found a quoted cell has no end"},
+      {"a,b\n1,\"2\n", "line 2: a quoted cell has no end"},
       {"a,b\n1,2\"3\n", "line 2: found a quote or a carriage return inside a cell"},
       {"a,b\n\"1\"x,2\n", "line 2: found a quote"},
       {"a,b\n1,2\r3\n", "line 2"},
