@@ -114,6 +114,7 @@ void JobDriver::masking_received(const std::string& site, const wire::Masking& s
     lose(site, step.key, message.error().message, now);
     return;
   }
+  lost_sites_.erase(site);  // it is back
   follow(sum_->receive(site, *message), now);
 }
 

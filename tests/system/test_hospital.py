@@ -172,13 +172,22 @@ class Hospital(unittest.TestCase):
                     second = consortium.submit(masked_job(name="chest-xray", seed=8))
                     self.assertEqual(second, words[2])
                     wait_state(consortium, "north", second, "waits")
-                if words[1] == "approve":  # the page has a different digest
+                if words[1:] == ["approve", "chest-xray-1"]:  # shows the job and asks; without a yes nothing is decided
+                    asked = run(*words, "--config", config, input="no\n", check=False)
+                    self.assertIn("4: east, north, south, west", asked.stdout)
+                    self.assertIn("nothing was decided", asked.stderr)
+                    self.assertNotEqual(asked.returncode, 0)
+                    wait_state(consortium, "north", "chest-xray-1", "waits")
+                    self.assertIn("approved", run(*words, "--config", config, input="yes\n").stdout)
+                    wait_state(consortium, "north", "chest-xray-1", "approved")
+                    continue
+                if words[1] == "approve":  # the page has a different digest; to approve again changes nothing
                     self.assertEqual(words[2:], ["3f0c9a7e51b2d8407c6a0e9d24b1f3587e60a9c2d4f8b1353a7c9e0d6b2f4a18", "ada"])
                     self.assertRegex(answers["show"], rf"to approve +consilium-client approve [0-9a-f]{{64}} ada --config {re.escape(str(config))}\n")
                     words[2] = re.search(r"approve ([0-9a-f]{64})", answers["show"])[1]
                 words = [str(north / "roster.yaml") if word == "roster.yaml" else word for word in words]
                 answers[words[1] if words[1] != "roster" else "roster check"] = run(*words, "--config", config).stdout
-            self.assertEqual(typed, ["enroll", "roster check", "jobs", "show chest-xray-1", "approve 3f0c9a7e51b2d8407c6a0e9d24b1f3587e60a9c2d4f8b1353a7c9e0d6b2f4a18", "decline chest-xray-2", "releases"])
+            self.assertEqual(typed, ["enroll", "roster check", "jobs", "show chest-xray-1", "approve chest-xray-1", "approve 3f0c9a7e51b2d8407c6a0e9d24b1f3587e60a9c2d4f8b1353a7c9e0d6b2f4a18", "decline chest-xray-2", "releases"])
             self.assertIn("fingerprint", answers["enroll"])
             self.assertIn("north", answers["roster check"])
             self.assertRegex(answers["jobs"], r"chest-xray-1 +[0-9a-f]{16} +ada +.*waits for approval")

@@ -122,7 +122,7 @@ class Rosters(unittest.TestCase):
             daemon.terminate()
             moved = check(heart=data["east"])
             self.assertEqual(moved.returncode, 1)
-            self.assertIn("belongs to the population 'chest' for good", moved.stderr)
+            self.assertIn("belongs permanently to the population 'chest'", moved.stderr)
 
     def test_a_hospitals_new_key_is_accepted_where_its_old_key_signed_it(self):
         with Consortium(SITES, populations=population()) as consortium:
