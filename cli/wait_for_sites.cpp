@@ -25,7 +25,7 @@ std::vector<std::string> names_in(const std::string& text) {
     at = end + 1;
   }
   std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
 

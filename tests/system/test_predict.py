@@ -264,7 +264,7 @@ class Classes(Prediction):
         (other / "report.json").write_text(json.dumps({**report, "model": "0" * 64}))
         never = self.folder / "never"
         for model, target, more, code, words in ((results, out, (), 2, "isn't empty"),
-                                                 (results, never, ("--data", f"{config}:chst"), 2, "no 'chst'; expected one of: chest"),
+                                                 (results, never, ("--data", f"{config}:chst"), 2, "'chst' isn't there; expected one of: chest"),
                                                  (failed, never, (), 1, "has failed (too few sites)"),
                                                  (other, never, (), 1, "is not the model that")):
             done = run("consilium-trainer", "predict", "--model", model, "--input", image, "--output", target, *more, check=False)
