@@ -27,12 +27,16 @@ Result<User> daemon_user(const std::string& name) {
 
 AsUser::AsUser(const User& user) {
   if (::geteuid() != 0 || user.uid == 0) return;
-  changed_ = ::setegid(user.gid) == 0 && ::seteuid(user.uid) == 0;
+  const int count = ::getgroups(0, nullptr);
+  if (count > 0) groups_.resize(static_cast<std::size_t>(count));
+  if (count < 0 || ::getgroups(count, groups_.data()) != count) std::abort();
+  changed_ = ::initgroups(user.name.c_str(), user.gid) == 0 && ::setegid(user.gid) == 0 && ::seteuid(user.uid) == 0;
   if (!changed_) std::abort();  // as root it would leave files that the daemon can't read
 }
 
 AsUser::~AsUser() {
-  if (changed_ && (::seteuid(0) != 0 || ::setegid(0) != 0)) std::abort();
+  if (!changed_) return;
+  if (::seteuid(0) != 0 || ::setegid(0) != 0 || ::setgroups(groups_.size(), groups_.data()) != 0) std::abort();
 }
 
 Result<int> run_program(const std::vector<std::string>& command, const User* user) {

@@ -19,8 +19,8 @@ struct User {
 /// there is no such user.
 Result<User> daemon_user(const std::string& name);
 
-/// Changes the effective user and group of this process during its lifetime, if the process runs as root. Files then
-/// belong to that user, and root's rights aren't used in a folder that isn't root's. Only for a process with one
+/// Changes the effective user and all groups of this process during its lifetime, if the process runs as root. Files
+/// then belong to that user, and root's rights aren't used in a folder that isn't root's. Only for a process with one
 /// thread.
 class AsUser {
  public:
@@ -31,6 +31,7 @@ class AsUser {
 
  private:
   bool changed_ = false;
+  std::vector<gid_t> groups_;  ///< of root
 };
 
 /// Runs a program to its end, with this process's input and output, and returns its exit code. kNotFound if there is no

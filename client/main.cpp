@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <functional>
@@ -101,7 +103,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(0, 1);
   std::function<Result<int>()> action = [&] { return run_daemon(config_file, check_only); };
   client::add_check_data_command(app, action);
-  client::add_join_command(app, action, std::cout);
+  client::add_join_command(app, action, std::cin, std::cout, ::isatty(STDIN_FILENO) == 1);
   client::add_enroll_command(app, action, std::cout);
   client::add_roster_command(app, action, std::cout);
   client::add_ledger_command(app, action, std::cout);

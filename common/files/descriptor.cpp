@@ -67,8 +67,13 @@ Error system_error(const std::filesystem::path& file, std::string_view doing) {
           file.string() + ": cannot " + std::string(doing) + ": " + std::generic_category().message(number)};
 }
 
-Result<Descriptor> open_regular(const std::filesystem::path& file) {
-  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+Result<Descriptor> open_regular(const std::filesystem::path& file, Links links) {
+  const int no_link = links == Links::kRefuse ? O_NOFOLLOW : 0;
+  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | no_link));
+  if (!descriptor && errno == ELOOP && links == Links::kRefuse) {
+    return fail(ErrorCode::kInvalidArgument,
+                file.string() + ": is a symbolic link, which isn't followed here; put the file itself there");
+  }
   struct stat status {};
   if (!descriptor || ::fstat(descriptor.get(), &status) != 0) return fail(system_error(file, "open"));
   if (!S_ISREG(status.st_mode)) return fail(ErrorCode::kInvalidArgument, file.string() + ": isn't a regular file");

@@ -33,8 +33,12 @@ class Descriptor {
 /// kNotFound, kAlreadyExists, kPermissionDenied, kResourceExhausted (disk or quota full), or else kInternal.
 [[nodiscard]] Error system_error(const std::filesystem::path& file, std::string_view doing);
 
-/// Opens a regular file for reading. Fails with kInvalidArgument, and without blocking, if it is a pipe or a device.
-Result<Descriptor> open_regular(const std::filesystem::path& file);
+/// What to do with a path that is a symbolic link. Only the path's last part counts.
+enum class Links : std::uint8_t { kFollow, kRefuse };
+
+/// Opens a regular file for reading. Fails with kInvalidArgument, and without blocking, if it is a pipe or a device, or
+/// a symbolic link that `links` refuses.
+Result<Descriptor> open_regular(const std::filesystem::path& file, Links links = Links::kFollow);
 
 /// Creates an empty file without a name in a folder, open for reading and writing. Nobody else can open it by a path,
 /// and the kernel frees it once it's no longer open anywhere. Fails with kNotFound or kPermissionDenied, or with

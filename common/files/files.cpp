@@ -15,8 +15,9 @@
 namespace consilium::files {
 namespace {
 
-Result<std::string> read_within(const std::filesystem::path& file, std::size_t limit, bool must_be_private) {
-  CONSILIUM_ASSIGN(const Descriptor descriptor, open_regular(file));
+Result<std::string> read_within(const std::filesystem::path& file, std::size_t limit, bool must_be_private,
+                                Links links) {
+  CONSILIUM_ASSIGN(const Descriptor descriptor, open_regular(file, links));
   struct stat status {};
   if (::fstat(descriptor.get(), &status) != 0) return fail(system_error(file, "read"));
   if (must_be_private && (status.st_mode & 077) != 0) {
@@ -35,12 +36,12 @@ Result<std::string> read_within(const std::filesystem::path& file, std::size_t l
 
 }  // namespace
 
-Result<std::string> read_file(const std::filesystem::path& file, std::size_t limit) {
-  return read_within(file, limit, false);
+Result<std::string> read_file(const std::filesystem::path& file, std::size_t limit, Links links) {
+  return read_within(file, limit, false, links);
 }
 
 Result<std::string> read_private_file(const std::filesystem::path& file, std::size_t limit) {
-  return read_within(file, limit, true);
+  return read_within(file, limit, true, Links::kFollow);
 }
 
 Result<void> read_exactly(const std::filesystem::path& file, std::span<std::byte> buffer) {

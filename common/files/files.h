@@ -22,7 +22,8 @@ enum class Access : std::uint8_t {
 };
 
 /// Reads a regular file of at most `limit` bytes. Fails with kResourceExhausted if it is larger.
-Result<std::string> read_file(const std::filesystem::path& file, std::size_t limit);
+/// @param links  kRefuse for a file in a folder of somebody who may not read everything that this process may read
+Result<std::string> read_file(const std::filesystem::path& file, std::size_t limit, Links links = Links::kFollow);
 /// Reads a file that only its owner may access (mode & 077 is 0). Fails with kPermissionDenied if others may access it.
 /// Wipe the string after use.
 Result<std::string> read_private_file(const std::filesystem::path& file, std::size_t limit);

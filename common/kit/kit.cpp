@@ -5,6 +5,7 @@
 
 #include <array>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -18,6 +19,7 @@ namespace consilium::kit {
 namespace {
 
 constexpr std::size_t kLargestFile = 1 << 20;
+constexpr const char* kFingerprintName = "kit";  ///< in records
 
 /// The files that every kit has. A roster can be in the same folder.
 constexpr std::array kKitFiles = {kClientFile, kPolicyFile, kReadmeFile, kListFile, kRootFile, kUnitFile};
@@ -34,16 +36,17 @@ Install consilium-client first (docs/hospital-it/README.md, section 1). Then:
 
      sudo consilium-client join {site} --wait --start
 
-   The command makes this hospital's key, which never leaves this machine, and a request for a certificate. It prints
-   three fingerprints. Telephone the person who gave you this folder, on a number that you already know, and compare the
-   fingerprints of the kit and of the root. If they differ, stop: somebody has changed the folder. Then read out the
-   fingerprint of your key.
+   The command prints the fingerprints of the kit and of the root. Telephone the person who gave you this folder, on a
+   number that you already know, and compare them. If they differ, stop: somebody has changed the folder. After your yes
+   the command makes this hospital's key, which never leaves this machine, and a request for a certificate. Then read
+   out the fingerprint of your key.
 
 3. Send /etc/consilium/{site}.csr to that person. You get {site}.pem and roster.yaml back. The roster exists once every
-   hospital has sent its request. Put both files into this folder. The command finds them there, checks everything and
-   starts the service. You can stop the command in the meantime and run it again.
+   hospital has sent its request. Put both files into this folder. The command finds them there and checks
+   them. You can stop the command in the meantime and run it again.
 
-4. Compare the roster with the other hospitals by telephone: the command prints each hospital's key.
+4. Compare the roster with the other hospitals by telephone: the command prints each hospital's key. After your yes it
+   checks everything and starts the service.
 
 Afterwards, consilium-client jobs lists the jobs that researchers have submitted, and consilium-client approve JOB shows
 a job and asks whether it may run. crl.pem, the list of revoked certificates, expires after some weeks. Replace
@@ -125,7 +128,7 @@ Result<Files> make_kit(const Terms& terms, const std::string& root_pem, const st
 Result<Files> read_kit(const std::filesystem::path& folder) {
   Files read;
   for (const char* name : kKitFiles) {
-    CONSILIUM_ASSIGN(read[name], files::read_file(folder / name, kLargestFile));
+    CONSILIUM_ASSIGN(read[name], files::read_file(folder / name, kLargestFile, files::Links::kRefuse));
   }
   return read;
 }
@@ -134,6 +137,34 @@ std::string fingerprint(const Files& files) {
   std::string all = "consilium/v1/kit";
   for (const auto& [name, text] : files) all += fmt::format("\n{} {} {}\n", name.size(), text.size(), name) + text;
   return crypto::to_hex(crypto::sha256(all));
+}
+
+Record record_of(const Files& files) {
+  Record record{fingerprint(files), {}};
+  for (const auto& [name, text] : files) record.digests[name] = crypto::to_hex(crypto::sha256(text));
+  return record;
+}
+
+std::string record_text(const Record& record) {
+  std::string text = record.fingerprint + "  " + kFingerprintName + "\n";
+  for (const auto& [name, digest] : record.digests) text += fmt::format("{}  {}\n", digest, name);
+  return text;
+}
+
+Result<Record> parse_record(const std::string& text) {
+  Record record;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t end = line.find("  ");
+    const std::string digest = line.substr(0, end);
+    if (end == std::string::npos || !crypto::digest_from_hex(digest))
+      return fail(ErrorCode::kDataLoss, "expected lines of a SHA-256, two blanks and a file's name");
+    record.digests[line.substr(end + 2)] = digest;
+  }
+  const auto whole = record.digests.extract(kFingerprintName);
+  if (whole.empty()) return fail(ErrorCode::kDataLoss, "lacks the line of the kit's fingerprint");
+  record.fingerprint = whole.mapped();
+  return record;
 }
 
 Result<Files> make_coordinator_files(const std::string& name) {

@@ -18,6 +18,7 @@ inline constexpr const char* kRootFile = "root.pem";
 inline constexpr const char* kListFile = "crl.pem";
 inline constexpr const char* kRosterFile = "roster.yaml";
 inline constexpr const char* kUnitFile = "consilium-client.service";
+inline constexpr const char* kRecordFile = "kit.sha256";  ///< in the folder of the client's configuration
 inline constexpr const char* kReadmeFile = "README.txt";
 inline constexpr const char* kCoordinatorFile = "coordinator.yaml";
 inline constexpr const char* kCoordinatorUnitFile = "consilium-coordinator.service";
@@ -46,11 +47,23 @@ Result<Address> read_address(const std::string& text, std::string_view option);
 /// Makes the files of a hospital's kit except the roster: configuration and policy with the hospital's values, root
 /// certificate, revocation list, systemd unit, and README.
 Result<Files> make_kit(const Terms& terms, const std::string& root_pem, const std::string& list_pem);
-/// Reads the files that make_kit() makes, each of at most 1 MiB. If one is missing, the error names it.
+/// Reads the files that make_kit() makes, each of at most 1 MiB. If one is missing or a symbolic link, the error names
+/// it.
 Result<Files> read_kit(const std::filesystem::path& folder);
 /// Returns the SHA-256 over the names and texts of a kit's files, in hexadecimal. The person who made the kit and the
 /// person who uses it compare it by telephone.
 [[nodiscard]] std::string fingerprint(const Files& files);
+
+/// The kit from which a hospital's files were installed. The hospital may change its files later; this stays.
+struct Record {
+  std::string fingerprint;
+  std::map<std::string, std::string> digests;  ///< the SHA-256 of each file, in hexadecimal, by the file's name
+};
+[[nodiscard]] Record record_of(const Files& files);
+/// Returns a line "SHA-256  NAME" for each file, after a line for the fingerprint, whose name is "kit".
+[[nodiscard]] std::string record_text(const Record& record);
+/// Reads what record_text() returns.
+Result<Record> parse_record(const std::string& text);
 
 /// Makes coordinator.yaml and the systemd unit for a coordinator whose certificate is NAME.pem.
 Result<Files> make_coordinator_files(const std::string& name);

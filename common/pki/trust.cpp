@@ -273,6 +273,14 @@ Result<std::string> consortium_of_root(const std::string& root_pem) {
   return common_name_of(root.get());
 }
 
+Result<void> check_revocation_list(const std::string& root_pem, const std::string& list_pem) {
+  CONSILIUM_ASSIGN(const crypto::CertificatePtr root, crypto::read_certificate(root_pem));
+  Anchors anchors;
+  anchors.store.reset(X509_STORE_new());
+  if (!anchors.store) return fail(crypto::openssl_error(ErrorCode::kInternal, "the root cannot be used"));
+  return add_list(anchors, root.get(), list_pem);
+}
+
 Result<void> check_certificate_host(const std::string& certificate_pem, const std::string& host) {
   CONSILIUM_ASSIGN(const crypto::CertificatePtr certificate, crypto::read_certificate(certificate_pem));
   if (host.empty() || (X509_check_ip_asc(certificate.get(), host.c_str(), 0) != 1 &&

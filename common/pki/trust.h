@@ -48,6 +48,8 @@ class TrustStore {
 /// Returns the name of the consortium whose root certificate this is. kInvalidArgument if it isn't an authority's
 /// certificate.
 Result<std::string> consortium_of_root(const std::string& root_pem);
+/// Checks that a revocation list is signed by this root, and has a number and an end. The list may have ended.
+Result<void> check_revocation_list(const std::string& root_pem, const std::string& list_pem);
 /// Checks that a certificate carries this DNS name or IP address.
 Result<void> check_certificate_host(const std::string& certificate_pem, const std::string& host);
 /// Checks that the private key in `key_file` (0600) belongs to the certificate in `certificate_file`. Returns the

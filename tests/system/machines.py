@@ -8,6 +8,7 @@ import ctypes
 import fcntl
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import socket
@@ -63,12 +64,16 @@ def enter_own_namespaces():
 class Typed:
     """A command that was started, and its output so far."""
 
-    def __init__(self, process, printed):
-        self.process, self.printed = process, printed
+    def __init__(self, process, printed, keyboard=None):
+        self.process, self.printed, self.keyboard = process, printed, keyboard
 
     @property
     def output(self):
         return self.printed.read_text()
+
+    def answer(self, text):
+        """Types text at the command's terminal."""
+        os.write(self.keyboard, text.encode())
 
 
 class Machines:
@@ -76,6 +81,7 @@ class Machines:
 
     def __init__(self, names, host):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="machines-"))
+        self.terminals = []
         self.root = self.folder / "root"
         self.make_root(host)
         for name in names:
@@ -84,6 +90,8 @@ class Machines:
 
     def close(self):
         """Stops the services, and removes everything."""
+        for end in self.terminals:
+            os.close(end)
         for pids in self.folder.glob("*/desk/pids"):
             for pid in pids.read_text().split():
                 with contextlib.suppress(ProcessLookupError):
@@ -140,15 +148,22 @@ class Machines:
         inner = f"desk/{path[2:]}" if path.startswith("~/") else path.lstrip("/") if path.startswith("/") else f"desk/{path}"
         return self.folder / name / inner
 
-    def type(self, name, command, answers=None):
-        """Starts a command at a machine and returns it."""
+    def type(self, name, command, answers=None, terminal=False):
+        """Starts a command at a machine and returns it. It reads either the answers or, as a person's command does, a terminal."""
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/desk", "ROOT": str(self.root), "MACHINE": str(self.folder / name),
                        "OWN": " ".join(OWN), "TYPED": command, "MALLOC_ARENA_MAX": "2"}
         with tempfile.TemporaryFile("w+") as typed, tempfile.NamedTemporaryFile("w", dir=self.folder, delete=False) as printed:
             typed.write(answers or "")
             typed.seek(0)
-            process = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER], env=environment, stdin=typed, stdout=printed, stderr=subprocess.STDOUT)
-        return Typed(process, pathlib.Path(printed.name))
+            keyboard, inner = self.open_terminal() if terminal else (None, typed)
+            process = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER], env=environment, stdin=inner, stdout=printed, stderr=subprocess.STDOUT)
+        return Typed(process, pathlib.Path(printed.name), keyboard)
+
+    def open_terminal(self):
+        """Returns both ends of a new terminal: a person's, and a program's."""
+        ends = pty.openpty()
+        self.terminals += ends
+        return ends
 
     def run(self, name, command, answers=None, seconds=120, check=True):
         """Runs a command at a machine and returns its output."""

@@ -76,14 +76,17 @@ class ByHand(unittest.TestCase):
             goal = place / file.relative_to(origin) if origin.is_dir() else place
             goal.parent.mkdir(parents=True, exist_ok=True)
             goal.write_bytes(file.read_bytes())
+        for machine, command, typed in self.waiting:
+            if machine == target and "join" in command:
+                self.compare_roster(machine, typed)
 
     def type(self, machine, command):
         if command.startswith("consilium submit"):
             self.wait_until_it_listens()
         if " --wait " in command or " --watch" in command:
-            self.waiting.append((machine, command, self.machines.type(machine, command)))
+            self.waiting.append((machine, command, self.machines.type(machine, command, terminal="join" in command)))
             if "join" in command:
-                eventually(lambda: self.machines.place(machine, f"/etc/consilium/{machine}.csr").exists() or self.waiting[-1][2].process.poll() is not None, f"{command} at {machine}")
+                self.compare_kit(machine, self.waiting[-1][2])
             return
         if "consilium-client approve" in command:
             try:
@@ -91,6 +94,35 @@ class ByHand(unittest.TestCase):
             except AssertionError as error:
                 raise AssertionError(f"{error}\n{self.everything()}") from error
         self.printed[command] = self.machines.run(machine, command, answers="yes\n" * 5 if re.search(r"\b(admit|approve)\b", command) else None)
+
+    def wait_for(self, condition, machine, typed):
+        """Waits for something that a command does, unless the command has ended."""
+        eventually(lambda: condition() or typed.process.poll() is not None, f"the join at {machine}", 60)
+        self.assertTrue(condition(), typed.output)
+
+    def compare_kit(self, machine, typed):
+        """Compares the fingerprints of root and kit with the authority's, says yes, and waits for the request."""
+        self.wait_for(lambda: typed.output.endswith("Type yes or no: "), machine, typed)
+        self.assertFalse(self.machines.place(machine, "/etc/consilium/client.yaml").exists(), "installed before the comparison")
+        made = next(text for command, text in self.printed.items() if command.startswith("consilium ca kit"))
+        root = re.search(r"(?m)^root  (\w{64})$", made)[1]
+        kits = {name: digest for digest, name in re.findall(r"(?m)^kit   (\w{64})  kits/(\w+)$", made)}
+        self.assertEqual(sorted(kits), HOSPITALS)
+        self.assertIn(f"root  {root}\nkit   {kits[machine]}\n", typed.output)
+        typed.answer("yes\n")
+        self.wait_for(self.machines.place(machine, f"/etc/consilium/{machine}.csr").exists, machine, typed)
+
+    def compare_roster(self, machine, typed):
+        """Compares the roster's keys with those that the authority has confirmed, and says yes."""
+        self.wait_for(lambda: typed.output.count("Type yes or no: ") == 2, machine, typed)
+        self.assertFalse(self.machines.place(machine, "/etc/consilium/roster.yaml").exists(), "installed before the comparison")
+        admitted = next(text for command, text in self.printed.items() if command.startswith("consilium ca admit"))
+        keys = dict(re.findall(r"(?m)^(?:.* )?site (\w+): (\w{64})$", admitted))
+        self.assertEqual(sorted(keys), HOSPITALS)
+        for name, key in keys.items():
+            self.assertIn(f"  {name}  {key}\n", typed.output)
+        typed.answer("yes\n")
+        self.wait_for(self.machines.place(machine, "/etc/consilium/roster.yaml").exists, machine, typed)
 
     def wait_until_it_listens(self):
         """Waits for the coordinator, which starts faster than a person types the next command."""
@@ -132,17 +164,9 @@ class ByHand(unittest.TestCase):
             self.assertEqual(keys, {"authority": {"root.key"}, "coordinator": {"main.key"}}.get(machine, {f"{machine}.key"}))
 
     def finish_waiting(self):
-        """Waits for the commands that were still running, and compares the fingerprints of both sides, as the page asks people to."""
-        made = next(text for command, text in self.printed.items() if command.startswith("consilium ca kit"))
-        root = re.search(r"(?m)^root  (\w{64})$", made)[1]
-        kits = {name: digest for digest, name in re.findall(r"(?m)^kit   (\w{64})  kits/(\w+)$", made)}
-        self.assertEqual(sorted(kits), HOSPITALS)
-        for machine, command, typed in self.waiting:
+        """Waits for the commands that were still running."""
+        for _, _, typed in self.waiting:
             self.assertEqual(typed.process.wait(timeout=180), 0, self.everything())
-            output = typed.output
-            if "join" in command:
-                self.assertIn(f"root  {root}\nkit   {kits[machine]}\n", output)
-                self.assertIn("Compare it with the other hospitals", output)
 
 
 if __name__ == "__main__":

@@ -2,92 +2,26 @@
 
 #include <sys/stat.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
-#include <functional>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "cli/ca.h"
 #include "client/daemon_config.h"
-#include "client/join.h"
 #include "client/policy/policy.h"
 #include "common/pki/trust.h"
 #include "common/roster/roster_file.h"
 #include "tests/catch.h"
+#include "tests/unit/cli/ca/office.h"
 #include "tests/unit/common/pki/temporary_folder.h"
 
 using Catch::Contains;
 using consilium::ErrorCode;
-using consilium::Result;
-using consilium::pki::TemporaryFolder;
 using consilium::pki::text_of;
 using consilium::pki::write_text;
+using consilium::test::Office;
+using consilium::test::type;
+using consilium::test::word_behind;
 namespace fs = std::filesystem;
-
-namespace {
-
-/// Runs a command line with a person's answers, and returns the output.
-Result<std::string> type(std::vector<std::string> words, const std::string& answers = "") {
-  std::istringstream in(answers);
-  std::ostringstream out;
-  std::function<Result<int>()> action;
-  CLI::App app("test", "consilium");
-  consilium::cli::add_ca_command(app, action, in, out);
-  consilium::client::add_join_command(app, action, out);
-  std::vector<const char*> arguments = {"consilium"};
-  for (const std::string& word : words) arguments.push_back(word.c_str());
-  try {
-    app.parse(static_cast<int>(arguments.size()), arguments.data());
-  } catch (const CLI::ParseError& error) {
-    return consilium::fail(ErrorCode::kInvalidArgument, std::string("usage: ") + error.what());
-  }
-  CONSILIUM_ASSIGN(const int code, action());
-  CHECK(code == 0);
-  return out.str();
-}
-
-/// An authority, and a folder for its files.
-struct Office {
-  TemporaryFolder folder;
-  std::string ca = folder / "ca";
-  std::string plan = folder / "consortium.yaml";
-
-  Office() {
-    REQUIRE(type({"ca", "init", ca, "--name", "lung"}));
-    write_text(plan, "populations:\n  chest: {datasets: [chest, chest-ap], examples: 500}\n");
-  }
-  Result<std::string> kit(std::vector<std::string> names, const std::string& address = "hub.example.org:8470") const {
-    std::vector<std::string> words = {"ca", "kit"};
-    words.insert(words.end(), names.begin(), names.end());
-    words.insert(words.end(), {"--address", address, "--consortium", plan, "--ca", ca, "--out", folder / "kits"});
-    return type(words);
-  }
-  Result<std::string> join(const std::string& name, std::vector<std::string> more = {}) const {
-    std::vector<std::string> words = {"join", folder / ("kits/" + name), "--to", folder / ("etc-" + name), "--user",
-                                      "root"};
-    words.insert(words.end(), more.begin(), more.end());
-    return type(words);
-  }
-  /// Lets the authority admit hospitals, with these answers to its questions about the keys.
-  Result<std::string> admit(std::vector<std::string> sites, const std::string& answers) const {
-    std::vector<std::string> words = {
-        "ca", "admit", "--address", "hub.example.org:8470", "--ca", ca, "--out", folder / "answers", "--site"};
-    for (const std::string& site : sites) words.push_back(folder / ("etc-" + site + "/" + site + ".csr"));
-    return type(words, answers);
-  }
-};
-
-/// Returns the word that follows another one at the beginning of a line of output.
-std::string word_behind(const std::string& text, const std::string& name) {
-  const auto at = text.find("\n" + name + " ");
-  if (at == std::string::npos) return "";
-  const auto begin = text.find_first_not_of(' ', at + 1 + name.size());
-  return text.substr(begin, text.find_first_of(" \n", begin) - begin);
-}
-
-}  // namespace
 
 TEST_CASE("a kit is filled in, says nothing secret, and its fingerprints are printed on both sides") {
   const Office office;
@@ -193,14 +127,16 @@ TEST_CASE("a join never mixes two kits, and never makes a second key") {
   CHECK(text_of(office.folder / "etc-north/north.key") == key);
   CHECK_THAT(text_of(office.folder / "etc-north/policy.yaml"), Contains("edited here"));
   const auto mixed =
-      type({"join", office.folder / "kits/south", "--to", office.folder / "etc-north", "--user", "root"});
+      type({"join", office.folder / "kits/south", "--to", office.folder / "etc-north", "--user", "root", "--compared"});
   REQUIRE_FALSE(mixed);
   CHECK(mixed.error().code == ErrorCode::kAlreadyExists);
   CHECK_FALSE(fs::exists(office.folder / "etc-north/south.key"));
 
   REQUIRE(type({"ca", "init", office.folder / "other", "--name", "lung"}));
-  fs::copy_file(office.folder / "other/root.pem", office.folder / "kits/north/root.pem",
-                fs::copy_options::overwrite_existing);
+  for (const std::string file : {"root.pem", "crl.pem"}) {
+    fs::copy_file(office.folder / ("other/" + file), office.folder / ("kits/north/" + file),
+                  fs::copy_options::overwrite_existing);
+  }
   CHECK_THAT(office.join("north").error().message, Contains("another consortium's"));
 }
 

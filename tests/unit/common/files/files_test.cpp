@@ -52,6 +52,18 @@ TEST_CASE("a device, a pipe or a folder is never replaced by a file") {
   CHECK(entries_in(folder.path()) == 1);
 }
 
+TEST_CASE("a link is followed unless the caller refuses links") {
+  const auto folder = TemporaryFolder::create("files-test").value();
+  const fs::path file = folder.path() / "text";
+  REQUIRE(replace_file(file, "12345678"));
+  fs::create_symlink(file, folder.path() / "link");
+  CHECK(read_file(folder.path() / "link", 8).value() == "12345678");
+  const auto refused = read_file(folder.path() / "link", 8, Links::kRefuse);
+  CHECK(refused.error().code == ErrorCode::kInvalidArgument);
+  CHECK_THAT(refused.error().message, Catch::Contains("symbolic link"));
+  CHECK(read_file(file, 8, Links::kRefuse).value() == "12345678");
+}
+
 TEST_CASE("a file is read whole up to its limit and not beyond") {
   const auto folder = TemporaryFolder::create("files-test").value();
   const fs::path file = folder.path() / "text";
