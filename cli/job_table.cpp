@@ -89,11 +89,6 @@ Line title_line(const JobStatus& status) {
   return line;
 }
 
-std::string masks_text(const JobStatus& status) {
-  return status.masked ? "secure aggregation is on"
-                       : "secure aggregation is off: the coordinator sees each site's update";
-}
-
 Line bar_line(const JobStatus& status, const Screen& screen) {
   const int room = std::clamp(screen.width - 8, 10, 72);
   const double share =

@@ -64,6 +64,11 @@ bool over(JobPhase phase) {
   return phase == JobPhase::kFinished || phase == JobPhase::kStopped || phase == JobPhase::kFailed;
 }
 
+std::string masks_text(const JobStatus& status) {
+  return status.masked ? "secure aggregation is on"
+                       : "secure aggregation is off: the coordinator sees each site's update";
+}
+
 std::string loss_label(const std::string& split) { return split.empty() ? "loss" : split + " loss"; }
 
 std::string number(const std::optional<double>& value, int decimals) {

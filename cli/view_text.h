@@ -20,6 +20,8 @@ namespace consilium::cli {
 
 /// Returns true if the job has ended.
 [[nodiscard]] bool over(report::JobPhase phase);
+/// Returns whether the job's sums are masked, as a sentence.
+[[nodiscard]] std::string masks_text(const report::JobStatus& status);
 /// Returns the heading of the loss on a split: "val loss", or "loss" if the split is unknown.
 [[nodiscard]] std::string loss_label(const std::string& split);
 /// Returns the number with so many digits after the point, or "-" if there is none or it isn't finite.
